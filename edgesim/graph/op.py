@@ -1,0 +1,109 @@
+"""Operators: what one layer of a model computes, and how much of it, for one sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+BYTES_PER_ELEMENT: dict[str, float] = {
+    "fp64": 8.0,
+    "fp32": 4.0,
+    "tf32": 4.0,
+    "fp16": 2.0,
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "int4": 0.5,
+}
+"""Bytes that one weight or activation takes, by precision name."""
+
+
+class OpKind(StrEnum):
+    """Kinds of operator that devices tell apart, because their efficiency differs."""
+
+    LINEAR = "linear"
+    """Product of activations with a weight matrix."""
+    ATTENTION = "attention"
+    """Product of two activations: QKᵀ, and the attention matrix with V."""
+    CONV = "conv"
+    """Convolution with groups of more than one input channel."""
+    DEPTHWISE = "depthwise"
+    """Convolution with one input channel in each group."""
+    NORM = "norm"
+    """Layer, group or batch normalisation."""
+    SOFTMAX = "softmax"
+    ACTIVATION = "activation"
+    """Pointwise nonlinearity of one input: ReLU, GELU, hard-swish."""
+    ELEMENTWISE = "elementwise"
+    """Pointwise arithmetic: residual sums, bias, scale."""
+    POOL = "pool"
+    """Pooling and reductions."""
+    MEMORY = "memory"
+    """Moves data without arithmetic: copy, concatenation, token and position handling."""
+    GENERIC = "generic"
+    """Work of an explicit task graph, of which only the FLOP count is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvGeometry:
+    """Shape of a two-dimensional convolution; sizes in pixels, (height, width)."""
+
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    in_size: tuple[int, int]
+    out_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatmulGeometry:
+    """Shape of ``count`` matrix products of one sample: (rows, inner) @ (inner, columns)."""
+
+    rows: int
+    inner: int
+    columns: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """One operator of a model, counted for one sample.
+
+    Attributes:
+        name: unique in its graph, by convention the module path (``blocks.0.attn.qkv``).
+        kind: what devices tell apart.
+        macs: multiply-accumulates; 0 for operators that are bound by memory.
+        params: weights (and biases, running statistics left out), in elements.
+        input_elements: activation elements read.
+        output_elements: activation elements written.
+        geometry: convolution or product shape, where the operator is one.
+    """
+
+    name: str
+    kind: OpKind
+    macs: int = 0
+    params: int = 0
+    input_elements: int = 0
+    output_elements: int = 0
+    geometry: ConvGeometry | MatmulGeometry | None = None
+
+    @property
+    def flop(self) -> int:
+        """Floating-point operations of one sample; one multiply-accumulate counts as two."""
+        return 2 * self.macs
+
+    def weight_bytes(self, precision: str) -> float:
+        """Bytes of the weights at ``precision``."""
+        return self.params * BYTES_PER_ELEMENT[precision]
+
+    def input_bytes(self, precision: str) -> float:
+        """Bytes of activations read for one sample at ``precision``."""
+        return self.input_elements * BYTES_PER_ELEMENT[precision]
+
+    def output_bytes(self, precision: str) -> float:
+        """Bytes of activations written for one sample at ``precision``."""
+        return self.output_elements * BYTES_PER_ELEMENT[precision]

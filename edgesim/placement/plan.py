@@ -1,0 +1,87 @@
+"""A plan: tasks on nodes and the transfers between them; what is simulated and what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgesim.graph import Graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One piece of work of a request.
+
+    Attributes:
+        name: unique in its branch.
+        node: name of the node that runs it.
+        kind: ``compute`` or ``fusion``.
+        graph: operators that it runs; None where only ``flop`` is known.
+        flop: operations of an explicit task.
+        memory_bytes: that it holds on its node while deployed (weights and activations).
+        cores: of the node that it occupies; all of them by default.
+        priority: lower runs first on a ``priority`` node.
+        optional: True where the request can still be answered, degraded, without this task.
+        classes: class indices that a class-wise part answers for.
+    """
+
+    name: str
+    node: str
+    kind: str = "compute"
+    graph: Graph | None = None
+    flop: float = 0.0
+    memory_bytes: float = 0.0
+    cores: int | None = None
+    priority: int = 0
+    optional: bool = False
+    classes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Bytes from one task to another for one sample.
+
+    ``source`` None is the request's input, held by the plan's input node; ``target`` None is the
+    answer, delivered to the plan's output node.
+    """
+
+    source: str | None
+    target: str | None
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One complete way to answer a request; tasks in topological order."""
+
+    tasks: tuple[Task, ...]
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a request is answered.
+
+    Attributes:
+        strategy: name of the strategy that made it.
+        precision: of weights, activations and arithmetic.
+        branches: alternatives; each request goes to the least loaded whose nodes are up.
+        input_node: where requests enter; None where every first task has its input at hand.
+        output_node: where answers are delivered; None where the last task ends the request.
+        details: figures that the strategy wants shown (heads, cut positions, objective).
+    """
+
+    strategy: str
+    precision: str
+    branches: tuple[Branch, ...]
+    input_node: str | None = None
+    output_node: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    def memory_bytes(self) -> dict[str, float]:
+        """Return the bytes that the plan's tasks hold on each node."""
+        held: dict[str, float] = {}
+        for branch in self.branches:
+            for task in branch.tasks:
+                held[task.node] = held.get(task.node, 0.0) + task.memory_bytes
+        return held

@@ -1,0 +1,74 @@
+"""What a placement strategy is given: a model, a cluster, and the options of the scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgesim.graph import Graph
+from edgesim.hardware import Cluster
+from edgesim.placement.plan import Plan, Task, Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model to place: an operator graph, or an explicit task graph.
+
+    Attributes:
+        name: catalog name, or the scenario's name for an explicit task graph.
+        precision: of weights, activations and arithmetic.
+        graph: operators of the whole model; None for an explicit task graph.
+        rebuild: builds a variant of the same architecture with other options
+            (``classes=2, heads=3, width=192, mlp_width=768``); None where the model is fixed.
+        heads: attention heads of the whole model, where it has any.
+        width: residual width of the whole model, where it has one.
+        mlp_width: feed-forward width of the whole model, where it has one.
+        classes: outputs of the whole model.
+        tasks: of an explicit task graph.
+        transfers: of an explicit task graph.
+    """
+
+    name: str
+    precision: str = "fp32"
+    graph: Graph | None = None
+    rebuild: Callable[..., Graph] | None = None
+    heads: int | None = None
+    width: int | None = None
+    mlp_width: int | None = None
+    classes: int = 1000
+    tasks: tuple[Task, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementRequest:
+    """Everything that a strategy may use.
+
+    Attributes:
+        model: what to place.
+        cluster: nodes and network.
+        input_node: where requests enter; None lets every first task have its input at hand.
+        fusion_node: where parts are fused.
+        nodes: candidates to place on, in order; all nodes unless the scenario says otherwise.
+        options: the strategy's own keys of the scenario, already typed
+            (``submodels``, ``heads``, ``memory_budget``, ``objective``).
+    """
+
+    model: Model
+    cluster: Cluster
+    input_node: str | None = None
+    fusion_node: str | None = None
+    nodes: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """A placement strategy; third parties add theirs through ``edgesim.strategies``."""
+
+    def __call__(self, request: PlacementRequest) -> Plan:
+        """Return a plan that fits.
+
+        Raises:
+            PlanError: nothing fits; the message names the node and how many bytes it lacks.
+        """

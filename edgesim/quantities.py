@@ -1,0 +1,50 @@
+"""Pydantic types for quantities, used wherever YAML comes in (scenario files and catalogs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from edgesim import units
+
+
+def _parser(dimension: str) -> BeforeValidator:
+    def parse(value: Any) -> float:
+        return units.parse(value, dimension)
+
+    return BeforeValidator(parse)
+
+
+def _schema(dimension: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
+            "description": f"number in SI units, or such as '{units.EXAMPLES[dimension]}'",
+            "examples": [units.EXAMPLES[dimension]],
+        }
+    )
+
+
+_not_negative: Callable[[], Any] = lambda: Field(ge=0)  # noqa: E731
+_positive: Callable[[], Any] = lambda: Field(gt=0)  # noqa: E731
+
+Seconds = Annotated[float, _not_negative(), _parser("time"), _schema("time")]
+PositiveSeconds = Annotated[float, _positive(), _parser("time"), _schema("time")]
+Bytes = Annotated[float, _not_negative(), _parser("bytes"), _schema("bytes")]
+PositiveBytes = Annotated[float, _positive(), _parser("bytes"), _schema("bytes")]
+Bandwidth = Annotated[float, _positive(), _parser("bandwidth"), _schema("bandwidth")]
+Watts = Annotated[float, _not_negative(), _parser("power"), _schema("power")]
+Joules = Annotated[float, _not_negative(), _parser("energy"), _schema("energy")]
+JoulesPerByte = Annotated[
+    float, _not_negative(), _parser("energy_per_byte"), _schema("energy_per_byte")
+]
+SecondsPerByte = Annotated[
+    float, _not_negative(), _parser("time_per_byte"), _schema("time_per_byte")
+]
+Flop = Annotated[float, _not_negative(), _parser("flop"), _schema("flop")]
+FlopRate = Annotated[float, _positive(), _parser("flop_rate"), _schema("flop_rate")]
+Rate = Annotated[float, _positive(), _parser("rate"), _schema("rate")]
+Metres = Annotated[float, _positive(), _parser("length"), _schema("length")]
+Ratio = Annotated[float, _not_negative(), _parser("ratio"), _schema("ratio")]

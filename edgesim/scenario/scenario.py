@@ -1,0 +1,49 @@
+"""A scenario, read and resolved: everything that a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgesim.hardware import Cluster, Device
+from edgesim.placement.request import PlacementRequest
+from edgesim.simulate.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """One device that runs the whole model, beside the cluster."""
+
+    name: str
+    device: Device
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A scenario file after validation, with every name resolved.
+
+    Attributes:
+        name: of the scenario.
+        seed: of every random draw.
+        strategy: entry-point name of the placement strategy.
+        placement: what the strategy is given (model, cluster, options).
+        traffic: what is asked of the cluster.
+        baselines: single devices to compare with.
+        replications: independent repetitions, each with its own random streams.
+        document: the resolved scenario as plain YAML data; loading it again gives the same run.
+    """
+
+    name: str
+    seed: int
+    strategy: str
+    placement: PlacementRequest
+    traffic: Traffic
+    baselines: tuple[Baseline, ...]
+    replications: int
+    document: Mapping[str, object]
+
+    @property
+    def cluster(self) -> Cluster:
+        """Nodes and network."""
+        return self.placement.cluster

@@ -1,0 +1,3 @@
+"""The version of edgesim, written into every result."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""optics: a wave-optics library for the 4f free-space correlator."""

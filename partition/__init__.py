@@ -1,0 +1,1 @@
+"""partition: Vision Transformers split by classes, pruned, fitted to devices and fused."""
