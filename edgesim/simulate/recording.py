@@ -1,0 +1,101 @@
+"""What one run leaves behind, simulated or real: columns by request, totals by node and link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Outcome(IntEnum):
+    """How a request ended."""
+
+    UNFINISHED = 0
+    """Still in the system when the run was cut short."""
+    COMPLETED = 1
+    DEGRADED = 2
+    """Answered, without at least one optional part."""
+    FAILED = 3
+
+
+class Span(NamedTuple):
+    """One task or transfer of one request.
+
+    ``node`` is where a task ran, or which node sent; ``target`` is the receiving node of a
+    transfer and empty for a task. ``kind`` is ``compute``, ``transfer`` or ``fusion``. ``joules``
+    of a task is the node's draw while it ran (a batch is shared equally among its members);
+    of a transfer what the links and the two radios or ports drew on top of idle.
+    """
+
+    request: int
+    task: str
+    node: str
+    target: str
+    kind: str
+    start_s: float
+    end_s: float
+    joules: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTotals:
+    """Totals of one node over the run.
+
+    Attributes:
+        busy_s: integral of the busy share of its cores, in seconds of the whole node.
+        sending_s: time with at least one flow leaving.
+        receiving_s: time with at least one flow arriving.
+        down_s: time out of service.
+        energy_j: integral of its power over the run.
+        max_queue: most tasks that waited at once.
+        executions: batches that it ran.
+    """
+
+    busy_s: float
+    sending_s: float
+    receiving_s: float
+    down_s: float
+    energy_j: float
+    max_queue: int
+    executions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTotals:
+    """Totals of one link over the run; ``utilization`` is of its busier direction."""
+
+    bytes: float
+    energy_j: float
+    utilization: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Everything that one run measured.
+
+    Attributes:
+        arrival_s: (requests,) intended arrival times, ascending by request index.
+        latency_s: (requests,) from arrival to answer; NaN where there was none.
+        breakdown_s: ``queue``, ``compute``, ``transfer``, ``fusion``, each (requests,): where the
+            time went along the request's critical path; they sum to the latency.
+        outcome: (requests,) of `Outcome`.
+        spans: tasks and transfers of the first requests, in order of their end.
+        nodes: totals by node name.
+        links: totals by link name.
+        simulated_s: from the start to the last event.
+        partial: True where the run was interrupted.
+    """
+
+    arrival_s: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    breakdown_s: Mapping[str, NDArray[np.float64]]
+    outcome: NDArray[np.uint8]
+    spans: tuple[Span, ...]
+    nodes: Mapping[str, NodeTotals]
+    links: Mapping[str, LinkTotals]
+    simulated_s: float
+    partial: bool = False
