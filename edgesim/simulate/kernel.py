@@ -1,0 +1,76 @@
+"""The clock: SimPy's environment, with callbacks on the hot path in place of processes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import simpy
+from simpy.core import StopSimulation
+from simpy.events import NORMAL, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Callback = Callable[[Any], None]
+AFTER: int = NORMAL + 1
+"""Priority of what must see everything else of its instant first."""
+
+
+class Kernel(simpy.Environment):
+    """A SimPy environment that also schedules plain callbacks at absolute times.
+
+    Events at one instant happen in order of priority, then in the order in which they were
+    scheduled, so a run is a function of its inputs alone. SimPy processes may be added beside the
+    callbacks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # SimPy schedules by delay; now + (t - now) is not always t. The agenda is the heap that
+        # Environment.step reads: (time, priority, serial, event).
+        self.agenda = cast("list[tuple[float, int, int, Event]]", self._queue)
+        self.time_s = 0.0
+        """Now; what ``Environment.now`` says too, without the cost of a property."""
+        self.serial: Iterator[int] = self._eid
+
+    def at(self, time_s: float, event: Event, priority: int = NORMAL) -> None:
+        """Let ``event`` happen at ``time_s``; its callbacks must be set."""
+        heapq.heappush(self.agenda, (time_s, priority, next(self.serial), event))
+
+    def call_at(self, time_s: float, callback: Callback, priority: int = NORMAL) -> Event:
+        """Call ``callback(event)`` at ``time_s``; return the event."""
+        event = occurrence(self, callback)
+        heapq.heappush(self.agenda, (time_s, priority, next(self.serial), event))
+        return event
+
+    def play(self, until: Event) -> None:
+        """Run until ``until`` happens, or nothing is left to happen.
+
+        The loop of ``Environment.run`` and ``step`` in one frame: a call less for every event.
+        """
+        if until.callbacks is None:
+            return
+        until.callbacks.append(StopSimulation.callback)
+        agenda, pop = self.agenda, heapq.heappop
+        try:
+            while agenda:
+                self.time_s, _, _, event = pop(agenda)
+                self._now = self.time_s
+                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok and not event.defused:
+                    raise cast("BaseException", event._value)
+        except StopSimulation:
+            return
+
+
+def occurrence(kernel: Kernel, callback: Callback) -> Event:
+    """Return a triggered event that calls ``callback`` when its time comes."""
+    event = Event(kernel)
+    event._ok = True
+    event._value = None
+    event.callbacks = [callback]
+    return event

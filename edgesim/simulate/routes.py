@@ -1,0 +1,81 @@
+"""Channels and routes: what flows share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgesim.simulate.ports import Port
+
+if TYPE_CHECKING:
+    from edgesim.simulate.flows import End
+
+
+class Channel:
+    """One direction of a full-duplex link, or a whole half-duplex link or medium.
+
+    Attributes:
+        capacity: bytes per second.
+        active: routes with at least one flow, in order of arrival.
+        bytes: carried so far.
+        left: capacity not yet given away, while rates are found.
+        open: flows without a rate yet, while rates are found.
+    """
+
+    __slots__ = ("active", "bytes", "capacity", "left", "open")
+
+    def __init__(self, capacity: float) -> None:
+        self.capacity = capacity
+        self.active: dict[Route, None] = {}
+        self.left = 0.0
+        self.open = 0
+        self.bytes = 0.0
+
+
+class Route:
+    """The channels from one node to another, and the flows on them now.
+
+    Attributes:
+        channels: the channels that it crosses.
+        latency_s: sum over its links.
+        source: port of the sending node.
+        target: port of the receiving node.
+        flows: heap of (progress at which the flow ends, serial, bytes, token).
+        count: flows now.
+        progress: bytes moved by each flow present since the route was last empty.
+        updated_s: when ``progress`` was true.
+        rate: bytes per second of each flow.
+        new_rate: the rate just found.
+        serial: of the last flow.
+        end: the event at which the next flow ends.
+    """
+
+    __slots__ = (
+        "channels",
+        "count",
+        "end",
+        "flows",
+        "latency_s",
+        "new_rate",
+        "progress",
+        "rate",
+        "serial",
+        "source",
+        "target",
+        "updated_s",
+    )
+
+    def __init__(
+        self, channels: tuple[Channel, ...], latency_s: float, source: Port, target: Port
+    ) -> None:
+        self.channels = channels
+        self.latency_s = latency_s
+        self.source = source
+        self.target = target
+        self.flows: list[tuple[float, int, float, Any]] = []
+        self.count = 0
+        self.progress = 0.0
+        self.updated_s = 0.0
+        self.rate = 0.0
+        self.new_rate = 0.0
+        self.serial = 0
+        self.end: End | None = None

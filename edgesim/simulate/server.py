@@ -1,0 +1,227 @@
+"""The compute side of a node: a queue, a batcher and cores."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from simpy.events import NORMAL, Event
+
+from edgesim.hardware import Node
+from edgesim.simulate.kernel import Kernel
+
+if TYPE_CHECKING:
+    from edgesim.simulate.work import Work
+
+Done = Callable[["Work", float, float, float], None]
+"""Called for each piece of work that ran: work, start, end, joules."""
+
+
+class Execution(Event):
+    """A batch on its cores; kept and used again, since every piece of work needs one."""
+
+    def __init__(self, server: Server) -> None:
+        self.env = server.kernel
+        self.callbacks = server.finished
+        self._ok = True
+        self._value = None
+        self.work: list[Work] = []
+        self.start_s = 0.0
+        self.share = 1.0
+        self.power_w = 0.0
+        self.void = False
+
+
+class Server:
+    """Runs work on the cores of one node.
+
+    Work waits in one queue, first come first served, or by priority and then first come. An
+    execution takes the head, and where the node batches also up to ``batch_max - 1`` further
+    requests that wait for the same task; it starts when the cores that the task asks for are
+    free, and nothing overtakes the head. An idle node whose batch is not full waits up to
+    ``batch_wait_s`` from the head's arrival.
+
+    Args:
+        kernel: the clock.
+        node: queueing, batching and power.
+        factors: draws of service time over its mean; None where it does not vary.
+        done: told of each piece of work that ran.
+    """
+
+    def __init__(
+        self, kernel: Kernel, node: Node, factors: Callable[[], float] | None, done: Done
+    ) -> None:
+        self.kernel = kernel
+        self.node = node
+        self.finished: list[Callable[[Execution], None]] = [self._finish]
+        self.busy_s = 0.0
+        self.joules_above_idle = 0.0
+        self.max_queue = 0
+        self.executions = 0
+        self.up = True
+        self._agenda = kernel.agenda
+        self._events = kernel.serial
+        self._factors = factors
+        self._done = done
+        self._idle_w = node.device.power.idle_w
+        self._cores = node.device.cores
+        self._free = node.device.cores
+        self._priority = node.queue == "priority"
+        self._batch_max = node.batch_max
+        self._plain = node.batch_max == 1 and not self._priority
+        self._wait_s = node.batch_wait_s
+        self._queue: deque[Work] = deque()
+        self._ranked: list[tuple[int, int, Work]] = []
+        self._serial = 0
+        self._pool: list[Execution] = []
+        self._running: dict[Execution, None] = {}
+        self._timer: Event | None = None
+
+    def submit(self, work: Work) -> None:
+        """Queue ``work``, or start it if the node is idle."""
+        if self._free == self._cores and self._batch_max == 1:
+            self._start([work])
+            return
+        if self._plain:
+            self._queue.append(work)
+            if self._free:
+                self._fill()
+            if len(self._queue) > self.max_queue:
+                self.max_queue = len(self._queue)
+            return
+        if self._priority:
+            self._serial += 1
+            heapq.heappush(self._ranked, (work.task.priority, self._serial, work))
+            waiting = len(self._ranked)
+        else:
+            self._queue.append(work)
+            waiting = len(self._queue)
+        if self._free:
+            self._fill()
+            waiting = len(self._queue) + len(self._ranked)
+        if waiting > self.max_queue:
+            self.max_queue = waiting
+
+    def _fill(self) -> None:
+        """Start whatever may start now."""
+        if self._plain:
+            queue = self._queue
+            while queue and queue[0].task.cores <= self._free:
+                self._start([queue.popleft()])
+            return
+        while self._queue or self._ranked:
+            head = self._ranked[0][2] if self._priority else self._queue[0]
+            if head.task.cores > self._free:
+                return
+            if self._batch_max == 1:
+                if self._priority:
+                    heapq.heappop(self._ranked)
+                else:
+                    self._queue.popleft()
+                self._start([head])
+                continue
+            batch = self._batch_of(head)
+            if len(batch) < self._batch_max and self._waits_for_more(head):
+                return
+            self._take(batch)
+            self._start(batch)
+
+    def _batch_of(self, head: Work) -> list[Work]:
+        """Return the waiting work that may run together with the head."""
+        batch = []
+        waiting = (entry[2] for entry in sorted(self._ranked)) if self._priority else self._queue
+        for work in waiting:
+            if work.task is head.task:
+                batch.append(work)
+                if len(batch) == self._batch_max:
+                    break
+        return batch
+
+    def _take(self, batch: list[Work]) -> None:
+        if self._priority:
+            taken = set(map(id, batch))
+            self._ranked = [entry for entry in self._ranked if id(entry[2]) not in taken]
+            heapq.heapify(self._ranked)
+        elif all(work is queued for work, queued in zip(batch, self._queue, strict=False)):
+            for _ in batch:
+                self._queue.popleft()
+        else:
+            taken = set(map(id, batch))
+            self._queue = deque(work for work in self._queue if id(work) not in taken)
+
+    def _waits_for_more(self, head: Work) -> bool:
+        """Whether an unfilled batch should wait; sets the timer that ends the wait."""
+        ends_s = head.ready_s + self._wait_s
+        if self.kernel.time_s >= ends_s:
+            return False
+        if self._timer is None:
+            self._timer = self.kernel.call_at(ends_s, self._wake)
+        return True
+
+    def _wake(self, timer: Event) -> None:
+        if self._timer is timer:
+            self._timer = None
+            self._fill()
+
+    def _start(self, batch: list[Work]) -> None:
+        task = batch[0].task
+        cost = task.cost[len(batch)]
+        run = self._pool.pop() if self._pool else Execution(self)
+        run.work = batch
+        run.start_s = now = self.kernel.time_s
+        run.power_w = cost.power_w
+        time_s = cost.time_s
+        if self._factors is not None:
+            time_s *= self._factors()
+        self._free -= task.cores
+        self.executions += 1
+        run.callbacks = self.finished
+        self._running[run] = None
+        heapq.heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
+
+    def _finish(self, run: Execution) -> None:
+        if run.void:
+            return
+        now = self.kernel.time_s
+        start = run.start_s
+        batch = run.work
+        task = batch[0].task
+        del self._running[run]
+        self._pool.append(run)
+        self._free += task.cores
+        self.busy_s += (now - start) * task.share
+        self.joules_above_idle += (run.power_w - self._idle_w) * (now - start)
+        if self._queue or self._ranked:
+            self._fill()
+        joules = run.power_w * (now - start) / len(batch)
+        for work in batch:
+            self._done(work, start, now, joules)
+
+    def _account(self, run: Execution, duration_s: float, share: float) -> None:
+        self.busy_s += duration_s * share
+        self.joules_above_idle += (run.power_w - self._idle_w) * duration_s
+
+    def close(self, now: float) -> None:
+        """Add what still runs at the end of the simulation."""
+        for run in self._running:
+            self._account(run, now - run.start_s, run.work[0].task.share)
+
+    def crash(self) -> list[Work]:
+        """Stop at once; return the work that ran or waited, which is lost."""
+        now = self.kernel.time_s
+        lost: list[Work] = []
+        for run in self._running:
+            self._account(run, now - run.start_s, run.work[0].task.share)
+            run.void = True
+            lost.extend(run.work)
+        lost.extend(self._queue)
+        lost.extend(entry[2] for entry in sorted(self._ranked))
+        self._running.clear()
+        self._queue.clear()
+        self._ranked.clear()
+        self._free = self._cores
+        self._timer = None
+        self.up = False
+        return lost

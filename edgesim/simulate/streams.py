@@ -1,0 +1,47 @@
+"""Random streams: one generator for each purpose, all from the scenario's seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from edgesim.hardware import Node
+
+_CHUNK = 4096
+
+
+def stream(seed: int, replication: int, purpose: str) -> np.random.Generator:
+    """Return the generator of one purpose (``arrivals``, ``service pi-0``).
+
+    Streams of different purposes, replications and seeds are independent (numpy's SeedSequence),
+    and a stream does not depend on which others exist: adding a node leaves the rest unchanged,
+    so scenarios can be compared under common random numbers.
+    """
+    digest = hashlib.sha256(purpose.encode()).digest()
+    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
+    sequence = np.random.SeedSequence(seed, spawn_key=(replication, *words))
+    return np.random.Generator(np.random.PCG64DXSM(sequence))
+
+
+def service_factors(node: Node, seed: int, replication: int) -> Callable[[], float] | None:
+    """Return draws of service time over its mean, or None where the time does not vary.
+
+    ``exponential`` has mean 1; ``lognormal`` has mean 1 and coefficient of variation ``cv``:
+    sigma² = ln(1 + cv²), mu = -sigma²/2.
+    """
+    if node.variability == "none" or (node.variability == "lognormal" and node.cv == 0.0):
+        return None
+    generator = stream(seed, replication, f"service {node.name}")
+    return _draws(node.variability, node.cv, generator).__next__
+
+
+def _draws(kind: str, cv: float, generator: np.random.Generator) -> Iterator[float]:
+    variance = float(np.log1p(cv * cv))
+    while True:
+        if kind == "exponential":
+            chunk = generator.standard_exponential(_CHUNK)
+        else:
+            chunk = generator.lognormal(-variance / 2, variance**0.5, _CHUNK)
+        yield from chunk.tolist()

@@ -1,0 +1,223 @@
+"""A plan made ready to play: steps on servers, moves over routes, and the requests in flight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgesim.hardware import Cluster, Cost
+from edgesim.placement.plan import Branch, Plan, Task
+
+if TYPE_CHECKING:
+    from edgesim.simulate.flows import Flows
+    from edgesim.simulate.routes import Route
+    from edgesim.simulate.server import Server
+
+Path = tuple[float, float, float, float]
+"""Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""
+
+
+class Request:
+    """One request in flight."""
+
+    __slots__ = (
+        "arrival_s",
+        "degraded",
+        "index",
+        "lost",
+        "over",
+        "remaining",
+        "traced",
+        "waiting",
+        "way",
+    )
+
+    def __init__(self, index: int, arrival_s: float, way: Way, traced: bool) -> None:
+        self.index = index
+        self.arrival_s = arrival_s
+        self.way = way
+        self.traced = traced
+        self.remaining = way.ends
+        # Inputs that each step still waits for; a list of its own only where steps join inputs.
+        self.waiting = way.inputs.copy() if way.joins else way.inputs
+        self.degraded = False
+        self.over = False
+        self.lost: dict[Step, None] | None = None
+
+
+class Work:
+    """One step of one request, on its server."""
+
+    __slots__ = ("path", "ready_s", "request", "task")
+
+    def __init__(self, request: Request, task: Step, ready_s: float, path: Path) -> None:
+        self.request = request
+        self.task = task
+        self.ready_s = ready_s
+        self.path = path
+
+
+class Move:
+    """A transfer of the plan: over a route, or a hand-over within one node.
+
+    ``size`` is in bytes for all samples of a request; ``before_s`` is the sender's software and
+    the route's latency, ahead of the first byte; ``after_s`` the receiver's software, after the
+    last one.
+    """
+
+    __slots__ = (
+        "after_s",
+        "before_s",
+        "name",
+        "route",
+        "size",
+        "source",
+        "source_node",
+        "target",
+        "target_node",
+    )
+
+    def __init__(
+        self, size: float, source: Step | None, target: Step | None, nodes: tuple[str, str]
+    ) -> None:
+        ends = (source.name if source else "input", target.name if target else "output")
+        self.name = f"{ends[0]}→{ends[1]}"
+        self.size = size
+        self.source = source
+        self.target = target
+        self.source_node, self.target_node = nodes
+        self.route: Route | None = None
+        self.before_s = 0.0
+        self.after_s = 0.0
+
+    def connect(self, flows: Flows, cluster: Cluster) -> None:
+        """Find the route between two nodes, and what precedes and follows the flow."""
+        if self.source_node == self.target_node:
+            return
+        self.route = flows.route(self.source_node, self.target_node)
+        sender = cluster.nodes[self.source_node].device.messaging
+        receiver = cluster.nodes[self.target_node].device.messaging
+        software_s = sender.per_message_s + sender.per_byte_s * self.size
+        self.before_s = software_s + self.route.latency_s
+        self.after_s = receiver.per_message_s + receiver.per_byte_s * self.size
+
+
+Fan = tuple[float, tuple[Move, ...]]
+"""Moves that start together and whose first bytes leave together, that many seconds later."""
+
+
+class Step:
+    """A task of the plan on its server."""
+
+    __slots__ = (
+        "cores",
+        "cost",
+        "fan",
+        "fusion",
+        "index",
+        "inputs",
+        "last",
+        "local",
+        "name",
+        "optional",
+        "priority",
+        "server",
+        "share",
+    )
+
+    def __init__(
+        self, index: int, task: Task, server: Server, precision: str, samples: int
+    ) -> None:
+        device = server.node.device
+        self.index = index
+        self.name = task.name
+        self.server = server
+        self.fusion = task.kind == "fusion"
+        self.optional = task.optional
+        self.priority = task.priority
+        self.cores = task.cores or device.cores
+        self.share = self.cores / device.cores
+        self.inputs = 0
+        self.local: tuple[Move, ...] = ()
+        self.fan: tuple[Fan, ...] = ()
+        self.last = True
+        self.cost = _costs(task, server, precision, samples)
+
+
+def _costs(task: Task, server: Server, precision: str, samples: int) -> tuple[Cost, ...]:
+    """Return the cost of executions of 0, 1, ... requests at once, up to the node's batch."""
+    device = server.node.device
+    costs = [Cost(time_s=0.0, power_w=device.power.idle_w)]
+    for requests in range(1, server.node.batch_max + 1):
+        if task.graph is not None:
+            costs.append(device.graph_cost(task.graph, precision, requests * samples))
+        else:
+            flop = task.flop * requests * samples
+            costs.append(device.flop_cost(flop, precision, task.cores))
+    return tuple(costs)
+
+
+class Way:
+    """One branch of the plan, ready to play.
+
+    Attributes:
+        moves: every transfer.
+        local: inputs that are at hand on the input node.
+        fan: inputs that travel.
+        roots: steps that need no input.
+        inputs: how many inputs each step waits for.
+        joins: whether some step waits for more than one.
+        ends: how many endings (steps without successor, answers) finish a request.
+        servers: those without which a request cannot be answered.
+        load: requests in flight.
+        expected_s: compute time of one request, to weigh the load by.
+    """
+
+    def __init__(
+        self, branch: Branch, plan: Plan, servers: dict[str, Server], samples: int
+    ) -> None:
+        steps = {
+            task.name: Step(index, task, servers[task.node], plan.precision, samples)
+            for index, task in enumerate(branch.tasks)
+        }
+        moves: list[Move] = []
+        for transfer in branch.transfers:
+            source = steps[transfer.source] if transfer.source is not None else None
+            target = steps[transfer.target] if transfer.target is not None else None
+            start = source.server.node.name if source else plan.input_node
+            end = target.server.node.name if target else plan.output_node
+            # Without an input or output node the data is where the task is.
+            nodes = (start or end or "", end or start or "")
+            moves.append(Move(transfer.bytes * samples, source, target, nodes))
+            if target is not None:
+                target.inputs += 1
+            if source is not None:
+                source.last = False
+        self.moves = tuple(moves)
+        self.steps = tuple(steps.values())
+        self.roots = tuple(step for step in self.steps if not step.inputs)
+        self.inputs = [step.inputs for step in self.steps]
+        self.joins = any(count > 1 for count in self.inputs)
+        self.ends = sum(step.last for step in self.steps)
+        self.ends += sum(move.target is None for move in self.moves)
+        self.servers = tuple({step.server: None for step in self.steps if not step.optional})
+        self.load = 0
+        self.expected_s = sum(step.cost[1].time_s for step in self.steps)
+        self.local: tuple[Move, ...] = ()
+        self.fan: tuple[Fan, ...] = ()
+
+    def connect(self, flows: Flows, cluster: Cluster) -> None:
+        """Give every move its route, and group those that leave together."""
+        for move in self.moves:
+            move.connect(flows, cluster)
+        self.local, self.fan = _fan([move for move in self.moves if move.source is None])
+        for step in self.steps:
+            step.local, step.fan = _fan([move for move in self.moves if move.source is step])
+
+
+def _fan(moves: list[Move]) -> tuple[tuple[Move, ...], tuple[Fan, ...]]:
+    groups: dict[float, list[Move]] = {}
+    for move in moves:
+        if move.route is not None:
+            groups.setdefault(move.before_s, []).append(move)
+    local = tuple(move for move in moves if move.route is None)
+    return local, tuple((before_s, tuple(group)) for before_s, group in groups.items())

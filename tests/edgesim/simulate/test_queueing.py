@@ -1,0 +1,107 @@
+"""Queues against their closed forms, inside 99.9 % intervals made from independent replications."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from edgesim.simulate import Arrivals, Recording, Traffic
+from tests.edgesim.simulate.models import Flops, cluster, node, plan, play, task
+
+REPLICATIONS = 12
+REQUESTS = 20_000
+WARMUP = 4_000
+
+
+def interval(
+    utilization: float, measure: Callable[[Recording], float], **options: object
+) -> tuple[float, float]:
+    """99.9 % confidence interval of a measure: wide enough that a right engine fails once in
+    a thousand seeds, narrow enough (a few per cent) to catch a wrong one."""
+    cores = int(options.pop("cores", 1))  # type: ignore[call-overload]
+    where = cluster([node(device=Flops(cores=cores, rate=float(cores)), **options)])
+    what = plan([task("t", "A", utilization * cores, cores=1)])
+    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=1.0)
+    means = [
+        measure(play(what, where, traffic, seed=11, replication=index, trace_requests=0))
+        for index in range(REPLICATIONS)
+    ]
+    half = stats.t.ppf(0.9995, REPLICATIONS - 1) * np.std(means, ddof=1) / math.sqrt(REPLICATIONS)
+    return float(np.mean(means) - half), float(np.mean(means) + half)
+
+
+def mean_wait(recording: Recording) -> float:
+    return float(recording.breakdown_s["queue"][WARMUP:].mean())
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8, 0.9])
+def test_mm1_mean_wait(load: float) -> None:
+    low, high = interval(load, mean_wait, variability="exponential")
+    assert low <= load * load / (1 - load) <= high
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8, 0.9])
+def test_md1_mean_wait(load: float) -> None:
+    low, high = interval(load, mean_wait)
+    assert low <= load * load / (2 * (1 - load)) <= high
+
+
+@pytest.mark.parametrize("cv", [0.5, 1.5])
+def test_mg1_mean_wait_of_lognormal_service(cv: float) -> None:
+    # Pollaczek-Khinchine: load x service x (1 + cv²) / (2 (1 - load))
+    load = 0.7
+    low, high = interval(load, mean_wait, variability="lognormal", cv=cv)
+    assert low <= load * load * (1 + cv * cv) / (2 * (1 - load)) <= high
+
+
+def test_mmc_probability_of_waiting_is_erlang_c() -> None:
+    cores, load = 3, 0.8
+    offered = cores * load
+    terms = [offered**k / math.factorial(k) for k in range(cores)]
+    last = offered**cores / math.factorial(cores) / (1 - load)
+    low, high = interval(
+        load,
+        lambda recording: float((recording.breakdown_s["queue"][WARMUP:] > 0).mean()),
+        variability="exponential",
+        cores=cores,
+    )
+    assert low <= last / (sum(terms) + last) <= high
+
+
+def test_mm1_latency_is_exponential() -> None:
+    # Every quantile of the sojourn time: -ln(1 - p) x service / (1 - load).
+    load = 0.8
+    for probability in (0.5, 0.9, 0.99):
+        low, high = interval(
+            load,
+            lambda recording, p=probability: float(  # type: ignore[misc]
+                np.quantile(recording.latency_s[WARMUP:], p)
+            ),
+            variability="exponential",
+        )
+        assert low <= -math.log(1 - probability) * load / (1 - load) <= high
+
+
+def test_utilization_is_the_offered_load() -> None:
+    low, high = interval(
+        0.6, lambda r: r.nodes["A"].busy_s / r.simulated_s, variability="exponential"
+    )
+    assert low <= 0.6 <= high
+
+
+def test_little_law_holds_in_every_run() -> None:
+    # Time-average number in system = arrival rate x mean latency, exactly, over a whole busy run.
+    traffic = Traffic(arrivals=Arrivals.POISSON, requests=500, rate_per_s=1.0)
+    where = cluster([node(variability="exponential")])
+    recording = play(plan([task("t", "A", 0.9)]), where, traffic, seed=3)
+    leave = recording.arrival_s + recording.latency_s
+    times = np.concatenate([recording.arrival_s, leave])
+    change = np.concatenate([np.ones(500), -np.ones(500)])
+    order = np.argsort(times, kind="stable")
+    number = np.cumsum(change[order])[:-1]
+    area = float(number @ np.diff(times[order]))
+    assert area == pytest.approx(float(recording.latency_s.sum()), rel=1e-12)
