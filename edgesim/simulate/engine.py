@@ -14,6 +14,7 @@ from edgesim.simulate.arrivals import CLOSED_LOOP, arrival_times, in_flight
 from edgesim.simulate.faults import Crashes
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.losses import Losses
 from edgesim.simulate.ports import Port
 from edgesim.simulate.recording import Outcome, Recording, Span
 from edgesim.simulate.server import Server
@@ -89,6 +90,9 @@ class Engine:
             way.connect(self.flows, cluster)
         self.over = kernel.event()
         self.crashes = Crashes(self, cluster, seed, replication)
+        self.losses = Losses(self)
+        self.live: dict[Request, None] | None = {} if self.crashes.possible else None
+        """Requests in flight, kept only where a node can fail."""
         count = traffic.requests
         self._times = arrival_times(traffic, seed, replication)
         self._arrival_s = array("d", bytes(8 * count))
@@ -97,6 +101,7 @@ class Engine:
         self._outcome = bytearray(count)
         self._spans: list[Span] = []
         self._offered = 0
+        self._asked = 0
         self._ended = 0
 
     def play(self) -> Recording:
@@ -114,7 +119,8 @@ class Engine:
         self.crashes.begin()
         if self._times is None:
             assert traffic.arrivals in CLOSED_LOOP
-            for _ in range(min(in_flight(traffic), traffic.requests)):
+            self._asked = min(in_flight(traffic), traffic.requests)
+            for _ in range(self._asked):
                 self._admit()
             return
         self._arrivals = iter(self._times.tolist())
@@ -143,6 +149,8 @@ class Engine:
         way = self.ways[0] if len(self.ways) == 1 else self._least_loaded()
         way.load += 1
         request = Request(index, now, way, index < self._trace_requests)
+        if self.live is not None:
+            self.live[request] = None
         for step in way.roots:
             self._enter(request, step, now, _START)
         if way.local or way.fan:
@@ -156,7 +164,7 @@ class Engine:
     def _enter(self, request: Request, step: Step, now: float, path: Path) -> None:
         """Hand a step all of whose inputs are there to its server."""
         if not step.server.up:
-            self.lose(request, step)
+            self.losses.lose(request, step)
         elif not request.over:
             step.server.submit(Work(request, step, now, path))
 
@@ -180,7 +188,7 @@ class Engine:
             return
         path = (queue_s, compute_s, transfer_s, fusion_s)
         if step.last:
-            self._end(request, end_s, path)
+            self.end(request, end_s, path)
         else:
             self._forward(request, step.local, step.fan, end_s, path)
 
@@ -193,7 +201,7 @@ class Engine:
         path: Path,
     ) -> None:
         for move in local:
-            self._arrived(request, move, now, path)
+            self.arrived(request, move, now, path)
         for before_s, moves in fan:
             if before_s > 0.0:
                 departure = Departure(self, moves, request, now, path)
@@ -212,7 +220,7 @@ class Engine:
         if parcel.request.over:
             return
         if self.crashes.any_down and self.crashes.severed(move):
-            self.drop(parcel)
+            self.losses.drop(parcel)
             return
         assert move.route is not None
         self.flows.begin(move.route, move.size, parcel)
@@ -237,15 +245,15 @@ class Engine:
                 )
             )  # fmt: skip
         path = (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)
-        self._arrived(request, move, now, path)
+        self.arrived(request, move, now, path)
 
-    def _arrived(self, request: Request, move: Move, now: float, path: Path) -> None:
+    def arrived(self, request: Request, move: Move, now: float, path: Path) -> None:
         """Count an input that is there; the last one carries the critical path."""
         if request.over:
             return
         step = move.target
         if step is None:
-            self._end(request, now, path)
+            self.end(request, now, path)
             return
         if step.inputs > 1:
             left = request.waiting[step.index] - 1
@@ -254,7 +262,7 @@ class Engine:
                 return
         self._enter(request, step, now, path)
 
-    def _end(self, request: Request, now: float, path: Path) -> None:
+    def end(self, request: Request, now: float, path: Path) -> None:
         """Count one ending; the last one answers the request."""
         request.remaining -= 1
         if request.remaining:
@@ -263,61 +271,24 @@ class Engine:
         self._latency_s[index] = now - request.arrival_s
         queue, compute, transfer, fusion = self._path_s
         queue[index], compute[index], transfer[index], fusion[index] = path
-        self._close(request, Outcome.DEGRADED if request.degraded else Outcome.COMPLETED)
+        self.close(request, Outcome.DEGRADED if request.degraded else Outcome.COMPLETED)
 
-    def _close(self, request: Request, outcome: Outcome) -> None:
+    def close(self, request: Request, outcome: Outcome) -> None:
+        """End a request."""
         request.over = True
         request.way.load -= 1
+        if self.live is not None:
+            del self.live[request]
         self._outcome[request.index] = outcome
         self._ended += 1
         if self._ended % self._step == 0 and self._progress is not None:
             self._progress(self._ended)
         if self._ended == self._traffic.requests:
             self.over.succeed()
-        elif self._times is None and self._offered < self._traffic.requests:
+        elif self._times is None and self._asked < self._traffic.requests:
             # A new event, not a call: a request that fails at once must not recurse.
+            self._asked += 1
             self.kernel.call_at(self.kernel.time_s, lambda _: self._admit())
-
-    def lose(self, request: Request, step: Step) -> None:
-        """Count a step as lost: an optional one is missing from the answer, another ends it."""
-        if request.over:
-            return
-        lost = request.lost = request.lost if request.lost is not None else {}
-        if step in lost:
-            return
-        lost[step] = None
-        if not step.optional:
-            self._close(request, Outcome.FAILED)
-            return
-        request.degraded = True
-        now = self.kernel.time_s
-        for move in (*step.local, *(move for _, moves in step.fan for move in moves)):
-            self._miss(request, move, now)
-
-    def _miss(self, request: Request, move: Move, now: float) -> None:
-        """Let a fusion go on without one of its inputs; without any it is lost itself."""
-        step = move.target
-        if step is None or request.over:
-            return
-        sources = [other for other in request.way.moves if other.target is step]
-        lost = request.lost or {}
-        if all(other.source in lost for other in sources):
-            self.lose(request, step)
-            return
-        waited = now - request.arrival_s
-        # Nothing says which part of the wait was what: it was waiting.
-        self._arrived(request, move, now, (waited, 0.0, 0.0, 0.0))
-
-    def drop(self, parcel: Parcel) -> None:
-        """Lose what a parcel carried, and with it the step of the end that is down."""
-        move = parcel.move
-        down = self.crashes.down
-        if move.target is not None and move.target_node in down:
-            self.lose(parcel.request, move.target)
-        elif move.source is not None:
-            self.lose(parcel.request, move.source)
-        elif not parcel.request.over:
-            self._close(parcel.request, Outcome.FAILED)
 
     def _record(self, partial: bool) -> Recording:
         now = self.kernel.time_s

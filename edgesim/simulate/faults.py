@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Crashes:
     """Takes nodes out of service and back.
 
-    A crash loses what the node ran and queued, and every flow to or from it. Those who depend on
-    it know at once (a closed connection); there is no retry. A node that comes back is empty and
-    has its weights loaded.
+    A crash loses what the node ran, queued and held of inputs, and every flow to or from it.
+    Those who depend on it know at once (a closed connection); there is no retry. A node that
+    comes back is empty and has its weights loaded.
     """
 
     def __init__(self, engine: Engine, cluster: Cluster, seed: int, replication: int) -> None:
@@ -34,6 +34,11 @@ class Crashes:
             for name, node in cluster.nodes.items()
             if node.faults is not None
         }
+
+    @property
+    def possible(self) -> bool:
+        """Whether any node can fail."""
+        return bool(self._faults)
 
     def begin(self) -> None:
         """Schedule the first crash of every node that can fail."""
@@ -70,9 +75,10 @@ class Crashes:
         self.down[name] = engine.kernel.time_s
         self.any_down = True
         for work in engine.servers[name].crash():
-            engine.lose(work.request, work.task)
+            engine.losses.lose(work.request, work.task)
         for parcel in engine.flows.cut(name):
-            engine.drop(parcel)
+            engine.losses.drop(parcel)
+        engine.losses.forget(name)
 
     def _repair(self, name: str) -> None:
         since_s = self.down.pop(name, None)

@@ -24,6 +24,7 @@ class Request:
         "degraded",
         "index",
         "lost",
+        "missed",
         "over",
         "remaining",
         "traced",
@@ -40,8 +41,22 @@ class Request:
         # Inputs that each step still waits for; a list of its own only where steps join inputs.
         self.waiting = way.inputs.copy() if way.joins else way.inputs
         self.degraded = False
+        self.missed = 0
         self.over = False
-        self.lost: dict[Step, None] | None = None
+        self.lost: dict[Step | Move, None] | None = None
+
+    def losses(self) -> dict[Step | Move, None]:
+        """Return the steps and moves that this request goes without; empty at first."""
+        if self.lost is None:
+            self.lost = {}
+        return self.lost
+
+    def holds(self, step: Step) -> bool:
+        """Whether ``step`` has some of its inputs and waits for others."""
+        waiting = self.waiting[step.index]
+        lost = self.lost or {}
+        missing = sum(move.target is step for move in lost if isinstance(move, Move))
+        return 0 < waiting < step.inputs - missing
 
 
 class Work:
@@ -142,6 +157,10 @@ class Step:
         self.last = True
         self.cost = _costs(task, server, precision, samples)
 
+    def moves(self) -> tuple[Move, ...]:
+        """Return every transfer that leaves this step."""
+        return (*self.local, *(move for _, moves in self.fan for move in moves))
+
 
 def _costs(task: Task, server: Server, precision: str, samples: int) -> tuple[Cost, ...]:
     """Return the cost of executions of 0, 1, ... requests at once, up to the node's batch."""
@@ -165,7 +184,7 @@ class Way:
         fan: inputs that travel.
         roots: steps that need no input.
         inputs: how many inputs each step waits for.
-        joins: whether some step waits for more than one.
+        joins: steps that wait for more than one.
         ends: how many endings (steps without successor, answers) finish a request.
         servers: those without which a request cannot be answered.
         load: requests in flight.
@@ -196,7 +215,7 @@ class Way:
         self.steps = tuple(steps.values())
         self.roots = tuple(step for step in self.steps if not step.inputs)
         self.inputs = [step.inputs for step in self.steps]
-        self.joins = any(count > 1 for count in self.inputs)
+        self.joins = tuple(step for step in self.steps if step.inputs > 1)
         self.ends = sum(step.last for step in self.steps)
         self.ends += sum(move.target is None for move in self.moves)
         self.servers = tuple({step.server: None for step in self.steps if not step.optional})
