@@ -1,5 +1,6 @@
 # make run   plays the example scenario
 # make test  checks style and types and runs every test
+# make bench times the hot paths and prints ratios
 # Both build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 
 bench: $(STAMP)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
+	EDGESIM_BENCHMARKS=full OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or newer" >&2; exit 1; }

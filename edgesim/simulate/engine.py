@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from heapq import heappush
 
 import numpy as np
-from simpy.events import Event
+from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
@@ -26,6 +27,9 @@ from edgesim.simulate.work import Move, Path, Request, Step, Way, Work
 Progress = Callable[[int], None]
 """Called now and then with the number of requests that ended."""
 
+# Looking a member up in an enumeration costs more than the rest of the line that stores it.
+_COMPLETED = int(Outcome.COMPLETED)
+_DEGRADED = int(Outcome.DEGRADED)
 _START: Path = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -72,6 +76,7 @@ class Engine:
     ) -> None:
         self.kernel = kernel = Kernel()
         self.departed: list[Callable[[Departure], None]] = [self._depart]
+        self._agenda, self._serial = kernel.agenda, kernel.serial
         self._cluster = cluster
         self._traffic = traffic
         self._trace_requests = trace_requests
@@ -88,6 +93,7 @@ class Engine:
         )
         for way in self.ways:
             way.connect(self.flows, cluster)
+        self._only_way = self.ways[0] if len(self.ways) == 1 else None
         self.over = kernel.event()
         self.crashes = Crashes(self, cluster, seed, replication)
         self.losses = Losses(self)
@@ -128,17 +134,17 @@ class Engine:
         self._next_arrival = self.kernel.event()
         self._next_arrival._ok = True
         self._next_arrival._value = None
-        self._schedule_arrival()
-
-    def _schedule_arrival(self) -> None:
-        time_s = next(self._arrivals, None)
-        if time_s is not None:
+        for time_s in self._arrivals:
             self._next_arrival.callbacks = self._arrival_callbacks  # type: ignore[assignment]
             self.kernel.at(time_s, self._next_arrival)
+            break
 
-    def _arrive(self, _: Event) -> None:
+    def _arrive(self, event: Event) -> None:
         self._admit()
-        self._schedule_arrival()
+        for time_s in self._arrivals:
+            event.callbacks = self._arrival_callbacks  # type: ignore[assignment]
+            heappush(self._agenda, (time_s, NORMAL, next(self._serial), event))
+            return
 
     def _admit(self) -> None:
         """Take in one request now."""
@@ -146,9 +152,9 @@ class Engine:
         index = self._offered
         self._offered = index + 1
         self._arrival_s[index] = now
-        way = self.ways[0] if len(self.ways) == 1 else self._least_loaded()
+        way = self._only_way or self._least_loaded()
         way.load += 1
-        request = Request(index, now, way, index < self._trace_requests)
+        request = Request(index, now, way)
         if self.live is not None:
             self.live[request] = None
         for step in way.roots:
@@ -178,7 +184,7 @@ class Engine:
             fusion_s += end_s - start_s
         else:
             compute_s += end_s - start_s
-        if request.traced:
+        if request.index < self._trace_requests:
             kind = "fusion" if step.fusion else "compute"
             name = step.server.node.name
             self._spans.append(
@@ -236,7 +242,7 @@ class Engine:
         now = self.kernel.time_s
         queue_s, compute_s, transfer_s, fusion_s = parcel.path
         move, request = parcel.move, parcel.request
-        if request.traced:
+        if request.index < self._trace_requests:
             joules = transfer_joules(move, self._cluster)
             self._spans.append(
                 Span(
@@ -271,9 +277,9 @@ class Engine:
         self._latency_s[index] = now - request.arrival_s
         queue, compute, transfer, fusion = self._path_s
         queue[index], compute[index], transfer[index], fusion[index] = path
-        self.close(request, Outcome.DEGRADED if request.degraded else Outcome.COMPLETED)
+        self.close(request, _COMPLETED if request.missing is None else _DEGRADED)
 
-    def close(self, request: Request, outcome: Outcome) -> None:
+    def close(self, request: Request, outcome: int) -> None:
         """End a request."""
         request.over = True
         request.way.load -= 1
@@ -281,7 +287,7 @@ class Engine:
             del self.live[request]
         self._outcome[request.index] = outcome
         self._ended += 1
-        if self._ended % self._step == 0 and self._progress is not None:
+        if self._progress is not None and self._ended % self._step == 0:
             self._progress(self._ended)
         if self._ended == self._traffic.requests:
             self.over.succeed()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, cast
 
 import simpy
@@ -27,22 +27,30 @@ class Kernel(simpy.Environment):
     """
 
     def __init__(self) -> None:
+        self.time_s = 0.0
+        """Now; what ``Environment.now`` says too, without the cost of a property."""
         super().__init__()
         # SimPy schedules by delay; now + (t - now) is not always t. The agenda is the heap that
         # Environment.step reads: (time, priority, serial, event).
         self.agenda = cast("list[tuple[float, int, int, Event]]", self._queue)
-        self.time_s = 0.0
-        """Now; what ``Environment.now`` says too, without the cost of a property."""
         self.serial: Iterator[int] = self._eid
+
+    @property
+    def _now(self) -> float:  # SimPy's own clock is this one: one store an event, not two
+        return self.time_s
+
+    @_now.setter
+    def _now(self, time_s: float) -> None:
+        self.time_s = time_s
 
     def at(self, time_s: float, event: Event, priority: int = NORMAL) -> None:
         """Let ``event`` happen at ``time_s``; its callbacks must be set."""
-        heapq.heappush(self.agenda, (time_s, priority, next(self.serial), event))
+        heappush(self.agenda, (time_s, priority, next(self.serial), event))
 
     def call_at(self, time_s: float, callback: Callback, priority: int = NORMAL) -> Event:
         """Call ``callback(event)`` at ``time_s``; return the event."""
         event = occurrence(self, callback)
-        heapq.heappush(self.agenda, (time_s, priority, next(self.serial), event))
+        heappush(self.agenda, (time_s, priority, next(self.serial), event))
         return event
 
     def play(self, until: Event) -> None:
@@ -53,11 +61,10 @@ class Kernel(simpy.Environment):
         if until.callbacks is None:
             return
         until.callbacks.append(StopSimulation.callback)
-        agenda, pop = self.agenda, heapq.heappop
+        agenda, pop = self.agenda, heappop
         try:
             while agenda:
                 self.time_s, _, _, event = pop(agenda)
-                self._now = self.time_s
                 callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
                 for callback in callbacks:
                     callback(event)

@@ -26,14 +26,13 @@ class Losses:
         """Count a step that has not run as lost."""
         if request.over:
             return
-        lost = request.losses()
+        lost = request.lacks().parts
         if step in lost:
             return
         lost[step] = None
         if not step.optional:
             self._engine.close(request, Outcome.FAILED)
             return
-        request.degraded = True
         if step.last:
             self._end_without(request)
         for move in step.moves():
@@ -47,7 +46,6 @@ class Losses:
         if move.target is not None and move.target_node in self._engine.crashes.down:
             self.lose(request, move.target)
         elif move.source is not None and move.source.optional:
-            request.degraded = True
             self._miss(request, move)
         else:
             self._engine.close(request, Outcome.FAILED)
@@ -63,12 +61,12 @@ class Losses:
         """Go on without one transfer."""
         if request.over:
             return
+        lost = request.lacks().parts
+        lost[move] = None
         step = move.target
         if step is None:
             self._end_without(request)
             return
-        lost = request.losses()
-        lost[move] = None
         if all(other in lost for other in request.way.moves if other.target is step):
             self.lose(request, step)
             return
@@ -78,8 +76,9 @@ class Losses:
 
     def _end_without(self, request: Request) -> None:
         """Count an ending that will not come."""
-        request.missed += 1
-        if request.missed == request.way.ends:
+        missing = request.lacks()
+        missing.endings += 1
+        if missing.endings == request.way.ends:
             self._engine.close(request, Outcome.FAILED)
             return
         now = self._engine.kernel.time_s

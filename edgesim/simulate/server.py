@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from simpy.events import NORMAL, Event
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Done = Callable[["Work", float, float, float], None]
 """Called for each piece of work that ran: work, start, end, joules."""
+_NOTHING: list[Work] = []
 
 
 class Execution(Event):
@@ -29,7 +30,6 @@ class Execution(Event):
         self._value = None
         self.work: list[Work] = []
         self.start_s = 0.0
-        self.share = 1.0
         self.power_w = 0.0
         self.void = False
 
@@ -75,8 +75,8 @@ class Server:
         self._queue: deque[Work] = deque()
         self._ranked: list[tuple[int, int, Work]] = []
         self._serial = 0
+        self._executions: list[Execution] = []
         self._pool: list[Execution] = []
-        self._running: dict[Execution, None] = {}
         self._timer: Event | None = None
 
     def submit(self, work: Work) -> None:
@@ -93,7 +93,7 @@ class Server:
             return
         if self._priority:
             self._serial += 1
-            heapq.heappush(self._ranked, (work.task.priority, self._serial, work))
+            heappush(self._ranked, (work.task.priority, self._serial, work))
             waiting = len(self._ranked)
         else:
             self._queue.append(work)
@@ -117,7 +117,7 @@ class Server:
                 return
             if self._batch_max == 1:
                 if self._priority:
-                    heapq.heappop(self._ranked)
+                    heappop(self._ranked)
                 else:
                     self._queue.popleft()
                 self._start([head])
@@ -143,7 +143,7 @@ class Server:
         if self._priority:
             taken = set(map(id, batch))
             self._ranked = [entry for entry in self._ranked if id(entry[2]) not in taken]
-            heapq.heapify(self._ranked)
+            heapify(self._ranked)
         elif all(work is queued for work, queued in zip(batch, self._queue, strict=False)):
             for _ in batch:
                 self._queue.popleft()
@@ -168,7 +168,7 @@ class Server:
     def _start(self, batch: list[Work]) -> None:
         task = batch[0].task
         cost = task.cost[len(batch)]
-        run = self._pool.pop() if self._pool else Execution(self)
+        run = self._pool.pop() if self._pool else self._execution()
         run.work = batch
         run.start_s = now = self.kernel.time_s
         run.power_w = cost.power_w
@@ -178,8 +178,7 @@ class Server:
         self._free -= task.cores
         self.executions += 1
         run.callbacks = self.finished
-        self._running[run] = None
-        heapq.heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
+        heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
 
     def _finish(self, run: Execution) -> None:
         if run.void:
@@ -188,7 +187,7 @@ class Server:
         start = run.start_s
         batch = run.work
         task = batch[0].task
-        del self._running[run]
+        run.work = _NOTHING
         self._pool.append(run)
         self._free += task.cores
         self.busy_s += (now - start) * task.share
@@ -199,26 +198,31 @@ class Server:
         for work in batch:
             self._done(work, start, now, joules)
 
-    def _account(self, run: Execution, duration_s: float, share: float) -> None:
-        self.busy_s += duration_s * share
-        self.joules_above_idle += (run.power_w - self._idle_w) * duration_s
+    def _execution(self) -> Execution:
+        """Return a new execution, of which there are as many as ever ran at once."""
+        run = Execution(self)
+        self._executions.append(run)
+        return run
 
     def close(self, now: float) -> None:
-        """Add what still runs at the end of the simulation."""
-        for run in self._running:
-            self._account(run, now - run.start_s, run.work[0].task.share)
+        """Add the time and energy of what still runs."""
+        for run in self._executions:
+            if run.work:
+                duration_s = now - run.start_s
+                self.busy_s += duration_s * run.work[0].task.share
+                self.joules_above_idle += (run.power_w - self._idle_w) * duration_s
 
     def crash(self) -> list[Work]:
         """Stop at once; return the work that ran or waited, which is lost."""
-        now = self.kernel.time_s
+        self.close(self.kernel.time_s)
         lost: list[Work] = []
-        for run in self._running:
-            self._account(run, now - run.start_s, run.work[0].task.share)
+        for run in self._executions:
             run.void = True
             lost.extend(run.work)
         lost.extend(self._queue)
         lost.extend(entry[2] for entry in sorted(self._ranked))
-        self._running.clear()
+        self._executions.clear()
+        self._pool.clear()
         self._queue.clear()
         self._ranked.clear()
         self._free = self._cores

@@ -16,45 +16,42 @@ Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""
 
 
+class Missing:
+    """What a request goes without: lost steps and moves, and endings that will not come."""
+
+    __slots__ = ("endings", "parts")
+
+    def __init__(self) -> None:
+        self.parts: dict[Step | Move, None] = {}
+        self.endings = 0
+
+
 class Request:
     """One request in flight."""
 
-    __slots__ = (
-        "arrival_s",
-        "degraded",
-        "index",
-        "lost",
-        "missed",
-        "over",
-        "remaining",
-        "traced",
-        "waiting",
-        "way",
-    )
+    __slots__ = ("arrival_s", "index", "missing", "over", "remaining", "waiting", "way")
 
-    def __init__(self, index: int, arrival_s: float, way: Way, traced: bool) -> None:
+    def __init__(self, index: int, arrival_s: float, way: Way) -> None:
         self.index = index
         self.arrival_s = arrival_s
         self.way = way
-        self.traced = traced
         self.remaining = way.ends
         # Inputs that each step still waits for; a list of its own only where steps join inputs.
         self.waiting = way.inputs.copy() if way.joins else way.inputs
-        self.degraded = False
-        self.missed = 0
         self.over = False
-        self.lost: dict[Step | Move, None] | None = None
+        self.missing: Missing | None = None
+        """What it goes without; None while it is whole."""
 
-    def losses(self) -> dict[Step | Move, None]:
-        """Return the steps and moves that this request goes without; empty at first."""
-        if self.lost is None:
-            self.lost = {}
-        return self.lost
+    def lacks(self) -> Missing:
+        """Return what this request goes without, which makes it degraded."""
+        if self.missing is None:
+            self.missing = Missing()
+        return self.missing
 
     def holds(self, step: Step) -> bool:
         """Whether ``step`` has some of its inputs and waits for others."""
         waiting = self.waiting[step.index]
-        lost = self.lost or {}
+        lost = self.missing.parts if self.missing else {}
         missing = sum(move.target is step for move in lost if isinstance(move, Move))
         return 0 < waiting < step.inputs - missing
 

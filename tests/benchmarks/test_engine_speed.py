@@ -1,0 +1,122 @@
+"""How fast the engine plays one queue, beside two others in the same run; prints ratios.
+
+``make bench`` plays 200,000 requests five times and prints the medians; as a plain test a tenth of
+it is played once, so that the code here stays true.
+"""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import simpy
+
+from edgesim.simulate import Arrivals, Traffic
+from tests.benchmarks.scale import FULL
+from tests.edgesim.simulate.models import cluster, node, plan, play, task
+
+REQUESTS = 200_000 if FULL else 20_000
+ROUNDS = 5 if FULL else 1
+LOAD = 0.8
+
+
+def with_edgesim(seed: int) -> float:
+    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=LOAD)
+    where = cluster([node(variability="exponential")])
+    recording = play(plan([task("t", "A", 1.0)]), where, traffic, seed=seed)
+    quantiles = np.quantile(recording.latency_s, [0.5, 0.9, 0.95, 0.99, 0.999])
+    assert np.isfinite(quantiles).all()
+    assert sum(recording.outcome == 1) == REQUESTS
+    return float(recording.breakdown_s["queue"].mean())
+
+
+def with_processes(seed: int) -> float:
+    """The same queue as SimPy's own examples model it: a process each, and a Resource."""
+    generator = np.random.default_rng(seed)
+    gaps = generator.exponential(1 / LOAD, REQUESTS).tolist()
+    services = generator.exponential(1.0, REQUESTS).tolist()
+    waits: list[float] = []
+    latencies: list[float] = []
+    environment = simpy.Environment()
+    server = simpy.Resource(environment, capacity=1)
+
+    def customer(service_s: float):  # type: ignore[no-untyped-def]
+        arrived = environment.now
+        with server.request() as turn:
+            yield turn
+            waits.append(environment.now - arrived)
+            yield environment.timeout(service_s)
+        latencies.append(environment.now - arrived)
+
+    def source():  # type: ignore[no-untyped-def]
+        for gap, service_s in zip(gaps, services, strict=True):
+            yield environment.timeout(gap)
+            environment.process(customer(service_s))
+
+    environment.process(source())
+    environment.run()
+    np.quantile(latencies, [0.5, 0.9, 0.95, 0.99, 0.999])
+    return float(np.mean(waits))
+
+
+def with_heapq(seed: int) -> float:
+    """The same queue and nothing else: a heap, a deque, a clock."""
+    generator = np.random.default_rng(seed)
+    arrivals = np.cumsum(generator.exponential(1 / LOAD, REQUESTS)).tolist()
+    services = generator.exponential(1.0, REQUESTS).tolist()
+    waits = [0.0] * REQUESTS
+    latencies = [0.0] * REQUESTS
+    agenda: list[tuple[float, int, int]] = [(arrivals[0], 0, 0)]
+    queue: deque[int] = deque()
+    busy = False
+    serial = 0
+    while agenda:
+        now, _, index = heapq.heappop(agenda)
+        if index >= 0:
+            serial += 1
+            if index + 1 < REQUESTS:
+                heapq.heappush(agenda, (arrivals[index + 1], serial, index + 1))
+            if busy:
+                queue.append(index)
+                continue
+            busy = True
+            started = index
+        else:
+            latencies[-index - 1] = now - arrivals[-index - 1]
+            if not queue:
+                busy = False
+                continue
+            started = queue.popleft()
+        waits[started] = now - arrivals[started]
+        serial += 1
+        heapq.heappush(agenda, (now + services[started], serial, -started - 1))
+    np.quantile(latencies, [0.5, 0.9, 0.95, 0.99, 0.999])
+    return float(np.mean(waits))
+
+
+def seconds(play_one: Callable[[int], float], seed: int) -> float:
+    begin = time.process_time()
+    wait_s = play_one(seed)
+    elapsed = time.process_time() - begin
+    # All three play the same queue: mean wait 3.2 at this load, within its own noise.
+    assert wait_s == pytest.approx(LOAD * LOAD / (1 - LOAD) / LOAD, rel=0.35)
+    return elapsed
+
+
+def test_one_queue_beside_simpy_and_a_bare_loop() -> None:
+    models = {"edgesim": with_edgesim, "processes": with_processes, "heapq": with_heapq}
+    taken: dict[str, list[float]] = {name: [] for name in models}
+    for round_ in range(ROUNDS):
+        for name, model in models.items():
+            taken[name].append(seconds(model, round_))
+    rate = {name: REQUESTS / statistics.median(times) for name, times in taken.items()}
+    print(f"\nM/M/1, load {LOAD}, {REQUESTS:,} requests, median of {ROUNDS}")
+    for name, value in rate.items():
+        print(f"  {name:<10} {value:>12,.0f} requests/s")
+    print(f"  edgesim / SimPy processes and Resource: {rate['edgesim'] / rate['processes']:.2f}")
+    print(f"  edgesim / bare heapq loop:              {rate['edgesim'] / rate['heapq']:.2f}")
