@@ -1,0 +1,126 @@
+"""Train and evaluate image classifiers: batches, predictions, accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from partition.checkpoint import TrainState
+from partition.data import Data, Samples, augment, batches, shuffled_batches
+from partition.errors import InputError
+from partition.losses import smooth_targets
+from partition.progress import Progress, silent
+from partition.train import EpochBatches, TrainConfig, train
+
+EVALUATION_BATCH = 500
+"""Images at a time where no gradient is needed."""
+
+
+def image_batches(
+    samples: Samples, data: Data, outputs: int, config: TrainConfig, teacher: Tensor | None
+) -> tuple[EpochBatches, int]:
+    """Return the batches of an image classifier, and how many there are in an epoch.
+
+    Args:
+        samples: images, with labels from 0 to ``outputs`` - 1.
+        data: how images become inputs.
+        outputs: of the model.
+        config: batch size, smoothing, mixup and augmentation.
+        teacher: (samples, outputs) logits or log-probabilities of the teacher on the images as
+            they are; an augmented image keeps the teacher's opinion of the original, which saves
+            running the teacher in every step.
+    """
+    if not len(samples):
+        raise InputError("there are no training images")
+
+    def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        for images, labels, indices in shuffled_batches(samples, config.batch, generator):
+            inputs = data.to_input(augment(images, config.augmentation, generator))
+            targets = smooth_targets(labels, outputs, config.label_smoothing)
+            opinion = None if teacher is None else teacher[indices]
+            if config.mixup:
+                share = _beta(config.mixup, generator)
+                order = torch.randperm(len(labels), generator=generator)
+                inputs = share * inputs + (1 - share) * inputs[order]
+                targets = share * targets + (1 - share) * targets[order]
+                if opinion is not None:
+                    mixed = share * opinion.softmax(-1) + (1 - share) * opinion[order].softmax(-1)
+                    opinion = mixed.clamp_min(1e-30).log()
+            yield inputs, targets, opinion
+
+    whole, rest = divmod(len(samples), config.batch)
+    return epoch, max(1, whole + (rest >= config.batch / 2))
+
+
+def _beta(alpha: float, generator: torch.Generator) -> float:
+    """Draw from Beta(α, α)."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return float(np.random.default_rng(seed).beta(alpha, alpha))
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, samples: Samples, data: Data, device: torch.device | None = None
+) -> Tensor:
+    """Return logits (samples, outputs) on the CPU."""
+    model.eval()
+    place = device or next(model.parameters()).device
+    outputs = [model(data.to_input(images).to(place)).float().cpu()
+               for images, _ in batches(samples, EVALUATION_BATCH)]  # fmt: skip
+    return torch.cat(outputs)
+
+
+def accuracy_of(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of samples whose highest logit is at their label."""
+    return float((logits.argmax(-1) == labels).double().mean())
+
+
+def class_accuracies(predictions: Tensor, labels: Tensor, classes: int) -> list[float | None]:
+    """Return for every class the share of its samples that are predicted as it; None if none."""
+    found: list[float | None] = []
+    for label in range(classes):
+        members = labels == label
+        found.append(
+            float((predictions[members] == label).double().mean()) if members.any() else None
+        )
+    return found
+
+
+def train_classifier(
+    model: nn.Module,
+    samples: Samples,
+    validation: Samples,
+    data: Data,
+    outputs: int,
+    config: TrainConfig,
+    seed: int,
+    *,
+    teacher: Tensor | None = None,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    name: str = "training",
+    progress: Progress = silent,
+    device: torch.device | None = None,
+) -> TrainState:
+    """Train an image classifier in place; see :func:`train` and :func:`image_batches`.
+
+    Raises:
+        PartitionError: the loss is not finite; the last good checkpoint is kept.
+        InputError: there are no images, or the checkpoint is of another run.
+    """
+    epoch, steps = image_batches(samples, data, outputs, config, teacher)
+
+    def evaluate() -> float | None:
+        if not len(validation):
+            return None
+        return accuracy_of(predict(model, validation, data), validation.labels)
+
+    return train(
+        model, epoch, steps, config, seed,
+        evaluate=evaluate, checkpoint=checkpoint, identity=identity,
+        name=name, progress=progress, device=device,
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Parameters, bytes and multiply-accumulates of a model shape, by arithmetic and by counting.
+
+The arithmetic needs no weights; :func:`counted_macs` runs the model on ``meta`` tensors under a
+dispatch counter, which is what the arithmetic is tested against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from partition.config import ViTConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCost:
+    """What one model takes.
+
+    Attributes:
+        parameters: weights and biases.
+        bytes: of the weights at ``bytes_per_weight``.
+        macs: multiply-accumulates for one image, products of activations included.
+        attention_macs: those of QKᵀ and AV alone.
+        feature_bytes: what the model sends to the fusion for one image.
+    """
+
+    parameters: int
+    bytes: int
+    macs: int
+    attention_macs: int
+    feature_bytes: int
+
+
+def vit_cost(config: ViTConfig, bytes_per_weight: int = 4) -> ModelCost:
+    """Return parameters, bytes and MACs of a Vision Transformer of shape ``config``.
+
+    With n tokens, width D, attention width A, feed-forward F and depth L:
+    blocks take L (4 D A + 2 D F) weights and L n (4 D A + 2 D F + 2 n A) MACs, of which
+    2 L n² A are the products of two activations.
+    """
+    width, inner, hidden = config.width, config.attention_width, config.mlp_width
+    tokens = config.tokens
+    heads = 2 if config.distilled else 1
+
+    matrix = 4 * width * inner + 2 * width * hidden
+    biases = 3 * inner + width + hidden + width
+    parameters = config.depth * (matrix + biases + 4 * width)
+    macs = config.depth * tokens * matrix
+    attention = config.depth * 2 * tokens**2 * inner
+
+    side, before = config.image, config.channels
+    for after in config.stem:
+        side //= 2
+        parameters += 9 * before * after + after
+        macs += 9 * before * after * side**2
+        before = after
+    patch = before * config.patch**2 * width
+    parameters += patch + width
+    macs += patch * config.grid**2
+
+    parameters += config.prefix_tokens * width + tokens * width + 2 * width
+    parameters += heads * (width + 1) * config.classes
+    macs += heads * width * config.classes
+    return ModelCost(
+        parameters=parameters,
+        bytes=parameters * bytes_per_weight,
+        macs=macs + attention,
+        attention_macs=attention,
+        feature_bytes=config.prefix_tokens * width * bytes_per_weight,
+    )
+
+
+def mlp_macs(widths: list[int]) -> int:
+    """Return the MACs of a chain of linear layers of these widths, input first."""
+    return sum(a * b for a, b in pairwise(widths))
+
+
+def counted_macs(model: torch.nn.Module, channels: int, image: int) -> int:
+    """Return the MACs of one image through ``model``, counted operator by operator.
+
+    The model is run on ``meta`` tensors, because the fused CPU attention hides its products from
+    the counter.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.to("meta")(torch.empty(1, channels, image, image, device="meta"))
+    return int(counter.get_total_flops()) // 2

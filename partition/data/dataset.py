@@ -1,0 +1,160 @@
+"""Labelled images in memory, and how they become batches of a model's input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from partition.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Images and their labels.
+
+    Attributes:
+        images: (samples, channels, height, width), uint8.
+        labels: (samples,), int64, from 0 to classes - 1.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise InputError("images must be uint8 of shape (samples, channels, height, width)")
+        if len(self.images) != len(self.labels):
+            raise InputError(f"{len(self.images)} images came with {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Tensor) -> Samples:
+        """Return the samples at ``indices``, in that order."""
+        return Samples(self.images[indices], self.labels[indices])
+
+    def relabel(self, labels: Tensor) -> Samples:
+        """Return the same images with other labels."""
+        return Samples(self.images, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data set, split for training, choosing (validation) and reporting (test).
+
+    Attributes:
+        name: of the data set.
+        classes: class names, by label.
+        train: what weights are fitted to.
+        validation: held out of training: early stop, grouping of classes; may be empty.
+        test: what accuracies are reported on, and nothing is chosen by.
+        mean: by channel, of the training pixels scaled to 0…1.
+        std: by channel, likewise.
+        image: side of the model's input in pixels; smaller images are padded with black, larger
+            ones are resized.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Samples
+    validation: Samples
+    test: Samples
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    image: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return self.train.images.shape[1]
+
+    def to_input(self, images: Tensor) -> Tensor:
+        """Return float images (batch, channels, image, image), normalised, of uint8 ones."""
+        return to_input(images, self.image, self.mean, self.std)
+
+    def with_train(self, train: Samples) -> Data:
+        """Return the same data with other training samples."""
+        return replace(self, train=train)
+
+
+def to_input(images: Tensor, side: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Return ``(pixels / 255 - mean) / std``, padded with black or resized to ``side``.
+
+    Args:
+        images: (batch, channels, height, width), uint8.
+        side: height and width of the result, in pixels.
+        mean: by channel, of pixels scaled to 0…1.
+        std: by channel, likewise.
+    """
+    pixels = images.float() / 255.0
+    height, width = images.shape[-2:]
+    if height > side or width > side:
+        pixels = functional.interpolate(
+            pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
+        )
+    elif (height, width) != (side, side):
+        rows, columns = side - height, side - width
+        edges = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        pixels = functional.pad(pixels, edges)
+    shape = (1, -1, 1, 1)
+    return (pixels - pixels.new_tensor(mean).view(shape)) / pixels.new_tensor(std).view(shape)
+
+
+def statistics(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation by channel of pixels scaled to 0…1.
+
+    A channel without variation gets a deviation of 1, so that it can be divided by.
+    """
+    planes = samples.images.transpose(0, 1).flatten(1)
+    counts = torch.stack([torch.bincount(plane.long(), minlength=256) for plane in planes])
+    levels = torch.arange(256, dtype=torch.float64) / 255.0
+    total = counts.sum(1).double()
+    mean = (counts * levels).sum(1) / total
+    variance = (counts * (levels - mean[:, None]).square()).sum(1) / total
+    std = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def stratified(
+    labels: Tensor, fraction: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return indices (rest, chosen): of every class the same ``fraction``, rounded, is chosen.
+
+    Both are in rising order. A class of at least two samples keeps at least one in the rest.
+    """
+    chosen = []
+    for label in range(int(labels.max()) + 1 if len(labels) else 0):
+        members = (labels == label).nonzero().flatten()
+        count = min(round(len(members) * fraction), max(len(members) - 1, 0))
+        order = torch.randperm(len(members), generator=generator)
+        chosen.append(members[order[:count]])
+    picked = torch.cat(chosen).sort().values if chosen else labels.new_empty(0)
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[picked] = False
+    return rest.nonzero().flatten(), picked
+
+
+def batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (images, labels) in order, ``size`` at a time; the last batch may be smaller."""
+    for start in range(0, len(samples), size):
+        yield samples.images[start : start + size], samples.labels[start : start + size]
+
+
+def shuffled_batches(
+    samples: Samples, size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield (images, labels, indices) in an order drawn from ``generator``.
+
+    A last batch smaller than half of ``size`` joins no step of its own: it is left out, unless it
+    is all there is, so that no step is taken on a handful of samples.
+    """
+    order = torch.randperm(len(samples), generator=generator)
+    for start in range(0, len(samples), size):
+        chosen = order[start : start + size]
+        if start and len(chosen) < size / 2:
+            return
+        yield samples.images[chosen], samples.labels[chosen], chosen

@@ -1,0 +1,152 @@
+"""MNIST and Fashion-MNIST: where their files are found, how they are fetched and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from partition.data.dataset import Samples
+from partition.data.idx import read_idx
+from partition.errors import InputError, PartitionError
+from partition.store import write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class IdxSource:
+    """One IDX data set.
+
+    Attributes:
+        name: of the data set.
+        classes: class names, by label.
+        url: folder that the files are fetched from.
+        md5: of each gzipped file as its authors publish it, by file name.
+        installed: where a system package puts the files; None where there is none.
+        package: Debian package that holds the files, or None.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    url: str
+    md5: Mapping[str, str]
+    installed: Path | None = None
+    package: str | None = None
+
+
+FASHION_MNIST = IdxSource(
+    name="fashion-mnist",
+    classes=(
+        "t-shirt", "trouser", "pullover", "dress", "coat",
+        "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    ),
+    url="https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    md5={
+        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    },
+    installed=Path("/usr/share/datasets/fashion-mnist"),
+    package="dataset-fashion-mnist",
+)  # fmt: skip
+"""Xiao, Rasul, Vollgraf 2017; MIT licence."""
+
+MNIST = IdxSource(
+    name="mnist",
+    classes=tuple(str(digit) for digit in range(10)),
+    url="https://ossci-datasets.s3.amazonaws.com/mnist/",
+    md5={
+        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+    },
+)
+"""LeCun, Cortes, Burges 1998."""
+
+
+def load_idx(
+    source: IdxSource, folder: Path | None = None, download: bool = False
+) -> tuple[Samples, Samples]:
+    """Return (train, test) of an IDX data set.
+
+    Args:
+        source: which one.
+        folder: where the four files lie, gzipped or not; the system package's by default.
+        download: fetch what is missing into ``folder``, and check it.
+
+    Raises:
+        InputError: files are missing (the message says how to get them) or damaged.
+        PartitionError: a download failed or did not match its checksum.
+    """
+    place = folder or source.installed
+    if download:
+        if folder is None:
+            raise InputError(
+                f"downloading {source.name} needs a folder to keep it in: set data.folder"
+            )
+        for name in source.md5:
+            if _find(folder, name) is None:
+                _fetch(source, name, folder)
+    if place is None or any(_find(place, name) is None for name in source.md5):
+        raise InputError(_how_to_get(source, place))
+    loaded = {name: read_idx(_found(place, name)) for name in source.md5}
+    halves = []
+    for half in ("train", "t10k"):
+        images = loaded[f"{half}-images-idx3-ubyte.gz"]
+        labels = loaded[f"{half}-labels-idx1-ubyte.gz"]
+        if images.ndim != 3 or labels.ndim != 1:
+            raise InputError(f"{place}: {half} files have shapes {images.shape} and {labels.shape}")
+        if len(labels) and int(labels.max()) >= len(source.classes):
+            raise InputError(
+                f"{place}: {half} labels reach {int(labels.max())}, beyond the classes"
+            )
+        halves.append(Samples(images.unsqueeze(1), labels.long()))
+    return halves[0], halves[1]
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """Return the file ``name``, gzipped or not, in ``folder``, or None."""
+    for candidate in (folder / name, folder / name.removesuffix(".gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _found(folder: Path, name: str) -> Path:
+    path = _find(folder, name)
+    assert path is not None  # the caller has looked
+    return path
+
+
+def _how_to_get(source: IdxSource, folder: Path | None) -> str:
+    """Return what to do about missing files."""
+    ways = []
+    if source.package:
+        ways.append(
+            f"install the Debian package {source.package} (apt-get install {source.package})"
+        )
+    ways.append(f"put {', '.join(source.md5)} into a folder and name it as data.folder")
+    ways.append("set data.download: true with a data.folder")
+    where = f" in {folder}" if folder else ""
+    return f"the files of {source.name} were not found{where}; {'; or '.join(ways)}"
+
+
+def _fetch(source: IdxSource, name: str, folder: Path) -> None:
+    """Fetch one file, check it, and only then give it its name."""
+    try:
+        with urllib.request.urlopen(source.url + name, timeout=60) as answer:
+            data: bytes = answer.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise PartitionError(
+            f"cannot fetch {source.url}{name}: {error}; {_how_to_get(source, folder)}"
+        ) from error
+    got = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if got != source.md5[name]:
+        raise PartitionError(
+            f"{source.url}{name} has MD5 {got}, not {source.md5[name]}: it was damaged or replaced"
+        )
+    write_atomic(folder / name, data)

@@ -1,0 +1,232 @@
+"""One small, honest trainer: AdamW, cosine with warm-up, and exact resume after a kill.
+
+A run is a function of its config, its data and its seed: every epoch draws from a generator of its
+own, made from the seed and the epoch's number, so an epoch that a kill cut short is repeated as it
+was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from partition.checkpoint import TrainState, restore_checkpoint, save_checkpoint
+from partition.data import Augmentation
+from partition.errors import InputError, PartitionError
+from partition.losses import distillation_loss, soft_cross_entropy
+from partition.progress import Progress, Report, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch: images a step.
+        learning_rate: the highest, reached after warm-up.
+        final_rate: the last, as a share of ``learning_rate``.
+        warmup: epochs of linear rise.
+        weight_decay: of matrices; biases, norms, tokens and positions are not decayed.
+        label_smoothing: 0 to 1.
+        mixup: α of the Beta distribution that pairs of images are mixed by; 0 for none.
+        distillation: share of the loss that follows the teacher, 0 to 1, where there is one.
+        temperature: of distillation.
+        clip: largest norm of the gradient; 0 for any.
+        patience: stop after this many epochs without a better validation accuracy; 0 for never.
+        augmentation: random changes of the images.
+    """
+
+    epochs: int = 10
+    batch: int = 128
+    learning_rate: float = 1e-3
+    final_rate: float = 0.01
+    warmup: float = 1.0
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    mixup: float = 0.0
+    distillation: float = 0.5
+    temperature: float = 1.0
+    clip: float = 1.0
+    patience: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for key, low, high in (
+            ("epochs", 0, math.inf), ("batch", 1, math.inf), ("learning_rate", 0, math.inf),
+            ("final_rate", 0, 1), ("warmup", 0, math.inf), ("weight_decay", 0, math.inf),
+            ("label_smoothing", 0, 1), ("mixup", 0, math.inf), ("distillation", 0, 1),
+            ("clip", 0, math.inf), ("patience", 0, math.inf),
+        ):  # fmt: skip
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise InputError(f"training {key} must be from {low} to {high}, not {value}")
+        if not self.temperature > 0:
+            raise InputError(f"training temperature must be above 0, not {self.temperature}")
+
+
+EpochBatches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor, Tensor | None]]]
+"""Given an epoch's generator, yields (inputs, target probabilities, teacher logits or None)."""
+
+
+def generator_of(seed: int, *path: int) -> torch.Generator:
+    """Return a generator for ``seed`` and a path of numbers (epoch, part); all pairs differ.
+
+    The seed sequence is numpy's (O'Neill's hash), made for just this.
+    """
+    import numpy as np
+
+    state = np.random.SeedSequence([seed, *path]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(state[0]) << 31 | int(state[1]) >> 1)
+
+
+def rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of ``step`` (from 0): linear warm-up, then half a cosine."""
+    warm = config.warmup * steps_per_epoch
+    total = config.epochs * steps_per_epoch
+    if step < warm:
+        return config.learning_rate * (step + 1) / (warm + 1)
+    share = min(1.0, (step - warm) / max(1.0, total - warm))
+    low = config.final_rate
+    return config.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """Return AdamW (Loshchilov, Hutter 2019) with decay on matrices only."""
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        matrix = parameter.ndim >= 2 and "token" not in name and "pos_embed" not in name
+        (decayed if matrix else free).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
+
+
+def train(
+    model: nn.Module,
+    epoch_batches: EpochBatches,
+    steps_per_epoch: int,
+    config: TrainConfig,
+    seed: int,
+    *,
+    evaluate: Callable[[], float | None],
+    checkpoint: Path | None = None,
+    identity: str = "",
+    name: str = "training",
+    progress: Progress = silent,
+    device: torch.device | None = None,
+) -> TrainState:
+    """Train ``model`` in place; it ends with the weights of its best epoch.
+
+    The best epoch is the one of the highest validation accuracy (the first of equals), or the
+    last where ``evaluate`` gives None.
+
+    Args:
+        model: gives logits of the inputs.
+        epoch_batches: yields an epoch's batches from its generator, and draws from nothing else.
+        steps_per_epoch: how many it yields.
+        config: how to train.
+        seed: of every draw.
+        evaluate: gives the validation accuracy, 0 to 1, or None.
+        checkpoint: file that is rewritten after every epoch, and resumed from where it exists.
+        identity: tells runs apart: resuming from the checkpoint of another is refused.
+        name: of the step, for ``progress``.
+        progress: told after every tenth step and every epoch.
+        device: that model and batches go to; the CPU by default. On a GPU, bfloat16 is mixed in.
+
+    Raises:
+        PartitionError: the loss is not finite; the last good checkpoint is kept.
+    """
+    target_device = device or torch.device("cpu")
+    model.to(target_device)
+    optimizer = _optimizer(model, config)
+    state = TrainState()
+    if checkpoint is not None and checkpoint.exists():
+        state = restore_checkpoint(checkpoint, model, optimizer, identity)
+    while state.epoch < config.epochs and not _stalled(state, config):
+        generator = generator_of(seed, state.epoch)
+        model.train()
+        total, steps = 0.0, 0
+        for inputs, targets, teacher in epoch_batches(generator):
+            step = state.epoch * steps_per_epoch + steps
+            for group in optimizer.param_groups:
+                group["lr"] = rate(config, step, steps_per_epoch)
+            loss = _step(model, optimizer, config, target_device, inputs, targets, teacher)
+            if not math.isfinite(loss):
+                kept = f"the last good checkpoint, of epoch {state.epoch}, is {checkpoint}"
+                raise PartitionError(
+                    f"{name}: the loss became {loss} in epoch {state.epoch + 1}, step {steps + 1}; "
+                    f"{kept if checkpoint and state.epoch else 'no epoch was finished'}; "
+                    "lower learning_rate or set clip"
+                )
+            total, steps = total + loss, steps + 1
+            if steps % 10 == 0:
+                done = (state.epoch + steps / steps_per_epoch) / config.epochs
+                known = state.history[-1]["accuracy"] if state.history else None
+                progress(Report(step=name, done=min(1.0, done), loss=total / steps, accuracy=known))
+        model.eval()
+        accuracy = evaluate()
+        _finish_epoch(
+            state, model, accuracy, total / max(1, steps), rate(config, step, steps_per_epoch)
+        )
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, model, optimizer, state, identity)
+        progress(Report(step=name, done=state.epoch / config.epochs,
+                        loss=total / max(1, steps), accuracy=accuracy))  # fmt: skip
+    if state.best:
+        model.load_state_dict(state.best)
+    model.eval()
+    return state
+
+
+def _stalled(state: TrainState, config: TrainConfig) -> bool:
+    """Tell whether patience has run out."""
+    return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
+
+
+def _finish_epoch(
+    state: TrainState, model: nn.Module, accuracy: float | None, loss: float, last_rate: float
+) -> None:
+    """Count the epoch and keep its weights where they are the best."""
+    state.epoch += 1
+    state.history.append({"loss": loss, "accuracy": accuracy, "learning_rate": last_rate})
+    best = state.best_accuracy
+    if accuracy is None or best is None or accuracy > best:
+        state.best_epoch, state.best_accuracy = state.epoch, accuracy
+        state.best = {key: value.detach().clone() for key, value in model.state_dict().items()}
+
+
+def _step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    device: torch.device,
+    inputs: Tensor,
+    targets: Tensor,
+    teacher: Tensor | None,
+) -> float:
+    """Take one step and return its loss; weights stay as they are where it is not finite."""
+    mixed = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+    optimizer.zero_grad(set_to_none=True)
+    with mixed:
+        logits = model(inputs.to(device))
+    loss = soft_cross_entropy(logits, targets.to(device))
+    if teacher is not None and config.distillation:
+        followed = distillation_loss(logits, teacher.to(device), config.temperature)
+        loss = (1 - config.distillation) * loss + config.distillation * followed
+    value = float(loss.detach())
+    if math.isfinite(value):
+        loss.backward()  # type: ignore[no-untyped-call]
+        if config.clip:
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+    return value
