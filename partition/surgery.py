@@ -1,0 +1,177 @@
+"""Cut units out of a Vision Transformer: the result is a smaller plain one with the same logits.
+
+"The same" as masking those units: a removed unit's activation is zero wherever it is used, and
+norms run over the channels that stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from partition.errors import InputError
+from partition.model import Masks, VisionTransformer
+
+
+def keep_residual(model: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
+    """Return the model with only the residual channels ``kept``, in that order.
+
+    A channel goes from the patch embedding, the tokens, the positions, every norm, the inputs of
+    qkv, fc1 and the heads, and the outputs of proj and fc2.
+
+    Raises:
+        InputError: nothing is kept, or a channel is unknown or named twice.
+    """
+    chosen = _indices(kept, model.config.width, "residual channels")
+    weights = dict(model.state_dict())
+    for name, value in weights.items():
+        if (
+            "norm" in name
+            or name.startswith("patch_embed.proj")
+            or name.endswith(
+                ("attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias")
+            )
+        ):
+            weights[name] = value[chosen]
+        elif name in ("cls_token", "dist_token", "pos_embed") or name.endswith(
+            ("attn.qkv.weight", "mlp.fc1.weight", "head.weight", "head_dist.weight")
+        ):
+            weights[name] = value[..., chosen]
+    return _rebuilt(model, weights, width=len(chosen))
+
+
+def keep_attention(
+    model: VisionTransformer, kept: Sequence[Sequence[Sequence[int]]]
+) -> VisionTransformer:
+    """Return the model with only some attention dimensions: ``kept[block][head]``.
+
+    A head with none is removed; in every block the same number of heads must stay, all with the
+    same number of dimensions, so that the result is a plain model. The softmax divides by √d of
+    the new head width d', so the query rows are multiplied by √(d' / d): the products stay as they
+    were.
+
+    Raises:
+        InputError: heads would differ in size, or a dimension is unknown or named twice.
+    """
+    config = model.config
+    shapes = {tuple(sorted(len(head) for head in block if head)) for block in kept}
+    sizes = {size for shape in shapes for size in shape}
+    if len(kept) != config.depth or len(shapes) != 1 or len(sizes) != 1:
+        raise InputError(
+            "attention must keep the same number of heads, all of one width, in every block; "
+            f"asked for {sorted(shapes)}"
+        )
+    (size,) = sizes
+    weights = dict(model.state_dict())
+    factor = (size / config.head_width) ** 0.5
+    for block, heads in enumerate(kept):
+        rows = torch.cat([
+            _indices(head, config.head_width, "head dimensions") + index * config.head_width
+            for index, head in enumerate(heads) if head
+        ])  # fmt: skip
+        prefix = f"blocks.{block}.attn."
+        three = torch.cat([rows + part * config.attention_width for part in range(3)])
+        for kind in ("weight", "bias"):
+            cut = weights[f"{prefix}qkv.{kind}"][three].clone()
+            cut[: len(rows)] *= factor
+            weights[f"{prefix}qkv.{kind}"] = cut
+        weights[f"{prefix}proj.weight"] = weights[f"{prefix}proj.weight"][:, rows]
+    count = len(next(iter(shapes)))
+    return _rebuilt(model, weights, heads=count, head_width=size)
+
+
+def keep_mlp(model: VisionTransformer, kept: Sequence[Sequence[int]]) -> VisionTransformer:
+    """Return the model with only the feed-forward neurons ``kept[block]``, as many in every block.
+
+    Raises:
+        InputError: blocks would differ, or a neuron is unknown or named twice.
+    """
+    config = model.config
+    if len(kept) != config.depth or len({len(block) for block in kept}) != 1:
+        raise InputError("every block must keep the same number of feed-forward neurons")
+    weights = dict(model.state_dict())
+    for block, neurons in enumerate(kept):
+        chosen = _indices(neurons, config.mlp_width, "feed-forward neurons")
+        prefix = f"blocks.{block}.mlp."
+        for name in ("fc1.weight", "fc1.bias"):
+            weights[prefix + name] = weights[prefix + name][chosen]
+        weights[f"{prefix}fc2.weight"] = weights[f"{prefix}fc2.weight"][:, chosen]
+    return _rebuilt(model, weights, mlp_width=len(kept[0]))
+
+
+def keep_outputs(
+    model: VisionTransformer, classes: Sequence[int], other: bool
+) -> VisionTransformer:
+    """Return the model with the outputs of ``classes``, and with ``other`` one for all the rest.
+
+    The row of "other" is the mean of the foreign rows, its bias raised by the logarithm of how
+    many they are: where foreign logits are equal, that is the logarithm of their summed
+    exponentials, and otherwise it is less (Jensen). Fine-tuning does the rest.
+
+    Raises:
+        InputError: a class is unknown or named twice, or "other" would stand for nothing.
+    """
+    chosen = _indices(classes, model.config.classes, "classes")
+    foreign = torch.tensor([c for c in range(model.config.classes) if c not in set(classes)])
+    if other and not len(foreign):
+        raise InputError("a part with every class has no other")
+    weights = dict(model.state_dict())
+    for name in ("head", "head_dist"):
+        if f"{name}.weight" not in weights:
+            continue
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        rows, shifts = [weight[chosen]], [bias[chosen]]
+        if other:
+            rows.append(weight[foreign].mean(0, keepdim=True))
+            shifts.append(bias[foreign].mean(0, keepdim=True) + torch.tensor(len(foreign)).log())
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.cat(rows), torch.cat(shifts)
+    return _rebuilt(model, weights, classes=len(chosen) + other)
+
+
+def masks_for(
+    model: VisionTransformer,
+    *,
+    residual: Sequence[int] | None = None,
+    attention: Sequence[Sequence[Sequence[int]]] | None = None,
+    mlp: Sequence[Sequence[int]] | None = None,
+) -> Masks:
+    """Return the masks that leave exactly the given units, for every sample alike."""
+    config = model.config
+    attention_masks: dict[int, Tensor] = {}
+    for block, heads in enumerate(attention or ()):
+        mask = torch.zeros(1, config.heads, config.head_width)
+        for head, dimensions in enumerate(heads):
+            mask[0, head, list(dimensions)] = 1.0
+        attention_masks[block] = mask
+    return Masks(
+        residual=None if residual is None else _ones_at(residual, config.width),
+        attention=attention_masks,
+        mlp={block: _ones_at(kept, config.mlp_width) for block, kept in enumerate(mlp or ())},
+    )
+
+
+def _ones_at(kept: Sequence[int], size: int) -> Tensor:
+    mask = torch.zeros(1, size)
+    mask[0, list(kept)] = 1.0
+    return mask
+
+
+def _indices(kept: Sequence[int], size: int, what: str) -> Tensor:
+    """Return ``kept`` as a tensor once it is seen to be a choice out of ``size``."""
+    if not len(kept) or len(set(kept)) != len(kept) or min(kept) < 0 or max(kept) >= size:
+        raise InputError(
+            f"{what} to keep must be at least one of 0 to {size - 1}, each once; asked for "
+            f"{len(kept)}"
+        )
+    return torch.tensor(list(kept))
+
+
+def _rebuilt(
+    model: VisionTransformer, weights: Mapping[str, Tensor], **changes: int
+) -> VisionTransformer:
+    """Return a model of the changed shape with copies of ``weights``."""
+    smaller = VisionTransformer(model.config.with_(**changes))
+    smaller.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
+    return smaller.train(model.training)
