@@ -1,0 +1,58 @@
+"""Catalog files: one YAML file a device, each figure with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from edgesim.errors import InputError, nearest
+from edgesim.hardware.catalog.kinds import from_mapping
+from edgesim.hardware.device import Device
+
+_FOLDER = files("edgesim.hardware.catalog")
+
+
+@cache
+def names() -> list[str]:
+    """Return the names of all devices of the catalog; reads no file."""
+    found = (file.name for file in _FOLDER.iterdir())
+    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+
+
+@cache
+def entry(name: str) -> Mapping[str, Any]:
+    """Return a device's catalog mapping: figures, ``source`` and ``published`` rows.
+
+    Raises:
+        InputError: no device has this name; the message names the nearest.
+    """
+    import yaml
+
+    if name not in names():
+        raise InputError(
+            f"no device is named '{name}'{nearest(name, names())}; "
+            "`edgesim devices` lists what there is"
+        )
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    mapping: dict[str, Any] = yaml.load(text, Loader=loader)
+    return mapping
+
+
+@cache
+def device(name: str) -> Device:
+    """Return a device of the catalog.
+
+    Raises:
+        InputError: no device has this name; the message names the nearest.
+    """
+    return from_mapping(name, entry(name))
+
+
+def published(name: str) -> tuple[Any, ...]:
+    """Return the published latencies and throughputs of a device, validated."""
+    from edgesim.hardware.processor_spec import Published
+
+    return tuple(Published.model_validate(row) for row in entry(name).get("published", ()))

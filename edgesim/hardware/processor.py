@@ -1,0 +1,144 @@
+"""Processors: CPUs, GPUs and NPUs as a roofline with launch overhead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import inf
+from typing import TYPE_CHECKING
+
+from edgesim.errors import InputError
+from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind
+from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.fusion import kernels
+
+if TYPE_CHECKING:
+    from edgesim.hardware.processor_spec import ProcessorSpec
+
+Efficiency = Mapping[str, Mapping[str, float]]
+"""Share of the peak that is reached, by precision and then by operator kind."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Processor:
+    """A processor.
+
+    The time of a kernel (one operator, or several that the runtime fuses) on a batch of b samples:
+
+        max(sum over kinds of FLOP x b / (peak x efficiency), bytes(b) / bandwidth) + overhead
+
+    where bytes(b) are its weights once and its activations b times. A batch thus pays for the
+    overhead and the weights once, which is why throughput grows with it until the peak is
+    reached. This is the roofline model (Williams, Waterman, Patterson, CACM 52(4), 2009) with a
+    constant for each launch.
+
+    Attributes:
+        name: catalog name, or the node's.
+        peak_flop_s: FLOP per second of all cores, by precision.
+        cores: that tasks may share.
+        efficiency: share of the peak that is reached; 1 where nothing is said.
+        launch_overhead_s: of each kernel.
+        memory_bandwidth_byte_s: of the device's memory.
+        memory_capacity_bytes: for weights and activations.
+        fused: operator kinds that the runtime fuses into the kernel before them.
+        power: states.
+        messaging: software cost of a message.
+        source: where each figure comes from.
+    """
+
+    name: str
+    peak_flop_s: Mapping[str, float]
+    cores: int = 1
+    efficiency: Efficiency = field(default_factory=dict)
+    launch_overhead_s: float = 0.0
+    memory_bandwidth_byte_s: float = inf
+    memory_capacity_bytes: float = inf
+    fused: frozenset[OpKind] = frozenset()
+    power: Power = field(default_factory=Power)
+    messaging: Messaging = field(default_factory=Messaging)
+    source: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "processor"
+
+    @staticmethod
+    def spec() -> type[ProcessorSpec]:
+        """Return the pydantic model of this kind's YAML mapping."""
+        from edgesim.hardware.processor_spec import ProcessorSpec
+
+        return ProcessorSpec
+
+    @classmethod
+    def from_spec(cls, name: str, spec: ProcessorSpec) -> Processor:
+        """Return the processor that a YAML mapping describes."""
+        return cls(
+            name=name,
+            peak_flop_s={str(key): rate for key, rate in spec.peak.items()},
+            cores=spec.cores,
+            efficiency=spec.by_precision(),
+            launch_overhead_s=spec.launch_overhead,
+            memory_bandwidth_byte_s=spec.memory.bandwidth,
+            memory_capacity_bytes=spec.memory.capacity,
+            fused=frozenset(spec.fused),
+            power=Power(
+                idle_w=spec.power.idle,
+                busy_w=spec.power.busy,
+                sending_w=spec.power.sending,
+                receiving_w=spec.power.receiving,
+            ),
+            messaging=Messaging(
+                per_message_s=spec.messaging.per_message, per_byte_s=spec.messaging.per_byte
+            ),
+            source=spec.source,
+        )
+
+    def precisions(self) -> tuple[str, ...]:
+        """Return the precisions that the device computes in."""
+        return tuple(self.peak_flop_s)
+
+    def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
+        """Return the cost of running ``graph`` on ``batch`` samples at once.
+
+        Raises:
+            InputError: the device does not compute in ``precision``.
+        """
+        return self._costs(graph, precision, batch)
+
+    @cached_property
+    def _costs(self) -> Callable[[Graph, str, int], Cost]:
+        # A run asks for the same few again and again.
+        return lru_cache(maxsize=4096)(self._graph_cost)
+
+    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
+        peak = self._peak(precision)
+        shares = self.efficiency.get(precision, {})
+        width = BYTES_PER_ELEMENT[precision]
+        time_s = 0.0
+        for kernel in kernels(graph, self.fused):
+            compute_s = sum(
+                2.0 * macs * batch / (peak * shares.get(kind, 1.0)) for kind, macs in kernel.macs
+            )
+            moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
+            time_s += max(compute_s, moved / self.memory_bandwidth_byte_s) + self.launch_overhead_s
+        return Cost(time_s=time_s, power_w=self.power.busy_w)
+
+    def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
+        """Return the cost of ``flop`` operations of unknown kind: ``flop / peak``.
+
+        Raises:
+            InputError: the device does not compute in ``precision``.
+        """
+        share = (cores or self.cores) / self.cores
+        idle_w, busy_w = self.power.idle_w, self.power.busy_w
+        return Cost(
+            time_s=flop / (self._peak(precision) * share),
+            power_w=idle_w + (busy_w - idle_w) * share,
+        )
+
+    def _peak(self, precision: str) -> float:
+        peak = self.peak_flop_s.get(precision)
+        if peak is None:
+            raise InputError(
+                f"device '{self.name}' does not compute in {precision}; "
+                f"it has {', '.join(self.peak_flop_s)}"
+            )
+        return peak

@@ -1,0 +1,124 @@
+"""The YAML mapping of a processor, in the catalog or inline in a scenario."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from edgesim.graph import BYTES_PER_ELEMENT, OpKind
+from edgesim.quantities import Bandwidth, FlopRate, PositiveBytes, Seconds, SecondsPerByte, Watts
+
+Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+assert set(Precision.__args__) == set(BYTES_PER_ELEMENT)  # type: ignore[attr-defined]
+
+
+ByKind = dict[OpKind, Share]
+ByPrecision = dict[Precision, ByKind]
+
+
+def _written(value: object) -> str:
+    nested = isinstance(value, dict) and any(isinstance(item, dict) for item in value.values())
+    return "precisions" if nested else "kinds"
+
+
+EfficiencySpec = Annotated[
+    Annotated[ByKind, Tag("kinds")] | Annotated[ByPrecision, Tag("precisions")],
+    Discriminator(_written),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MemorySpec(_Strict):
+    """Memory of a device."""
+
+    capacity: PositiveBytes = inf
+    bandwidth: Bandwidth = inf
+
+
+class PowerSpec(_Strict):
+    """Draw in each state, in watts, idle included."""
+
+    idle: Watts = 0.0
+    busy: Watts = 0.0
+    sending: Watts | None = None
+    receiving: Watts | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PowerSpec:
+        for state in ("busy", "sending", "receiving"):
+            watts = getattr(self, state)
+            if watts is not None and watts < self.idle:
+                raise ValueError(
+                    f"expected {state} of at least idle ({self.idle} W), got {watts} W"
+                )
+        return self
+
+
+class MessagingSpec(_Strict):
+    """Software cost of a message at each of its ends."""
+
+    per_message: Seconds = 0.0
+    per_byte: SecondsPerByte = 0.0
+
+
+class Published(_Strict):
+    """One published latency or throughput of a model on a device; latency is of the batch."""
+
+    model: str
+    precision: Precision
+    batch: int = Field(default=1, ge=1)
+    image_size: int | None = Field(default=None, ge=1)
+    latency: Seconds | None = None
+    samples_per_s: float | None = Field(default=None, gt=0.0)
+    runtime: str = ""
+    source: str
+    fit: bool = True
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one_figure(self) -> Published:
+        if (self.latency is None) == (self.samples_per_s is None):
+            raise ValueError("expected either latency or samples_per_s")
+        return self
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of one execution of the batch."""
+        if self.latency is not None:
+            return self.latency
+        assert self.samples_per_s is not None
+        return self.batch / self.samples_per_s
+
+
+class ProcessorSpec(_Strict):
+    """A processor."""
+
+    kind: Literal["processor"] = "processor"
+    description: str = ""
+    peak: Annotated[dict[Precision, FlopRate], Field(min_length=1)]
+    cores: int = Field(default=1, ge=1)
+    efficiency: EfficiencySpec = Field(default_factory=dict)
+    launch_overhead: Seconds = 0.0
+    memory: MemorySpec = MemorySpec()
+    fused: tuple[OpKind, ...] = ()
+    power: PowerSpec = PowerSpec()
+    messaging: MessagingSpec = MessagingSpec()
+    source: dict[str, str] = Field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+
+    def by_precision(self) -> dict[str, dict[str, float]]:
+        """Return the efficiency by precision and kind, whichever way it was written."""
+        table: dict[str, dict[str, float]] = {}
+        for key, value in self.efficiency.items():
+            if isinstance(value, dict):
+                table[str(key)] = {str(kind): share for kind, share in value.items()}
+            else:
+                for precision in self.peak:
+                    table.setdefault(precision, {})[str(key)] = value
+        return table
