@@ -71,7 +71,7 @@ def predict(
     place = device or next(model.parameters()).device
     outputs = [model(data.to_input(images).to(place)).float().cpu()
                for images, _ in batches(samples, EVALUATION_BATCH)]  # fmt: skip
-    return torch.cat(outputs)
+    return torch.cat(outputs) if outputs else torch.empty(0)
 
 
 def accuracy_of(logits: Tensor, labels: Tensor) -> float:

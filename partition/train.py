@@ -75,15 +75,20 @@ EpochBatches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor, Tensor
 """Given an epoch's generator, yields (inputs, target probabilities, teacher logits or None)."""
 
 
-def generator_of(seed: int, *path: int) -> torch.Generator:
-    """Return a generator for ``seed`` and a path of numbers (epoch, part); all pairs differ.
+def seed_of(seed: int, *path: int) -> int:
+    """Return a seed for a path of numbers (part, stage) under ``seed``.
 
-    The seed sequence is numpy's (O'Neill's hash), made for just this.
+    The mixing is numpy's seed sequence, made so that no two paths share a stream.
     """
     import numpy as np
 
-    state = np.random.SeedSequence([seed, *path]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(state[0]) << 31 | int(state[1]) >> 1)
+    state = np.random.SeedSequence(seed, spawn_key=path).generate_state(2, np.uint32)
+    return int(state[0]) << 31 | int(state[1]) >> 1
+
+
+def generator_of(seed: int, *path: int) -> torch.Generator:
+    """Return a generator of its own for a path of numbers (part, epoch) under ``seed``."""
+    return torch.Generator().manual_seed(seed_of(seed, *path))
 
 
 def rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:

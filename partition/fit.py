@@ -1,0 +1,228 @@
+"""Which sub-model, how large, on which device: greedy with restarts, and exactly.
+
+A sub-model that keeps more heads is larger, slower and better. Every device takes at most one
+sub-model, and has to hold its weights and keep its time and energy. Both ways maximise the heads
+kept in all, so their difference is the price of being greedy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partition.errors import InfeasibleError, InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one device offers to a sub-model; a limit that is not given does not bind.
+
+    Attributes:
+        name: of the device.
+        memory_bytes: for weights.
+        macs_per_second: that it sustains; needed for a latency limit.
+        latency_s: longest time of one image.
+        joules_per_mac: that it spends; needed for an energy limit.
+        energy_j: most energy of one image.
+    """
+
+    name: str
+    memory_bytes: float = math.inf
+    macs_per_second: float | None = None
+    latency_s: float = math.inf
+    joules_per_mac: float | None = None
+    energy_j: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.latency_s < math.inf and not self.macs_per_second:
+            raise InputError(f"device {self.name}: a latency limit needs macs_per_second")
+        if self.energy_j < math.inf and self.joules_per_mac is None:
+            raise InputError(f"device {self.name}: an energy limit needs joules_per_mac")
+
+    def refusal(self, size_bytes: float, macs: float) -> str | None:
+        """Tell why a sub-model does not fit, with the amounts, or None where it does."""
+        if size_bytes > self.memory_bytes:
+            return f"needs {size_bytes:.0f} bytes, {self.name} has {self.memory_bytes:.0f}"
+        if self.macs_per_second and macs / self.macs_per_second > self.latency_s:
+            return (
+                f"takes {macs / self.macs_per_second:.4g} s on {self.name}, "
+                f"more than {self.latency_s:.4g} s"
+            )
+        if self.joules_per_mac is not None and macs * self.joules_per_mac > self.energy_j:
+            return (
+                f"takes {macs * self.joules_per_mac:.4g} J on {self.name}, "
+                f"more than {self.energy_j:.4g} J"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """One sub-model at one head count: bytes of its weights and MACs of one image."""
+
+    bytes: float
+    macs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Head count and device of every sub-model.
+
+    Attributes:
+        heads: by sub-model.
+        devices: by sub-model, the place of its device in the list of budgets.
+        restarts: how often the greedy assignment began again; 0 for the exact one.
+    """
+
+    heads: tuple[int, ...]
+    devices: tuple[int, ...]
+    restarts: int = 0
+
+    @property
+    def total_heads(self) -> int:
+        """What both ways of assigning maximise."""
+        return sum(self.heads)
+
+
+def fits(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> np.ndarray:
+    """Return bool (sub-models, heads, devices): the sub-model with k + 1 heads fits the device."""
+    return np.array([
+        [[budget.refusal(size.bytes, size.macs) is None for budget in budgets] for size in row]
+        for row in sizes
+    ]).reshape(len(sizes), -1, len(budgets))  # fmt: skip
+
+
+def greedy(
+    sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget], tighten: str = "all"
+) -> Assignment:
+    """Assign by EC-SNN's greedy restart, with an end.
+
+    All sub-models start at the most heads. In order of size, the largest first, each takes the free
+    device with the most memory that it fits. Where one finds none, heads are taken away and the
+    assignment starts again: one from every sub-model (``all``, EC-SNN's one threshold) or one from
+    the sub-model that found no device (``stuck``). Every restart lowers the heads in all, so
+    there are at most as many restarts as heads.
+
+    Args:
+        sizes: by sub-model, then by heads kept, from 1 up.
+        budgets: of the devices.
+        tighten: ``all`` or ``stuck``.
+
+    Raises:
+        InfeasibleError: not even one head each fits; the message names the device and the bytes.
+    """
+    _check(sizes, budgets)
+    if tighten not in ("all", "stuck"):
+        raise InputError(f"tighten must be 'all' or 'stuck', not '{tighten}'")
+    heads = [len(row) for row in sizes]
+    possible = fits(sizes, budgets)
+    by_memory = sorted(range(len(budgets)), key=lambda d: (-budgets[d].memory_bytes, d))
+    restarts = 0
+    while True:
+        chosen: dict[int, int] = {}
+        stuck: int | None = None
+        for part in sorted(range(len(sizes)), key=lambda p: (-sizes[p][heads[p] - 1].bytes, p)):
+            free = (d for d in by_memory if d not in chosen.values())
+            device = next((d for d in free if possible[part, heads[part] - 1, d]), None)
+            if device is None:
+                stuck = part
+                break
+            chosen[part] = device
+        if stuck is None:
+            devices = tuple(chosen[part] for part in range(len(sizes)))
+            return Assignment(heads=tuple(heads), devices=devices, restarts=restarts)
+        if heads[stuck] == 1:
+            raise _infeasible(stuck, sizes, budgets, set(chosen.values()))
+        heads = [
+            max(1, count - 1) if tighten == "all" or part == stuck else count
+            for part, count in enumerate(heads)
+        ]
+        restarts += 1
+
+
+def exact(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> Assignment:
+    """Assign so that the heads kept in all are as many as can be, by integer programming.
+
+    Binary x[p, k, d] says that sub-model p keeps k heads on device d: Σ x = 1 for every p, Σ x ≤ 1
+    for every d, x = 0 where it does not fit; maximise Σ k x. Among equals the fewest MACs win.
+    Solved to optimality by ``scipy.optimize.milp``.
+
+    Raises:
+        InfeasibleError: not even one head each fits; the message names the device and the bytes.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    _check(sizes, budgets)
+    parts, devices = len(sizes), len(budgets)
+    part, kept, device = np.nonzero(fits(sizes, budgets))
+    count = len(part)
+    if len(set(part.tolist())) == parts:
+        columns = np.arange(count)
+        once = csr_array((np.ones(count), (part, columns)), shape=(parts, count))
+        at_most = csr_array((np.ones(count), (device, columns)), shape=(devices, count))
+        macs = np.array([sizes[int(p)][int(k)].macs for p, k in zip(part, kept, strict=True)])
+        tie_break = macs / (1.0 + macs.max()) / (2.0 * parts)
+        answer = milp(
+            -(kept + 1.0) + tie_break,
+            constraints=[LinearConstraint(once, 1, 1), LinearConstraint(at_most, 0, 1)],
+            integrality=np.ones(count, dtype=np.int64),
+            bounds=Bounds(0, 1),
+            options={"mip_rel_gap": 0.0},
+        )
+        if answer.x is not None:
+            picked = np.flatnonzero(np.round(answer.x))
+            order = picked[np.argsort(part[picked])]
+            return Assignment(
+                heads=tuple((kept[order] + 1).tolist()), devices=tuple(device[order].tolist())
+            )
+    raise _unmatched(sizes, budgets)
+
+
+def gap(greedy_assignment: Assignment, exact_assignment: Assignment) -> float:
+    """Return (exact - greedy) / exact heads in all, from 0 up to 1."""
+    best = exact_assignment.total_heads
+    return (best - greedy_assignment.total_heads) / best
+
+
+def _check(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> None:
+    if not sizes or any(not row for row in sizes):
+        raise InputError("there are no sub-models to assign")
+    if len({len(row) for row in sizes}) != 1:
+        raise InputError("every sub-model must be sized for the same head counts")
+    if len(budgets) < len(sizes):
+        raise InfeasibleError(
+            f"{len(sizes)} sub-models need as many devices, but there are {len(budgets)}: "
+            "add devices or lower split.parts"
+        )
+
+
+def _unmatched(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> InfeasibleError:
+    """Return the error for smallest sub-models that cannot all have a device.
+
+    A largest matching of one-head sub-models to devices leaves one over; it is named.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    smallest = np.asarray(fits(sizes, budgets).any(axis=1), dtype=np.int8)
+    matched = maximum_bipartite_matching(csr_array(smallest), perm_type="column")
+    left_over = int(np.flatnonzero(matched < 0)[0])
+    return _infeasible(left_over, sizes, budgets, {int(d) for d in matched if d >= 0})
+
+
+def _infeasible(
+    part: int, sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget], taken: set[int]
+) -> InfeasibleError:
+    """Return the error that names the roomiest free device and what sub-model ``part`` needs."""
+    free = [d for d in range(len(budgets)) if d not in taken]
+    device = max(free, key=lambda d: (budgets[d].memory_bytes, -d))
+    size = sizes[part][0]
+    reason = budgets[device].refusal(size.bytes, size.macs)
+    return InfeasibleError(
+        f"sub-model {part} finds no device even with one head: it {reason}, "
+        "the roomiest device that is left; give it more, or prune narrower heads"
+    )

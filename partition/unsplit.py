@@ -1,0 +1,112 @@
+"""The unsplit model: what every part is cut from, taught by, and compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partition.checkpoint import TrainState
+from partition.classify import predict, train_classifier
+from partition.data import Data, DataSpec
+from partition.mapping import plain
+from partition.model import VisionTransformer
+from partition.progress import Progress
+from partition.recipe import Recipe
+from partition.store import fingerprint, sha256
+from partition.train import generator_of, seed_of
+from partition.weights import load_vit
+from partition.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Unsplit:
+    """The unsplit model and its opinion of every image.
+
+    Attributes:
+        model: trained, in evaluation mode.
+        key: fingerprint of everything it depends on.
+        train: (training images, classes) log-probabilities.
+        validation: (validation images, classes), likewise.
+        test: (test images, classes), likewise.
+    """
+
+    model: VisionTransformer
+    key: str
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def data_key(spec: DataSpec) -> Mapping[str, Any]:
+    """Return what of a data spec decides which images there are; not where they lie."""
+    values = plain(spec)
+    kept = ("name", "image", "channels", "validation", "test", "limit")
+    key = {name: values[name] for name in kept}
+    if spec.name == "folder":
+        key["folder"] = spec.folder
+    return key
+
+
+def notes_of(state: TrainState) -> dict[str, Any]:
+    """Return what is worth keeping of how a training went."""
+    return {
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "validation_accuracy": state.best_accuracy,
+        "history": state.history,
+    }
+
+
+def unsplit_model(
+    recipe: Recipe,
+    data: Data,
+    workshop: Workshop,
+    progress: Progress,
+    device: torch.device | None = None,
+) -> Unsplit:
+    """Return the unsplit model of a recipe: trained, resumed, or as it was filed.
+
+    Raises:
+        InputError: the shape is impossible, or the checkpoint to start from does not fit.
+        PartitionError: the loss is not finite, or the disk is full.
+    """
+    config = recipe.model.config(data)
+    start = recipe.model.checkpoint
+    origin = sha256(Path(start)) if start and Path(start).is_file() else start
+    key = fingerprint(
+        "unsplit",
+        data_key(recipe.data),
+        config.to_dict(),
+        plain(recipe.training),
+        recipe.seed,
+        origin,
+    )
+
+    def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+        if start:
+            model = load_vit(Path(start), config, new_head=seed_of(recipe.seed, 1))
+        else:
+            model = VisionTransformer(config, generator_of(recipe.seed, 1))
+        state = train_classifier(
+            model, data.train, data.validation, data, config.classes, recipe.training,
+            seed_of(recipe.seed, 2), checkpoint=checkpoint, identity=key, name="unsplit",
+            progress=progress, device=device,
+        )  # fmt: skip
+        return model, notes_of(state)
+
+    model, _ = workshop.model("unsplit", key, make)
+    model.to(device or torch.device("cpu"))
+
+    def judge(_: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        groups = {"train": data.train, "validation": data.validation, "test": data.test}
+        return {
+            name: predict(model, samples, data).log_softmax(-1) for name, samples in groups.items()
+        }, {}
+
+    opinions, _ = workshop.tensors("opinions", key, judge)
+    return Unsplit(model, key, opinions["train"], opinions["validation"], opinions["test"])
