@@ -147,8 +147,18 @@ class Graph:
 
     def slice(self, start: int, stop: int) -> Graph:
         """Return operators ``start:stop`` of the execution order as a graph of their own."""
-        ops = self.ops[start:stop]
-        names = {op.name for op in ops}
-        edges = [(a, b) for a, b in self._digraph.edges if a in names and b in names]
-        part = Graph(f"{self.name}[{start}:{stop}]", ops, edges, (self.cut_elements[start],))
+        # Already checked and in order: what the constructor finds out anew is known here.
+        part = object.__new__(Graph)
+        part.name = f"{self.name}[{start}:{stop}]"
+        part.input_shape = (self.cut_elements[start],)
+        part.ops = self.ops[start:stop]
+        part._by_name = {op.name: op for op in part.ops}
+        part._digraph = nx.DiGraph()
+        part._digraph.add_nodes_from(part._by_name)
+        part._digraph.add_edges_from(
+            (source, op.name)
+            for op in part.ops
+            for source in self._digraph.predecessors(op.name)
+            if source in part._by_name
+        )
         return part

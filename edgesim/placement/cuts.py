@@ -1,0 +1,277 @@
+"""The best way to cut a model's execution order into stages on nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.hardware import Cluster, Node
+from edgesim.placement.travel import Travel, travel
+
+OBJECTIVES = ("bottleneck", "latency")
+_MOST_STATES = 512
+"""Sets of used nodes up to which every order of the nodes is tried."""
+_MOST_NODES = 64
+"""Nodes that are considered; of more, the first."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Operators ``start:stop`` of the execution order on a node."""
+
+    node: Node
+    start: int
+    stop: int
+    memory_bytes: float
+
+
+class _Best(NamedTuple):
+    """For each number of operators placed: the objective, the node before, and its cut."""
+
+    value: Values
+    previous: NDArray[np.int64]
+    cut: NDArray[np.int64]
+
+
+Used = tuple[int, ...]
+"""How many nodes of each class are used."""
+
+
+def best_cut(
+    graph: Graph,
+    nodes: list[Node],
+    cluster: Cluster,
+    *,
+    precision: str,
+    objective: str,
+    input_node: str | None,
+) -> list[Stage] | None:
+    """Return the stages with the least objective, or None where no cut fits the memories.
+
+    ``latency`` adds compute and travel times of one request on an idle cluster, its input and
+    answer included; ``bottleneck`` takes the largest compute time and the largest occupation of a
+    link by one transfer. The optimum is exact over all cuts and all orders of the nodes for
+    clusters of few kinds of nodes (up to 512 sets of used nodes, interchangeable ones counted
+    once); in larger ones the stages keep the order in which the nodes are listed, and of more than
+    64 nodes the first 64 are considered.
+
+    Compute times are differences of the times of leading parts of the graph; where the runtime
+    fuses operators, cuts fall between kernels only. Several transfers of one request over a
+    shared medium are counted one by one, not together.
+    """
+    nodes = nodes[:_MOST_NODES]
+    problem = _Problem(graph, nodes, cluster, precision, objective, input_node)
+    return problem.solve()
+
+
+class _Problem:
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: list[Node],
+        cluster: Cluster,
+        precision: str,
+        objective: str,
+        input_node: str | None,
+    ) -> None:
+        self.graph = graph
+        self.nodes = nodes
+        self.cluster = cluster
+        self.precision = precision
+        self.latency = objective == "latency"
+        self.input_node = input_node
+        self.width = BYTES_PER_ELEMENT[precision]
+        self.sizes = np.array(graph.cut_elements, dtype=np.float64) * self.width
+        self.cuts = self._clean_cuts()
+        self.stage = [self._stage_values(node) for node in nodes]
+        self.classes = self._classes()
+        members = [self.classes.count(one) for one in range(max(self.classes) + 1)]
+        self.members = members
+        self.ordered = prod(count + 1 for count in members) > _MOST_STATES
+
+    def _prefix_s(self, node: Node) -> Values:
+        """Return the time of the first i operators, for every i."""
+        device = node.device
+        stops = range(1, len(self.graph) + 1)
+        parts = (self.graph.slice(0, stop) for stop in stops)
+        return np.array([0.0, *(device.graph_cost(one, self.precision).time_s for one in parts)])
+
+    def _clean_cuts(self) -> NDArray[np.int64]:
+        """Return the cuts that split no kernel of any device."""
+        length = len(self.graph)
+        clean = np.ones(length + 1, dtype=bool)
+        self.prefix: dict[int, Values] = {}
+        for node in self.nodes:
+            if id(node.device) in self.prefix:
+                continue
+            prefix = self.prefix[id(node.device)] = self._prefix_s(node)
+            for start in range(1, length):
+                if clean[start]:
+                    rest = self.graph.slice(start, length)
+                    rest_s = node.device.graph_cost(rest, self.precision).time_s
+                    whole_s = prefix[length]
+                    clean[start] = abs(prefix[start] + rest_s - whole_s) <= 1e-9 * whole_s
+        # Where time is not additive anywhere, a cut costs what it costs: allow them all.
+        if clean[1:-1].sum() == 0:
+            clean[:] = True
+        return np.flatnonzero(clean)
+
+    def _stage_values(self, node: Node) -> Values:
+        """Return the compute time of cuts[a]:cuts[b], infinite where it is empty or misfits."""
+        prefix = self.prefix[id(node.device)][self.cuts]
+        value = prefix[None, :] - prefix[:, None]
+        fits = self._memory(node) <= node.device.memory_capacity_bytes
+        return np.where(fits & (self.cuts[None, :] > self.cuts[:, None]), value, np.inf)
+
+    def _memory(self, node: Node) -> Values:
+        ops = self.graph.ops
+        params = np.concatenate([[0], np.cumsum([op.params for op in ops])])[self.cuts]
+        live = np.array(
+            [self.graph.cut_elements[i] + op.output_elements for i, op in enumerate(ops)],
+            dtype=np.float64,
+        )
+        peak = np.zeros((len(self.cuts), len(self.cuts)))
+        for a, start in enumerate(self.cuts[:-1]):
+            running = np.maximum.accumulate(live[start:])
+            peak[a, a + 1 :] = running[self.cuts[a + 1 :] - start - 1]
+        weights = (params[None, :] - params[:, None]).astype(np.float64)
+        return np.asarray((weights + node.batch_max * peak) * self.width)
+
+    def _classes(self) -> list[int]:
+        """Number the nodes by what tells them apart; alike ones are interchangeable."""
+        others = [self.input_node] if self.input_node else []
+        seen: dict[object, int] = {}
+        classes = []
+        ways = {
+            travel(self.cluster, a.name, b.name)
+            for a in self.nodes
+            for b in self.nodes
+            if a is not b
+        }
+        uniform = len(ways) <= 1
+        for index, node in enumerate(self.nodes):
+            # Only a network that treats all pairs alike makes equal devices interchangeable.
+            ends = [
+                (travel(self.cluster, one, node.name), travel(self.cluster, node.name, one))
+                for one in others
+            ]
+            key: object = (id(node.device), node.batch_max, tuple(ends)) if uniform else index
+            classes.append(seen.setdefault(key, len(seen)))
+        return classes
+
+    def _move(self, way: Travel, sizes: Values) -> Values:
+        if self.latency:
+            return np.asarray(way.fixed_s + sizes * (way.per_byte_s + way.software_per_byte_s))
+        if way.fixed_s == np.inf:
+            return np.full_like(sizes, np.inf)
+        return np.asarray(sizes * way.per_byte_s)
+
+    def _join(self, a: Values, b: Values) -> Values:
+        return np.asarray(a + b if self.latency else np.maximum(a, b))
+
+    def solve(self) -> list[Stage] | None:
+        """Run the programme over sets of used nodes."""
+        table: dict[tuple[Used, int], _Best] = {}
+        sizes = self.sizes[self.cuts]
+        none = (0,) * len(self.members)
+        for last, node in enumerate(self.nodes):
+            if not self._next_of_class(none, last, -1):
+                continue
+            way = travel(self.cluster, self.input_node, node.name) if self.input_node else Travel()
+            enter = self._move(way, sizes[:1])
+            value = self._join(np.broadcast_to(enter, sizes.shape), self.stage[last][0])
+            zeros = np.zeros(len(sizes), dtype=np.int64)
+            table[self._with(none, last), last] = _Best(value, zeros - 1, zeros)
+        # Every state is reached from states before it: by number of nodes used, or by last node.
+        pending = sorted(table, key=lambda key: (sum(key[0]), key[1]))
+        best: tuple[float, tuple[Used, int]] | None = None
+        while pending:
+            following: dict[tuple[Used, int], None] = {}
+            for key in pending:
+                total = self._answer(key, table[key])
+                if np.isfinite(total) and (best is None or total < best[0]):
+                    best = (total, key)
+                following.update(dict.fromkeys(self._extend(key, table, sizes)))
+            pending = [] if self.ordered else list(following)
+        if best is None:
+            return None
+        return self._trace(best[1], table)
+
+    def _extend(
+        self, key: tuple[Used, int], table: dict[tuple[Used, int], _Best], sizes: Values
+    ) -> list[tuple[Used, int]]:
+        used, last = key
+        reached = []
+        for new, node in enumerate(self.nodes):
+            if not self._next_of_class(used, new, last):
+                continue
+            way = travel(self.cluster, self.nodes[last].name, node.name)
+            handed = self._join(table[key].value, self._move(way, sizes))
+            matrix = self._join(handed[:, None], self.stage[new])
+            cut = np.argmin(matrix, axis=0)
+            value = matrix[cut, np.arange(len(sizes))]
+            if not np.isfinite(value).any():
+                continue
+            name = (self._with(used, new), new)
+            previous = np.full(len(sizes), last, dtype=np.int64)
+            old = table.get(name)
+            if old is None:
+                table[name] = _Best(value, previous, cut)
+            else:
+                better = value < old.value
+                table[name] = _Best(
+                    np.where(better, value, old.value),
+                    np.where(better, previous, old.previous),
+                    np.where(better, cut, old.cut),
+                )
+            reached.append(name)
+        return reached
+
+    def _next_of_class(self, used: Used, node: int, last: int) -> bool:
+        """Whether ``node`` may come next: unused, and the first unused of its class."""
+        if self.ordered:
+            return node > last
+        own = self.classes[node]
+        before = self.classes[:node].count(own)
+        return used[own] == before
+
+    def _with(self, used: Used, node: int) -> Used:
+        if self.ordered:
+            # The last node says it all; one table entry for each.
+            return (0,) * len(self.members)
+        own = self.classes[node]
+        return (*used[:own], used[own] + 1, *used[own + 1 :])
+
+    def _answer(self, key: tuple[Used, int], best: _Best) -> float:
+        """Return the objective of the whole model, answer delivered."""
+        value = best.value[-1:]
+        if self.input_node:
+            size = np.array([self.graph.output_elements * self.width])
+            way = travel(self.cluster, self.nodes[key[1]].name, self.input_node)
+            value = self._join(value, self._move(way, size))
+        return float(value[0])
+
+    def _trace(self, key: tuple[Used, int], table: dict[tuple[Used, int], _Best]) -> list[Stage]:
+        stages: list[Stage] = []
+        used, last = key
+        stop = len(self.cuts) - 1
+        while last >= 0:
+            best = table[used, last]
+            start = int(best.cut[stop])
+            memory = self._memory(self.nodes[last])[start, stop]
+            stages.append(
+                Stage(self.nodes[last], int(self.cuts[start]), int(self.cuts[stop]), float(memory))
+            )
+            previous = int(best.previous[stop])
+            if not self.ordered:
+                own = self.classes[last]
+                used = (*used[:own], used[own] - 1, *used[own + 1 :])
+            last, stop = previous, start
+        return stages[::-1]

@@ -1,0 +1,47 @@
+"""``manual``: an explicit task graph, each task on its node."""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from edgesim.errors import InputError
+from edgesim.placement.plan import Branch, Plan
+from edgesim.placement.request import PlacementRequest
+
+
+def manual(request: PlacementRequest) -> Plan:
+    """Place the tasks of an explicit task graph where they say.
+
+    Raises:
+        InputError: there is no task, a transfer names an unknown task, or the tasks form a cycle
+            (the message shows it).
+    """
+    model = request.model
+    if not model.tasks:
+        raise InputError(
+            "placement.strategy 'manual' places an explicit task graph: give model.tasks"
+        )
+    tasks = {task.name: task for task in model.tasks}
+    digraph: nx.DiGraph[str] = nx.DiGraph()
+    digraph.add_nodes_from(tasks)
+    for transfer in model.transfers:
+        ends = (transfer.source, transfer.target)
+        for end in ends:
+            if end is not None and end not in tasks:
+                raise InputError(f"model.transfers: '{end}' is no task")
+        if ends[0] is not None and ends[1] is not None:
+            digraph.add_edge(ends[0], ends[1])
+    position = {name: index for index, name in enumerate(tasks)}
+    try:
+        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible:
+        circle = [edge[0] for edge in nx.find_cycle(digraph)]
+        raise InputError(f"model.transfers: cycle {' → '.join([*circle, circle[0]])}") from None
+    branch = Branch(tasks=tuple(tasks[name] for name in order), transfers=model.transfers)
+    return Plan(
+        strategy="manual",
+        precision=model.precision,
+        branches=(branch,),
+        input_node=request.input_node,
+        output_node=request.input_node,
+    )

@@ -1,0 +1,103 @@
+"""``pipeline``: the operators in stages, one stage a node, cut where it is best."""
+
+from __future__ import annotations
+
+from edgesim.errors import InputError, PlanError, nearest
+from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.hardware import Node
+from edgesim.placement.check import lacking
+from edgesim.placement.cuts import OBJECTIVES, Stage, best_cut
+from edgesim.placement.plan import Branch, Plan, Task, Transfer
+from edgesim.placement.request import PlacementRequest
+from edgesim.placement.whole import candidates, graph_of, held_bytes
+
+
+def pipeline(request: PlacementRequest) -> Plan:
+    """Cut the execution order into stages on distinct nodes, by dynamic programming.
+
+    Options: ``objective``, ``latency`` (seconds from input to answer of one request, unloaded) or
+    ``bottleneck`` (the slowest stage or transfer, which bounds the throughput; the default).
+
+    A stage hands on everything that later stages still read, shortcuts included. Nodes may be
+    left out. See `best_cut` for what is optimal over what.
+
+    Raises:
+        InputError: an unknown objective.
+        PlanError: no cut fits the nodes' memory.
+    """
+    graph = graph_of(request, "pipeline")
+    objective = str(request.options.get("objective", "bottleneck"))
+    if objective not in OBJECTIVES:
+        raise InputError(
+            f"placement.objective: expected one of {', '.join(OBJECTIVES)}, got '{objective}'"
+            f"{nearest(objective, list(OBJECTIVES))}"
+        )
+    nodes = candidates(request)
+    stages = best_cut(
+        graph,
+        nodes,
+        request.cluster,
+        precision=request.model.precision,
+        objective=objective,
+        input_node=request.input_node,
+    )
+    if stages is None:
+        raise PlanError(_misfit(graph, nodes, request.model.precision))
+    return Plan(
+        strategy="pipeline",
+        precision=request.model.precision,
+        branches=(_branch(graph, stages, request),),
+        input_node=request.input_node,
+        output_node=request.input_node,
+        details={
+            "objective": objective,
+            "stages": [
+                {
+                    "node": stage.node.name,
+                    "first": graph.ops[stage.start].name,
+                    "last": graph.ops[stage.stop - 1].name,
+                }
+                for stage in stages
+            ],
+        },
+    )
+
+
+def _branch(graph: Graph, stages: list[Stage], request: PlacementRequest) -> Branch:
+    precision = request.model.precision
+    width = BYTES_PER_ELEMENT[precision]
+    tasks = []
+    transfers = []
+    previous: str | None = None
+    for number, stage in enumerate(stages):
+        task = Task(
+            name=f"stage-{number}",
+            node=stage.node.name,
+            graph=graph.slice(stage.start, stage.stop),
+            memory_bytes=stage.memory_bytes,
+        )
+        tasks.append(task)
+        if previous is not None or request.input_node is not None:
+            size = graph.cut_elements[stage.start] * width
+            transfers.append(Transfer(source=previous, target=task.name, bytes=size))
+        previous = task.name
+    if request.input_node is not None:
+        size = graph.output_elements * width
+        transfers.append(Transfer(source=previous, target=None, bytes=size))
+    return Branch(tasks=tuple(tasks), transfers=tuple(transfers))
+
+
+def _misfit(graph: Graph, nodes: list[Node], precision: str) -> str:
+    total = sum(node.device.memory_capacity_bytes for node in nodes)
+    needed = graph.weight_bytes(precision)
+    if needed > total:
+        return (
+            f"the nodes lack {needed - total:,.0f} bytes together: the weights of {graph.name} "
+            f"take {needed:,.0f} bytes, and the {len(nodes)} nodes have {total:,.0f}; add nodes, "
+            "or use a smaller precision"
+        )
+    largest = max(nodes, key=lambda node: node.device.memory_capacity_bytes)
+    whole = held_bytes(graph, largest, precision)
+    return "no cut fits the nodes' memory; uncut, " + lacking(
+        largest.name, largest.device.name, whole, largest.device.memory_capacity_bytes
+    )

@@ -1,0 +1,53 @@
+"""``single``: the whole model on one node."""
+
+from __future__ import annotations
+
+from edgesim.errors import PlanError
+from edgesim.graph import BYTES_PER_ELEMENT
+from edgesim.placement.check import lacking
+from edgesim.placement.plan import Plan
+from edgesim.placement.request import PlacementRequest
+from edgesim.placement.travel import travel
+from edgesim.placement.whole import candidates, graph_of, held_bytes, whole_branch
+
+
+def single(request: PlacementRequest) -> Plan:
+    """Place the whole model on the candidate that answers one request soonest.
+
+    Candidates whose memory it does not fit are passed over; ties go to the first in order.
+
+    Raises:
+        PlanError: it fits on none; the message names the largest and what it lacks.
+    """
+    graph = graph_of(request, "single")
+    precision = request.model.precision
+    nodes = candidates(request)
+    fitting = [
+        node
+        for node in nodes
+        if held_bytes(graph, node, precision) <= node.device.memory_capacity_bytes
+    ]
+    if not fitting:
+        node = max(nodes, key=lambda one: one.device.memory_capacity_bytes)
+        needed = held_bytes(graph, node, precision)
+        raise PlanError(
+            lacking(node.name, node.device.name, needed, node.device.memory_capacity_bytes)
+        )
+    size = graph.input_elements * BYTES_PER_ELEMENT[precision]
+
+    def answer_s(name: str) -> float:
+        device = request.cluster.nodes[name].device
+        compute_s = device.graph_cost(graph, precision).time_s
+        if request.input_node is None:
+            return compute_s
+        return compute_s + travel(request.cluster, request.input_node, name).latency_s(size)
+
+    chosen = min(fitting, key=lambda node: answer_s(node.name))
+    return Plan(
+        strategy="single",
+        precision=precision,
+        branches=(whole_branch(request, graph, chosen),),
+        input_node=request.input_node,
+        output_node=request.input_node,
+        details={"node": chosen.name},
+    )

@@ -1,0 +1,66 @@
+"""What the strategies that keep the model whole share: candidates, and one branch on one node."""
+
+from __future__ import annotations
+
+from edgesim.errors import InputError, PlanError
+from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.hardware import Node
+from edgesim.placement.plan import Branch, Task, Transfer
+from edgesim.placement.request import PlacementRequest
+
+
+def graph_of(request: PlacementRequest, strategy: str) -> Graph:
+    """Return the model's operators.
+
+    Raises:
+        InputError: the model is an explicit task graph, which only ``manual`` places.
+    """
+    if request.model.graph is None:
+        raise InputError(
+            f"placement.strategy '{strategy}' places a model of operators; "
+            "an explicit task graph needs 'manual'"
+        )
+    return request.model.graph
+
+
+def candidates(request: PlacementRequest) -> list[Node]:
+    """Return the nodes to place on, in order.
+
+    They are the request's own; else all nodes but those where requests enter and parts are fused,
+    as long as others remain.
+
+    Raises:
+        PlanError: there is no node.
+    """
+    names = list(request.nodes)
+    if not names:
+        apart = {request.input_node, request.fusion_node}
+        names = [name for name in request.cluster.nodes if name not in apart]
+    names = names or list(request.cluster.nodes)
+    if not names:
+        raise PlanError("the scenario has no nodes to place on")
+    return [request.cluster.nodes[name] for name in names]
+
+
+def held_bytes(graph: Graph, node: Node, precision: str) -> float:
+    """Return the bytes that a graph holds on a node: weights, and activations of a full batch."""
+    return graph.memory_bytes(precision, node.batch_max)
+
+
+def whole_branch(request: PlacementRequest, graph: Graph, node: Node) -> Branch:
+    """Return the branch that runs the whole model on one node, input to answer."""
+    precision = request.model.precision
+    width = BYTES_PER_ELEMENT[precision]
+    task = Task(
+        name=request.model.name,
+        node=node.name,
+        graph=graph,
+        memory_bytes=held_bytes(graph, node, precision),
+    )
+    transfers: tuple[Transfer, ...] = ()
+    if request.input_node is not None:
+        transfers = (
+            Transfer(source=None, target=task.name, bytes=graph.input_elements * width),
+            Transfer(source=task.name, target=None, bytes=graph.output_elements * width),
+        )
+    return Branch(tasks=(task,), transfers=transfers)
