@@ -30,31 +30,42 @@ class Budget:
     """
 
     name: str
-    memory_bytes: float = math.inf
+    memory_bytes: float | None = None
     macs_per_second: float | None = None
-    latency_s: float = math.inf
+    latency_s: float | None = None
     joules_per_mac: float | None = None
-    energy_j: float = math.inf
+    energy_j: float | None = None
 
     def __post_init__(self) -> None:
-        if self.latency_s < math.inf and not self.macs_per_second:
+        if self.latency_s is not None and not self.macs_per_second:
             raise InputError(f"device {self.name}: a latency limit needs macs_per_second")
-        if self.energy_j < math.inf and self.joules_per_mac is None:
+        if self.energy_j is not None and self.joules_per_mac is None:
             raise InputError(f"device {self.name}: an energy limit needs joules_per_mac")
+
+    @property
+    def room(self) -> float:
+        """Bytes for weights; infinity where no limit is given."""
+        return math.inf if self.memory_bytes is None else self.memory_bytes
+
+    def time_s(self, macs: float) -> float:
+        """Return the seconds of one image; 0 where the speed is not given."""
+        return macs / self.macs_per_second if self.macs_per_second else 0.0
+
+    def joules(self, macs: float) -> float:
+        """Return the joules of one image; 0 where the energy is not given."""
+        return macs * (self.joules_per_mac or 0.0)
 
     def refusal(self, size_bytes: float, macs: float) -> str | None:
         """Tell why a sub-model does not fit, with the amounts, or None where it does."""
-        if size_bytes > self.memory_bytes:
-            return f"needs {size_bytes:.0f} bytes, {self.name} has {self.memory_bytes:.0f}"
-        if self.macs_per_second and macs / self.macs_per_second > self.latency_s:
+        if size_bytes > self.room:
+            return f"needs {size_bytes:.0f} bytes, {self.name} has {self.room:.0f}"
+        if self.latency_s is not None and self.time_s(macs) > self.latency_s:
             return (
-                f"takes {macs / self.macs_per_second:.4g} s on {self.name}, "
-                f"more than {self.latency_s:.4g} s"
+                f"takes {self.time_s(macs):.4g} s on {self.name}, more than {self.latency_s:.4g} s"
             )
-        if self.joules_per_mac is not None and macs * self.joules_per_mac > self.energy_j:
+        if self.energy_j is not None and self.joules(macs) > self.energy_j:
             return (
-                f"takes {macs * self.joules_per_mac:.4g} J on {self.name}, "
-                f"more than {self.energy_j:.4g} J"
+                f"takes {self.joules(macs):.4g} J on {self.name}, more than {self.energy_j:.4g} J"
             )
         return None
 
@@ -119,7 +130,7 @@ def greedy(
         raise InputError(f"tighten must be 'all' or 'stuck', not '{tighten}'")
     heads = [len(row) for row in sizes]
     possible = fits(sizes, budgets)
-    by_memory = sorted(range(len(budgets)), key=lambda d: (-budgets[d].memory_bytes, d))
+    by_memory = sorted(range(len(budgets)), key=lambda d: (-budgets[d].room, d))
     restarts = 0
     while True:
         chosen: dict[int, int] = {}
@@ -219,7 +230,7 @@ def _infeasible(
 ) -> InfeasibleError:
     """Return the error that names the roomiest free device and what sub-model ``part`` needs."""
     free = [d for d in range(len(budgets)) if d not in taken]
-    device = max(free, key=lambda d: (budgets[d].memory_bytes, -d))
+    device = max(free, key=lambda d: (budgets[d].room, -d))
     size = sizes[part][0]
     reason = budgets[device].refusal(size.bytes, size.macs)
     return InfeasibleError(

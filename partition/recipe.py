@@ -78,13 +78,14 @@ class SplitSpec:
         parts: how many sub-models.
         grouping: one of :data:`~partition.split.GROUPINGS`.
         other: give every part a last output for all foreign classes.
-        negatives: share of every foreign class's images that a part with ``other`` learns from.
+        negatives: share of every foreign class's images that a part with ``other`` learns from
+            (EC-SNN takes about 0.1).
     """
 
     parts: int = 5
     grouping: str = "apart"
     other: bool = True
-    negatives: float = 0.1
+    negatives: float = 0.5
 
     def __post_init__(self) -> None:
         if self.parts < 1:
@@ -95,6 +96,11 @@ class SplitSpec:
             )
         if not 0 < self.negatives <= 1:
             raise InputError(f"negatives must be above 0 and at most 1, not {self.negatives}")
+
+
+def _tuning(epochs: int) -> TrainConfig:
+    """Return how a part of the digits is tuned: few images, so small batches and a high rate."""
+    return TrainConfig(epochs=epochs, batch=32, learning_rate=3e-3, distillation=0.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +120,10 @@ class PruneSpec:
 
     heads: int | None = None
     importance: str = "kl"
-    images: int = 128
+    images: int = 64
     stages: tuple[str, ...] = STAGES
-    tuning: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=1))
-    final: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=5))
+    tuning: TrainConfig = field(default_factory=lambda: _tuning(3))
+    final: TrainConfig = field(default_factory=lambda: _tuning(15))
 
     def __post_init__(self) -> None:
         if self.importance not in MEASURES:
@@ -151,7 +157,7 @@ class FusionSpec:
     whole: float = 0.5
     samples: int = 512
     training: TrainConfig = field(
-        default_factory=lambda: TrainConfig(epochs=15, batch=256, learning_rate=2e-3)
+        default_factory=lambda: TrainConfig(epochs=30, batch=64, learning_rate=2e-3)
     )
 
     def __post_init__(self) -> None:

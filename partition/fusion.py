@@ -1,0 +1,257 @@
+"""One answer from the features of the parts that are there.
+
+The fusion is a small MLP on the concatenated features. It is trained with parts dropped at random,
+their features set to zero, so that it still answers when some do not arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from partition.classify import class_accuracies
+from partition.errors import InputError
+from partition.losses import smooth_targets
+from partition.mapping import plain
+from partition.progress import Progress
+from partition.recipe import FusionSpec
+from partition.store import fingerprint
+from partition.train import TrainConfig, generator_of, train
+from partition.unsplit import notes_of
+from partition.workshop import Workshop
+
+EXHAUSTIVE_PARTS = 10
+"""Up to so many parts, every one of the 2^N subsets is measured."""
+
+
+class Fusion(nn.Module):
+    """MLP over the features of all parts, GELU between its layers.
+
+    Attributes:
+        part_widths: features of every part, in order.
+        widths: of the layers: all features, the hidden ones, the classes.
+    """
+
+    def __init__(
+        self,
+        part_widths: Sequence[int],
+        hidden: Sequence[int],
+        classes: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Build it with weights drawn from ``generator``, or all zero without one."""
+        super().__init__()
+        self.part_widths = tuple(part_widths)
+        self.widths = (sum(part_widths), *hidden, classes)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(self.widths))
+        with torch.no_grad():
+            for parameter in self.parameters():
+                if generator is None or parameter.ndim == 1:
+                    parameter.zero_()
+                else:
+                    deviation = parameter.shape[1] ** -0.5
+                    parameter.normal_(0.0, deviation, generator=generator)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (batch, classes) of (batch, all features); missing parts are zeros."""
+        x = features
+        for index, layer in enumerate(self.layers):
+            x = layer(functional.gelu(x) if index else x)
+        return x
+
+    def combine(self, features: Mapping[int, Tensor]) -> Tensor:
+        """Return logits of the features (batch, width) of the parts that are there, by number.
+
+        Raises:
+            InputError: no part is there, or one's features are of another width.
+        """
+        if not features:
+            raise InputError("the fusion needs the features of at least one part")
+        batch = len(next(iter(features.values())))
+        pieces = []
+        for part, width in enumerate(self.part_widths):
+            piece = features.get(part)
+            if piece is None:
+                piece = torch.zeros(batch, width)
+            elif piece.shape != (batch, width):
+                raise InputError(
+                    f"part {part} sends {width} features for {batch} images, "
+                    f"not {tuple(piece.shape)}"
+                )
+            pieces.append(piece)
+        logits: Tensor = self(torch.cat(pieces, 1))
+        return logits
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image."""
+        return sum(a * b for a, b in pairwise(self.widths))
+
+    @property
+    def parameters_count(self) -> int:
+        """Weights and biases."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def presence(samples: int, parts: int, whole: float, generator: torch.Generator) -> Tensor:
+    """Return bool (samples, parts): which parts a training sample has, at least one each.
+
+    The share ``whole`` has all of them; the others a number of parts drawn evenly from 1 to N,
+    and then which ones.
+    """
+    everything = torch.rand(samples, 1, generator=generator) < whole
+    count = torch.randint(1, parts + 1, (samples, 1), generator=generator)
+    rank = torch.rand(samples, parts, generator=generator).argsort(1).argsort(1)
+    return everything | (rank < count)
+
+
+def spread(present: Tensor, part_widths: Sequence[int]) -> Tensor:
+    """Return (…, all features) of (…, parts): every part's flag over all its features."""
+    return present.repeat_interleave(torch.tensor(list(part_widths)), -1)
+
+
+def make_fusion(
+    features: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    part_widths: Sequence[int],
+    classes: int,
+    spec: FusionSpec,
+    seed: int,
+    workshop: Workshop,
+    progress: Progress,
+    *,
+    teacher: Tensor | None = None,
+    part_keys: Sequence[str] = (),
+) -> tuple[Fusion, dict[str, Any]]:
+    """Return the trained fusion, or as it was filed, and how its training went.
+
+    Args:
+        features: of the frozen parts, (images, all features), by ``train`` and ``validation``.
+        labels: of the images, likewise.
+        part_widths: features of every part.
+        classes: of the whole data set.
+        spec: how to train.
+        seed: of every draw.
+        workshop: where finished steps are filed.
+        progress: told of every epoch.
+        teacher: (training images, classes) log-probabilities of the unsplit model.
+        part_keys: fingerprints of the parts, on which the fusion depends.
+    """
+    config = spec.training
+    key = fingerprint("fusion", list(part_keys), list(part_widths), plain(spec), seed)
+    inputs, targets = (
+        features["train"],
+        smooth_targets(labels["train"], classes, config.label_smoothing),
+    )
+
+    def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        order = torch.randperm(len(inputs), generator=generator)
+        for chosen in order.split(config.batch):  # type: ignore[no-untyped-call]
+            there = presence(len(chosen), len(part_widths), spec.whole, generator)
+            masked = inputs[chosen] * spread(there, part_widths)
+            yield masked, targets[chosen], None if teacher is None else teacher[chosen]
+
+    def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        fusion = Fusion(part_widths, spec.hidden, classes, generator_of(seed, 1))
+
+        @torch.no_grad()
+        def evaluate() -> float | None:
+            if not len(labels["validation"]):
+                return None
+            predicted = fusion(features["validation"]).argmax(-1)
+            return float((predicted == labels["validation"]).double().mean())
+
+        steps = -(-len(inputs) // config.batch)
+        state = train(
+            fusion, epoch, steps, _without_images(config), seed, evaluate=evaluate,
+            checkpoint=checkpoint, identity=key, name="fusion", progress=progress,
+        )  # fmt: skip
+        return fusion.state_dict(), notes_of(state)
+
+    weights, notes = workshop.tensors("fusion", key, make)
+    fusion = Fusion(part_widths, spec.hidden, classes)
+    fusion.load_state_dict(weights)
+    return fusion.eval(), notes
+
+
+def _without_images(config: TrainConfig) -> TrainConfig:
+    """Refuse settings that mean nothing for features."""
+    if config.mixup or config.augmentation != type(config.augmentation)():
+        raise InputError("the fusion is trained on features: mixup and augmentation do not apply")
+    return config
+
+
+def subsets(parts: int, samples: int, generator: torch.Generator) -> Tensor:
+    """Return bool (subsets, parts) of which parts are there.
+
+    All 2^N in counting order (part 0 is the lowest bit) up to ten parts. Above: none, all, every
+    single part, every one missing, and ``samples`` drawn ones with an even spread of how many are
+    there; each once.
+    """
+    if parts <= EXHAUSTIVE_PARTS:
+        numbers = torch.arange(2**parts)[:, None]
+        return (numbers >> torch.arange(parts)) & 1 == 1
+    eye = torch.eye(parts, dtype=torch.bool)
+    count = torch.randint(1, parts, (samples, 1), generator=generator)
+    rank = torch.rand(samples, parts, generator=generator).argsort(1).argsort(1)
+    ends = torch.stack((torch.zeros(parts), torch.ones(parts))).bool()
+    rows = torch.cat((ends, eye, ~eye, rank < count)).tolist()
+    return torch.tensor(sorted({tuple(row) for row in rows}))
+
+
+@torch.no_grad()
+def survivor_accuracies(
+    fusion: Fusion, features: Tensor, labels: Tensor, present: Tensor
+) -> dict[str, float]:
+    """Return the accuracy with only some parts there, by subset.
+
+    Args:
+        fusion: trained.
+        features: (images, all features) of the test images.
+        labels: (images,).
+        present: (subsets, parts), from :func:`subsets`.
+
+    Returns:
+        Accuracy, 0 to 1, by a text of one digit a part: ``"1011"`` lacks part 1. With no part at
+        all the fusion answers with what it knows of the classes alone.
+    """
+    first, rest = fusion.layers[0], list(fusion.layers)[1:]
+    # The first layer is linear in the parts: each one's share is computed once for all subsets.
+    pieces = torch.split(features, list(fusion.part_widths), 1)
+    columns = torch.split(first.weight.detach(), list(fusion.part_widths), 1)  # type: ignore[operator]
+    shares = [piece @ column.T for piece, column in zip(pieces, columns, strict=True)]
+    found: dict[str, float] = {}
+    for row in present.tolist():
+        x = first.bias.expand(len(labels), -1).clone()  # type: ignore[operator]
+        for share, there in zip(shares, row, strict=True):
+            if there:
+                x += share
+        for layer in rest:
+            x = layer(functional.gelu(x))
+        accuracy = float((x.argmax(-1) == labels).double().mean())
+        found["".join(str(int(there)) for there in row)] = accuracy
+    return found
+
+
+@torch.no_grad()
+def fused_predictions(fusion: Fusion, features: Tensor) -> Tensor:
+    """Return the predicted class of every image with all parts there."""
+    predicted: Tensor = fusion(features).argmax(-1)
+    return predicted
+
+
+def worst_class(predictions: Tensor, labels: Tensor, classes: int) -> tuple[int, float]:
+    """Return the class with the lowest accuracy, and that accuracy; the first of equals."""
+    found = [
+        (accuracy, label)
+        for label, accuracy in enumerate(class_accuracies(predictions, labels, classes))
+        if accuracy is not None
+    ]
+    accuracy, label = min(found)
+    return label, accuracy

@@ -1,0 +1,160 @@
+"""Make one part: take its outputs of the unsplit model, prune in three stages, tune after each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from partition.classify import train_classifier
+from partition.config import ViTConfig
+from partition.data import Data, Samples
+from partition.importance import importance
+from partition.losses import collapse, smooth_targets
+from partition.mapping import plain
+from partition.model import VisionTransformer
+from partition.progress import Progress, Report
+from partition.prune import check_target, cut
+from partition.recipe import PruneSpec, SplitSpec
+from partition.split import PartClasses, part_indices, part_samples
+from partition.store import fingerprint
+from partition.surgery import keep_outputs
+from partition.train import generator_of, seed_of
+from partition.unsplit import Unsplit, notes_of
+from partition.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One sub-model and what it is for.
+
+    Attributes:
+        model: pruned and tuned, in evaluation mode.
+        classes: what its outputs stand for.
+        notes: how its training went, stage by stage.
+        key: fingerprint of everything it depends on.
+    """
+
+    model: VisionTransformer
+    classes: PartClasses
+    notes: Mapping[str, Any]
+    key: str
+
+
+def proxy_indices(labels: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return ``count`` indices (or all), shared out over the labels as evenly as can be."""
+    queues = []
+    for label in range(int(labels.max()) + 1):
+        members = (labels == label).nonzero().flatten()
+        queues.append(members[torch.randperm(len(members), generator=generator)].tolist())
+    chosen: list[int] = []
+    depth = 0
+    while len(chosen) < min(count, len(labels)):
+        for queue in queues:
+            if depth < len(queue) and len(chosen) < count:
+                chosen.append(queue[depth])
+        depth += 1
+    return torch.tensor(sorted(chosen))
+
+
+def make_part(
+    unsplit: Unsplit,
+    data: Data,
+    classes: PartClasses,
+    target: ViTConfig,
+    split: SplitSpec,
+    pruning: PruneSpec,
+    seed: int,
+    workshop: Workshop,
+    progress: Progress,
+    *,
+    name: str = "part",
+    device: torch.device | None = None,
+) -> Part:
+    """Return the part of ``classes`` in the shape ``target``, made or as it was filed.
+
+    Importance is measured on the part's own images (its classes, and the negatives that "other" is
+    learnt from, evenly by output), the distilled opinions are the unsplit model's summed over
+    foreign classes, and the part's last weights are its best by its own validation accuracy.
+
+    Args:
+        unsplit: the model to cut from.
+        data: all images.
+        classes: the part's.
+        target: shape to prune to; its ``classes`` are set here.
+        split: for the share of negatives.
+        pruning: measure, stages and training.
+        seed: of every draw.
+        workshop: where finished steps are filed.
+        progress: told of every stage.
+        name: of the part, for progress and file names.
+        device: to train on.
+
+    Raises:
+        InputError: the target cannot be reached by pruning.
+        PartitionError: the loss is not finite, or the disk is full.
+    """
+    target = target.with_(classes=classes.outputs)
+    check_target(unsplit.model.config, target)
+    chosen = part_indices(data.train.labels, classes, split.negatives, generator_of(seed, 1))
+    samples = part_samples(data.train, chosen, classes)
+    held = part_indices(data.validation.labels, classes, split.negatives, generator_of(seed, 2)) \
+        if len(data.validation) else torch.empty(0, dtype=torch.int64)  # fmt: skip
+    validation = part_samples(data.validation, held, classes)
+    opinions = collapse(unsplit.train[chosen], classes.classes, classes.other)
+
+    model = keep_outputs(unsplit.model.cpu(), classes.classes, classes.other)
+    trail: list[dict[str, Any]] = []
+    key = fingerprint(
+        unsplit.key, classes.classes, classes.other, split.negatives, target.to_dict(), seed
+    )
+    stages = pruning.ordered_stages()
+    for place, stage in enumerate(stages):
+        config = pruning.final if place == len(stages) - 1 else pruning.tuning
+        key = fingerprint(key, stage, pruning.importance, pruning.images, plain(config))
+        before, title = model, f"{name}: {stage}"
+
+        def make(
+            checkpoint: Path,
+            before: VisionTransformer = before,
+            stage: Any = stage,
+            config: Any = config,
+            key: str = key,
+            place: int = place,
+            title: str = title,
+        ) -> tuple[VisionTransformer, dict[str, Any]]:
+            progress(Report(step=title, done=0.0))
+            smaller = _cut_by_importance(
+                before, data, samples, stage, target, pruning, seed_of(seed, 3, place)
+            )
+            state = train_classifier(
+                smaller, samples, validation, data, classes.outputs, config,
+                seed_of(seed, 4, place), teacher=opinions, checkpoint=checkpoint, identity=key,
+                name=title, progress=progress, device=device,
+            )  # fmt: skip
+            return smaller.cpu(), notes_of(state)
+
+        model, notes = workshop.model(name.replace(" ", "-").replace("/", "-of-"), key, make)
+        trail.append({"stage": stage, **notes})
+    return Part(model=model, classes=classes, notes={"stages": trail}, key=key)
+
+
+def _cut_by_importance(
+    model: VisionTransformer,
+    data: Data,
+    samples: Samples,
+    stage: Any,
+    target: ViTConfig,
+    pruning: PruneSpec,
+    seed: int,
+) -> VisionTransformer:
+    """Measure one stage's units on a few of the part's images and cut."""
+    draw = generator_of(seed)
+    proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
+    inputs = data.to_input(proxy.images)
+    targets = smooth_targets(proxy.labels, model.config.classes, 0.0)
+    scores = importance(model, inputs, targets, stage, pruning.importance, draw)
+    return cut(model, stage, scores, target)

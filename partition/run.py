@@ -1,0 +1,158 @@
+"""From a recipe to an artifact: train, split, fit, prune, fuse, measure, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partition.artifact import check_replaceable, read_manifest, write_artifact
+from partition.config import scaled
+from partition.data import Data, Samples, batches, open_data
+from partition.fusion import make_fusion, subsets, survivor_accuracies
+from partition.manifest import data_entry, fusion_entry, part_entries, unsplit_entry, versions
+from partition.model import VisionTransformer
+from partition.part import Part, make_part
+from partition.progress import Progress, Report, silent
+from partition.recipe import Recipe
+from partition.sizing import fit
+from partition.split import (
+    Groups,
+    PartClasses,
+    check_parts,
+    confusion,
+    confusion_groups,
+    part_classes,
+    random_groups,
+)
+from partition.train import generator_of, seed_of
+from partition.unsplit import Unsplit, unsplit_model
+from partition.workshop import Workshop
+
+
+def run(
+    recipe: Recipe,
+    out_dir: Path | str,
+    progress: Progress | None = None,
+    *,
+    work_dir: Path | str | None = None,
+    device: torch.device | None = None,
+) -> dict[str, Any]:
+    """Make the artifact of ``recipe`` in ``out_dir`` and return its manifest.
+
+    Finished steps are kept in ``work_dir``: a run that was killed goes on from there, and recipes
+    that share one share what they have in common. On a CPU the same recipe gives the same bytes.
+
+    Args:
+        recipe: what to do.
+        out_dir: the artifact folder; an artifact that is there is replaced at the end.
+        progress: told how far each step is.
+        work_dir: ``<out_dir>.work`` by default; may be removed when the artifact is there.
+        device: to train on; the GPU where there is one, by default.
+
+    Raises:
+        InputError: data are missing, the recipe asks for the impossible, or ``out_dir`` holds
+            something else.
+        InfeasibleError: no sub-models fit the devices.
+        PartitionError: the loss is not finite (the last good checkpoint is kept), or the disk is
+            full.
+    """
+    tell = progress or silent
+    folder = Path(out_dir)
+    check_replaceable(folder)
+    workshop = Workshop(Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work"))
+    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    data = open_data(recipe.data)
+    check_parts(len(data.classes), recipe.split.parts)
+    config = recipe.model.config(data)
+    # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
+    fit(recipe, config, _sized_parts(recipe, len(data.classes)))
+    unsplit = unsplit_model(recipe, data, workshop, tell, place)
+    classes = part_classes(groups_of(recipe, data, unsplit), recipe.split.other)
+    fitted = fit(recipe, config, classes)
+
+    parts: list[Part] = []
+    for number, (group, heads) in enumerate(zip(classes, fitted.heads, strict=True)):
+        parts.append(
+            make_part(
+                unsplit,
+                data,
+                group,
+                scaled(config, heads),
+                recipe.split,
+                recipe.pruning,
+                seed_of(recipe.seed, 3, number),
+                workshop,
+                tell,
+                name=f"part {number + 1}/{len(classes)}",
+                device=place,
+            )
+        )
+    features = {
+        name: torch.cat([_features(part.model, samples, data) for part in parts], 1)
+        for name, samples in (
+            ("train", data.train), ("validation", data.validation), ("test", data.test)
+        )
+    }  # fmt: skip
+    widths = [part.model.config.prefix_tokens * part.model.config.width for part in parts]
+    fusion, fusion_notes = make_fusion(
+        features, {"train": data.train.labels, "validation": data.validation.labels},
+        widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop, tell,
+        teacher=unsplit.train, part_keys=[part.key for part in parts],
+    )  # fmt: skip
+    tell(Report(step="survivors", done=0.0))
+    rows = subsets(len(parts), recipe.fusion.samples, generator_of(recipe.seed, 5))
+    survivors = survivor_accuracies(fusion, features["test"], data.test.labels, rows)
+    tell(Report(step="survivors", done=1.0))
+
+    manifest = {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "recipe": recipe.to_mapping(),
+        "versions": versions(),
+        "data": data_entry(data),
+        "unsplit": unsplit_entry(unsplit, data),
+        "parts": part_entries(parts, fitted, data),
+        "fusion": fusion_entry(fusion, fusion_notes, features["test"], data),
+        "survivors": {"exhaustive": len(rows) == 2 ** len(parts), "accuracy": survivors},
+        "fit": fitted.notes,
+    }
+    write_artifact(folder, manifest, tuple(part.model for part in parts), fusion)
+    return read_manifest(folder)
+
+
+def groups_of(recipe: Recipe, data: Data, unsplit: Unsplit) -> Groups:
+    """Return the classes of every part; confusion is read off images that trained nothing.
+
+    Where no validation images are held out, the training images stand in.
+    """
+    parts = recipe.split.parts
+    if recipe.split.grouping == "random":
+        return random_groups(len(data.classes), parts, seed_of(recipe.seed, 6))
+    held = len(data.validation) > 0
+    opinions = unsplit.validation if held else unsplit.train
+    labels = data.validation.labels if held else data.train.labels
+    return confusion_groups(confusion(opinions, labels), parts, recipe.split.grouping)
+
+
+def _sized_parts(recipe: Recipe, classes: int) -> tuple[PartClasses, ...]:
+    """Return parts of the right sizes, whatever their classes, to see early what cannot fit."""
+    return part_classes(random_groups(classes, recipe.split.parts, 0), recipe.split.other)
+
+
+@torch.no_grad()
+def _features(model: VisionTransformer, samples: Samples, data: Data) -> Tensor:
+    """Return (images, features) of a part on the CPU."""
+    model.eval()
+    found = [model.features(data.to_input(images)) for images, _ in batches(samples, 500)]
+    width = model.config.prefix_tokens * model.config.width
+    return torch.cat(found) if found else torch.empty(0, width)
+
+
+def recipe_of(manifest: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that an artifact was made by."""
+    return Recipe.from_mapping(manifest["recipe"], "recipe")
