@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgesim.errors import InputError, nearest
 from edgesim.hardware.device import Device
+from edgesim.validation import problems, written
 
 GROUP = "edgesim.devices"
 
@@ -29,11 +30,16 @@ def kind_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
-def _kind(name: object) -> Kind:
+def kind(name: object) -> Kind:
+    """Return a device kind.
+
+    Raises:
+        InputError: no such kind; the message names the nearest.
+    """
     for point in entry_points(group=GROUP):
         if point.name == name:
-            kind: Kind = point.load()
-            return kind
+            found: Kind = point.load()
+            return found
     known = kind_names()
     raise InputError(
         f"kind: expected one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}"
@@ -47,8 +53,8 @@ def spec_of(mapping: Mapping[str, object]) -> tuple[Kind, BaseModel]:
         pydantic.ValidationError: the mapping is wrong.
         InputError: no such kind.
     """
-    kind = _kind(mapping.get("kind", "processor"))
-    return kind, kind.spec().model_validate(dict(mapping))
+    own = kind(mapping.get("kind", "processor"))
+    return own, own.spec().model_validate(dict(mapping))
 
 
 def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
@@ -62,30 +68,14 @@ def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
         InputError: the mapping is wrong; the message has every problem with its key path.
     """
     try:
-        kind, spec = spec_of(mapping)
+        own, spec = spec_of(mapping)
     except ValidationError as error:
-        problems = "; ".join(_problem(dict(one), mapping) for one in error.errors())
-        raise InputError(f"device '{name}': {problems}") from None
+        model = kind(mapping.get("kind", "processor")).spec()
+        told = [
+            f"{written(one.path)}: {one.message}" if one.path else one.message
+            for one in problems(error, model)
+        ]
+        raise InputError(f"device '{name}': {'; '.join(told)}") from None
     except InputError as error:
         raise InputError(f"device '{name}': {error}") from None
-    return kind.from_spec(name, spec)
-
-
-def _problem(error: Mapping[str, Any], mapping: Mapping[str, object]) -> str:
-    path = ".".join(str(key) for key in error["loc"] if key not in ("kinds", "precisions"))
-    if error["type"] == "extra_forbidden":
-        known = _known(error["loc"][:-1], mapping)
-        return f"unknown key '{path}'{nearest(str(error['loc'][-1]), known)}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{path}: {message}" if path else message
-
-
-def _known(path: tuple[Any, ...], mapping: Mapping[str, object]) -> list[str]:
-    """Return the keys that the specification knows at ``path``."""
-    model: Any = _kind(mapping.get("kind", "processor")).spec()
-    for key in path:
-        fields = getattr(model, "model_fields", {})
-        if key not in fields:
-            return []
-        model = fields[key].annotation
-    return list(getattr(model, "model_fields", {}))
+    return own.from_spec(name, spec)
