@@ -16,6 +16,7 @@ from partition.cost import vit_cost
 from partition.data import Data
 from partition.fusion import Fusion, fused_predictions, worst_class
 from partition.part import Part
+from partition.recipe import Recipe
 from partition.sizing import Fitted
 from partition.split import part_labels
 from partition.unsplit import Unsplit
@@ -126,3 +127,8 @@ def fusion_entry(
 def _summary(notes: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a training went without its epoch by epoch history."""
     return {key: value for key, value in notes.items() if key != "history"}
+
+
+def recipe_of(manifest: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that an artifact was made by."""
+    return Recipe.from_mapping(manifest["recipe"], "recipe")

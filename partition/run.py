@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +150,3 @@ def _features(model: VisionTransformer, samples: Samples, data: Data) -> Tensor:
     found = [model.features(data.to_input(images)) for images, _ in batches(samples, 500)]
     width = model.config.prefix_tokens * model.config.width
     return torch.cat(found) if found else torch.empty(0, width)
-
-
-def recipe_of(manifest: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that an artifact was made by."""
-    return Recipe.from_mapping(manifest["recipe"], "recipe")

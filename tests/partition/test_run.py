@@ -1,0 +1,276 @@
+"""Recipe to artifact on a few digits: whole, repeatable, resumable, tamper-evident."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from partition.artifact import (
+    MANIFEST,
+    load_artifact,
+    load_part,
+    manifest_hash,
+    read_manifest,
+    write_artifact,
+)
+from partition.cost import vit_cost
+from partition.data import open_data
+from partition.errors import InfeasibleError, InputError, PartitionError
+from partition.fit import Budget
+from partition.manifest import recipe_of
+from partition.recipe import Recipe
+from partition.run import run
+from partition.store import to_json
+
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "data": {"limit": 12},
+    "model": {"width": 24, "depth": 2, "heads": 4, "head_width": 6, "mlp_width": 32},
+    "training": {"epochs": 3, "batch": 32, "learning_rate": 0.005},
+    "split": {"parts": 3},
+    "pruning": {
+        "heads": 2,
+        "images": 16,
+        "tuning": {"epochs": 1, "batch": 32},
+        "final": {"epochs": 2, "batch": 32},
+    },
+    "fusion": {"hidden": [16], "training": {"epochs": 4, "batch": 32, "learning_rate": 0.005}},
+}
+
+
+def small(**changes):
+    return Recipe.from_mapping({**SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run") / "artifact"
+    run(small(), folder)
+    return folder
+
+
+@pytest.fixture
+def copy(artifact, tmp_path):
+    shutil.copytree(artifact, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def _bytes(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_manifest_tells_the_truth_about_the_weights(artifact):
+    manifest, loaded = read_manifest(artifact), load_artifact(artifact)
+    data = open_data(recipe_of(manifest).data)
+    inputs = loaded.to_input(data.test.images)
+    predicted = loaded.answer(inputs).argmax(-1)
+    assert manifest["fusion"]["accuracy"] == float((predicted == data.test.labels).double().mean())
+    without = loaded.answer(inputs, (0, 2)).argmax(-1)
+    expected = float((without == data.test.labels).double().mean())
+    assert manifest["survivors"]["accuracy"]["101"] == pytest.approx(
+        expected, abs=1.5 / len(inputs)
+    )
+    assert manifest["survivors"]["accuracy"]["111"] == manifest["fusion"]["accuracy"]
+    assert len(manifest["survivors"]["accuracy"]) == 8
+    assert sorted(c for part in manifest["parts"] for c in part["classes"]) == list(range(10))
+    for entry, model in zip(manifest["parts"], loaded.parts):
+        assert entry["parameters"] == sum(p.numel() for p in model.parameters())
+        assert (model.config.width, model.config.mlp_width) == (12, 16)
+        assert model.config.heads * model.config.head_width == 12
+        assert entry["config"]["classes"] == len(entry["classes"]) + 1
+        assert entry["macs"] == vit_cost(model.config).macs
+    assert manifest["unsplit"]["accuracy"] > 0.2
+
+
+def test_the_same_recipe_gives_the_same_bytes_even_after_kills(artifact, tmp_path):
+    class KilledError(Exception):
+        pass
+
+    told = []
+
+    def kill_at_the_third(report):
+        told.append(report)
+        if len(told) == 3:
+            raise KilledError
+
+    folder = tmp_path / "again"
+    kills = 0
+    while not folder.exists():
+        told.clear()
+        try:
+            run(small(), folder, kill_at_the_third)
+        except KilledError:
+            kills += 1
+        assert kills < 40
+    assert kills > 5
+    assert _bytes(folder) == _bytes(artifact)
+    assert {path.name for path in tmp_path.iterdir()} == {"again", "again.work"}
+
+
+def test_recipes_that_share_a_folder_share_the_unsplit_model(tmp_path):
+    steps = []
+    work = tmp_path / "work"
+    run(small(), tmp_path / "three", work_dir=work)
+    manifest = run(
+        small(split={"parts": 1}), tmp_path / "one", lambda r: steps.append(r.step), work_dir=work
+    )
+    assert "unsplit" not in steps
+    assert "part 1/1: residual" in steps
+    assert [part["other"] for part in manifest["parts"]] == [False]
+    assert list(manifest["survivors"]["accuracy"]) == ["0", "1"]
+
+
+def test_a_damaged_step_is_made_again(tmp_path, artifact):
+    run(small(), tmp_path / "a", work_dir=tmp_path / "work")
+    for path in (tmp_path / "work").glob("part-*"):
+        path.write_bytes(path.read_bytes()[:-3])
+    run(small(), tmp_path / "b", work_dir=tmp_path / "work")
+    assert _bytes(tmp_path / "b") == _bytes(artifact)
+
+
+def test_a_recipe_survives_its_manifest(artifact):
+    assert recipe_of(read_manifest(artifact)) == small()
+
+
+@pytest.mark.parametrize("name", ["part-1.safetensors", "fusion.safetensors"])
+def test_truncated_and_tampered_files_are_named(copy, name):
+    data = (copy / name).read_bytes()
+    (copy / name).write_bytes(data[:-1])
+    with pytest.raises(InputError, match=f"{name} has SHA-256 .* truncated or was changed"):
+        load_artifact(copy)
+    (copy / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(InputError, match=f"{name} has SHA-256"):
+        load_artifact(copy)
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=f"lacks {name}"):
+        load_artifact(copy)
+
+
+def test_a_node_verifies_the_one_part_it_serves(copy):
+    manifest = read_manifest(copy)
+    assert load_part(copy, manifest, 1).config.width == 12
+    (copy / "part-1.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="missing, truncated or changed"):
+        load_part(copy, manifest, 1)
+    assert load_part(copy, manifest, 0).config.width == 12
+
+
+def _rewrite(folder, change):
+    """Change the manifest and give it a right hash of its own: only contradictions are left."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    change(manifest)
+    manifest["sha256"] = manifest_hash(manifest)
+    (folder / MANIFEST).write_text(to_json(manifest))
+
+
+def test_manifests_that_were_changed_or_contradict_the_weights_are_refused(copy):
+    text = (copy / MANIFEST).read_text()
+    (copy / MANIFEST).write_text(text.replace('"name": "small"', '"name": "large"'))
+    with pytest.raises(InputError, match="changed after it was written"):
+        read_manifest(copy)
+    (copy / MANIFEST).write_text(text[:-40])
+    with pytest.raises(InputError, match="is damaged"):
+        read_manifest(copy)
+    (copy / MANIFEST).write_text(text)
+    _rewrite(copy, lambda m: m["parts"][0]["config"].update(mlp_width=17))
+    with pytest.raises(InputError, match="does not fit the model"):
+        load_artifact(copy)
+    (copy / MANIFEST).write_text(text)
+    _rewrite(copy, lambda m: m["fusion"].update(widths=[1, 2, 3]))
+    with pytest.raises(InputError, match="does not fit the parts"):
+        load_artifact(copy)
+    (copy / MANIFEST).write_text(text)
+    _rewrite(copy, lambda m: m.update(schema=99))
+    with pytest.raises(InputError, match="schema 99"):
+        read_manifest(copy)
+    with pytest.raises(InputError, match=r"is not an artifact.*edgesim partition"):
+        read_manifest(copy / "nothing")
+
+
+def test_foreign_folders_are_left_alone_and_artifacts_replaced(copy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(InputError, match="choose another folder"):
+        run(small(), tmp_path / "mine")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        run(small(), tmp_path / "file")
+    loaded = load_artifact(copy)
+    write_artifact(copy, {**loaded.manifest, "name": "new"}, loaded.parts, loaded.fusion)
+    assert read_manifest(copy)["name"] == "new"
+
+
+def test_a_full_disk_leaves_the_old_artifact(copy, monkeypatch):
+    loaded, before = load_artifact(copy), _bytes(copy)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(PartitionError, match="No space left"):
+        write_artifact(copy, loaded.manifest, loaded.parts, loaded.fusion)
+    assert _bytes(copy) == before
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+
+
+def test_devices_set_the_sizes_and_what_cannot_fit_is_known_before_training(tmp_path):
+    recipe = small(pruning={**SMALL["pruning"], "heads": None})
+    roomy = tuple(
+        Budget(name=f"pi-{n}", memory_bytes=size) for n, size in enumerate((9_000, 40_000, 16_000))
+    )
+    manifest = run(replace(recipe, devices=roomy), tmp_path / "a")
+    for part in manifest["parts"]:
+        limit = next(b.memory_bytes for b in roomy if b.name == part["device"])
+        assert part["bytes"] <= limit
+    assert sorted(part["device"] for part in manifest["parts"]) == ["pi-0", "pi-1", "pi-2"]
+    fit = manifest["fit"]
+    assert sum(fit["exact"]["heads"]) > sum(fit["greedy"]["heads"])
+    assert fit["gap"] == pytest.approx(1 - sum(fit["greedy"]["heads"]) / sum(fit["exact"]["heads"]))
+    steps = []
+    small_devices = (*roomy[1:], Budget(name="watch", memory_bytes=100))
+    with pytest.raises(InfeasibleError, match=r"needs \d+ bytes, watch has 100"):
+        run(replace(recipe, devices=small_devices), tmp_path / "b", steps.append)
+    assert steps == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": {"parts": 11}}, "11 parts cannot share 10 classes"),
+        ({"split": {"part": 3}}, r"training\.split\.part: unknown key .did you mean 'parts'"),
+        ({"training": {"epochs": 1.5}}, r"training\.training\.epochs: expected a whole number"),
+        ({"training": {"batch": 0}}, r"training\.training: training batch"),
+        ({"pruning": {"importance": "kle"}}, "kl, taylor, magnitude, random"),
+        ({"pruning": {"heads": 9}}, "heads kept must be from 1 to 4, not 9"),
+        ({"pruning": {"stages": ["mlp"]}}, "stages must be"),
+        ({"model": {"stem": 3}}, r"model\.stem: expected a list"),
+        ({"model": {"patch": 3}}, "multiple of 3"),
+        ({"devices": [{"memory_bytes": 5}]}, r"devices\[0\]\.name: this key is needed"),
+        ({"data": 3}, "expected a mapping"),
+        ({"seed": -1}, "seed"),
+        ({"fusion": {"hidden": [0]}}, "hidden"),
+        ({"split": {"grouping": "near"}}, "random, together, apart"),
+        ({"split": {"other": False, "parts": 10}}, "needs an 'other'"),
+    ],
+)
+def test_wrong_recipes_are_refused_by_key(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        run(small(**changes), tmp_path / "a")
+
+
+def test_parts_without_other_are_measured_on_their_own_classes_alone(tmp_path):
+    manifest = run(small(split={"parts": 5, "other": False, "grouping": "random"}), tmp_path / "a")
+    data = open_data(small().data)
+    loaded = load_artifact(tmp_path / "a")
+    for entry, model in zip(manifest["parts"], loaded.parts):
+        assert entry["config"]["classes"] == len(entry["classes"]) == 2
+        own = torch.isin(data.test.labels, torch.tensor(entry["classes"]))
+        predicted = model(loaded.to_input(data.test.images[own])).argmax(-1)
+        right = torch.tensor(entry["classes"])[predicted] == data.test.labels[own]
+        assert entry["accuracy"] == pytest.approx(
+            float(right.double().mean()), abs=1.5 / len(right)
+        )
