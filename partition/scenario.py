@@ -1,0 +1,35 @@
+"""Find the recipe in a file: the ``training`` section of a scenario's model, or a bare recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from partition.errors import InputError
+from partition.recipe import Recipe
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Return the recipe of a YAML file.
+
+    A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
+
+    Raises:
+        InputError: the file is missing or no YAML mapping, or a key of the recipe is wrong.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path} must hold a mapping")
+    try:
+        if "model" in values and "training" in (values["model"] or {}):
+            return Recipe.from_mapping(values["model"]["training"], "model.training")
+        return Recipe.from_mapping(values, "recipe")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
