@@ -1,6 +1,16 @@
 """The catalog of devices, and devices written inline in a scenario."""
 
 from edgesim.hardware.catalog.kinds import from_mapping, kind, kind_names, spec_of
-from edgesim.hardware.catalog.reader import device, entry, names, published
+from edgesim.hardware.catalog.reader import device, entry, names, published, written
 
-__all__ = ["device", "entry", "from_mapping", "kind", "kind_names", "names", "published", "spec_of"]
+__all__ = [
+    "device",
+    "entry",
+    "from_mapping",
+    "kind",
+    "kind_names",
+    "names",
+    "published",
+    "spec_of",
+    "written",
+]

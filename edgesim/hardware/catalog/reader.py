@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from edgesim import units
 from edgesim.errors import InputError, nearest
 from edgesim.hardware.catalog.kinds import from_mapping
 from edgesim.hardware.device import Device
@@ -22,8 +24,8 @@ def names() -> list[str]:
 
 
 @cache
-def entry(name: str) -> Mapping[str, Any]:
-    """Return a device's catalog mapping: figures, ``source`` and ``published`` rows.
+def written(name: str) -> Mapping[str, Any]:
+    """Return a device's catalog file: figures, ``source`` and ``published`` rows.
 
     Raises:
         InputError: no device has this name; the message names the nearest.
@@ -42,6 +44,48 @@ def entry(name: str) -> Mapping[str, Any]:
 
 
 @cache
+def _fitted() -> Mapping[str, Any]:
+    file = _FOLDER / "fitted.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found
+
+
+@cache
+def entry(name: str) -> Mapping[str, Any]:
+    """Return a device's mapping with what was fitted to its published rows in it.
+
+    Raises:
+        InputError: no device has this name; the message names the nearest.
+    """
+    found = _fitted().get(name)
+    mapping = dict(written(name))
+    if found is None:
+        return mapping
+    memory, source = dict(mapping["memory"]), dict(mapping["source"])
+    share = found["bandwidth_share"]
+    memory["bandwidth"] = share * units.parse(memory["bandwidth"], "bandwidth")
+    source["memory.bandwidth"] += f"; times {share}, fitted"
+    for precision, count in found["rows"].items():
+        source[f"efficiency.{precision}"] = (
+            f"fitted to {count} published rows by edgesim.calibrate.fit"
+            if count
+            else f"estimate: the {found['family']} family's mean, by edgesim.calibrate.fit"
+        )
+    source["launch_overhead"] = (
+        "fitted by edgesim.calibrate.fit"
+        if any(found["rows"].values())
+        else f"estimate: the {found['family']} family's mean, by edgesim.calibrate.fit"
+    )
+    return {
+        **mapping,
+        "memory": memory,
+        "source": source,
+        "efficiency": found["efficiency"],
+        "launch_overhead": found["launch_overhead"],
+    }
+
+
+@cache
 def device(name: str) -> Device:
     """Return a device of the catalog.
 
@@ -55,4 +99,4 @@ def published(name: str) -> tuple[Any, ...]:
     """Return the published latencies and throughputs of a device, validated."""
     from edgesim.hardware.processor_spec import Published
 
-    return tuple(Published.model_validate(row) for row in entry(name).get("published", ()))
+    return tuple(Published.model_validate(row) for row in written(name).get("published", ()))
