@@ -1,0 +1,218 @@
+"""One table on the same data: unsplit, a small ViT of the same total, the parts, Split-CNN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from partition.artifact import read_manifest
+from partition.classify import predict, train_classifier
+from partition.config import ViTConfig, scaled
+from partition.cost import vit_cost
+from partition.data import Data, open_data
+from partition.fusion import worst_class
+from partition.manifest import recipe_of
+from partition.mapping import plain
+from partition.model import VisionTransformer
+from partition.progress import Progress, silent
+from partition.recipe import Recipe
+from partition.split import PartClasses
+from partition.split_cnn import split_cnn
+from partition.store import fingerprint
+from partition.train import generator_of, seed_of
+from partition.unsplit import data_key, notes_of
+from partition.workshop import Workshop
+
+Latency = Callable[[Sequence[int], Sequence[int], int], float]
+"""Seconds of one image, from every part's MACs, the bytes each sends, and the fusion's MACs."""
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table; figures of a part are those of the largest one.
+
+    Attributes:
+        name: what was measured.
+        parts: how many devices it runs on.
+        accuracy: on the test images, 0 to 1.
+        worst_class_accuracy: of the class with the lowest, 0 to 1.
+        part_mib: weights, fp32.
+        part_macs: multiply-accumulates of one image.
+        total_mib: weights of everything, fusion included.
+        latency_s: of one image, where a way to tell was given.
+    """
+
+    name: str
+    parts: int
+    accuracy: float
+    worst_class_accuracy: float
+    part_mib: float
+    part_macs: int
+    total_mib: float
+    latency_s: float | None
+
+
+def compare(
+    folder: Path,
+    work_dir: Path,
+    progress: Progress = silent,
+    *,
+    latency: Latency | None = None,
+    device: torch.device | None = None,
+) -> tuple[Row, ...]:
+    """Return the rows for the artifact in ``folder``; what it lacks is trained by its own recipe.
+
+    The small ViT is the unsplit shape scaled to the number of heads whose size is nearest to that
+    of all parts and the fusion, trained from nothing as the unsplit model was. For Split-CNN see
+    :mod:`partition.split_cnn`.
+
+    Args:
+        folder: an artifact.
+        work_dir: where finished steps are filed.
+        progress: told of every step.
+        latency: tells seconds, by a simulator for instance.
+        device: to train on.
+
+    Raises:
+        InputError: the artifact is damaged, or its data are missing.
+        PartitionError: a loss is not finite, or the disk is full.
+    """
+    manifest = read_manifest(folder)
+    recipe = recipe_of(manifest)
+    data = open_data(recipe.data)
+    workshop = Workshop(work_dir)
+    whole, fusion, parts = manifest["unsplit"], manifest["fusion"], manifest["parts"]
+
+    def seconds(macs: Sequence[int], sent: Sequence[int], fused: int) -> float | None:
+        return None if latency is None else latency(macs, sent, fused)
+
+    rows = [
+        Row(
+            name="unsplit",
+            parts=1,
+            accuracy=whole["accuracy"],
+            worst_class_accuracy=whole["worst_class_accuracy"],
+            part_mib=whole["bytes"] / MIB,
+            part_macs=whole["macs"],
+            total_mib=whole["bytes"] / MIB,
+            latency_s=seconds([whole["macs"]], [0], 0),
+        )
+    ]
+    total = sum(part["bytes"] for part in parts) + fusion["bytes"]
+    config = nearest_size(ViTConfig.from_dict(whole["config"]), total)
+    predictions = _small_vit(recipe, data, config, workshop, progress, device)
+    cost = vit_cost(config)
+    rows.append(
+        Row(
+            name="small ViT of the same total size",
+            parts=1,
+            **_accuracies(predictions, data),
+            part_mib=cost.bytes / MIB,
+            part_macs=cost.macs,
+            total_mib=cost.bytes / MIB,
+            latency_s=seconds([cost.macs], [0], 0),
+        )
+    )
+    macs, sent = [part["macs"] for part in parts], [part["feature_bytes"] for part in parts]
+    rows.append(
+        Row(
+            name=f"{len(parts)} ViT parts",
+            parts=len(parts),
+            accuracy=fusion["accuracy"],
+            worst_class_accuracy=fusion["worst_class_accuracy"],
+            part_mib=max(part["bytes"] for part in parts) / MIB,
+            part_macs=max(macs),
+            total_mib=total / MIB,
+            latency_s=seconds(macs, sent, fusion["macs"]),
+        )
+    )
+    classes = [PartClasses(classes=tuple(p["classes"]), other=p["other"]) for p in parts]
+    cnn = split_cnn(
+        recipe, data, classes, whole["parameters"], [part["parameters"] for part in parts],
+        workshop, progress, device,
+    )  # fmt: skip
+    rows.append(
+        Row(
+            name="CNN unsplit",
+            parts=1,
+            **_accuracies(cnn.unsplit_predictions, data),
+            part_mib=4 * cnn.unsplit.parameters / MIB,
+            part_macs=cnn.unsplit.macs,
+            total_mib=4 * cnn.unsplit.parameters / MIB,
+            latency_s=seconds([cnn.unsplit.macs], [0], 0),
+        )
+    )
+    macs = [part.macs for part in cnn.parts]
+    weights = sum(part.parameters for part in cnn.parts) + cnn.fusion_parameters
+    rows.append(
+        Row(
+            name=f"Split-CNN, {len(cnn.parts)} parts",
+            parts=len(cnn.parts),
+            **_accuracies(cnn.predictions, data),
+            part_mib=4 * max(part.parameters for part in cnn.parts) / MIB,
+            part_macs=max(macs),
+            total_mib=4 * weights / MIB,
+            latency_s=seconds(macs, [4 * part.widths[-1] for part in cnn.parts], cnn.fusion_macs),
+        )
+    )
+    return tuple(rows)
+
+
+def nearest_size(config: ViTConfig, size_bytes: int) -> ViTConfig:
+    """Return ``config`` scaled to the number of heads whose bytes are nearest to ``size_bytes``."""
+    shapes = [scaled(config, heads) for heads in range(1, config.heads + 1)]
+    return min(shapes, key=lambda shape: abs(vit_cost(shape).bytes - size_bytes))
+
+
+def _small_vit(
+    recipe: Recipe,
+    data: Data,
+    config: ViTConfig,
+    workshop: Workshop,
+    progress: Progress,
+    device: torch.device | None,
+) -> torch.Tensor:
+    """Train a ViT from nothing as the unsplit one was; return its test predictions."""
+    key = fingerprint(
+        "small", data_key(recipe.data), config.to_dict(), plain(recipe.training), recipe.seed
+    )
+
+    def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+        model = VisionTransformer(config, generator_of(recipe.seed, 21))
+        state = train_classifier(
+            model, data.train, data.validation, data, config.classes, recipe.training,
+            seed_of(recipe.seed, 22), checkpoint=checkpoint, identity=key, name="small ViT",
+            progress=progress, device=device,
+        )  # fmt: skip
+        return model, notes_of(state)
+
+    model, _ = workshop.model("small-vit", key, make)
+    return predict(model, data.test, data).argmax(-1)
+
+
+def _accuracies(predictions: torch.Tensor, data: Data) -> dict[str, float]:
+    _, worst = worst_class(predictions, data.test.labels, len(data.classes))
+    right = (predictions == data.test.labels).double().mean()
+    return {"accuracy": float(right), "worst_class_accuracy": worst}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table in Markdown; one multiply-accumulate is one MAC."""
+    lines = [
+        "| model | devices | accuracy | worst class | MiB a part | MMAC a part "
+        "| MiB in all | latency |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        latency = "" if row.latency_s is None else f"{row.latency_s * 1e3:.2f} ms"
+        lines.append(
+            f"| {row.name} | {row.parts} | {row.accuracy:.2%} | {row.worst_class_accuracy:.1%} | "
+            f"{row.part_mib:.3f} | {row.part_macs / 1e6:.2f} | {row.total_mib:.3f} | {latency} |"
+        )
+    return "\n".join(lines) + "\n"

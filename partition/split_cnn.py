@@ -1,0 +1,206 @@
+"""Split-CNN, the baseline: the same class-wise recipe on a small convolutional network.
+
+The same data, groups of classes, negatives, distillation, tuning and fusion as the ViT's parts;
+the one stage of pruning takes channels by KL divergence, and tuning after it has the epochs of all
+three of the ViT's stages together. (NNFacet and EC-SNN's Split-CNN differ in detail; this is the
+recipe of this package without attention.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partition.classify import predict, train_classifier
+from partition.cnn import (
+    CnnConfig,
+    SmallCnn,
+    channel_importance,
+    keep_channels,
+    keep_cnn_outputs,
+)
+from partition.data import Data, Samples, batches
+from partition.fusion import fused_predictions, make_fusion
+from partition.losses import collapse
+from partition.mapping import plain
+from partition.part import proxy_indices
+from partition.progress import Progress
+from partition.prune import top
+from partition.recipe import Recipe
+from partition.split import PartClasses, part_indices, part_samples
+from partition.store import fingerprint
+from partition.train import generator_of, seed_of
+from partition.unsplit import data_key, notes_of
+from partition.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitCnn:
+    """What the baseline came to.
+
+    Attributes:
+        unsplit: shape of the unsplit network.
+        unsplit_predictions: of the test images.
+        parts: shapes of the parts.
+        fusion_macs: of the fusion.
+        fusion_parameters: of the fusion.
+        predictions: fused, of the test images.
+    """
+
+    unsplit: CnnConfig
+    unsplit_predictions: Tensor
+    parts: tuple[CnnConfig, ...]
+    fusion_macs: int
+    fusion_parameters: int
+    predictions: Tensor
+
+
+def cnn_of_size(data: Data, parameters: int) -> CnnConfig:
+    """Return four convolutions for ``data``, of widths 1 : 2 : 4 : 8, nearest to a size.
+
+    Two are of stride 2 where the image has at least 16 pixels a side, else one.
+    """
+    strides = (2, 1, 2, 1) if data.image >= 16 else (1, 1, 2, 1)
+    shapes = [
+        CnnConfig(
+            image=data.image, channels=data.channels, widths=(w, 2 * w, 4 * w, 8 * w),
+            strides=strides, classes=len(data.classes),
+        )
+        for w in range(2, 129)
+    ]  # fmt: skip
+    return min(shapes, key=lambda shape: abs(shape.parameters - parameters))
+
+
+def split_cnn(
+    recipe: Recipe,
+    data: Data,
+    classes: Sequence[PartClasses],
+    parameters: int,
+    part_parameters: Sequence[int],
+    workshop: Workshop,
+    progress: Progress,
+    device: torch.device | None = None,
+) -> SplitCnn:
+    """Train a CNN of about ``parameters``, split it like the ViT, and return what it came to.
+
+    Args:
+        recipe: of the ViT's run.
+        data: all images.
+        classes: of the ViT's parts.
+        parameters: of the unsplit ViT.
+        part_parameters: of its parts; each of the CNN's is the nearest to that size.
+        workshop: where finished steps are filed.
+        progress: told of every step.
+        device: to train on.
+    """
+    config = cnn_of_size(data, parameters)
+    key = fingerprint(
+        "cnn", data_key(recipe.data), config.to_dict(), plain(recipe.training), recipe.seed
+    )
+
+    def whole(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        model = SmallCnn(config, generator_of(recipe.seed, 11))
+        state = train_classifier(
+            model, data.train, data.validation, data, config.classes, recipe.training,
+            seed_of(recipe.seed, 12), checkpoint=checkpoint, identity=key, name="CNN unsplit",
+            progress=progress, device=device,
+        )  # fmt: skip
+        return model.state_dict(), notes_of(state)
+
+    model = _filled(config, workshop.tensors("cnn", key, whole)[0])
+    opinions = predict(model, data.train, data).log_softmax(-1)
+    parts, keys = [], []
+    for number, (group, size) in enumerate(zip(classes, part_parameters, strict=True)):
+        part, part_key = _part(
+            recipe, data, group, model, opinions, size, number, key, workshop, progress, device
+        )
+        parts.append(part)
+        keys.append(part_key)
+    features = {
+        name: torch.cat([_features(part, samples, data) for part in parts], 1)
+        for name, samples in (
+            ("train", data.train), ("validation", data.validation), ("test", data.test)
+        )
+    }  # fmt: skip
+    fusion, _ = make_fusion(
+        features, {"train": data.train.labels, "validation": data.validation.labels},
+        [part.config.widths[-1] for part in parts], len(data.classes), recipe.fusion,
+        seed_of(recipe.seed, 14), workshop, progress, teacher=opinions, part_keys=keys,
+    )  # fmt: skip
+    return SplitCnn(
+        unsplit=config,
+        unsplit_predictions=predict(model, data.test, data).argmax(-1),
+        parts=tuple(part.config for part in parts),
+        fusion_macs=fusion.macs,
+        fusion_parameters=fusion.parameters_count,
+        predictions=fused_predictions(fusion, features["test"]),
+    )
+
+
+def _part(
+    recipe: Recipe,
+    data: Data,
+    classes: PartClasses,
+    unsplit: SmallCnn,
+    opinions: Tensor,
+    size: int,
+    number: int,
+    unsplit_key: str,
+    workshop: Workshop,
+    progress: Progress,
+    device: torch.device | None,
+) -> tuple[SmallCnn, str]:
+    """Return one pruned and tuned part of the CNN and its fingerprint."""
+    seed = seed_of(recipe.seed, 13, number)
+    pruning, negatives = recipe.pruning, recipe.split.negatives
+    shares = [share / 200 for share in range(1, 201)]
+    shapes = [unsplit.config.scaled(share, classes.outputs) for share in shares]
+    target = min(shapes, key=lambda shape: abs(shape.parameters - size))
+    epochs = pruning.final.epochs + 2 * pruning.tuning.epochs
+    config = replace(pruning.final, epochs=epochs)
+    key = fingerprint(
+        unsplit_key, classes.classes, classes.other, negatives, target.to_dict(), pruning.images,
+        plain(config), seed,
+    )  # fmt: skip
+
+    def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        chosen = part_indices(data.train.labels, classes, negatives, generator_of(seed, 1))
+        samples = part_samples(data.train, chosen, classes)
+        held = part_indices(data.validation.labels, classes, negatives, generator_of(seed, 2)) \
+            if len(data.validation) else torch.empty(0, dtype=torch.int64)  # fmt: skip
+        validation = part_samples(data.validation, held, classes)
+        model = keep_cnn_outputs(unsplit, classes.classes, classes.other)
+        draw = generator_of(seed, 3)
+        proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
+        scores = channel_importance(model, data.to_input(proxy.images))
+        kept = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
+        model = keep_channels(model, kept)
+        state = train_classifier(
+            model, samples, validation, data, classes.outputs, config, seed_of(seed, 4),
+            teacher=collapse(opinions[chosen], classes.classes, classes.other),
+            checkpoint=checkpoint, identity=key, name=f"CNN part {number + 1}",
+            progress=progress, device=device,
+        )  # fmt: skip
+        return model.state_dict(), notes_of(state)
+
+    weights, _ = workshop.tensors(f"cnn-part-{number + 1}", key, make)
+    return _filled(target, weights), key
+
+
+def _filled(config: CnnConfig, weights: dict[str, Tensor]) -> SmallCnn:
+    model = SmallCnn(config)
+    model.load_state_dict(weights)
+    model.eval()
+    return model
+
+
+@torch.no_grad()
+def _features(model: SmallCnn, samples: Samples, data: Data) -> Tensor:
+    """Return (images, features) of a part on the CPU."""
+    found = [model.features(data.to_input(images)) for images, _ in batches(samples, 500)]
+    return torch.cat(found) if found else torch.empty(0, model.config.widths[-1])
