@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import accumulate
 
 import networkx as nx
 
@@ -19,10 +20,12 @@ class Graph:
         ops: operators; names must be unique.
         edges: (producer, consumer) pairs of operator names.
         input_shape: of one sample, without batch: (channels, height, width).
+        input_readers: operators that read the input sample; those without a producer unless given.
+        outputs: operators whose output leaves the model; those without a reader unless given.
 
     Raises:
-        InputError: two operators share a name, an edge names an unknown operator, or there is a
-            cycle.
+        InputError: two operators share a name, an edge or one of the last two names an unknown
+            operator, or there is a cycle.
     """
 
     def __init__(
@@ -31,6 +34,9 @@ class Graph:
         ops: Iterable[Op],
         edges: Iterable[tuple[str, str]],
         input_shape: tuple[int, ...] = (),
+        *,
+        input_readers: Iterable[str] | None = None,
+        outputs: Iterable[str] | None = None,
     ) -> None:
         self.name = name
         self.input_shape = tuple(input_shape)
@@ -56,6 +62,19 @@ class Graph:
         self.ops: tuple[Op, ...] = tuple(by_name[key] for key in order)
         """Operators in execution (topological) order."""
         self._by_name = by_name
+        self._input_readers = self._known("input reader", input_readers, digraph.in_degree)
+        self._outputs = self._known("output", outputs, digraph.out_degree)
+
+    def _known(
+        self, role: str, named: Iterable[str] | None, degree: Callable[[str], int]
+    ) -> frozenset[str]:
+        if named is None:
+            return frozenset(key for key in self._by_name if not degree(key))
+        chosen = frozenset(named)
+        for key in chosen:
+            if key not in self._by_name:
+                raise InputError(f"graph '{self.name}': {role} '{key}' is no operator")
+        return chosen
 
     def __len__(self) -> int:
         return len(self.ops)
@@ -78,7 +97,11 @@ class Graph:
         return list(self._digraph.edges)
 
     def predecessors(self, name: str) -> list[str]:
-        """Names of the operators whose output ``name`` reads."""
+        """Names of the operators whose output ``name`` reads, in the order of the edges.
+
+        Builders and `trace` put the one that was computed last first: a runtime that fuses a
+        residual sum puts it into the kernel that ends the branch.
+        """
         return list(self._digraph.predecessors(name))
 
     def successors(self, name: str) -> list[str]:
@@ -110,25 +133,32 @@ class Graph:
 
     @cached_property
     def output_elements(self) -> int:
-        """Elements that the operators without a successor write."""
-        return sum(op.output_elements for op in self.ops if not self._digraph.out_degree(op.name))
+        """Elements that leave the model: all that its outputs hold."""
+        return sum(self._by_name[key].output_elements for key in self._outputs)
 
     @cached_property
     def cut_elements(self) -> tuple[int, ...]:
         """Elements that cross each cut of the execution order.
 
         Entry ``i`` is what the first ``i`` operators hand to the rest: the distinct outputs that a
-        later operator reads. Entry 0 is the input sample, the last entry is the model's output.
+        later operator reads or that leave the model, and the input sample while a later operator
+        reads it. Entry 0 is the input sample, the last entry is the model's output.
         """
+        end = len(self.ops)
         position = {op.name: index for index, op in enumerate(self.ops)}
-        crossing = [0] * (len(self.ops) + 1)
-        crossing[0] = self.input_elements
+        # Differences between neighbouring cuts, summed up at the end.
+        steps = [0] * (end + 2)
+        steps[0] += self.input_elements
+        steps[1 + max((position[key] for key in self._input_readers), default=0)] -= (
+            self.input_elements
+        )
         for index, op in enumerate(self.ops):
-            readers = [position[key] for key in self._digraph.successors(op.name)]
-            last = max(readers, default=len(self.ops))
-            for cut in range(index + 1, last + 1):
-                crossing[cut] += op.output_elements
-        return tuple(crossing)
+            last = max((position[key] for key in self._digraph.successors(op.name)), default=index)
+            if op.name in self._outputs:
+                last = end
+            steps[index + 1] += op.output_elements
+            steps[last + 1] -= op.output_elements
+        return tuple(accumulate(steps[: end + 1]))
 
     @cached_property
     def peak_activation_elements(self) -> int:
@@ -146,11 +176,17 @@ class Graph:
         return elements * BYTES_PER_ELEMENT[precision]
 
     def slice(self, start: int, stop: int) -> Graph:
-        """Return operators ``start:stop`` of the execution order as a graph of their own."""
+        """Return operators ``start:stop`` of the execution order as a graph of their own.
+
+        Its input is what crosses the cut before ``start``, its output what crosses the cut before
+        ``stop``; what only passes through is held meanwhile, as in a pipeline of neighbours.
+        """
         # Already checked and in order: what the constructor finds out anew is known here.
+        start, stop, _ = slice(start, stop).indices(len(self.ops))
+        cuts = self.cut_elements[start : max(start, stop) + 1]
         part = object.__new__(Graph)
         part.name = f"{self.name}[{start}:{stop}]"
-        part.input_shape = (self.cut_elements[start],)
+        part.input_shape = (cuts[0],)
         part.ops = self.ops[start:stop]
         part._by_name = {op.name: op for op in part.ops}
         part._digraph = nx.DiGraph()
@@ -161,4 +197,18 @@ class Graph:
             for source in self._digraph.predecessors(op.name)
             if source in part._by_name
         )
+        part._input_readers = frozenset(
+            op.name
+            for op in part.ops
+            if op.name in self._input_readers
+            or any(key not in part._by_name for key in self._digraph.predecessors(op.name))
+        )
+        part._outputs = frozenset(
+            op.name
+            for op in part.ops
+            if op.name in self._outputs
+            or any(key not in part._by_name for key in self._digraph.successors(op.name))
+        )
+        part.__dict__["cut_elements"] = cuts
+        part.__dict__["output_elements"] = cuts[-1]
         return part

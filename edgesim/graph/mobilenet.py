@@ -86,5 +86,5 @@ def _inverted_residual(
         build, f"{name}.conv_pwl", branch, (hidden, out), 1, 1, 1, branch_size, False
     )
     if stride == 1 and width == out:
-        branch = build.pointwise(f"{name}.add", OpKind.ELEMENTWISE, (stream, branch))
+        branch = build.pointwise(f"{name}.add", OpKind.ELEMENTWISE, (branch, stream))
     return branch, branch_size

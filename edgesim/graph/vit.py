@@ -107,12 +107,12 @@ def _block(
         f"{name}.attn.av", (weights, qkv), count=heads, shape=(tokens, tokens, head_width)
     )
     projected = build.linear(f"{name}.attn.proj", (mixed,), rows=tokens, features=(inner, width))
-    stream = build.pointwise(f"{name}.add1", OpKind.ELEMENTWISE, (stream, projected))
+    stream = build.pointwise(f"{name}.add1", OpKind.ELEMENTWISE, (projected, stream))
     norm = build.pointwise(f"{name}.norm2", OpKind.NORM, (stream,), params=2 * width)
     hidden = build.linear(f"{name}.mlp.fc1", (norm,), rows=tokens, features=(width, mlp_width))
     hidden = build.pointwise(f"{name}.mlp.act", OpKind.ACTIVATION, (hidden,))
     out = build.linear(f"{name}.mlp.fc2", (hidden,), rows=tokens, features=(mlp_width, width))
-    return build.pointwise(f"{name}.add2", OpKind.ELEMENTWISE, (stream, out))
+    return build.pointwise(f"{name}.add2", OpKind.ELEMENTWISE, (out, stream))
 
 
 def _heads(build: Builder, stream: str, width: int, classes: int, distilled: bool) -> None:
