@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import isfinite
 
 import networkx as nx
 
@@ -26,7 +27,11 @@ def star(
     """Return a star: a link ``NODE-switch`` from every node to one switch.
 
     Each link has the whole bandwidth and latency, so two nodes are two latencies apart.
+
+    Raises:
+        InputError: two nodes share a name, or a figure makes no sense.
     """
+    _distinct(nodes)
     links = {
         node: Link(
             name=f"{node}-switch",
@@ -39,7 +44,8 @@ def star(
         )
         for node in nodes
     }
-    return Network(links={link.name: link for link in links.values()}, routes=_Star(tuple(nodes)))
+    by_name = _by_name(links.values())
+    return Network(links=by_name, routes=_Star(tuple(nodes)))
 
 
 def wifi(
@@ -50,7 +56,12 @@ def wifi(
     energy_per_byte_j: float = 0.0,
     power_w: float = 0.0,
 ) -> Network:
-    """Return one medium, ``wifi``, that all flows share; a route crosses it once."""
+    """Return one medium, ``wifi``, that all flows share; a route crosses it once.
+
+    Raises:
+        InputError: two nodes share a name, or a figure makes no sense.
+    """
+    _distinct(nodes)
     medium = Link(
         name="wifi",
         bandwidth_byte_s=bandwidth_byte_s,
@@ -59,7 +70,7 @@ def wifi(
         power_w=power_w,
         energy_per_byte_j=energy_per_byte_j,
     )
-    return Network(links={medium.name: medium}, routes=_Medium(tuple(nodes)))
+    return Network(links=_by_name([medium]), routes=_Medium(tuple(nodes)))
 
 
 def from_links(
@@ -74,26 +85,70 @@ def from_links(
         links: names must be unique.
         routes: names of the links from one node to another, in order. A route counts for the way
             back too, unless that is given. Pairs without one take the shortest path over links
-            that name their two ends: least latency, then fewest links, then in order of the file.
+            that name their two ends: least latency, then fewest links; both ways over the same.
+
+    A link that names its ends is crossed forward from the first to the second. One that does not
+    is crossed forward by the routes whose two nodes stand in alphabetical order.
 
     Raises:
-        InputError: two links share a name, a route names an unknown link or node, or its links do
-            not join up.
+        InputError: two nodes or links share a name, a link joins a node to itself or has neither
+            ends nor a route, a figure makes no sense, a route names an unknown link or node,
+            crosses a link twice, or its links do not join up.
     """
-    by_name: dict[str, Link] = {}
+    _distinct(nodes)
+    by_name = _by_name(links)
     for link in links:
-        if link.name in by_name:
-            raise InputError(f"network: two links are named '{link.name}'")
-        by_name[link.name] = link
+        if link.ends is not None and link.ends[0] == link.ends[1]:
+            raise InputError(
+                f"network: link '{link.name}' joins '{link.ends[0]}' to itself; "
+                "expected two different ends"
+            )
+        if link.ends is None and not routes:
+            raise InputError(
+                f"network: link '{link.name}' names no ends and no route crosses it; give it "
+                "'ends', or give routes"
+            )
+    known = dict.fromkeys(nodes)
     given: dict[tuple[str, str], tuple[Hop, ...]] = {}
     for ends, crossed in (routes or {}).items():
-        given[ends] = _checked(ends, crossed, nodes, by_name)
+        given[ends] = _checked(ends, crossed, known, by_name)
     back = {(b, a): _reversed(hops) for (a, b), hops in given.items() if (b, a) not in given}
     return Network(links=by_name, routes=_Paths(tuple(nodes), by_name, given | back))
 
 
+def _distinct(nodes: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for node in nodes:
+        if node in seen:
+            raise InputError(f"network: two nodes are named '{node}'")
+        seen.add(node)
+
+
+def _by_name(links: Iterable[Link]) -> dict[str, Link]:
+    """Return the links by name, their names and figures checked."""
+    by_name: dict[str, Link] = {}
+    for link in links:
+        if link.name in by_name:
+            raise InputError(f"network: two links are named '{link.name}'")
+        if not (isfinite(link.bandwidth_byte_s) and link.bandwidth_byte_s > 0.0):
+            raise InputError(
+                f"network: link '{link.name}' needs a positive, finite bandwidth, "
+                f"got {link.bandwidth_byte_s} bytes per second"
+            )
+        if not (isfinite(link.latency_s) and link.latency_s >= 0.0):
+            raise InputError(
+                f"network: link '{link.name}' needs a finite latency of 0 or more, "
+                f"got {link.latency_s} s"
+            )
+        by_name[link.name] = link
+    return by_name
+
+
 def _checked(
-    ends: tuple[str, str], crossed: Sequence[str], nodes: Sequence[str], links: Mapping[str, Link]
+    ends: tuple[str, str],
+    crossed: Sequence[str],
+    nodes: Mapping[str, None],
+    links: Mapping[str, Link],
 ) -> tuple[Hop, ...]:
     """Return the hops of a given route, in the direction in which each link is crossed."""
     title = f"route from '{ends[0]}' to '{ends[1]}'"
@@ -104,30 +159,40 @@ def _checked(
         raise InputError(f"{title}: a node reaches itself without a route")
     if not crossed:
         raise InputError(f"{title}: expected at least one link")
-    hops = []
-    place: str | None = ends[0]
-    for name in crossed:
+    # Where the route may be by now, and how it came there; None after a link without ends, from
+    # which it may go on anywhere.
+    reached: dict[str | None, tuple[Hop, ...]] = {ends[0]: ()}
+    for index, name in enumerate(crossed):
         link = links.get(name)
         if link is None:
             raise InputError(f"{title}: no link is named '{name}'{nearest(name, list(links))}")
-        forward = True
-        if link.ends is not None:
-            if place is not None and place not in link.ends:
-                raise InputError(
-                    f"{title}: link '{name}' joins {link.ends[0]} and {link.ends[1]}, "
-                    f"and does not start at {place}"
-                )
-            forward = place != link.ends[1]
-            place = link.ends[1] if forward else link.ends[0]
-        elif len(crossed) > 1:
-            place = None
-        else:
-            # A link without ends, alone: its direction is told by the order of the two names.
-            forward = ends[0] < ends[1]
-        hops.append(Hop(name, forward))
-    if links[crossed[-1]].ends is not None and place != ends[1]:
-        raise InputError(f"{title}: link '{crossed[-1]}' ends at {place}, not at {ends[1]}")
-    return tuple(hops)
+        if name in crossed[:index]:
+            raise InputError(f"{title}: crosses link '{name}' twice")
+        onward: dict[str | None, tuple[Hop, ...]] = {}
+        for place, hops in reached.items():
+            if link.ends is None:
+                onward[None] = (*hops, Hop(name, ends[0] < ends[1]))
+                continue
+            first, second = link.ends
+            if place in (first, None):
+                onward[second] = (*hops, Hop(name))
+            if place in (second, None):
+                onward[first] = (*hops, Hop(name, forward=False))
+        if not onward:
+            assert link.ends is not None
+            raise InputError(
+                f"{title}: link '{name}' joins {link.ends[0]} and {link.ends[1]}, "
+                f"and does not start at {_places(reached)}"
+            )
+        reached = onward
+    for place in (ends[1], None):
+        if place in reached:
+            return reached[place]
+    raise InputError(f"{title}: link '{crossed[-1]}' ends at {_places(reached)}, not at {ends[1]}")
+
+
+def _places(reached: Mapping[str | None, object]) -> str:
+    return " or ".join(str(place) for place in reached)
 
 
 def _reversed(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
@@ -181,12 +246,12 @@ class _Paths(_OnDemand):
         self._made.update(given)
         self._graph: nx.Graph[str] = nx.Graph()
         self._graph.add_nodes_from(nodes)
-        # A hop counts for less than any latency, so that it only breaks ties.
-        tie = 1e-6 * min((link.latency_s for link in links.values() if link.latency_s), default=1.0)
         for link in links.values():
             if link.ends is None:
                 continue
-            weight = link.latency_s + tie / max(1, len(links))
+            # Whole femtoseconds, so that sums are exact, times more than any path has links: the
+            # number of links decides among equal latencies and never outweighs one.
+            weight = round(link.latency_s * 1e15) * (len(links) + 1) + 1
             edge = self._graph.get_edge_data(*link.ends)
             if edge is None or weight < edge["weight"]:
                 self._graph.add_edge(*link.ends, weight=weight, link=link)

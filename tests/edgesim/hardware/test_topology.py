@@ -81,6 +81,7 @@ def test_parts_without_a_way_between_them() -> None:
         ({("a", "b"): ["x"]}, "ends at s, not at b"),
         ({("a", "b"): []}, "at least one link"),
         ({("a", "a"): ["x"]}, "reaches itself"),
+        ({("a", "b"): ["x", "x", "x", "y"]}, "crosses link 'x' twice"),
     ],
 )
 def test_bad_routes(routes: dict[tuple[str, str], list[str]], message: str) -> None:
@@ -91,6 +92,65 @@ def test_bad_routes(routes: dict[tuple[str, str], list[str]], message: str) -> N
 def test_two_links_of_one_name() -> None:
     with pytest.raises(InputError, match="two links are named 'x'"):
         from_links(["a", "b"], [link("x", "a", "b"), link("x", "a", "b")])
+
+
+def test_direction_after_a_link_without_ends_is_told_by_what_follows() -> None:
+    # The bus leads from a to somewhere; the link b-s is then crossed from s to b, backward.
+    bus = Link(name="bus", bandwidth_byte_s=1.0)
+    links = [bus, link("x", "b", "s"), link("y", "s", "c")]
+    network = from_links(["a", "b", "c"], links, {("a", "b"): ["bus", "x"]})
+    assert network.route("a", "b") == (Hop("bus"), Hop("x", forward=False))
+    assert network.route("b", "a") == (Hop("x"), Hop("bus", forward=False))
+    with pytest.raises(InputError, match="ends at c or s, not at b"):
+        from_links(["a", "b", "c"], links, {("a", "b"): ["bus", "y"]})
+
+
+def test_both_ways_over_a_link_without_ends_keep_apart_when_both_are_given() -> None:
+    bus = Link(name="bus", bandwidth_byte_s=1.0)
+    routes = {("a", "b"): ["x", "bus"], ("b", "a"): ["bus", "x"]}
+    network = from_links(["a", "b"], [link("x", "a", "s"), bus], routes)
+    assert network.route("a", "b") == (Hop("x"), Hop("bus"))
+    assert network.route("b", "a") == (Hop("bus", forward=False), Hop("x", forward=False))
+
+
+def test_fewest_links_decide_among_latencies_that_only_rounding_tells_apart() -> None:
+    # 0.1 + 0.2 is more than 0.3 in floating point; the detour beats it by nothing at all.
+    links = [link("far", "a", "b", 0.1 + 0.2), link("x", "a", "s", 0.1), link("y", "s", "b", 0.2)]
+    assert from_links(["a", "b"], links).route("a", "b") == (Hop("far"),)
+
+
+def test_a_hop_never_outweighs_a_latency_however_unlike_the_links() -> None:
+    links = [link("far", "a", "b", 1.0)]
+    chain = ["a", *(f"s{i}" for i in range(6)), "b"]
+    latencies = [0.5, 0.5 - 1e-12, 0, 0, 0, 0, 0]
+    links += [link(f"l{i}", chain[i], chain[i + 1], latency) for i, latency in enumerate(latencies)]
+    hops = from_links(["a", "b"], links).route("a", "b")
+    assert hops is not None
+    assert [hop.link for hop in hops] == [f"l{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (Link(name="x", bandwidth_byte_s=1.0, ends=("a", "a")), "joins 'a' to itself"),
+        (Link(name="x", bandwidth_byte_s=1.0), "names no ends and no route crosses it"),
+        (Link(name="x", bandwidth_byte_s=0.0, ends=("a", "b")), "positive, finite bandwidth"),
+        (Link(name="x", bandwidth_byte_s=float("inf"), ends=("a", "b")), "finite bandwidth"),
+        (link("x", "a", "b", float("nan")), "finite latency of 0 or more, got nan"),
+    ],
+)
+def test_bad_links(bad: Link, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        from_links(["a", "b"], [bad])
+
+
+def test_two_nodes_of_one_name() -> None:
+    with pytest.raises(InputError, match="two nodes are named 'a'"):
+        from_links(["a", "a"], [])
+    with pytest.raises(InputError, match="two nodes are named 'a'"):
+        star(["a", "a"], bandwidth_byte_s=1.0, latency_s=0.0)
+    with pytest.raises(InputError, match="two nodes are named 'a'"):
+        wifi(["a", "a"], bandwidth_byte_s=1.0, latency_s=0.0)
 
 
 @given(st.integers(0, 10_000))
