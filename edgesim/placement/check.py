@@ -1,40 +1,135 @@
-"""Whether a plan fits its cluster: memory, routes and precisions."""
+"""Whether a plan holds together and fits its cluster: memory, routes, precisions and cores."""
 
 from __future__ import annotations
 
-from edgesim.errors import PlanError
-from edgesim.hardware import Cluster
-from edgesim.placement.plan import Branch, Plan
+from collections.abc import Sequence
+from math import ceil, isfinite
+
+from edgesim.errors import InputError, PlanError, nearest
+from edgesim.hardware import Cluster, Node
+from edgesim.placement.plan import Branch, Plan, Task
+
+_NAMED = 5
+"""Nodes that one message names at most."""
+_ADVICE = "use more or larger nodes, a smaller precision or batch, or a smaller model"
 
 
 def verify(plan: Plan, cluster: Cluster) -> None:
-    """Check a plan.
+    """Check a plan, a plug-in's as well as our own.
 
     Raises:
-        PlanError: a node is unknown, lacks memory or does not compute in the plan's precision, or
-            two nodes that must talk have no route between them.
+        PlanError: a node is unknown, lacks memory, does not compute in the plan's precision or
+            has fewer cores than a task asks for; two nodes that must talk have no route between
+            them; or the plan itself is broken (no task, two of one name, tasks before those that
+            they wait for, a transfer of an unknown task or of an impossible size).
     """
+    if not plan.branches:
+        raise PlanError(f"strategy '{plan.strategy}' made a plan without a branch")
+    ran: set[tuple[int, int]] = set()
     for branch in plan.branches:
+        _verify_order(branch)
         for task in branch.tasks:
-            if task.node not in cluster.nodes:
-                raise PlanError(f"task '{task.name}' is placed on '{task.node}', which is no node")
-            if task.graph is not None:
-                # Raises where the device does not compute in this precision.
-                cluster.nodes[task.node].device.graph_cost(task.graph, plan.precision)
+            node = _node(f"task '{task.name}' is placed on", task.node, cluster)
+            _verify_task(task, node, plan.precision, ran)
         _verify_routes(plan, branch, cluster)
-    for node, needed in plan.memory_bytes().items():
-        device = cluster.nodes[node].device
-        if needed > device.memory_capacity_bytes:
-            raise PlanError(lacking(node, device.name, needed, device.memory_capacity_bytes))
+    _verify_memory(plan, cluster)
+
+
+def no_precision(nodes: Sequence[Node], precision: str) -> str:
+    """Return the sentence that says which nodes do not compute in a precision, but in others."""
+    told = [
+        f"node '{node.name}' ({node.device.name}) does not compute in {precision}, only in "
+        f"{', '.join(node.device.precisions())}"
+        for node in nodes[:_NAMED]
+    ]
+    return f"{'; '.join(told)}{_more(len(nodes))}; set model.precision, or choose another device"
 
 
 def lacking(node: str, device: str, needed: float, capacity: float) -> str:
     """Return the sentence that says how many bytes a node lacks."""
+    return f"{_lack(node, device, needed, capacity)}; {_ADVICE}"
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes in the largest binary unit that it fills."""
+    for unit, factor in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
+        if size >= factor:
+            return f"{size / factor:.2f} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def exact_text(size: float) -> str:
+    """Return whole bytes, and above a KiB the same in a larger unit too."""
+    # Half a byte too many is one byte too many.
+    text = f"{ceil(size):,} bytes"
+    return f"{text} ({size_text(size)})" if size >= 2.0**10 else text
+
+
+def _lack(node: str, device: str, needed: float, capacity: float) -> str:
     return (
-        f"node '{node}' ({device}) lacks {needed - capacity:,.0f} bytes: the plan holds "
-        f"{_size(needed)} of weights and activations there, and it has {_size(capacity)}; "
-        "use more or larger nodes, a smaller precision or batch, or a smaller model"
+        f"node '{node}' ({device}) lacks {exact_text(needed - capacity)}: the plan holds "
+        f"{size_text(needed)} of weights and activations there, and it has {size_text(capacity)}"
     )
+
+
+def _more(count: int) -> str:
+    return f"; and {count - _NAMED} more nodes" if count > _NAMED else ""
+
+
+def _node(what: str, name: str, cluster: Cluster) -> Node:
+    if name not in cluster.nodes:
+        hint = nearest(name, list(cluster.nodes))
+        raise PlanError(f"{what} '{name}', and no node has that name{hint}")
+    return cluster.nodes[name]
+
+
+def _verify_order(branch: Branch) -> None:
+    """Check names, and that every task stands after those whose results it needs."""
+    if not branch.tasks:
+        raise PlanError("the plan has a branch without tasks")
+    position: dict[str, int] = {}
+    for index, task in enumerate(branch.tasks):
+        if task.name in position:
+            raise PlanError(f"two tasks of one branch are named '{task.name}'")
+        position[task.name] = index
+    for transfer in branch.transfers:
+        title = f"transfer {transfer.source or 'the input'} → {transfer.target or 'the answer'}"
+        for end in (transfer.source, transfer.target):
+            if end is not None and end not in position:
+                raise PlanError(f"{title}: no task is named '{end}'{nearest(end, list(position))}")
+        if transfer.source is None and transfer.target is None:
+            raise PlanError(f"{title}: expected a task at one end at least")
+        if not (isfinite(transfer.bytes) and transfer.bytes >= 0.0):
+            raise PlanError(f"{title}: expected 0 bytes or more, got {transfer.bytes}")
+        if transfer.source is not None and transfer.target is not None:
+            before, after = position[transfer.source], position[transfer.target]
+            if before >= after:
+                raise PlanError(
+                    f"{title}: '{transfer.target}' stands before '{transfer.source}', "
+                    "whose result it needs; tasks must be in topological order"
+                )
+
+
+def _verify_task(task: Task, node: Node, precision: str, ran: set[tuple[int, int]]) -> None:
+    """Check that a node can run a task."""
+    device = node.device
+    for what, value in (("flop", task.flop), ("memory_bytes", task.memory_bytes)):
+        if not (isfinite(value) and value >= 0.0):
+            raise PlanError(f"task '{task.name}': expected {what} of 0 or more, got {value}")
+    if task.cores is not None and not 1 <= task.cores <= device.cores:
+        raise PlanError(
+            f"task '{task.name}' asks for {task.cores} cores of node '{node.name}' "
+            f"({device.name}), which has {device.cores}"
+        )
+    if precision not in device.precisions():
+        raise PlanError(no_precision([node], precision))
+    if task.graph is None or (id(device), id(task.graph)) in ran:
+        return
+    ran.add((id(device), id(task.graph)))
+    try:
+        device.graph_cost(task.graph, precision)
+    except InputError as error:
+        raise PlanError(f"node '{node.name}' cannot run '{task.name}': {error}") from None
 
 
 def _verify_routes(plan: Plan, branch: Branch, cluster: Cluster) -> None:
@@ -44,9 +139,8 @@ def _verify_routes(plan: Plan, branch: Branch, cluster: Cluster) -> None:
         end = where[transfer.target] if transfer.target is not None else plan.output_node
         if start is None or end is None:
             continue
-        for name in (start, end):
-            if name not in cluster.nodes:
-                raise PlanError(f"the plan names '{name}', which is no node")
+        _node("requests enter at", start, cluster)
+        _node("answers go to", end, cluster)
         if cluster.network.route(start, end) is None:
             source, target = transfer.source or "the input", transfer.target or "the answer"
             raise PlanError(
@@ -55,8 +149,12 @@ def _verify_routes(plan: Plan, branch: Branch, cluster: Cluster) -> None:
             )
 
 
-def _size(size: float) -> str:
-    for unit, factor in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
-        if size >= factor:
-            return f"{size / factor:.2f} {unit}"
-    return f"{size:.0f} bytes"
+def _verify_memory(plan: Plan, cluster: Cluster) -> None:
+    lacks = []
+    for name, needed in plan.memory_bytes().items():
+        device = cluster.nodes[name].device
+        if needed > device.memory_capacity_bytes:
+            lacks.append((name, device.name, needed, device.memory_capacity_bytes))
+    if lacks:
+        told = "; ".join(_lack(*lack) for lack in lacks[:_NAMED])
+        raise PlanError(f"{told}{_more(len(lacks))}; {_ADVICE}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import networkx as nx
 
-from edgesim.errors import InputError
-from edgesim.placement.plan import Branch, Plan
+from edgesim.errors import InputError, nearest
+from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
 
 
@@ -13,22 +13,28 @@ def manual(request: PlacementRequest) -> Plan:
     """Place the tasks of an explicit task graph where they say.
 
     Raises:
-        InputError: there is no task, a transfer names an unknown task, or the tasks form a cycle
-            (the message shows it).
+        InputError: there is no task, two have one name, a transfer names an unknown task, or the
+            tasks form a cycle (the message shows it).
     """
     model = request.model
     if not model.tasks:
         raise InputError(
             "placement.strategy 'manual' places an explicit task graph: give model.tasks"
         )
-    tasks = {task.name: task for task in model.tasks}
+    tasks: dict[str, Task] = {}
+    for task in model.tasks:
+        if task.name in tasks:
+            raise InputError(f"model.tasks: two tasks are named '{task.name}'")
+        tasks[task.name] = task
     digraph: nx.DiGraph[str] = nx.DiGraph()
     digraph.add_nodes_from(tasks)
     for transfer in model.transfers:
         ends = (transfer.source, transfer.target)
         for end in ends:
             if end is not None and end not in tasks:
-                raise InputError(f"model.transfers: '{end}' is no task")
+                raise InputError(
+                    f"model.transfers: no task is named '{end}'{nearest(end, list(tasks))}"
+                )
         if ends[0] is not None and ends[1] is not None:
             digraph.add_edge(ends[0], ends[1])
     position = {name: index for index, name in enumerate(tasks)}

@@ -9,7 +9,7 @@ from edgesim.placement.check import lacking
 from edgesim.placement.cuts import OBJECTIVES, Stage, best_cut
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.placement.request import PlacementRequest
-from edgesim.placement.whole import candidates, graph_of, held_bytes
+from edgesim.placement.whole import able, graph_of, held_bytes
 
 
 def pipeline(request: PlacementRequest) -> Plan:
@@ -32,7 +32,7 @@ def pipeline(request: PlacementRequest) -> Plan:
             f"placement.objective: expected one of {', '.join(OBJECTIVES)}, got '{objective}'"
             f"{nearest(objective, list(OBJECTIVES))}"
         )
-    nodes = candidates(request)
+    nodes = able(request)
     stages = best_cut(
         graph,
         nodes,

@@ -8,20 +8,21 @@ from edgesim.placement.check import lacking
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.travel import travel
-from edgesim.placement.whole import candidates, graph_of, held_bytes, whole_branch
+from edgesim.placement.whole import able, graph_of, held_bytes, whole_branch
 
 
 def single(request: PlacementRequest) -> Plan:
     """Place the whole model on the candidate that answers one request soonest.
 
-    Candidates whose memory it does not fit are passed over; ties go to the first in order.
+    Candidates whose memory it does not fit, or that do not compute in its precision, are passed
+    over; ties go to the first in order.
 
     Raises:
         PlanError: it fits on none; the message names the largest and what it lacks.
     """
     graph = graph_of(request, "single")
     precision = request.model.precision
-    nodes = candidates(request)
+    nodes = able(request)
     fitting = [
         node
         for node in nodes
@@ -33,14 +34,17 @@ def single(request: PlacementRequest) -> Plan:
         raise PlanError(
             lacking(node.name, node.device.name, needed, node.device.memory_capacity_bytes)
         )
-    size = graph.input_elements * BYTES_PER_ELEMENT[precision]
+    width = BYTES_PER_ELEMENT[precision]
+    input_bytes, answer_bytes = graph.input_elements * width, graph.output_elements * width
 
     def answer_s(name: str) -> float:
         device = request.cluster.nodes[name].device
         compute_s = device.graph_cost(graph, precision).time_s
         if request.input_node is None:
             return compute_s
-        return compute_s + travel(request.cluster, request.input_node, name).latency_s(size)
+        there = travel(request.cluster, request.input_node, name)
+        back = travel(request.cluster, name, request.input_node)
+        return there.latency_s(input_bytes) + compute_s + back.latency_s(answer_bytes)
 
     chosen = min(fitting, key=lambda node: answer_s(node.name))
     return Plan(

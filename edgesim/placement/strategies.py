@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
-from edgesim.errors import InputError, nearest
+from edgesim.errors import InputError, PlanError, nearest
 from edgesim.placement.check import verify
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest, Strategy
@@ -21,13 +21,19 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
     """Return the plan that a strategy makes, checked against the cluster.
 
     Raises:
-        InputError: no such strategy, or its options are wrong.
-        PlanError: the model does not fit; the message names the node and how many bytes it lacks.
+        InputError: no such strategy, a plug-in's that cannot be loaded, or its options are wrong.
+        PlanError: the model does not fit, or the request names an unknown node; the message names
+            the node and how many bytes it lacks.
     """
     for point in entry_points(group=GROUP):
         if point.name == strategy:
-            make: Strategy = point.load()
-            plan = make(request)
+            _verify_names(request)
+            plan = _load(point)(request)
+            if not isinstance(plan, Plan):
+                raise InputError(
+                    f"strategy '{strategy}' ({point.value}) returned {type(plan).__name__}, "
+                    "expected a Plan"
+                )
             verify(plan, request.cluster)
             return plan
     known = strategy_names()
@@ -35,3 +41,28 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
         f"placement.strategy: expected one of {', '.join(known)}, got '{strategy}'"
         f"{nearest(strategy, known)}"
     )
+
+
+def _load(point: EntryPoint) -> Strategy:
+    try:
+        strategy: Strategy = point.load()
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"strategy '{point.name}' is registered as {point.value}, which cannot be loaded: "
+            f"{error}; reinstall or remove the package that adds it"
+        ) from error
+    return strategy
+
+
+def _verify_names(request: PlacementRequest) -> None:
+    """Check that the request names nodes of its cluster, and none twice."""
+    named = [("input", request.input_node), ("fusion", request.fusion_node)]
+    known = list(request.cluster.nodes)
+    for key, name in (*named, *(("nodes", name) for name in request.nodes)):
+        if name is not None and name not in request.cluster.nodes:
+            raise PlanError(f"placement.{key}: no node is named '{name}'{nearest(name, known)}")
+    seen: set[str] = set()
+    for name in request.nodes:
+        if name in seen:
+            raise PlanError(f"placement.nodes: '{name}' is listed twice")
+        seen.add(name)

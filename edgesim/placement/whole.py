@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgesim.errors import InputError, PlanError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Node
+from edgesim.placement.check import no_precision
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.placement.request import PlacementRequest
 
@@ -40,6 +41,20 @@ def candidates(request: PlacementRequest) -> list[Node]:
     if not names:
         raise PlanError("the scenario has no nodes to place on")
     return [request.cluster.nodes[name] for name in names]
+
+
+def able(request: PlacementRequest) -> list[Node]:
+    """Return the candidates whose device computes in the model's precision.
+
+    Raises:
+        PlanError: there is none.
+    """
+    nodes = candidates(request)
+    precision = request.model.precision
+    found = [node for node in nodes if precision in node.device.precisions()]
+    if not found:
+        raise PlanError(no_precision(nodes, precision))
+    return found
 
 
 def held_bytes(graph: Graph, node: Node, precision: str) -> float:
