@@ -69,7 +69,7 @@ def kl_importance(model: VisionTransformer, inputs: Tensor, stage: Stage) -> Ten
     for layer in range(layers):
         for start in range(0, units, at_once):
             removed = torch.arange(start, min(start + at_once, units))
-            factors = torch.ones(len(removed), units)
+            factors = torch.ones(len(removed), units, device=x.device)
             factors[torch.arange(len(removed)), removed] = 0.0
             masks = unit_masks(model, stage, layer, factors.repeat_interleave(count, 0))
             copies = model.mask_residual(x.repeat(len(removed), 1, 1), masks)
@@ -77,7 +77,7 @@ def kl_importance(model: VisionTransformer, inputs: Tensor, stage: Stage) -> Ten
             logits = model.classify(model.pool(encoded, masks))
             without = functional.log_softmax(logits, -1).view(len(removed), count, -1)
             divergence = (original.exp() * (original - without)).sum(-1)
-            scores[layer, removed] = divergence.double().sum(-1)
+            scores[layer, removed] = divergence.double().sum(-1).cpu()
         if stage != "residual":
             x = model.encode(x, first=layer, last=layer + 1)
     return scores
@@ -98,7 +98,10 @@ def taylor_importance(
         stage: which units.
     """
     layers, units = unit_shape(model, stage)
-    factors = [torch.ones(len(inputs), units, requires_grad=True) for _ in range(layers)]
+    factors = [
+        torch.ones(len(inputs), units, device=inputs.device, requires_grad=True)
+        for _ in range(layers)
+    ]
     parts = [unit_masks(model, stage, layer, factors[layer]) for layer in range(layers)]
     masks = Masks(
         residual=parts[0].residual,
@@ -108,7 +111,7 @@ def taylor_importance(
     logits = model(inputs, masks)
     loss = -(targets * functional.log_softmax(logits, -1)).sum()
     gradients = torch.autograd.grad(loss, factors)
-    return torch.stack([gradient.double().square().sum(0) for gradient in gradients])
+    return torch.stack([gradient.double().square().sum(0).cpu() for gradient in gradients])
 
 
 @torch.no_grad()
@@ -118,7 +121,7 @@ def magnitude_importance(model: VisionTransformer, stage: Stage) -> Tensor:
     A control: it knows nothing of the data.
     """
     layers, units = unit_shape(model, stage)
-    weights = {name: value.double().square() for name, value in model.state_dict().items()}
+    weights = {name: value.cpu().double().square() for name, value in model.state_dict().items()}
     squares = torch.zeros(layers, units, dtype=torch.float64)
     for block in range(model.config.depth):
         attn, mlp = f"blocks.{block}.attn.", f"blocks.{block}.mlp."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from partition.classify import train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
-from partition.importance import importance
+from partition.importance import Stage, importance
 from partition.losses import collapse, smooth_targets
 from partition.mapping import plain
 from partition.model import VisionTransformer
@@ -22,7 +23,7 @@ from partition.recipe import PruneSpec, SplitSpec
 from partition.split import PartClasses, part_indices, part_samples
 from partition.store import fingerprint
 from partition.surgery import keep_outputs
-from partition.train import generator_of, seed_of
+from partition.train import TrainConfig, generator_of, seed_of
 from partition.unsplit import Unsplit, notes_of
 from partition.workshop import Workshop
 
@@ -107,36 +108,33 @@ def make_part(
     opinions = collapse(unsplit.train[chosen], classes.classes, classes.other)
 
     model = keep_outputs(unsplit.model.cpu(), classes.classes, classes.other)
-    trail: list[dict[str, Any]] = []
     key = fingerprint(
         unsplit.key, classes.classes, classes.other, split.negatives, target.to_dict(), seed
     )
+    trail: list[dict[str, Any]] = []
     stages = pruning.ordered_stages()
     for place, stage in enumerate(stages):
         config = pruning.final if place == len(stages) - 1 else pruning.tuning
         key = fingerprint(key, stage, pruning.importance, pruning.images, plain(config))
-        before, title = model, f"{name}: {stage}"
 
-        def make(
-            checkpoint: Path,
-            before: VisionTransformer = before,
-            stage: Any = stage,
-            config: Any = config,
-            key: str = key,
-            place: int = place,
-            title: str = title,
-        ) -> tuple[VisionTransformer, dict[str, Any]]:
-            progress(Report(step=title, done=0.0))
+        def prune_and_tune(
+            checkpoint: Path, whole: VisionTransformer, stage: Stage, config: TrainConfig,
+            place: int, key: str,
+        ) -> tuple[VisionTransformer, dict[str, Any]]:  # fmt: skip
+            progress(Report(step=f"{name}: {stage}", done=0.0))
             smaller = _cut_by_importance(
-                before, data, samples, stage, target, pruning, seed_of(seed, 3, place)
+                whole, data, samples, stage, target, pruning, seed_of(seed, 3, place), device
             )
             state = train_classifier(
                 smaller, samples, validation, data, classes.outputs, config,
                 seed_of(seed, 4, place), teacher=opinions, checkpoint=checkpoint, identity=key,
-                name=title, progress=progress, device=device,
+                name=f"{name}: {stage}", progress=progress, device=device,
             )  # fmt: skip
             return smaller.cpu(), notes_of(state)
 
+        make = partial(
+            prune_and_tune, whole=model, stage=stage, config=config, place=place, key=key
+        )
         model, notes = workshop.model(name.replace(" ", "-").replace("/", "-of-"), key, make)
         trail.append({"stage": stage, **notes})
     return Part(model=model, classes=classes, notes={"stages": trail}, key=key)
@@ -146,15 +144,17 @@ def _cut_by_importance(
     model: VisionTransformer,
     data: Data,
     samples: Samples,
-    stage: Any,
+    stage: Stage,
     target: ViTConfig,
     pruning: PruneSpec,
     seed: int,
+    device: torch.device | None,
 ) -> VisionTransformer:
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
     proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
-    inputs = data.to_input(proxy.images)
-    targets = smooth_targets(proxy.labels, model.config.classes, 0.0)
-    scores = importance(model, inputs, targets, stage, pruning.importance, draw)
-    return cut(model, stage, scores, target)
+    place = device or torch.device("cpu")
+    inputs = data.to_input(proxy.images).to(place)
+    targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(place)
+    scores = importance(model.to(place).eval(), inputs, targets, stage, pruning.importance, draw)
+    return cut(model.cpu(), stage, scores, target)

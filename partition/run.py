@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from partition.artifact import check_replaceable, read_manifest, write_artifact
+from partition.classify import EVALUATION_BATCH
 from partition.config import scaled
 from partition.data import Data, Samples, batches, open_data
 from partition.fusion import make_fusion, subsets, survivor_accuracies
@@ -92,7 +93,7 @@ def run(
             )
         )
     features = {
-        name: torch.cat([_features(part.model, samples, data) for part in parts], 1)
+        name: torch.cat([_features(part.model, samples, data, place) for part in parts], 1)
         for name, samples in (
             ("train", data.train), ("validation", data.validation), ("test", data.test)
         )
@@ -144,9 +145,15 @@ def _sized_parts(recipe: Recipe, classes: int) -> tuple[PartClasses, ...]:
 
 
 @torch.no_grad()
-def _features(model: VisionTransformer, samples: Samples, data: Data) -> Tensor:
+def _features(
+    model: VisionTransformer, samples: Samples, data: Data, place: torch.device
+) -> Tensor:
     """Return (images, features) of a part on the CPU."""
-    model.eval()
-    found = [model.features(data.to_input(images)) for images, _ in batches(samples, 500)]
+    model.to(place).eval()
+    found = [
+        model.features(data.to_input(images).to(place)).cpu()
+        for images, _ in batches(samples, EVALUATION_BATCH)
+    ]
+    model.cpu()
     width = model.config.prefix_tokens * model.config.width
     return torch.cat(found) if found else torch.empty(0, width)

@@ -8,6 +8,9 @@ from pathlib import Path
 from partition.errors import InputError
 from partition.recipe import Recipe
 
+SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
+"""Keys that a scenario has and a recipe has not."""
+
 
 def load_recipe(path: Path) -> Recipe:
     """Return the recipe of a YAML file.
@@ -28,8 +31,10 @@ def load_recipe(path: Path) -> Recipe:
     if not isinstance(values, Mapping):
         raise InputError(f"{path} must hold a mapping")
     try:
-        if "model" in values and "training" in (values["model"] or {}):
+        if isinstance(values.get("model"), Mapping) and "training" in values["model"]:
             return Recipe.from_mapping(values["model"]["training"], "model.training")
+        if SCENARIO_KEYS & set(values):
+            raise InputError("the scenario's model has no 'training' section: there is no recipe")
         return Recipe.from_mapping(values, "recipe")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
