@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
 
 from edgesim.errors import InputError, PlanError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
-from edgesim.placement.check import lacking
+from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
-from edgesim.placement.request import Model, PlacementRequest
+from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import candidates, graph_of, held_bytes
 
 Shrink = Callable[[int, int], Graph]
@@ -28,11 +30,15 @@ def class_wise(request: PlacementRequest) -> Plan:
 
     Options:
         submodels: how many; the number of candidate nodes unless given.
-        heads: that each keeps; the largest number that fits unless given.
-        memory_budget: bytes that one sub-model may hold; its node's memory unless given.
+        heads: that each keeps; unless given, the largest number with which the sub-models of a
+            node fit it together, so that unlike nodes may keep different numbers.
+        memory_budget: bytes that one sub-model may hold, weights and activations; only its node's
+            memory bounds it unless given.
 
     Classes are spread evenly over the sub-models, and sub-models over the nodes: the first
-    ``count % N`` take one more.
+    ``count % N`` take one more. Each sub-model is sent the input by itself, also where two share a
+    node. Where the fusion does not fit its node, sub-models there lose heads first, then those
+    with the most.
 
     Raises:
         InputError: the model has no heads or cannot be rebuilt, or an option is out of range.
@@ -40,44 +46,39 @@ def class_wise(request: PlacementRequest) -> Plan:
     """
     graph_of(request, "class-wise")
     model = request.model
-    shrink, all_heads = _shrinker(model)
+    sizes = _Sizes(request)
     nodes = candidates(request)
     count = _count(request, len(nodes))
-    if count > model.classes:
-        raise InputError(
-            f"placement.submodels: {count} sub-models cannot share {model.classes} classes; "
-            f"expected at most {model.classes}"
-        )
     subsets = spread(tuple(range(model.classes)), count)
     homes = [
         node for node, share in zip(nodes, spread(tuple(range(count)), len(nodes)), strict=True)
         for _ in share
     ]  # fmt: skip
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
-    heads = _heads(request, shrink, all_heads, homes, subsets, fusion_node)
+    parts = [_Part(home, classes) for home, classes in zip(homes, subsets, strict=True)]
+    heads = _given_heads(request, sizes, parts) or _most_heads(request, sizes, parts, fusion_node)
     precision = model.precision
     width = BYTES_PER_ELEMENT[precision]
     tasks = []
     transfers = []
-    features = 0
-    for index, (home, classes) in enumerate(zip(homes, subsets, strict=True)):
-        graph = shrink(heads, len(classes))
+    for index, (part, kept) in enumerate(zip(parts, heads, strict=True)):
+        graph = sizes.shrink(kept, len(part.classes))
         task = Task(
             name=f"part-{index}",
-            node=home.name,
+            node=part.home.name,
             graph=graph,
-            memory_bytes=held_bytes(graph, home, precision),
+            memory_bytes=held_bytes(graph, part.home, precision),
             optional=True,
-            classes=classes,
+            classes=part.classes,
         )
         tasks.append(task)
-        size = _features(model, heads, all_heads)
-        features += size
         if request.input_node is not None:
             entering = graph.input_elements * width
             transfers.append(Transfer(source=None, target=task.name, bytes=entering))
-        transfers.append(Transfer(source=task.name, target="fusion", bytes=size * width))
-    fusion = mlp("fusion", (features, max(1, features // 2), model.classes))
+        features = sizes.features(kept) * width
+        transfers.append(Transfer(source=task.name, target="fusion", bytes=features))
+    fusion = sizes.fusion(heads)
+    largest = max((task.graph for task in tasks if task.graph is not None), key=_params)
     tasks.append(
         Task(
             name="fusion",
@@ -89,7 +90,6 @@ def class_wise(request: PlacementRequest) -> Plan:
     )
     if request.input_node is not None:
         transfers.append(Transfer(source="fusion", target=None, bytes=model.classes * width))
-    part = shrink(heads, len(subsets[0]))
     return Plan(
         strategy="class-wise",
         precision=precision,
@@ -98,10 +98,10 @@ def class_wise(request: PlacementRequest) -> Plan:
         output_node=request.input_node,
         details={
             "submodels": count,
-            "heads": heads,
-            "heads_unsplit": all_heads,
-            "part_bytes": part.weight_bytes(precision),
-            "part_macs": part.macs,
+            "heads": heads[0] if len(set(heads)) == 1 else heads,
+            "heads_unsplit": sizes.all_heads,
+            "part_bytes": largest.weight_bytes(precision),
+            "part_macs": largest.macs,
         },
     )
 
@@ -118,88 +118,161 @@ def spread(items: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
     return runs
 
 
-def _shrinker(model: Model) -> tuple[Shrink, int]:
-    if (
-        model.rebuild is None
-        or model.heads is None
-        or model.width is None
-        or model.mlp_width is None
-    ):
-        raise InputError(
-            f"placement.strategy 'class-wise' needs a Vision Transformer whose widths can be "
-            f"scaled; '{model.name}' is none"
-        )
-    rebuild, heads, width, mlp_width = model.rebuild, model.heads, model.width, model.mlp_width
-    graphs: dict[tuple[int, int], Graph] = {}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A sub-model to be: where it runs, and the classes that it answers for."""
 
-    def shrink(kept: int, classes: int) -> Graph:
-        if (kept, classes) not in graphs:
-            graphs[kept, classes] = rebuild(
-                classes=classes,
-                heads=kept,
-                width=width * kept // heads,
-                mlp_width=mlp_width * kept // heads,
+    home: Node
+    classes: tuple[int, ...]
+
+
+class _Sizes:
+    """Sub-models and fusions of a model, by the heads that they keep."""
+
+    def __init__(self, request: PlacementRequest) -> None:
+        """Raise InputError where the model's widths cannot be scaled."""
+        model = request.model
+        if (
+            model.rebuild is None
+            or model.heads is None
+            or model.width is None
+            or model.mlp_width is None
+        ):
+            raise InputError(
+                f"placement.strategy 'class-wise' needs a Vision Transformer whose widths can be "
+                f"scaled; '{model.name}' is none"
             )
-        return graphs[kept, classes]
+        self.all_heads = model.heads
+        self._rebuild = model.rebuild
+        self._widths = (model.width, model.mlp_width)
+        self._classes = model.classes
+        self._graphs: dict[tuple[int, int], Graph] = {}
 
-    return shrink, heads
+    def shrink(self, kept: int, classes: int) -> Graph:
+        """Return the sub-model that keeps ``kept`` heads and answers for ``classes`` classes."""
+        if (kept, classes) not in self._graphs:
+            width, mlp_width = (max(1, one * kept // self.all_heads) for one in self._widths)
+            self._graphs[kept, classes] = self._rebuild(
+                classes=classes, heads=kept, width=width, mlp_width=mlp_width
+            )
+        return self._graphs[kept, classes]
+
+    def features(self, kept: int) -> int:
+        """Return the elements that a sub-model sends: its class token, as wide as its stream."""
+        return max(1, self._widths[0] * kept // self.all_heads)
+
+    def fusion(self, heads: Sequence[int]) -> Graph:
+        """Return the MLP that fuses sub-models of so many heads each."""
+        features = sum(self.features(kept) for kept in heads)
+        return mlp("fusion", (features, max(1, features // 2), self._classes))
 
 
-def _features(model: Model, kept: int, heads: int) -> int:
-    assert model.width is not None
-    return model.width * kept // heads
+def _params(graph: Graph) -> int:
+    return graph.params
 
 
 def _count(request: PlacementRequest, nodes: int) -> int:
     count = request.options.get("submodels")
+    classes = request.model.classes
     if count is None:
-        return min(nodes, request.model.classes)
+        return min(nodes, classes)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InputError(f"placement.submodels: expected a positive integer, got {count!r}")
+    if count > classes:
+        raise InputError(
+            f"placement.submodels: {count} sub-models cannot share {classes} classes; "
+            f"expected at most {classes}"
+        )
     return count
 
 
-def _heads(
-    request: PlacementRequest,
-    shrink: Shrink,
-    all_heads: int,
-    homes: list[Node],
-    subsets: list[tuple[int, ...]],
-    fusion_node: Node,
-) -> int:
-    """Return the heads that each sub-model keeps."""
-    asked = request.options.get("heads")
-    if asked is not None:
-        if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= all_heads:
-            raise InputError(
-                f"placement.heads: expected an integer from 1 to {all_heads}, got {asked!r}"
-            )
-        return asked
-    precision = request.model.precision
+def _budget(request: PlacementRequest) -> float | None:
     budget = request.options.get("memory_budget")
-
-    def misfit(kept: int) -> str | None:
-        """Return what does not fit, or None."""
-        held: dict[str, float] = {}
-        for home, classes in zip(homes, subsets, strict=True):
-            needed = held_bytes(shrink(kept, len(classes)), home, precision)
-            held[home.name] = held.get(home.name, 0.0) + needed
-            if isinstance(budget, int | float) and needed > budget:
-                return (
-                    f"placement.memory_budget: a sub-model of {kept} of {all_heads} heads takes "
-                    f"{needed:,.0f} bytes, {needed - budget:,.0f} more than the budget"
-                )
-        features = len(homes) * _features(request.model, kept, all_heads)
-        fusion = mlp("fusion", (features, max(1, features // 2), request.model.classes))
-        name = fusion_node.name
-        held[name] = held.get(name, 0.0) + held_bytes(fusion, fusion_node, precision)
-        for name, needed in held.items():
-            device = request.cluster.nodes[name].device
-            if needed > device.memory_capacity_bytes:
-                return lacking(name, device.name, needed, device.memory_capacity_bytes)
+    if budget is None:
         return None
+    if (
+        isinstance(budget, bool)
+        or not isinstance(budget, int | float)
+        or not (isfinite(budget) and budget > 0)
+    ):
+        raise InputError(
+            f"placement.memory_budget: expected a positive number of bytes, got {budget!r}"
+        )
+    return float(budget)
 
-    for kept in range(all_heads, 0, -1):
-        if misfit(kept) is None:
-            return kept
-    raise PlanError(f"not even one head fits: {misfit(1)}")
+
+def _given_heads(
+    request: PlacementRequest, sizes: _Sizes, parts: Sequence[_Part]
+) -> list[int] | None:
+    """Return the heads that the request asks for, by sub-model; None where it leaves them open."""
+    asked = request.options.get("heads")
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= sizes.all_heads:
+        raise InputError(
+            f"placement.heads: expected an integer from 1 to {sizes.all_heads}, got {asked!r}"
+        )
+    budget = _budget(request)
+    for part in parts:
+        excess = _over_budget(request, sizes, part, asked, budget)
+        if excess is not None:
+            raise PlanError(excess)
+    return [asked] * len(parts)
+
+
+def _over_budget(
+    request: PlacementRequest, sizes: _Sizes, part: _Part, kept: int, budget: float | None
+) -> str | None:
+    graph = sizes.shrink(kept, len(part.classes))
+    needed = held_bytes(graph, part.home, request.model.precision)
+    if budget is None or needed <= budget:
+        return None
+    heads = "head" if kept == 1 else "heads"
+    return (
+        f"placement.memory_budget: a sub-model of {kept} of {sizes.all_heads} {heads} on node "
+        f"'{part.home.name}' takes {exact_text(needed)}, {exact_text(needed - budget)} more than "
+        "the budget; raise it, use a smaller precision or batch, or a smaller model"
+    )
+
+
+def _most_heads(
+    request: PlacementRequest, sizes: _Sizes, parts: Sequence[_Part], fusion_node: Node
+) -> list[int]:
+    """Return the largest numbers of heads that fit, by sub-model."""
+    precision = request.model.precision
+    budget = _budget(request)
+    by_node: dict[str, list[_Part]] = {}
+    for part in parts:
+        by_node.setdefault(part.home.name, []).append(part)
+
+    def held(name: str, kept: int) -> float:
+        graphs = [sizes.shrink(kept, len(part.classes)) for part in by_node.get(name, [])]
+        return sum(held_bytes(graph, request.cluster.nodes[name], precision) for graph in graphs)
+
+    def misfit(name: str, kept: int, more: float = 0.0) -> str | None:
+        device = request.cluster.nodes[name].device
+        needed = held(name, kept) + more
+        if needed > device.memory_capacity_bytes:
+            return lacking(name, device.name, needed, device.memory_capacity_bytes)
+        told = (_over_budget(request, sizes, part, kept, budget) for part in by_node.get(name, []))
+        return next((one for one in told if one is not None), None)
+
+    most: dict[str, int] = {}
+    for name in by_node:
+        fitting = (kept for kept in range(sizes.all_heads, 0, -1) if misfit(name, kept) is None)
+        kept = next(fitting, 0)
+        if not kept:
+            raise PlanError(f"not even one head fits: {misfit(name, 1)}")
+        most[name] = kept
+    home = fusion_node.name
+    while True:
+        heads = [most[part.home.name] for part in parts]
+        fusion_bytes = held_bytes(sizes.fusion(heads), fusion_node, precision)
+        lack = misfit(home, most.get(home, 1), fusion_bytes)
+        if lack is None:
+            return heads
+        # Heads lost on the fusion's own node make most room there; the others only shrink it.
+        loser = home if most.get(home, 1) > 1 else max(most, key=lambda name: most[name])
+        if most[loser] == 1:
+            raise PlanError(f"not even one head fits, for the fusion: {lack}")
+        most[loser] -= 1

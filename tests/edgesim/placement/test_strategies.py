@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from edgesim.errors import InputError, PlanError
 from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Messaging, Network
-from edgesim.placement import Model, PlacementRequest, Task, Transfer, place, strategy_names
+from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
 from edgesim.placement.class_wise import spread
 from edgesim.simulate import Arrivals, Traffic, simulate
 from tests.edgesim.placement.cases import chain, joined, node, request
@@ -105,6 +106,63 @@ def test_budget_bounds_every_sub_model() -> None:
     assert plan.details["heads"] == 3
 
 
+def unlike(*memories: float, hub: float = float("inf")) -> Cluster:
+    nodes = [node(f"pi-{i}", 1e9, memory) for i, memory in enumerate(memories)]
+    return joined([*nodes, node("hub", 2e9, hub)], bandwidth=125e6, latency=0.25e-3)
+
+
+def kept(plan: Plan) -> list[int]:
+    """Heads of each sub-model, from the width of its class token."""
+    graphs = [task.graph for task in plan.branches[0].tasks if task.kind == "compute"]
+    return [graph["tokens"].output_elements // 64 for graph in graphs if graph]
+
+
+def test_unlike_nodes_keep_as_many_heads_as_each_can_hold() -> None:
+    # One head more than each keeps would not fit; sizes of facts in MiB of weights: k=2 9.55,
+    # k=6 82.66, k=12 327.33.
+    plan = place(class_wise(unlike(13e6, 4e9, 100e6), submodels=3), "class-wise")
+    assert kept(plan) == [2, 12, 6]
+    assert plan.details["heads"] == [2, 12, 6]
+    features = {t.source: t.bytes for t in plan.branches[0].transfers if t.target == "fusion"}
+    assert features == {"part-0": 4 * 128, "part-1": 4 * 768, "part-2": 4 * 384}
+    fusion = plan.branches[0].tasks[-1].graph
+    assert fusion
+    assert fusion.macs == 1280 * 640 + 640 * 10
+
+
+def test_fusion_that_does_not_fit_beside_its_part_takes_heads_there_first() -> None:
+    whole = place(class_wise(unlike(4e9, 4e9), submodels=2, heads=12), "class-wise")
+    part, _, fusion = (task.memory_bytes for task in whole.branches[0].tasks)
+    # The hub holds a part and the fusion, and is one byte short of both at twelve heads.
+    asked = replace(
+        class_wise(unlike(4e9, hub=part + fusion - 1), submodels=2), nodes=("hub", "pi-0")
+    )
+    assert kept(place(asked, "class-wise")) == [11, 12]
+
+
+def test_fusion_on_a_small_node_of_its_own_takes_heads_from_the_largest() -> None:
+    # F = 64 (k0 + k1) features: F²/2 + F/2 + 5 F + 10 weights of four bytes, and activations.
+    plan = place(class_wise(unlike(13e6, 4e9, hub=800e3), submodels=2), "class-wise")
+    assert kept(plan) == [2, 7]
+    held = plan.memory_bytes()
+    assert held["hub"] <= 800e3
+    more = place(class_wise(unlike(13e6, 4e9, hub=1e6), submodels=2), "class-wise")
+    assert kept(more) == [2, 8]
+    assert more.memory_bytes()["hub"] > 800e3
+
+
+def test_fusion_that_never_fits() -> None:
+    with pytest.raises(PlanError, match="not even one head fits, for the fusion: node 'hub'"):
+        place(class_wise(unlike(4e9, 4e9, hub=1e3), submodels=2), "class-wise")
+
+
+def test_heads_over_the_budget_say_by_how_much() -> None:
+    asked = class_wise(cluster_of(2), submodels=2, heads=3, memory_budget=20e6)
+    message = r"3 of 12 heads on node 'pi-0' takes .* bytes \(.*, .* more than the budget"
+    with pytest.raises(PlanError, match=message):
+        place(asked, "class-wise")
+
+
 def test_nothing_fits_names_node_and_bytes() -> None:
     with pytest.raises(PlanError, match=r"not even one head fits: node 'pi-0' \(flops\) lacks"):
         place(class_wise(cluster_of(2, memory=1e6), submodels=2), "class-wise")
@@ -122,6 +180,8 @@ def test_budget_too_small_says_by_how_much() -> None:
         ({"submodels": 0}, "expected a positive integer, got 0"),
         ({"submodels": 2, "heads": 13}, "expected an integer from 1 to 12, got 13"),
         ({"submodels": 2, "heads": 2.5}, "expected an integer from 1 to 12"),
+        ({"memory_budget": "30 MB"}, "expected a positive number of bytes, got '30 MB'"),
+        ({"memory_budget": -1.0}, "expected a positive number of bytes, got -1"),
     ],
 )
 def test_options_out_of_range(options: dict[str, object], message: str) -> None:
