@@ -63,12 +63,21 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
         )
     if kind == "missing":
         return Problem(path[:-1], f"expected a value for '{path[-1]}', which is not given")
+    if kind in ("too_short", "too_long"):
+        bound = context.get("min_length", context.get("max_length"))
+        least = "at least" if kind == "too_short" else "at most"
+        entries = "entry" if bound == 1 else "entries"
+        number = context["actual_length"] or "none"
+        return Problem(path, f"expected {least} {bound} {entries}, got {number}", at_key)
     if kind in ("literal_error", "enum"):
         options = [
             part.strip("' ") for part in str(context["expected"]).replace(" or ", ", ").split(",")
         ]
         near = nearest(str(error["input"]), options)
         return Problem(path, f"expected one of {', '.join(options)}, got {came}{near}", at_key)
+    if kind == "string_type" and isinstance(error["input"], int | float):
+        # YAML reads 5 and true as no text.
+        return Problem(path, f"expected text, got {came}; put it in quotes", at_key)
     message = _MESSAGES.get(kind)
     if message is not None:
         return Problem(path, f"expected {message.format(**context)}, got {came}", at_key)
@@ -95,8 +104,6 @@ _MESSAGES = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "finite_number": "a finite number",
-    "too_short": "at least {min_length} entries",
-    "too_long": "at most {max_length} entries",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "text that matches {pattern}",

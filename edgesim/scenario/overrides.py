@@ -5,64 +5,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgesim.errors import nearest
-from edgesim.scenario.problems import ScenarioError
-from edgesim.scenario.yaml12 import YamlError, parse
-from edgesim.validation import Path
+from edgesim.errors import InputError, nearest
+from edgesim.scenario.document import parse
+from edgesim.scenario.syntax import YamlError
+from edgesim.validation import Path, described, written
 
 
-def apply(data: Any, overrides: Sequence[str]) -> dict[Path, str]:
-    """Set values in ``data``, in place; return what was set, by key path.
+def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[str]]:
+    """Set values in ``data``, in place.
 
-    A value is read as YAML. Mappings on the way are made where they are missing; an entry of a list
-    must exist.
+    A value is read as YAML 1.2; nothing after the ``=`` is null, which unsets a key. Mappings on
+    the way are made where they are missing; an entry of a list must exist. A key that holds dots
+    is found where it exists: ``nodes.pi.local.count`` is the ``count`` of a node ``pi.local``.
 
-    Raises:
-        ScenarioError: an override is no ``key.path=value``, or goes through something that is no
-            mapping or list.
+    Returns:
+        What was set, by key path, and one message for each setting that is wrong.
     """
     done: dict[Path, str] = {}
-    for text in overrides:
+    wrong: list[str] = []
+    for text in settings:
         keys, equals, value_text = text.partition("=")
         names = keys.strip().split(".")
+        title = f"--set {text[:80]}"
         if not equals or not all(names):
-            raise ScenarioError(f"--set {text}: expected KEY.PATH=VALUE, as in traffic.rate=2/s")
+            wrong.append(f"{title}: expected KEY.PATH=VALUE, as in traffic.rate=2/s")
+            continue
         try:
             value = parse(value_text).data if value_text.strip() else None
+            done[_put(data, names, value)] = title
         except YamlError as error:
-            raise ScenarioError(f"--set {text}: {error}") from None
-        done[_put(data, names, value, text)] = text
-    return done
+            wrong.append(f"{title}: the value is no YAML: {error.found[0][1]}")
+        except InputError as error:
+            wrong.append(f"{title}: {error}")
+    return done, wrong
 
 
-def _put(data: Any, names: list[str], value: Any, text: str) -> Path:
+def _put(data: Any, names: list[str], value: Any) -> Path:
     here = data
-    path: list[str | int] = []
-    for number, name in enumerate(names):
-        last = number == len(names) - 1
-        if isinstance(here, list):
-            if not name.isdecimal() or int(name) >= len(here):
-                raise ScenarioError(
-                    f"--set {text}: expected an entry from 0 to {len(here) - 1} of "
-                    f"{'.'.join(map(str, path))}, got '{name}'"
-                )
-            key: str | int = int(name)
-        elif isinstance(here, dict):
-            key = name
-            if not last and name not in here and here and nearest(name, list(here)):
-                near = nearest(name, list(here))
-                raise ScenarioError(f"--set {text}: no key '{name}' here{near}")
-        else:
-            raise ScenarioError(
-                f"--set {text}: {'.'.join(map(str, path))} is neither mapping nor list"
-            )
-        path.append(key)
-        if last:
+    path: Path = ()
+    while True:
+        key, names = _next(here, path, names)
+        path = (*path, key)
+        if not names:
             here[key] = value
-        elif isinstance(here, dict):
-            if here.get(name) is None:
-                here[name] = {}
-            here = here[name]
-        else:
-            here = here[int(name)]
-    return tuple(path)
+            return path
+        if isinstance(here, dict) and here.get(str(key)) is None:
+            here[key] = {}
+        here = here[key]
+
+
+def _next(here: Any, path: Path, names: list[str]) -> tuple[str | int, list[str]]:
+    """Return the key or index that comes next, and the names that are left."""
+    if isinstance(here, list):
+        name = names[0]
+        if not name.isdecimal() or not name.isascii() or int(name[:9]) >= len(here):
+            last = f"an entry from 0 to {len(here) - 1}" if here else "no entry: it is empty"
+            raise InputError(f"expected {last} of {written(path)}, got '{name}'")
+        return int(name), names[1:]
+    if not isinstance(here, dict):
+        raise InputError(f"{written(path)} is {described(here)}, which has no '{names[0]}'")
+    for length in range(len(names), 0, -1):
+        joined = ".".join(names[:length])
+        if joined in here and (length == len(names) or here[joined] is not None or length == 1):
+            return joined, names[length:]
+    near = nearest(names[0], list(here))
+    if len(names) > 1 and near:
+        raise InputError(f"no key '{names[0]}' {f'in {written(path)}' if path else 'here'}{near}")
+    return names[0], names[1:]

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgesim.errors import InputError
-from edgesim.scenario.yaml12 import Document
+from edgesim.scenario.document import Document
 from edgesim.validation import Path, Problem, written
+
+MOST_SHOWN = 20
 
 
 class ScenarioError(InputError):
-    """A scenario is wrong; the message has one line for each problem.
+    """A scenario is wrong; the message has one line for each problem, the first twenty.
 
     Attributes:
-        problems: what is wrong, with key paths.
+        problems: all that is wrong, each ``file:line:column: key.path: what was expected``, or
+            ``--set key.path=value: …`` where a setting is wrong.
     """
 
-    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message)
-        self.problems = tuple(problems)
+    def __init__(self, found: Sequence[str]) -> None:
+        self.problems = tuple(dict.fromkeys(found))
+        shown = list(self.problems[:MOST_SHOWN])
+        if len(self.problems) > MOST_SHOWN:
+            shown.append(f"… and {len(self.problems) - MOST_SHOWN} more")
+        super().__init__("\n".join(shown))
 
 
-def scenario_error(
-    problems: Sequence[Problem], document: Document, file: str, overridden: dict[Path, str]
-) -> ScenarioError:
-    """Return the error that tells every problem where it stands, in order of the file."""
-    lines = []
+def located(
+    problems: Sequence[Problem], document: Document, file: str, overridden: Mapping[Path, str]
+) -> list[str]:
+    """Return every problem with the place where it stands, in order of the file."""
+    entries = []
     for one in problems:
-        line, column = document.position(one.path, one.at_key)
-        place = f"{file}:{line}:{column}"
-        order = (line, column)
+        place = document.position(one.path, one.at_key)
+        order = place or (0, 0)
+        title = file if place is None else f"{file}:{place[0]}:{place[1]}"
         for path, text in overridden.items():
             if one.path[: len(path)] == path:
-                place, order = f"--set {text}", (1 << 30, 0)
+                title, order = text, (1 << 60, 0)
         told = f"{written(one.path)}: {one.message}" if one.path else one.message
-        lines.append((order, f"{place}: {told}"))
-    lines.sort(key=lambda entry: entry[0])
-    texts = list(dict.fromkeys(text for _, text in lines))
-    shown = texts[:20]
-    if len(texts) > 20:
-        shown.append(f"… and {len(texts) - 20} more")
-    return ScenarioError("\n".join(shown), problems)
+        entries.append((order, f"{title}: {told}"))
+    entries.sort(key=lambda entry: entry[0])
+    return [text for _, text in entries]

@@ -1,4 +1,4 @@
-"""Reading scenario files."""
+"""Reading scenarios: files, text, and plain data."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from edgesim import units
 from edgesim.errors import InputError
-from edgesim.scenario import overrides as settings
-from edgesim.scenario.problems import ScenarioError, scenario_error
-from edgesim.scenario.resolve import Resolver
+from edgesim.scenario.document import Document, parse, plain
+from edgesim.scenario.files import read_text
+from edgesim.scenario.overrides import override
+from edgesim.scenario.problems import ScenarioError, located
+from edgesim.scenario.resolve import resolve
 from edgesim.scenario.scenario import Scenario
 from edgesim.scenario.schema import ScenarioSpec
-from edgesim.scenario.yaml12 import Document, YamlError, parse, read_text
-from edgesim.validation import Problem, described, problems
+from edgesim.scenario.sections import validate
+from edgesim.scenario.syntax import YamlError
+from edgesim.scenario.trace import read_times
+from edgesim.validation import Path as KeyPath
+from edgesim.validation import Problem, described
 
-_LARGEST_TRACE_BYTES = 256 << 20
+MOST_INLINE_TIMES = 100_000
+"""Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
 
 
 def load(path: str | Path, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
@@ -35,26 +38,39 @@ def load(path: str | Path, overrides: Sequence[str] = (), seed: int | None = Non
         InputError: the file cannot be read.
     """
     file = Path(path)
-    return load_text(
-        read_text(file), str(file), overrides, seed, name=file.stem, folder=file.parent
-    )
+    text = read_text(file)
+    return load_text(text, str(file), overrides, seed, title=file.stem, folder=file.parent)
 
 
 def load_text(
     text: str,
-    file: str = "<text>",
+    name: str = "<text>",
     overrides: Sequence[str] = (),
     seed: int | None = None,
     *,
-    name: str = "scenario",
-    folder: Path | None = None,
+    title: str = "scenario",
+    folder: str | Path = ".",
 ) -> Scenario:
-    """Read a scenario from YAML; ``file`` is what messages call it."""
+    """Read a scenario from YAML text.
+
+    Args:
+        text: of the scenario.
+        name: what messages call the text.
+        overrides: ``key.path=value`` settings.
+        seed: replaces the text's.
+        title: names the scenario unless it has a ``name``.
+        folder: that a trace file's path is relative to.
+
+    Raises:
+        ScenarioError: something is wrong.
+    """
     try:
         document = parse(text)
     except YamlError as error:
-        raise ScenarioError(f"{file}:{error}") from None
-    return _read(document, file, overrides, seed, name, folder or Path())
+        raise ScenarioError(
+            [f"{name}:{line}:{column}: {told}" for (line, column), told in error.found]
+        ) from None
+    return _read(document, name, overrides, seed, title, Path(folder))
 
 
 def from_mapping(
@@ -62,79 +78,76 @@ def from_mapping(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     *,
-    name: str = "scenario",
+    name: str = "<mapping>",
+    title: str = "scenario",
+    folder: str | Path = ".",
 ) -> Scenario:
-    """Read a scenario from plain data, such as `Scenario.document`."""
-    document = Document(copy.deepcopy(dict(mapping)))
-    return _read(document, "<mapping>", overrides, seed, name, Path())
+    """Read a scenario from plain data, such as `Scenario.document`; arguments as of `load_text`.
+
+    Raises:
+        ScenarioError: something is wrong.
+    """
+    try:
+        document = Document(plain(mapping))
+    except InputError as error:
+        raise ScenarioError([f"{name}: {error}"]) from None
+    return _read(document, name, overrides, seed, title, Path(folder))
 
 
 def _read(
     document: Document,
-    file: str,
+    name: str,
     overrides: Sequence[str],
     seed: int | None,
-    name: str,
+    title: str,
     folder: Path,
 ) -> Scenario:
     data = document.data
     if not isinstance(data, dict):
         message = f"expected a mapping with 'model', 'nodes' and more, got {described(data)}"
-        raise scenario_error([Problem((), message)], document, file, {})
-    overridden = settings.apply(data, overrides)
+        raise ScenarioError(located([Problem((), message)], document, name, {}))
+    overridden, wrong = override(data, overrides)
     if seed is not None:
         data["seed"] = seed
-    try:
-        spec = ScenarioSpec.model_validate(data)
-    except ValidationError as error:
-        found = problems(error, ScenarioSpec)
-        raise scenario_error(found, document, file, overridden) from None
+        overridden["seed",] = f"--seed {seed}"
+    validated = validate(data)
     resolved = copy.deepcopy(data)
-    resolved["name"] = spec.name or _safe(name)
-    resolved["seed"] = spec.seed
-    times_s: tuple[float, ...] = tuple(spec.traffic.times or ())
-    if spec.traffic.file is not None:
-        try:
-            times_s = _times(folder / spec.traffic.file)
-        except InputError as error:
-            found = [Problem(("traffic", "file"), str(error))]
-            raise scenario_error(found, document, file, overridden) from None
-        del resolved["traffic"]["file"]
-        resolved["traffic"]["times"] = list(times_s)
-    resolver = Resolver(spec, times_s)
-    scenario = resolver.scenario(resolved["name"], resolved)
-    if scenario is None:
-        raise scenario_error(resolver.problems, document, file, overridden)
+    times_s: tuple[float, ...] | None = None
+    problems: list[Problem] = []
+    if validated.spec is not None and "traffic" not in validated.broken:
+        times_s, problems = _times(validated.spec, resolved, folder)
+        resolved["name"] = validated.spec.name or _safe(title)
+        resolved["seed"] = validated.spec.seed
+    validated.problems.extend(problems)
+    scenario, found = resolve(validated, resolved.get("name") or _safe(title), times_s, resolved)
+    if scenario is None or wrong:
+        raise ScenarioError([*wrong, *located(found, document, name, overridden)])
     return scenario
 
 
-def _safe(name: str) -> str:
+def _times(
+    spec: ScenarioSpec, resolved: dict[str, Any], folder: Path
+) -> tuple[tuple[float, ...] | None, list[Problem]]:
+    """Return a trace's arrival times, and put them or the whole path of their file in the data."""
+    traffic = spec.traffic
+    if traffic.file is None or traffic.arrivals != "trace":
+        return None if traffic.times is None else tuple(traffic.times), []
+    path = folder / traffic.file
+    try:
+        times_s = read_times(path)
+    except InputError as error:
+        key: KeyPath = ("traffic", "file")
+        return None, [Problem(key, str(error))]
+    if len(times_s) > MOST_INLINE_TIMES:
+        resolved["traffic"]["file"] = str(path.resolve())
+    else:
+        del resolved["traffic"]["file"]
+        resolved["traffic"]["times"] = list(times_s)
+    return times_s, []
+
+
+def _safe(title: str) -> str:
     """Return a file's stem as a name that can be a file's again."""
-    kept = "".join(letter if letter.isalnum() or letter in "_-+. " else "-" for letter in name)
+    kept = "".join(letter if letter.isalnum() or letter in "_-+. " else "-" for letter in title)
     kept = kept.lstrip("-+. ")[:100]
     return kept or "scenario"
-
-
-def _times(path: Path) -> tuple[float, ...]:
-    """Return the arrival times of a trace file: one a line, seconds or with a unit; # comments."""
-    try:
-        if path.stat().st_size > _LARGEST_TRACE_BYTES:
-            raise InputError(f"{path} is larger than {_LARGEST_TRACE_BYTES:,} bytes")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: expected UTF-8 text") from None
-    times = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        entry = line.partition("#")[0].strip()
-        if not entry:
-            continue
-        try:
-            time_s = units.parse(entry, "time")
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: {error}") from None
-        if time_s < 0.0:
-            raise InputError(f"{path}:{number}: expected a time of at least 0, got {entry}")
-        times.append(time_s)
-    return tuple(times)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
 
-from edgesim.errors import InputError
+from edgesim.errors import InputError, nearest
 from edgesim.hardware import Device, Duplex, Faults, Link, Network, Node, Outage, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.schema import LinkSpec, MediumSpec, NetworkSpec, NodeSpec, WifiSpec
+from edgesim.scenario.schema_cluster import (
+    FaultsSpec,
+    LinkSpec,
+    NetworkSpec,
+    NodeSpec,
+    SwitchSpec,
+    WifiSpec,
+)
 from edgesim.validation import Path, Problem, problems
+
+MOST_NODES = 100_000
+_NETWORKS = ("switch", "wifi", "links")
 
 
 def resolve_device(
@@ -21,8 +33,7 @@ def resolve_device(
 ) -> Device | None:
     """Return a device of the catalog, or the one that an inline mapping describes."""
     if isinstance(what, str):
-        device: Device | None = findings.told(path, lambda: catalog.device(what))
-        return device
+        return findings.told(path, lambda: catalog.device(what))
     try:
         kind, spec = catalog.spec_of(what)
     except ValidationError as error:
@@ -34,86 +45,171 @@ def resolve_device(
     except InputError as error:
         findings.wrong((*path, "kind"), str(error).removeprefix("kind: "))
         return None
-    return kind.from_spec(name, spec)
+    return findings.told(path, lambda: kind.from_spec(name, spec))
 
 
 def resolve_nodes(findings: Findings, specs: Mapping[str, NodeSpec]) -> dict[str, Node]:
     """Return the nodes by name, counted ones each with its number."""
     found: dict[str, Node] = {}
+    addresses: dict[str, str] = {}
+    total = sum(spec.count or 1 for spec in specs.values())
+    if total > MOST_NODES:
+        findings.wrong(("nodes",), f"expected at most {MOST_NODES:,} nodes, got {total:,}")
+        return {}
     for name, spec in specs.items():
         path: Path = ("nodes", name)
         device = resolve_device(findings, (*path, "device"), name, spec.device)
+        _check_variability(findings, path, spec)
+        faults = _faults(findings, (*path, "faults"), spec.faults)
         names = [name] if spec.count is None else [f"{name}-{i}" for i in range(spec.count)]
-        for one in names:
-            if one in found:
-                findings.wrong(path, f"two nodes are named '{one}'")
-            elif device is not None:
-                found[one] = _node(one, device, spec)
+        reached: Sequence[str | None] = spec.address or [None] * len(names)
+        if len(reached) != len(names):
+            told = f"expected {len(names)}, one for each node, got {len(reached)}"
+            findings.wrong((*path, "address"), told)
+            reached = [None] * len(names)
+        for one, address in zip(names, reached, strict=True):
+            if address is not None and addresses.setdefault(address, one) != one:
+                told = f"'{addresses[address]}' and '{one}' have the same address, {address}"
+                findings.wrong((*path, "address"), told)
+            if one in findings.declared:
+                findings.wrong(path, f"two nodes are named '{one}'", True)
+                continue
+            findings.declared[one] = None
+            if device is not None:
+                found[one] = Node(
+                    name=one,
+                    device=device,
+                    queue=spec.queue,
+                    batch_max=spec.batch.max,
+                    batch_wait_s=spec.batch.wait,
+                    variability=spec.variability.kind,
+                    cv=spec.variability.cv or 0.0,
+                    address=address,
+                    faults=faults,
+                )
     return found
 
 
-def resolve_network(
-    findings: Findings, spec: NetworkSpec | None, nodes: list[str]
-) -> Network | None:
-    """Return the network; nodes without one talk to nobody."""
+def _check_variability(findings: Findings, path: Path, spec: NodeSpec) -> None:
+    kind, cv = spec.variability.kind, spec.variability.cv
+    if kind == "lognormal" and cv is None:
+        told = "lognormal needs 'cv', as in {kind: lognormal, cv: 0.2}"
+        findings.wrong((*path, "variability"), told)
+    if kind != "lognormal" and cv is not None:
+        findings.wrong((*path, "variability", "cv"), f"belongs to lognormal, not to {kind}", True)
+
+
+def _faults(findings: Findings, path: Path, spec: FaultsSpec | None) -> Faults | None:
     if spec is None:
-        return from_links(nodes, [])
+        return None
+    random = [key for key in ("mtbf", "mttr") if getattr(spec, key) is not None]
+    if len(random) == 1:
+        findings.wrong(path, f"'mtbf' and 'mttr' go together, got '{random[0]}' alone")
+    if bool(random) == (spec.schedule is not None):
+        came = "both" if random else "neither"
+        findings.wrong(path, f"expected 'mtbf' and 'mttr', or a 'schedule', got {came}")
+    outages = sorted(enumerate(spec.schedule or ()), key=lambda entry: entry[1].at)
+    for (_, one), (index, other) in pairwise(outages):
+        if other.at < one.at + one.duration:
+            told = f"the node is still down at {other.at:g} s from the failure at {one.at:g} s"
+            findings.wrong((*path, "schedule", index), told)
+    return Faults(
+        mtbf_s=spec.mtbf,
+        mttr_s=spec.mttr,
+        schedule=tuple(Outage(at_s=one.at, duration_s=one.duration) for _, one in outages),
+    )
+
+
+def resolve_network(
+    findings: Findings, spec: NetworkSpec | None, nodes: Mapping[str, Node]
+) -> Network | None:
+    """Return the network of all declared nodes; without a section they talk to nobody."""
+    names = list(findings.declared)
+    if spec is None:
+        return from_links(names, [])
+    given = [key for key in _NETWORKS if getattr(spec, key) is not None]
+    if len(given) != 1:
+        came = " and ".join(f"'{key}'" for key in given) or "none of them"
+        findings.wrong(("network",), f"expected one of 'switch', 'wifi' or 'links', got {came}")
+        return None
+    if spec.routes and spec.links is None:
+        findings.wrong(("network", "routes"), "belong to 'links', which are not given", True)
     if spec.switch is not None:
-        return star(nodes, duplex=Duplex(spec.switch.duplex), **_figures(spec.switch))
+        return star(names, duplex=Duplex(spec.switch.duplex), **_figures(spec.switch))
     if spec.wifi is not None:
-        return wifi(nodes, **_figures(spec.wifi))
-    return _links(findings, spec, nodes)
-
-
-def _links(findings: Findings, spec: NetworkSpec, nodes: list[str]) -> Network | None:
-    """Return a network of explicit links."""
+        return wifi(names, **_figures(spec.wifi))
     assert spec.links is not None
-    links = [
-        Link(name=name, duplex=Duplex(one.duplex), ends=one.ends, **_figures(one))
-        for name, one in spec.links.items()
-    ]
+    return _links(findings, spec, spec.links, nodes)
+
+
+def _links(
+    findings: Findings, spec: NetworkSpec, specs: Mapping[str, LinkSpec], nodes: Mapping[str, Node]
+) -> Network | None:
+    """Return a network of explicit links, each route checked where it stands."""
+    before = len(findings.problems)
+    names = list(findings.declared)
+    _check_ends(findings, specs)
+    links = {}
+    for name, one in specs.items():
+        ends = None if one.ends is None else (one.ends[0], one.ends[1])
+        link = Link(name=name, duplex=Duplex(one.duplex), ends=ends, **_figures(one))
+        path: Path = ("network", "links", name)
+        if findings.told(path, partial(from_links, names, [link])) is not None:
+            links[name] = link
+    if len(findings.problems) > before:
+        return None
     routes: dict[tuple[str, str], Sequence[str]] = {}
     for index, route in enumerate(spec.routes):
-        ends = (route.source, route.target)
-        path: Path = ("network", "routes", index)
-        if ends in routes:
-            findings.wrong(path, f"a second route from '{ends[0]}' to '{ends[1]}'")
-        routes[ends] = route.links
-        # Each by itself, so that the problem stands where it is.
-        findings.told(path, partial(from_links, nodes, links, {ends: route.links}))
-    if any(problem.path[:2] == ("network", "routes") for problem in findings.problems):
+        path = ("network", "routes", index)
+        source = findings.known_node((*path, "from"), route.source, nodes)
+        target = findings.known_node((*path, "to"), route.target, nodes)
+        if not (source and target) or _unknown_links(findings, path, route.links, specs):
+            continue
+        pair = (route.source, route.target)
+        if pair in routes:
+            findings.wrong(path, f"a second route from '{pair[0]}' to '{pair[1]}'")
+        routes[pair] = route.links
+        crossed = [links[name] for name in dict.fromkeys(route.links)]
+        findings.told(path, partial(from_links, names, crossed, {pair: route.links}))
+    if len(findings.problems) > before:
         return None
-    network: Network | None = findings.told(("network",), lambda: from_links(nodes, links, routes))
-    return network
+    return findings.told(("network",), lambda: from_links(names, list(links.values()), routes))
 
 
-def _figures(spec: MediumSpec | WifiSpec | LinkSpec) -> dict[str, Any]:
+def _unknown_links(
+    findings: Findings, path: Path, names: Sequence[str], specs: Mapping[str, LinkSpec]
+) -> bool:
+    unknown = [(index, name) for index, name in enumerate(names) if name not in specs]
+    for index, name in unknown:
+        told = f"no link is named '{name}'{nearest(name, list(specs))}"
+        findings.wrong((*path, "links", index), told)
+    return bool(unknown)
+
+
+def _check_ends(findings: Findings, specs: Mapping[str, LinkSpec]) -> None:
+    """Check the names at the ends of links; one that no other link has is no switch."""
+    met = Counter(end for one in specs.values() for end in set(one.ends or ()))
+    for name, one in specs.items():
+        for index, end in enumerate(one.ends or ()):
+            path: Path = ("network", "links", name, "ends", index)
+            if end in findings.declared or findings.validated.may_be_node(end):
+                continue
+            if not findings.stands_for_many(path, end) and met[end] == 1:
+                known = [
+                    *findings.declared,
+                    *(switch for switch, links in met.items() if links > 1),
+                ]
+                findings.wrong(
+                    path,
+                    f"no node is named '{end}', nor a switch that another link ends at"
+                    f"{nearest(end, known)}",
+                )
+
+
+def _figures(spec: SwitchSpec | WifiSpec | LinkSpec) -> dict[str, Any]:
     return {
         "bandwidth_byte_s": spec.bandwidth,
         "latency_s": spec.latency,
         "energy_per_byte_j": spec.energy_per_byte,
         "power_w": spec.power,
     }
-
-
-def _node(name: str, device: Device, spec: NodeSpec) -> Node:
-    faults = None
-    if spec.faults is not None:
-        faults = Faults(
-            mtbf_s=spec.faults.mtbf,
-            mttr_s=spec.faults.mttr,
-            schedule=tuple(
-                Outage(at_s=one.at, duration_s=one.duration) for one in spec.faults.schedule
-            ),
-        )
-    return Node(
-        name=name,
-        device=device,
-        queue=spec.queue,
-        batch_max=spec.batch.max,
-        batch_wait_s=spec.batch.wait,
-        variability=spec.variability.kind,
-        cv=spec.variability.cv or 0.0,
-        address=spec.address,
-        faults=faults,
-    )

@@ -1,30 +1,40 @@
 """A YAML 1.2 reader that remembers where everything stood.
 
-PyYAML scans and composes; scalars are resolved here by the core schema of YAML 1.2, so that ``no``
-and ``on`` are text, ``012`` is twelve, and only ``true`` and ``false`` are booleans.
+PyYAML (libyaml where it is there) scans and parses; what the events mean is decided here, by the
+core schema of YAML 1.2: ``no`` and ``on`` are text, ``012`` is twelve, ``1_000`` and ``1:30`` are
+text, and only ``true`` and ``false`` are booleans. Merge keys (``<<: *base``), which YAML 1.2 no
+longer has but files still use, are understood.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
 
-from edgesim.errors import InputError
-from edgesim.validation import Path
+from edgesim.scenario.syntax import Place, YamlError, place, syntax_error
 
-LARGEST_BYTES = 1 << 20
-_MOST_VALUES = 200_000
-_DEEPEST = 60
+MOST_VALUES = 200_000
+"""Keys, values and merged entries of one document, aliases counted as often as they stand."""
+DEEPEST = 60
+"""Mappings and lists inside each other."""
 
+_CORE = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True,
@@ -33,197 +43,213 @@ _SPECIAL = {
     **{f"{sign}{word}": float(f"{sign}inf")
        for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
 }  # fmt: skip
+_TYPES = {"null": type(None), "bool": bool, "int": int, "float": float}
+# Longer runs of digits are no figure of anything; Python refuses to convert thousands.
+_LONGEST_INTEGER = 400
 
 
-class _Composer(yaml.SafeLoader):
-    """PyYAML's scanner, parser and composer, without its ideas of what a scalar means."""
+@dataclass(slots=True)
+class Scalar:
+    """Text, and the value that it stands for."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own class attribute
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document as plain data, and the line and column (from 1) of every key and value."""
-
-    data: Any
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
-
-    def position(self, path: Path, at_key: bool = False) -> tuple[int, int]:
-        """Return where ``path`` stands, or the nearest mapping or list around it."""
-        while path:
-            places = (self.keys, self.values) if at_key else (self.values, self.keys)
-            for table in places:
-                if path in table:
-                    return table[path]
-            path, at_key = path[:-1], True
-        return self.values.get((), (1, 1))
+    place: Place
+    text: str
+    value: Any
+    plain: bool
 
 
-class YamlError(InputError):
-    """The text is no YAML 1.2; the message begins with line and column."""
+@dataclass(slots=True)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: list[Node] = field(default_factory=list)
 
 
-def read_text(path: FilePath) -> str:
-    """Return the text of a scenario file.
+@dataclass(slots=True)
+class Mapping:
+    """A mapping: where each key stands, and its value."""
 
-    Raises:
-        InputError: it does not exist, cannot be read, is empty, too large, or no UTF-8 text.
-    """
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; expected a scenario file")
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise InputError(
-                f"{path}: expected a scenario of at most {LARGEST_BYTES:,} bytes, got {size:,}"
-            )
-        with path.open("rb") as file:
-            # A pipe or a device has no size: bounded here too.
-            raw = file.read(LARGEST_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist{_neighbours(path)}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"{str(path)!r} is no file name") from None
-    if len(raw) > LARGEST_BYTES:
-        raise InputError(f"{path}: expected a scenario of at most {LARGEST_BYTES:,} bytes")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: expected UTF-8 text, got a byte {raw[error.start]:#04x} at {error.start}"
-        ) from None
-    if not text.strip():
-        raise InputError(f"{path} is empty; `edgesim init` writes a scenario to start from")
-    return text
+    place: Place
+    entries: dict[str, tuple[Place, Node]] = field(default_factory=dict)
+    merges: list[Node] = field(default_factory=list)
+    key: tuple[str, Place, bool] | None = None
+    """The key whose value comes next, and whether it merges."""
 
 
-def _neighbours(path: FilePath) -> str:
-    try:
-        found = sorted(one.name for one in path.parent.iterdir() if one.suffix in (".yaml", ".yml"))
-    except OSError:
-        return ""
-    from edgesim.errors import nearest
-
-    return nearest(path.name, found)
+Node = Scalar | Sequence | Mapping
 
 
-def parse(text: str) -> Document:
-    """Return the one document of a YAML 1.2 text.
+def resolve(text: str) -> Any:
+    """Return what a plain scalar stands for in the core schema of YAML 1.2."""
+    if text in _SPECIAL:
+        return _SPECIAL[text]
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) < _LONGEST_INTEGER else float(text)
+    for pattern, base in ((_OCTAL, 8), (_HEXADECIMAL, 16)):
+        if pattern.fullmatch(text):
+            return int(text[2:], base) if len(text) < _LONGEST_INTEGER else float("inf")
+    return float(text) if FLOAT.fullmatch(text) else text
+
+
+def compose(text: str) -> Node:
+    """Return the one document of a YAML 1.2 text as a tree whose aliases are shared nodes.
 
     Raises:
-        YamlError: the text is no YAML, has a duplicate key, a tag, an alias of itself, or is nested
-            too deeply; the message begins with line and column.
+        YamlError: the text is no YAML, holds no or several documents, or has duplicate keys, keys
+            that are no text, unknown tags or aliases, too many values or too deep ones.
     """
+    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    composer = _Composer()
     try:
-        loader = _Composer(text)
+        # Half of a surrogate pair, as in an argument that was no UTF-8, is no text.
+        text.encode()
+        loader = loader_class(text)
         try:
-            root = loader.get_single_node()
+            while loader.check_event():
+                composer.take(loader.get_event())
         finally:
             loader.dispose()
-        if root is None:
-            raise YamlError("1:1: the file holds no value, only comments")
-        return _Builder().document(root)
-    except yaml.MarkedYAMLError as error:
-        raise YamlError(_syntax(error)) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        code = error.character if isinstance(error.character, int) else ord(error.character)
-        raise YamlError(f"{line}:{column}: the character U+{code:04X} is not allowed") from None
-    except RecursionError:
-        raise YamlError("1:1: nested too deeply") from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise syntax_error(error, text, composer.errors) from None
+    if composer.root is None:
+        composer.wrong((1, 1), "the file holds no value, only comments")
+    if composer.errors:
+        raise YamlError(composer.errors)
+    assert composer.root is not None
+    return composer.root
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    place = f"{mark.line + 1}:{mark.column + 1}: " if mark else "1:1: "
-    problem = str(error.problem or error.context or "no YAML")
-    if "'\\t'" in problem:
-        return f"{place}a tab; YAML indents with spaces"
-    if "expected a single document" in f"{error.context} {problem}":
-        return f"{place}a second document begins here; expected one"
-    if "mapping values are not allowed" in problem:
-        return f"{place}a ':' where no key can be; is the line indented like its neighbours?"
-    if "<stream end>" in problem:
-        return f"{place}the file ends inside a list or mapping; is a bracket or quote left open?"
-    if "expected <block end>" in problem:
-        return f"{place}the indentation does not fit the lines above"
-    return f"{place}{problem}"
-
-
-class _Builder:
-    """Turns composed nodes into data, noting where each stood."""
+class _Composer:
+    """Builds the tree from events, one at a time: nesting costs no stack."""
 
     def __init__(self) -> None:
-        self.keys: dict[Path, tuple[int, int]] = {}
-        self.values: dict[Path, tuple[int, int]] = {}
-        self.count = 0
+        self.root: Node | None = None
+        self.errors: list[tuple[Place, str]] = []
+        self._open: list[Sequence | Mapping] = []
+        self._anchors: dict[str, Node] = {}
+        self._documents = 0
+        self._count = 0
 
-    def document(self, root: Node) -> Document:
-        return Document(self.build(root, (), ()), self.keys, self.values)
+    def wrong(self, where: Place, message: str) -> None:
+        self.errors.append((where, message))
 
-    def build(self, node: Node, path: Path, around: tuple[Node, ...]) -> Any:
-        self.values[path] = _place(node)
-        self.count += 1
-        if self.count > _MOST_VALUES:
-            raise self.error(node, "more values than a scenario can have; does an alias multiply?")
-        if node in around:
-            raise self.error(node, "an alias of something that contains it")
-        if len(around) > _DEEPEST:
-            raise self.error(node, "nested too deeply")
-        if isinstance(node, ScalarNode):
-            return self.scalar(node)
-        inside = (*around, node)
-        self.plain_tag(node, ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"))
-        if isinstance(node, SequenceNode):
-            return [self.build(one, (*path, i), inside) for i, one in enumerate(node.value)]
-        assert isinstance(node, MappingNode)
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.key(key_node)
-            if key in mapping:
-                line, _ = self.keys[(*path, key)]
-                raise self.error(key_node, f"duplicate key '{key}'; it stands on line {line} too")
-            self.keys[(*path, key)] = _place(key_node)
-            mapping[key] = self.build(value_node, (*path, key), inside)
-        return mapping
+    def take(self, event: yaml.Event) -> None:
+        match event:
+            case ScalarEvent():
+                self._named(event, self._scalar(event))
+            case SequenceStartEvent():
+                self._tag(event, "seq")
+                self._begin(event, Sequence(place(event)))
+            case MappingStartEvent():
+                self._tag(event, "map")
+                self._begin(event, Mapping(place(event)))
+            case CollectionEndEvent():
+                closed = self._open.pop()
+                if isinstance(closed, Mapping):
+                    self._merge(closed)
+            case AliasEvent():
+                self._add(self._alias(event))
+            case DocumentStartEvent():
+                self._documents += 1
+                if self._documents == 2:
+                    raise YamlError(
+                        [*self.errors, (place(event), "a second document begins; expected one")]
+                    )
 
-    def key(self, node: Node) -> str:
-        if not isinstance(node, ScalarNode):
-            raise self.error(node, "expected a key, got a list or mapping")
-        # A key is text whatever it looks like: a node may be named 5 or no.
-        return str(node.value)
+    def _named(self, event: NodeEvent, node: Node) -> None:
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        self._add(node)
 
-    def scalar(self, node: ScalarNode) -> Any:
-        text: str = node.value
-        if node.tag not in ("tag:yaml.org,2002:str", "!"):
-            self.plain_tag(node, ())
-        if node.style is not None:
-            return text
-        if text in _SPECIAL:
-            return _SPECIAL[text]
-        if _INTEGER.fullmatch(text):
-            # Python refuses to convert thousands of digits; a float of that size is infinite.
-            return int(text) if len(text) < 400 else float(text)
-        if _OCTAL.fullmatch(text):
-            return int(text[2:], 8)
-        if _HEXADECIMAL.fullmatch(text):
-            return int(text[2:], 16)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        return text
+    def _begin(self, event: NodeEvent, node: Sequence | Mapping) -> None:
+        self._named(event, node)
+        self._open.append(node)
+        if len(self._open) > DEEPEST:
+            raise YamlError([*self.errors, (node.place, "nested too deeply")])
 
-    def plain_tag(self, node: Node, allowed: tuple[str, ...]) -> None:
-        if node.tag not in allowed:
-            raise self.error(node, f"the tag {node.tag} is not supported")
+    def _alias(self, event: AliasEvent) -> Node:
+        node = self._anchors.get(event.anchor or "")
+        message = None
+        if node is None:
+            message = f"no anchor is named '{event.anchor}'"
+        elif any(node is one for one in self._open):
+            message = f"'*{event.anchor}' stands inside what it names"
+        if node is None or message is not None:
+            self.wrong(place(event), message or "")
+            return Scalar(place(event), "", None, False)
+        return node
 
-    def error(self, node: Node, message: str) -> YamlError:
-        line, column = _place(node)
-        return YamlError(f"{line}:{column}: {message}")
+    def _add(self, node: Node) -> None:
+        self._count += 1
+        self._limit(node.place)
+        if not self._open:
+            self.root = node
+            return
+        around = self._open[-1]
+        if isinstance(around, Sequence):
+            around.items.append(node)
+        elif around.key is None:
+            around.key = self._key(node)
+        else:
+            key, where, merges = around.key
+            around.key = None
+            if merges:
+                around.merges.append(node)
+            elif key in around.entries:
+                first, _ = around.entries[key][0]
+                self.wrong(where, f"duplicate key '{key}'; it stands on line {first} too")
+            else:
+                around.entries[key] = (where, node)
+
+    def _limit(self, where: Place) -> None:
+        if self._count > MOST_VALUES:
+            message = f"more than {MOST_VALUES:,} values; does an alias multiply?"
+            raise YamlError([*self.errors, (where, message)])
+
+    def _key(self, node: Node) -> tuple[str, Place, bool]:
+        if isinstance(node, Scalar):
+            # A key is text whatever it looks like: a node may be named 5 or no.
+            return node.text, node.place, node.plain and node.text == "<<"
+        self.wrong(node.place, "expected a key, got a list or mapping")
+        return f"\0{self._count}", node.place, False
+
+    def _merge(self, mapping: Mapping) -> None:
+        """Take over the entries of what ``<<`` names; own keys win, then the first named."""
+        for node in mapping.merges:
+            for source in node.items if isinstance(node, Sequence) else [node]:
+                if not isinstance(source, Mapping):
+                    self.wrong(source.place, "'<<' takes a mapping, such as an alias of one")
+                    continue
+                self._count += len(source.entries)
+                self._limit(mapping.place)
+                mapping.entries = {**source.entries, **mapping.entries}
+        mapping.merges.clear()
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
+        text = str(event.value)
+        plain = not event.style and event.tag is None
+        node = Scalar(place(event), text, text, plain)
+        tag = event.tag
+        if tag is None:
+            node.value = resolve(text) if plain else text
+        elif tag not in ("!", f"{_CORE}str"):
+            kind = tag.removeprefix(_CORE)
+            value = resolve(text)
+            if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+                value = float(text) if len(text) < _LONGEST_INTEGER else float("inf")
+            if kind not in _TYPES:
+                self.wrong(node.place, f"the tag {_written(tag)} is not supported")
+            elif type(value) is not _TYPES[kind]:
+                self.wrong(node.place, f"expected !!{kind}, got '{text[:60]}'")
+            node.value = value
+        return node
+
+    def _tag(self, event: NodeEvent, own: str) -> None:
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!", f"{_CORE}{own}"):
+            self.wrong(place(event), f"the tag {_written(tag)} is not supported")
 
 
-def _place(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+def _written(tag: str) -> str:
+    return tag.replace(_CORE, "!!")[:80]

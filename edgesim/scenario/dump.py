@@ -1,0 +1,49 @@
+"""Writing a resolved scenario, so that readers of YAML 1.1 and 1.2 take it the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from edgesim.scenario.yaml12 import FLOAT, resolve
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either version of YAML would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    quoted = not isinstance(resolve(value), str) or value == "<<"
+    style = "'" if quoted and value.isprintable() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+def _number(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    if not math.isfinite(value):
+        return yaml.SafeDumper.represent_float(dumper, value)
+    text = repr(value)
+    if "e" in text and "." not in text:
+        # YAML 1.1 reads 1e-05 as text.
+        text = text.replace("e", ".0e")
+    assert FLOAT.fullmatch(text)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
+
+
+def dump(document: Mapping[str, object]) -> str:
+    """Return a scenario's `document` as YAML that loads again to the same run."""
+    return str(
+        yaml.dump(
+            dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100,
+            default_flow_style=None,
+        )
+    )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The model of a scenario: of the catalog, or an explicit task graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import networkx as nx
+
+from edgesim.errors import nearest
+from edgesim.graph import zoo
+from edgesim.hardware import Network, Node
+from edgesim.placement import Model, Task, Transfer
+from edgesim.scenario.findings import Findings
+from edgesim.scenario.schema_model import BUILD_OPTIONS, ModelSpec, TaskSpec
+from edgesim.validation import Path
+
+
+def resolve_model(
+    findings: Findings,
+    spec: ModelSpec,
+    title: str,
+    nodes: Mapping[str, Node],
+    network: Network | None,
+) -> Model | None:
+    """Return the model.
+
+    Args:
+        findings: told what is wrong.
+        spec: the section.
+        title: of an explicit task graph.
+        nodes: that tasks are placed on.
+        network: that transfers need routes over.
+    """
+    unavailable = False
+    for key in ("artifact", "training"):
+        if getattr(spec, key) is not None:
+            unavailable = True
+            findings.wrong(("model", key), f"{_UNAVAILABLE[key]} is not available in this version; "
+                           "give the 'name' of a model of the catalog instead", True)  # fmt: skip
+    if unavailable:
+        return None
+    if (spec.name is None) == (spec.tasks is None):
+        given = "both" if spec.name is not None else "neither"
+        findings.wrong(("model",), f"expected 'name' (of the catalog) or 'tasks', got {given}")
+        return None
+    if spec.tasks is not None:
+        return _tasks(findings, spec, spec.tasks, title, nodes, network)
+    assert spec.name is not None
+    if spec.transfers:
+        findings.wrong(("model", "transfers"), "belong to 'tasks', which are not given", True)
+    return _of_catalog(findings, spec, spec.name)
+
+
+_UNAVAILABLE = {
+    "artifact": "running what `edgesim partition` wrote",
+    "training": "running a model that is yet to be trained (`edgesim partition` reads this)",
+}
+
+
+def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:
+    info = findings.told(("model", "name"), lambda: zoo.info(name))
+    if info is None:
+        return None
+    options = spec.options()
+    foreign = [key for key in options if key not in info.options]
+    for key in foreign:
+        told = f"'{name}' has no '{key}'; it takes {', '.join(info.options)}"
+        findings.wrong(("model", key), told, True)
+    if foreign:
+        return None
+    graph = findings.told(("model", "name"), lambda: zoo.build(name, **options))
+    if graph is None:
+        return None
+    width = options.get("width", info.width)
+    heads = options.get("heads", info.heads)
+    bound = dict(options)
+    if "head_width" in info.options and width and heads:
+        # A variant with fewer heads of a narrower width keeps the width of each head.
+        bound.setdefault("head_width", width // heads)
+    own_mlp_width = 4 * width if width is not None and info.mlp_width is not None else None
+    return Model(
+        name=name,
+        precision=spec.precision,
+        graph=graph,
+        rebuild=partial(zoo.build, name, **bound),
+        heads=heads,
+        width=width,
+        mlp_width=options.get("mlp_width", own_mlp_width),
+        classes=options.get("classes", info.classes),
+    )
+
+
+def _tasks(
+    findings: Findings,
+    spec: ModelSpec,
+    tasks: Mapping[str, TaskSpec],
+    title: str,
+    nodes: Mapping[str, Node],
+    network: Network | None,
+) -> Model:
+    """Return the explicit task graph as a model."""
+    for key in BUILD_OPTIONS:
+        if getattr(spec, key) is not None:
+            told = f"'{key}' belongs to a model of the catalog, not to 'tasks'"
+            findings.wrong(("model", key), told, True)
+    placed = []
+    for name, task in tasks.items():
+        _check_task(findings, name, task, spec.precision, nodes)
+        placed.append(
+            Task(
+                name=name,
+                node=task.node,
+                flop=task.flop,
+                memory_bytes=task.memory,
+                cores=task.cores,
+                priority=task.priority,
+                optional=task.optional,
+            )
+        )
+    _check_transfers(findings, spec, tasks, nodes, network)
+    transfers = [Transfer(source=one.source, target=one.target, bytes=one.bytes)
+                 for one in spec.transfers]  # fmt: skip
+    return Model(
+        name=title, precision=spec.precision, tasks=tuple(placed), transfers=tuple(transfers)
+    )
+
+
+def _check_task(
+    findings: Findings, name: str, task: TaskSpec, precision: str, nodes: Mapping[str, Node]
+) -> None:
+    path: Path = ("model", "tasks", name)
+    if not findings.known_node((*path, "node"), task.node, nodes):
+        return
+    device = nodes[task.node].device
+    if task.cores is not None and task.cores > device.cores:
+        told = f"expected at most {device.cores}, which '{task.node}' has, got {task.cores}"
+        findings.wrong((*path, "cores"), told)
+    if precision not in device.precisions():
+        findings.wrong(
+            (*path, "node"),
+            f"'{task.node}' does not compute in the model's precision, {precision}; "
+            f"it has {', '.join(device.precisions())}",
+        )
+
+
+def _check_transfers(
+    findings: Findings,
+    spec: ModelSpec,
+    tasks: Mapping[str, TaskSpec],
+    nodes: Mapping[str, Node],
+    network: Network | None,
+) -> None:
+    """Check that transfers join tasks, once each, over a route, and form no cycle."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for index, one in enumerate(spec.transfers):
+        path: Path = ("model", "transfers", index)
+        known = True
+        for key, end in (("from", one.source), ("to", one.target)):
+            if end not in tasks:
+                known = False
+                told = f"no task is named '{end}'{nearest(end, list(tasks))}"
+                findings.wrong((*path, key), told)
+        if not known:
+            continue
+        if graph.has_edge(one.source, one.target):
+            told = f"a second transfer from '{one.source}' to '{one.target}'; add up their bytes"
+            findings.wrong(path, told)
+        graph.add_edge(one.source, one.target, index=index)
+        start, end = tasks[one.source].node, tasks[one.target].node
+        reachable = network is None or network.route(start, end) is not None
+        if start in nodes and end in nodes and not reachable:
+            findings.wrong(
+                path,
+                f"node '{start}' has no route to node '{end}'; "
+                "add a link or a route between them to 'network'",
+            )
+    try:
+        circle = nx.find_cycle(graph)
+    except nx.NetworkXNoCycle:
+        return
+    names = " → ".join([*(edge[0] for edge in circle), circle[0][0]])
+    last = graph.edges[circle[-1][0], circle[-1][1]]["index"]
+    findings.wrong(("model", "transfers", last), f"tasks wait for each other: cycle {names}")

@@ -1,0 +1,99 @@
+"""What is no YAML, said with line and column and in words that help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from edgesim.errors import InputError
+
+Place = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class YamlError(InputError):
+    """The text is no YAML 1.2; the message has a line for each problem.
+
+    Attributes:
+        found: where each problem stands, and what it is.
+    """
+
+    def __init__(self, found: Sequence[tuple[Place, str]]) -> None:
+        self.found = tuple(sorted(found))
+        super().__init__("\n".join(f"{line}:{column}: {text}" for (line, column), text in found))
+
+
+def place(event: yaml.Event) -> Place:
+    """Return where an event starts."""
+    mark = event.start_mark
+    assert mark is not None
+    return mark.line + 1, mark.column + 1
+
+
+def syntax_error(
+    error: yaml.YAMLError | UnicodeError, text: str, before: Sequence[tuple[Place, str]]
+) -> YamlError:
+    """Return what PyYAML's error says, after what was found before it."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        found = _marked(error, text)
+    elif isinstance(error, UnicodeEncodeError):
+        found = (_at(text, error.start), "half of a character; expected UTF-8 text")
+    else:
+        found = _character(text)
+    return YamlError([*before, found])
+
+
+def _character(text: str) -> tuple[Place, str]:
+    """Return the first character that YAML does not allow; both readers place it differently."""
+    for index, letter in enumerate(text):
+        allowed = letter in "\t\n\r\x85" or " " <= letter <= "~" or letter >= "\xa0"
+        if not allowed or letter in "\ufffe\uffff":
+            told = f"the character U+{ord(letter):04X} is not allowed"
+            if letter == "\0":
+                told += "; is this a binary file?"
+            return _at(text, index), told
+    return (1, 1), "a character that is not allowed"
+
+
+def _at(text: str, index: int) -> Place:
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
+def _marked(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
+    mark = error.problem_mark or error.context_mark
+    lines = text.split("\n")
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    here = lines[line] if line < len(lines) else ""
+    at_end = line >= len(lines) or (not here[column:].strip() and not "".join(lines[line + 1 :]))
+    return (line + 1, column + 1), _told(error, here[column : column + 1], at_end)
+
+
+def _told(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
+    problem = str(error.problem or error.context or "no YAML")
+    context = str(error.context or "")
+    started = error.context_mark
+    begun = f" that began at {started.line + 1}:{started.column + 1}" if started else ""
+    if letter == "\t" and ("cannot start any token" in problem or "tab character" in problem):
+        return "a tab; YAML indents with spaces"
+    if "quoted scalar" in context and "end of stream" in problem:
+        return f"the file ends inside quoted text{begun}"
+    if "flow" in context and at_end:
+        return f"the file ends inside a list or mapping{begun}; is a bracket left open?"
+    if "flow sequence" in context:
+        return f"expected ',' or ']' in the list{begun}"
+    if "flow mapping" in context:
+        return f"expected ',' or '}}' in the mapping{begun}"
+    if "mapping values are not allowed" in problem:
+        return "a ':' where no key can be; is the line indented like its neighbours?"
+    if "could not find expected ':'" in problem:
+        return f"expected ':' after the key{begun}"
+    if "cannot start any token" in problem:
+        return f"text cannot begin with '{letter}'; put it in quotes"
+    if "block mapping" in context:
+        return f"expected a key of the mapping{begun}; does the indentation fit the lines above?"
+    if "block collection" in context:
+        return f"expected '-' of the list{begun}; does the indentation fit the lines above?"
+    if "incompatible YAML" in problem:
+        return "expected YAML 1.2"
+    return problem
