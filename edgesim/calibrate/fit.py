@@ -81,7 +81,8 @@ class _Problem:
         self.devices = devices
         self.processors: list[Processor] = []
         for name in devices:
-            processor = catalog.device(name)
+            # As written: what an earlier fit found must not matter.
+            processor = catalog.from_mapping(name, catalog.written(name))
             assert isinstance(processor, Processor)
             self.processors.append(processor)
         found = {precision: None for one in self.processors for precision in one.peak_flop_s}
@@ -108,11 +109,9 @@ class _Problem:
         """Return the modelled time of a row; the formula of `Processor`."""
         processor = self.processors[index]
         precision = row.published.precision
-        # Bandwidth in the catalog already has the share of the last fit in it.
-        specified = specified_bandwidth(self.devices[index])
         peak = processor.peak_flop_s[precision]
         compute_s = row.flop @ (1.0 / (peak * self.shares(unknowns, precision)))
-        memory_s = row.bytes / (specified * np.exp(unknowns[0]))
+        memory_s = row.bytes / (processor.memory_bandwidth_byte_s * np.exp(unknowns[0]))
         return float(np.maximum(compute_s, memory_s).sum() + len(row.bytes) * np.exp(unknowns[1]))
 
     def residuals(self, flat: Vector) -> Vector:
@@ -190,7 +189,8 @@ def document() -> dict[str, object]:
     """Return what is found for every device, as it stands in the catalog."""
     entries: dict[str, object] = {}
     for family in FAMILIES:
-        for name, one in fit(family).items():
+        found = fit(family)
+        for name, one in found.items():
             entries[name] = {
                 "efficiency": {
                     precision: {kind: _rounded(share) for kind, share in shares.items()}
@@ -199,6 +199,10 @@ def document() -> dict[str, object]:
                 "launch_overhead": _rounded(one.launch_overhead_s),
                 "bandwidth_share": _rounded(one.bandwidth_share),
                 "rows": dict(one.rows),
+                "family_rows": {
+                    precision: sum(other.rows.get(precision, 0) for other in found.values())
+                    for precision in one.rows
+                },
                 "family": family,
             }
     return dict(sorted(entries.items()))

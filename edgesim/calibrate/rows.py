@@ -48,7 +48,7 @@ def graph_of(published: Published) -> Graph | None:
 @cache
 def rows(device: str) -> tuple[Row, ...]:
     """Return the rows of a device whose models can be built, unfit ones included."""
-    processor = catalog.device(device)
+    processor = catalog.from_mapping(device, catalog.written(device))
     assert isinstance(processor, Processor)
     found = []
     for published in catalog.published(device):

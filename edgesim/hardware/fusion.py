@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from edgesim.graph import Graph, OpKind
+
+_CONVOLUTIONS = frozenset({OpKind.CONV, OpKind.DEPTHWISE})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Products of one operator kind in a kernel, counted for one sample.
+
+    Attributes:
+        kind: of the operators.
+        macs: multiply-accumulates.
+        depth: multiply-accumulates behind each output element, summed over the operators: how long
+            a kernel runs however many lanes the device has.
+    """
+
+    kind: OpKind
+    macs: int
+    depth: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +32,15 @@ class Kernel:
     """One or more operators launched together, counted for one sample.
 
     Attributes:
-        macs: multiply-accumulates by operator kind.
+        kind: of its first operator.
+        work: products by operator kind; empty where the kernel only moves data.
         weight_elements: read once for a batch.
         activation_elements: read from and written to memory for each sample; what passes between
             operators of the kernel stays inside.
     """
 
-    macs: tuple[tuple[OpKind, int], ...]
+    kind: OpKind
+    work: tuple[Work, ...]
     weight_elements: int
     activation_elements: int
 
@@ -28,9 +49,13 @@ class Kernel:
 def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
     """Return the kernels of a graph in execution order.
 
-    An operator whose kind is in ``fused`` joins the kernel that makes its first input, if nobody
-    else reads that input in between. A product of activations joins only after a softmax: fused
-    attention, which never writes the attention matrix.
+    An operator whose kind is in ``fused`` joins the kernel that makes its first input, if it need
+    not wait for a later kernel and can be joined at all:
+
+    - a normalisation or activation only to a convolution: batch normalisation folds into its
+      weights and ReLU into its loop, while layer normalisation needs whole rows first, and GELU
+      costs more than a comparison;
+    - a product of activations only to a softmax: fused attention, which never writes the matrix.
     """
     owner: dict[str, int] = {}
     members: list[list[str]] = []
@@ -38,12 +63,10 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
         sources = graph.predecessors(op.name)
         joined = None
         if op.kind in fused and sources:
-            first = sources[0]
-            fits = op.kind is not OpKind.ATTENTION or graph[first].kind is OpKind.SOFTMAX
-            # Joining an earlier kernel must not make it wait for a later one.
-            later = any(owner[source] > owner[first] for source in sources[1:])
-            if fits and not later:
-                joined = owner[first]
+            first = owner[sources[0]]
+            later = any(owner[source] > first for source in sources[1:])
+            if not later and _fits(graph, op.kind, members[first]):
+                joined = first
         if joined is None:
             joined = len(members)
             members.append([])
@@ -52,9 +75,18 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
     return tuple(_kernel(graph, names) for names in members)
 
 
-def _kernel(graph: Graph, names: list[str]) -> Kernel:
+def _fits(graph: Graph, kind: OpKind, members: Sequence[str]) -> bool:
+    if kind in (OpKind.NORM, OpKind.ACTIVATION):
+        return graph[members[0]].kind in _CONVOLUTIONS
+    if kind is OpKind.ATTENTION:
+        return graph[members[-1]].kind is OpKind.SOFTMAX
+    return True
+
+
+def _kernel(graph: Graph, names: Sequence[str]) -> Kernel:
     inside = set(names)
     macs: dict[OpKind, int] = {}
+    depth: dict[OpKind, float] = {}
     weights = moved = 0
     read: set[str] = set()
     for name in names:
@@ -62,6 +94,7 @@ def _kernel(graph: Graph, names: list[str]) -> Kernel:
         weights += op.params
         if op.macs:
             macs[op.kind] = macs.get(op.kind, 0) + op.macs
+            depth[op.kind] = depth.get(op.kind, 0.0) + op.macs / max(op.output_elements, 1)
         sources = graph.predecessors(name)
         if not any(source in inside for source in sources):
             moved += op.input_elements
@@ -74,4 +107,5 @@ def _kernel(graph: Graph, names: list[str]) -> Kernel:
         readers = graph.successors(name)
         if not readers or any(reader not in inside for reader in readers):
             moved += op.output_elements
-    return Kernel(tuple(macs.items()), weights, moved)
+    work = tuple(Work(kind, macs[kind], depth[kind]) for kind in macs)
+    return Kernel(graph[names[0]].kind, work, weights, moved)

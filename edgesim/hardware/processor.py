@@ -26,18 +26,26 @@ class Processor:
 
     The time of a kernel (one operator, or several that the runtime fuses) on a batch of b samples:
 
-        max(sum over kinds of FLOP x b / (peak x efficiency), bytes(b) / bandwidth) + overhead
+        max(sum over operators of FLOP x b / (peak x e(b)), bytes(b) / bandwidth) + overhead
 
-    where bytes(b) are its weights once and its activations b times. A batch thus pays for the
-    overhead and the weights once, which is why throughput grows with it until the peak is
-    reached. This is the roofline model (Williams, Waterman, Patterson, CACM 52(4), 2009) with a
-    constant for each launch.
+    where bytes(b) are its weights once and its activations b times, and an operator that writes n
+    elements a sample reaches the share of the peak
+
+        e(b) = efficiency of its kind x b n / (b n + half_saturation)
+
+    since fewer outputs than a device has lanes, times what hides their latency, leave lanes idle.
+    A batch pays for overhead, weights and idle lanes once, which is why throughput grows with it
+    until the peak or the bandwidth is reached. A kernel without products moves its bytes at its
+    kind's share of the bandwidth. This is the roofline model (Williams, Waterman, Patterson, CACM
+    52(4), 2009) with a constant for each launch and a saturating occupancy.
 
     Attributes:
         name: catalog name, or the node's.
         peak_flop_s: FLOP per second of all cores, by precision.
         cores: that tasks may share.
-        efficiency: share of the peak that is reached; 1 where nothing is said.
+        efficiency: share of the peak that is reached, for kinds without products (``norm``) of
+            the memory bandwidth; 1 where nothing is said.
+        half_saturation: output elements with which an operator reaches half of its efficiency.
         launch_overhead_s: of each kernel.
         memory_bandwidth_byte_s: of the device's memory.
         memory_capacity_bytes: for weights and activations.
@@ -51,6 +59,7 @@ class Processor:
     peak_flop_s: Mapping[str, float]
     cores: int = 1
     efficiency: Efficiency = field(default_factory=dict)
+    half_saturation: float = 0.0
     launch_overhead_s: float = 0.0
     memory_bandwidth_byte_s: float = inf
     memory_capacity_bytes: float = inf
@@ -75,6 +84,7 @@ class Processor:
             peak_flop_s={str(key): rate for key, rate in spec.peak.items()},
             cores=spec.cores,
             efficiency=spec.by_precision(),
+            half_saturation=spec.half_saturation,
             launch_overhead_s=spec.launch_overhead,
             memory_bandwidth_byte_s=spec.memory.bandwidth,
             memory_capacity_bytes=spec.memory.capacity,
@@ -99,7 +109,7 @@ class Processor:
         """Return the cost of running ``graph`` on ``batch`` samples at once.
 
         Raises:
-            InputError: the device does not compute in ``precision``.
+            InputError: the device does not compute in ``precision``, or ``batch`` is not positive.
         """
         return self._costs(graph, precision, batch)
 
@@ -109,16 +119,23 @@ class Processor:
         return lru_cache(maxsize=4096)(self._graph_cost)
 
     def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
+        if batch < 1:
+            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
         peak = self._peak(precision)
         shares = self.efficiency.get(precision, {})
         width = BYTES_PER_ELEMENT[precision]
         time_s = 0.0
         for kernel in kernels(graph, self.fused):
+            # FLOP b x (1 + half / (b n)) / peak: the last term of the sum is FLOP / n x half.
             compute_s = sum(
-                2.0 * macs * batch / (peak * shares.get(kind, 1.0)) for kind, macs in kernel.macs
+                2.0 * (batch * work.macs + self.half_saturation * work.depth)
+                / (peak * shares.get(work.kind, 1.0))
+                for work in kernel.work
             )
             moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
-            time_s += max(compute_s, moved / self.memory_bandwidth_byte_s) + self.launch_overhead_s
+            share = 1.0 if kernel.work else shares.get(kernel.kind, 1.0)
+            memory_s = moved / (self.memory_bandwidth_byte_s * share)
+            time_s += max(compute_s, memory_s) + self.launch_overhead_s
         return Cost(time_s=time_s, power_w=self.power.busy_w)
 
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:

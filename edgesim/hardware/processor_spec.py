@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
-from edgesim.quantities import Bandwidth, FlopRate, PositiveBytes, Seconds, SecondsPerByte, Watts
+from edgesim.quantities import (
+    Bandwidth,
+    FlopRate,
+    PositiveBytes,
+    PositiveSeconds,
+    Seconds,
+    SecondsPerByte,
+    Watts,
+)
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -68,14 +76,20 @@ class MessagingSpec(_Strict):
 
 
 class Published(_Strict):
-    """One published latency or throughput of a model on a device; latency is of the batch."""
+    """One published latency or throughput of a model on a device; latency is of the batch.
+
+    ``clock_ratio`` is the clock of the device that was measured over the entry's. Rows that are
+    not to ``fit`` say why in ``note``.
+    """
 
     model: str
     precision: Precision
     batch: int = Field(default=1, ge=1)
     image_size: int | None = Field(default=None, ge=1)
-    latency: Seconds | None = None
-    samples_per_s: float | None = Field(default=None, gt=0.0)
+    classes: int | None = Field(default=None, ge=1)
+    latency: PositiveSeconds | None = None
+    samples_per_s: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    clock_ratio: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
     runtime: str = ""
     source: str
     fit: bool = True
@@ -104,6 +118,7 @@ class ProcessorSpec(_Strict):
     peak: Annotated[dict[Precision, FlopRate], Field(min_length=1)]
     cores: int = Field(default=1, ge=1)
     efficiency: EfficiencySpec = Field(default_factory=dict)
+    half_saturation: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     launch_overhead: Seconds = 0.0
     memory: MemorySpec = MemorySpec()
     fused: tuple[OpKind, ...] = ()

@@ -50,6 +50,15 @@ def _fitted() -> Mapping[str, Any]:
     return found
 
 
+def _told(rows: int, family_rows: int, found: Mapping[str, Any]) -> str:
+    """Return the source of a fitted figure."""
+    if rows:
+        return f"fitted to {rows} published rows by edgesim.calibrate.fit"
+    if family_rows:
+        return f"estimate: the {found['family']} family's mean, by edgesim.calibrate.fit"
+    return "estimate: what is usual, no row of the family is published; edgesim.calibrate.fit"
+
+
 @cache
 def entry(name: str) -> Mapping[str, Any]:
     """Return a device's mapping with what was fitted to its published rows in it.
@@ -66,16 +75,9 @@ def entry(name: str) -> Mapping[str, Any]:
     memory["bandwidth"] = share * units.parse(memory["bandwidth"], "bandwidth")
     source["memory.bandwidth"] += f"; times {share}, fitted"
     for precision, count in found["rows"].items():
-        source[f"efficiency.{precision}"] = (
-            f"fitted to {count} published rows by edgesim.calibrate.fit"
-            if count
-            else f"estimate: the {found['family']} family's mean, by edgesim.calibrate.fit"
-        )
-    source["launch_overhead"] = (
-        "fitted by edgesim.calibrate.fit"
-        if any(found["rows"].values())
-        else f"estimate: the {found['family']} family's mean, by edgesim.calibrate.fit"
-    )
+        source[f"efficiency.{precision}"] = _told(count, found["family_rows"][precision], found)
+    rows, family_rows = sum(found["rows"].values()), sum(found["family_rows"].values())
+    source["launch_overhead"] = _told(rows, family_rows, found)
     return {
         **mapping,
         "memory": memory,

@@ -1,0 +1,75 @@
+"""The metrics of MLPerf Inference's four scenarios, by that benchmark's definitions.
+
+Source: mlcommons/inference_policies, inference_rules.adoc, "Scenarios": single-stream reports the
+90th percentile of latency; multi-stream the 99th of queries of 8 samples; server the queries per
+second whose 99th percentile stays within the bound; offline samples per second. A valid run has
+at least the queries and the 600 seconds listed there; fewer give the same figures, marked invalid.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.simulate.traffic import Arrivals, Traffic
+from edgesim.statistics import percentile
+
+LEAST_QUERIES = {
+    Arrivals.SINGLE_STREAM: 1024,
+    Arrivals.MULTI_STREAM: 270_336,
+    Arrivals.SERVER: 270_336,
+    Arrivals.OFFLINE: 24_576,
+}
+"""Queries of a valid run (offline: samples)."""
+
+LEAST_DURATION_S = 600.0
+
+
+def metrics(
+    traffic: Traffic, latency_s: NDArray[np.float64], failed: int, duration_s: float
+) -> dict[str, Any] | None:
+    """Return the scenario's metric and whether the run is valid; None for other traffic.
+
+    Args:
+        traffic: what was asked.
+        latency_s: of the answered queries.
+        failed: queries without an answer.
+        duration_s: from the first query to the last answer.
+    """
+    kind = traffic.arrivals
+    if kind not in LEAST_QUERIES:
+        return None
+    queries = len(latency_s) + failed
+    reasons = []
+    samples = queries * traffic.samples
+    counted, noun = (samples, "samples") if kind is Arrivals.OFFLINE else (queries, "queries")
+    if counted < LEAST_QUERIES[kind]:
+        reasons.append(f"{counted:,} {noun} of at least {LEAST_QUERIES[kind]:,}")
+    least_s = max(LEAST_DURATION_S, traffic.min_duration_s)
+    if duration_s < least_s:
+        reasons.append(f"{duration_s:,.1f} s of at least {least_s:,.0f} s")
+    if failed:
+        reasons.append(f"{failed:,} queries without an answer")
+    found: dict[str, Any] = {"scenario": kind.value, "samples_per_query": traffic.samples}
+    if not len(latency_s):
+        found |= {"metric": None, "value": None}
+    elif kind is Arrivals.SINGLE_STREAM:
+        found |= {"metric": "latency_p90_s", "value": percentile(latency_s, 0.9)}
+    elif kind is Arrivals.MULTI_STREAM:
+        found |= {"metric": "latency_p99_s", "value": percentile(latency_s, 0.99)}
+    elif kind is Arrivals.OFFLINE:
+        rate = len(latency_s) * traffic.samples / duration_s if duration_s > 0.0 else None
+        found |= {"metric": "samples_per_s", "value": rate}
+    else:
+        found |= {"metric": "scheduled_queries_per_s", "value": traffic.rate_per_s}
+    bound = traffic.latency_bound_s
+    if bound is not None and len(latency_s):
+        p99 = percentile(latency_s, 0.99)
+        found |= {"latency_p99_s": p99, "latency_bound_s": bound}
+        if p99 > bound:
+            reasons.append(f"99th percentile {p99:.4g} s above the bound of {bound:.4g} s")
+    found["valid"] = not reasons
+    found["reasons"] = reasons
+    return found

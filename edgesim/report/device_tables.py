@@ -1,0 +1,215 @@
+"""What ``edgesim devices`` prints: the catalog, or the figures, sources and errors of one."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from edgesim.calibrate.predict import predictions
+from edgesim.hardware import catalog
+from edgesim.hardware.processor import Processor
+from edgesim.report.text import count, duration, percent, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def every() -> dict[str, Any]:
+    """Return one row for each device of the catalog."""
+    rows = []
+    for name in catalog.names():
+        device, entry = catalog.device(name), catalog.entry(name)
+        known = [abs(one.error) for one in predictions(name) if one.error is not None]
+        rows.append(
+            {
+                "name": name,
+                "description": entry.get("description", ""),
+                "kind": device.kind,
+                "peak_flop_s": dict(device.peak_flop_s) if isinstance(device, Processor) else {},
+                "memory_bytes": device.memory_capacity_bytes,
+                "idle_w": device.power.idle_w,
+                "busy_w": device.power.busy_w,
+                "published_rows": len(known),
+                "median_error": median(known) if known else None,
+            }
+        )
+    return {"devices": rows}
+
+
+def one(name: str) -> dict[str, Any]:
+    """Return a device's figures with their sources, and every published figure with a prediction.
+
+    Raises:
+        InputError: no device has this name.
+    """
+    entry = catalog.entry(name)
+    sources = dict(entry["source"])
+    figures = []
+    for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
+        found = next((sources[key] for key in _prefixes(path) if key in sources), "")
+        figures.append({"figure": path, "value": value, "source": found})
+    rows = []
+    for prediction in predictions(name):
+        published = prediction.published
+        rows.append(
+            {
+                "model": published.model,
+                "precision": published.precision,
+                "batch": published.batch,
+                "runtime": published.runtime,
+                "published_s": published.latency_s,
+                "predicted_s": prediction.predicted_s,
+                "error": prediction.error,
+                "fitted": published.fit,
+                "note": published.note,
+                "source": published.source,
+            }
+        )
+    return {
+        "name": name,
+        "description": entry.get("description", ""),
+        "figures": figures,
+        "published": rows,
+    }
+
+
+_NOT_FIGURES = ("kind", "description", "source", "published")
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [
+            leaf
+            for key, inside in value.items()
+            for leaf in _leaves(inside, f"{path}.{key}" if path else str(key))
+        ]
+    return [(path, value)]
+
+
+def _prefixes(path: str) -> list[str]:
+    """Return a key path and the paths around it, the nearest first."""
+    keys = path.split(".")
+    return [".".join(keys[:length]) for length in range(len(keys), 0, -1)]
+
+
+def show(document: dict[str, Any], console: Console) -> None:
+    """Print what `every` or `one` returned."""
+    if "devices" in document:
+        _show_every(document, console)
+    else:
+        _show_one(document, console)
+
+
+def _show_every(document: dict[str, Any], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column("device", no_wrap=True)
+    for heading in ("fp32 FLOP/s", "memory", "idle", "busy", "rows", "error"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in document["devices"]:
+        peak = row["peak_flop_s"].get("fp32")
+        error = row["median_error"]
+        table.add_row(
+            row["name"],
+            "" if peak is None else count(peak),
+            size(row["memory_bytes"]),
+            f"{row['idle_w']:g} W",
+            f"{row['busy_w']:g} W",
+            str(row["published_rows"]),
+            "" if error is None else percent(error),
+        )
+    console.print(table)
+    console.print(
+        "rows: published times that the model predicts, most of which it was fitted to; "
+        "`python -m edgesim.calibrate.fit` tells the error on models that it was not fitted to. "
+        "One MAC is two FLOP.",
+        style="dim",
+    )
+
+
+class _References:
+    """Sources as numbers, each told once below the tables."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, source: str) -> str:
+        """Return the number of a source."""
+        return str(self._numbers.setdefault(source, len(self._numbers) + 1)) if source else ""
+
+    def show(self, console: Console) -> None:
+        """Print all sources with their numbers."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, padding=(0, 1))
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for source, number in self._numbers.items():
+            table.add_row(str(number), escape(source))
+        console.print("[bold]Sources[/]")
+        console.print(table)
+
+
+def _show_one(document: dict[str, Any], console: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    references = _References()
+    console.print(f"[bold]{document['name']}[/]  {escape(document['description'])}")
+    table = Table(box=None)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("source", justify="right", no_wrap=True)
+    for figure in document["figures"]:
+        table.add_row(
+            figure["figure"],
+            _value(figure["figure"], figure["value"]),
+            references.number(figure["source"]),
+        )
+    console.print(table)
+    if document["published"]:
+        console.print(_predictions(document, references))
+        known = [abs(row["error"]) for row in document["published"] if row["error"] is not None]
+        if known:
+            console.print(
+                f"Median error {percent(median(known))} of {len(known)} rows; * was not fitted to."
+            )
+    else:
+        console.print("No published latency or throughput of this device is known.")
+    references.show(console)
+
+
+def _predictions(document: dict[str, Any], references: _References) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Published and predicted time of a batch", title_justify="left", box=None)
+    table.add_column("model", overflow="fold")
+    table.add_column("precision", no_wrap=True)
+    for heading in ("batch", "published", "predicted", "error", "source"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in document["published"]:
+        error = row["error"]
+        source = "; ".join(one for one in (row["runtime"], row["source"], row["note"]) if one)
+        table.add_row(
+            row["model"] if row["fitted"] else f"{row['model']} *",
+            row["precision"],
+            str(row["batch"]),
+            duration(row["published_s"]),
+            "no builder" if error is None else duration(row["predicted_s"]),
+            "" if error is None else f"{100 * error:+.1f} %",
+            references.number(source),
+        )
+    return table
+
+
+def _value(path: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, float) and path == "memory.bandwidth":
+        return f"{value / 1e9:.3g} GB/s"
+    if isinstance(value, float) and path == "launch_overhead":
+        return duration(value)
+    return str(value)

@@ -1,0 +1,162 @@
+"""The result folder: written whole under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.report import tables_csv
+from edgesim.report.html import page
+from edgesim.report.trace_event import trace_json
+from edgesim.result import Result
+
+SUMMARY = "summary.json"
+FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", "scenario.yaml", "report.html")
+
+
+def prepare(directory: Path) -> None:
+    """Check, before a run, that its result can be written to ``directory``.
+
+    Raises:
+        InputError: something else stands there.
+        EdgesimError: its parent cannot be made or written to.
+    """
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise InputError(f"{directory} is no folder; name another with --out")
+    if directory.is_dir() and not _ours(directory):
+        raise InputError(
+            f"{directory} holds files that are no result; name another folder with --out"
+        )
+    with _told(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory.parent, os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13))
+
+
+def _ours(directory: Path) -> bool:
+    present = {entry.name for entry in directory.iterdir()}
+    return not present or (SUMMARY in present and present <= set(FILES))
+
+
+def write(result: Result, directory: Path) -> Path:
+    """Write the files of a result; return the folder.
+
+    An older result there is replaced once the new one is whole.
+
+    Raises:
+        InputError: something else stands there.
+        EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
+    """
+    prepare(directory)
+    with _told(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            for name, make in _files(result).items():
+                path = temporary / name
+                path.write_text(make(), encoding="utf-8", newline="\n")
+            temporary.chmod(0o755)
+            _replace(temporary, directory)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return directory
+
+
+def _files(result: Result) -> dict[str, Callable[[], str]]:
+    recording = result.recordings[0]
+    return {
+        "requests.csv": lambda: tables_csv.requests(result.recordings),
+        "tasks.csv": lambda: tables_csv.tasks(recording),
+        "trace.json": lambda: trace_json(recording, result.scenario.cluster),
+        "scenario.yaml": lambda: _yaml(result.scenario.document),
+        "report.html": lambda: page(
+            result.summary, tables_csv.latency_column(result.recordings), recording.spans
+        ),
+        SUMMARY: lambda: json.dumps(result.summary, indent=2, allow_nan=False) + "\n",
+    }
+
+
+def _yaml(document: Mapping[str, object]) -> str:
+    import yaml
+
+    return yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _replace(temporary: Path, directory: Path) -> None:
+    """Put ``temporary`` in the place of ``directory``; the old one goes only then."""
+    if not directory.exists():
+        temporary.rename(directory)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    directory.rename(old / "old")
+    try:
+        temporary.rename(directory)
+    except OSError:
+        (old / "old").rename(directory)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(directory: Path) -> Any:
+    try:
+        yield
+    except OSError as error:
+        raise EdgesimError(
+            f"cannot write the result to {directory}: {error.strerror or error}"
+        ) from None
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """Return the summary of a result folder.
+
+    Raises:
+        InputError: it is none, or of another version of the schema.
+    """
+    path = directory / SUMMARY
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{directory} is no result folder: {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is no JSON") from None
+    if not isinstance(summary, dict) or summary.get("schema") != 1:
+        raise InputError(f"{path}: expected a summary of schema 1")
+    return summary
+
+
+def rewrite_report(directory: Path) -> Path:
+    """Write ``report.html`` anew from the other files of a result folder; return its path.
+
+    Raises:
+        InputError: the folder is no result, or one of its files is damaged.
+        EdgesimError: the page cannot be written.
+    """
+    from edgesim.report.files import write_text
+
+    summary = read_summary(directory)
+    latency = tables_csv.read_latency(directory / "requests.csv")
+    spans = tables_csv.read_spans(directory / "tasks.csv")
+    path = directory / "report.html"
+    try:
+        text = page(summary, latency, spans)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{directory / SUMMARY}: not a whole summary ({error!r})") from None
+    write_text(path, text)
+    return path

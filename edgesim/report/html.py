@@ -1,0 +1,217 @@
+"""The page of a result: self-contained, light and dark, no script and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.report.svg import distribution, shares, timeline
+from edgesim.report.text import digits, duration, half_width, joules, percent, rate, size
+from edgesim.simulate import Span
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --dim: #5b6675; --paper: #ffffff;
+  --line: #d9dee5; --card: #f5f7fa; --queue: #e0a526; --compute: #2f6fd0; --transfer: #2a9d78;
+  --fusion: #a04bbd; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --dim: #9aa6b5; --paper: #14181f;
+  --line: #323a46; --card: #1d232c; --queue: #e8b84a; --compute: #6ba1f0; --transfer: #4cc29b;
+  --fusion: #c583dc; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 4rem; background: var(--paper);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
+h2 { margin: 2.2rem 0 .6rem; font-size: 1.15rem; }
+.dim { color: var(--dim); }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem;
+  margin-top: 1.2rem; }
+.card { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
+.card b { display: block; font-size: 1.35rem; font-weight: 650; white-space: nowrap; }
+.warning { background: #fff3d6; color: #5c4300; border-radius: .5rem; padding: .6rem .9rem;
+  margin-top: 1rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+th { color: var(--dim); font-weight: 500; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+svg { display: block; width: 100%; height: auto; }
+svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
+svg .dim { fill: var(--dim); }
+svg .axis { stroke: var(--line); }
+.queue { fill: var(--queue); } .compute { fill: var(--compute); }
+.transfer { fill: var(--transfer); } .fusion { fill: var(--fusion); }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .4rem 0 0; padding: 0;
+  list-style: none; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
+  margin-right: .4rem; vertical-align: -.05rem; }
+""".strip()
+
+_MOST_ROWS = 50
+
+
+def page(summary: Mapping[str, Any], latency_s: NDArray[np.float64], spans: Sequence[Span]) -> str:
+    """Return the page of a result as HTML.
+
+    Args:
+        summary: as in ``summary.json``.
+        latency_s: of every answered request.
+        spans: tasks and transfers of the first requests.
+    """
+    name = escape(str(summary["name"]))
+    body = [
+        f"<h1>{name}</h1>",
+        f'<div class="dim">{_subtitle(summary)}</div>',
+        _cards(summary),
+        *(f'<div class="warning">{escape(text)}</div>' for text in summary["warnings"]),
+    ]
+    if len(latency_s):
+        body += [
+            "<h2>Latency</h2>",
+            distribution(latency_s, summary["latency_s"]),
+            _latency_table(summary),
+            "<h2>Where a request's time goes</h2>",
+            shares(summary["breakdown_s"]),
+            _legend(summary),
+        ]
+    body += ["<h2>Nodes</h2>", _node_table(summary)]
+    if summary["links"]:
+        body += ["<h2>Links</h2>", _link_table(summary)]
+    if summary["baselines"]:
+        body += ["<h2>Beside the whole model on one device</h2>", _baseline_table(summary)]
+    if spans:
+        body += ["<h2>The first requests</h2>", timeline(spans)]
+    versions = ", ".join(f"{key} {value}" for key, value in summary["versions"].items())
+    body.append(f'<p class="dim">seed {summary["seed"]}, {escape(versions)}</p>')
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name} · edgesim</title><style>{_STYLE}</style></head><body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _subtitle(summary: Mapping[str, Any]) -> str:
+    plan, requests = summary["plan"], summary["requests"]
+    told = [
+        escape(str(plan["strategy"])),
+        escape(str(plan["precision"])),
+        f"{requests['offered']:,} requests",
+        f"{duration(summary['simulated_s'])} simulated",
+    ]
+    if requests["degraded"]:
+        told.append(f"{requests['degraded']:,} degraded")
+    if requests["failed"]:
+        told.append(f"{requests['failed']:,} failed")
+    return " · ".join(told)
+
+
+def _cards(summary: Mapping[str, Any]) -> str:
+    latency, energy = summary["latency_s"], summary["energy_j"]
+    cards = [
+        ("median latency", duration(latency["p50"])),
+        ("99th percentile", duration(latency["p99"])),
+        ("throughput", rate(summary["throughput_per_s"])),
+        ("energy a request", joules(energy["per_request"])),
+        (f"bottleneck {escape(str(summary['plan']['bottleneck']))}",
+         f"{rate(summary['plan']['capacity_per_s'])}"),
+    ]  # fmt: skip
+    inside = "".join(f'<div class="card"><b>{value}</b>{label}</div>' for label, value in cards)
+    return f'<div class="cards">{inside}</div>'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], more: str = "") -> str:
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    rest = f'<tr><td class="dim" colspan="{len(head)}">{more}</td></tr>' if more else ""
+    return f'<div class="wide"><table><tr>{top}</tr>{lines}{rest}</table></div>'
+
+
+def _latency_table(summary: Mapping[str, Any]) -> str:
+    latency, intervals = summary["latency_s"], summary["confidence_95"]
+    rows = [["", *(duration(value) for value in latency.values())]]
+    halves = [intervals.get(name) for name in latency]
+    if any(halves):
+        rows.append(
+            [
+                "± (95 %)",
+                *("" if one is None else duration(half_width(one)) for one in halves),
+            ]
+        )
+    return _table(["", *latency], rows)
+
+
+def _legend(summary: Mapping[str, Any]) -> str:
+    mean = summary["latency_s"]["mean"]
+    entries = "".join(
+        f'<li><i style="background: var(--{part})"></i>{part} {duration(value)} '
+        f'<span class="dim">{percent(value / mean)}</span></li>'
+        for part, value in summary["breakdown_s"].items()
+    )
+    return f'<ul class="legend">{entries}</ul>'
+
+
+def _node_table(summary: Mapping[str, Any]) -> str:
+    ranked = sorted(summary["nodes"].items(), key=lambda entry: -entry[1]["utilization"])
+    shown = list(summary["nodes"].items()) if len(ranked) <= _MOST_ROWS else ranked[:_MOST_ROWS]
+    rows = []
+    for name, node in shown:
+        capacity = node["memory_capacity_bytes"]
+        held = size(node["memory_bytes"])
+        rows.append([
+            escape(name), escape(str(node["device"])), percent(node["utilization"]),
+            joules(node["energy_j"]), held if capacity is None else f"{held} of {size(capacity)}",
+            f"{node['max_queue']:,}",
+        ])  # fmt: skip
+    hidden = len(ranked) - len(shown)
+    more = f"… {hidden:,} more nodes, less busy" if hidden else ""
+    return _table(["node", "device", "busy", "energy", "memory", "longest queue"], rows, more)
+
+
+def _link_table(summary: Mapping[str, Any]) -> str:
+    ranked = sorted(summary["links"].items(), key=lambda entry: -entry[1]["utilization"])
+    shown = list(summary["links"].items()) if len(ranked) <= _MOST_ROWS else ranked[:_MOST_ROWS]
+    rows = [[escape(name), size(one["bytes"]), percent(one["utilization"])] for name, one in shown]
+    hidden = len(ranked) - len(shown)
+    more = f"… {hidden:,} more links, less busy" if hidden else ""
+    return _table(["link", "carried", "busy"], rows, more)
+
+
+def _baseline_table(summary: Mapping[str, Any]) -> str:
+    energy = summary["energy_j"]["per_request"]
+    capacity = summary["plan"]["capacity_per_s"]
+    mean = duration(summary["latency_s"]["mean"])
+    rows = [["this cluster", mean, "1", joules(energy), "1", rate(capacity)]]
+    for name, row in summary["baselines"].items():
+        label = escape(f"{name}, {row['precision']}")
+        if row.get("misfit_bytes"):
+            rows.append([label, f"lacks {size(row['misfit_bytes'])}", "", "", "", ""])
+            continue
+        unloaded = row["unloaded_latency_s"]
+        fine = row["settled"]
+        rows.append([
+            label, duration(row["latency_s"]) if fine else "overloaded",
+            _times(row["speedup"]) if fine else "-", joules(row["energy_j_per_request"]),
+            _times(row["energy_ratio"]), rate(1.0 / unloaded if unloaded else None),
+        ])  # fmt: skip
+        best = row.get("best_batch")
+        if best and best["batch"] > 1:
+            rows.append([
+                f'<span class="dim">&emsp;batch {best["batch"]}, always busy</span>',
+                duration(best["latency_s"]), "", joules(best["energy_j_per_request"]), "",
+                rate(best["throughput_per_s"]),
+            ])  # fmt: skip
+    note = (
+        '<p class="dim">Speed-up and energy: the device over the cluster under the same traffic; '
+        "above 1 the cluster is better.</p>"
+    )
+    head = ["", "mean latency", "speed-up", "energy a request", "energy", "at most"]
+    return _table(head, rows) + note
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{digits(ratio)}×"

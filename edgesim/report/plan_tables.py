@@ -1,0 +1,147 @@
+"""What ``edgesim check`` prints: the plan, whether it fits, and what bounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from edgesim.placement import Plan
+from edgesim.placement.bottleneck import Bottleneck, bottleneck, task_s
+from edgesim.report.text import count, duration, percent, rate, size
+from edgesim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST_ROWS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A scenario, its plan, and the plan's bounds."""
+
+    scenario: Scenario
+    plan: Plan
+    bounds: Bottleneck
+
+    def document(self) -> dict[str, Any]:
+        """Return what was found as plain data."""
+        capacity = self.bounds.capacity_per_s
+        return {
+            "name": self.scenario.name,
+            "strategy": self.plan.strategy,
+            "precision": self.plan.precision,
+            "details": dict(self.plan.details),
+            "tasks": [row.__dict__ for row in _rows(self)],
+            "transfers": [
+                {"branch": number, "from": one.source, "to": one.target, "bytes": one.bytes}
+                for number, branch in enumerate(self.plan.branches)
+                for one in branch.transfers
+            ],
+            "memory": {
+                name: {"bytes": held, "capacity_bytes": _finite(self.capacity_bytes(name))}
+                for name, held in self.plan.memory_bytes().items()
+            },
+            "bottleneck": self.bounds.resource,
+            "capacity_per_s": _finite(capacity),
+            "unloaded_latency_s": self.bounds.latency_s,
+            "overloaded": self.overloaded,
+        }
+
+    def capacity_bytes(self, node: str) -> float:
+        """Return the memory of a node."""
+        return self.scenario.cluster.nodes[node].device.memory_capacity_bytes
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether more is asked than the plan can serve."""
+        asked = self.scenario.traffic.rate_per_s
+        return asked is not None and asked >= self.bounds.capacity_per_s
+
+
+@dataclass(frozen=True)
+class _Row:
+    branch: int
+    task: str
+    node: str
+    device: str
+    kind: str
+    classes: list[int]
+    macs: float
+    memory_bytes: float
+    time_s: float
+
+
+def examine(scenario: Scenario, plan: Plan) -> Checked:
+    """Return a plan with its bounds."""
+    return Checked(scenario, plan, bottleneck(plan, scenario.cluster, scenario.traffic.samples))
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def _rows(checked: Checked) -> list[_Row]:
+    nodes = checked.scenario.cluster.nodes
+    samples = checked.scenario.traffic.samples
+    return [
+        _Row(
+            branch=number,
+            task=task.name,
+            node=task.node,
+            device=nodes[task.node].device.name,
+            kind=task.kind,
+            classes=list(task.classes),
+            macs=float(task.graph.macs) if task.graph is not None else task.flop / 2,
+            memory_bytes=task.memory_bytes,
+            time_s=task_s(task, nodes[task.node], checked.plan.precision, samples),
+        )
+        for number, branch in enumerate(checked.plan.branches)
+        for task in branch.tasks
+    ]
+
+
+def show(checked: Checked, console: Console) -> None:
+    """Print a checked plan."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    plan, bounds = checked.plan, checked.bounds
+    console.print(
+        f"[bold]{escape(checked.scenario.name)}[/]  is valid: {plan.strategy}, {plan.precision}"
+    )
+    rows = _rows(checked)
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("task", "node", "device"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("MAC", "memory", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows[:_MOST_ROWS]:
+        held = size(row.memory_bytes)
+        table.add_row(
+            escape(row.task), escape(row.node), escape(row.device), count(row.macs), held,
+            duration(row.time_s),
+        )  # fmt: skip
+    if len(rows) > _MOST_ROWS:
+        table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", style="dim")
+    console.print(table)
+    memory = plan.memory_bytes()
+    fullest = max(
+        memory, key=lambda name: memory[name] / checked.capacity_bytes(name), default=None
+    )
+    if fullest is not None and isfinite(checked.capacity_bytes(fullest)):
+        share = memory[fullest] / checked.capacity_bytes(fullest)
+        console.print(
+            f"Memory fits; fullest is {escape(fullest)}, with {size(memory[fullest])} of "
+            f"{size(checked.capacity_bytes(fullest))} ({percent(share)})."
+        )
+    console.print(
+        f"Bounded by {escape(bounds.resource)}: at most {rate(bounds.capacity_per_s)}; "
+        f"one request alone takes {duration(bounds.latency_s)}."
+    )
+    if checked.overloaded:
+        console.print(
+            f"[yellow]warning:[/] {rate(checked.scenario.traffic.rate_per_s)} is asked: "
+            "overloaded, the queue will grow as long as the run lasts"
+        )

@@ -1,0 +1,124 @@
+"""``requests.csv`` and ``tasks.csv``: one line a request, one a task or transfer."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.errors import InputError
+from edgesim.simulate import Outcome, Recording, Span
+
+_OUTCOMES = {
+    Outcome.UNFINISHED: "unfinished",
+    Outcome.COMPLETED: "completed",
+    Outcome.DEGRADED: "degraded",
+    Outcome.FAILED: "failed",
+}
+REQUESTS = (
+    "replication", "request", "arrival_s", "latency_s", "queue_s", "compute_s", "transfer_s",
+    "fusion_s", "outcome",
+)  # fmt: skip
+TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "target")
+
+
+def requests(recordings: Sequence[Recording]) -> str:
+    """Return ``requests.csv``; times with all their digits, empty where there is no answer."""
+    lines = [",".join(REQUESTS)]
+    names = {int(key): name for key, name in _OUTCOMES.items()}
+    for number, recording in enumerate(recordings):
+        parts = [recording.breakdown_s[part].tolist() for part in
+                 ("queue", "compute", "transfer", "fusion")]  # fmt: skip
+        columns = zip(
+            recording.arrival_s.tolist(),
+            recording.latency_s.tolist(),
+            *parts,
+            recording.outcome.tolist(),
+            strict=True,
+        )
+        for index, (arrival, latency, queue, compute, transfer, fusion, outcome) in enumerate(
+            columns
+        ):
+            if latency == latency:  # not NaN
+                times = f"{latency!r},{queue!r},{compute!r},{transfer!r},{fusion!r}"
+            else:
+                times = ",,,,"
+            lines.append(f"{number},{index},{arrival!r},{times},{names[outcome]}")
+    return "\n".join(lines) + "\n"
+
+
+def tasks(recording: Recording) -> str:
+    """Return ``tasks.csv``: the spans of the first requests, by request and start."""
+    lines = [",".join(TASKS)]
+    ordered = sorted(recording.spans, key=lambda span: (span.request, span.start_s, span.end_s))
+    for span in ordered:
+        task, node, target = (_field(text) for text in (span.task, span.node, span.target))
+        lines.append(
+            f"{span.request},{task},{node},{span.kind},{span.start_s!r},{span.end_s!r},"
+            f"{span.joules!r},{target}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def _field(text: str) -> str:
+    if any(letter in text for letter in ',"\n\r'):
+        doubled = text.replace('"', '""')
+        return f'"{doubled}"'
+    return text
+
+
+def latency_column(recordings: Sequence[Recording]) -> NDArray[np.float64]:
+    """Return the latencies of all answered requests."""
+    values: NDArray[np.float64] = np.concatenate([one.latency_s for one in recordings])
+    return values[np.isfinite(values)]
+
+
+def read_latency(path: Path) -> NDArray[np.float64]:
+    """Return the latencies in a ``requests.csv``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    values = [row["latency_s"] for row in _rows(path, REQUESTS)]
+    try:
+        return np.array([float(value) for value in values if value])
+    except ValueError:
+        raise InputError(f"{path} is damaged: a latency is no number") from None
+
+
+def read_spans(path: Path) -> tuple[Span, ...]:
+    """Return the spans in a ``tasks.csv``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        return tuple(
+            Span(
+                int(row["request"]), row["task"], row["node"], row["target"], row["kind"],
+                float(row["start_s"]), float(row["end_s"]), float(row["joules"]),
+            )
+            for row in _rows(path, TASKS)
+        )  # fmt: skip
+    except ValueError:
+        raise InputError(f"{path} is damaged: a time is no number") from None
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            names = tuple(reader.fieldnames or ())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(f"{path} is damaged: no CSV") from None
+    if names != columns or any(None in row.values() or None in row for row in rows):
+        raise InputError(f"{path} is damaged: expected the columns {', '.join(columns)}")
+    return rows

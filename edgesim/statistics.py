@@ -1,0 +1,133 @@
+"""Statistics of latencies: percentiles, batch-means intervals, and whether a queue settled.
+
+Intervals are by batch means (Law, Simulation Modeling and Analysis, chapter 9): the series is cut
+into 20 consecutive batches, the statistic is taken of each, and Student's t over the batches gives
+the interval. Latencies of neighbouring requests are correlated; those of long batches hardly are.
+A percentile is only given an interval where a batch holds at least ten requests beyond it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+BATCHES = 20
+_LEAST_BEYOND = 10
+
+# Student's t, two-sided 95 %, for 1 to 30 degrees of freedom; beyond, see `t95`.
+_T95 = (
+    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
+    2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
+    2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
+)  # fmt: skip
+_Z95 = 1.959964
+
+
+class Interval(NamedTuple):
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+def t95(degrees: int) -> float:
+    """Return the two-sided 95 % quantile of Student's t.
+
+    Beyond 30 degrees of freedom by the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5),
+    good to 1e-5 there; scipy would take half a second to import.
+    """
+    if degrees <= len(_T95):
+        return _T95[degrees - 1]
+    z = _Z95
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / degrees + second / degrees**2
+
+
+def interval(estimates: Sequence[float] | Values) -> Interval | None:
+    """Return the 95 % interval of the mean of independent estimates; None for fewer than two."""
+    values = np.asarray(estimates, dtype=np.float64)
+    if len(values) < 2:
+        return None
+    half = t95(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    mean = float(values.mean())
+    return Interval(mean - half, mean + half)
+
+
+def batch_means(values: Values, statistic: Callable[[Values], float]) -> Interval | None:
+    """Return the batch-means interval of a statistic of a stationary series.
+
+    None where a batch would hold fewer than 10 values. The interval is centred on the mean of the
+    batches' statistics, which for a percentile may differ a little from that of the whole series.
+    """
+    size = len(values) // BATCHES
+    if size < _LEAST_BEYOND:
+        return None
+    # What does not fill a batch is left out at the beginning, where a start-up is.
+    batches = values[len(values) - size * BATCHES :].reshape(BATCHES, size)
+    return interval([statistic(batch) for batch in batches])
+
+
+def percentile(values: Values, share: float) -> float:
+    """Return the smallest value that at least ``share`` of all do not exceed."""
+    rank = max(1, math.ceil(share * len(values) - 1e-9))
+    return float(np.partition(values, rank - 1)[rank - 1])
+
+
+def latency_summary(values: Values) -> dict[str, float | None]:
+    """Return mean, percentiles and maximum; None each where there is no value."""
+    names = ("mean", *PERCENTILES, "max")
+    if not len(values):
+        return dict.fromkeys(names)
+    ordered = np.sort(values)
+    found: dict[str, float | None] = {"mean": float(values.mean())}
+    for name, share in PERCENTILES.items():
+        found[name] = float(ordered[max(1, math.ceil(share * len(values) - 1e-9)) - 1])
+    found["max"] = float(ordered[-1])
+    return found
+
+
+def latency_intervals(runs: Sequence[Values]) -> dict[str, Interval | None]:
+    """Return 95 % intervals of the mean and of every percentile.
+
+    One run: by batch means. Several independent ones: over the runs.
+    """
+    statistics: dict[str, Callable[[Values], float]] = {"mean": lambda values: float(values.mean())}
+    for name, share in PERCENTILES.items():
+        statistics[name] = lambda values, share=share: percentile(values, share)  # type: ignore[misc]
+    found: dict[str, Interval | None] = {}
+    for name, statistic in statistics.items():
+        beyond = 1.0 - PERCENTILES.get(name, 0.5)
+        if len(runs) > 1:
+            enough = all(len(run) * beyond >= 1 for run in runs)
+            found[name] = interval([statistic(run) for run in runs]) if enough else None
+        else:
+            enough = len(runs[0]) / BATCHES * beyond >= _LEAST_BEYOND
+            found[name] = batch_means(runs[0], statistic) if enough else None
+    return found
+
+
+def settled(values: Values) -> bool:
+    """Whether latencies, in order of arrival, show no upward trend.
+
+    The means of the batches are compared with their order by the Mann-Kendall test (Mann,
+    Econometrica 13, 1945), one-sided at about 0.1 %, and their last third must exceed their
+    middle third by half: a queue that grows without bound does both, one that fluctuates seldom.
+    """
+    size = len(values) // BATCHES
+    if size < _LEAST_BEYOND:
+        return True
+    means = values[len(values) - size * BATCHES :].reshape(BATCHES, size).mean(axis=1)
+    pairs = np.sign(means[None, :] - means[:, None])
+    score = float(np.triu(pairs, 1).sum())
+    variance = BATCHES * (BATCHES - 1) * (2 * BATCHES + 5) / 18
+    third = BATCHES // 3
+    grew = float(means[-third:].mean()) > 1.5 * float(means[third : 2 * third].mean())
+    return not (score / math.sqrt(variance) > 3.09 and grew)
