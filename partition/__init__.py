@@ -4,8 +4,8 @@ from partition.artifact import Artifact, load_artifact, load_part, read_manifest
 from partition.config import ViTConfig, preset, scaled
 from partition.errors import InfeasibleError, InputError, PartitionError
 from partition.model import VisionTransformer
+from partition.pipeline import run
 from partition.recipe import Recipe
-from partition.run import run
 from partition.weights import load_vit, save_vit
 
 __all__ = [

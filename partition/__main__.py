@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from partition.errors import PartitionError
+from partition.pipeline import run
 from partition.progress import ConsoleProgress, silent
-from partition.run import run
 from partition.scenario import load_recipe
 
 

@@ -131,7 +131,24 @@ def _replace(building: Path, folder: Path) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of an artifact, its hash and the presence of its files checked.
 
-    This reads no weights and is enough to simulate the artifact.
+    This reads no weights and is enough to simulate the artifact. Its keys:
+
+    - ``name``, ``seed``, ``recipe`` (see :class:`~partition.recipe.Recipe`), ``versions``;
+    - ``data``: ``name``, ``classes`` (names by label), ``images`` (how many, by split), and what
+      makes inputs of images: ``image`` (side), ``channels``, ``mean``, ``std``;
+    - ``unsplit``: ``config`` (see :class:`~partition.config.ViTConfig`), ``parameters``, ``bytes``
+      and ``macs``, ``accuracy``, ``worst_class``, ``worst_class_accuracy``, ``class_accuracies``;
+    - ``parts``, a list: ``file``, ``classes`` (labels by output), ``class_names``, ``other``,
+      ``heads_kept``, ``device`` or null, ``accuracy`` at its own task, ``training``, and shape and
+      cost as above with ``feature_bytes``, what it sends to the fusion for one image;
+    - ``fusion``: ``file``, ``widths`` of its layers, ``part_widths``, cost and accuracies as above;
+    - ``survivors``: ``accuracy`` of the fusion by which parts are there (``"1011"`` lacks part 1),
+      and whether every subset is ``exhaustive``-ly listed;
+    - ``fit``: the exact and the greedy assignment and their ``gap``, or null without devices;
+    - ``files``: SHA-256 by file name, and ``sha256`` of the manifest without that key.
+
+    Accuracies are on the test images, 0 to 1; bytes are of fp32 weights; one multiply-accumulate
+    is one of ``macs``.
 
     Raises:
         InputError: it is missing, damaged, changed, or of another version.

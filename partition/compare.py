@@ -180,7 +180,7 @@ def _small_vit(
 ) -> torch.Tensor:
     """Train a ViT from nothing as the unsplit one was; return its test predictions."""
     key = fingerprint(
-        "small", data_key(recipe.data), config.to_dict(), plain(recipe.training), recipe.seed
+        "small", data_key(recipe.data, data), config.to_dict(), plain(recipe.training), recipe.seed
     )
 
     def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:

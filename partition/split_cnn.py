@@ -100,7 +100,7 @@ def split_cnn(
     """
     config = cnn_of_size(data, parameters)
     key = fingerprint(
-        "cnn", data_key(recipe.data), config.to_dict(), plain(recipe.training), recipe.seed
+        "cnn", data_key(recipe.data, data), config.to_dict(), plain(recipe.training), recipe.seed
     )
 
     def whole(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

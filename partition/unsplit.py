@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,19 @@ class Unsplit:
     test: Tensor
 
 
-def data_key(spec: DataSpec) -> Mapping[str, Any]:
-    """Return what of a data spec decides which images there are; not where they lie."""
+def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
+    """Return what decides which images there are; not where they lie.
+
+    Public data sets are known by name; the images of a folder of one's own by their content.
+    """
     values = plain(spec)
     kept = ("name", "image", "channels", "validation", "test", "limit")
     key = {name: values[name] for name in kept}
     if spec.name == "folder":
-        key["folder"] = spec.folder
+        digest = hashlib.sha256()
+        for samples in (data.train, data.validation, data.test):
+            digest.update(samples.images.numpy().tobytes() + samples.labels.numpy().tobytes())
+        key["images"] = digest.hexdigest()
     return key
 
 
@@ -80,7 +87,7 @@ def unsplit_model(
     origin = sha256(Path(start)) if start and Path(start).is_file() else start
     key = fingerprint(
         "unsplit",
-        data_key(recipe.data),
+        data_key(recipe.data, data),
         config.to_dict(),
         plain(recipe.training),
         recipe.seed,

@@ -65,8 +65,8 @@ def open_data(spec: DataSpec) -> Data:
     """Load a data set and split it; the same spec gives the same samples in the same order.
 
     Raises:
-        InputError: files are missing or damaged (the message says how to get them), or fewer
-            than two classes are found.
+        InputError: files are missing or damaged (the message says how to get them), fewer than
+            two classes are found, or no training or test images are left.
     """
     folder = Path(spec.folder).expanduser() if spec.folder else None
     generator = torch.Generator().manual_seed(SPLIT_SEED)
@@ -90,6 +90,9 @@ def open_data(spec: DataSpec) -> Data:
     train, validation = train.take(rest), train.take(held)
     if spec.limit:
         train = train.take(_first_of_each(train.labels, spec.limit))
+    for what, samples in (("training", train), ("test", test)):
+        if not len(samples):
+            raise InputError(f"{spec.name} leaves no {what} images: set data.test to a fair share")
     mean, std = statistics(train)
     side = spec.image or max(train.images.shape[-2:])
     return Data(spec.name, classes, train, validation, test, mean, std, side)

@@ -10,7 +10,7 @@ from partition.config import scaled
 from partition.cost import counted_macs, vit_cost
 from partition.data import DataSpec, open_data
 from partition.errors import InputError
-from partition.run import run
+from partition.pipeline import run
 from partition.split_cnn import cnn_of_size
 from tests.partition.small import TINY, generator
 from tests.partition.test_run import small

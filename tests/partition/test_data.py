@@ -199,6 +199,11 @@ def test_an_image_folder_without_classes_or_pillow(tmp_path, monkeypatch):
         open_data(DataSpec(name="folder", folder=str(tmp_path)))
 
 
+def test_data_without_test_images_are_refused():
+    with pytest.raises(InputError, match=r"no test images: set data\.test"):
+        open_data(DataSpec(test=0.0))
+
+
 def test_digits_are_split_the_same_every_time():
     first, second = open_data(DataSpec()), open_data(DataSpec())
     assert (len(first.train), len(first.validation), len(first.test)) == (1295, 143, 359)

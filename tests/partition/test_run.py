@@ -20,8 +20,8 @@ from partition.data import open_data
 from partition.errors import InfeasibleError, InputError, PartitionError
 from partition.fit import Budget
 from partition.manifest import recipe_of
+from partition.pipeline import run
 from partition.recipe import Recipe
-from partition.run import run
 from partition.store import to_json
 
 SMALL = {
