@@ -13,7 +13,7 @@ import torch
 from partition.classify import train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
-from partition.importance import Stage, importance
+from partition.importance import Stage, Tell, importance
 from partition.losses import collapse, smooth_targets
 from partition.mapping import plain
 from partition.model import VisionTransformer
@@ -121,10 +121,14 @@ def make_part(
             checkpoint: Path, whole: VisionTransformer, stage: Stage, config: TrainConfig,
             place: int, key: str,
         ) -> tuple[VisionTransformer, dict[str, Any]]:  # fmt: skip
-            progress(Report(step=f"{name}: {stage}", done=0.0))
+            def tell(done: float) -> None:
+                progress(Report(step=f"{name}: {stage} importance", done=done))
+
+            tell(0.0)
             smaller = _cut_by_importance(
-                whole, data, samples, stage, target, pruning, seed_of(seed, 3, place), device
+                whole, data, samples, stage, target, pruning, seed_of(seed, 3, place), device, tell
             )
+            tell(1.0)
             state = train_classifier(
                 smaller, samples, validation, data, classes.outputs, config,
                 seed_of(seed, 4, place), teacher=opinions, checkpoint=checkpoint, identity=key,
@@ -149,6 +153,7 @@ def _cut_by_importance(
     pruning: PruneSpec,
     seed: int,
     device: torch.device | None,
+    tell: Tell,
 ) -> VisionTransformer:
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
@@ -156,5 +161,6 @@ def _cut_by_importance(
     place = device or torch.device("cpu")
     inputs = data.to_input(proxy.images).to(place)
     targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(place)
-    scores = importance(model.to(place).eval(), inputs, targets, stage, pruning.importance, draw)
+    whole = model.to(place).eval()
+    scores = importance(whole, inputs, targets, stage, pruning.importance, draw, tell)
     return cut(model.cpu(), stage, scores, target)
