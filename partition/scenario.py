@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from partition.errors import InputError
@@ -16,6 +17,7 @@ def load_recipe(path: Path) -> Recipe:
     """Return the recipe of a YAML file.
 
     A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
+    Relative paths in it are taken from the folder of the file.
 
     Raises:
         InputError: the file is missing or no YAML mapping, or a key of the recipe is wrong.
@@ -32,9 +34,21 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(f"{path} must hold a mapping")
     try:
         if isinstance(values.get("model"), Mapping) and "training" in values["model"]:
-            return Recipe.from_mapping(values["model"]["training"], "model.training")
+            training = values["model"]["training"]
+            return _located(Recipe.from_mapping(training, "model.training"), path.parent)
         if SCENARIO_KEYS & set(values):
             raise InputError("the scenario's model has no 'training' section: there is no recipe")
-        return Recipe.from_mapping(values, "recipe")
+        return _located(Recipe.from_mapping(values, "recipe"), path.parent)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _located(recipe: Recipe, base: Path) -> Recipe:
+    """Return the recipe with its relative paths taken from ``base``."""
+
+    def place(path: str | None) -> str | None:
+        return None if path is None else str(base / Path(path).expanduser())
+
+    data = replace(recipe.data, folder=place(recipe.data.folder))
+    model = replace(recipe.model, checkpoint=place(recipe.model.checkpoint))
+    return replace(recipe, data=data, model=model)

@@ -23,6 +23,16 @@ def test_a_recipe_is_found_bare_or_in_a_scenario(tmp_path):
     assert load_recipe(_file(tmp_path, scenario)) == small()
 
 
+def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path):
+    values = {
+        "data": {"name": "mnist", "folder": "files"},
+        "model": {"checkpoint": "/x.safetensors"},
+    }
+    recipe = load_recipe(_file(tmp_path, values))
+    assert recipe.data.folder == str(tmp_path / "files")
+    assert recipe.model.checkpoint == "/x.safetensors"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
