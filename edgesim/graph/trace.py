@@ -1,0 +1,218 @@
+"""Turns any torch module into a graph of operators, through `torch.export`."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import os
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from edgesim.errors import InputError
+from edgesim.graph.graph import Graph
+from edgesim.graph.trace_emit import Emitter
+from edgesim.graph.trace_values import Value, flat
+from edgesim.graph.trace_walk import Walk
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+
+def trace(
+    module: nn.Module,
+    example: Tensor | tuple[Any, ...] | Mapping[str, Any],
+    *,
+    name: str | None = None,
+    batch: int | None = None,
+) -> Graph:
+    """Return the operators of a module as it runs at inference, counted for one sample.
+
+    Nothing is computed: `torch.export` follows the module with tensors that have a shape and no
+    data, so that weights and example may lie on the ``meta`` device. The module is exported in
+    evaluation mode and left as it was.
+
+    - Operators are named by module path. Fused attention becomes QKᵀ, softmax and AV.
+    - Views, changes of layout and dropout are free; taking a part of a value, when nobody reads
+      the rest, is an operator of kind ``memory``, as are concatenation and gathering.
+    - What depends on parameters and constants alone, and takes no multiply-accumulate, is made
+      before the first sample and not counted. Operators whose result nobody reads are left out.
+    - Parameters that several operators share count once, at the first; parameters that no operator
+      reads do not count, nor do buffers, except as the weights of a product or convolution.
+    - Operators that are no product or convolution count no multiply-accumulates, as in
+      `torch.utils.flop_counter`.
+
+    Args:
+        module: any module that `torch.export` can follow.
+        example: input tensor; or all positional arguments as a tuple; or all arguments by name.
+            Numbers, strings and nested containers may be among them.
+        name: of the graph; the module's class unless given.
+        batch: samples in the example; the first edge of its first tensor unless given.
+
+    Raises:
+        InputError: the module or the example is none, the module fails on the example, or its work
+            depends on the data. The message names file and line of the module.
+    """
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(f"expected a torch.nn.Module to trace, got {type(module).__name__}")
+    name = type(module).__name__ if name is None else name
+    args, kwargs = _arguments(name, example)
+    tensors = [
+        leaf
+        for leaf in torch.utils._pytree.tree_leaves((args, kwargs))
+        if isinstance(leaf, torch.Tensor)
+    ]
+    if not tensors:
+        raise InputError(f"model '{name}': the example holds no tensor")
+    given = batch is not None
+    if batch is None:
+        batch = tensors[0].shape[0] if tensors[0].ndim else 1
+    if batch < 1 or (given and batch > 1 and batch not in tensors[0].shape):
+        raise InputError(
+            f"model '{name}': no edge of an example of shape {tuple(tensors[0].shape)} holds "
+            f"{batch} samples; expected (samples, ...) with at least one"
+        )
+    return _walk(name, module, _export(name, module, args, kwargs), batch, given)
+
+
+def _arguments(name: str, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    import torch
+
+    if isinstance(example, torch.Tensor):
+        return (example,), {}
+    if isinstance(example, tuple):
+        return example, {}
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    raise InputError(
+        f"model '{name}': expected an example tensor, a tuple of arguments or a mapping of them, "
+        f"got {type(example).__name__}"
+    )
+
+
+def _walk(name: str, module: nn.Module, program: ExportedProgram, batch: int, given: bool) -> Graph:
+    import torch
+    from torch.export.graph_signature import InputKind
+
+    emitter = Emitter(name, _layers(module), batch)
+    values: list[Any] = []
+    entering: list[Value] = []
+    held: dict[str, Value] = {}
+    nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
+    for node, spec in zip(nodes, program.graph_signature.input_specs, strict=True):
+        example = node.meta.get("val")
+        if not isinstance(example, torch.Tensor):
+            values.append(example)
+        elif spec.kind is InputKind.USER_INPUT:
+            shape = tuple(example.shape)
+            batched = batch in shape if given else bool(shape) and shape[0] == batch
+            entering.append(emitter.input(shape, batched))
+            values.append(entering[-1])
+        else:
+            label = str(spec.target)
+            buffer = spec.kind is not InputKind.PARAMETER
+            if label not in held:
+                held[label] = emitter.weight(label, tuple(example.shape), buffer=buffer)
+            values.append(held[label])
+    program.graph.eliminate_dead_code()
+    outputs = Walk(emitter).run(program.graph_module, values, None)
+    return emitter.graph(flat(outputs), _sample_shape(entering, batch))
+
+
+def _layers(module: nn.Module) -> set[str]:
+    """Return the paths of torch's own modules that hold no others."""
+    return {
+        path
+        for path, part in module.named_modules()
+        if path and type(part).__module__.startswith("torch.nn") and not list(part.children())
+    }
+
+
+def _sample_shape(entering: list[Value], batch: int) -> tuple[int, ...]:
+    """Return the shape of one input sample; of several tensors, all their elements."""
+    shapes = []
+    for value in entering:
+        shape = list(value.shape)
+        if value.batched:
+            shape.remove(batch)
+        shapes.append(tuple(shape))
+    return shapes[0] if len(shapes) == 1 else (sum(prod(shape) for shape in shapes),)
+
+
+def _export(
+    name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> ExportedProgram:
+    import torch
+
+    try:
+        with _evaluating(module), _quiet(), torch.no_grad():
+            return torch.export.export(module, args, kwargs, strict=False)
+    except Exception as error:
+        raise InputError(_explain(name, module, error)) from error
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode for a while, part by part."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from writing pages about what one message will say."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _explain(name: str, module: nn.Module, error: Exception) -> str:
+    import torch
+
+    where = _place(module, error)
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    guard = torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode
+    if isinstance(error, guard):
+        return (
+            f"model '{name}': what runs next depends on the data{where}; a graph has no branches. "
+            "Decide by a shape or a setting instead, or trace the part before and the part after"
+        )
+    return f"model '{name}' cannot be traced{where}: {type(error).__name__}: {first}"
+
+
+def _place(module: nn.Module, error: Exception) -> str:
+    """Return `` at file:line (code)`` of the innermost frame in the module's own files."""
+    import torch
+
+    inside = os.path.dirname(torch.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((inside, "<")) and frame.filename != __file__
+    ]
+    own = set()
+    for part in module.modules():
+        with contextlib.suppress(TypeError, OSError):
+            own.add(inspect.getfile(type(part)))
+    chosen = [frame for frame in frames if frame.filename in own] or frames
+    if not chosen:
+        return ""
+    return f" at {chosen[-1].filename}:{chosen[-1].lineno} (`{chosen[-1].line}`)"

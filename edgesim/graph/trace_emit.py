@@ -1,0 +1,189 @@
+"""Grows a graph from tensors and what operators compute on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from math import prod
+
+from edgesim.errors import InputError
+from edgesim.graph.graph import Graph
+from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
+from edgesim.graph.trace_rules import Shape, Work
+from edgesim.graph.trace_values import Storage, Value
+
+_WEIGHTY = (OpKind.LINEAR, OpKind.CONV, OpKind.DEPTHWISE)
+
+
+class Emitter:
+    """Collects operators; knows which parameters are counted and what a sample's share is.
+
+    Args:
+        name: of the graph.
+        layers: paths of the modules that are one operator each.
+        batch: samples in the example.
+    """
+
+    def __init__(self, name: str, layers: Collection[str], batch: int) -> None:
+        self.name = name
+        self.batch = batch
+        self._layers = layers
+        self._ops: list[Op] = []
+        self._position: dict[str, int] = {}
+        self._edges: list[tuple[str, str]] = []
+        self._input_readers: list[str] = []
+        # Elements of each parameter and buffer that no operator has counted yet.
+        self._left: dict[str, int] = {}
+        self._buffers: set[str] = set()
+
+    def input(self, shape: Shape, batched: bool) -> Value:
+        """Return a tensor of the input sample."""
+        elements = _share(prod(shape), self.batch if batched else 1)
+        return Value(Storage(elements, is_input=True), shape, batched)
+
+    def weight(self, label: str, shape: Shape, *, buffer: bool = False) -> Value:
+        """Return a parameter or buffer."""
+        self._left[label] = prod(shape)
+        if buffer:
+            self._buffers.add(label)
+        return Value(Storage(prod(shape), fixed=True, labels=(label,)), shape, False)
+
+    def constant(self, shape: Shape) -> Value:
+        """Return a tensor made of nothing but numbers."""
+        spread = self.batch > 1 and bool(shape) and shape[0] == self.batch
+        return Value(Storage(prod(shape), fixed=True), shape, spread)
+
+    def view(self, source: Value, shape: Shape) -> Value:
+        """Return a view; one that spreads a single value over the batch holds a part for each."""
+        grows = prod(shape) > source.numel and shape[0] == self.batch > 1
+        return Value(source.storage, shape, source.batched or grows)
+
+    def folded(self, operands: Iterable[Value], shapes: Iterable[Shape]) -> list[Value]:
+        """Return what depends on no input: made before the first sample, as runtimes do."""
+        operands = list(operands)
+        labels = dict.fromkeys(label for value in operands for label in value.storage.labels)
+        batched = any(value.batched for value in operands)
+        return [
+            Value(Storage(prod(shape), True, labels=tuple(labels), derived=True), shape, batched)
+            for shape in shapes
+        ]
+
+    def emit(
+        self,
+        work: Work,
+        operands: Iterable[Value],
+        shapes: Sequence[Shape],
+        *,
+        path: str,
+        operation: str,
+        storage: Storage | None = None,
+    ) -> list[Value]:
+        """Add an operator; return its outputs.
+
+        Args:
+            work: on the whole batch.
+            operands: what it reads.
+            shapes: of its outputs.
+            path: of the module that it belongs to.
+            operation: what it is called inside its module.
+            storage: where it writes, if it works in place.
+        """
+        distinct = list(dict.fromkeys(operands))
+        batched = any(value.batched for value in distinct)
+        samples = self.batch if batched else 1
+        name = self._unique(self._base(path, operation, work.kind, distinct))
+        moving = [value for value in distinct if not value.storage.fixed]
+        if storage is None:
+            elements = sum(_share(prod(shape), samples) for shape in shapes)
+            storage = Storage(elements, fixed=True)
+        self._ops.append(
+            Op(
+                name=name,
+                kind=work.kind,
+                macs=_share(work.macs, samples),
+                params=sum(self._claim(value, work.kind) for value in distinct),
+                input_elements=sum(self._read(value) for value in moving),
+                output_elements=storage.elements,
+                geometry=_of_sample(work.geometry, samples),
+            )
+        )
+        self._position[name] = len(self._position)
+        sources = {value.storage.op for value in distinct if value.storage.op is not None}
+        latest_first = sorted(sources, key=self._position.__getitem__, reverse=True)
+        self._edges.extend((source, name) for source in latest_first)
+        if any(value.storage.is_input for value in distinct):
+            self._input_readers.append(name)
+        storage.op, storage.is_input, storage.labels = name, False, ()
+        storage.fixed = storage.fixed and not moving
+        return [Value(storage, shape, batched) for shape in shapes]
+
+    def graph(self, outputs: Iterable[Value], input_shape: Shape) -> Graph:
+        """Return the graph whose outputs are the values in ``outputs``.
+
+        Raises:
+            InputError: nothing is computed.
+        """
+        if not self._ops:
+            raise InputError(f"model '{self.name}' computes nothing: it has no operator to place")
+        writers = {value.storage.op for value in outputs}
+        return Graph(
+            self.name,
+            self._ops,
+            self._edges,
+            input_shape,
+            input_readers=self._input_readers,
+            outputs=[name for name in self._position if name in writers],
+        )
+
+    def _read(self, value: Value) -> int:
+        """Return one sample's elements of a value; those that are broadcast count once."""
+        elements = _share(value.numel, self.batch if value.batched else 1)
+        return min(elements, value.storage.elements)
+
+    def _claim(self, value: Value, kind: OpKind) -> int:
+        """Return the parameters in a value that no operator has read before."""
+        taken = 0
+        for label in value.storage.labels:
+            if label in self._buffers and kind not in _WEIGHTY:
+                continue
+            left = self._left[label]
+            # A view of a part claims that part; the rest is for who reads it.
+            part = left if value.storage.derived else min(left, value.numel)
+            self._left[label] = left - part
+            taken += part
+        return taken
+
+    def _base(self, path: str, operation: str, kind: OpKind, operands: Iterable[Value]) -> str:
+        """Return the path of the operator's layer or weight, or of its module and operation."""
+        if path in self._layers:
+            return path
+        if kind in _WEIGHTY or kind is OpKind.NORM:
+            for value in operands:
+                if value.storage.labels and not value.storage.derived:
+                    owner = re.sub(r"[._]?(weight|bias)$", "", value.storage.labels[0])
+                    if owner:
+                        return owner
+        return f"{path}.{operation}" if path else operation
+
+    def _unique(self, base: str) -> str:
+        name, count = base, 0
+        while name in self._position:
+            count += 1
+            name = f"{base}_{count}"
+        return name
+
+
+def _share(total: int, samples: int) -> int:
+    """Return one sample's part, rounded up."""
+    return -(-total // samples)
+
+
+def _of_sample(
+    geometry: ConvGeometry | MatmulGeometry | None, samples: int
+) -> ConvGeometry | MatmulGeometry | None:
+    if not isinstance(geometry, MatmulGeometry) or samples == 1:
+        return geometry
+    if geometry.count % samples == 0:
+        return replace(geometry, count=geometry.count // samples)
+    return replace(geometry, rows=_share(geometry.rows, samples))
