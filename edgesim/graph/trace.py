@@ -34,8 +34,8 @@ def trace(
     """Return the operators of a module as it runs at inference, counted for one sample.
 
     Nothing is computed: `torch.export` follows the module with tensors that have a shape and no
-    data, so that weights and example may lie on the ``meta`` device. The module is exported in
-    evaluation mode and left as it was.
+    data, so that weights may lie on the ``meta`` device, and the example on any. The module is
+    exported in evaluation mode and left as it was.
 
     - Operators are named by module path. Fused attention becomes QKᵀ, softmax and AV.
     - Views, changes of layout and dropout are free; taking a part of a value, when nobody reads
@@ -63,7 +63,7 @@ def trace(
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"expected a torch.nn.Module to trace, got {type(module).__name__}")
     name = type(module).__name__ if name is None else name
-    args, kwargs = _arguments(name, example)
+    args, kwargs = _beside(module, _arguments(name, example))
     tensors = [
         leaf
         for leaf in torch.utils._pytree.tree_leaves((args, kwargs))
@@ -95,6 +95,27 @@ def _arguments(name: str, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]
         f"model '{name}': expected an example tensor, a tuple of arguments or a mapping of them, "
         f"got {type(example).__name__}"
     )
+
+
+def _beside(
+    module: nn.Module, arguments: tuple[tuple[Any, ...], dict[str, Any]]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments on the module's device, without data where they were elsewhere."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
+    if len(devices) != 1:
+        return arguments
+    (device,) = devices
+
+    def move(leaf: Any) -> Any:
+        if isinstance(leaf, torch.Tensor) and leaf.device != device:
+            return torch.empty_like(leaf, device=device)
+        return leaf
+
+    moved: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map(move, arguments)
+    return moved
 
 
 def _walk(name: str, module: nn.Module, program: ExportedProgram, batch: int, given: bool) -> Graph:
