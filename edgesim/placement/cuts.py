@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
-from edgesim.hardware import Cluster, Node
+from edgesim.hardware import Cluster, Duplex, Node
+from edgesim.placement.stage_times import Values, stage_bytes, stage_times
 from edgesim.placement.travel import Travel, travel
 
 OBJECTIVES = ("bottleneck", "latency")
@@ -18,8 +19,6 @@ _MOST_STATES = 512
 """Sets of used nodes up to which every order of the nodes is tried."""
 _MOST_NODES = 64
 """Nodes that are considered; of more, the first."""
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,13 @@ class Stage:
     start: int
     stop: int
     memory_bytes: float
+
+
+class _Solution(NamedTuple):
+    """The objective, and the stages that reach it."""
+
+    value: float
+    stages: list[Stage]
 
 
 class _Best(NamedTuple):
@@ -56,19 +62,21 @@ def best_cut(
     """Return the stages with the least objective, or None where no cut fits the memories.
 
     ``latency`` adds compute and travel times of one request on an idle cluster, its input and
-    answer included; ``bottleneck`` takes the largest compute time and the largest occupation of a
-    link by one transfer. The optimum is exact over all cuts and all orders of the nodes for
-    clusters of few kinds of nodes (up to 512 sets of used nodes, interchangeable ones counted
-    once); in larger ones the stages keep the order in which the nodes are listed, and of more than
-    64 nodes the first 64 are considered.
+    answer included; ``bottleneck`` takes the largest of the compute times (of a node's full batch,
+    for each of its requests) and of the occupations of links: of one medium by all transfers
+    together, where all share one, and of other links by each transfer that crosses them.
 
-    Compute times are differences of the times of leading parts of the graph; where the runtime
-    fuses operators, cuts fall between kernels only. Several transfers of one request over a
-    shared medium are counted one by one, not together.
+    The optimum is exact over all cuts between kernels (see `stage_times`) and all orders of the
+    nodes for clusters of few kinds of nodes: up to 512 sets of used nodes, interchangeable ones
+    counted once. In larger ones the stages keep the order in which the nodes are listed, and of
+    more than 64 nodes the first 64 are considered. Not counted together are several transfers of
+    a request in the same direction of one of several links.
     """
-    nodes = nodes[:_MOST_NODES]
-    problem = _Problem(graph, nodes, cluster, precision, objective, input_node)
-    return problem.solve()
+    problem = _Problem(graph, nodes[:_MOST_NODES], cluster, precision, objective, input_node)
+    if objective == "bottleneck" and problem.one_medium():
+        return problem.solve_on_medium()
+    found = problem.solve()
+    return None if found is None else found.stages
 
 
 class _Problem:
@@ -86,63 +94,60 @@ class _Problem:
         self.cluster = cluster
         self.precision = precision
         self.latency = objective == "latency"
+        """Whether times add up, or the largest counts."""
+        self.only_flow = not self.latency
+        """Whether transfers count with what they occupy of the network alone."""
         self.input_node = input_node
         self.width = BYTES_PER_ELEMENT[precision]
         self.sizes = np.array(graph.cut_elements, dtype=np.float64) * self.width
-        self.cuts = self._clean_cuts()
-        self.stage = [self._stage_values(node) for node in nodes]
+        self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)
+        self.memory = [stage_bytes(graph, self.cuts, one.batch_max, self.width) for one in nodes]
+        self.stage = [
+            np.where(held <= node.device.memory_capacity_bytes, time, np.inf)
+            for node, time, held in zip(nodes, times, self.memory, strict=True)
+        ]
         self.classes = self._classes()
         members = [self.classes.count(one) for one in range(max(self.classes) + 1)]
         self.members = members
         self.ordered = prod(count + 1 for count in members) > _MOST_STATES
 
-    def _prefix_s(self, node: Node) -> Values:
-        """Return the time of the first i operators, for every i."""
-        device = node.device
-        stops = range(1, len(self.graph) + 1)
-        parts = (self.graph.slice(0, stop) for stop in stops)
-        return np.array([0.0, *(device.graph_cost(one, self.precision).time_s for one in parts)])
+    def one_medium(self) -> bool:
+        """Whether all transfers share one medium, both ways."""
+        names = [node.name for node in self.nodes]
+        names += [self.input_node] if self.input_node and self.input_node not in names else []
+        network = self.cluster.network
+        routes = [network.route(a, b) for a in names for b in names if a != b]
+        used = {hops[0].link if hops and len(hops) == 1 else None for hops in routes}
+        if len(used) != 1:
+            return False
+        (link,) = used
+        return link is not None and network.links[link].duplex is not Duplex.FULL
 
-    def _clean_cuts(self) -> NDArray[np.int64]:
-        """Return the cuts that split no kernel of any device."""
-        length = len(self.graph)
-        clean = np.ones(length + 1, dtype=bool)
-        self.prefix: dict[int, Values] = {}
-        for node in self.nodes:
-            if id(node.device) in self.prefix:
-                continue
-            prefix = self.prefix[id(node.device)] = self._prefix_s(node)
-            for start in range(1, length):
-                if clean[start]:
-                    rest = self.graph.slice(start, length)
-                    rest_s = node.device.graph_cost(rest, self.precision).time_s
-                    whole_s = prefix[length]
-                    clean[start] = abs(prefix[start] + rest_s - whole_s) <= 1e-9 * whole_s
-        # Where time is not additive anywhere, a cut costs what it costs: allow them all.
-        if clean[1:-1].sum() == 0:
-            clean[:] = True
-        return np.flatnonzero(clean)
+    def solve_on_medium(self) -> list[Stage] | None:
+        """Return the stages with the least bottleneck where all transfers add up on one medium.
 
-    def _stage_values(self, node: Node) -> Values:
-        """Return the compute time of cuts[a]:cuts[b], infinite where it is empty or misfits."""
-        prefix = self.prefix[id(node.device)][self.cuts]
-        value = prefix[None, :] - prefix[:, None]
-        fits = self._memory(node) <= node.device.memory_capacity_bytes
-        return np.where(fits & (self.cuts[None, :] > self.cuts[:, None]), value, np.inf)
-
-    def _memory(self, node: Node) -> Values:
-        ops = self.graph.ops
-        params = np.concatenate([[0], np.cumsum([op.params for op in ops])])[self.cuts]
-        live = np.array(
-            [self.graph.cut_elements[i] + op.output_elements for i, op in enumerate(ops)],
-            dtype=np.float64,
-        )
-        peak = np.zeros((len(self.cuts), len(self.cuts)))
-        for a, start in enumerate(self.cuts[:-1]):
-            running = np.maximum.accumulate(live[start:])
-            peak[a, a + 1 :] = running[self.cuts[a + 1 :] - start - 1]
-        weights = (params[None, :] - params[:, None]).astype(np.float64)
-        return np.asarray((weights + node.batch_max * peak) * self.width)
+        The least sum of transfers with no stage longer than T falls as T grows, and the largest
+        of the two is least where they cross: bisection over the times that stages can take.
+        """
+        stage = self.stage
+        limits = np.unique(np.concatenate([one[np.isfinite(one)] for one in stage]))
+        self.latency, self.only_flow = True, True
+        best: _Solution | None = None
+        low, high = 0, len(limits)
+        while low < high:
+            middle = (low + high) // 2
+            limit_s = float(limits[middle])
+            self.stage = [np.where(one <= limit_s, 0.0, np.inf) for one in stage]
+            found = self.solve()
+            if found is not None:
+                value = max(limit_s, found.value)
+                if best is None or value < best.value:
+                    best = _Solution(value, found.stages)
+            if found is not None and found.value <= limit_s:
+                high = middle
+            else:
+                low = middle + 1
+        return None if best is None else best.stages
 
     def _classes(self) -> list[int]:
         """Number the nodes by what tells them apart; alike ones are interchangeable."""
@@ -167,7 +172,7 @@ class _Problem:
         return classes
 
     def _move(self, way: Travel, sizes: Values) -> Values:
-        if self.latency:
+        if not self.only_flow:
             return np.asarray(way.fixed_s + sizes * (way.per_byte_s + way.software_per_byte_s))
         if way.fixed_s == np.inf:
             return np.full_like(sizes, np.inf)
@@ -176,7 +181,7 @@ class _Problem:
     def _join(self, a: Values, b: Values) -> Values:
         return np.asarray(a + b if self.latency else np.maximum(a, b))
 
-    def solve(self) -> list[Stage] | None:
+    def solve(self) -> _Solution | None:
         """Run the programme over sets of used nodes."""
         table: dict[tuple[Used, int], _Best] = {}
         sizes = self.sizes[self.cuts]
@@ -202,7 +207,7 @@ class _Problem:
             pending = [] if self.ordered else list(following)
         if best is None:
             return None
-        return self._trace(best[1], table)
+        return _Solution(best[0], self._trace(best[1], table))
 
     def _extend(
         self, key: tuple[Used, int], table: dict[tuple[Used, int], _Best], sizes: Values
@@ -265,7 +270,7 @@ class _Problem:
         while last >= 0:
             best = table[used, last]
             start = int(best.cut[stop])
-            memory = self._memory(self.nodes[last])[start, stop]
+            memory = self.memory[last][start, stop]
             stages.append(
                 Stage(self.nodes[last], int(self.cuts[start]), int(self.cuts[stop]), float(memory))
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesim.errors import InputError, PlanError, nearest
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Node
-from edgesim.placement.check import lacking
+from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.cuts import OBJECTIVES, Stage, best_cut
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.placement.request import PlacementRequest
@@ -23,7 +23,7 @@ def pipeline(request: PlacementRequest) -> Plan:
 
     Raises:
         InputError: an unknown objective.
-        PlanError: no cut fits the nodes' memory.
+        PlanError: no cut fits the nodes' memory, or too few of them have routes between them.
     """
     graph = graph_of(request, "pipeline")
     objective = str(request.options.get("objective", "bottleneck"))
@@ -42,7 +42,7 @@ def pipeline(request: PlacementRequest) -> Plan:
         input_node=request.input_node,
     )
     if stages is None:
-        raise PlanError(_misfit(graph, nodes, request.model.precision))
+        raise PlanError(_misfit(graph, nodes, request))
     return Plan(
         strategy="pipeline",
         precision=request.model.precision,
@@ -87,17 +87,37 @@ def _branch(graph: Graph, stages: list[Stage], request: PlacementRequest) -> Bra
     return Branch(tasks=tuple(tasks), transfers=tuple(transfers))
 
 
-def _misfit(graph: Graph, nodes: list[Node], precision: str) -> str:
+def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:
+    """Return why no cut is possible: memory, or routes."""
     total = sum(node.device.memory_capacity_bytes for node in nodes)
-    needed = graph.weight_bytes(precision)
+    needed = graph.weight_bytes(request.model.precision)
     if needed > total:
         return (
-            f"the nodes lack {needed - total:,.0f} bytes together: the weights of {graph.name} "
-            f"take {needed:,.0f} bytes, and the {len(nodes)} nodes have {total:,.0f}; add nodes, "
-            "or use a smaller precision"
+            f"the nodes lack {exact_text(needed - total)} together: the weights of {graph.name} "
+            f"take {exact_text(needed)}, and the {len(nodes)} nodes have {exact_text(total)}; add "
+            "nodes, or use a smaller precision"
         )
     largest = max(nodes, key=lambda node: node.device.memory_capacity_bytes)
-    whole = held_bytes(graph, largest, precision)
-    return "no cut fits the nodes' memory; uncut, " + lacking(
-        largest.name, largest.device.name, whole, largest.device.memory_capacity_bytes
-    )
+    capacity = largest.device.memory_capacity_bytes
+    whole = held_bytes(graph, largest, request.model.precision)
+    reasons = []
+    if whole > capacity:
+        lack = lacking(largest.name, largest.device.name, whole, capacity)
+        reasons.append(f"no cut fits the nodes' memory; uncut, {lack}")
+    missing = _missing_route(nodes, request)
+    if missing is not None:
+        start, end = missing
+        reasons.append(
+            f"node '{start}' has no route to node '{end}'; add a link or a route between them"
+        )
+    return "; and ".join(reasons)
+
+
+def _missing_route(nodes: list[Node], request: PlacementRequest) -> tuple[str, str] | None:
+    names = [node.name for node in nodes]
+    entry = request.input_node
+    if entry is not None and entry not in names:
+        names.insert(0, entry)
+    network = request.cluster.network
+    pairs = ((a, b) for a in names for b in names if network.route(a, b) is None)
+    return next(pairs, None)
