@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from edgesim.calibrate.rows import graph_of
 from edgesim.hardware import catalog
+from edgesim.hardware.processor import Processor
 from edgesim.hardware.processor_spec import Published
 
 
@@ -17,13 +18,19 @@ class Prediction:
 
     Attributes:
         published: the figure.
-        predicted_s: time of the batch; None where the model cannot be built here.
+        predicted_s: time of the batch; None where the model cannot be built here. Of the row's
+            clock and runtime, where these are not the entry's.
         error: predicted / published - 1, of the time.
     """
 
     published: Published
     predicted_s: float | None
     error: float | None
+
+    @property
+    def buildable(self) -> bool:
+        """Whether the model is in the zoo."""
+        return self.predicted_s is not None
 
 
 def predictions(device: str) -> list[Prediction]:
@@ -33,15 +40,28 @@ def predictions(device: str) -> list[Prediction]:
         InputError: no device has this name.
     """
     found = []
-    model = catalog.device(device)
     for published in catalog.published(device):
         graph = graph_of(published)
         predicted_s = error = None
         if graph is not None:
-            predicted_s = model.graph_cost(graph, published.precision, published.batch).time_s
+            model = _at_clock(device, published.clock_ratio)
+            time_s = model.graph_cost(graph, published.precision, published.batch).time_s
+            predicted_s = time_s * catalog.runtime_factor(device, published.runtime)
             error = predicted_s / published.latency_s - 1.0
         found.append(Prediction(published=published, predicted_s=predicted_s, error=error))
     return found
+
+
+def _at_clock(device: str, ratio: float) -> Processor:
+    model = catalog.device(device)
+    assert isinstance(model, Processor)
+    if ratio == 1.0:
+        return model
+    return replace(
+        model,
+        peak_flop_s={key: rate * ratio for key, rate in model.peak_flop_s.items()},
+        launch_overhead_s=model.launch_overhead_s / ratio,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +77,11 @@ class Report:
     alone: frozenset[str]
 
     @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(len(rows) for rows in self.errors.values())
+
+    @property
     def median(self) -> float:
         """Median absolute error of all rows."""
         return median(abs(row[3]) for rows in self.errors.values() for row in rows)
@@ -66,8 +91,7 @@ class Report:
         return median(abs(row[3]) for row in self.errors[device])
 
     def __str__(self) -> str:
-        count = sum(len(rows) for rows in self.errors.values())
-        lines = [f"Leave one model out: median error {self.median:.1%} of {count} rows"]
+        lines = [f"Leave one model out: median error {self.median:.1%} of {self.rows} rows"]
         for device, rows in self.errors.items():
             note = "  (the fit saw no row of it)" if device in self.alone else ""
             lines.append(f"  {device:<24} {self.of(device):6.1%} of {len(rows)} rows{note}")
@@ -83,39 +107,27 @@ def leave_one_model_out() -> Report:
 
     ViT and DeiT of one size are one architecture: neither is used to predict the other.
     """
-    from edgesim.calibrate.fit import FAMILIES, fit, members, specified_bandwidth
-    from edgesim.calibrate.rows import KINDS, rows
+    from edgesim.calibrate.fit import FAMILIES, fit, members
+    from edgesim.calibrate.rows import rows
 
     errors: dict[str, list[tuple[str, str, int, float]]] = {}
     alone = set()
     for family in FAMILIES:
-        devices = members(family)
-        seen = {name: [row for row in rows(name) if row.published.fit] for name in devices}
+        seen = {name: [row for row in rows(name) if row.published.fit] for name in members(family)}
         for name, own in seen.items():
-            if own and len({row.architecture for row in own}) == 1:
+            if len({row.architecture for row in own}) == 1:
                 alone.add(name)
         every = dict.fromkeys(row.architecture for own in seen.values() for row in own)
         for architecture in every:
             found = fit(family, without=architecture)
             for name, own in seen.items():
-                one = found[name]
                 for row in own:
-                    if row.architecture != architecture:
-                        continue
-                    what = row.published
-                    peak = catalog.device(name).peak_flop_s[what.precision]  # type: ignore[attr-defined]
-                    shares = [one.efficiency[what.precision][kind.value] for kind in KINDS]
-                    bandwidth = specified_bandwidth(name) * one.bandwidth_share
-                    predicted_s = 0.0
-                    for flop, moved in zip(row.flop, row.bytes, strict=True):
-                        compute_s = sum(
-                            each / (peak * share) for each, share in zip(flop, shares, strict=True)
+                    if row.architecture == architecture:
+                        what = row.published
+                        error = found.time_s(row) / what.latency_s - 1.0
+                        errors.setdefault(name, []).append(
+                            (what.model, what.precision, what.batch, error)
                         )
-                        predicted_s += max(compute_s, moved / bandwidth) + one.launch_overhead_s
-                    error = float(predicted_s / what.latency_s - 1.0)
-                    errors.setdefault(name, []).append(
-                        (what.model, what.precision, what.batch, error)
-                    )
     return Report(
         errors={name: tuple(sorted(found)) for name, found in sorted(errors.items())},
         alone=frozenset(alone),

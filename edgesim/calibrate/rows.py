@@ -14,8 +14,14 @@ from edgesim.hardware.fusion import kernels
 from edgesim.hardware.processor import Processor
 from edgesim.hardware.processor_spec import Published
 
-KINDS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
-"""Operator kinds that have an efficiency; the others are bound by memory."""
+PRODUCTS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
+"""Operator kinds whose efficiency is a share of the peak."""
+MOVES = (
+    OpKind.NORM, OpKind.SOFTMAX, OpKind.ACTIVATION, OpKind.ELEMENTWISE, OpKind.POOL, OpKind.MEMORY,
+)  # fmt: skip
+"""Operator kinds whose efficiency is a share of the memory bandwidth."""
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +32,69 @@ class Row:
         device: catalog name.
         published: the figure.
         architecture: models of the same graph share it (ViT-B and DeiT-B do).
-        flop: (kernels, kinds) of the whole batch.
+        flop: (kernels, products) of the whole batch.
+        depth_flop: (kernels, products) FLOP behind each output element.
         bytes: (kernels,) moved for the whole batch.
+        moves: (kernels,) index in `MOVES` of kernels without products, -1 for the others.
     """
 
     device: str
     published: Published
     architecture: str
-    flop: NDArray[np.float64]
-    bytes: NDArray[np.float64]
+    flop: Array
+    depth_flop: Array
+    bytes: Array
+    moves: NDArray[np.intp]
+
+
+def as_written(device: str) -> Processor:
+    """Return a device as its entry says, before any fit."""
+    processor = catalog.from_mapping(device, catalog.written(device))
+    assert isinstance(processor, Processor)
+    return processor
 
 
 def graph_of(published: Published) -> Graph | None:
     """Return the graph of a published row's model, or None where the zoo does not have it."""
     if published.model not in zoo.names():
         return None
-    options = {} if published.image_size is None else {"image_size": published.image_size}
-    return zoo.build(published.model, **options)
+    options = {"image_size": published.image_size, "classes": published.classes}
+    return zoo.build(published.model, **{k: v for k, v in options.items() if v is not None})
 
 
 @cache
 def rows(device: str) -> tuple[Row, ...]:
     """Return the rows of a device whose models can be built, unfit ones included."""
-    processor = catalog.from_mapping(device, catalog.written(device))
-    assert isinstance(processor, Processor)
+    fused = as_written(device).fused
     found = []
     for published in catalog.published(device):
         graph = graph_of(published)
         if graph is None:
             continue
-        parts = kernels(graph, processor.fused)
+        parts = kernels(graph, fused)
         batch = published.batch
-        flop = np.zeros((len(parts), len(KINDS)))
+        flop = np.zeros((len(parts), len(PRODUCTS)))
+        depth_flop = np.zeros_like(flop)
         for index, part in enumerate(parts):
-            for kind, macs in part.macs:
-                flop[index, KINDS.index(kind)] = 2.0 * macs * batch
-        moved = np.array(
-            [part.weight_elements + batch * part.activation_elements for part in parts]
-        )
+            for work in part.work:
+                flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.macs * batch
+                depth_flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.depth
+        moved = [part.weight_elements + batch * part.activation_elements for part in parts]
         found.append(
             Row(
                 device=device,
                 published=published,
-                architecture=f"{graph.params} weights, {graph.macs} MAC",
+                architecture=_architecture(published),
                 flop=flop,
-                bytes=moved * BYTES_PER_ELEMENT[published.precision],
+                depth_flop=depth_flop,
+                bytes=np.array(moved) * BYTES_PER_ELEMENT[published.precision],
+                moves=np.array([-1 if part.work else MOVES.index(part.kind) for part in parts]),
             )
         )
     return tuple(found)
+
+
+def _architecture(published: Published) -> str:
+    """Name what the graph is, whatever its head: ViT and DeiT of one size are the same."""
+    size = f" at {published.image_size}" if published.image_size not in (None, 224) else ""
+    return published.model.replace("deit_", "vit_") + size

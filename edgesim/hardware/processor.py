@@ -128,7 +128,8 @@ class Processor:
         for kernel in kernels(graph, self.fused):
             # FLOP b x (1 + half / (b n)) / peak: the last term of the sum is FLOP / n x half.
             compute_s = sum(
-                2.0 * (batch * work.macs + self.half_saturation * work.depth)
+                2.0
+                * (batch * work.macs + self.half_saturation * work.depth)
                 / (peak * shares.get(work.kind, 1.0))
                 for work in kernel.work
             )

@@ -1,7 +1,14 @@
 """The catalog of devices, and devices written inline in a scenario."""
 
 from edgesim.hardware.catalog.kinds import from_mapping, kind, kind_names, spec_of
-from edgesim.hardware.catalog.reader import device, entry, names, published, written
+from edgesim.hardware.catalog.reader import (
+    device,
+    entry,
+    names,
+    published,
+    runtime_factor,
+    written,
+)
 
 __all__ = [
     "device",
@@ -11,6 +18,7 @@ __all__ = [
     "kind_names",
     "names",
     "published",
+    "runtime_factor",
     "spec_of",
     "written",
 ]

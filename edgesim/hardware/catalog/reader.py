@@ -78,13 +78,27 @@ def entry(name: str) -> Mapping[str, Any]:
         source[f"efficiency.{precision}"] = _told(count, found["family_rows"][precision], found)
     rows, family_rows = sum(found["rows"].values()), sum(found["family_rows"].values())
     source["launch_overhead"] = _told(rows, family_rows, found)
+    source["half_saturation"] = _told(rows, family_rows, found)
     return {
         **mapping,
         "memory": memory,
         "source": source,
         "efficiency": found["efficiency"],
         "launch_overhead": found["launch_overhead"],
+        "half_saturation": found["half_saturation"],
     }
+
+
+def runtime_factor(name: str, runtime: str) -> float:
+    """Return what a runtime takes over the time of the runtime that an entry's figures are of.
+
+    Fitted by `edgesim.calibrate.fit`; 1 for the entry's own runtime and where nothing is known.
+
+    Raises:
+        InputError: no device has this name; the message names the nearest.
+    """
+    written(name)
+    return float(_fitted().get(name, {}).get("runtimes", {}).get(runtime, 1.0))
 
 
 @cache
