@@ -105,7 +105,7 @@ class Emitter:
                 params=sum(self._claim(value, work.kind) for value in distinct),
                 input_elements=sum(self._read(value) for value in moving),
                 output_elements=storage.elements,
-                geometry=_of_sample(work.geometry, samples),
+                geometry=_of_sample(work, samples),
             )
         )
         self._position[name] = len(self._position)
@@ -179,11 +179,11 @@ def _share(total: int, samples: int) -> int:
     return -(-total // samples)
 
 
-def _of_sample(
-    geometry: ConvGeometry | MatmulGeometry | None, samples: int
-) -> ConvGeometry | MatmulGeometry | None:
+def _of_sample(work: Work, samples: int) -> ConvGeometry | MatmulGeometry | None:
+    geometry = work.geometry
     if not isinstance(geometry, MatmulGeometry) or samples == 1:
         return geometry
-    if geometry.count % samples == 0:
+    # Samples share a weight as rows of one product; products of activations are each their own.
+    if work.kind is OpKind.ATTENTION and geometry.count % samples == 0:
         return replace(geometry, count=geometry.count // samples)
     return replace(geometry, rows=_share(geometry.rows, samples))

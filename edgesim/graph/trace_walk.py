@@ -128,7 +128,8 @@ class Walk:
                     f"model '{self.emitter.name}': operator '{target._schema.name}'"
                     f"{_where(node, scope)} is none of PyTorch's own; its work is not known"
                 )
-            work = Work(OpKind.ELEMENTWISE if in_place else OpKind.GENERIC)
+            plain = in_place or name in rules.DROPOUT
+            work = Work(OpKind.ELEMENTWISE if plain else OpKind.GENERIC)
         if not work.macs and all(value.storage.fixed for value in operands):
             return like(shapes, self.emitter.folded(operands, each(shapes)))
         storage = operands[0].storage if in_place else None
