@@ -27,63 +27,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from edgesim.calibrate.families import FAMILIES
 from edgesim.calibrate.model import Unknowns, log_time
+from edgesim.calibrate.problem import Problem
 from edgesim.calibrate.rows import MOVES, PRODUCTS, Array, Row, as_written, rows
-from edgesim.graph import OpKind
-from edgesim.hardware import catalog
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Devices that resemble each other.
-
-    Attributes:
-        prefix: of their names.
-        runtimes: that the catalog's figures are of; others take a factor.
-        half_saturation: output elements that usually reach half of the efficiency.
-        launch_overhead_s: that is usual.
-        shares: that are usual, of the peak or the bandwidth, by operator kind.
-    """
-
-    prefix: str
-    runtimes: frozenset[str]
-    half_saturation: float
-    launch_overhead_s: float
-    shares: Mapping[str, float]
-
-
-_PRODUCTS = {"linear": 0.5, "attention": 0.2, "conv": 0.5, "depthwise": 0.1}
-_VECTORS = {"norm": 0.5, "softmax": 0.5, "activation": 0.5}
-_COPIES = {"elementwise": 0.7, "pool": 0.7, "memory": 0.7}
-# Small cores are busy with exponentials and several passes over rows long before memory is.
-_SCALARS = {"norm": 0.15, "softmax": 0.15, "activation": 0.15}
-
-FAMILIES = {
-    "arm": Family(
-        "raspberry-pi", frozenset({"TFLite"}), 1e3, 20e-6, _PRODUCTS | _SCALARS | _COPIES
-    ),
-    "jetson": Family("jetson", frozenset({"TensorRT"}), 3e4, 10e-6, _PRODUCTS | _VECTORS | _COPIES),
-    "x86": Family("intel", frozenset({"PyTorch"}), 1e4, 20e-6, _PRODUCTS | _VECTORS | _COPIES),
-    "nvidia": Family(
-        "nvidia",
-        frozenset({"PyTorch AMP", "PyTorch compiled"}),
-        1e5,
-        10e-6,
-        _PRODUCTS | _VECTORS | _COPIES,
-    ),
-}
-"""Families by name, with what is usual: estimates, which the rows outweigh."""
-
-ROW_SIGMA, DEVICE_SIGMA, LIKENESS_SIGMA, RUNTIME_SIGMA = 0.1, 0.5, 0.5, 1.0
-FAMILY_SIGMA = 1.0
-USUAL_BANDWIDTH = 0.8
-_LEAST_SHARE, _LEAST_BANDWIDTH, _MOST_BANDWIDTH = 0.002, 0.3, 2.0
-_OVERHEAD_S, _HALF = (0.2e-6, 1e-3), (1.0, 1e7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,125 +85,6 @@ class FamilyFit:
         return float(np.exp(logarithm)) * self.runtimes.get(row.published.runtime, 1.0)
 
 
-def members(family: str) -> list[str]:
-    """Return the catalog's devices of a family."""
-    return [name for name in catalog.names() if name.startswith(FAMILIES[family].prefix)]
-
-
-class _Problem:
-    """Unknowns of a family: a row for each device and one for the mean; then the runtimes."""
-
-    def __init__(self, family: str, without: str | None) -> None:
-        self.devices = members(family)
-        self.processors = [as_written(name) for name in self.devices]
-        precisions = dict.fromkeys(key for one in self.processors for key in one.peak_flop_s)
-        self.unknowns = Unknowns(tuple(precisions))
-        every = [
-            (index, row)
-            for index, name in enumerate(self.devices)
-            for row in rows(name)
-            if row.published.fit
-        ]
-        self.rows = [(index, row) for index, row in every if row.architecture != without]
-        own = FAMILIES[family]
-        runtimes = dict.fromkeys(row.published.runtime for _, row in every)
-        self.runtimes = [name for name in runtimes if name not in own.runtimes]
-        shares = [own.shares[kind] for kind in (*MOVES, *(PRODUCTS * len(precisions)))]
-        first = [USUAL_BANDWIDTH, own.launch_overhead_s, own.half_saturation]
-        self.usual = np.log([*first, *shares])
-        self.low = np.log(
-            [_LEAST_BANDWIDTH, _OVERHEAD_S[0], _HALF[0], *[_LEAST_SHARE] * len(shares)]
-        )
-        self.likeness = self._likeness()
-        self.high = np.log([_MOST_BANDWIDTH, _OVERHEAD_S[1], _HALF[1], *[1.0] * len(shares)])
-
-    def _likeness(self) -> Array:
-        """Return the differences of a device's unknowns that are drawn to zero."""
-        where = [self.unknowns.products(precision) for precision in self.unknowns.precisions]
-        linear, conv = PRODUCTS.index(OpKind.LINEAR), PRODUCTS.index(OpKind.CONV)
-        pairs = [(one.start + linear, one.start + conv) for one in where]
-        for one, other in pairwise(where):
-            pairs += zip(range(one.start, one.stop), range(other.start, other.stop), strict=True)
-        differences = np.zeros((len(pairs), self.unknowns.size))
-        for at, (one_index, other_index) in enumerate(pairs):
-            differences[at, one_index], differences[at, other_index] = 1.0, -1.0
-        return differences
-
-    def split(self, flat: Array) -> tuple[Array, Array]:
-        """Return (devices + 1, unknowns) and (runtimes,)."""
-        end = (len(self.devices) + 1) * self.unknowns.size
-        return flat[:end].reshape(len(self.devices) + 1, -1), flat[end:]
-
-    def evaluate(self, flat: Array) -> tuple[Array, Array]:
-        """Return the residuals that the fit makes small, and their Jacobian."""
-        table, factors = self.split(flat)
-        size, count = self.unknowns.size, len(self.devices)
-        residuals, jacobian = [], np.zeros((len(self.rows), flat.size))
-        for at, (index, row) in enumerate(self.rows):
-            device, runtime = self.processors[index], row.published.runtime
-            value, gradient = log_time(
-                row,
-                self.unknowns,
-                table[index],
-                device.peak_flop_s[row.published.precision],
-                device.memory_bandwidth_byte_s,
-            )
-            jacobian[at, index * size : (index + 1) * size] = gradient
-            if runtime in self.runtimes:
-                which = self.runtimes.index(runtime)
-                value += factors[which]
-                jacobian[at, (count + 1) * size + which] = 1.0
-            residuals.append(value - np.log(row.published.latency_s))
-        to_mean = np.hstack(
-            [
-                np.eye(count * size),
-                np.tile(-np.eye(size), (count, 1)),
-                np.zeros((count * size, factors.size)),
-            ]
-        )
-        to_usual = np.eye(flat.size)[count * size :]
-        spread = np.concatenate([np.full(size, FAMILY_SIGMA), np.full(factors.size, RUNTIME_SIGMA)])
-        alike = np.zeros((count * len(self.likeness), flat.size))
-        alike[:, : count * size] = np.kron(np.eye(count), self.likeness)
-        return (
-            np.concatenate(
-                [
-                    np.array(residuals) / ROW_SIGMA,
-                    (table[:-1] - table[-1]).ravel() / DEVICE_SIGMA,
-                    np.concatenate([table[-1] - self.usual, factors]) / spread,
-                    alike @ flat / LIKENESS_SIGMA,
-                ]
-            ),
-            np.vstack(
-                [
-                    jacobian / ROW_SIGMA,
-                    to_mean / DEVICE_SIGMA,
-                    to_usual / spread[:, np.newaxis],
-                    alike / LIKENESS_SIGMA,
-                ]
-            ),
-        )
-
-    def solve(self) -> tuple[Array, Array]:
-        """Return the unknowns of each device (the mean last) and the runtimes' factors."""
-        from scipy.optimize import least_squares
-
-        copies, others = len(self.devices) + 1, np.zeros(len(self.runtimes))
-        wide = np.full(others.size, np.log(100.0))
-        low = np.concatenate([np.tile(self.low, copies), -wide])
-        high = np.concatenate([np.tile(self.high, copies), wide])
-        start = np.concatenate([np.tile(self.usual, copies), others])
-        solution = least_squares(
-            lambda flat: self.evaluate(flat)[0],
-            np.clip(start, low + 1e-6, high - 1e-6),
-            jac=lambda flat: self.evaluate(flat)[1],
-            bounds=(low, high),
-            xtol=1e-8,
-            ftol=1e-8,
-        )
-        return self.split(solution.x)
-
-
 def fit(family: str, without: str | None = None) -> FamilyFit:
     """Return what is found for a family.
 
@@ -260,7 +92,7 @@ def fit(family: str, without: str | None = None) -> FamilyFit:
         family: one of `FAMILIES`.
         without: an architecture whose rows are left out.
     """
-    problem = _Problem(family, without)
+    problem = Problem(family, without)
     table, factors = problem.solve()
     unknowns = problem.unknowns
     found = {}

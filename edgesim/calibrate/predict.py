@@ -107,7 +107,8 @@ def leave_one_model_out() -> Report:
 
     ViT and DeiT of one size are one architecture: neither is used to predict the other.
     """
-    from edgesim.calibrate.fit import FAMILIES, fit, members
+    from edgesim.calibrate.families import FAMILIES, members
+    from edgesim.calibrate.fit import fit
     from edgesim.calibrate.rows import rows
 
     errors: dict[str, list[tuple[str, str, int, float]]] = {}
