@@ -18,7 +18,7 @@ OBJECTIVES = ("bottleneck", "latency")
 _MOST_STATES = 512
 """Sets of used nodes up to which every order of the nodes is tried."""
 _MOST_NODES = 64
-"""Nodes that are considered; of more, the first."""
+"""Nodes that are considered at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,29 @@ def best_cut(
     The optimum is exact over all cuts between kernels (see `stage_times`) and all orders of the
     nodes for clusters of few kinds of nodes: up to 512 sets of used nodes, interchangeable ones
     counted once. In larger ones the stages keep the order in which the nodes are listed, and of
-    more than 64 nodes the first 64 are considered. Not counted together are several transfers of
+    more than 64 nodes the first 64 are considered, and the 64 of most memory where no cut fits
+    those. Not counted together are several transfers of
     a request in the same direction of one of several links.
     """
-    problem = _Problem(graph, nodes[:_MOST_NODES], cluster, precision, objective, input_node)
-    if objective == "bottleneck" and problem.one_medium():
-        return problem.solve_on_medium()
-    found = problem.solve()
-    return None if found is None else found.stages
+    for some in _shortlists(nodes):
+        problem = _Problem(graph, some, cluster, precision, objective, input_node)
+        if objective == "bottleneck" and problem.one_medium():
+            stages = problem.solve_on_medium()
+        else:
+            found = problem.solve()
+            stages = None if found is None else found.stages
+        if stages is not None:
+            return stages
+    return None
+
+
+def _shortlists(nodes: list[Node]) -> list[list[Node]]:
+    """Return the nodes to try, and those to try where the first do not fit."""
+    if len(nodes) <= _MOST_NODES:
+        return [nodes]
+    by_memory = sorted(nodes, key=lambda node: -node.device.memory_capacity_bytes)
+    roomy = {node.name for node in by_memory[:_MOST_NODES]}
+    return [nodes[:_MOST_NODES], [node for node in nodes if node.name in roomy]]
 
 
 class _Problem:

@@ -110,7 +110,7 @@ def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:
         reasons.append(
             f"node '{start}' has no route to node '{end}'; add a link or a route between them"
         )
-    return "; and ".join(reasons)
+    return "; and ".join(reasons) or f"no cut of {graph.name} fits those nodes that are considered"
 
 
 def _missing_route(nodes: list[Node], request: PlacementRequest) -> tuple[str, str] | None:

@@ -144,6 +144,11 @@ def test_bad_links(bad: Link, message: str) -> None:
         from_links(["a", "b"], [bad])
 
 
+def test_link_to_nowhere_names_the_nearest_node() -> None:
+    with pytest.raises(InputError, match=r"ends at 'pi0', which is no node.*did you mean 'pi-0'"):
+        from_links(["pi-0", "hub"], [link("x", "hub", "pi0")])
+
+
 def test_two_nodes_of_one_name() -> None:
     with pytest.raises(InputError, match="two nodes are named 'a'"):
         from_links(["a", "a"], [])

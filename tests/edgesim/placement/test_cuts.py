@@ -202,6 +202,12 @@ def test_no_cut_without_routes_names_the_nodes() -> None:
         place(request(graph, alone, input_node="hub"), "pipeline")
 
 
+def test_of_many_nodes_the_roomy_ones_are_tried_where_the_first_do_not_fit() -> None:
+    nodes = [node(f"n{i}", memory=8.0) for i in range(70)] + [node("big"), node("n70", memory=9.0)]
+    plan = place(request(chain([5, 5], params=10), joined(nodes)), "pipeline")
+    assert {task.node for task in plan.branches[0].tasks} == {"big"}
+
+
 def test_one_way_routes_are_enough_for_a_pipeline_that_goes_their_way() -> None:
     link = Link(name="l", bandwidth_byte_s=1e3)
     network = Network(links={"l": link}, routes={("b", "a"): (Hop("l"),)})

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from edgesim.errors import InputError, PlanError
 from edgesim.graph import zoo
-from edgesim.hardware import Cluster, Messaging, Network
+from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
 from edgesim.placement.class_wise import spread
-from edgesim.simulate import Arrivals, Traffic, simulate
+from edgesim.simulate import Arrivals, Outcome, Traffic, simulate
 from tests.edgesim.placement.cases import chain, joined, node, request
 
 
@@ -227,6 +227,19 @@ def test_class_wise_plays_as_by_hand() -> None:
     expected = image_s + first.graph.flop / 1e9 + features_s + fusion.graph.flop / 2e9
     assert recording.latency_s[0] == pytest.approx(expected, rel=1e-12)
     assert recording.breakdown_s["fusion"][0] == pytest.approx(fusion.graph.flop / 2e9)
+
+
+def test_class_wise_answers_without_a_part_that_is_lost() -> None:
+    cluster = cluster_of(3)
+    down = Faults(schedule=(Outage(at_s=0.0, duration_s=1e6),))
+    broken = {**cluster.nodes, "pi-1": replace(cluster.nodes["pi-1"], faults=down)}
+    cluster = replace(cluster, nodes=broken)
+    plan = place(class_wise(cluster, submodels=3, heads=2), "class-wise")
+    traffic = Traffic(arrivals=Arrivals.TRACE, requests=1, times_s=(1.0,))
+    recording = simulate(plan, cluster, traffic, seed=1)
+    assert recording.outcome.tolist() == [Outcome.DEGRADED]
+    ran = sorted(span.task for span in recording.spans if span.kind != "transfer")
+    assert ran == ["fusion", "part-0", "part-2"]
 
 
 def test_single_takes_the_soonest_that_fits() -> None:
