@@ -62,7 +62,7 @@ def best_cut(
     """Return the stages with the least objective, or None where no cut fits the memories.
 
     ``latency`` adds compute and travel times of one request on an idle cluster, its input and
-    answer included; ``bottleneck`` takes the largest of the compute times (of a node's full batch,
+    answer and vain waits for batches included; ``bottleneck`` takes the largest of the compute times (of a node's full batch,
     for each of its requests) and of the occupations of links: of one medium by all transfers
     together, where all share one, and of other links by each transfer that crosses them.
 
@@ -70,8 +70,8 @@ def best_cut(
     nodes for clusters of few kinds of nodes: up to 512 sets of used nodes, interchangeable ones
     counted once. In larger ones the stages keep the order in which the nodes are listed, and of
     more than 64 nodes the first 64 are considered, and the 64 of most memory where no cut fits
-    those. Not counted together are several transfers of
-    a request in the same direction of one of several links.
+    those. Not counted together are several transfers of a request in the same direction of one of
+    several links.
     """
     for some in _shortlists(nodes):
         problem = _Problem(graph, some, cluster, precision, objective, input_node)
@@ -118,13 +118,17 @@ class _Problem:
         self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)
         self.memory = [stage_bytes(graph, self.cuts, one.batch_max, self.width) for one in nodes]
         self.stage = [
-            np.where(held <= node.device.memory_capacity_bytes, time, np.inf)
+            np.where(held <= node.device.memory_capacity_bytes, time + self._wait_s(node), np.inf)
             for node, time, held in zip(nodes, times, self.memory, strict=True)
         ]
         self.classes = self._classes()
         members = [self.classes.count(one) for one in range(max(self.classes) + 1)]
         self.members = members
         self.ordered = prod(count + 1 for count in members) > _MOST_STATES
+
+    def _wait_s(self, node: Node) -> float:
+        """Return how long one request alone waits on a node for others to batch it with."""
+        return node.batch_wait_s if self.latency and node.batch_max > 1 else 0.0
 
     def one_medium(self) -> bool:
         """Whether all transfers share one medium, both ways."""
@@ -182,7 +186,8 @@ class _Problem:
                 (travel(self.cluster, one, node.name), travel(self.cluster, node.name, one))
                 for one in others
             ]
-            key: object = (id(node.device), node.batch_max, tuple(ends)) if uniform else index
+            own = (id(node.device), node.batch_max, node.batch_wait_s)
+            key: object = (own, tuple(ends)) if uniform else index
             classes.append(seen.setdefault(key, len(seen)))
         return classes
 

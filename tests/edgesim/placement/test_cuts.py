@@ -86,7 +86,8 @@ def value(
         fixed += sum(link.latency_s for link in links)
         seconds.append(flow + (fixed if objective == "latency" else 0.0))
     if objective == "latency":
-        return sum(compute) + sum(seconds)
+        waits = [home.batch_wait_s for home in order if home.batch_max > 1]
+        return sum(compute) + sum(waits) + sum(seconds)
     together = all(link.duplex is Duplex.SHARED for link in cluster.network.links.values())
     return max(*compute, sum(seconds) if together else max(seconds, default=0.0), 0.0)
 
@@ -103,7 +104,8 @@ def clusters(draw: st.DrawFn) -> Cluster:
             messaging=Messaging(per_message_s=draw(st.sampled_from([0.0, 0.75]))),
         )
         batch = draw(st.sampled_from([1, 1, 4]))
-        nodes.append(replace(node(f"n{index}"), device=device, batch_max=batch))
+        wait = draw(st.sampled_from([0.0, 1.5]))
+        nodes.append(replace(node(f"n{index}"), device=device, batch_max=batch, batch_wait_s=wait))
     hub = node("hub", 50.0)
     names = [one.name for one in nodes] + ["hub"]
     make = draw(st.sampled_from([star, wifi]))
