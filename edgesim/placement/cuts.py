@@ -61,10 +61,11 @@ def best_cut(
 ) -> list[Stage] | None:
     """Return the stages with the least objective, or None where no cut fits the memories.
 
-    ``latency`` adds compute and travel times of one request on an idle cluster, its input and
-    answer and vain waits for batches included; ``bottleneck`` takes the largest of the compute times (of a node's full batch,
-    for each of its requests) and of the occupations of links: of one medium by all transfers
-    together, where all share one, and of other links by each transfer that crosses them.
+    ``latency`` adds compute and travel times of one request on an idle cluster, its input, its
+    answer and vain waits for batches included. ``bottleneck`` takes the largest of the compute
+    times (of a node's full batch, for each of its requests) and of the occupations of links: of
+    one medium by all transfers together, where all share one, and of other links by each transfer
+    that crosses them.
 
     The optimum is exact over all cuts between kernels (see `stage_times`) and all orders of the
     nodes for clusters of few kinds of nodes: up to 512 sets of used nodes, interchangeable ones
