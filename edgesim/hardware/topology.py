@@ -91,49 +91,30 @@ def from_links(
     is crossed forward by the routes whose two nodes stand in alphabetical order.
 
     Raises:
-        InputError: two nodes or links share a name; a link joins a node to itself, leads to a
-            switch that nothing else joins, has neither ends nor a route, or a figure that makes
-            no sense; a route names an unknown link or node, crosses a link twice, or its links do
-            not join up.
+        InputError: two nodes or links share a name; a link joins a node to itself, has a figure
+            that makes no sense, or no ends and, though routes are given, none that crosses it; a
+            route names an unknown link or node, crosses a link twice, or its links do not join up.
     """
     _distinct(nodes)
     by_name = _by_name(links)
+    used = {name for crossed in (routes or {}).values() for name in crossed}
     for link in links:
         if link.ends is not None and link.ends[0] == link.ends[1]:
             raise InputError(
                 f"network: link '{link.name}' joins '{link.ends[0]}' to itself; "
                 "expected two different ends"
             )
-        if link.ends is None and not routes:
+        if link.ends is None and routes is not None and link.name not in used:
             raise InputError(
                 f"network: link '{link.name}' names no ends and no route crosses it; give it "
-                "'ends', or give routes"
+                "'ends', or a route"
             )
     known = dict.fromkeys(nodes)
-    _without_dead_ends(known, links)
     given: dict[tuple[str, str], tuple[Hop, ...]] = {}
     for ends, crossed in (routes or {}).items():
         given[ends] = _checked(ends, crossed, known, by_name)
     back = {(b, a): _reversed(hops) for (a, b), hops in given.items() if (b, a) not in given}
     return Network(links=by_name, routes=_Paths(tuple(nodes), by_name, given | back))
-
-
-def _without_dead_ends(nodes: Mapping[str, None], links: Sequence[Link]) -> None:
-    """Refuse a link to a switch from which nothing goes on: a node's name with a slip in it."""
-    met: dict[str, int] = {}
-    for link in links:
-        if link.ends is None:
-            # It may go on from anywhere.
-            return
-        for end in link.ends:
-            met[end] = met.get(end, 0) + 1
-    for link in links:
-        for end in link.ends or ():
-            if end not in nodes and met[end] == 1:
-                raise InputError(
-                    f"network: link '{link.name}' ends at '{end}', which is no node, and no other "
-                    f"link goes on from there{nearest(end, list(nodes))}"
-                )
 
 
 def _distinct(nodes: Sequence[str]) -> None:

@@ -141,12 +141,13 @@ def test_a_hop_never_outweighs_a_latency_however_unlike_the_links() -> None:
 )
 def test_bad_links(bad: Link, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        from_links(["a", "b"], [bad])
+        from_links(["a", "b"], [bad], {})
 
 
-def test_link_to_nowhere_names_the_nearest_node() -> None:
-    with pytest.raises(InputError, match=r"ends at 'pi0', which is no node.*did you mean 'pi-0'"):
-        from_links(["pi-0", "hub"], [link("x", "hub", "pi0")])
+def test_link_without_ends_that_no_given_route_crosses() -> None:
+    links = [link("x", "a", "b"), Link(name="bus", bandwidth_byte_s=1.0)]
+    with pytest.raises(InputError, match="'bus' names no ends and no route crosses it"):
+        from_links(["a", "b"], links, {("a", "b"): ["x"]})
 
 
 def test_two_nodes_of_one_name() -> None:
