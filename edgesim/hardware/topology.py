@@ -101,12 +101,11 @@ def from_links(
     for link in links:
         if link.ends is not None and link.ends[0] == link.ends[1]:
             raise InputError(
-                f"network: link '{link.name}' joins '{link.ends[0]}' to itself; "
-                "expected two different ends"
+                f"link '{link.name}' joins '{link.ends[0]}' to itself; expected two different ends"
             )
         if link.ends is None and routes is not None and link.name not in used:
             raise InputError(
-                f"network: link '{link.name}' names no ends and no route crosses it; give it "
+                f"link '{link.name}' names no ends and no route crosses it; give it "
                 "'ends', or a route"
             )
     known = dict.fromkeys(nodes)
@@ -121,7 +120,7 @@ def _distinct(nodes: Sequence[str]) -> None:
     seen: set[str] = set()
     for node in nodes:
         if node in seen:
-            raise InputError(f"network: two nodes are named '{node}'")
+            raise InputError(f"two nodes are named '{node}'")
         seen.add(node)
 
 
@@ -130,16 +129,15 @@ def _by_name(links: Iterable[Link]) -> dict[str, Link]:
     by_name: dict[str, Link] = {}
     for link in links:
         if link.name in by_name:
-            raise InputError(f"network: two links are named '{link.name}'")
+            raise InputError(f"two links are named '{link.name}'")
         if not (isfinite(link.bandwidth_byte_s) and link.bandwidth_byte_s > 0.0):
             raise InputError(
-                f"network: link '{link.name}' needs a positive, finite bandwidth, "
+                f"link '{link.name}' needs a positive, finite bandwidth, "
                 f"got {link.bandwidth_byte_s} bytes per second"
             )
         if not (isfinite(link.latency_s) and link.latency_s >= 0.0):
             raise InputError(
-                f"network: link '{link.name}' needs a finite latency of 0 or more, "
-                f"got {link.latency_s} s"
+                f"link '{link.name}' needs a finite latency of 0 or more, got {link.latency_s} s"
             )
         by_name[link.name] = link
     return by_name

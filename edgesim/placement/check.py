@@ -37,12 +37,15 @@ def verify(plan: Plan, cluster: Cluster) -> None:
 
 def no_precision(nodes: Sequence[Node], precision: str) -> str:
     """Return the sentence that says which nodes do not compute in a precision, but in others."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for node in nodes:
+        alike.setdefault((node.device.name, node.device.precisions()), []).append(node.name)
     told = [
-        f"node '{node.name}' ({node.device.name}) does not compute in {precision}, only in "
-        f"{', '.join(node.device.precisions())}"
-        for node in nodes[:_NAMED]
+        f"node '{names[0]}' ({device}{f'; {len(names) - 1} more like it' if names[1:] else ''}) "
+        f"does not compute in {precision}, only in {', '.join(has)}"
+        for (device, has), names in alike.items()
     ]
-    return f"{'; '.join(told)}{_more(len(nodes))}; set model.precision, or choose another device"
+    return f"{'; '.join(told[:_NAMED])}{_more(len(told))}; set model.precision, or other devices"
 
 
 def lacking(node: str, device: str, needed: float, capacity: float) -> str:
@@ -73,7 +76,8 @@ def _lack(node: str, device: str, needed: float, capacity: float) -> str:
 
 
 def _more(count: int) -> str:
-    return f"; and {count - _NAMED} more nodes" if count > _NAMED else ""
+    more = count - _NAMED
+    return f"; and {more} more node{'s' if more > 1 else ''}" if more > 0 else ""
 
 
 def _node(what: str, name: str, cluster: Cluster) -> Node:

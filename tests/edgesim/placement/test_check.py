@@ -125,6 +125,18 @@ def test_precision_that_no_node_has_names_those_they_have(strategy: str) -> None
         place(asked("bf16"), strategy)
 
 
+def test_nodes_alike_are_told_of_once() -> None:
+    board = processor("board-x", fp32=1.0)
+    nodes = [replace(node(f"n{i}"), device=board) for i in range(4)]
+    model = Model(name="chain", graph=GRAPH, precision="fp16")
+    with pytest.raises(PlanError) as caught:
+        place(PlacementRequest(model=model, cluster=joined(nodes)), "single")
+    assert str(caught.value) == (
+        "node 'n0' (board-x; 3 more like it) does not compute in fp16, only in fp32; "
+        "set model.precision, or other devices"
+    )
+
+
 def test_precision_that_one_replica_lacks_names_the_node() -> None:
     with pytest.raises(PlanError, match=r"node 'board' \(board-x\) does not compute in fp16"):
         place(asked("fp16"), "replicate")
