@@ -49,8 +49,8 @@ class Kernel:
 def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
     """Return the kernels of a graph in execution order.
 
-    An operator whose kind is in ``fused`` joins the kernel that makes its first input, if it need
-    not wait for a later kernel and can be joined at all:
+    An operator whose kind is in ``fused`` joins the kernel that makes the last of its inputs, if
+    their kinds go together:
 
     - a normalisation or activation only to a convolution: batch normalisation folds into its
       weights and ReLU into its loop, while layer normalisation needs whole rows first, and GELU
@@ -63,10 +63,9 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
         sources = graph.predecessors(op.name)
         joined = None
         if op.kind in fused and sources:
-            first = owner[sources[0]]
-            later = any(owner[source] > first for source in sources[1:])
-            if not later and _fits(graph, op.kind, members[first]):
-                joined = first
+            last = max(owner[source] for source in sources)
+            if _fits(graph, op.kind, members[last]):
+                joined = last
         if joined is None:
             joined = len(members)
             members.append([])
@@ -88,22 +87,16 @@ def _kernel(graph: Graph, names: Sequence[str]) -> Kernel:
     macs: dict[OpKind, int] = {}
     depth: dict[OpKind, float] = {}
     weights = moved = 0
-    read: set[str] = set()
     for name in names:
         op = graph[name]
         weights += op.params
         if op.macs:
             macs[op.kind] = macs.get(op.kind, 0) + op.macs
             depth[op.kind] = depth.get(op.kind, 0.0) + op.macs / max(op.output_elements, 1)
-        sources = graph.predecessors(name)
-        if not any(source in inside for source in sources):
-            moved += op.input_elements
-            read.update(sources)
-        else:
-            for source in sources:
-                if source not in inside and source not in read:
-                    read.add(source)
-                    moved += graph[source].output_elements
+        handed = sum(
+            graph[source].output_elements for source in graph.predecessors(name) if source in inside
+        )
+        moved += max(op.input_elements - handed, 0)
         readers = graph.successors(name)
         if not readers or any(reader not in inside for reader in readers):
             moved += op.output_elements

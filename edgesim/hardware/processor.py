@@ -143,9 +143,11 @@ class Processor:
         """Return the cost of ``flop`` operations of unknown kind: ``flop / peak``.
 
         Raises:
-            InputError: the device does not compute in ``precision``.
+            InputError: the device does not compute in ``precision``, or has not so many cores.
         """
-        share = (cores or self.cores) / self.cores
+        if cores is not None and not 1 <= cores <= self.cores:
+            raise InputError(f"device '{self.name}': expected 1 to {self.cores} cores, got {cores}")
+        share = 1.0 if cores is None else cores / self.cores
         idle_w, busy_w = self.power.idle_w, self.power.busy_w
         return Cost(
             time_s=flop / (self._peak(precision) * share),

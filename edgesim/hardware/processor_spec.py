@@ -13,13 +13,15 @@ from edgesim.quantities import (
     FlopRate,
     PositiveBytes,
     PositiveSeconds,
+    Ratio,
     Seconds,
     SecondsPerByte,
     Watts,
 )
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
-Share = Annotated[float, Field(gt=0.0, le=1.0)]
+Share = Annotated[Ratio, Field(gt=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 assert set(Precision.__args__) == set(BYTES_PER_ELEMENT)  # type: ignore[attr-defined]
 
 
@@ -84,9 +86,9 @@ class Published(_Strict):
 
     model: str
     precision: Precision
-    batch: int = Field(default=1, ge=1)
-    image_size: int | None = Field(default=None, ge=1)
-    classes: int | None = Field(default=None, ge=1)
+    batch: Count = 1
+    image_size: Count | None = None
+    classes: Count | None = None
     latency: PositiveSeconds | None = None
     samples_per_s: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     clock_ratio: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
@@ -116,7 +118,7 @@ class ProcessorSpec(_Strict):
     kind: Literal["processor"] = "processor"
     description: str = ""
     peak: Annotated[dict[Precision, FlopRate], Field(min_length=1)]
-    cores: int = Field(default=1, ge=1)
+    cores: Count = 1
     efficiency: EfficiencySpec = Field(default_factory=dict)
     half_saturation: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     launch_overhead: Seconds = 0.0
@@ -126,6 +128,20 @@ class ProcessorSpec(_Strict):
     messaging: MessagingSpec = MessagingSpec()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _known_precisions(self) -> ProcessorSpec:
+        has = f"the device computes in {', '.join(self.peak)}"
+        for key, value in self.efficiency.items():
+            if isinstance(value, dict) and key not in self.peak:
+                raise ValueError(f"efficiency.{key}: expected a precision with a peak, {has}")
+        for index, row in enumerate(self.published):
+            if row.precision not in self.peak:
+                raise ValueError(
+                    f"published.{index}.precision: expected one with a peak, "
+                    f"got {row.precision}; {has}"
+                )
+        return self
 
     def by_precision(self) -> dict[str, dict[str, float]]:
         """Return the efficiency by precision and kind, whichever way it was written."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgesim.errors import InputError, nearest
 from edgesim.hardware.device import Device
-from edgesim.validation import problems, written
+from edgesim.validation import described, problems, written
 
 GROUP = "edgesim.devices"
 
@@ -38,7 +38,12 @@ def kind(name: object) -> Kind:
     """
     for point in entry_points(group=GROUP):
         if point.name == name:
-            found: Kind = point.load()
+            try:
+                found: Kind = point.load()
+            except (ImportError, AttributeError) as error:
+                raise InputError(
+                    f"kind: '{name}' is to come from {point.value}, which does not load: {error}"
+                ) from None
             return found
     known = kind_names()
     raise InputError(
@@ -67,6 +72,11 @@ def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
     Raises:
         InputError: the mapping is wrong; the message has every problem with its key path.
     """
+    if not isinstance(mapping, Mapping):
+        raise InputError(
+            f"device '{name}': expected a mapping such as {{peak: {{fp32: 48 GFLOP/s}}}}, "
+            f"got {described(mapping)}"
+        )
     try:
         own, spec = spec_of(mapping)
     except ValidationError as error:
