@@ -1,0 +1,102 @@
+"""The camera: how it samples, counts, loses and digitises light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optics.checks import bit_depth, fraction, not_negative, pixel_counts, positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """A camera of (rows, columns) square pixels, all exposed at once.
+
+    Attributes:
+        pixels: (rows, columns).
+        pitch_m: distance between pixel centres.
+        quantum_efficiency: electrons per photon, η.
+        dark_e_s: dark current in electrons per pixel and second.
+        read_noise_e: standard deviation of one reading, in electrons.
+        full_well_e: electrons at which a pixel saturates; infinity never does.
+        gain_e_per_dn: electrons per digital number, or ``None``: the full well spans the converter.
+        bits: of the converter, ``None`` without steps.
+        exposure_s: time that light is counted in a frame.
+        readout_s: from the end of an exposure until the frame is out, or the next may end.
+        overlapped_readout: a frame may be read out while the next is exposed.
+        frame_time_s: shortest time from frame to frame.
+        power_w: electricity of the whole camera.
+        adc_energy_j: per conversion, where ``power_w`` does not hold it.
+        name: what the part is called.
+        source: where each figure comes from, by field name.
+
+    Raises:
+        InputError: a figure is out of its range.
+    """
+
+    pixels: tuple[int, int]
+    pitch_m: float
+    quantum_efficiency: float = 1.0
+    dark_e_s: float = 0.0
+    read_noise_e: float = 0.0
+    full_well_e: float = math.inf
+    gain_e_per_dn: float | None = None
+    bits: int | None = None
+    exposure_s: float = 1.0
+    readout_s: float = 0.0
+    overlapped_readout: bool = True
+    frame_time_s: float = 0.0
+    power_w: float = 0.0
+    adc_energy_j: float = 0.0
+    name: str = "camera"
+    source: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        pixel_counts(self.name, self.pixels)
+        positive(self.name, "pitch_m", self.pitch_m)
+        fraction(self.name, "quantum_efficiency", self.quantum_efficiency, zero=False)
+        positive(self.name, "full_well_e", self.full_well_e, infinite=True)
+        bit_depth(self.name, self.bits)
+        if self.gain_e_per_dn is not None:
+            positive(self.name, "gain_e_per_dn", self.gain_e_per_dn)
+        positive(self.name, "exposure_s", self.exposure_s)
+        for name in (
+            "dark_e_s",
+            "read_noise_e",
+            "readout_s",
+            "frame_time_s",
+            "power_w",
+            "adc_energy_j",
+        ):
+            not_negative(self.name, name, getattr(self, name))
+
+    @classmethod
+    def ideal(cls, pixels: tuple[int, int] = (1080, 1080), pitch_m: float = 8e-6) -> Camera:
+        """Return a camera that counts every photon, without noise, limit or steps."""
+        return cls(pixels=pixels, pitch_m=pitch_m, name="ideal camera")
+
+    @property
+    def size_m(self) -> tuple[float, float]:
+        """Height and width of the array."""
+        return self.pixels[0] * self.pitch_m, self.pixels[1] * self.pitch_m
+
+    @property
+    def dark_e(self) -> float:
+        """Mean dark electrons of a pixel in one exposure."""
+        return self.dark_e_s * self.exposure_s
+
+    @property
+    def electrons_per_dn(self) -> float | None:
+        """Electrons per step of the converter; ``None`` without steps.
+
+        From ``gain_e_per_dn``, else full well over the largest number. An endless well and no gain
+        leave the step open, so that there is none.
+        """
+        if self.bits is None:
+            return None
+        if self.gain_e_per_dn is not None:
+            return self.gain_e_per_dn
+        if math.isinf(self.full_well_e):
+            return None
+        return self.full_well_e / ((1 << self.bits) - 1)

@@ -1,0 +1,88 @@
+"""Checks of single figures of a part; every message names the figure, its unit and what came."""
+
+from __future__ import annotations
+
+import math
+
+from optics.errors import InputError
+
+
+def positive(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
+    """Require ``value`` above zero, and finite unless ``infinite``.
+
+    Raises:
+        InputError: it is not.
+    """
+    _number(owner, name, value)
+    if not value > 0 or (math.isinf(value) and not infinite):
+        also = "" if infinite else "finite and "
+        raise InputError(f"{owner}: {name} must be {also}above 0; {value!r} came")
+
+
+def not_negative(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
+    """Require ``value`` at or above zero, and finite unless ``infinite``.
+
+    Raises:
+        InputError: it is not.
+    """
+    _number(owner, name, value)
+    if not value >= 0 or (math.isinf(value) and not infinite):
+        also = "" if infinite else "finite and "
+        raise InputError(f"{owner}: {name} must be {also}at or above 0; {value!r} came")
+
+
+def fraction(owner: str, name: str, value: float, *, zero: bool = True) -> None:
+    """Require 0 ≤ ``value`` ≤ 1, or 0 < ``value`` ≤ 1 unless ``zero``.
+
+    Raises:
+        InputError: it is not.
+    """
+    _number(owner, name, value)
+    if not (0 <= value <= 1) or (value == 0 and not zero):
+        span = "from 0 to 1" if zero else "above 0 and at most 1"
+        raise InputError(f"{owner}: {name} must be {span}; {value!r} came")
+
+
+def finite(owner: str, name: str, value: float) -> None:
+    """Require a finite number.
+
+    Raises:
+        InputError: it is not.
+    """
+    _number(owner, name, value)
+    if not math.isfinite(value):
+        raise InputError(f"{owner}: {name} must be a finite number; {value!r} came")
+
+
+def bit_depth(owner: str, bits: int | None) -> None:
+    """Require a bit depth from 1 to 16, or ``None`` for a part without steps.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if bits is None:
+        return
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
+        raise InputError(
+            f"{owner}: bits must be a whole number from 1 to 16, or None for a part without "
+            f"steps; {bits!r} came"
+        )
+
+
+def pixel_counts(owner: str, pixels: tuple[int, int]) -> None:
+    """Require (rows, columns), two whole numbers of at least 1.
+
+    Raises:
+        InputError: it is something else.
+    """
+    good = isinstance(pixels, tuple) and len(pixels) == 2
+    if not good or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in pixels):
+        raise InputError(
+            f"{owner}: pixels must be (rows, columns), two whole numbers of at least 1; "
+            f"{pixels!r} came"
+        )
+
+
+def _number(owner: str, name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise InputError(f"{owner}: {name} must be a number; {value!r} came")

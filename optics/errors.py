@@ -1,0 +1,11 @@
+"""Errors of this library; each message says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """The input is wrong: a part, a shape, a data type, a device, or data that are not finite."""
+
+
+class SamplingError(InputError):
+    """A grid is too coarse for what was asked; the message names the limit and a way that fits."""

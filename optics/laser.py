@@ -1,0 +1,61 @@
+"""The laser: wavelength, power, and what it draws from the wall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optics.checks import fraction, positive
+
+PLANCK_J_S = 6.62607015e-34
+"""Planck constant, exact (SI)."""
+
+LIGHT_M_S = 299792458.0
+"""Speed of light in vacuum, exact (SI)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laser:
+    """A continuous, fully coherent, monochromatic source that lights the input modulator evenly.
+
+    Attributes:
+        wavelength_m: vacuum wavelength λ.
+        power_w: light that reaches the input modulator.
+        wall_plug_efficiency: light out over electricity in, above 0 and at most 1.
+        name: what the part is called.
+        source: where each figure comes from, by field name.
+
+    Raises:
+        InputError: a figure is out of its range.
+    """
+
+    wavelength_m: float
+    power_w: float
+    wall_plug_efficiency: float = 1.0
+    name: str = "laser"
+    source: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        positive(self.name, "wavelength_m", self.wavelength_m)
+        positive(self.name, "power_w", self.power_w)
+        fraction(self.name, "wall_plug_efficiency", self.wall_plug_efficiency, zero=False)
+
+    @classmethod
+    def ideal(cls, wavelength_m: float = 532e-9, power_w: float = 1.0) -> Laser:
+        """Return a laser that turns all electricity into light."""
+        return cls(wavelength_m=wavelength_m, power_w=power_w, name="ideal laser")
+
+    @property
+    def electrical_power_w(self) -> float:
+        """Power drawn from the wall, light over wall-plug efficiency."""
+        return self.power_w / self.wall_plug_efficiency
+
+    @property
+    def photon_energy_j(self) -> float:
+        """Energy of one photon, hc/λ."""
+        return PLANCK_J_S * LIGHT_M_S / self.wavelength_m
+
+    @property
+    def photons_per_s(self) -> float:
+        """Photons that reach the input modulator in a second."""
+        return self.power_w / self.photon_energy_j

@@ -1,0 +1,109 @@
+"""Spatial light modulators: LCoS for phase or amplitude, DMD, and one without limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from optics.checks import bit_depth, fraction, not_negative, pixel_counts, positive
+from optics.errors import InputError
+
+ModulatorKind = Literal["ideal", "lcos-phase", "lcos-amplitude", "dmd"]
+"""What a pixel sets: any complex number, a phase, a real amplitude from 0 to 1, or 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modulator:
+    """A modulator of (rows, columns) square pixels.
+
+    Attributes:
+        kind: what a pixel sets.
+        pixels: (rows, columns).
+        pitch_m: distance between pixel centres.
+        bits: of a pixel's drive, ``None`` without steps; a DMD has 1.
+        phase_range_rad: phase at full drive over that at none, for ``lcos-phase``. L levels stand
+            ``phase_range_rad / L`` apart, so that 2π closes the circle.
+        fill_factor: active area over pixel area, F. The active part is a centred square of side
+            √F pitch.
+        dead_zone_amplitude: field amplitude that comes back from between the active parts, at
+            phase 0, per unit of light; 0 is an opaque frame.
+        crosstalk_px: standard deviation, in pixels, of the Gaussian that blurs the drive (fringing
+            field and electronics).
+        flicker_rad: standard deviation of each pixel's phase from frame to frame.
+        efficiency: light power that comes back in the used order from a pixel fully on, by all
+            that ``fill_factor`` does not tell (reflection, window, diffraction by the tilt).
+        frame_time_s: shortest time from frame to frame.
+        load_s: to write a frame to the part's memory.
+        settle_s: from the update until light may be used.
+        double_buffered: a frame may be loaded while the one before is shown.
+        power_w: electricity with its driver.
+        dac_energy_j: per pixel written, where ``power_w`` does not hold it.
+        name: what the part is called.
+        source: where each figure comes from, by field name.
+
+    Raises:
+        InputError: a figure is out of its range, or a DMD has other than 1 bit.
+    """
+
+    kind: ModulatorKind
+    pixels: tuple[int, int]
+    pitch_m: float
+    bits: int | None = None
+    phase_range_rad: float = 2 * math.pi
+    fill_factor: float = 1.0
+    dead_zone_amplitude: float = 0.0
+    crosstalk_px: float = 0.0
+    flicker_rad: float = 0.0
+    efficiency: float = 1.0
+    frame_time_s: float = 0.0
+    load_s: float = 0.0
+    settle_s: float = 0.0
+    double_buffered: bool = True
+    power_w: float = 0.0
+    dac_energy_j: float = 0.0
+    name: str = "modulator"
+    source: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ModulatorKind):
+            known = ", ".join(get_args(ModulatorKind))
+            raise InputError(f"{self.name}: kind must be one of {known}; {self.kind!r} came")
+        pixel_counts(self.name, self.pixels)
+        positive(self.name, "pitch_m", self.pitch_m)
+        bit_depth(self.name, self.bits)
+        if self.kind == "dmd" and self.bits != 1:
+            raise InputError(
+                f"{self.name}: a DMD's mirrors have 1 bit; bits={self.bits!r} came. More levels "
+                "take several binary frames"
+            )
+        positive(self.name, "phase_range_rad", self.phase_range_rad)
+        fraction(self.name, "fill_factor", self.fill_factor, zero=False)
+        fraction(self.name, "dead_zone_amplitude", self.dead_zone_amplitude)
+        fraction(self.name, "efficiency", self.efficiency, zero=False)
+        for name in (
+            "crosstalk_px",
+            "flicker_rad",
+            "frame_time_s",
+            "load_s",
+            "settle_s",
+            "power_w",
+            "dac_energy_j",
+        ):
+            not_negative(self.name, name, getattr(self, name))
+
+    @classmethod
+    def ideal(cls, pixels: tuple[int, int] = (1080, 1080), pitch_m: float = 8e-6) -> Modulator:
+        """Return a modulator that sets any complex number of modulus up to 1, at once."""
+        return cls(kind="ideal", pixels=pixels, pitch_m=pitch_m, name="ideal modulator")
+
+    @property
+    def size_m(self) -> tuple[float, float]:
+        """Height and width of the array."""
+        return self.pixels[0] * self.pitch_m, self.pixels[1] * self.pitch_m
+
+    @property
+    def levels(self) -> int | None:
+        """Steps of a pixel's drive, 2^bits; ``None`` without steps."""
+        return None if self.bits is None else 2**self.bits

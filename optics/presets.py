@@ -1,0 +1,281 @@
+"""Systems by name: one as printed, two of parts that one can buy, each figure with its source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from optics.camera import Camera
+from optics.errors import InputError
+from optics.laser import Laser
+from optics.lens import Lens
+from optics.modulator import Modulator
+from optics.system import FourF, Host
+
+_TI = "TI DLPS026 (DLP7000 data sheet)"
+_HOLOEYE = "HOLOEYE PLUTO-2.1 data sheet"
+_FATNET = "FatNet, arXiv 2210.16914"
+
+
+def fatnet_2160() -> FourF:
+    """Return the system of FatNet's printed times: a 2160 square, 2 µs a convolution.
+
+    Print has no readout, converter, memory, electronics or energy, so that those are ideal here.
+    A modulator of this size and rate is not for sale; binary DMDs are 30 to 90 times slower.
+    """
+    pixels, pitch_m, wavelength_m = (2160, 2160), 3.74e-6, 532e-9
+    focal_length_m = pixels[0] * pitch_m**2 / wavelength_m
+    modulator_source = {
+        "pixels": f"{_FATNET}: '4K'; its 3136 images a frame are those of a 2160 square",
+        "frame_time_s": f"derived from {_FATNET}: passes x frame time = 2 us, which of the two is "
+        "not said; here 2 passes (positive and negative kernels) of 1 us",
+        "pitch_m": "estimate: the pitch of 4K LCoS parts; not in print",
+    }
+
+    def part(name: str) -> Modulator:
+        return Modulator(
+            kind="ideal",
+            pixels=pixels,
+            pitch_m=pitch_m,
+            frame_time_s=1e-6,
+            name=name,
+            source=modulator_source,
+        )
+
+    return FourF(
+        laser=Laser(
+            wavelength_m=wavelength_m,
+            power_w=1.0,
+            name="laser",
+            source={"wavelength_m": "estimate; not in print", "power_w": "estimate; not in print"},
+        ),
+        input=part("input modulator"),
+        lens_1=Lens.ideal(focal_length_m),
+        filter=part("filter modulator"),
+        lens_2=Lens.ideal(focal_length_m),
+        camera=Camera(
+            pixels=pixels,
+            pitch_m=pitch_m,
+            exposure_s=1e-6,
+            name="camera",
+            source={"exposure_s": "derived: the frame time; no readout is in print"},
+        ),
+        host=Host.ideal(),
+        name="fatnet-2160",
+        source={
+            "lens_1": "derived: critical sampling, f = N pitch^2 / wavelength; not in print",
+            "link_bytes_s": f"{_FATNET} counts no transfer",
+        },
+    )
+
+
+def dmd_dlp7000() -> FourF:
+    """Return a binary system of two DLP7000 mirror arrays and a high-speed camera.
+
+    The camera, not the mirrors, sets the rate: 20,000 frames a second against 23,000.
+    """
+
+    def part(name: str) -> Modulator:
+        return Modulator(
+            kind="dmd",
+            pixels=(768, 1024),
+            pitch_m=13.68e-6,
+            bits=1,
+            fill_factor=0.92,
+            efficiency=0.86 * 0.88 * 0.97**2,
+            frame_time_s=43.2e-6,
+            load_s=30.72e-6,
+            settle_s=12.5e-6,
+            double_buffered=False,
+            power_w=20.0,
+            name=name,
+            source={
+                "pixels": _TI,
+                "pitch_m": _TI,
+                "fill_factor": f"{_TI}: array fill factor 92 %",
+                "efficiency": f"derived from {_TI}: diffraction 86 %, mirror 88 %, window 97 % "
+                "twice; assumes the tilt is blazed for the order used",
+                "frame_time_s": "TI support forum, thread 594673: 43 us a bit plane with global "
+                "reset",
+                "load_s": "derived: 32,552 patterns a second in the data sheet of the DLP7000",
+                "settle_s": "derived: 43.2 us less the load",
+                "power_w": "estimate: mirrors, drivers and the controller board",
+            },
+        )
+
+    return FourF(
+        laser=Laser(
+            wavelength_m=532e-9,
+            power_w=0.1,
+            wall_plug_efficiency=0.1,
+            name="532 nm diode-pumped solid-state laser",
+            source={
+                "power_w": "estimate: a common size",
+                "wall_plug_efficiency": "estimate: diode-pumped solid-state lasers reach 0.05 to "
+                "0.2",
+            },
+        ),
+        input=part("DLP7000 at the input"),
+        lens_1=_achromat(0.25),
+        filter=part("DLP7000 at the filter"),
+        lens_2=_achromat(0.25),
+        camera=Camera(
+            pixels=(1024, 1024),
+            pitch_m=20e-6,
+            quantum_efficiency=0.45,
+            dark_e_s=5000.0,
+            read_noise_e=25.0,
+            full_well_e=20000.0,
+            bits=12,
+            exposure_s=40e-6,
+            readout_s=10e-6,
+            frame_time_s=50e-6,
+            power_w=100.0,
+            name="high-speed camera (Photron FASTCAM SA-Z class)",
+            source={
+                "pixels": "Photron FASTCAM SA-Z: 1024 x 1024 at 20,000 frames a second, 12 bit",
+                "pitch_m": "Photron FASTCAM SA-Z: 20 um",
+                "frame_time_s": "derived: 20,000 frames a second",
+                "quantum_efficiency": "estimate",
+                "dark_e_s": "estimate",
+                "read_noise_e": "estimate: high-speed sensors read 15 to 40 e",
+                "full_well_e": "estimate",
+                "exposure_s": "estimate: the frame time less 10 us for the mirrors to settle",
+                "readout_s": "derived: the rest of the frame time",
+                "power_w": "estimate",
+            },
+        ),
+        link_bytes_s=7.88e9,
+        host=_workstation(),
+        name="dmd-dlp7000",
+        source={"link_bytes_s": "PCI Express 3.0, 8 lanes: 8 GT/s each, 128b/130b, derived"},
+    )
+
+
+def lcos_pluto() -> FourF:
+    """Return a system of a liquid-crystal amplitude display, a phase display and a CMOS camera."""
+    common = {
+        "pixels": _HOLOEYE,
+        "pitch_m": f"{_HOLOEYE}: 8.0 um",
+        "bits": f"{_HOLOEYE}: 256 levels",
+        "fill_factor": f"{_HOLOEYE}: 93 %",
+        "frame_time_s": f"{_HOLOEYE}: 60 Hz",
+        "dead_zone_amplitude": "estimate: gaps reflect about a tenth of the power",
+        "crosstalk_px": "estimate: fringing field of about a third of a pixel",
+        "flicker_rad": "estimate: digital drive leaves some hundredths of 2 pi",
+        "efficiency": "estimate: reflectivity and cover glass",
+        "load_s": "derived: the video signal fills the frame time",
+        "settle_s": "estimate: nematic response at room temperature",
+        "power_w": "estimate: display and driver",
+    }
+
+    def part(kind: str, name: str) -> Modulator:
+        phase = kind == "phase"
+        return Modulator(
+            kind="lcos-phase" if phase else "lcos-amplitude",
+            pixels=(1080, 1920),
+            pitch_m=8e-6,
+            bits=8,
+            phase_range_rad=2 * math.pi,
+            fill_factor=0.93,
+            dead_zone_amplitude=0.3,
+            crosstalk_px=0.3,
+            flicker_rad=0.1 if phase else 0.0,
+            efficiency=0.8 if phase else 0.4,
+            frame_time_s=1 / 60,
+            load_s=1 / 60,
+            settle_s=10e-3,
+            power_w=10.0,
+            name=name,
+            source=common
+            if phase
+            else {**common, "efficiency": "estimate: reflectivity and two passes of a polariser"},
+        )
+
+    return FourF(
+        laser=Laser(
+            wavelength_m=532e-9,
+            power_w=0.01,
+            wall_plug_efficiency=0.1,
+            name="532 nm diode-pumped solid-state laser",
+            source={"power_w": "estimate", "wall_plug_efficiency": "estimate: 0.05 to 0.2"},
+        ),
+        input=part("amplitude", "amplitude display (PLUTO-2.1 backplane, twisted nematic)"),
+        lens_1=_achromat(0.125),
+        filter=part("phase", "HOLOEYE PLUTO-2.1 phase display"),
+        lens_2=_achromat(0.125),
+        camera=Camera(
+            pixels=(1536, 2048),
+            pitch_m=3.45e-6,
+            quantum_efficiency=0.65,
+            dark_e_s=5.0,
+            read_noise_e=2.4,
+            full_well_e=10500.0,
+            bits=12,
+            exposure_s=5e-3,
+            readout_s=1 / 118,
+            frame_time_s=1 / 118,
+            power_w=3.0,
+            name="FLIR Blackfly S BFS-U3-32S4M (Sony IMX252)",
+            source={
+                "pixels": "FLIR specification of BFS-U3-32S4M",
+                "pitch_m": "FLIR specification of BFS-U3-32S4M",
+                "frame_time_s": "FLIR specification of BFS-U3-32S4M: 118 frames a second",
+                "bits": "FLIR specification of BFS-U3-32S4M",
+                "quantum_efficiency": "estimate: EMVA 1288 reports of this sensor lie near 0.65 at "
+                "525 nm",
+                "read_noise_e": "estimate: EMVA 1288 reports of this sensor lie near 2.4 e",
+                "full_well_e": "estimate: EMVA 1288 reports of this sensor lie near 10,500 e",
+                "dark_e_s": "estimate",
+                "exposure_s": "estimate: within the settled part of the display's frame",
+                "readout_s": "derived: the frame time",
+                "power_w": "estimate: USB 3 supply",
+            },
+        ),
+        link_bytes_s=4e8,
+        host=_workstation(),
+        name="lcos-pluto",
+        source={"link_bytes_s": "USB 3.0: 5 Gbit/s, 8b/10b, less protocol, derived"},
+    )
+
+
+PRESETS: Mapping[str, Callable[[], FourF]] = MappingProxyType(
+    {"fatnet-2160": fatnet_2160, "dmd-dlp7000": dmd_dlp7000, "lcos-pluto": lcos_pluto}
+)
+"""The functions that make the systems, by name."""
+
+
+def preset(name: str) -> FourF:
+    """Return the system called ``name``.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"no system is called {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]()
+
+
+def _achromat(focal_length_m: float) -> Lens:
+    return Lens(
+        focal_length_m=focal_length_m,
+        pupil_m=45.7e-3,
+        zernike_waves=(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.02),
+        efficiency=0.99,
+        name=f"two-inch achromat, f = {focal_length_m * 1e3:g} mm",
+        source={
+            "pupil_m": "derived: 90 % of a two-inch mount",
+            "zernike_waves": "estimate: some spherical aberration left",
+            "efficiency": "estimate: coated, below 0.5 % at each of two outer faces",
+        },
+    )
+
+
+def _workstation() -> Host:
+    return Host(
+        flop_s=1e11,
+        power_w=65.0,
+        name="workstation",
+        source={"flop_s": "estimate", "power_w": "estimate"},
+    )
