@@ -1,0 +1,178 @@
+"""Convolution on the ideal road: what an ideal 4f system with guard bands computes, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
+
+from optics.errors import InputError
+from optics.ideal.problem import FACTORS, Problem, Role
+from optics.ideal.stream import Spectra, contract
+from optics.tiling.shape import ConvShape, Padding
+
+MAX_BYTES = 2**28
+"""Working memory of one product unless told otherwise: 256 MiB."""
+
+
+class KernelCache:
+    """The spectrum of a layer's kernels, kept as long as their values stay the same.
+
+    Values are compared, not versions, so that no way of changing a weight goes unnoticed. Spectra
+    that do not fit the bound of memory whole are not kept.
+    """
+
+    def __init__(self) -> None:
+        self._weight: Tensor | None = None
+        self._problem: Problem | None = None
+        self._spectra: Spectra = {}
+
+    def spectra(self, weight: Tensor, problem: Problem) -> Spectra:
+        """Return what is known of ``weight`` on the plane of ``problem``."""
+        old = self._weight
+        if (
+            self._spectra
+            and self._problem is not None
+            and self._problem.shape.groups == problem.shape.groups
+            and self._problem.shape.dilation == problem.shape.dilation
+            and self._problem.plane == problem.plane
+            and old is not None
+            and (old.shape, old.dtype, old.device) == (weight.shape, weight.dtype, weight.device)
+            and torch.equal(old, weight)
+        ):
+            return self._spectra
+        return {}
+
+    def keep(self, weight: Tensor, problem: Problem, spectra: Spectra) -> None:
+        """Remember the kernels' part of ``spectra``."""
+        if Role.KERNEL in spectra:
+            self._weight = weight.detach().clone()
+            self._problem = problem
+            self._spectra = {Role.KERNEL: spectra[Role.KERNEL]}
+
+
+def ideal_conv2d(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    max_bytes: int = MAX_BYTES,
+    cache: KernelCache | None = None,
+) -> Tensor:
+    """Return what ``torch.nn.functional.conv2d`` returns, by one Fourier product with guard bands.
+
+    y = F⁻¹(F(x) F(w reversed)) on a plane of at least M + N - 1 pixels a side, so that nothing
+    wraps; channels are summed in the field. Differentiable to any order.
+
+    Args:
+        images: (batch, in_channels, rows, columns), float32 or float64; signs are kept.
+        weight: (out_channels, in_channels / groups, rows, columns), of the same type and device.
+        bias: (out_channels), added electronically.
+        stride: between kept outputs.
+        padding: zeros around an image, as in ``torch.nn.Conv2d``.
+        dilation: distance between kernel elements.
+        groups: that share no channels.
+        max_bytes: working memory that one pass may hold beside its arguments and its result. Batch,
+            channels and groups are worked through in pieces that fit.
+        cache: spectra of kernels from earlier calls, and where to leave them.
+
+    Returns:
+        (batch, out_channels, rows, columns).
+
+    Raises:
+        InputError: shapes, types, devices or values that make no convolution, or ``max_bytes``
+            below one plane.
+    """
+    shape = ConvShape.of(
+        images.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    check_tensors(images, weight, bias)
+    problem = Problem(shape, max_bytes)
+    output: Tensor = _Product.apply(Role.OUTPUT, images, weight, problem, {}, cache)  # type: ignore[no-untyped-call]
+    return output if bias is None else output + bias[:, None, None]
+
+
+def check_tensors(images: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Refuse tensors that do not belong together or are not finite.
+
+    Raises:
+        InputError: and what was expected.
+    """
+    named = {"images": images, "weight": weight} | ({} if bias is None else {"bias": bias})
+    for name, tensor in named.items():
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"{name} must be float32 or float64, got {tensor.dtype}; light's field is computed "
+                "in complex64 or complex128"
+            )
+        if tensor.dtype != images.dtype or tensor.device != images.device:
+            raise InputError(
+                f"{name} is {tensor.dtype} on {tensor.device} but the images are {images.dtype} on "
+                f"{images.device}; move one of them with .to()"
+            )
+    for name, tensor in named.items():
+        if not is_finite(tensor):
+            raise InputError(f"{name} must be finite; it has infinite values or NaN")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise InputError(
+            f"bias has one number for each of {weight.shape[0]} output channels, got shape "
+            f"{tuple(bias.shape)}"
+        )
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Return whether all values are finite; one pass without a mask, unless the sum overflows."""
+    values = tensor.detach()
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
+class _Product(Function):
+    """One of image, kernel and output from the other two; its derivatives are the other two."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        result: Role,
+        first: Tensor,
+        second: Tensor,
+        problem: Problem,
+        known: dict[Role, Tensor],
+        cache: KernelCache | None,
+    ) -> Tensor:
+        if cache is not None:
+            known = dict(cache.spectra(second, problem))
+        out, spectra = contract(problem, result, first, second, known)
+        if cache is not None and not known:
+            cache.keep(second, problem, spectra)
+        if cache is None:
+            known.update(spectra)  # so that the other pass need not transform a gradient again
+        ctx.save_for_backward(first, second)
+        ctx.result, ctx.problem = result, problem
+        ctx.spectra = {role: spectra[role] for role in FACTORS[result] if role in spectra}
+        return out
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> Any:
+        gradient: Tensor = gradients[0]
+        result: Role = ctx.result  # type: ignore[attr-defined]
+        problem: Problem = ctx.problem  # type: ignore[attr-defined]
+        known: dict[Role, Tensor] = dict(ctx.spectra)  # type: ignore[attr-defined]
+        tensors = dict(zip(FACTORS[result], ctx.saved_tensors, strict=True))  # type: ignore[attr-defined]
+        tensors[result] = gradient.contiguous()
+        needed = ctx.needs_input_grad  # type: ignore[attr-defined]
+        found: list[Tensor | None] = []
+        for role, need in zip(FACTORS[result], needed[1:3], strict=True):
+            if not need:
+                found.append(None)
+                continue
+            first, second = (tensors[other] for other in FACTORS[role])
+            found.append(_Product.apply(role, first, second, problem, known, None))  # type: ignore[no-untyped-call]
+        return None, found[0], found[1], None, None, None
