@@ -14,13 +14,13 @@ from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.simulate import Recording, simulate
 
 _LARGEST_BATCH = 4096
-_WORTH = 1.01
-"""A larger batch must serve at least this much more to be called better: it answers later."""
+_NEAR = 0.99
+"""A batch this near to the highest throughput is as good; the smallest of them answers first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestBatch:
-    """The batch with the highest throughput, the device busy all the time."""
+    """The smallest batch within 1 % of the highest throughput, the device busy all the time."""
 
     batch: int
     throughput_per_s: float
@@ -97,28 +97,29 @@ def _play(
 
 
 def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
-    """Return the batch, a power of two that fits the memory, with the highest throughput."""
+    """Return the smallest power of two within 1 % of the highest throughput that memory allows."""
     graph = scenario.placement.model.graph
     assert graph is not None
     device = baseline.device
     samples = scenario.traffic.samples
-    best: BestBatch | None = None
+    tried: list[BestBatch] = []
     batch = 1
     while batch <= _LARGEST_BATCH:
         node = Node(name=baseline.name, device=device, batch_max=batch * samples)
         if held_bytes(graph, node, baseline.precision) > device.memory_capacity_bytes:
             break
         cost = device.graph_cost(graph, baseline.precision, batch * samples)
-        throughput = batch / cost.time_s
-        if best is None or throughput > _WORTH * best.throughput_per_s:
-            best = BestBatch(
+        tried.append(
+            BestBatch(
                 batch=batch,
-                throughput_per_s=throughput,
+                throughput_per_s=batch / cost.time_s,
                 latency_s=cost.time_s,
                 energy_j_per_request=cost.power_w * cost.time_s / batch,
             )
+        )
         batch *= 2
-    return best
+    highest = max((one.throughput_per_s for one in tried), default=0.0)
+    return next((one for one in tried if one.throughput_per_s >= _NEAR * highest), None)
 
 
 def mean_latency_s(row: BaselineRow, warmup: int) -> float | None:

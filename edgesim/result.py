@@ -80,10 +80,6 @@ def summarise(
         "wall_s": wall_s,
         "requests": counts,
         "latency_s": latency,
-        "confidence_95": {
-            name: None if one is None else list(one)
-            for name, one in latency_intervals(answered).items()
-        },
         "throughput_per_s": throughput,
         "breakdown_s": _breakdown(recordings, scenario.traffic.warmup),
         "energy_j": energy,
@@ -94,6 +90,10 @@ def summarise(
             for row in baselines
         },
         "accuracy": None,
+        "confidence_95": {
+            name: None if one is None else list(one)
+            for name, one in latency_intervals(answered).items()
+        },
         "plan": _plan(plan, scenario),
         "mlperf": mlperf.metrics(
             scenario.traffic, answered[0], int((recordings[0].outcome == Outcome.FAILED).sum()),

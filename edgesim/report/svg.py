@@ -86,11 +86,15 @@ def shares(breakdown: Mapping[str, float]) -> str:
 def timeline(spans: Sequence[Span]) -> str:
     """Return what each node computes and sends while the first requests are under way."""
     requests = sorted({span.request for span in spans})[:_FIRST_REQUESTS]
-    chosen = [span for span in spans if span.request in set(requests)]
+    shown = set(requests)
+    chosen = sorted(
+        (span for span in spans if span.request in shown),
+        key=lambda one: (one.start_s, one.end_s, one.request, one.task),
+    )
     start = min(span.start_s for span in chosen)
     end = max(span.end_s for span in chosen)
     tracks: dict[tuple[str, str], None] = {}
-    for span in sorted(chosen, key=lambda one: (one.start_s, one.end_s)):
+    for span in chosen:
         tracks[(span.node, "sends" if span.kind == "transfer" else "computes")] = None
     order = sorted(tracks)
     hidden = len(order) - _MOST_TRACKS

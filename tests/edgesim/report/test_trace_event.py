@@ -1,0 +1,110 @@
+"""The trace file against the rules of the trace-event format."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from edgesim.report.trace_event import trace_json
+from edgesim.result import Result
+from tests.edgesim.cases import play, scenario
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return play()
+
+
+@pytest.fixture(scope="module")
+def events(result: Result) -> list[dict[str, Any]]:
+    document = json.loads(trace_json(result.recordings[0], result.scenario.cluster))
+    assert document["displayTimeUnit"] == "ms"
+    found: list[dict[str, Any]] = document["traceEvents"]
+    return found
+
+
+def of(events: list[dict[str, Any]], phase: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["ph"] == phase]
+
+
+def test_every_event_has_what_its_phase_needs(events: list[dict[str, Any]]) -> None:
+    needed = {
+        "M": {"name", "pid", "tid", "args"},
+        "X": {"name", "cat", "pid", "tid", "ts", "dur"},
+        "s": {"name", "cat", "id", "pid", "tid", "ts"},
+        "f": {"name", "cat", "id", "pid", "tid", "ts", "bp"},
+    }
+    assert {event["ph"] for event in events} == set(needed)
+    for event in events:
+        assert needed[event["ph"]] <= set(event)
+        assert event.get("dur", 0) >= 0
+
+
+def test_every_track_is_named_after_its_node_or_link(events: list[dict[str, Any]]) -> None:
+    named = {
+        (event["pid"], event["tid"]): event["args"]["name"]
+        for event in of(events, "M")
+        if event["name"] == "thread_name"
+    }
+    used = {(event["pid"], event["tid"]) for event in of(events, "X")}
+    assert used == set(named)
+    tracks = {name.split(" (")[0] for name in named.values()}
+    assert {"a", "b", "a-switch →", "a-switch ←", "hub-switch →", "hub-switch ←"} <= tracks
+
+
+def test_slices_of_one_thread_do_not_overlap(events: list[dict[str, Any]]) -> None:
+    threads = defaultdict(list)
+    for event in of(events, "X"):
+        threads[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
+    for slices in threads.values():
+        slices.sort()
+        for (_, end), (start, _) in itertools.pairwise(slices):
+            # Times are written to the nanosecond.
+            assert start >= end - 0.002
+
+
+def test_arrows_are_pairs_that_lie_in_slices(events: list[dict[str, Any]]) -> None:
+    slices = defaultdict(list)
+    for event in of(events, "X"):
+        slices[event["pid"], event["tid"]].append(event)
+    starts = {event["id"]: event for event in of(events, "s")}
+    ends = {event["id"]: event for event in of(events, "f")}
+    assert len(starts) == len(of(events, "s"))
+    assert set(starts) == set(ends)
+    # Two arrows a request: input to task, and task to answer.
+    assert len(starts) == 2 * 200
+    for event in [*starts.values(), *ends.values()]:
+        around = [
+            one
+            for one in slices[event["pid"], event["tid"]]
+            if one["ts"] - 0.002 <= event["ts"] <= one["ts"] + one["dur"]
+        ]
+        assert around
+    for number, start in starts.items():
+        assert start["ts"] <= ends[number]["ts"]
+
+
+def test_slices_are_the_spans(result: Result, events: list[dict[str, Any]]) -> None:
+    computed = [event for event in of(events, "X") if event["cat"] == "compute"]
+    assert len(computed) == 200
+    assert sum(event["dur"] for event in computed) == pytest.approx(200 * 2e6)
+    moved = [event for event in of(events, "X") if event["cat"] == "transfer"]
+    # Each transfer crosses two links.
+    assert len(moved) == 2 * 2 * 200
+
+
+def test_names_are_escaped() -> None:
+    import dataclasses
+
+    result = play(traffic=dataclasses.replace(scenario().traffic, requests=1))
+    recording = result.recordings[0]
+    spans = tuple(
+        span._replace(task=span.task.replace("chain", 'a"\\b')) for span in recording.spans
+    )
+    text = trace_json(dataclasses.replace(recording, spans=spans), result.scenario.cluster)
+    names = {event["name"] for event in json.loads(text)["traceEvents"]}
+    assert 'a"\\b' in names

@@ -1,0 +1,140 @@
+"""Statistics against scipy and closed forms, and confidence intervals by how often they cover."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from edgesim.statistics import (
+    PERCENTILES,
+    batch_means,
+    interval,
+    latency_intervals,
+    latency_summary,
+    percentile,
+    settled,
+    t95,
+)
+
+
+@pytest.mark.parametrize("degrees", [*range(1, 40), 60, 99, 500, 9999])
+def test_t_quantile_is_scipys(degrees: int) -> None:
+    # The table has four decimals; the expansion beyond it is good to 1e-6.
+    assert t95(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), abs=6e-5)
+
+
+def test_interval_of_a_mean_is_the_textbooks() -> None:
+    values = [3.0, 5.0, 4.0, 8.0]
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    found = interval(values)
+    assert found is not None
+    assert found == pytest.approx((low, high), rel=1e-4)
+    assert interval([1.0]) is None
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.999]))
+def test_percentile_is_the_inverse_of_the_empirical_distribution(
+    values: list[float], share: float
+) -> None:
+    column = np.array(values)
+    expected = np.quantile(column, share, method="inverted_cdf")
+    assert percentile(column, share) == expected
+
+
+def test_summary_of_nothing_has_no_numbers() -> None:
+    assert set(latency_summary(np.array([])).values()) == {None}
+
+
+def test_summary_agrees_with_numpy() -> None:
+    values = np.random.default_rng(1).exponential(size=5000)
+    summary = latency_summary(values)
+    for name, share in PERCENTILES.items():
+        assert summary[name] == np.quantile(values, share, method="inverted_cdf")
+    assert summary["mean"] == pytest.approx(values.mean())
+    assert summary["max"] == values.max()
+
+
+def autocorrelated(seed: int, length: int, rho: float) -> np.ndarray:
+    """A stationary AR(1) series of mean 0: neighbours correlate as waiting times do."""
+    noise = np.random.default_rng(seed).standard_normal(length)
+    series = np.empty(length)
+    series[0] = noise[0] / math.sqrt(1 - rho * rho)
+    for index in range(1, length):
+        series[index] = rho * series[index - 1] + noise[index]
+    return series
+
+
+def test_batch_means_cover_the_mean_of_correlated_values() -> None:
+    # 95 % of 200 intervals, within what a binomial allows at 99.9 %: 180 to 199 and more.
+    covered = 0
+    for seed in range(200):
+        found = batch_means(autocorrelated(seed, 4000, 0.8), lambda one: float(one.mean()))
+        assert found is not None
+        covered += found.low <= 0.0 <= found.high
+    low, high = stats.binom.interval(0.999, 200, 0.95)
+    assert low <= covered <= high
+
+
+def test_intervals_as_if_independent_would_not_cover() -> None:
+    # What batch means are for: the naive interval of the same series covers far less.
+    covered = 0
+    for seed in range(100):
+        values = autocorrelated(seed, 4000, 0.8)
+        half = 1.96 * values.std() / math.sqrt(len(values))
+        covered += abs(values.mean()) <= half
+    assert covered < 70
+
+
+def test_percentile_intervals_cover() -> None:
+    covered = 0
+    for seed in range(150):
+        values = np.random.default_rng(seed).exponential(size=6000)
+        found = latency_intervals([values])["p90"]
+        assert found is not None
+        covered += found.low <= math.log(10) <= found.high
+    assert covered >= stats.binom.ppf(0.001, 150, 0.95)
+
+
+def test_no_interval_without_enough_beyond_a_percentile() -> None:
+    found = latency_intervals([np.random.default_rng(0).exponential(size=2000)])
+    assert found["p90"] is not None
+    assert found["p99"] is None
+    assert found["p99.9"] is None
+
+
+def test_replications_give_intervals_over_runs() -> None:
+    runs = [np.random.default_rng(seed).exponential(size=500) for seed in range(8)]
+    found = latency_intervals(runs)["mean"]
+    means = [run.mean() for run in runs]
+    low, high = stats.t.interval(0.95, 7, loc=np.mean(means), scale=stats.sem(means))
+    assert found == pytest.approx((low, high), rel=1e-4)
+
+
+def waits(load: float, requests: int, seed: int) -> np.ndarray:
+    """Latencies of an M/M/1 queue by Lindley's recursion."""
+    draw = np.random.default_rng(seed)
+    gaps, services = draw.exponential(1 / load, requests), draw.exponential(1.0, requests)
+    wait, out = 0.0, np.empty(requests)
+    for index in range(requests):
+        wait = max(0.0, wait - gaps[index])
+        out[index] = wait + services[index]
+        wait += services[index]
+    return out
+
+
+@pytest.mark.parametrize("load", [1.05, 1.2, 2.0])
+def test_a_growing_queue_did_not_settle(load: float) -> None:
+    missed = sum(settled(waits(load, 5000, seed)) for seed in range(20))
+    # At 5 % above capacity a few runs have not grown far from their noise yet.
+    assert missed <= (6 if load < 1.1 else 0)
+
+
+@pytest.mark.parametrize("load", [0.3, 0.7, 0.9])
+def test_a_stable_queue_settled(load: float) -> None:
+    wrong = sum(not settled(waits(load, 5000, seed)) for seed in range(40))
+    assert wrong <= 2
