@@ -134,10 +134,8 @@ class Problem:
     def maps(self, role: Role, spectra: Tensor) -> Tensor:
         """Return the maps (..., rows, columns) of spectra (..., frequencies)."""
         rows, columns = self.plane
-        planes = torch.fft.irfft2(
-            spectra.unflatten(-1, (rows, columns // 2 + 1)), s=(rows, columns)
-        )
-        return self.take(role, planes)
+        grid = spectra.view(*spectra.shape[:-1], rows, columns // 2 + 1)
+        return self.take(role, torch.fft.irfft2(grid, s=(rows, columns)))
 
 
 @lru_cache(maxsize=4096)

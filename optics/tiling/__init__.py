@@ -1,5 +1,21 @@
 """Tiles on the plane of a modulator: which images, channels and kernels share a frame."""
 
+from optics.tiling.axis import Axis
+from optics.tiling.layout import Frame, Layout, Rectangle, Split
+from optics.tiling.plan import KINDS, Kind, plan, tiles
 from optics.tiling.shape import ConvShape, Padding, Pair
 
-__all__ = ["ConvShape", "Padding", "Pair"]
+__all__ = [
+    "KINDS",
+    "Axis",
+    "ConvShape",
+    "Frame",
+    "Kind",
+    "Layout",
+    "Padding",
+    "Pair",
+    "Rectangle",
+    "Split",
+    "plan",
+    "tiles",
+]
