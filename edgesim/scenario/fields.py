@@ -73,5 +73,5 @@ Addresses = Annotated[
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [_ADDRESS_SCHEMA, {"type": "array", "items": _ADDRESS_SCHEMA}]}),
 ]
-DeviceField = Annotated[Any, BeforeValidator(_device), WithJsonSchema({"$ref": "#/$defs/Device"})]
-"""Resolved later, by the catalog."""
+DeviceField = Annotated[Any, BeforeValidator(_device), WithJsonSchema({"x-device": True})]
+"""Resolved later, by the catalog; `json_schema` puts in what may stand there."""

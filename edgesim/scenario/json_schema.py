@@ -1,0 +1,186 @@
+"""The JSON Schema of the scenario file, for editors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from edgesim import units
+from edgesim.graph import zoo
+from edgesim.hardware import catalog
+from edgesim.placement import strategy_names
+from edgesim.scenario.fields import NAME_PATTERN
+from edgesim.scenario.resolve_placement import KEYS
+from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
+from edgesim.scenario.schema import ScenarioSpec
+from edgesim.scenario.schema_model import BUILD_OPTIONS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+EXAMPLE = {
+    "name": "two-pis",
+    "seed": 7,
+    "model": {"name": "vit_tiny_patch16_224", "classes": 10},
+    "placement": {"strategy": "pipeline", "objective": "latency"},
+    "nodes": {"pi": {"device": "raspberry-pi-4b", "count": 2}},
+    "network": {"switch": {"bandwidth": "1 Gbit/s", "latency": "0.25 ms"}},
+    "traffic": {"arrivals": "poisson", "rate": "0.5/s", "requests": 1000},
+    "baselines": ["raspberry-pi-4b"],
+}
+
+
+def schema() -> Schema:
+    """Return the JSON Schema (2020-12) of a scenario file.
+
+    Names of models, devices and strategies are those that are there now, plug-ins included. What
+    joins different parts of a file (a node that a task names, say) only `edgesim check` tells.
+    """
+    made = ScenarioSpec.model_json_schema(by_alias=True)
+    definitions: Schema = made["$defs"]
+    definitions["Device"] = _devices(definitions)
+    for name in ("BaselineSpec", "VariabilitySpec"):
+        _or_short(definitions, name)
+    _model(definitions["ModelSpec"])
+    _placement(definitions["PlacementSpec"])
+    _network(definitions["NetworkSpec"])
+    _traffic(definitions["TrafficSpec"])
+    _faults(definitions["FaultsSpec"])
+    made["title"] = "edgesim scenario"
+    made["examples"] = [EXAMPLE]
+    tidied: Schema = _tidied(made)
+    return {"$schema": DIALECT, **tidied}
+
+
+def _devices(definitions: Schema) -> Schema:
+    """Return the schema of a device: a name of the catalog, or inline as one of the kinds."""
+    inline = []
+    for name in catalog.kind_names():
+        template = f"#/$defs/{name}.{{model}}"
+        one = catalog.kind(name).spec().model_json_schema(by_alias=True, ref_template=template)
+        for inner, definition in one.pop("$defs", {}).items():
+            definitions[f"{name}.{inner}"] = definition
+        if name != "processor":
+            # Without a kind, a device is a processor.
+            one.setdefault("required", []).append("kind")
+        definitions[name] = one
+        inline.append({"$ref": f"#/$defs/{name}"})
+    return {
+        "title": "Device",
+        "description": "name in the catalog (`edgesim devices` lists them), or an inline device",
+        "anyOf": [{"type": "string", "enum": list(catalog.names())}, *inline],
+        "examples": ["raspberry-pi-4b", {"peak": {"fp32": "48 GFLOP/s"}, "cores": 4}],
+    }
+
+
+def _or_short(definitions: Schema, name: str) -> None:
+    """Allow the short form of a section: its first key's value alone."""
+    whole = definitions[name]
+    first = next(iter(whole["properties"].values()))
+    short = {key: first[key] for key in ("type", "enum") if key in first}
+    if "x-device" in first:
+        short = {"type": "string", "enum": list(catalog.names())}
+    definitions[name] = {
+        "title": whole.pop("title").removesuffix("Spec"),
+        "description": whole.pop("description"),
+        "anyOf": [short, whole],
+    }
+
+
+def _model(section: Schema) -> None:
+    section["properties"]["name"]["enum"] = zoo.names()
+    section["oneOf"] = [{"required": ["name"]}, {"required": ["tasks"]}]
+    section["dependentRequired"] = {"transfers": ["tasks"]}
+    section["dependentSchemas"] = {"tasks": _without(BUILD_OPTIONS)}
+
+
+def _placement(section: Schema) -> None:
+    section["properties"]["strategy"]["enum"] = strategy_names()
+    own = {key for keys in KEYS.values() for key in keys}
+    section["allOf"] = [
+        {
+            "if": {"properties": {"strategy": {"const": name}}, "required": ["strategy"]},
+            "then": {
+                "properties": dict.fromkeys(("strategy", *keys), True)
+                | dict.fromkeys(sorted(own - set(keys)), False),
+                "additionalProperties": False,
+            },
+        }
+        for name, keys in KEYS.items()
+    ]
+
+
+def _network(section: Schema) -> None:
+    section["oneOf"] = [{"required": [key]} for key in ("switch", "wifi", "links")]
+    section["dependentRequired"] = {"routes": ["links"]}
+
+
+def _traffic(section: Schema) -> None:
+    rules = []
+    for kind, needed in NEEDS.items():
+        foreign = [key for key, kinds in KINDS.items() if kind not in kinds]
+        then: Schema = {"required": list(needed), **_without(foreign)}
+        if kind == "trace":
+            then["oneOf"] = [{"required": ["times"]}, {"required": ["file"]}]
+        if kind == "multi-stream":
+            then["properties"]["samples"] = {"const": MULTI_STREAM_SAMPLES}
+        rules.append(
+            {
+                "if": {"properties": {"arrivals": {"const": kind}}, "required": ["arrivals"]},
+                "then": then,
+            }
+        )
+    section["allOf"] = rules
+
+
+def _faults(section: Schema) -> None:
+    section["oneOf"] = [{"required": ["mtbf", "mttr"]}, {"required": ["schedule"]}]
+    section["dependentRequired"] = {"mtbf": ["mttr"], "mttr": ["mtbf"]}
+
+
+def _without(keys: Iterable[str]) -> Schema:
+    return {"properties": dict.fromkeys(keys, False)}
+
+
+def _tidied(node: Any) -> Any:
+    """Return the schema with what pydantic does not tell editors, and without what it need not."""
+    if isinstance(node, list):
+        return [_tidied(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if node.pop("x-device", False):
+        node["$ref"] = "#/$defs/Device"
+    if isinstance(node.get("title"), str):
+        node["title"] = node["title"].removesuffix("Spec")
+    inner = node.get("additionalProperties")
+    if isinstance(inner, dict) and "$ref" in inner:
+        # A mapping of things that the user names.
+        node["patternProperties"] = {NAME_PATTERN: inner}
+        node["additionalProperties"] = False
+        node.pop("propertyNames", None)
+    kept = [one for one in node.get("anyOf", ()) if one != {"type": "null"}]
+    if len(kept) == 1:
+        # A key that may be left out; editors need not offer null.
+        del node["anyOf"]
+        node = {**kept[0], **node}
+    if "default" in node and node["default"] is None:
+        del node["default"]
+    dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))
+    if dimension is not None and {"type": "string"} in node.get("anyOf", ()):
+        pattern = {"type": "string", "pattern": _pattern(dimension)}
+        node["anyOf"] = [pattern if one == {"type": "string"} else one for one in node["anyOf"]]
+    return {key: _tidied(one) for key, one in node.items()}
+
+
+_DIMENSIONS = {example: dimension for dimension, example in units.EXAMPLES.items()}
+_NUMBER = r"\+?([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+def _pattern(dimension: str) -> str:
+    """Return the pattern of a quantity with its unit (ECMA 262, as JSON Schema has it)."""
+    known = [re.escape(unit).replace("/", "\\/") for unit in units.DIMENSIONS[dimension]]
+    if dimension == "ratio":
+        known.append("dB")
+    return rf"^\s*{_NUMBER}\s*({'|'.join(known)})?\s*$"
