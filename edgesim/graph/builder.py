@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgesim.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 
@@ -53,9 +54,17 @@ class Builder:
         """Add a square convolution; return its name and output size.
 
         MACs = out pixels x out channels x in channels / groups x kernel².
+
+        Raises:
+            InputError: the kernel does not fit.
         """
         in_channels, out_channels = channels
         height, width = ((edge + 2 * padding - kernel) // stride + 1 for edge in in_size)
+        if min(height, width) < 1:
+            raise InputError(
+                f"model '{self.name}': a {kernel}x{kernel} convolution ({name}) does not fit a map "
+                f"of {in_size[0]}x{in_size[1]}; choose a larger image_size"
+            )
         weights = out_channels * (in_channels // groups) * kernel * kernel
         depthwise = groups == in_channels and groups > 1
         op = Op(

@@ -93,7 +93,9 @@ class Emitter:
         batched = any(value.batched for value in distinct)
         samples = self.batch if batched else 1
         name = self._unique(self._base(path, operation, work.kind, distinct))
-        moving = [value for value in distinct if not value.storage.fixed]
+        stores = [value.storage for value in distinct]
+        fixed = all(held.fixed for held in stores)
+        moving = [v for v in distinct if v.storage.op is not None or v.storage.is_input]
         if storage is None:
             elements = sum(_share(prod(shape), samples) for shape in shapes)
             storage = Storage(elements, fixed=True)
@@ -112,10 +114,10 @@ class Emitter:
         sources = {value.storage.op for value in distinct if value.storage.op is not None}
         latest_first = sorted(sources, key=self._position.__getitem__, reverse=True)
         self._edges.extend((source, name) for source in latest_first)
-        if any(value.storage.is_input for value in distinct):
+        if any(held.is_input for held in stores):
             self._input_readers.append(name)
         storage.op, storage.is_input, storage.labels = name, False, ()
-        storage.fixed = storage.fixed and not moving
+        storage.fixed = storage.fixed and fixed
         return [Value(storage, shape, batched) for shape in shapes]
 
     def graph(self, outputs: Iterable[Value], input_shape: Shape) -> Graph:

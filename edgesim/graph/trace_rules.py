@@ -59,6 +59,9 @@ DROPOUT = frozenset(name for name in FREE if name.endswith("dropout"))
 # Change only how elements are written down; free where the type stays.
 CASTS = _words("_to_copy to type_as")
 
+# Free where they add nothing.
+PADS = frozenset(("pad", "constant_pad_nd", "repeat", "tile"))
+
 # Assertions and questions about sizes.
 NOTHING = _words(
     "_assert_async _assert_scalar _assert_tensor_metadata is_nonzero sym_constrain_range "

@@ -130,7 +130,8 @@ class Walk:
                 )
             plain = in_place or name in rules.DROPOUT
             work = Work(OpKind.ELEMENTWISE if plain else OpKind.GENERIC)
-        if not work.macs and all(value.storage.fixed for value in operands):
+        made_before = all(one.storage.fixed and one.storage.op is None for one in operands)
+        if made_before and not work.macs:
             return like(shapes, self.emitter.folded(operands, each(shapes)))
         storage = operands[0].storage if in_place else None
         made = self.emitter.emit(
@@ -161,6 +162,8 @@ class Walk:
             return before == getattr(node.meta.get("val"), "dtype", None)
         if name in rules.FREE:
             return True
+        if name in rules.PADS:
+            return next(each(shapes)) == operands[0].shape
         if not target.is_view:
             return False
         source_value = operands[0]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from edgesim.errors import InputError, nearest
+from edgesim.graph.convnext import convnext
+from edgesim.graph.efficientformer import efficientformer
+from edgesim.graph.efficientvit import efficientvit
 from edgesim.graph.graph import Graph
 from edgesim.graph.mobilenet import mobilenet_v2
+from edgesim.graph.pvt import pvt_v2
 from edgesim.graph.resnet import resnet
+from edgesim.graph.swin import swin
+from edgesim.graph.tiny_vit import tiny_vit
 from edgesim.graph.vit import vit
 
 _COMMON = ("classes", "image_size", "channels")
@@ -22,7 +28,7 @@ class ModelInfo:
 
     Attributes:
         name: in timm.
-        family: ``vit``, ``resnet`` or ``mobilenet``.
+        family: of architectures, such as ``vit`` or ``resnet``.
         source: paper.
         options: keyword arguments of `build` that this model takes.
         heads: attention heads; None where there are none.
@@ -104,25 +110,94 @@ def _transformer(
     return _Entry(info, vit, fixed)
 
 
-def _residual(name: str, blocks: tuple[int, int, int, int], bottleneck: bool) -> _Entry:
-    info = ModelInfo(name=name, family="resnet", source="arXiv 1512.03385", options=_COMMON)
-    return _Entry(info, resnet, {"blocks": blocks, "bottleneck": bottleneck})
+def _plain(
+    name: str,
+    source: str,
+    make: Callable[..., Graph],
+    *,
+    image_size: int = 224,
+    classes: int = 1000,
+    **fixed: object,
+) -> _Entry:
+    """Return a model whose shape is its own; only what surrounds it may be chosen."""
+    info = ModelInfo(
+        name=name,
+        family=make.__name__,
+        source=source,
+        options=_COMMON,
+        image_size=image_size,
+        classes=classes,
+    )
+    return _Entry(info, make, {"image_size": image_size, "classes": classes, **fixed})
+
+
+def _convolutional() -> list[_Entry]:
+    residual = partial(_plain, source="arXiv 1512.03385", make=resnet)
+    next_ = partial(_plain, source="arXiv 2201.03545", make=convnext)
+    return [
+        residual("resnet18", blocks=(2, 2, 2, 2), bottleneck=False),
+        residual("resnet34", blocks=(3, 4, 6, 3), bottleneck=False),
+        residual("resnet50", blocks=(3, 4, 6, 3), bottleneck=True),
+        residual("resnet101", blocks=(3, 4, 23, 3), bottleneck=True),
+        residual("resnet152", blocks=(3, 8, 36, 3), bottleneck=True),
+        _plain("mobilenetv2_100", "arXiv 1801.04381", mobilenet_v2),
+        next_("convnext_tiny", depths=(3, 3, 9, 3), widths=(96, 192, 384, 768)),
+        next_("convnext_small", depths=(3, 3, 27, 3), widths=(96, 192, 384, 768)),
+        next_("convnext_base", depths=(3, 3, 27, 3), widths=(128, 256, 512, 1024)),
+    ]
+
+
+def _hierarchical() -> list[_Entry]:
+    windows = partial(_plain, source="arXiv 2103.14030", make=swin)
+    pyramid = partial(_plain, source="arXiv 2106.13797", make=pvt_v2)
+    former = partial(_plain, source="arXiv 2206.01191", make=efficientformer)
+    linear = partial(_plain, source="arXiv 2205.14756", make=efficientvit)
+    name = "swin_{}_patch4_window7_224".format
+    return [
+        windows(name("tiny"), width=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24)),
+        windows(name("small"), width=96, depths=(2, 2, 18, 2), heads=(3, 6, 12, 24)),
+        windows(name("base"), width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)),
+        pyramid("pvt_v2_b0", depths=(2, 2, 2, 2), widths=(32, 64, 160, 256)),
+        pyramid("pvt_v2_b1", depths=(2, 2, 2, 2), widths=(64, 128, 320, 512)),
+        pyramid("pvt_v2_b2", depths=(3, 4, 6, 3), widths=(64, 128, 320, 512)),
+        former("efficientformer_l1", depths=(3, 2, 6, 4), widths=(48, 96, 224, 448)),
+        linear(
+            "efficientvit_b1",
+            depths=(1, 2, 3, 3, 4),
+            widths=(16, 32, 64, 128, 256),
+            head_width=16,
+            features=(1536, 1600),
+        ),
+        linear(
+            "efficientvit_b2",
+            depths=(1, 3, 4, 4, 6),
+            widths=(24, 48, 96, 192, 384),
+            head_width=32,
+            features=(2304, 2560),
+        ),
+        linear(
+            "efficientvit_b3",
+            depths=(1, 4, 6, 6, 9),
+            widths=(32, 64, 128, 256, 512),
+            head_width=32,
+            features=(2304, 2560),
+        ),
+        _plain(
+            "tiny_vit_5m_224",
+            "arXiv 2207.10666",
+            tiny_vit,
+            depths=(2, 2, 6, 2),
+            widths=(64, 128, 160, 320),
+            heads=(4, 5, 10),
+            windows=(7, 14, 7),
+            classes=21841,
+        ),
+    ]
 
 
 @cache
 def _catalog() -> Mapping[str, _Entry]:
-    mobile = ModelInfo(
-        name="mobilenetv2_100", family="mobilenet", source="arXiv 1801.04381", options=_COMMON
-    )
-    entries = [
-        *_transformers(),
-        _residual("resnet18", (2, 2, 2, 2), False),
-        _residual("resnet34", (3, 4, 6, 3), False),
-        _residual("resnet50", (3, 4, 6, 3), True),
-        _residual("resnet101", (3, 4, 23, 3), True),
-        _residual("resnet152", (3, 8, 36, 3), True),
-        _Entry(mobile, mobilenet_v2),
-    ]
+    entries = [*_transformers(), *_convolutional(), *_hierarchical()]
     return {entry.info.name: entry for entry in entries}
 
 

@@ -452,3 +452,15 @@ def test_attention_kind_needs_two_activations() -> None:
     (op,) = trace(heads, torch.zeros(2, 4, 3, 8))
     assert op.kind is OpKind.LINEAR
     assert op.geometry == MatmulGeometry(rows=3, inner=8, columns=5, count=4)
+
+
+def test_work_on_weights_is_read_by_what_uses_it() -> None:
+    module = Does(
+        lambda m, x: x * m.proj(m.queries).softmax(-1),
+        queries=nn.Parameter(torch.zeros(3, 6)),
+        proj=nn.Linear(6, 8),
+    )
+    graph = trace(module, X)
+    assert graph.edges == [("proj", "softmax"), ("softmax", "mul")]
+    assert [op.input_elements for op in graph] == [0, 24, 48]
+    assert graph.cut_elements == (24, 48, 48, 24)

@@ -10,26 +10,47 @@ import pytest
 from edgesim.errors import InputError
 from edgesim.graph import ConvGeometry, MatmulGeometry, OpKind, zoo
 
-# Parameters of timm's models at 1000 classes.
-PARAMS = {
-    "vit_tiny_patch16_224": 5_717_416,
-    "vit_small_patch16_224": 22_050_664,
-    "vit_base_patch16_224": 86_567_656,
-    "vit_large_patch16_224": 304_326_632,
-    "vit_base_patch32_224": 88_224_232,
-    "vit_base_patch16_384": 86_859_496,
-    "deit_tiny_patch16_224": 5_717_416,
-    "deit_base_distilled_patch16_224": 87_338_192,
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-    "mobilenetv2_100": 3_504_872,
+# Of timm's models at 1000 classes: parameters, and multiply-accumulates of one image by torch's
+# FlopCounterMode on ``meta`` tensors with fused attention (timm 1.0.31, torch 2.13).
+TIMM = {
+    "vit_tiny_patch16_224": (5_717_416, 1_253_683_200),
+    "vit_small_patch16_224": (22_050_664, 4_598_882_304),
+    "vit_base_patch16_224": (86_567_656, 17_563_828_224),
+    "vit_large_patch16_224": (304_326_632, 61_554_712_576),
+    "deit_tiny_patch16_224": (5_717_416, 1_253_683_200),
+    "deit_tiny_distilled_patch16_224": (5_910_800, 1_261_003_776),
+    "deit_base_distilled_patch16_224": (87_338_192, 17_656_811_520),
+    "resnet18": (11_689_512, 1_814_073_344),
+    "resnet50": (25_557_032, 4_089_184_256),
+    "mobilenetv2_100": (3_504_872, 300_774_272),
+    "convnext_tiny": (28_589_128, 4_455_531_264),
+    "convnext_small": (50_223_688, 8_683_712_256),
+    "swin_tiny_patch4_window7_224": (28_288_354, 4_490_566_656),
+    "swin_base_patch4_window7_224": (87_768_224, 15_430_946_816),
+    "pvt_v2_b0": (3_666_760, 566_065_664),
+    "pvt_v2_b1": (14_009_000, 2_108_355_584),
+    "pvt_v2_b2": (25_362_856, 4_026_734_592),
+    "efficientformer_l1": (12_289_928, 1_291_284_736),
 }
 
 
-@pytest.mark.parametrize(("name", "params"), PARAMS.items())
+@pytest.mark.parametrize("name", TIMM)
+def test_parameters_and_macs_are_timms(name: str) -> None:
+    graph = zoo.build(name)
+    assert (graph.params, graph.macs) == TIMM[name]
+
+
+# Parameters at 1000 classes, as timm gives them.
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("vit_base_patch32_224", 88_224_232),
+        ("vit_base_patch16_384", 86_859_496),
+        ("resnet34", 21_797_672),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+    ],
+)
 def test_parameters_are_timms(name: str, params: int) -> None:
     assert zoo.build(name).params == params
 
@@ -101,7 +122,7 @@ def test_closed_form_of_a_block() -> None:
 def test_no_classes_leaves_the_features() -> None:
     features = zoo.build("vit_base_patch16_224", classes=0)
     assert features.output_elements == 768
-    assert features.params == PARAMS["vit_base_patch16_224"] - 769_000
+    assert features.params == TIMM["vit_base_patch16_224"][0] - 769_000
     assert zoo.build("resnet50", classes=0).output_elements == 2048
     assert zoo.build("mobilenetv2_100", classes=0).output_elements == 1280
 
@@ -157,6 +178,9 @@ def test_info() -> None:
         ("resnet50", {"heads": 3}, "it takes classes, image_size, channels"),
         ("vit_tiny_patch16_224", {"heads": 5}, "5 heads do not divide the width 192"),
         ("vit_tiny_patch16_224", {"image_size": 225}, "do not tile an image of 225"),
+        ("resnet18", {"image_size": 0}, "image_size must be an integer of at least 1"),
+        ("convnext_tiny", {"image_size": 8}, "2x2 convolution .* does not fit a map of 1x1"),
+        ("swin_tiny_patch4_window7_224", {"image_size": 100}, "choose a multiple of 32"),
         ("vit_tiny_patch16_224", {"classes": -1}, "classes must be an integer of at least 0"),
         ("vit_tiny_patch16_224", {"depth": 0}, "depth must be an integer of at least 1"),
         ("vit_tiny_patch16_224", {"depth": 2.0}, "got 2.0"),

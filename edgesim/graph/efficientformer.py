@@ -1,0 +1,93 @@
+"""EfficientFormer (arXiv 2206.01191), as timm builds it."""
+
+from __future__ import annotations
+
+from edgesim.graph.builder import Builder, Size
+from edgesim.graph.graph import Graph
+from edgesim.graph.layers import add, conv_norm, mix, mlp, norm, scale
+from edgesim.graph.op import OpKind
+
+_HEADS = 8
+_KEY_WIDTH = 32
+_VALUE_WIDTH = 128
+
+
+def efficientformer(
+    name: str,
+    *,
+    classes: int = 1000,
+    image_size: int = 224,
+    channels: int = 3,
+    depths: tuple[int, ...],
+    widths: tuple[int, ...],
+    attending: int = 1,
+) -> Graph:
+    """Return an EfficientFormer: stages of pooling blocks; the last ``attending`` blocks attend.
+
+    A pooling block mixes by the difference of 3x3 average pooling and its input, then by two 1x1
+    convolutions. The attention has a learned bias by the distance of two positions. Two classifiers
+    are averaged.
+    """
+    build = Builder(name, (channels, image_size, image_size))
+    size = (image_size, image_size)
+    stream, size = conv_norm(
+        build, "stem.1", "", (channels, widths[0] // 2), size, kernel=3, stride=2, bias=True,
+        active=True,
+    )  # fmt: skip
+    stream, size = conv_norm(
+        build, "stem.2", stream, (widths[0] // 2, widths[0]), size, kernel=3, stride=2, bias=True,
+        active=True,
+    )  # fmt: skip
+    for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+        if stage:
+            stream, size = conv_norm(
+                build, f"stages.{stage}.downsample", stream, (widths[stage - 1], width), size,
+                kernel=3, stride=2, bias=True,
+            )  # fmt: skip
+        last = stage == len(depths) - 1
+        for index in range(depth):
+            block = f"stages.{stage}.blocks.{index}"
+            attends = last and index >= depth - attending
+            stream = (_attending if attends else _pooling)(build, block, stream, size, width)
+    width = widths[-1]
+    stream = norm(build, "norm", stream, width)
+    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
+    if classes:
+        first = build.linear("head", (stream,), rows=1, features=(width, classes))
+        second = build.linear("head_dist", (stream,), rows=1, features=(width, classes))
+        build.pointwise("mean", OpKind.ELEMENTWISE, (first, second))
+    return build.graph()
+
+
+def _pooling(build: Builder, name: str, stream: str, size: Size, width: int) -> str:
+    pooled = build.pointwise(f"{name}.token_mixer.pool", OpKind.POOL, (stream,))
+    branch = add(build, f"{name}.token_mixer.sub", pooled, stream)
+    branch = scale(build, f"{name}.ls1", branch, width)
+    stream = add(build, f"{name}.add1", branch, stream)
+    branch, _ = conv_norm(
+        build, f"{name}.mlp.fc1", stream, (width, 4 * width), size, bias=True, active=True
+    )
+    branch, _ = conv_norm(build, f"{name}.mlp.fc2", branch, (4 * width, width), size, bias=True)
+    branch = scale(build, f"{name}.ls2", branch, width)
+    return add(build, f"{name}.add2", branch, stream)
+
+
+def _attending(build: Builder, name: str, stream: str, size: Size, width: int) -> str:
+    tokens = size[0] * size[1]
+    mixer = f"{name}.token_mixer"
+    branch = norm(build, f"{name}.norm1", stream, width)
+    out = _HEADS * (2 * _KEY_WIDTH + _VALUE_WIDTH)
+    qkv = build.linear(f"{mixer}.qkv", (branch,), rows=tokens, features=(width, out))
+    mixed = mix(
+        build, mixer, qkv, qkv, heads=_HEADS, rows=tokens, columns=tokens,
+        head_width=_KEY_WIDTH, value_width=_VALUE_WIDTH, bias=_HEADS * tokens,
+    )  # fmt: skip
+    branch = build.linear(
+        f"{mixer}.proj", (mixed,), rows=tokens, features=(_HEADS * _VALUE_WIDTH, width)
+    )
+    branch = scale(build, f"{name}.ls1", branch, width)
+    stream = add(build, f"{name}.add1", branch, stream)
+    branch = norm(build, f"{name}.norm2", stream, width)
+    branch = mlp(build, f"{name}.mlp", branch, tokens, width, 4 * width)
+    branch = scale(build, f"{name}.ls2", branch, width)
+    return add(build, f"{name}.add2", branch, stream)

@@ -1,0 +1,101 @@
+"""Layers that several architectures share."""
+
+from __future__ import annotations
+
+from edgesim.graph.builder import Builder, Size
+from edgesim.graph.op import OpKind
+
+
+def norm(build: Builder, name: str, stream: str, width: int) -> str:
+    """Add a normalisation with scale and shift of ``width`` channels."""
+    return build.pointwise(name, OpKind.NORM, (stream,), params=2 * width)
+
+
+def activation(build: Builder, name: str, stream: str) -> str:
+    """Add a pointwise nonlinearity."""
+    return build.pointwise(name, OpKind.ACTIVATION, (stream,))
+
+
+def add(build: Builder, name: str, branch: str, stream: str) -> str:
+    """Add the sum of a branch and the stream that it left."""
+    return build.pointwise(name, OpKind.ELEMENTWISE, (branch, stream))
+
+
+def scale(build: Builder, name: str, stream: str, width: int) -> str:
+    """Add a learned factor for each of ``width`` channels."""
+    return build.pointwise(name, OpKind.ELEMENTWISE, (stream,), params=width)
+
+
+def mlp(build: Builder, name: str, stream: str, rows: int, width: int, hidden: int) -> str:
+    """Add the feed-forward layer of a transformer: linear, activation, linear."""
+    stream = build.linear(f"{name}.fc1", (stream,), rows=rows, features=(width, hidden))
+    stream = activation(build, f"{name}.act", stream)
+    return build.linear(f"{name}.fc2", (stream,), rows=rows, features=(hidden, width))
+
+
+def mix(
+    build: Builder,
+    name: str,
+    query: str,
+    keys: str,
+    *,
+    heads: int,
+    rows: int,
+    columns: int,
+    head_width: int,
+    value_width: int | None = None,
+    bias: int = 0,
+) -> str:
+    """Add softmax(Q Kᵀ + bias) V of ``heads`` heads; return what mixes the values.
+
+    Args:
+        build: that grows.
+        name: of the attention.
+        query: operator that makes Q.
+        keys: operator that makes K and V.
+        heads: times windows, where attention stays inside windows.
+        rows: queries of each.
+        columns: keys of each.
+        head_width: of queries and keys.
+        value_width: of values; as that of keys unless given.
+        bias: learned parameters that are added to Q Kᵀ.
+    """
+    sources = (query,) if query == keys else (query, keys)
+    scores = build.product(f"{name}.qk", sources, count=heads, shape=(rows, head_width, columns))
+    weights = build.pointwise(f"{name}.softmax", OpKind.SOFTMAX, (scores,), params=bias)
+    shape = (rows, columns, value_width or head_width)
+    return build.product(f"{name}.av", (weights, keys), count=heads, shape=shape)
+
+
+def conv_norm(
+    build: Builder,
+    name: str,
+    stream: str,
+    channels: tuple[int, int],
+    size: Size,
+    *,
+    kernel: int = 1,
+    stride: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    active: bool = False,
+) -> tuple[str, Size]:
+    """Add a padded convolution with batch normalisation and, where ``active``, an activation.
+
+    An empty ``stream`` is the model's input.
+    """
+    stream, size = build.conv(
+        f"{name}.conv", (stream,) if stream else (), channels=channels, kernel=kernel,
+        stride=stride, padding=kernel // 2, groups=groups, in_size=size, bias=bias,
+    )  # fmt: skip
+    stream = norm(build, f"{name}.norm", stream, channels[1])
+    return (activation(build, f"{name}.act", stream) if active else stream), size
+
+
+def head(build: Builder, stream: str, width: int, classes: int, *, normed: bool = False) -> None:
+    """Add global pooling, a normalisation after it where ``normed``, and a linear classifier."""
+    stream = build.pointwise("head.global_pool", OpKind.POOL, (stream,), output_elements=width)
+    if normed:
+        stream = norm(build, "head.norm", stream, width)
+    if classes:
+        build.linear("head.fc", (stream,), rows=1, features=(width, classes))
