@@ -1,0 +1,162 @@
+"""Fourier and Fresnel transforms by two matrix products, onto a grid of any pitch and place."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from optics.checks import finite, pixel_counts, positive
+from optics.errors import InputError, SamplingError
+from optics.field import Field
+from optics.grid import coordinates
+from optics.propagation.cache import cached
+
+_CACHE_BYTES = 2**26
+
+
+def matrix_fourier(
+    field: Field,
+    focal_length_m: float,
+    shape: tuple[int, int],
+    pitch_m: float | tuple[float, float],
+    centre_m: tuple[float, float] = (0.0, 0.0),
+) -> Field:
+    """Return the field in the back focal plane on a free grid, of that in the front focal plane.
+
+    As :func:`~optics.propagation.lens.fourier_lens`, U(x) = 1/(iλf) Σ u(ξ) exp(-2πi x·ξ / (λf))
+    dξ, at any points x. Source: R. Soummer et al., Opt. Express 15:15935 (2007).
+
+    Args:
+        field: in the front focal plane.
+        focal_length_m: f.
+        shape: samples of the result (rows, columns).
+        pitch_m: of the result, one for both axes or (down, right).
+        centre_m: where the result's sample (rows // 2, columns // 2) lies (down, right).
+
+    Raises:
+        SamplingError: the grid reaches past ±λf / (2 dx), where the spectrum repeats.
+        InputError: a figure is out of its range.
+    """
+    positive("matrix_fourier", "focal_length_m", focal_length_m)
+    pitch = _pair(pitch_m)
+    _check_grid("matrix_fourier", field, focal_length_m, shape, pitch, centre_m)
+    data = _transformed(field, focal_length_m, shape, pitch, centre_m, chirped=False)
+    return field.with_data(data, pitch)
+
+
+def fresnel_matrix(
+    field: Field,
+    distance_m: float,
+    shape: tuple[int, int],
+    pitch_m: float | tuple[float, float],
+    centre_m: tuple[float, float] = (0.0, 0.0),
+) -> Field:
+    """Return the field after ``distance_m``, in the Fresnel approximation, on a free grid.
+
+    U(x) = exp(iπx²/(λz)) / (iλz) Σ u(ξ) exp(iπξ²/(λz)) exp(-2πi x·ξ/(λz)) dξ (Goodman, ch. 4).
+    The first factor is told about the axis, not the grid's centre.
+
+    Args:
+        field: before the space.
+        distance_m: z; a negative one goes back.
+        shape: samples of the result (rows, columns).
+        pitch_m: of the result, one for both axes or (down, right).
+        centre_m: where the result's sample (rows // 2, columns // 2) lies (down, right).
+
+    Raises:
+        SamplingError: the factor exp(iπξ²/(λz)) aliases at this distance, or the grid reaches past
+            ±λz / (2 dx).
+        InputError: a figure is out of its range.
+    """
+    finite("fresnel_matrix", "distance_m", distance_m)
+    pitch = _pair(pitch_m)
+    limit_m = max(
+        count * p**2 / field.wavelength_m
+        for count, p in zip(field.shape, field.pitch_m, strict=True)
+    )
+    if abs(distance_m) < limit_m * (1 - 1e-9):
+        raise SamplingError(
+            f"fresnel_matrix aliases at distance_m={distance_m:g}: it starts at {limit_m:g} m "
+            "here; use fresnel_transfer or angular_spectrum"
+        )
+    _check_grid("fresnel_matrix", field, distance_m, shape, pitch, centre_m)
+    data = _transformed(field, distance_m, shape, pitch, centre_m, chirped=True)
+    return field.with_data(data, pitch)
+
+
+def _transformed(
+    field: Field,
+    distance_m: float,
+    shape: tuple[int, int],
+    pitch_m: tuple[float, float],
+    centre_m: tuple[float, float],
+    *,
+    chirped: bool,
+) -> Tensor:
+    scale = field.wavelength_m * float(distance_m)
+    kind = field.data.dtype, field.data.device
+    left, right = (
+        _axis(
+            field.shape[i],
+            field.pitch_m[i],
+            shape[i],
+            pitch_m[i],
+            centre_m[i],
+            scale,
+            chirped,
+            *kind,
+        )
+        for i in (0, 1)
+    )
+    return torch.matmul(torch.matmul(left, field.data), right.mT)
+
+
+@cached(_CACHE_BYTES)
+def _axis(
+    count: int,
+    pitch_m: float,
+    count_out: int,
+    pitch_out_m: float,
+    centre_m: float,
+    scale: float,
+    chirped: bool,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """Return one axis's matrix (count_out, count), with √(1/i) of the two axes' 1/i."""
+    before = coordinates(count, pitch_m, device=device)
+    behind = coordinates(count_out, pitch_out_m, device=device) + centre_m
+    phase = -2 * math.pi * torch.outer(behind, before) / scale - math.copysign(math.pi / 4, scale)
+    if chirped:
+        phase = phase + math.pi * (behind[:, None] ** 2 + before[None, :] ** 2) / scale
+    return torch.polar(torch.full_like(phase, pitch_m / math.sqrt(abs(scale))), phase).to(dtype)
+
+
+def _pair(pitch_m: float | tuple[float, float]) -> tuple[float, float]:
+    return pitch_m if isinstance(pitch_m, tuple) else (pitch_m, pitch_m)
+
+
+def _check_grid(
+    name: str,
+    field: Field,
+    distance_m: float,
+    shape: tuple[int, int],
+    pitch_m: tuple[float, float],
+    centre_m: tuple[float, float],
+) -> None:
+    pixel_counts(f"{name}'s shape", shape)
+    for i, axis in enumerate(("down", "right")):
+        positive(name, f"pitch_m, {axis}", pitch_m[i])
+        finite(name, f"centre_m, {axis}", centre_m[i])
+        reach_m = abs(centre_m[i]) + (shape[i] // 2) * pitch_m[i]
+        limit_m = field.wavelength_m * abs(distance_m) / (2 * field.pitch_m[i])
+        if reach_m > limit_m * (1 + 1e-9):
+            raise SamplingError(
+                f"{name}: the grid reaches {reach_m:g} m {axis}, past {limit_m:g} m, where a field "
+                f"of pitch {field.pitch_m[i]:g} m repeats at distance {distance_m:g} m; use a "
+                "smaller grid, or fresnel_transfer for a short distance"
+            )
+    if distance_m == 0:
+        raise InputError(f"{name}: distance_m must not be 0")
