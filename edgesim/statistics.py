@@ -1,9 +1,11 @@
 """Statistics of latencies: percentiles, batch-means intervals, and whether a queue settled.
 
 Intervals are by batch means (Law, Simulation Modeling and Analysis, chapter 9): the series is cut
-into 20 consecutive batches, the statistic is taken of each, and Student's t over the batches gives
-the interval. Latencies of neighbouring requests are correlated; those of long batches hardly are.
-A percentile is only given an interval where a batch holds at least ten requests beyond it.
+into consecutive batches, the statistic is taken of each, and Student's t over the batches gives the
+width of the interval around the statistic of the whole series. Latencies of neighbouring requests
+are correlated; those of long batches hardly are. There are as many batches as hold at least ten
+requests beyond the percentile each, at most 20: more gain little (Schmeiser, Operations Research
+30:556, 1982). Where fewer than five would, there is no interval.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ Values = NDArray[np.float64]
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 BATCHES = 20
+LEAST_BATCHES = 5
 _LEAST_BEYOND = 10
 
 # Student's t, two-sided 95 %, for 1 to 30 degrees of freedom; beyond, see `t95`.
@@ -62,18 +65,41 @@ def interval(estimates: Sequence[float] | Values) -> Interval | None:
     return Interval(mean - half, mean + half)
 
 
-def batch_means(values: Values, statistic: Callable[[Values], float]) -> Interval | None:
+def batch_means(
+    values: Values, statistic: Callable[[Values], float], beyond: float = 1.0
+) -> Interval | None:
     """Return the batch-means interval of a statistic of a stationary series.
 
-    None where a batch would hold fewer than 10 values. The interval is centred on the mean of the
-    batches' statistics, which for a percentile may differ a little from that of the whole series.
+    Args:
+        values: in order of time.
+        statistic: of a series or a batch of it.
+        beyond: share of the values that determines the statistic: of a percentile, what lies
+            above it.
+
+    Returns:
+        None where fewer than five batches would hold ten determining values each.
     """
-    size = len(values) // BATCHES
-    if size < _LEAST_BEYOND:
+    batches = batch_count(len(values), beyond)
+    if batches < LEAST_BATCHES:
         return None
+    size = len(values) // batches
     # What does not fill a batch is left out at the beginning, where a start-up is.
-    batches = values[len(values) - size * BATCHES :].reshape(BATCHES, size)
-    return interval([statistic(batch) for batch in batches])
+    rows = values[len(values) - size * batches :].reshape(batches, size)
+    around = interval([statistic(row) for row in rows])
+    assert around is not None
+    half = (around.high - around.low) / 2
+    centre = statistic(values)
+    return Interval(centre - half, centre + half)
+
+
+def batch_count(length: int, beyond: float = 1.0) -> int:
+    """Return into how many batches a series of ``length`` values may be cut."""
+    return min(BATCHES, math.floor(length * beyond / _LEAST_BEYOND + 1e-9))
+
+
+def least_requests(beyond: float) -> int:
+    """Return the length of a series from which on a statistic has an interval."""
+    return math.ceil(LEAST_BATCHES * _LEAST_BEYOND / beyond - 1e-9)
 
 
 def percentile(values: Values, share: float) -> float:
@@ -105,13 +131,12 @@ def latency_intervals(runs: Sequence[Values]) -> dict[str, Interval | None]:
         statistics[name] = lambda values, share=share: percentile(values, share)  # type: ignore[misc]
     found: dict[str, Interval | None] = {}
     for name, statistic in statistics.items():
-        beyond = 1.0 - PERCENTILES.get(name, 0.5)
+        beyond = 1.0 - PERCENTILES.get(name, 0.0)
         if len(runs) > 1:
             enough = all(len(run) * beyond >= 1 for run in runs)
             found[name] = interval([statistic(run) for run in runs]) if enough else None
         else:
-            enough = len(runs[0]) / BATCHES * beyond >= _LEAST_BEYOND - 1e-9
-            found[name] = batch_means(runs[0], statistic) if enough else None
+            found[name] = batch_means(runs[0], statistic, beyond)
     return found
 
 

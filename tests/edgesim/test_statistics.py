@@ -12,10 +12,12 @@ from scipy import stats
 
 from edgesim.statistics import (
     PERCENTILES,
+    batch_count,
     batch_means,
     interval,
     latency_intervals,
     latency_summary,
+    least_requests,
     percentile,
     settled,
     t95,
@@ -90,21 +92,44 @@ def test_intervals_as_if_independent_would_not_cover() -> None:
     assert covered < 70
 
 
-def test_percentile_intervals_cover() -> None:
+@pytest.mark.parametrize(
+    ("name", "share", "length"),
+    [("p50", 0.5, 1000), ("p90", 0.9, 1000), ("p95", 0.95, 1000), ("p99", 0.99, 6000)],
+)
+def test_percentile_intervals_cover(name: str, share: float, length: int) -> None:
+    # As few values as give an interval: batches are as short, or as few, as they ever are.
     covered = 0
     for seed in range(150):
-        values = np.random.default_rng(seed).exponential(size=6000)
-        found = latency_intervals([values])["p90"]
+        values = np.random.default_rng(seed).exponential(size=length)
+        found = latency_intervals([values])[name]
         assert found is not None
-        covered += found.low <= math.log(10) <= found.high
+        covered += found.low <= -math.log(1 - share) <= found.high
     assert covered >= stats.binom.ppf(0.001, 150, 0.95)
 
 
-def test_no_interval_without_enough_beyond_a_percentile() -> None:
-    found = latency_intervals([np.random.default_rng(0).exponential(size=2000)])
-    assert found["p90"] is not None
-    assert found["p99"] is None
-    assert found["p99.9"] is None
+def test_intervals_are_around_what_is_reported() -> None:
+    values = np.random.default_rng(3).exponential(size=4321)
+    for name, found in latency_intervals([values]).items():
+        if found is not None:
+            reported = latency_summary(values)[name]
+            assert reported == pytest.approx((found.low + found.high) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "beyond"), [("mean", 1.0), ("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 0.001)]
+)
+def test_no_interval_without_enough_beyond_a_percentile(name: str, beyond: float) -> None:
+    least = least_requests(beyond)
+    assert least == pytest.approx(50 / beyond)
+    values = np.random.default_rng(0).exponential(size=least)
+    assert latency_intervals([values])[name] is not None
+    assert latency_intervals([values[1:]])[name] is None
+
+
+def test_long_series_are_cut_into_twenty_and_short_ones_into_fewer() -> None:
+    assert [batch_count(n, 0.1) for n in (499, 500, 1000, 1999, 2000, 10**6)] == [
+        4, 5, 10, 19, 20, 20
+    ]  # fmt: skip
 
 
 def test_replications_give_intervals_over_runs() -> None:
