@@ -158,7 +158,10 @@ class Engine:
         if self.live is not None:
             self.live[request] = None
         for step in way.roots:
-            self._enter(request, step, now, _START)
+            if step.server.up:
+                step.server.submit(Work(request, step, now, _START))
+            else:
+                self.losses.lose(request, step)
         if way.local or way.fan:
             self._forward(request, way.local, way.fan, now, _START)
 

@@ -190,11 +190,16 @@ class Server:
         run.work = _NOTHING
         self._pool.append(run)
         self._free += task.cores
-        self.busy_s += (now - start) * task.share
-        self.joules_above_idle += (run.power_w - self._idle_w) * (now - start)
+        time_s = now - start
+        joules = run.power_w * time_s
+        self.busy_s += time_s * task.share
+        self.joules_above_idle += joules - self._idle_w * time_s
         if self._queue or self._ranked:
             self._fill()
-        joules = run.power_w * (now - start) / len(batch)
+        if len(batch) == 1:
+            self._done(batch[0], start, now, joules)
+            return
+        joules /= len(batch)
         for work in batch:
             self._done(work, start, now, joules)
 
