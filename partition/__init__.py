@@ -1,12 +1,31 @@
-"""partition: Vision Transformers split by classes, pruned, fitted to devices and fused."""
+"""partition: Vision Transformers split by classes, pruned, fitted to devices and fused.
 
-from partition.artifact import Artifact, load_artifact, load_part, read_manifest
-from partition.config import ViTConfig, preset, scaled
-from partition.errors import InfeasibleError, InputError, PartitionError
-from partition.model import VisionTransformer
-from partition.pipeline import run
-from partition.recipe import Recipe
-from partition.weights import load_vit, save_vit
+Names are imported when they are first used: reading a manifest, say, does not load torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from partition.artifact import Artifact, load_artifact, load_part
+    from partition.config import ViTConfig, preset, scaled
+    from partition.errors import InfeasibleError, InputError, PartitionError
+    from partition.model import VisionTransformer
+    from partition.pipeline import run
+    from partition.reading import read_manifest, verify_files
+    from partition.recipe import Recipe
+    from partition.weights import load_vit, save_vit
+
+_HOMES = {
+    "artifact": ("Artifact", "load_artifact", "load_part"),
+    "config": ("ViTConfig", "preset", "scaled"),
+    "errors": ("InfeasibleError", "InputError", "PartitionError"),
+    "model": ("VisionTransformer",),
+    "pipeline": ("run",),
+    "reading": ("read_manifest", "verify_files"),
+    "recipe": ("Recipe",),
+    "weights": ("load_vit", "save_vit"),
+}
 
 __all__ = [
     "Artifact",
@@ -24,4 +43,12 @@ __all__ = [
     "run",
     "save_vit",
     "scaled",
+    "verify_files",
 ]
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,6 @@ part and one for the fusion hold those. The manifest carries the SHA-256 of ever
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -22,14 +20,19 @@ from torch import Tensor
 from partition.config import ViTConfig
 from partition.data import to_input
 from partition.errors import InputError, PartitionError
+from partition.files import sha256, to_json, write_atomic
 from partition.fusion import Fusion
 from partition.model import VisionTransformer
-from partition.store import load_tensors, save_tensors, sha256, to_json, write_atomic
+from partition.reading import (
+    FORMAT,
+    MANIFEST,
+    SCHEMA,
+    manifest_hash,
+    read_manifest,
+    verify_files,
+)
+from partition.store import load_tensors, save_tensors
 from partition.weights import load_vit, save_vit
-
-FORMAT = "edgesim-partition"
-SCHEMA = 1
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Artifact:
 
     Attributes:
         folder: where it lies.
-        manifest: see :func:`read_manifest`.
+        manifest: see :func:`~partition.reading.read_manifest`.
         parts: the sub-models, in evaluation mode.
         fusion: over their features.
     """
@@ -63,12 +66,6 @@ class Artifact:
         """Return logits (batch, classes) from the parts that are ``present`` (all by default)."""
         chosen = range(len(self.parts)) if present is None else present
         return self.fusion.combine({part: self.parts[part].features(inputs) for part in chosen})
-
-
-def manifest_hash(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its own ``sha256`` key."""
-    bare = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(to_json(bare).encode()).hexdigest()
 
 
 def write_artifact(
@@ -128,54 +125,6 @@ def _replace(building: Path, folder: Path) -> None:
         os.replace(building, folder)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of an artifact, its hash and the presence of its files checked.
-
-    This reads no weights and is enough to simulate the artifact. Its keys:
-
-    - ``name``, ``seed``, ``recipe`` (see :class:`~partition.recipe.Recipe`), ``versions``;
-    - ``data``: ``name``, ``classes`` (names by label), ``images`` (how many, by split), and what
-      makes inputs of images: ``image`` (side), ``channels``, ``mean``, ``std``;
-    - ``unsplit``: ``config`` (see :class:`~partition.config.ViTConfig`), ``parameters``, ``bytes``
-      and ``macs``, ``accuracy``, ``worst_class``, ``worst_class_accuracy``, ``class_accuracies``;
-    - ``parts``, a list: ``file``, ``classes`` (labels by output), ``class_names``, ``other``,
-      ``heads_kept``, ``device`` or null, ``accuracy`` at its own task, ``training``, and shape and
-      cost as above with ``feature_bytes``, what it sends to the fusion for one image;
-    - ``fusion``: ``file``, ``widths`` of its layers, ``part_widths``, cost and accuracies as above;
-    - ``survivors``: ``accuracy`` of the fusion by which parts are there (``"1011"`` lacks part 1),
-      and whether every subset is ``exhaustive``-ly listed;
-    - ``fit``: the exact and the greedy assignment and their ``gap``, or null without devices;
-    - ``files``: SHA-256 by file name, and ``sha256`` of the manifest without that key.
-
-    Accuracies are on the test images, 0 to 1; bytes are of fp32 weights; one multiply-accumulate
-    is one of ``macs``.
-
-    Raises:
-        InputError: it is missing, damaged, changed, or of another version.
-    """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(
-            f"{folder} is not an artifact: cannot read {MANIFEST} ({error.strerror or error}); "
-            "make one with 'edgesim partition FILE -o DIR'"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); make the artifact again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{path} is not the manifest of a partition artifact")
-    if manifest.get("schema") != SCHEMA:
-        raise InputError(f"{path} has schema {manifest.get('schema')}; this version reads {SCHEMA}")
-    if manifest.get("sha256") != manifest_hash(manifest):
-        raise InputError(f"{path} was changed after it was written; make the artifact again")
-    for name in manifest["files"]:
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} lacks {name}; copy or make the artifact again")
-    result: dict[str, Any] = manifest
-    return result
-
-
 def load_artifact(folder: Path) -> Artifact:
     """Return an artifact with its weights, every hash and shape verified.
 
@@ -183,13 +132,7 @@ def load_artifact(folder: Path) -> Artifact:
         InputError: a file is missing, truncated or changed, or shapes contradict the manifest.
     """
     manifest = read_manifest(folder)
-    for name, expected in manifest["files"].items():
-        found = sha256(folder / name)
-        if found != expected:
-            raise InputError(
-                f"{folder / name} has SHA-256 {found[:12]}…, the manifest says {expected[:12]}…: "
-                "it is truncated or was changed; copy or make the artifact again"
-            )
+    verify_files(folder, manifest)
     parts = tuple(load_part(folder, manifest, number) for number in range(len(manifest["parts"])))
     entry = manifest["fusion"]
     weights, state = load_tensors(folder / entry["file"])

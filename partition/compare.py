@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 
-from partition.artifact import read_manifest
 from partition.classify import predict, train_classifier
 from partition.config import ViTConfig, scaled
 from partition.cost import vit_cost
 from partition.data import Data, open_data
+from partition.files import fingerprint
 from partition.fusion import worst_class
 from partition.manifest import recipe_of
 from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
+from partition.reading import read_manifest
 from partition.recipe import Recipe
 from partition.split import PartClasses
 from partition.split_cnn import split_cnn
-from partition.store import fingerprint
 from partition.train import generator_of, seed_of
 from partition.unsplit import data_key, notes_of
 from partition.workshop import Workshop

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from partition.classify import class_accuracies
 from partition.errors import InputError
+from partition.files import fingerprint
 from partition.losses import smooth_targets
 from partition.mapping import plain
 from partition.progress import Progress
 from partition.recipe import FusionSpec
-from partition.store import fingerprint
 from partition.train import TrainConfig, generator_of, train
 from partition.unsplit import notes_of
 from partition.workshop import Workshop

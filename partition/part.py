@@ -13,6 +13,7 @@ import torch
 from partition.classify import train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
+from partition.files import fingerprint
 from partition.importance import Stage, Tell, importance
 from partition.losses import collapse, smooth_targets
 from partition.mapping import plain
@@ -21,7 +22,6 @@ from partition.progress import Progress, Report
 from partition.prune import check_target, cut
 from partition.recipe import PruneSpec, SplitSpec
 from partition.split import PartClasses, part_indices, part_samples
-from partition.store import fingerprint
 from partition.surgery import keep_outputs
 from partition.train import TrainConfig, generator_of, seed_of
 from partition.unsplit import Unsplit, notes_of

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partition.artifact import check_replaceable, read_manifest, write_artifact
+from partition.artifact import check_replaceable, write_artifact
 from partition.classify import EVALUATION_BATCH
 from partition.config import scaled
 from partition.data import Data, Samples, batches, open_data
@@ -17,6 +17,7 @@ from partition.manifest import data_entry, fusion_entry, part_entries, unsplit_e
 from partition.model import VisionTransformer
 from partition.part import Part, make_part
 from partition.progress import Progress, Report, silent
+from partition.reading import read_manifest
 from partition.recipe import Recipe
 from partition.sizing import fit
 from partition.split import (

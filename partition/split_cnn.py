@@ -25,6 +25,7 @@ from partition.cnn import (
     keep_cnn_outputs,
 )
 from partition.data import Data, Samples, batches
+from partition.files import fingerprint
 from partition.fusion import fused_predictions, make_fusion
 from partition.losses import collapse
 from partition.mapping import plain
@@ -33,7 +34,6 @@ from partition.progress import Progress
 from partition.prune import top
 from partition.recipe import Recipe
 from partition.split import PartClasses, part_indices, part_samples
-from partition.store import fingerprint
 from partition.train import generator_of, seed_of
 from partition.unsplit import data_key, notes_of
 from partition.workshop import Workshop

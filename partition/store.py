@@ -1,11 +1,8 @@
-"""Files that are whole or absent: atomic writes, safetensors with a JSON state, hashes."""
+"""Tensors with a JSON state in one safetensors file, written whole or not at all."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import secrets
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,39 +12,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from partition.errors import InputError, PartitionError
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never half.
-
-    The bytes go to a temporary name in the same folder, reach the disk, and are then renamed.
-
-    Raises:
-        PartitionError: the disk is full or the folder cannot be written; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise PartitionError(
-            f"cannot write {path} ({len(data)} bytes): {error.strerror or error}; "
-            "make room or choose another folder and run again: finished steps are kept"
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def to_json(value: object) -> str:
-    """Return ``value`` as JSON that is the same for equal values; NaN and infinity are refused."""
-    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+from partition.errors import InputError
+from partition.files import write_atomic
 
 
 def save_tensors(
@@ -90,18 +56,3 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             "fetch or make it again (pickled checkpoints are not read: convert them)"
         ) from error
     return tensors, state
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def fingerprint(*values: object) -> str:
-    """Return 16 hexadecimal digits that are the same for equal JSON-able values."""
-    text = json.dumps(values, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

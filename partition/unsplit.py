@@ -14,11 +14,11 @@ from torch import Tensor
 from partition.checkpoint import TrainState
 from partition.classify import predict, train_classifier
 from partition.data import Data, DataSpec
+from partition.files import fingerprint, sha256
 from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress
 from partition.recipe import Recipe
-from partition.store import fingerprint, sha256
 from partition.train import generator_of, seed_of
 from partition.weights import load_vit
 from partition.workshop import Workshop

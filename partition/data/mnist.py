@@ -12,7 +12,7 @@ from pathlib import Path
 from partition.data.dataset import Samples
 from partition.data.idx import read_idx
 from partition.errors import InputError, PartitionError
-from partition.store import write_atomic
+from partition.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from partition.__main__ import main
-from partition.artifact import read_manifest
 from partition.errors import InputError
 from partition.progress import ConsoleProgress, Report
+from partition.reading import read_manifest
 from partition.scenario import load_recipe
 from tests.partition.test_run import SMALL, small
 

@@ -7,22 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from partition.artifact import (
-    MANIFEST,
-    load_artifact,
-    load_part,
-    manifest_hash,
-    read_manifest,
-    write_artifact,
-)
+from partition.artifact import load_artifact, load_part, write_artifact
 from partition.cost import vit_cost
 from partition.data import open_data
 from partition.errors import InfeasibleError, InputError, PartitionError
+from partition.files import to_json
 from partition.fit import Budget
 from partition.manifest import recipe_of
 from partition.pipeline import run
+from partition.reading import MANIFEST, manifest_hash, read_manifest
 from partition.recipe import Recipe
-from partition.store import to_json
 
 SMALL = {
     "name": "small",

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from partition.errors import InputError, PartitionError
-from partition.store import fingerprint, load_tensors, save_tensors, write_atomic
+from partition.files import fingerprint, write_atomic
+from partition.store import load_tensors, save_tensors
 from partition.weights import load_vit, resize_positions, save_vit
 from tests.partition.small import TINY, images, tiny_model
 
