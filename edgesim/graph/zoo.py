@@ -12,6 +12,7 @@ from edgesim.graph.efficientformer import efficientformer
 from edgesim.graph.efficientvit import efficientvit
 from edgesim.graph.graph import Graph
 from edgesim.graph.mobilenet import mobilenet_v2
+from edgesim.graph.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
 from edgesim.graph.pvt import pvt_v2
 from edgesim.graph.resnet import resnet
 from edgesim.graph.swin import swin
@@ -133,6 +134,7 @@ def _plain(
 
 def _convolutional() -> list[_Entry]:
     residual = partial(_plain, source="arXiv 1512.03385", make=resnet)
+    mobile = partial(_plain, source="arXiv 1905.02244", make=mobilenet_v3)
     next_ = partial(_plain, source="arXiv 2201.03545", make=convnext)
     return [
         residual("resnet18", blocks=(2, 2, 2, 2), bottleneck=False),
@@ -141,6 +143,8 @@ def _convolutional() -> list[_Entry]:
         residual("resnet101", blocks=(3, 4, 23, 3), bottleneck=True),
         residual("resnet152", blocks=(3, 8, 36, 3), bottleneck=True),
         _plain("mobilenetv2_100", "arXiv 1801.04381", mobilenet_v2),
+        mobile("mobilenetv3_small_100", blocks=SMALL, features=1024),
+        mobile("mobilenetv3_large_100", blocks=LARGE, features=1280),
         next_("convnext_tiny", depths=(3, 3, 9, 3), widths=(96, 192, 384, 768)),
         next_("convnext_small", depths=(3, 3, 27, 3), widths=(96, 192, 384, 768)),
         next_("convnext_base", depths=(3, 3, 27, 3), widths=(128, 256, 512, 1024)),

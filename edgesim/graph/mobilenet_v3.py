@@ -1,0 +1,137 @@
+"""MobileNetV3 (arXiv 1905.02244), as timm builds it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edgesim.graph.builder import Builder, Size
+from edgesim.graph.graph import Graph
+from edgesim.graph.layers import activation, add, conv_norm
+from edgesim.graph.op import OpKind
+
+_STEM = 16
+
+
+class Bneck(NamedTuple):
+    """One row of the paper's tables 1 and 2.
+
+    Attributes:
+        kernel: of the depthwise convolution.
+        hidden: channels that it works on; no expansion where they are those of the input.
+        out: channels.
+        squeezes: whether squeeze and excitation follow it.
+        stride: of the depthwise convolution.
+    """
+
+    kernel: int
+    hidden: int
+    out: int
+    squeezes: bool
+    stride: int
+
+
+LARGE = (
+    Bneck(3, 16, 16, False, 1),
+    Bneck(3, 64, 24, False, 2),
+    Bneck(3, 72, 24, False, 1),
+    Bneck(5, 72, 40, True, 2),
+    Bneck(5, 120, 40, True, 1),
+    Bneck(5, 120, 40, True, 1),
+    Bneck(3, 240, 80, False, 2),
+    Bneck(3, 200, 80, False, 1),
+    Bneck(3, 184, 80, False, 1),
+    Bneck(3, 184, 80, False, 1),
+    Bneck(3, 480, 112, True, 1),
+    Bneck(3, 672, 112, True, 1),
+    Bneck(5, 672, 160, True, 2),
+    Bneck(5, 960, 160, True, 1),
+    Bneck(5, 960, 160, True, 1),
+)
+SMALL = (
+    Bneck(3, 16, 16, True, 2),
+    Bneck(3, 72, 24, False, 2),
+    Bneck(3, 88, 24, False, 1),
+    Bneck(5, 96, 40, True, 2),
+    Bneck(5, 240, 40, True, 1),
+    Bneck(5, 240, 40, True, 1),
+    Bneck(5, 120, 48, True, 1),
+    Bneck(5, 144, 48, True, 1),
+    Bneck(5, 288, 96, True, 2),
+    Bneck(5, 576, 96, True, 1),
+    Bneck(5, 576, 96, True, 1),
+)
+
+
+def mobilenet_v3(
+    name: str,
+    *,
+    classes: int = 1000,
+    image_size: int = 224,
+    channels: int = 3,
+    blocks: tuple[Bneck, ...],
+    features: int,
+) -> Graph:
+    """Return MobileNetV3 of width 1: inverted residuals with squeeze and excitation.
+
+    The last convolution, to ``features`` channels, stands after the pooling.
+    """
+    build = Builder(name, (channels, image_size, image_size))
+    stream, size = conv_norm(
+        build, "conv_stem", "", (channels, _STEM), (image_size, image_size), kernel=3, stride=2,
+        active=True,
+    )  # fmt: skip
+    width = _STEM
+    for index, block in enumerate(blocks):
+        stream, size = _inverted_residual(build, f"blocks.{index}", stream, size, width, block)
+        width = block.out
+    last = blocks[-1].hidden
+    stream, size = conv_norm(build, "conv_last", stream, (width, last), size, active=True)
+    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=last)
+    stream = _one_pixel(build, "conv_head", stream, (last, features))
+    stream = activation(build, "conv_head.act", stream)
+    if classes:
+        build.linear("classifier", (stream,), rows=1, features=(features, classes))
+    return build.graph()
+
+
+def _inverted_residual(
+    build: Builder, name: str, stream: str, size: Size, width: int, block: Bneck
+) -> tuple[str, Size]:
+    hidden = block.hidden
+    branch, branch_size = stream, size
+    if hidden != width:
+        branch, _ = conv_norm(build, f"{name}.expand", branch, (width, hidden), size, active=True)
+    branch, branch_size = conv_norm(
+        build, f"{name}.depthwise", branch, (hidden, hidden), size, kernel=block.kernel,
+        stride=block.stride, groups=hidden, active=True,
+    )  # fmt: skip
+    if block.squeezes:
+        branch = _squeeze_excite(build, f"{name}.se", branch, hidden)
+    branch, branch_size = conv_norm(
+        build, f"{name}.project", branch, (hidden, block.out), branch_size
+    )
+    if block.stride == 1 and width == block.out:
+        branch = add(build, f"{name}.add", branch, stream)
+    return branch, branch_size
+
+
+def _squeeze_excite(build: Builder, name: str, stream: str, width: int) -> str:
+    """Weigh the channels by what a small network makes of their means."""
+    squeezed = _rounded(width / 4)
+    gate = build.pointwise(f"{name}.pool", OpKind.POOL, (stream,), output_elements=width)
+    gate = _one_pixel(build, f"{name}.reduce", gate, (width, squeezed))
+    gate = activation(build, f"{name}.act", gate)
+    gate = _one_pixel(build, f"{name}.expand", gate, (squeezed, width))
+    gate = activation(build, f"{name}.gate", gate)
+    return build.pointwise(f"{name}.scale", OpKind.ELEMENTWISE, (stream, gate))
+
+
+def _rounded(width: float) -> int:
+    """Return the nearest multiple of 8 that is not more than 10 % below."""
+    nearest = max(8, int(width + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * width else nearest
+
+
+def _one_pixel(build: Builder, name: str, stream: str, channels: tuple[int, int]) -> str:
+    stream, _ = build.conv(name, (stream,), channels=channels, kernel=1, in_size=(1, 1), bias=True)
+    return stream
