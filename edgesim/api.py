@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from edgesim.placement import Plan
     from edgesim.result import Result
     from edgesim.scenario import Scenario
+    from edgesim.simulate import Recording
 
 Progress = Callable[[str, int, int], None]
 """Called now and then with what is played, and how many of how many requests ended."""
@@ -52,7 +53,8 @@ def run(
     Args:
         scenario: from `load`.
         trace_requests: how many leading requests leave spans.
-        progress: told how far each run is.
+        progress: told how far each run is, at its start too; a KeyboardInterrupt that it raises
+            is an interrupt.
 
     An interrupt (Ctrl-C) ends the simulation early; the result then holds what had finished and
     is marked partial.
@@ -66,32 +68,43 @@ def run(
 
     begun_s = time.perf_counter()
     plan = place(scenario)
-    total = scenario.traffic.requests
-    recordings = []
-    for replication in range(scenario.replications):
-        label = scenario.name
-        if scenario.replications > 1:
-            label = f"{label} {replication + 1}/{scenario.replications}"
-        recording = simulate(
-            plan,
-            scenario.cluster,
-            scenario.traffic,
-            seed=scenario.seed,
-            replication=replication,
-            trace_requests=trace_requests if replication == 0 else 0,
-            progress=_told(progress, label, total),
-        )
-        recordings.append(recording)
-        if recording.partial:
-            break
+    recordings: list[Recording] = []
     rows: list[baselines.BaselineRow] = []
-    if not recordings[-1].partial:
-        rows = baselines.play(scenario, progress=_told(progress, "baselines", total))
+    partial = False
+    try:
+        for replication in range(scenario.replications):
+            label = scenario.name
+            if scenario.replications > 1:
+                label = f"{label} {replication + 1}/{scenario.replications}"
+            recording = simulate(
+                plan,
+                scenario.cluster,
+                scenario.traffic,
+                seed=scenario.seed,
+                replication=replication,
+                trace_requests=trace_requests if replication == 0 else 0,
+                progress=_told(progress, label, scenario),
+            )
+            recordings.append(recording)
+            partial = recording.partial
+            if partial:
+                break
+        else:
+            # What was played before an interrupt is kept: extend takes one at a time.
+            rows.extend(baselines.play(scenario, _told(progress, "baselines", scenario)))
+    except KeyboardInterrupt:
+        if not recordings:
+            raise
+        partial = True
     wall_s = time.perf_counter() - begun_s
-    return summarise(scenario, plan, recordings, rows, wall_s=wall_s)
+    return summarise(scenario, plan, recordings, rows, wall_s=wall_s, partial=partial)
 
 
-def _told(progress: Progress | None, label: str, total: int) -> Callable[[int], None] | None:
+def _told(
+    progress: Progress | None, label: str, scenario: Scenario
+) -> Callable[[int], None] | None:
     if progress is None:
         return None
+    total = scenario.traffic.requests
+    progress(label, 0, total)
     return lambda done: progress(label, done, total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,19 +51,22 @@ class BaselineRow:
     best_batch: BestBatch | None = None
 
 
-def play(scenario: Scenario, progress: Callable[[int], None] | None = None) -> list[BaselineRow]:
-    """Simulate every baseline of a scenario; an interrupt leaves out the rest.
+def play(
+    scenario: Scenario, progress: Callable[[int], None] | None = None
+) -> Iterator[BaselineRow]:
+    """Simulate the baselines of a scenario, one after the other.
 
     The device has the data at hand (no network), takes requests one at a time, first come first
     served, and draws its idle power between them.
+
+    Raises:
+        KeyboardInterrupt: while one was played; what it had done by then is no row.
     """
-    rows = []
     for baseline in scenario.baselines:
         row = _play(scenario, baseline, progress)
-        rows.append(row)
         if row.recording is not None and row.recording.partial:
-            break
-    return rows
+            raise KeyboardInterrupt
+        yield row
 
 
 def _play(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from edgesim.errors import EdgesimError, InputError
+from edgesim.failure import leave, tell
+from edgesim.interrupts import Held, quit_at_once
 from edgesim.version import __version__
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
 ]
-Seed = Annotated[int | None, typer.Option(help="Replace the seed of the file.", min=0)]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Replace the seed of the file.", min=0)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, all else on stderr.")
 ]
@@ -66,6 +69,7 @@ def init(
     directory: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where to write cluster.yaml.")
     ] = Path("."),
+    as_json: Json = False,
 ) -> None:
     """Write a commented starter scenario that runs."""
     from edgesim.report.files import write_text
@@ -75,7 +79,9 @@ def init(
     if path.exists():
         raise InputError(f"{path} exists already; name another directory, or move it away")
     write_text(path, starter())
-    typer.echo(f"Wrote {path}. Try: edgesim run {path}")
+    if as_json:
+        _print_json({"file": str(path)})
+    typer.echo(f"Wrote {path}. Try: edgesim run {path}", err=as_json)
 
 
 @app.command()
@@ -99,7 +105,12 @@ def run(
     settings: Settings = None,
     seed: Seed = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Result folder.  [default: runs/NAME]")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Result folder; an older result there is replaced.",
+            show_default="runs/NAME",
+        ),
     ] = None,
     trace: Annotated[
         int, typer.Option(metavar="N", min=0, help="Requests of which tasks.csv keeps every task.")
@@ -115,9 +126,22 @@ def run(
     scenario = api.load(file, overrides=settings or (), seed=seed)
     directory = out or Path("runs") / scenario.name
     folder.prepare(directory)
-    with Bar() as bar:
-        result = api.run(scenario, trace_requests=trace, progress=bar.update)
-    written = folder.write(result, directory)
+    with Held() as held:
+        with Bar() as bar:
+
+            def progress(label: str, done: int, total: int) -> None:
+                held.begin()
+                held.check()
+                bar.update(label, done, total)
+
+            result = api.run(scenario, trace_requests=trace, progress=progress)
+        try:
+            written = folder.write(result, directory)
+        except EdgesimError:
+            if not as_json:
+                # The work is done; what cannot be kept can still be seen.
+                console.show(result, _console())
+            raise
     if as_json:
         _print_json(result.summary)
     else:
@@ -126,12 +150,15 @@ def run(
     if result.partial:
         typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
         raise typer.Exit(1)
+    if held.noted:
+        typer.echo("edgesim: interrupted after the end of the run; its result is whole", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model's name.")] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Outputs of the model.")] = 1000,
+    classes: Annotated[int, typer.Option(metavar="N", min=1, help="Outputs of the model.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List the models, or the operators of one with their MACs and bytes."""
@@ -162,15 +189,21 @@ def devices(
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A result folder.")],
+    as_json: Json = False,
 ) -> None:
     """Write report.html anew from the files of a result folder."""
     from edgesim.report import folder
 
-    typer.echo(f"Wrote {folder.rewrite_report(directory)}")
+    path = folder.rewrite_report(directory)
+    if as_json:
+        _print_json({"file": str(path)})
+    typer.echo(f"Wrote {path}", err=as_json)
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON anyway.")] = False,
+) -> None:
     """Print the JSON Schema of the scenario file, for editors."""
     from edgesim.scenario import json_schema
 
@@ -188,30 +221,63 @@ def _console() -> Console:
 
 
 def _print_json(document: Any) -> None:
-    json.dump(document, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    if sys.stdout is None:
+        raise EdgesimError("cannot print: stdout is closed")
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def main() -> NoReturn:
     """Run the command line; every failure ends in one message and an exit status."""
+    quit_at_once()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A locale that lacks a letter of ours gets a question mark.
+            stream.reconfigure(errors="replace")
     try:
-        app()
+        status = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except EdgesimError as error:
         _fail(str(error), error.exit_status)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 1)
     except BrokenPipeError:
         # The reader of our output has gone, as in `edgesim models | head`.
-        sys.stderr.close()
-        sys.exit(1)
+        leave(1)
+    except OSError as error:
+        # Files that we read or write have messages of their own: this is the output.
+        _fail(f"cannot print: {error.strerror or error}", 1)
     except MemoryError:
         _fail("out of memory; ask for fewer requests", 1)
-    sys.exit(0)
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            leave(2)
+        _fail(_usage(error), 2)
+    if status == _INTERRUPTED:
+        _fail("interrupted", 1)
+    leave(status if isinstance(status, int) else 0)
+
+
+_INTERRUPTED = 130
+"""What Typer makes of a KeyboardInterrupt."""
+# Typer hands on no name for it, and takes it from click or from a copy of click, by version.
+_UsageError: type[Any] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+
+def _usage(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "edgesim"
+    text = str(error.format_message()).rstrip(".").replace("Value error, ", "")
+    return f"{text[:1].lower()}{text[1:]}; `{command} --help` tells the usage"
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    sys.stdout.flush()
-    if "--json" in sys.argv[1:]:
-        _print_json({"error": {"message": message, "exit_status": status}})
-    sys.stderr.write(f"edgesim: {message}\n")
-    sys.exit(status)
+    try:
+        tell(message, status)
+    except OSError:
+        # stdout is what failed; stderr may still be read.
+        if sys.stderr is not None:
+            sys.stderr.write(f"edgesim: {message}\n")
+    leave(status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,21 +49,23 @@ def summarise(
     scenario: Scenario,
     plan: Plan,
     recordings: Sequence[Recording],
-    baselines: Sequence[BaselineRow] = (),
+    baselines: Iterable[BaselineRow] = (),
     *,
     wall_s: float,
     mode: str = "simulate",
+    partial: bool = False,
 ) -> Result:
     """Return the result of a run.
 
     The first ``traffic.warmup`` requests count in no statistic of latency; energy, bytes and
     utilization are of the whole run. Several replications are pooled: percentiles are of all
-    their requests, totals are means of one replication.
+    their requests, totals are means of one replication. ``partial`` tells that an interrupt left
+    out replications or baselines; a recording that was cut short tells so itself.
     """
     answered = [_answered(recording, scenario.traffic.warmup) for recording in recordings]
     latency_s = np.concatenate(answered)
     latency = latency_summary(latency_s)
-    partial = any(recording.partial for recording in recordings)
+    partial = partial or any(recording.partial for recording in recordings)
     counts = _counts(recordings)
     finished = (counts["completed"] + counts["degraded"]) / len(recordings)
     simulated_s = _mean([recording.simulated_s for recording in recordings])
@@ -100,7 +102,7 @@ def summarise(
             recordings[0].simulated_s,
         ),
         "replications": len(recordings),
-        "warnings": _warnings(scenario, recordings, answered, plan, counts),
+        "warnings": _warnings(scenario, answered, plan, counts, partial),
         "partial": partial,
     }  # fmt: skip
     return Result(
@@ -261,10 +263,10 @@ def _above(scenario: Scenario, capacity_per_s: float | None) -> bool:
 
 def _warnings(
     scenario: Scenario,
-    recordings: Sequence[Recording],
     answered: Sequence[NDArray[np.float64]],
     plan: Plan,
     counts: Mapping[str, int],
+    partial: bool,
 ) -> list[str]:
     found = []
     bounds = bottleneck(plan, scenario.cluster, scenario.traffic.samples)
@@ -284,7 +286,7 @@ def _warnings(
         )
     if counts["failed"]:
         found.append(f"{counts['failed']:,} of {counts['offered']:,} requests have no answer")
-    if any(recording.partial for recording in recordings):
+    if partial:
         found.append("interrupted: this is what had finished by then")
     return found
 

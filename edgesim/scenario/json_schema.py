@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -165,13 +166,20 @@ def _tidied(node: Any) -> Any:
         # A key that may be left out; editors need not offer null.
         del node["anyOf"]
         node = {**kept[0], **node}
-    if "default" in node and node["default"] is None:
+    if "default" in node and not _sayable(node["default"]):
         del node["default"]
     dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))
     if dimension is not None and {"type": "string"} in node.get("anyOf", ()):
         pattern = {"type": "string", "pattern": _pattern(dimension)}
         node["anyOf"] = [pattern if one == {"type": "string"} else one for one in node["anyOf"]]
     return {key: _tidied(one) for key, one in node.items()}
+
+
+def _sayable(default: Any) -> bool:
+    """Whether JSON has words for a default: not for nothing, nor for a memory without bounds."""
+    if isinstance(default, dict):
+        return all(map(_sayable, default.values()))
+    return default is not None and not (isinstance(default, float) and math.isinf(default))
 
 
 _DIMENSIONS = {example: dimension for dimension, example in units.EXAMPLES.items()}
