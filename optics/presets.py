@@ -73,7 +73,9 @@ def fatnet_2160() -> FourF:
 def dmd_dlp7000() -> FourF:
     """Return a binary system of two DLP7000 mirror arrays and a high-speed camera.
 
-    The camera, not the mirrors, sets the rate: 20,000 frames a second against 23,000.
+    The camera, not the mirrors, sets the rate of the optics: 20,000 frames a second against 23,148.
+    Whole frames at that rate are 31 GB/s, four times the link, so that the link sets the rate of
+    the system unless only tiles are read. (The camera named keeps its frames in its own memory.)
     """
 
     def part(name: str) -> Modulator:
@@ -87,7 +89,7 @@ def dmd_dlp7000() -> FourF:
             frame_time_s=43.2e-6,
             load_s=30.72e-6,
             settle_s=12.5e-6,
-            double_buffered=False,
+            double_buffered=True,
             power_w=20.0,
             name=name,
             source={
@@ -99,7 +101,10 @@ def dmd_dlp7000() -> FourF:
                 "frame_time_s": "TI support forum, thread 594673: 43 us a bit plane with global "
                 "reset",
                 "load_s": "derived: 32,552 patterns a second in the data sheet of the DLP7000",
-                "settle_s": "derived: 43.2 us less the load",
+                "settle_s": "TI support forum, thread 462931: the array settles for about 13 us "
+                "after a global reset; derived: 43.2 us less the load",
+                "double_buffered": f"{_TI}: mirrors hold while their memory loads, but may not be "
+                "loaded while they settle, which the frame time tells",
                 "power_w": "estimate: mirrors, drivers and the controller board",
             },
         )
@@ -128,8 +133,8 @@ def dmd_dlp7000() -> FourF:
             read_noise_e=25.0,
             full_well_e=20000.0,
             bits=12,
-            exposure_s=40e-6,
-            readout_s=10e-6,
+            exposure_s=37.5e-6,
+            readout_s=50e-6,
             frame_time_s=50e-6,
             power_w=100.0,
             name="high-speed camera (Photron FASTCAM SA-Z class)",
@@ -141,15 +146,18 @@ def dmd_dlp7000() -> FourF:
                 "dark_e_s": "estimate",
                 "read_noise_e": "estimate: high-speed sensors read 15 to 40 e",
                 "full_well_e": "estimate",
-                "exposure_s": "estimate: the frame time less 10 us for the mirrors to settle",
-                "readout_s": "derived: the rest of the frame time",
+                "exposure_s": "derived: the frame time less 12.5 us for the mirrors to settle",
+                "readout_s": "estimate: a frame time, while the next frame is exposed",
                 "power_w": "estimate",
             },
         ),
         link_bytes_s=7.88e9,
         host=_workstation(),
         name="dmd-dlp7000",
-        source={"link_bytes_s": "PCI Express 3.0, 8 lanes: 8 GT/s each, 128b/130b, derived"},
+        source={
+            "link_bytes_s": "derived: PCI Express 3.0, 8 lanes of 8 GT/s, 128b/130b; estimate: "
+            "that the camera streams over it"
+        },
     )
 
 
@@ -236,7 +244,9 @@ def lcos_pluto() -> FourF:
         link_bytes_s=4e8,
         host=_workstation(),
         name="lcos-pluto",
-        source={"link_bytes_s": "USB 3.0: 5 Gbit/s, 8b/10b, less protocol, derived"},
+        source={
+            "link_bytes_s": "derived: USB 3.0, 5 Gbit/s, 8b/10b; estimate: a fifth is protocol"
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from optics.tiling.axis import Axis
 from optics.tiling.layout import Frame, Layout, Rectangle, Split
 from optics.tiling.plan import KINDS, Kind, plan, tiles
+from optics.tiling.plane import usable_plane
 from optics.tiling.shape import ConvShape, Padding, Pair
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Split",
     "plan",
     "tiles",
+    "usable_plane",
 ]

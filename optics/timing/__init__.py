@@ -1,0 +1,19 @@
+"""Time, traffic and energy of a layer on a 4f system, from its parts and its layout; no torch."""
+
+from optics.timing.energy import Energy, energy
+from optics.timing.network import NetworkTiming, time_network
+from optics.timing.order import Order
+from optics.timing.schedule import Timing, time_layer
+from optics.timing.traffic import Traffic, traffic
+
+__all__ = [
+    "Energy",
+    "NetworkTiming",
+    "Order",
+    "Timing",
+    "Traffic",
+    "energy",
+    "time_layer",
+    "time_network",
+    "traffic",
+]
