@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +17,48 @@ from edgesim.report import tables_csv
 from edgesim.report.html import page
 from edgesim.report.trace_event import trace_json
 from edgesim.result import Result
+from edgesim.scenario.dump import dump
 
 SUMMARY = "summary.json"
 FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", "scenario.yaml", "report.html")
 
 
 def prepare(directory: Path) -> None:
-    """Check, before a run, that its result can be written to ``directory``.
+    """Check, before a run, that its result can be written to ``directory``; make nothing yet.
 
     Raises:
         InputError: something else stands there.
         EdgesimError: its parent cannot be made or written to.
     """
-    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
-        raise InputError(f"{directory} is no folder; name another with --out")
-    if directory.is_dir() and not _ours(directory):
-        raise InputError(
-            f"{directory} holds files that are no result; name another folder with --out"
-        )
+    _check_free(directory)
     with _told(directory):
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(directory.parent, os.W_OK | os.X_OK):
-            raise PermissionError(13, os.strerror(13))
+        parent = directory.parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _check_free(directory: Path) -> None:
+    with _told(directory):
+        if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+            raise InputError(f"{directory} is no folder; name another with --out")
+        if directory.is_mount() or Path.cwd().is_relative_to(directory.absolute().resolve()):
+            raise InputError(f"{directory} cannot be replaced; name a folder in it with --out")
+        if directory.is_dir() and not _ours(directory):
+            raise InputError(
+                f"{directory} holds files that are no result; name another folder with --out"
+            )
 
 
 def _ours(directory: Path) -> bool:
-    present = {entry.name for entry in directory.iterdir()}
+    try:
+        present = {entry.name for entry in directory.iterdir()}
+    except FileNotFoundError:
+        # Another run is just replacing it.
+        return True
     return not present or (SUMMARY in present and present <= set(FILES))
 
 
@@ -54,7 +71,7 @@ def write(result: Result, directory: Path) -> Path:
         InputError: something else stands there.
         EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
     """
-    prepare(directory)
+    _check_free(directory)
     with _told(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -75,7 +92,7 @@ def _files(result: Result) -> dict[str, Callable[[], str]]:
         "requests.csv": lambda: tables_csv.requests(result.recordings),
         "tasks.csv": lambda: tables_csv.tasks(recording),
         "trace.json": lambda: trace_json(recording, result.scenario.cluster),
-        "scenario.yaml": lambda: _yaml(result.scenario.document),
+        "scenario.yaml": lambda: dump(result.scenario.document),
         "report.html": lambda: page(
             result.summary, tables_csv.latency_column(result.recordings), recording.spans
         ),
@@ -83,38 +100,38 @@ def _files(result: Result) -> dict[str, Callable[[], str]]:
     }
 
 
-def _yaml(document: Mapping[str, object]) -> str:
-    import yaml
-
-    return yaml.safe_dump(_plain(document), sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
-
-
 def _replace(temporary: Path, directory: Path) -> None:
-    """Put ``temporary`` in the place of ``directory``; the old one goes only then."""
-    if not directory.exists():
-        temporary.rename(directory)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    directory.rename(old / "old")
+    """Put ``temporary`` in the place of ``directory``; what stood there goes only then.
+
+    Where other runs do the same at the same time, the last one stays.
+    """
+    while not _moved(temporary, directory):
+        _check_free(directory)
+        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            with contextlib.suppress(FileNotFoundError):  # another run has just moved it away
+                directory.rename(aside / "old")
+            if _moved(temporary, directory):
+                return
+        finally:
+            if (aside / "old").exists() and not directory.exists():
+                (aside / "old").rename(directory)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _moved(temporary: Path, directory: Path) -> bool:
+    """Rename a folder to where nothing is, or only an empty folder; return whether that was so."""
     try:
         temporary.rename(directory)
-    except OSError:
-        (old / "old").rename(directory)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    return True
 
 
 @contextlib.contextmanager
-def _told(directory: Path) -> Any:
+def _told(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
