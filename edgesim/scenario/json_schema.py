@@ -49,6 +49,11 @@ def schema() -> Schema:
     _network(definitions["NetworkSpec"])
     _traffic(definitions["TrafficSpec"])
     _faults(definitions["FaultsSpec"])
+    # What `edgesim partition` trains needs no cluster yet.
+    needed = [key for key in made["required"] if key != "model"]
+    made["required"] = ["model"]
+    made["if"] = {"properties": {"model": {"required": ["training"]}}}
+    made["else"] = {"required": needed}
     made["title"] = "edgesim scenario"
     made["examples"] = [EXAMPLE]
     tidied: Schema = _tidied(made)
@@ -92,9 +97,10 @@ def _or_short(definitions: Schema, name: str) -> None:
 
 def _model(section: Schema) -> None:
     section["properties"]["name"]["enum"] = zoo.names()
-    section["oneOf"] = [{"required": ["name"]}, {"required": ["tasks"]}]
+    section["oneOf"] = [{"required": [key]} for key in ("name", "artifact", "training", "tasks")]
     section["dependentRequired"] = {"transfers": ["tasks"]}
-    section["dependentSchemas"] = {"tasks": _without(BUILD_OPTIONS)}
+    fixed = _without(BUILD_OPTIONS)
+    section["dependentSchemas"] = {"tasks": fixed, "artifact": fixed}
 
 
 def _placement(section: Schema) -> None:
