@@ -25,7 +25,8 @@ def angular_spectrum(
 
     H = exp(2πi z (√(1/λ² - u² - v²) - 1/λ)); evanescent waves fade with |z|. With ``band_limit``,
     frequencies are dark beyond u = 1 / (λ √((2z/S)² + 1)), S the side of the computed plane, where
-    H would turn by more than π from bin to bin; light of such frequencies leaves the window.
+    H would turn by more than π from bin to bin; light of such frequencies leaves the window. This
+    limit lies below 1/λ, so that evanescent waves are only kept without it.
     Source: K. Matsushima and T. Shimobaba, Opt. Express 17:19662 (2009).
 
     Raises:
@@ -52,10 +53,11 @@ def angular_spectrum(
 def angular_limit_m(count: int, pitch_m: float, wavelength_m: float) -> float:
     """Return the distance up to which H is sampled at every frequency that travels.
 
-    z = N dx √(1 - (λ/2dx)²) / λ, and 0 for a pitch below half a wavelength.
+    z = N dx² √(1 - (λ/2dx)²) / λ, where the phase turns by π from one bin to the next at the
+    highest frequency; 0 for a pitch below half a wavelength.
     """
     sine = wavelength_m / (2 * pitch_m)
-    return count * pitch_m * math.sqrt(max(0.0, 1 - sine**2)) / wavelength_m
+    return count * pitch_m**2 * math.sqrt(max(0.0, 1 - sine**2)) / wavelength_m
 
 
 def _check(
@@ -63,7 +65,7 @@ def _check(
 ) -> None:
     if not band_limit:
         limit_m = angular_limit_m(count, pitch_m, wavelength_m)
-        if abs(z_m) > limit_m:
+        if abs(z_m) > limit_m * (1 + 1e-9):
             raise SamplingError(
                 f"angular_spectrum without band limit aliases at distance_m={z_m:g} along {axis}: "
                 f"its limit here is {limit_m:g} m; use band_limit=True, or fresnel_impulse"
