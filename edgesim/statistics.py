@@ -140,6 +140,13 @@ def latency_intervals(runs: Sequence[Values]) -> dict[str, Interval | None]:
     return found
 
 
+def requests_for_interval(name: str, runs: int = 1) -> int:
+    """Return how many answered requests each of ``runs`` needs for an interval of a statistic."""
+    beyond = 1.0 - PERCENTILES.get(name, 0.0)
+    needed = 1 if runs > 1 else LEAST_BATCHES * _LEAST_BEYOND
+    return math.ceil(needed / beyond - 1e-9)
+
+
 def settled(values: Values) -> bool:
     """Whether latencies, in order of arrival, show no upward trend.
 
