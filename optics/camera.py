@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optics.checks import bit_depth, fraction, not_negative, pixel_counts, positive
+from optics.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,9 @@ class Camera:
         full_well_e: electrons at which a pixel saturates; infinity never does.
         gain_e_per_dn: electrons per digital number, or ``None``: the full well spans the converter.
         bits: of the converter, ``None`` without steps.
+        black_level_dn: number that stands for no charge, so that noise below it is not cut off;
+            ``None`` is six times the read noise, rounded up. It is taken off again, and off the
+            largest number.
         exposure_s: time that light is counted in a frame.
         readout_s: from the end of an exposure until the frame is out, or the next may end.
         overlapped_readout: a frame may be read out while the next is exposed.
@@ -43,6 +47,7 @@ class Camera:
     full_well_e: float = math.inf
     gain_e_per_dn: float | None = None
     bits: int | None = None
+    black_level_dn: int | None = None
     exposure_s: float = 1.0
     readout_s: float = 0.0
     overlapped_readout: bool = True
@@ -60,6 +65,8 @@ class Camera:
         bit_depth(self.name, self.bits)
         if self.gain_e_per_dn is not None:
             positive(self.name, "gain_e_per_dn", self.gain_e_per_dn)
+        if self.black_level_dn is not None:
+            not_negative(self.name, "black_level_dn", self.black_level_dn)
         positive(self.name, "exposure_s", self.exposure_s)
         for name in (
             "dark_e_s",
@@ -70,6 +77,11 @@ class Camera:
             "adc_energy_j",
         ):
             not_negative(self.name, name, getattr(self, name))
+        if self.bits is not None and self.black_dn >= (1 << self.bits):
+            raise InputError(
+                f"{self.name}: a black level of {self.black_dn} takes all numbers of {self.bits} "
+                "bits; take more bits, more electrons per number, or less read noise"
+            )
 
     @classmethod
     def ideal(cls, pixels: tuple[int, int] = (1080, 1080), pitch_m: float = 8e-6) -> Camera:
@@ -100,3 +112,21 @@ class Camera:
         if math.isinf(self.full_well_e):
             return None
         return self.full_well_e / ((1 << self.bits) - 1)
+
+    @property
+    def black_dn(self) -> int:
+        """Number that stands for no charge; 0 without steps."""
+        step_e = self.electrons_per_dn
+        if step_e is None:
+            return 0
+        if self.black_level_dn is not None:
+            return int(self.black_level_dn)
+        return math.ceil(6 * self.read_noise_e / step_e)
+
+    @property
+    def saturation_e(self) -> float:
+        """Electrons beyond which a reading stays the same: of the well or of the converter."""
+        step_e = self.electrons_per_dn
+        if self.bits is None or step_e is None:
+            return self.full_well_e
+        return min(self.full_well_e, ((1 << self.bits) - 1 - self.black_dn) * step_e)

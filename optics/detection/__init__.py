@@ -1,0 +1,37 @@
+"""From light to numbers: what a camera reads, and how readings become signed sums again."""
+
+from optics.detection.electrons import detect
+from optics.detection.expose import expose
+from optics.detection.root import root
+from optics.detection.schemes import (
+    SCHEMES,
+    FieldItself,
+    FourShot,
+    InField,
+    Part,
+    Pass,
+    ReferenceBeam,
+    Scheme,
+    TwoShot,
+    check_images,
+    part,
+    scheme,
+)
+
+__all__ = [
+    "SCHEMES",
+    "FieldItself",
+    "FourShot",
+    "InField",
+    "Part",
+    "Pass",
+    "ReferenceBeam",
+    "Scheme",
+    "TwoShot",
+    "check_images",
+    "detect",
+    "expose",
+    "part",
+    "root",
+    "scheme",
+]
