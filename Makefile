@@ -1,24 +1,37 @@
-# make run   plays the example scenario
-# make test  checks style and types and runs every test
-# make bench times the hot paths and prints ratios
-# Both build a virtual environment in .venv first, once for each change of the requirements.
+# make run     plays the example scenario
+# make test    checks style and types and runs every test
+# make system  installs what some tests use beside Python, as root on Debian; they are skipped without
+# make bench   times the hot paths and prints ratios
+# They build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint system bench clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
 
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadscope $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Real images, and an independent simulator to compare with.
+SYSTEM := dataset-fashion-mnist python3-simgrid
+
+system:
+	@if dpkg -s $(SYSTEM) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "make system: needs root and apt-get; tests that use $(SYSTEM) are skipped without them"; \
+	else \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM); \
+	fi
 
 bench: $(STAMP)
 	EDGESIM_BENCHMARKS=full OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
