@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim import mlperf
+from edgesim import accuracy, mlperf
 from edgesim.baselines import BaselineRow, mean_latency_s
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import bottleneck
@@ -70,6 +70,7 @@ def summarise(
     finished = (counts["completed"] + counts["degraded"]) / len(recordings)
     simulated_s = _mean([recording.simulated_s for recording in recordings])
     energy = _energy(recordings, finished)
+    found_accuracy, accuracy_warnings = accuracy.section(scenario, plan, recordings)
     throughput = finished / simulated_s if simulated_s > 0.0 else None
     summary: dict[str, Any] = {
         "schema": SCHEMA,
@@ -91,7 +92,7 @@ def summarise(
             row.name: _baseline(row, scenario, latency["mean"], energy["per_request"])
             for row in baselines
         },
-        "accuracy": None,
+        "accuracy": found_accuracy,
         "confidence_95": {
             name: None if one is None else list(one)
             for name, one in latency_intervals(answered).items()
@@ -102,7 +103,9 @@ def summarise(
             recordings[0].simulated_s,
         ),
         "replications": len(recordings),
-        "warnings": _warnings(scenario, answered, plan, counts, partial),
+        "warnings": [
+            *_warnings(scenario, answered, plan, counts, partial), *accuracy_warnings
+        ],
         "partial": partial,
     }  # fmt: skip
     return Result(
@@ -179,6 +182,8 @@ def _nodes(
             "device": node.device.name,
             "utilization": busy_s / simulated_s if simulated_s > 0.0 else 0.0,
             "energy_j": _mean([one.energy_j for one in totals]),
+            "idle_j": node.device.power.idle_w
+            * _mean([one.simulated_s - one.nodes[name].down_s for one in recordings]),
             "memory_bytes": held.get(name, 0.0),
             "memory_capacity_bytes": node.device.memory_capacity_bytes,
             "max_queue": max(one.max_queue for one in totals),
@@ -216,6 +221,7 @@ def _baseline(
         "latency_s": mean_s,
         "throughput_per_s": answered / span_s if span_s > 0.0 else None,
         "energy_j_per_request": per_request,
+        "idle_j_per_request": row.idle_w * span_s / answered if answered else None,
         "speedup": _ratio(mean_s, latency_s),
         "energy_ratio": _ratio(per_request, energy_j),
         "unloaded_latency_s": row.compute_s,
@@ -234,8 +240,8 @@ def _baseline(
 
 
 _BASELINE_KEYS = (
-    "latency_s", "throughput_per_s", "energy_j_per_request", "speedup", "energy_ratio",
-    "unloaded_latency_s",
+    "latency_s", "throughput_per_s", "energy_j_per_request", "idle_j_per_request", "speedup",
+    "energy_ratio", "unloaded_latency_s",
 )  # fmt: skip
 
 

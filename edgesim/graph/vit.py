@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from edgesim.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
@@ -21,6 +23,7 @@ def vit(
     head_width: int | None = None,
     mlp_width: int | None = None,
     distilled: bool = False,
+    stem: tuple[int, ...] = (),
 ) -> Graph:
     """Return a Vision Transformer with class token, learned positions and pre-norm blocks.
 
@@ -28,7 +31,7 @@ def vit(
         name: of the graph.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
         image_size: height and width of the square input, in pixels.
-        patch_size: of the square patches, in pixels; must divide the image size.
+        patch_size: of the square patches, in pixels; must divide the size of what it is given.
         channels: of the input image.
         width: residual width.
         depth: blocks.
@@ -36,6 +39,8 @@ def vit(
         head_width: of each head; ``width / heads`` unless given.
         mlp_width: feed-forward width; four times the residual width unless given.
         distilled: DeiT's distillation token and second head.
+        stem: output channels of 3 x 3 convolutions of stride 2, each with an activation, that
+            stand before the patches (arXiv 2106.14881); none in the plain ViT.
 
     With n tokens, width d, attention width a = heads x head width and feed-forward width m, a
     block takes n (4 d a + 2 d m) + 2 n² a multiply-accumulates.
@@ -43,10 +48,12 @@ def vit(
     Raises:
         InputError: the patches do not tile the image, or the heads do not divide the width.
     """
-    if image_size % patch_size:
+    reach = patch_size << len(stem)
+    if image_size % reach:
+        after = f" after {len(stem)} halvings" if stem else ""
         raise InputError(
-            f"model '{name}': patches of {patch_size} pixels do not tile an image of {image_size}; "
-            f"choose an image size that is a multiple of {patch_size}"
+            f"model '{name}': patches of {patch_size} pixels{after} do not tile an image of "
+            f"{image_size}; choose an image size that is a multiple of {reach}"
         )
     if head_width is None:
         if width % heads:
@@ -56,16 +63,17 @@ def vit(
         head_width = width // heads
     mlp_width = 4 * width if mlp_width is None else mlp_width
     build = Builder(name, (channels, image_size, image_size))
-    side = image_size // patch_size
+    side = image_size // reach
     extra = 2 if distilled else 1
     tokens = side * side + extra
+    image, size = _stem(build, channels, image_size, stem)
     stream, _ = build.conv(
         "patch_embed.proj",
-        (),
-        channels=(channels, width),
+        image,
+        channels=((channels, *stem)[-1], width),
         kernel=patch_size,
         stride=patch_size,
-        in_size=(image_size, image_size),
+        in_size=size,
         bias=True,
     )
     stream = build.pointwise(
@@ -84,6 +92,21 @@ def vit(
     if classes:
         _heads(build, stream, width, classes, distilled)
     return build.graph()
+
+
+def _stem(
+    build: Builder, channels: int, image_size: int, widths: tuple[int, ...]
+) -> tuple[tuple[str, ...], tuple[int, int]]:
+    """Add the convolutions before the patches; return what reads on from where, and its size."""
+    image: tuple[str, ...] = ()
+    size = (image_size, image_size)
+    for index, pair in enumerate(pairwise((channels, *widths))):
+        name = f"patch_embed.backbone.{index}"
+        stream, size = build.conv(
+            name, image, channels=pair, kernel=3, stride=2, padding=1, in_size=size, bias=True
+        )
+        image = (build.pointwise(f"{name}.act", OpKind.ACTIVATION, (stream,)),)
+    return image, size
 
 
 def _block(
@@ -110,7 +133,7 @@ def _block(
     stream = build.pointwise(f"{name}.add1", OpKind.ELEMENTWISE, (projected, stream))
     norm = build.pointwise(f"{name}.norm2", OpKind.NORM, (stream,), params=2 * width)
     hidden = build.linear(f"{name}.mlp.fc1", (norm,), rows=tokens, features=(width, mlp_width))
-    hidden = build.pointwise(f"{name}.mlp.act", OpKind.ACTIVATION, (hidden,))
+    hidden = build.pointwise(f"{name}.mlp.act", OpKind.TRANSCENDENTAL, (hidden,))
     out = build.linear(f"{name}.mlp.fc2", (hidden,), rows=tokens, features=(mlp_width, width))
     return build.pointwise(f"{name}.add2", OpKind.ELEMENTWISE, (out, stream))
 

@@ -10,6 +10,7 @@ from edgesim.errors import InputError, PlanError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
+from edgesim.placement.artifact_parts import place_parts
 from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.placement.request import PlacementRequest
@@ -40,10 +41,14 @@ def class_wise(request: PlacementRequest) -> Plan:
     node. Where the fusion does not fit its node, sub-models there lose heads first, then those
     with the most.
 
+    An artifact of ``edgesim partition`` is placed by `place_parts`: its parts are as they are.
+
     Raises:
         InputError: the model has no heads or cannot be rebuilt, or an option is out of range.
         PlanError: not even one head fits; the message says which node lacks how many bytes.
     """
+    if request.model.artifact is not None:
+        return place_parts(request, request.model.artifact)
     graph_of(request, "class-wise")
     model = request.model
     sizes = _Sizes(request)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edgesim.artifact import Artifact
 from edgesim.graph import Graph
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan, Task, Transfer
@@ -25,6 +26,7 @@ class Model:
         width: residual width of the whole model, where it has one.
         mlp_width: feed-forward width of the whole model, where it has one.
         classes: outputs of the whole model.
+        artifact: what ``edgesim partition`` wrote, of which ``graph`` is the unsplit model.
         tasks: of an explicit task graph.
         transfers: of an explicit task graph.
     """
@@ -37,6 +39,7 @@ class Model:
     width: int | None = None
     mlp_width: int | None = None
     classes: int = 1000
+    artifact: Artifact | None = None
     tasks: tuple[Task, ...] = ()
     transfers: tuple[Transfer, ...] = ()
 

@@ -59,7 +59,7 @@ def load_text(
         overrides: ``key.path=value`` settings.
         seed: replaces the text's.
         title: names the scenario unless it has a ``name``.
-        folder: that a trace file's path is relative to.
+        folder: that the paths of a trace file and an artifact are relative to.
 
     Raises:
         ScenarioError: something is wrong.
@@ -112,6 +112,9 @@ def _read(
         overridden["seed",] = f"--seed {seed}"
     validated = validate(data)
     resolved = copy.deepcopy(data)
+    if "model" not in validated.broken and data["model"].get("artifact") is not None:
+        # The resolved scenario is read from elsewhere.
+        resolved["model"]["artifact"] = str((folder / data["model"]["artifact"]).resolve())
     times_s: tuple[float, ...] | None = None
     problems: list[Problem] = []
     if validated.spec is not None and "traffic" not in validated.broken:
@@ -119,7 +122,9 @@ def _read(
         resolved["name"] = validated.spec.name or _safe(title)
         resolved["seed"] = validated.spec.seed
     validated.problems.extend(problems)
-    scenario, found = resolve(validated, resolved.get("name") or _safe(title), times_s, resolved)
+    scenario, found = resolve(
+        validated, resolved.get("name") or _safe(title), times_s, resolved, folder
+    )
     if scenario is None or wrong:
         raise ScenarioError([*wrong, *located(found, document, name, overridden)])
     return scenario

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path as FilePath
 
 from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
@@ -27,6 +28,7 @@ def resolve(
     name: str,
     times_s: tuple[float, ...] | None,
     document: Mapping[str, object],
+    folder: FilePath,
 ) -> tuple[Scenario | None, list[Problem]]:
     """Return the scenario, or None and all that is wrong with it.
 
@@ -35,6 +37,7 @@ def resolve(
         name: of the scenario.
         times_s: arrival times of a trace, where there is one.
         document: that the scenario keeps.
+        folder: of the scenario's file.
     """
     findings = Findings(validated)
     spec, broken = validated.spec, validated.broken
@@ -47,7 +50,7 @@ def resolve(
     tasks = spec.model.tasks is not None
     model = None
     if "model" not in broken:
-        model = resolve_model(findings, spec.model, name, nodes, network)
+        model = resolve_model(findings, spec.model, name, nodes, network, folder)
     strategy, candidates = "manual", tuple[str, ...]()
     if "placement" not in broken:
         strategy = resolve_strategy(findings, spec.placement, tasks)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path as FilePath
 
 import networkx as nx
 
+from edgesim import artifact
 from edgesim.errors import nearest
 from edgesim.graph import zoo
 from edgesim.hardware import Network, Node
@@ -22,6 +24,7 @@ def resolve_model(
     title: str,
     nodes: Mapping[str, Node],
     network: Network | None,
+    folder: FilePath,
 ) -> Model | None:
     """Return the model.
 
@@ -31,31 +34,53 @@ def resolve_model(
         title: of an explicit task graph.
         nodes: that tasks are placed on.
         network: that transfers need routes over.
+        folder: of the scenario's file, that an artifact's path is relative to.
     """
-    unavailable = False
-    for key in ("artifact", "training"):
-        if getattr(spec, key) is not None:
-            unavailable = True
-            findings.wrong(("model", key), f"{_UNAVAILABLE[key]} is not available in this version; "
-                           "give the 'name' of a model of the catalog instead", True)  # fmt: skip
-    if unavailable:
+    given = [key for key in _KINDS if getattr(spec, key) is not None]
+    if len(given) != 1:
+        told = " and ".join(f"'{key}'" for key in given) or "none"
+        findings.wrong(
+            ("model",),
+            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {told}",
+        )
         return None
-    if (spec.name is None) == (spec.tasks is None):
-        given = "both" if spec.name is not None else "neither"
-        findings.wrong(("model",), f"expected 'name' (of the catalog) or 'tasks', got {given}")
+    if spec.training is not None:
+        findings.wrong(
+            ("model", "training"),
+            "this model is yet to be trained: run `edgesim partition FILE -o DIR` with this file "
+            "first, then play it with `model: {artifact: DIR}` in place of this section, or "
+            "`--set model.training= --set model.artifact=DIR`",
+            True,
+        )
         return None
     if spec.tasks is not None:
         return _tasks(findings, spec, spec.tasks, title, nodes, network)
-    assert spec.name is not None
     if spec.transfers:
         findings.wrong(("model", "transfers"), "belong to 'tasks', which are not given", True)
+    if spec.artifact is not None:
+        return _of_artifact(findings, spec, folder / spec.artifact)
+    assert spec.name is not None
     return _of_catalog(findings, spec, spec.name)
 
 
-_UNAVAILABLE = {
-    "artifact": "running what `edgesim partition` wrote",
-    "training": "running a model that is yet to be trained (`edgesim partition` reads this)",
-}
+_KINDS = ("name", "artifact", "training", "tasks")
+
+
+def _of_artifact(findings: Findings, spec: ModelSpec, folder: FilePath) -> Model | None:
+    """Return what ``edgesim partition`` wrote as a model, every file verified."""
+    for key in BUILD_OPTIONS:
+        if getattr(spec, key) is not None:
+            findings.wrong(("model", key), f"'{key}' is fixed by the artifact", True)
+    loaded = findings.told(("model", "artifact"), lambda: artifact.load(folder))
+    if loaded is None:
+        return None
+    return Model(
+        name=loaded.name,
+        precision=spec.precision,
+        graph=loaded.unsplit,
+        classes=loaded.classes,
+        artifact=loaded,
+    )
 
 
 def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:

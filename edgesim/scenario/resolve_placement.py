@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from edgesim.errors import nearest
 from edgesim.hardware import Node
 from edgesim.placement import Model, strategy_names
+from edgesim.placement.artifact_parts import check_options
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
 from edgesim.validation import Path
@@ -72,6 +74,11 @@ def resolve_placement(
 
 def check_sizes(findings: Findings, spec: PlacementSpec, strategy: str, model: Model) -> None:
     """Check the placement against the model: whether it can be split so, and into so many."""
+    if model.artifact is not None:
+        for key in ("heads", "submodels"):
+            given = {"heads": None, "submodels": None, key: getattr(spec, key)}
+            findings.told(("placement", key), partial(check_options, model.artifact, **given))
+        return
     if strategy == "class-wise" and model.heads is None:
         told = "class-wise needs a Vision Transformer, whose heads and widths can be scaled; "
         findings.wrong(("placement", "strategy"), f"{told}'{model.name}' is none")

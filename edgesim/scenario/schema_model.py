@@ -37,7 +37,7 @@ class TransferSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """A model of the catalog by `name`, or an explicit task graph (`tasks` and `transfers`)."""
+    """A model: one of the catalog, by `name`, an `artifact`, or an explicit task graph."""
 
     name: Text | None = Field(
         None,
@@ -69,10 +69,12 @@ class ModelSpec(Strict):
         default_factory=list, description="of an explicit task graph"
     )
     artifact: Text | None = Field(
-        default=None, description="folder that `edgesim partition` wrote; no run takes one yet"
+        default=None,
+        description="folder that `edgesim partition` wrote; relative to this file",
+        examples=["fashion-5"],
     )
     training: dict[str, Any] | None = Field(
-        default=None, description="recipe of `edgesim partition`; no run takes one yet"
+        default=None, description="recipe of `edgesim partition`, which makes an artifact of it"
     )
 
     def options(self) -> dict[str, int]:

@@ -105,6 +105,7 @@ class Engine:
         self._latency_s = array("d", [float("nan")]) * count
         self._path_s = tuple(array("d", bytes(8 * count)) for _ in range(4))
         self._outcome = bytearray(count)
+        self._missing: dict[frozenset[str], int] = {}
         self._spans: list[Span] = []
         self._offered = 0
         self._asked = 0
@@ -280,7 +281,12 @@ class Engine:
         self._latency_s[index] = now - request.arrival_s
         queue, compute, transfer, fusion = self._path_s
         queue[index], compute[index], transfer[index], fusion[index] = path
-        self.close(request, _COMPLETED if request.missing is None else _DEGRADED)
+        if request.missing is None:
+            self.close(request, _COMPLETED)
+            return
+        missing = request.missing.results()
+        self._missing[missing] = self._missing.get(missing, 0) + 1
+        self.close(request, _DEGRADED)
 
     def close(self, request: Request, outcome: int) -> None:
         """End a request."""
@@ -314,6 +320,7 @@ class Engine:
             latency_s=np.frombuffer(self._latency_s, dtype=np.float64)[:offered],
             breakdown_s=dict(zip(keys, columns, strict=True)),
             outcome=np.frombuffer(self._outcome, dtype=np.uint8)[:offered],
+            missing=self._missing,
             spans=tuple(self._spans),
             nodes=node_totals(self.servers, self.ports, self.crashes.down_s(now), now),
             links=link_totals(self._cluster.network, self.flows.channels, now),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -83,6 +83,8 @@ class Recording:
         breakdown_s: ``queue``, ``compute``, ``transfer``, ``fusion``, each (requests,): where the
             time went along the request's critical path; they sum to the latency.
         outcome: (requests,) of `Outcome`.
+        missing: degraded requests by the tasks whose results they went without; may be empty where
+            the parts that answered are not known.
         spans: tasks and transfers of the first requests, in order of their end.
         nodes: totals by node name.
         links: totals by link name.
@@ -99,3 +101,4 @@ class Recording:
     links: Mapping[str, LinkTotals]
     simulated_s: float
     partial: bool = False
+    missing: Mapping[frozenset[str], int] = field(default_factory=dict)

@@ -25,6 +25,11 @@ class Missing:
         self.parts: dict[Step | Move, None] = {}
         self.endings = 0
 
+    def results(self) -> frozenset[str]:
+        """Return the names of the steps whose results did not all arrive."""
+        steps = (part.source if isinstance(part, Move) else part for part in self.parts)
+        return frozenset(step.name for step in steps if step is not None)
+
 
 class Request:
     """One request in flight."""

@@ -1,0 +1,179 @@
+"""What ``edgesim partition`` wrote, as operator graphs and accuracies: all that a run needs of it.
+
+The manifest is enough: no weights are loaded, but every file is held against its SHA-256 first, so
+that what is simulated is what can be deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgesim.errors import InputError
+from edgesim.graph import Graph
+from edgesim.graph.mlp import mlp
+from edgesim.graph.vit import vit
+
+PRECISION = "fp32"
+"""Of the weights that the accuracies were measured with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One sub-model.
+
+    Attributes:
+        graph: its operators, its own head included.
+        classes: class indices that it answers for.
+        feature_elements: that it sends to the fusion for one image.
+        device: that it was fitted to, where the recipe named devices.
+    """
+
+    graph: Graph
+    classes: tuple[int, ...]
+    feature_elements: int
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Measured shares of right answers on the test images of a data set, 0 to 1.
+
+    Attributes:
+        dataset: name.
+        samples: test images.
+        top1: of the fusion with every part there.
+        top1_unsplit: of the model that the parts were cut from.
+        survivors: of the fusion by which parts are there: ``"1011"`` lacks part 1.
+    """
+
+    dataset: str
+    samples: int
+    top1: float
+    top1_unsplit: float
+    survivors: Mapping[str, float]
+
+    def without(self, missing: frozenset[int]) -> float:
+        """Return the accuracy without some parts, by number.
+
+        Above ten parts not every subset was measured; one that was not counts as the mean of
+        those with as many parts.
+        """
+        parts = len(next(iter(self.survivors)))
+        key = "".join("0" if number in missing else "1" for number in range(parts))
+        if key in self.survivors:
+            return self.survivors[key]
+        there = key.count("1")
+        alike = [value for one, value in self.survivors.items() if one.count("1") == there]
+        return sum(alike) / len(alike)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A split model.
+
+    Attributes:
+        folder: where it lies.
+        name: that its recipe gave it.
+        parts: the sub-models, in the order of the manifest.
+        fusion: the layers that make one answer of their features.
+        unsplit: the model that they were cut from; its weights are not in the artifact.
+        accuracy: what was measured.
+    """
+
+    folder: Path
+    name: str
+    parts: tuple[Part, ...]
+    fusion: Graph
+    unsplit: Graph
+    accuracy: Accuracy
+
+    @property
+    def classes(self) -> int:
+        """Return the number of classes of the fused answer."""
+        return self.fusion.output_elements
+
+
+def load(folder: Path) -> Artifact:
+    """Return the artifact in ``folder``.
+
+    Raises:
+        InputError: it is no artifact, truncated or changed, or contradicts itself.
+    """
+    import partition
+
+    try:
+        manifest = partition.read_manifest(folder)
+        partition.verify_files(folder, manifest)
+    except partition.InputError as error:
+        raise InputError(str(error)) from None
+    try:
+        return _artifact(folder, manifest)
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{folder}: the manifest lacks what this version reads ({error!r}); "
+            "make the artifact again"
+        ) from None
+
+
+def _artifact(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
+    parts = tuple(
+        Part(
+            graph=_graph(folder, f"part-{number}", entry),
+            classes=tuple(entry["classes"]),
+            feature_elements=entry["feature_bytes"] // 4,
+            device=entry["device"],
+        )
+        for number, entry in enumerate(manifest["parts"])
+    )
+    data, fusion, whole = manifest["data"], manifest["fusion"], manifest["unsplit"]
+    return Artifact(
+        folder=folder,
+        name=manifest["name"],
+        parts=parts,
+        fusion=_checked(folder, mlp("fusion", tuple(fusion["widths"])), fusion),
+        unsplit=_graph(folder, manifest["name"], whole),
+        accuracy=Accuracy(
+            dataset=data["name"],
+            samples=data["images"]["test"],
+            top1=fusion["accuracy"],
+            top1_unsplit=whole["accuracy"],
+            survivors=manifest["survivors"]["accuracy"],
+        ),
+    )
+
+
+def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
+    """Return the operators of a Vision Transformer of the manifest."""
+    shape = entry["config"]
+    graph = vit(
+        name,
+        classes=shape["classes"],
+        image_size=shape["image"],
+        patch_size=shape["patch"],
+        channels=shape["channels"],
+        width=shape["width"],
+        depth=shape["depth"],
+        heads=shape["heads"],
+        head_width=shape["head_width"],
+        mlp_width=shape["mlp_width"],
+        distilled=shape["distilled"],
+        stem=tuple(shape["stem"]),
+    )
+    return _checked(folder, graph, entry)
+
+
+def _checked(folder: Path, graph: Graph, entry: Mapping[str, Any]) -> Graph:
+    """Return a graph whose size is what the manifest says."""
+    for what, ours, told in (
+        ("weights", graph.params, entry["parameters"]),
+        ("multiply-accumulates", graph.macs, entry["macs"]),
+    ):
+        if ours != told:
+            raise InputError(
+                f"{folder}: the manifest gives '{graph.name}' {told:,} {what}, and its shape has "
+                f"{ours:,}; make the artifact again"
+            )
+    return graph
