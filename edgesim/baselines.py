@@ -36,6 +36,7 @@ class BaselineRow:
         name: of the baseline.
         device: catalog name.
         precision: that it computed in.
+        idle_w: that it draws whether or not requests come.
         misfit_bytes: that its memory lacks; the rest is None then.
         compute_s: of one request, batch 1, unloaded.
         recording: of the simulation under the scenario's traffic.
@@ -45,6 +46,7 @@ class BaselineRow:
     name: str
     device: str
     precision: str
+    idle_w: float = 0.0
     misfit_bytes: float = 0.0
     compute_s: float | None = None
     recording: Recording | None = None
@@ -77,7 +79,12 @@ def _play(
     node = Node(name=baseline.name, device=baseline.device)
     held = held_bytes(graph, node, baseline.precision)
     missing = held - baseline.device.memory_capacity_bytes
-    row = BaselineRow(name=baseline.name, device=baseline.device.name, precision=baseline.precision)
+    row = BaselineRow(
+        name=baseline.name,
+        device=baseline.device.name,
+        precision=baseline.precision,
+        idle_w=baseline.device.power.idle_w,
+    )
     if missing > 0.0:
         return replace(row, misfit_bytes=missing)
     task = Task(name="model", node=node.name, graph=graph, memory_bytes=held)

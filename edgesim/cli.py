@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH_OF_FILES = 120
+_LEAST_WIDTH = 80
 
 app = typer.Typer(
     name="edgesim",
@@ -217,6 +218,8 @@ def _console() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         # Nobody's window bounds a file or a pipe.
         console.width = _WIDTH_OF_FILES
+    # A narrower window may break lines; figures that are cut would be wrong.
+    console.width = max(console.width, _LEAST_WIDTH)
     return console
 
 

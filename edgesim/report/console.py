@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgesim.report.text import count, duration, half_width, joules, percent, rate, size
+from rich.markup import escape
+
+from edgesim.report.comparison import (
+    BASELINE_COLUMNS,
+    baseline_notes,
+    baseline_rows,
+    half_widths,
+    idle_share,
+    interval_notes,
+)
+from edgesim.report.text import duration, joules, percent, rate, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,11 +29,11 @@ _QUANTILES = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 
 def show(result: Result, console: Console) -> None:
     """Print a result: what happened, where the time and energy went, and the baselines."""
-    from rich.markup import escape
-
     summary = result.summary
     console.print(f"[bold]{escape(summary['name'])}[/]  {_headline(summary)}")
     console.print(_latency(summary))
+    for note in interval_notes(summary):
+        console.print(note, style="dim")
     console.print(_breakdown(summary))
     console.print(_totals(summary))
     console.print(_nodes(summary))
@@ -31,10 +41,8 @@ def show(result: Result, console: Console) -> None:
         console.print(_links(summary))
     if summary["baselines"]:
         console.print(_baselines(summary))
-        console.print(
-            "speed-up and energy: the device over the cluster, same traffic; "
-            "above 1 the cluster is better", style="dim",
-        )  # fmt: skip
+        for note in baseline_notes(summary):
+            console.print(note, style="dim")
     if summary["mlperf"]:
         console.print(_mlperf(summary["mlperf"]))
     for warning in summary["warnings"]:
@@ -69,15 +77,10 @@ def _table(title: str, *columns: str) -> Table:
 
 def _latency(summary: Mapping[str, Any]) -> Table:
     table = _table("Latency", "", *_QUANTILES)
-    latency, intervals = summary["latency_s"], summary["confidence_95"]
+    latency = summary["latency_s"]
     table.add_row("of all", *(duration(latency[name]) for name in _QUANTILES))
-    halves = [intervals.get(name) for name in _QUANTILES]
-    if any(halves):
-        table.add_row(
-            "± (95 %)",
-            *("" if one is None else duration(half_width(one)) for one in halves),
-            style="dim",
-        )
+    if latency["mean"] is not None:
+        table.add_row("± (95 %)", *half_widths(summary), style="dim")
     return table
 
 
@@ -95,8 +98,9 @@ def _totals(summary: Mapping[str, Any]) -> str:
     energy, plan = summary["energy_j"], summary["plan"]
     return (
         f"[bold]Throughput[/] {rate(summary['throughput_per_s'])} of at most "
-        f"{rate(plan['capacity_per_s'])} (bounded by {plan['bottleneck']}); "
-        f"[bold]energy[/] {joules(energy['total'])}, {joules(energy['per_request'])} a request"
+        f"{rate(plan['capacity_per_s'])} (bounded by {escape(plan['bottleneck'])})\n"
+        f"[bold]Energy[/] {joules(energy['total'])}, {joules(energy['per_request'])} a request, "
+        f"{percent(idle_share(summary))} of it idle power"
     )
 
 
@@ -144,49 +148,11 @@ def _links(summary: Mapping[str, Any]) -> Table:
 
 
 def _baselines(summary: Mapping[str, Any]) -> Table:
-    table = _table(
-        "Beside the whole model on one device", "", "latency", "speed-up", "J/request", "energy",
-        "at most",
-    )  # fmt: skip
-    energy = summary["energy_j"]["per_request"]
-    capacity = summary["plan"]["capacity_per_s"]
-    table.add_row(
-        "this cluster",
-        duration(summary["latency_s"]["mean"]),
-        "1",
-        joules(energy),
-        "1",
-        rate(capacity),
-    )
-    for name, row in summary["baselines"].items():
-        if row.get("misfit_bytes"):
-            table.add_row(name, f"lacks {size(row['misfit_bytes'])}", style="dim")
-            continue
-        unloaded = row["unloaded_latency_s"]
-        table.add_row(
-            f"{name}, {row['precision']}",
-            duration(row["latency_s"]) if row["settled"] else "overloaded",
-            _times(row["speedup"]) if row["settled"] else "-",
-            joules(row["energy_j_per_request"]),
-            _times(row["energy_ratio"]),
-            rate(1.0 / unloaded if unloaded else None),
-        )
-        best = row.get("best_batch")
-        if best and best["batch"] > 1:
-            table.add_row(
-                f"  batch {best['batch']}, always busy",
-                duration(best["latency_s"]),
-                "",
-                joules(best["energy_j_per_request"]),
-                "",
-                rate(best["throughput_per_s"]),
-                style="dim",
-            )
+    title, *columns = BASELINE_COLUMNS
+    table = _table(title, "", *columns)
+    for row in baseline_rows(summary):
+        table.add_row(*row.cells, style="dim" if row.aside else None)
     return table
-
-
-def _times(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{count(ratio)}×".replace(" ×", "×")
 
 
 def _mlperf(metrics: Mapping[str, Any]) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.report.comparison import (
+    BASELINE_COLUMNS,
+    baseline_notes,
+    baseline_rows,
+    half_widths,
+    idle_share,
+    interval_notes,
+)
 from edgesim.report.svg import distribution, shares, timeline
-from edgesim.report.text import digits, duration, half_width, joules, percent, rate, size
+from edgesim.report.text import duration, joules, percent, rate, size
 from edgesim.simulate import Span
 
 _STYLE = """
@@ -81,7 +89,7 @@ def page(summary: Mapping[str, Any], latency_s: NDArray[np.float64], spans: Sequ
     if summary["links"]:
         body += ["<h2>Links</h2>", _link_table(summary)]
     if summary["baselines"]:
-        body += ["<h2>Beside the whole model on one device</h2>", _baseline_table(summary)]
+        body += [f"<h2>{BASELINE_COLUMNS[0]}</h2>", _baseline_table(summary)]
     if spans:
         body += ["<h2>The first requests</h2>", timeline(spans)]
     versions = ", ".join(f"{key} {value}" for key, value in summary["versions"].items())
@@ -116,7 +124,7 @@ def _cards(summary: Mapping[str, Any]) -> str:
         ("median latency", duration(latency["p50"])),
         ("99th percentile", duration(latency["p99"])),
         ("throughput", rate(summary["throughput_per_s"])),
-        ("energy a request", joules(energy["per_request"])),
+        (f"energy a request, {percent(idle_share(summary))} idle", joules(energy["per_request"])),
         (f"bottleneck {escape(str(summary['plan']['bottleneck']))}",
          f"{rate(summary['plan']['capacity_per_s'])}"),
     ]  # fmt: skip
@@ -132,17 +140,16 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], more: str = "") -
 
 
 def _latency_table(summary: Mapping[str, Any]) -> str:
-    latency, intervals = summary["latency_s"], summary["confidence_95"]
-    rows = [["", *(duration(value) for value in latency.values())]]
-    halves = [intervals.get(name) for name in latency]
-    if any(halves):
-        rows.append(
-            [
-                "± (95 %)",
-                *("" if one is None else duration(half_width(one)) for one in halves),
-            ]
-        )
-    return _table(["", *latency], rows)
+    latency = summary["latency_s"]
+    rows = [
+        ["", *(duration(value) for value in latency.values())],
+        ["± (95 %)", *half_widths(summary)],
+    ]
+    return _table(["", *latency], rows) + _notes(interval_notes(summary))
+
+
+def _notes(notes: Iterable[str]) -> str:
+    return "".join(f'<p class="dim">{escape(note)}</p>' for note in notes)
 
 
 def _legend(summary: Mapping[str, Any]) -> str:
@@ -182,36 +189,9 @@ def _link_table(summary: Mapping[str, Any]) -> str:
 
 
 def _baseline_table(summary: Mapping[str, Any]) -> str:
-    energy = summary["energy_j"]["per_request"]
-    capacity = summary["plan"]["capacity_per_s"]
-    mean = duration(summary["latency_s"]["mean"])
-    rows = [["this cluster", mean, "1", joules(energy), "1", rate(capacity)]]
-    for name, row in summary["baselines"].items():
-        label = escape(f"{name}, {row['precision']}")
-        if row.get("misfit_bytes"):
-            rows.append([label, f"lacks {size(row['misfit_bytes'])}", "", "", "", ""])
-            continue
-        unloaded = row["unloaded_latency_s"]
-        fine = row["settled"]
-        rows.append([
-            label, duration(row["latency_s"]) if fine else "overloaded",
-            _times(row["speedup"]) if fine else "-", joules(row["energy_j_per_request"]),
-            _times(row["energy_ratio"]), rate(1.0 / unloaded if unloaded else None),
-        ])  # fmt: skip
-        best = row.get("best_batch")
-        if best and best["batch"] > 1:
-            rows.append([
-                f'<span class="dim">&emsp;batch {best["batch"]}, always busy</span>',
-                duration(best["latency_s"]), "", joules(best["energy_j_per_request"]), "",
-                rate(best["throughput_per_s"]),
-            ])  # fmt: skip
-    note = (
-        '<p class="dim">Speed-up and energy: the device over the cluster under the same traffic; '
-        "above 1 the cluster is better.</p>"
-    )
-    head = ["", "mean latency", "speed-up", "energy a request", "energy", "at most"]
-    return _table(head, rows) + note
-
-
-def _times(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{digits(ratio)}×"
+    rows = []
+    for row in baseline_rows(summary):
+        label = escape(row.cells[0].strip())
+        shown = f'<span class="dim">&emsp;{label}</span>' if row.aside else label
+        rows.append([shown, *row.cells[1:]])
+    return _table(["", *BASELINE_COLUMNS[1:]], rows) + _notes(baseline_notes(summary))

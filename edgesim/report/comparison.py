@@ -1,0 +1,118 @@
+"""What both the console and the page say of intervals and of baselines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.report.text import digits, duration, half_width, joules, percent, rate, size
+from edgesim.statistics import requests_for_interval
+
+BASELINE_COLUMNS = (
+    "The whole model on one device: latency and energy of a request, same traffic", "latency",
+    "cluster is", "energy", "idle", "and uses", "at most",
+)  # fmt: skip
+"""Title and headings."""
+
+
+def baseline_notes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the comparison needs to be understood."""
+    yield (
+        "idle: share of the energy that is drawn whether or not requests come; the more come, the "
+        "less of it for each"
+    )
+    rows = summary["baselines"].values()
+    if any(row.get("best_batch") and row["best_batch"]["batch"] > 1 for row in rows):
+        yield (
+            "batch: so many requests at once give the highest throughput that memory allows; the "
+            "device always busy"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineLine:
+    """One line of the comparison; ``aside`` where it only explains the one above."""
+
+    cells: tuple[str, ...]
+    aside: bool = False
+
+
+def baseline_rows(summary: Mapping[str, Any]) -> Iterator[BaselineLine]:
+    """Yield the lines of the comparison: the cluster, then each baseline, cells as text."""
+    energy = summary["energy_j"]["per_request"]
+    yield BaselineLine(
+        (
+            "this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy),
+            percent(idle_share(summary)), "", rate(summary["plan"]["capacity_per_s"]),
+        )
+    )  # fmt: skip
+    own = summary["plan"]["precision"]
+    for name, row in summary["baselines"].items():
+        label = name if row["precision"] == own else f"{name}, {row['precision']}"
+        if row.get("misfit_bytes"):
+            yield BaselineLine((label, f"lacks {size(row['misfit_bytes'])}", *[""] * 5), True)
+            continue
+        per_request, idle = row["energy_j_per_request"], row["idle_j_per_request"]
+        unloaded = row["unloaded_latency_s"]
+        yield BaselineLine(
+            (
+                label,
+                duration(row["latency_s"]) if row["settled"] else "overloaded",
+                _factor(row["speedup"], "faster", "slower") if row["settled"] else "-",
+                joules(per_request),
+                percent(idle / per_request if per_request else None),
+                _factor(row["energy_ratio"], "less", "more"),
+                rate(1.0 / unloaded if unloaded else None),
+            )
+        )
+        best = row.get("best_batch")
+        if best and best["batch"] > 1:
+            yield BaselineLine(
+                (
+                    f"  batch {best['batch']}", duration(best["latency_s"]), "",
+                    joules(best["energy_j_per_request"]), "", "",
+                    rate(best["throughput_per_s"]),
+                ),
+                True,
+            )  # fmt: skip
+
+
+def _factor(ratio: float | None, above: str, below: str) -> str:
+    """Return a ratio of baseline to cluster as what the cluster is: ``3.2× faster``."""
+    if not ratio:
+        return "-"
+    if abs(ratio - 1.0) < 0.005:
+        return "the same"
+    return f"{digits(ratio)}× {above}" if ratio > 1.0 else f"{digits(1.0 / ratio)}× {below}"
+
+
+def idle_share(summary: Mapping[str, Any]) -> float | None:
+    """Return the share of the cluster's energy that its nodes draw idle or not."""
+    total = summary["energy_j"]["total"]
+    idle = math.fsum(node["idle_j"] for node in summary["nodes"].values())
+    return idle / total if total else None
+
+
+def half_widths(summary: Mapping[str, Any]) -> list[str]:
+    """Return the half width of each statistic's interval, a dash where there is none."""
+    intervals = summary["confidence_95"]
+    found = [intervals.get(name) for name in summary["latency_s"]]
+    return ["-" if one is None else duration(half_width(one)) for one in found]
+
+
+def interval_notes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the row of half widths needs to be understood."""
+    intervals = summary["confidence_95"]
+    if any(one is not None and half_width(one) == 0.0 for one in intervals.values()):
+        yield "± 0 s: requests that wait for nothing all take the same time"
+    runs = summary["replications"]
+    missing = [
+        f"{requests_for_interval(name, runs):,} for {name}"
+        for name, one in intervals.items()
+        if one is None
+    ]
+    if missing and summary["latency_s"]["mean"] is not None:
+        each = " in each replication" if runs > 1 else ""
+        yield f"-: an interval takes more answered requests{each}: {', '.join(missing)}"
