@@ -1,0 +1,196 @@
+"""Convolutions of any torch model to light, and back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from torch import nn
+
+from optics.errors import InputError
+from optics.ideal import MAX_BYTES
+from optics.layers.conv import OpticalConv2d
+from optics.layers.functional import Road
+from optics.system import FourF
+from optics.tiling.plan import KINDS, Kind
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """A model whose convolutions run on light, and what was done to it.
+
+    Attributes:
+        model: with optical layers.
+        converted: names of the layers that run on light.
+        kept: names of the other layers that hold parameters, each with the reason.
+    """
+
+    model: nn.Module
+    converted: tuple[str, ...]
+    kept: dict[str, str]
+
+    def __str__(self) -> str:
+        """Return a line for every layer."""
+        names = [*self.converted, *self.kept]
+        width = max((len(name) for name in names), default=0)
+        lines = [f"{name:<{width}}  on light" for name in self.converted]
+        lines += [f"{name:<{width}}  kept: {reason}" for name, reason in self.kept.items()]
+        return "\n".join(lines)
+
+
+def convert(
+    model: nn.Module,
+    system: FourF,
+    *,
+    road: Road,
+    inplace: bool = False,
+    select: Callable[[str, nn.Conv2d], bool] | None = None,
+    along: Collection[Kind] = KINDS,
+    max_bytes: int = MAX_BYTES,
+) -> Conversion:
+    """Swap every eligible convolution of a model for :class:`OpticalConv2d`.
+
+    Eligible is a ``torch.nn.Conv2d`` with its own forward, padded by zeros, of float32 or float64,
+    without hooks or parametrizations, whose kernel fits the system's plane. Convolutions that a
+    model calls as functions are not seen.
+
+    Args:
+        model: any module, a convolution itself included.
+        system: the parts.
+        road: that the layers take.
+        inplace: swap within ``model``; a deep copy is made and ``model`` left alone unless told.
+            Parameters are handed over as they are, so that an optimiser of them goes on.
+        select: of the eligible layers, takes those for which ``select(name, layer)`` is true.
+        along: what may lie side by side on the plane.
+        max_bytes: working memory of each layer's passes.
+
+    Returns:
+        The model, the names converted, and the names kept with the reasons.
+    """
+    if not inplace:
+        model = copy.deepcopy(model)
+    made: dict[nn.Module, OpticalConv2d] = {}
+    converted: list[str] = []
+    kept: dict[str, str] = {}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if module in made:
+            converted.append(name)
+            model = _put(model, name, made[module])
+            continue
+        why_not = _why_not(name, module, select)
+        if why_not is None:
+            assert isinstance(module, nn.Conv2d)
+            try:
+                made[module] = _optical(module, system, road, along, max_bytes)
+            except InputError as error:
+                why_not = str(error)
+        if module in made:
+            converted.append(name)
+            model = _put(model, name, made[module])
+        elif why_not:
+            kept[name] = why_not
+    return Conversion(model=model, converted=tuple(converted), kept=kept)
+
+
+def revert(model: nn.Module, *, inplace: bool = False) -> nn.Module:
+    """Return a model whose optical layers are ``torch.nn.Conv2d`` again, with their parameters.
+
+    Args:
+        model: any module, an optical layer itself included.
+        inplace: swap within ``model``; a deep copy is made unless told.
+    """
+    if not inplace:
+        model = copy.deepcopy(model)
+    made: dict[nn.Module, nn.Conv2d] = {}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if isinstance(module, OpticalConv2d):
+            if module not in made:
+                made[module] = _electronic(module)
+            model = _put(model, name, made[module])
+    return model
+
+
+def _why_not(
+    name: str, module: nn.Module, select: Callable[[str, nn.Conv2d], bool] | None
+) -> str | None:
+    """Return why a module stays; an empty reason where there is nothing to tell of it."""
+    if isinstance(module, OpticalConv2d):
+        return "it runs on light already"
+    if not isinstance(module, nn.Conv2d):
+        own = any(True for _ in module.parameters(recurse=False))
+        return f"a {type(module).__name__} is no Conv2d; it runs on the host" if own else ""
+    if any(
+        getattr(type(module), method) is not getattr(nn.Conv2d, method) or method in vars(module)
+        for method in ("forward", "_conv_forward")
+    ):
+        return f"{type(module).__name__} has a forward of its own"
+    if isinstance(module.weight, nn.parameter.UninitializedParameter):
+        return "its size is not known before its first call"
+    if hasattr(module, "parametrizations") or any(getattr(module, hook) for hook in _HOOKS):
+        return "it has hooks or parametrizations, which another module would lose"
+    if select is not None and not select(name, module):
+        return "it was not selected"
+    return None
+
+
+def _optical(
+    module: nn.Conv2d, system: FourF, road: Road, along: Collection[Kind], max_bytes: int
+) -> OpticalConv2d:
+    layer = OpticalConv2d(
+        module.in_channels,
+        module.out_channels,
+        module.kernel_size,  # type: ignore[arg-type]
+        module.stride,  # type: ignore[arg-type]
+        module.padding,  # type: ignore[arg-type]
+        module.dilation,  # type: ignore[arg-type]
+        module.groups,
+        module.bias is not None,
+        module.padding_mode,
+        device="meta",
+        dtype=module.weight.dtype,
+        system=system,
+        road=road,
+        along=along,
+        max_bytes=max_bytes,
+    )
+    _hand_over(module, layer)
+    return layer
+
+
+def _electronic(layer: OpticalConv2d) -> nn.Conv2d:
+    module = nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]
+        layer.stride,  # type: ignore[arg-type]
+        layer.padding,  # type: ignore[arg-type]
+        layer.dilation,  # type: ignore[arg-type]
+        layer.groups,
+        layer.bias is not None,
+        device="meta",
+        dtype=layer.weight.dtype,
+    )
+    _hand_over(layer, module)
+    return module
+
+
+def _hand_over(old: nn.Conv2d, new: nn.Conv2d) -> None:
+    new.weight, new.bias = old.weight, old.bias
+    new.train(old.training)
+
+
+def _put(model: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    """Return the model with ``module`` at ``name``; the module itself at the empty name."""
+    if not name:
+        return module
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, module)
+    return model

@@ -1,0 +1,99 @@
+"""Convolution on a 4f system as a function, by the road that is named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from optics.errors import InputError
+from optics.ideal import MAX_BYTES, KernelCache, ideal_conv2d
+from optics.system import FourF
+from optics.tiling.layout import Layout
+from optics.tiling.plan import KINDS, Kind, plan
+from optics.tiling.plane import usable_plane
+from optics.tiling.shape import ConvShape, Padding
+
+Road = Literal["ideal", "physical"]
+"""``ideal``: one exact Fourier product. ``physical``: every part of the system with its limits."""
+
+
+def optical_conv2d(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    system: FourF,
+    road: Road,
+    along: Collection[Kind] = KINDS,
+    max_bytes: int = MAX_BYTES,
+    cache: KernelCache | None = None,
+) -> Tensor:
+    """Return what ``torch.nn.functional.conv2d`` returns, as a 4f system computes it.
+
+    Both roads refuse a layer that does not fit the system's plane. The ideal road takes nothing
+    else from the system.
+
+    Args:
+        images: (batch, in_channels, rows, columns), or one image without the batch.
+        weight: (out_channels, in_channels / groups, rows, columns).
+        bias: (out_channels), added electronically.
+        stride: between kept outputs; light computes the others too.
+        padding: zeros around an image, as in ``torch.nn.Conv2d``.
+        dilation: distance between kernel elements.
+        groups: that share no channels.
+        system: the parts.
+        road: which one to take; there is no default, so that it is never in doubt.
+        along: what may lie side by side on the plane.
+        max_bytes: working memory that one pass may hold beside its arguments and its result.
+        cache: spectra of kernels from earlier calls on the ideal road.
+
+    Returns:
+        (batch, out_channels, rows, columns), or one image's without the batch.
+
+    Raises:
+        InputError: shapes, types, devices or values that make no convolution, a layer larger than
+            the system's plane, or an unknown road.
+    """
+    check_road(road)
+    if images.dim() == 3:
+        return optical_conv2d(
+            images[None], weight, bias, stride, padding, dilation, groups,
+            system=system, road=road, along=along, max_bytes=max_bytes, cache=cache,
+        )[0]  # fmt: skip
+    shape = ConvShape.of(
+        images.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    layout_on(system, shape, along=along)
+    return ideal_conv2d(
+        images, weight, bias, stride, padding, dilation, groups, max_bytes=max_bytes, cache=cache
+    )
+
+
+def layout_on(
+    system: FourF, shape: ConvShape, *, passes: int = 1, along: Collection[Kind] = KINDS
+) -> Layout:
+    """Return the layout of a layer on a system's plane; an empty batch is planned as one image.
+
+    Raises:
+        InputError: an image with its guard band is larger than the plane.
+    """
+    if shape.batch == 0:
+        shape = replace(shape, batch=1)
+    return plan(shape, usable_plane(system), passes=passes, along=along)
+
+
+def check_road(road: str) -> None:
+    """Refuse a road that there is not.
+
+    Raises:
+        InputError: it is neither ``"ideal"`` nor ``"physical"``.
+    """
+    if road not in get_args(Road):
+        raise InputError(f"road is 'ideal' or 'physical'; {road!r} came")
