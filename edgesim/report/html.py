@@ -149,7 +149,7 @@ def _latency_table(summary: Mapping[str, Any]) -> str:
 
 
 def _notes(notes: Iterable[str]) -> str:
-    return "".join(f'<p class="dim">{escape(note)}</p>' for note in notes)
+    return f'<p class="dim">{"<br>".join(map(escape, notes))}</p>'
 
 
 def _legend(summary: Mapping[str, Any]) -> str:

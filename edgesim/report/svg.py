@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -18,7 +19,10 @@ _FIRST_REQUESTS = 6
 
 
 def distribution(latency_s: NDArray[np.float64], summary: Mapping[str, Any]) -> str:
-    """Return a histogram of latencies with the median and the 99th percentile marked."""
+    """Return a histogram of latencies with the median and the 99th percentile marked.
+
+    Heights are logarithms of counts: most requests may take the same time, and the tail matters.
+    """
     height, left, right, top, bottom = 240.0, 46.0, 14.0, 26.0, 30.0
     low, high = float(latency_s.min()), float(np.quantile(latency_s, 0.999))
     if high <= low:
@@ -32,7 +36,8 @@ def distribution(latency_s: NDArray[np.float64], summary: Mapping[str, Any]) -> 
         return left + (value - low) / (high - low) * (_WIDTH - left - right)
 
     def y(count: float) -> float:
-        return height - bottom - count / tallest * (height - top - bottom)
+        share = math.log1p(count) / math.log1p(tallest)
+        return height - bottom - share * (height - top - bottom)
 
     parts = [
         f'<rect class="compute" x="{x(a):.1f}" y="{y(c):.1f}" '
@@ -48,8 +53,12 @@ def distribution(latency_s: NDArray[np.float64], summary: Mapping[str, Any]) -> 
             f'<text class="dim" x="{x(tick):.1f}" y="{base + 18}" text-anchor="{anchor}">'
             f"{duration(float(tick))}</text>"
         )
-    parts.append(f'<text class="dim" x="{left - 6}" y="{y(tallest) + 4:.1f}" text-anchor="end">'
-                 f"{tallest:,}</text>")  # fmt: skip
+    powers = [10**power for power in range(len(str(tallest)))]
+    # The tallest bar has its number too, unless that of a power would stand in it.
+    parts.extend(
+        f'<text class="dim" x="{left - 6}" y="{y(count) + 4:.1f}" text-anchor="end">{count:,}</text>'
+        for count in [*(one for one in powers if y(one) - y(tallest) > 14.0), tallest]
+    )
     marks = [(label, summary[label]) for label in ("p50", "p99") if summary[label] is not None]
     last = -1e9
     for label, value in marks:
