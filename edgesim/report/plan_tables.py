@@ -138,7 +138,7 @@ def show(checked: Checked, console: Console) -> None:
         )
     console.print(
         f"Bounded by {escape(bounds.resource)}: at most {rate(bounds.capacity_per_s)}; "
-        f"one request alone takes {duration(bounds.latency_s)}."
+        f"one request alone takes at least {duration(bounds.latency_s)}."
     )
     if checked.overloaded:
         console.print(

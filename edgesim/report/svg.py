@@ -55,9 +55,10 @@ def distribution(latency_s: NDArray[np.float64], summary: Mapping[str, Any]) -> 
         )
     powers = [10**power for power in range(len(str(tallest)))]
     # The tallest bar has its number too, unless that of a power would stand in it.
+    labelled = [one for one in powers if y(one) - y(tallest) > 14.0]
     parts.extend(
-        f'<text class="dim" x="{left - 6}" y="{y(count) + 4:.1f}" text-anchor="end">{count:,}</text>'
-        for count in [*(one for one in powers if y(one) - y(tallest) > 14.0), tallest]
+        f'<text class="dim" x="{left - 6}" y="{y(one) + 4:.1f}" text-anchor="end">{one:,}</text>'
+        for one in [*labelled, tallest]
     )
     marks = [(label, summary[label]) for label in ("p50", "p99") if summary[label] is not None]
     last = -1e9
