@@ -1,0 +1,74 @@
+"""Talbot carpet: a grating's light makes images of the grating, without a lens.
+
+    python examples/optics/talbot.py
+
+propagates the light behind a grating of slits and draws its intensity over distance. At the Talbot
+length 2a²/λ the grating appears again, at half of it shifted by half a period, at a quarter twice
+as fine (Rayleigh, Phil. Mag. 11:196, 1881).
+"""
+
+from __future__ import annotations
+
+import torch
+from drawing import COLOURS, arguments, plt, save
+
+from optics.field import Field
+from optics.propagation import fresnel_transfer
+
+WAVELENGTH_M = 532e-9
+PITCH_M = 1e-6
+PERIOD = 64
+"""Samples of a period; a slit takes a quarter of it."""
+
+
+def main() -> None:
+    """Draw the carpet."""
+    options = arguments("Draw a Talbot carpet.", "talbot")
+    steps = 9 if options.small else 321
+    period_m = PERIOD * PITCH_M
+    talbot_m = 2 * period_m**2 / WAVELENGTH_M
+    # The window must be wide: the transfer function is sampled up to N pitch² / λ.
+    columns = PERIOD * 256
+    place = (torch.arange(columns) - columns // 2 + PERIOD // 2) % PERIOD - PERIOD // 2
+    slits = (place.abs() < PERIOD // 8).double()
+    slits[place.abs() == PERIOD // 8] = 0.5  # an edge through the middle of a sample
+    grating = Field(slits[None, :], WAVELENGTH_M, (1e-2, PITCH_M))
+
+    shown = slice(columns // 2 - 2 * PERIOD, columns // 2 + 2 * PERIOD)
+    distances_m = torch.linspace(0, talbot_m, steps, dtype=torch.float64).tolist()
+    carpet = torch.stack(
+        [fresnel_transfer(grating, z, surround="periodic").intensity[0, shown] for z in distances_m]
+    )
+
+    figure, (wide, cuts) = plt.subplots(
+        1, 2, figsize=(9, 3.8), width_ratios=(3, 2), layout="constrained"
+    )
+    half_um = 2 * period_m * 1e6
+    image = wide.imshow(
+        carpet.T,
+        aspect="auto",
+        extent=(0, talbot_m * 1e3, half_um, -half_um),
+        vmin=0,
+        vmax=float(carpet.quantile(0.999)),
+    )
+    figure.colorbar(image, ax=wide, label="intensity (grating: 1)")
+    wide.set(xlabel="distance (mm)", ylabel="place (µm)")
+    wide.set_title(f"behind slits of period {period_m * 1e6:g} µm, λ = {WAVELENGTH_M * 1e9:g} nm")
+    for part, name in ((1 / 4, "1/4"), (1 / 2, "1/2")):
+        wide.axvline(part * talbot_m * 1e3, color="white", linewidth=0.8, linestyle=":")
+        wide.text(part * talbot_m * 1e3, -half_um * 0.98, f" {name}", color="white", va="top")
+    axis_um = (torch.arange(carpet.shape[1]) - 2 * PERIOD) * PITCH_M * 1e6
+    for row, (at, name) in enumerate(((0, "0"), (1 / 4, "1/4"), (1 / 2, "1/2"), (1, "1"))):
+        cut = carpet[round(at * (steps - 1))]
+        cuts.fill_between(axis_um, -1.4 * row, cut - 1.4 * row, color=COLOURS[row], linewidth=0)
+        cuts.text(float(axis_um[0]) * 0.98, -1.4 * row + 1.08, f"{name} of 2a²/λ", fontsize=8)
+    cuts.set(xlabel="place (µm)", yticks=[], xlim=(float(axis_um[0]), float(axis_um[-1])))
+    cuts.set_ylim(-4.4, 1.45)
+    cuts.set_title(f"intensity at parts of 2a²/λ = {talbot_m * 1e3:.2f} mm")
+    again = float((carpet[-1] - carpet[0]).abs().max())
+    print(f"Talbot length {talbot_m * 1e3:.4f} mm; there the grating differs by {again:.1e}")
+    save(figure, options.out)
+
+
+if __name__ == "__main__":
+    main()
