@@ -118,12 +118,14 @@ def _mixture(
     tied = tied[channels.flat[tied] == channels.flat[tied].min()]
     tied = tied[filters.flat[tied] == filters.flat[tied].min()]
     row, column = np.divmod(tied, columns.shape[1])
-    area = rows[:, row].prod(0) * columns[:, column].prod(0)
+    # A frame need not hold more than there is, so that tiles lie about the axis.
+    total = np.array(wanted)[:, None]
+    right = columns[:, column]
+    down = np.minimum(rows[:, row], np.ceil(total / right))
+    right = np.minimum(right, np.ceil(total / down))
+    area = down.prod(0) * right.prod(0)
     first = int(area.argmin())
-    chosen = tuple(
-        (int(a), int(b))
-        for a, b in zip(rows[:, row[first]], columns[:, column[first]], strict=True)
-    )
+    chosen = tuple((int(a), int(b)) for a, b in zip(down[:, first], right[:, first], strict=True))
     at = tied[first]
     key = int(frames.flat[at]), int(channels.flat[at]), int(filters.flat[at]), int(area[first])
     return key, (chosen[0], chosen[1], chosen[2])

@@ -131,6 +131,21 @@ def test_passes_multiply_frames() -> None:
     assert plan(shape, (64, 64), passes=4).frames == 4 * plan(shape, (64, 64)).frames
 
 
+def test_tiles_that_nothing_would_fill_are_not_kept() -> None:
+    # 6 images and 4 kernels on 8 x 8 tiles of 18 pixels; light near the axis is the best.
+    shape = ConvShape(batch=6, in_channels=1, out_channels=4, size=(16, 16), kernel=(3, 3))
+    layout = plan(shape, (160, 160))
+    assert layout.frames == 1
+    assert layout.split.images[0] * layout.split.images[1] == 6
+    assert layout.split.kernels[0] * layout.split.kernels[1] == 4
+    (frame,) = layout
+    for rectangles in (layout.image_rectangles(frame), layout.output_rectangles(frame)):
+        for first, size in (("top", 0), ("left", 1)):
+            starts = [getattr(where, first) for where in rectangles]
+            middle = (min(starts) + max(starts) + rectangles[0].size[size]) / 2
+            assert abs(middle - 80) <= 1
+
+
 def test_planner_starts_without_torch() -> None:
     code = (
         "import sys, optics, optics.tiling, optics.system, optics.errors\n"
