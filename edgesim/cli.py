@@ -157,6 +157,46 @@ def run(
 
 
 @app.command()
+def partition(
+    file: File,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Artifact folder; replaced at the end."),
+    ],
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Finished steps; runs may share them.", show_default="OUT.work"
+        ),
+    ] = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Train, split, prune and fuse the model of a scenario; write an artifact to play or serve."""
+    from edgesim import partitioning
+    from edgesim.report import artifact_tables
+
+    recipe = partitioning.load(file, settings or (), seed)
+    steps = work or out.with_name(f"{out.name}.work")
+    with Held() as held:
+        try:
+            manifest = partitioning.make(recipe, out, steps, held)
+        except KeyboardInterrupt:
+            raise EdgesimError(
+                f"interrupted; finished steps are kept in {steps}, the same command goes on"
+            ) from None
+    if as_json:
+        _print_json(manifest)
+    else:
+        artifact_tables.show(manifest, _console())
+    typer.echo(f"Wrote {out}. To play it: model: {{artifact: {out}}}", err=as_json)
+    if held.noted:
+        typer.echo("edgesim: interrupted at the end; the artifact is whole", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model's name.")] = None,
     classes: Annotated[int, typer.Option(metavar="N", min=1, help="Outputs of the model.")] = 1000,

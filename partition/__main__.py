@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PartitionError as error:
         print(f"partition: {error}", file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:
+        print("partition: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
     whole, fused = manifest["unsplit"], manifest["fusion"]
     largest = max(part["bytes"] for part in manifest["parts"])
     print(

@@ -16,8 +16,7 @@ SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
 def load_recipe(path: Path) -> Recipe:
     """Return the recipe of a YAML file.
 
-    A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
-    Relative paths in it are taken from the folder of the file.
+    See :func:`recipe_of`; relative paths are taken from the folder of the file.
 
     Raises:
         InputError: the file is missing or no YAML mapping, or a key of the recipe is wrong.
@@ -30,17 +29,32 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must hold a mapping")
     try:
-        if isinstance(values.get("model"), Mapping) and "training" in values["model"]:
-            training = values["model"]["training"]
-            return _located(Recipe.from_mapping(training, "model.training"), path.parent)
-        if SCENARIO_KEYS & set(values):
-            raise InputError("the scenario's model has no 'training' section: there is no recipe")
-        return _located(Recipe.from_mapping(values, "recipe"), path.parent)
+        return recipe_of(values, path.parent)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def recipe_of(values: object, base: Path) -> Recipe:
+    """Return the recipe in the data of a file.
+
+    A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
+
+    Args:
+        values: of the whole file.
+        base: folder that relative paths in it are taken from.
+
+    Raises:
+        InputError: it is no mapping, or a key of the recipe is wrong.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError("expected a mapping: a scenario, or a recipe")
+    if isinstance(values.get("model"), Mapping) and "training" in values["model"]:
+        training = values["model"]["training"]
+        return _located(Recipe.from_mapping(training, "model.training"), base)
+    if SCENARIO_KEYS & set(values):
+        raise InputError("the scenario's model has no 'training' section: there is no recipe")
+    return _located(Recipe.from_mapping(values, "recipe"), base)
 
 
 def _located(recipe: Recipe, base: Path) -> Recipe:

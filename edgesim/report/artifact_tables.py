@@ -1,0 +1,66 @@
+"""What ``edgesim partition`` prints of the artifact that it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgesim.report.text import count, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def accuracy(share: float) -> str:
+    """Return a share of right answers in hundredths of a point, such as ``91.52 %``."""
+    return f"{100 * share:.2f} %"
+
+
+def show(manifest: Mapping[str, Any], console: Console) -> None:
+    """Print the parts, the fusion and the unsplit model of a manifest."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    data, parts = manifest["data"], manifest["parts"]
+    noun = "part" if len(parts) == 1 else "parts"
+    console.print(
+        f"[bold]{escape(manifest['name'])}[/]  {len(parts)} {noun} of {escape(data['name'])}, "
+        f"{data['images']['test']:,} test images, seed {manifest['seed']}"
+    )
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("")
+    table.add_column("tells apart", overflow="fold")
+    for heading in ("size", "MAC", "accuracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    fitted = any(part["device"] is not None for part in parts)
+    if fitted:
+        table.add_column("device", overflow="fold")
+    for number, part in enumerate(parts):
+        names = ", ".join(part["class_names"]) + (", other" if part["other"] else "")
+        row = [f"part {number}", escape(names), *_figures(part)]
+        table.add_row(*row, *([escape(part["device"] or "")] if fitted else []))
+    for title, entry in (("fusion", manifest["fusion"]), ("unsplit", manifest["unsplit"])):
+        worst = f"all; worst is {entry['worst_class']}, {accuracy(entry['worst_class_accuracy'])}"
+        table.add_row(title, escape(worst), *_figures(entry))
+    console.print(table)
+    told = _without_one(manifest["survivors"]["accuracy"])
+    if told:
+        console.print(told)
+    if manifest["fit"] is not None and manifest["fit"]["gap"] is not None:
+        console.print(
+            f"The greedy assignment keeps {accuracy(manifest['fit']['gap'])} fewer heads than the "
+            "exact one, which was taken."
+        )
+
+
+def _figures(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return size(entry["bytes"]), count(entry["macs"]), accuracy(entry["accuracy"])
+
+
+def _without_one(survivors: Mapping[str, float]) -> str:
+    """Return the sentence on what is left when any one part is lost; empty for a lone part."""
+    found = [value for key, value in survivors.items() if key.count("0") == 1]
+    if len(next(iter(survivors))) < 2 or not found:
+        return ""
+    mean = sum(found) / len(found)
+    return f"Without any one part: {accuracy(mean)} on average, {accuracy(min(found))} at worst."
