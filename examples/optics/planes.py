@@ -85,7 +85,7 @@ def main() -> None:
         ),
     )  # fmt: skip
     for panel, values, where, how, label, title in pictures:
-        picture = panel.imshow(values, extent=where, **how)
+        picture = panel.imshow(values.numpy(), extent=where, **how)
         figure.colorbar(picture, ax=panel, label=label, shrink=0.85)
         panel.set(xlabel="place (mm)", ylabel="place (mm)")
         panel.set_title(title)

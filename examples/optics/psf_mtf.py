@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from drawing import arguments, plt, save
 
@@ -60,7 +61,7 @@ def main() -> None:
         reach = 4 * 5
         middle = slice(shown // 2 - reach, shown // 2 + reach + 1)
         picture = axes.imshow(
-            psf[middle, middle].sqrt(), extent=(-half, half, half, -half), vmin=0, vmax=1
+            psf[middle, middle].sqrt().numpy(), extent=(-half, half, half, -half), vmin=0, vmax=1
         )
         circle = plt.Circle((0, 0), airy_m * 1e6, fill=False, color="white", linestyle=":")
         axes.add_patch(circle)
@@ -71,8 +72,9 @@ def main() -> None:
 
         contrast = centred_fft2(psf.to(torch.complex128)).abs()
         contrast = contrast / contrast.max()
+        contrast = contrast.numpy()
         row = contrast[shown // 2, shown // 2 :]
-        frequency = torch.arange(len(row)) / (shown * pitch_m)
+        frequency = np.arange(len(row)) / (shown * pitch_m)
         below = frequency <= 1.1 * cutoff_per_m
         curves.plot(frequency[below] * 1e-3, row[below], label=f"{name}, left to right")
         if name.startswith("coma"):
@@ -82,8 +84,8 @@ def main() -> None:
                 label=f"{name}, up to down",
             )  # fmt: skip
     figure.colorbar(picture, ax=figure.axes[1:], label="√ intensity", shrink=0.8)
-    nu = torch.linspace(0, 1, 201, dtype=torch.float64)
-    closed = 2 / math.pi * (torch.acos(nu) - nu * (1 - nu**2).sqrt())
+    nu = np.linspace(0, 1, 201)
+    closed = 2 / math.pi * (np.arccos(nu) - nu * np.sqrt(1 - nu**2))
     curves.plot(nu * cutoff_per_m * 1e-3, closed, "k:", label="closed form, no aberration")
     curves.set(
         xlabel="frequency (line pairs per mm)", ylabel="modulation transfer", xlim=(0, None),

@@ -3,6 +3,7 @@
 from optics.layers.conv import OpticalConv2d
 from optics.layers.convert import Conversion, convert, revert
 from optics.layers.functional import Road, optical_conv2d
+from optics.layers.measure import time_model
 
 __all__ = [
     "Conversion",
@@ -11,4 +12,5 @@ __all__ = [
     "convert",
     "optical_conv2d",
     "revert",
+    "time_model",
 ]
