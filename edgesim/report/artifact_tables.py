@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgesim.report.accuracy_text import accuracy
 from edgesim.report.text import count, size
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def accuracy(share: float) -> str:
-    """Return a share of right answers in hundredths of a point, such as ``91.52 %``."""
-    return f"{100 * share:.2f} %"
 
 
 def show(manifest: Mapping[str, Any], console: Console) -> None:

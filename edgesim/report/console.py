@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.report.accuracy_text import sentence
 from edgesim.report.comparison import (
     BASELINE_COLUMNS,
     baseline_notes,
@@ -36,6 +37,9 @@ def show(result: Result, console: Console) -> None:
         console.print(note, style="dim")
     console.print(_breakdown(summary))
     console.print(_totals(summary))
+    right = sentence(summary)
+    if right is not None:
+        console.print(f"[bold]Accuracy[/] {escape(right)}")
     console.print(_nodes(summary))
     if summary["links"]:
         console.print(_links(summary))

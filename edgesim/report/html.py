@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.report.accuracy_text import accuracy
 from edgesim.report.comparison import (
     BASELINE_COLUMNS,
     baseline_notes,
@@ -128,6 +129,10 @@ def _cards(summary: Mapping[str, Any]) -> str:
         (f"bottleneck {escape(str(summary['plan']['bottleneck']))}",
          f"{rate(summary['plan']['capacity_per_s'])}"),
     ]  # fmt: skip
+    found = summary["accuracy"]
+    if found is not None:
+        label = f"accuracy; {accuracy(found['top1_unsplit'])} unsplit"
+        cards.append((label, accuracy(found["top1"])))
     inside = "".join(f'<div class="card"><b>{value}</b>{label}</div>' for label, value in cards)
     return f'<div class="cards">{inside}</div>'
 

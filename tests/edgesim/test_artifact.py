@@ -210,3 +210,22 @@ def test_playing_an_artifact_does_not_load_torch():
         "overrides=['traffic.requests=20'])); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_console_says_how_often_answers_are_right():
+    from edgesim.report.accuracy_text import sentence
+
+    found = {"top1": 0.9, "top1_all_parts": 0.905, "top1_unsplit": 0.915, "dataset": "d",
+             "samples": 10_000}  # fmt: skip
+    degraded = {"accuracy": found, "requests": {"degraded": 3}}
+    assert sentence(degraded) == (
+        "90.00 % of the answers are right, degraded ones included; 90.50 % with every part; "
+        "the unsplit model 91.50 % (d, 10,000 test images)"
+    )
+    whole = {"accuracy": {**found, "top1": 0.905}, "requests": {"degraded": 0}}
+    assert sentence(whole) == (
+        "90.50 % of the answers are right; the unsplit model 91.50 % (d, 10,000 test images)"
+    )
+    unsure = sentence({"accuracy": {**found, "top1": None}, "requests": {"degraded": 3}})
+    assert unsure.startswith("not known of these answers; 90.50 % with every part")
+    assert sentence({"accuracy": None}) is None
