@@ -74,7 +74,9 @@ EXAMPLES: dict[str, str] = {
     "temperature": "300 K",
 }
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
+_QUANTITY = re.compile(
+    r"\s*([+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(.*?)\s*"
+)
 _DECIBEL = re.compile(r"dB")
 
 
@@ -100,7 +102,7 @@ def parse(value: object, dimension: str) -> float:
         except OverflowError:
             raise ValueError("the number is too large") from None
     if not math.isfinite(number):
-        raise ValueError(f"expected a finite quantity such as '{example}', got {value}")
+        raise ValueError(f"expected a finite quantity such as '{example}', got {str(value)[:60]}")
     return number
 
 

@@ -24,14 +24,18 @@ class Problem:
     at_key: bool = False
 
 
-def problems(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Return the problems that a validation of ``model`` found."""
-    return [_problem(dict(one), model) for one in error.errors(include_url=False)]
+def problems(error: ValidationError, model: type[BaseModel], data: object = None) -> list[Problem]:
+    """Return the problems that a validation of ``data`` as ``model`` found."""
+    return [_problem(dict(one), model, data) for one in error.errors(include_url=False)]
 
 
 def written(path: Path) -> str:
     """Return a key path as users write it: ``nodes.pi.count``, ``baselines.0``."""
-    return ".".join(str(key) for key in path)
+    return ".".join(_short(str(key)) for key in path)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def described(value: object) -> str:
@@ -45,22 +49,24 @@ def described(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     if isinstance(value, str):
-        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+        return f"'{_short(value)}'"
     return repr(value)[:60]
 
 
-def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
+def _problem(error: Mapping[str, Any], model: type[BaseModel], data: object) -> Problem:
     location = tuple(error["loc"])
     at_key = "[key]" in location
     path = tuple(key for key in location if key not in _BRANCHES)
     kind, came = str(error["type"]), described(error["input"])
+    if isinstance(error["input"], float):
+        # What was written, -1 ms, says more than what was made of it, -0.001.
+        came = _written_number(data, path) or came
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
+        name = str(path[-1])
         known = known_keys(model, path[:-1])
         told = f"; known keys: {', '.join(known)}" if known else ""
-        return Problem(
-            path, f"unknown key '{path[-1]}'{nearest(str(path[-1]), known) or told}", True
-        )
+        return Problem(path, f"unknown key '{_short(name)}'{nearest(name, known) or told}", True)
     if kind == "missing":
         return Problem(path[:-1], f"expected a value for '{path[-1]}', which is not given")
     if kind in ("too_short", "too_long"):
@@ -85,6 +91,16 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> Problem:
     return Problem(path, text, at_key)
 
 
+def _written_number(data: object, path: Path) -> str | None:
+    """Return the text or number that stands at ``path``; None where none does."""
+    for key in path:
+        if isinstance(data, Mapping):
+            data = data.get(key)
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            data = data[key]
+    return described(data) if isinstance(data, str | int | float) else None
+
+
 _MESSAGES = {
     "int_type": "an integer",
     "int_parsing": "an integer",
@@ -99,10 +115,10 @@ _MESSAGES = {
     "tuple_type": "a list",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "more than {gt:,.15g}",
+    "greater_than_equal": "at least {ge:,.15g}",
+    "less_than": "less than {lt:,.15g}",
+    "less_than_equal": "at most {le:,.15g}",
     "finite_number": "a finite number",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",

@@ -20,6 +20,10 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
 
+    def stands(self, path: Path) -> bool:
+        """Whether the text says anything at ``path``."""
+        return path in self.values
+
     def position(self, path: Path, at_key: bool = False) -> Place | None:
         """Return where ``path`` stands, or the nearest thing around it; None for no text."""
         while path:

@@ -189,7 +189,7 @@ def _sayable(default: Any) -> bool:
 
 
 _DIMENSIONS = {example: dimension for dimension, example in units.EXAMPLES.items()}
-_NUMBER = r"\+?([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_NUMBER = r"\+?([0-9]+(_[0-9]+)*\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def _pattern(dimension: str) -> str:

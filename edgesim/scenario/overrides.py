@@ -40,6 +40,10 @@ def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[
     return done, wrong
 
 
+_NAMED_BY_USERS: tuple[Path, ...] = (("nodes",), ("network", "links"), ("model", "tasks"))
+"""Mappings in which a name that is like another may well be meant as a new one."""
+
+
 def _put(data: Any, names: list[str], value: Any) -> Path:
     here = data
     path: Path = ()
@@ -59,8 +63,10 @@ def _next(here: Any, path: Path, names: list[str]) -> tuple[str | int, list[str]
     if isinstance(here, list):
         name = names[0]
         if not name.isdecimal() or not name.isascii() or int(name[:9]) >= len(here):
-            last = f"an entry from 0 to {len(here) - 1}" if here else "no entry: it is empty"
-            raise InputError(f"expected {last} of {written(path)}, got '{name}'")
+            if not here:
+                raise InputError(f"{written(path)} is empty; set it whole, as in [a, b]")
+            last = f"0 to {len(here) - 1}" if here[1:] else "0, the only one"
+            raise InputError(f"expected an entry of {written(path)}, {last}, got '{name}'")
         return int(name), names[1:]
     if not isinstance(here, dict):
         raise InputError(f"{written(path)} is {described(here)}, which has no '{names[0]}'")
@@ -69,6 +75,6 @@ def _next(here: Any, path: Path, names: list[str]) -> tuple[str | int, list[str]
         if joined in here and (length == len(names) or here[joined] is not None or length == 1):
             return joined, names[length:]
     near = nearest(names[0], list(here))
-    if len(names) > 1 and near:
+    if len(names) > 1 and near and path not in _NAMED_BY_USERS:
         raise InputError(f"no key '{names[0]}' {f'in {written(path)}' if path else 'here'}{near}")
     return names[0], names[1:]

@@ -37,7 +37,8 @@ def located(
         order = place or (0, 0)
         title = file if place is None else f"{file}:{place[0]}:{place[1]}"
         for path, text in overridden.items():
-            if one.path[: len(path)] == path:
+            around = path[: len(one.path)] == one.path and not document.stands(one.path)
+            if one.path[: len(path)] == path or around:
                 title, order = text, (1 << 60, 0)
         told = f"{written(one.path)}: {one.message}" if one.path else one.message
         entries.append((order, f"{title}: {told}"))

@@ -39,7 +39,8 @@ def resolve_device(
     except ValidationError as error:
         model = catalog.kind(what.get("kind", "processor")).spec()
         findings.problems += [
-            Problem((*path, *one.path), one.message, one.at_key) for one in problems(error, model)
+            Problem((*path, *one.path), one.message, one.at_key)
+            for one in problems(error, model, what)
         ]
         return None
     except InputError as error:

@@ -48,7 +48,7 @@ def validate(data: Mapping[str, Any]) -> Validated:
     try:
         return Validated(ScenarioSpec.model_validate(data))
     except ValidationError as error:
-        found = problems(error, ScenarioSpec)
+        found = problems(error, ScenarioSpec, data)
     kept = dict(data)
     broken: set[str] = set()
     broken_nodes: set[str] = set()
