@@ -1,6 +1,7 @@
 """Time, traffic and energy of a layer on a 4f system, from its parts and its layout; no torch."""
 
 from optics.timing.energy import Energy, energy
+from optics.timing.light import LightBudget
 from optics.timing.network import NetworkTiming, time_network
 from optics.timing.order import Order
 from optics.timing.schedule import Timing, time_layer
@@ -8,6 +9,7 @@ from optics.timing.traffic import Traffic, traffic
 
 __all__ = [
     "Energy",
+    "LightBudget",
     "NetworkTiming",
     "Order",
     "Timing",
