@@ -6,15 +6,20 @@ These are estimates, wide ones: a published row outweighs them (see `edgesim.cal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from edgesim.graph import OpKind
 from edgesim.hardware import catalog
 
 _PRODUCTS = {"linear": 0.5, "attention": 0.2, "conv": 0.5, "depthwise": 0.1}
-_VECTORS = {"norm": 0.5, "softmax": 0.5, "activation": 0.5}
+_VECTORS = {"norm": 0.5, "softmax": 0.5, "transcendental": 0.5}
 # Small cores are busy with exponentials and several passes over rows long before memory is.
-_SCALARS = {"norm": 0.15, "softmax": 0.15, "activation": 0.15}
-_COPIES = {"elementwise": 0.7, "pool": 0.7, "memory": 0.7}
+_SCALARS = {"norm": 0.15, "softmax": 0.15, "transcendental": 0.15}
+_COPIES = {"batchnorm": 0.7, "activation": 0.7, "elementwise": 0.7, "pool": 0.7, "memory": 0.7}
+
+
+_ATTENTION = frozenset({OpKind.SOFTMAX, OpKind.ATTENTION})
+_COMPILED = frozenset({OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,47 +28,59 @@ class Family:
 
     Attributes:
         prefix: of their names.
-        runtimes: that the catalog's figures are of; others take a factor.
+        runtime: that the catalog's figures are of; others take factors.
+        fuses: kinds that runtimes fuse into the kernel before them, where not those of the entry.
         half_saturation: output elements that usually reach half of the efficiency.
         launch_overhead_s: that is usual.
-        shares: that are usual, of the peak or the bandwidth, by operator kind.
+        shares: that are usual at fp32, of the peak or the bandwidth, by operator kind.
+        by_element: kinds that take as long for an element at every precision.
+        unlike: kinds that integers compute in another way, by tables.
     """
 
     prefix: str
-    runtimes: frozenset[str]
+    runtime: str
     half_saturation: float
     launch_overhead_s: float
     shares: Mapping[str, float]
+    by_element: frozenset[str] = frozenset()
+    unlike: frozenset[str] = frozenset()
+    fuses: Mapping[str, frozenset[OpKind]] = field(default_factory=dict)
 
 
 FAMILIES = {
     "arm": Family(
         prefix="raspberry-pi",
-        runtimes=frozenset({"TFLite"}),
+        runtime="TFLite",
         half_saturation=1e3,
         launch_overhead_s=20e-6,
         shares=_PRODUCTS | _SCALARS | _COPIES,
+        by_element=frozenset(_SCALARS),
+        unlike=frozenset({"transcendental", "softmax"}),
     ),
     "jetson": Family(
         prefix="jetson",
-        runtimes=frozenset({"TensorRT"}),
+        runtime="TensorRT",
         half_saturation=3e4,
         launch_overhead_s=10e-6,
         shares=_PRODUCTS | _VECTORS | _COPIES,
     ),
     "x86": Family(
         prefix="intel",
-        runtimes=frozenset({"PyTorch"}),
+        runtime="PyTorch compiled",
         half_saturation=1e4,
         launch_overhead_s=20e-6,
         shares=_PRODUCTS | _VECTORS | _COPIES,
     ),
     "nvidia": Family(
         prefix="nvidia",
-        runtimes=frozenset({"PyTorch AMP", "PyTorch compiled"}),
+        runtime="PyTorch AMP",
         half_saturation=1e5,
         launch_overhead_s=10e-6,
         shares=_PRODUCTS | _VECTORS | _COPIES,
+        fuses={
+            "PyTorch compiled": _COMPILED | _ATTENTION,
+            "TensorRT": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL},
+        },
     ),
 }
 """Families by name."""
@@ -72,3 +89,11 @@ FAMILIES = {
 def members(family: str) -> list[str]:
     """Return the catalog's devices of a family."""
     return [name for name in catalog.names() if name.startswith(FAMILIES[family].prefix)]
+
+
+def fused_by(device: str, runtime: str, otherwise: frozenset[OpKind]) -> frozenset[OpKind]:
+    """Return the kinds that a runtime fuses on a device; ``otherwise`` are those of its entry."""
+    for family in FAMILIES.values():
+        if device.startswith(family.prefix):
+            return family.fuses.get(runtime, otherwise)
+    return otherwise

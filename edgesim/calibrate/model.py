@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibrate.rows import MOVES, PRODUCTS, Array, Row
+from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS, Array, Row
 
 
 @dataclass(frozen=True)
@@ -14,30 +14,42 @@ class Unknowns:
     """Where the unknowns of one device stand in its vector of logarithms.
 
     First the share of the specified bandwidth, the launch overhead (s) and the half-saturation
-    (elements); then the shares of the bandwidth of `MOVES`; then for each precision the shares of
-    the peak of `PRODUCTS`.
+    (elements); then for each precision the shares of `KINDS`: of the peak for `PRODUCTS`, of the
+    bandwidth for `MOVES`.
     """
 
     precisions: tuple[str, ...]
 
     BANDWIDTH, OVERHEAD, HALF = range(3)
-    FIRST_MOVE = 3
-    FIRST_PRODUCT = FIRST_MOVE + len(MOVES)
+    FIRST_SHARE = 3
 
     @property
     def size(self) -> int:
         """Length of the vector."""
-        return self.FIRST_PRODUCT + len(PRODUCTS) * len(self.precisions)
+        return self.FIRST_SHARE + len(KINDS) * len(self.precisions)
 
-    @property
-    def moves(self) -> slice:
-        """Where the shares of `MOVES` stand."""
-        return slice(self.FIRST_MOVE, self.FIRST_PRODUCT)
+    def shares(self, precision: str) -> slice:
+        """Where the shares of `KINDS` at a precision stand."""
+        start = self.FIRST_SHARE + len(KINDS) * self.precisions.index(precision)
+        return slice(start, start + len(KINDS))
 
-    def products(self, precision: str) -> slice:
-        """Where the shares of `PRODUCTS` at a precision stand."""
-        start = self.FIRST_PRODUCT + len(PRODUCTS) * self.precisions.index(precision)
-        return slice(start, start + len(PRODUCTS))
+    def runtime(self, precision: str) -> Array:
+        """Return the matrix that adds a runtime's logarithmic factors to a device's vector.
+
+        The factors are those of the whole time, of each kind in `PRODUCTS`, and of all `MOVES`.
+        """
+        matrix = np.zeros((self.size, len(RUNTIME_FACTORS)))
+        start = self.shares(precision).start
+        products = range(start, start + len(PRODUCTS))
+        matrix[self.BANDWIDTH, 0], matrix[self.OVERHEAD, 0] = -1.0, 1.0
+        matrix[products, 0] = -1.0
+        matrix[products, range(1, 1 + len(PRODUCTS))] = -1.0
+        matrix[start + len(PRODUCTS) : start + len(KINDS), -1] = -1.0
+        return matrix
+
+
+RUNTIME_FACTORS = ("time", *PRODUCTS, "moves")
+"""What a runtime has a factor for: the whole time, and besides each product, and all `MOVES`."""
 
 
 def log_time(
@@ -50,7 +62,9 @@ def log_time(
     kink of the roofline the gradient is that of one side.
     """
     clock = row.published.clock_ratio
-    products = unknowns.products(row.published.precision)
+    start = unknowns.shares(row.published.precision).start
+    products = slice(start, start + len(PRODUCTS))
+    moves = slice(products.stop, products.stop + len(MOVES))
     half = np.exp(values[unknowns.HALF])
     rates = peak_flop_s * clock * np.exp(values[products])
     full_s = row.flop / rates
@@ -58,7 +72,7 @@ def log_time(
     compute_s = (full_s + idle_s).sum(axis=1)
     shares = np.ones(len(row.bytes))
     moving = row.moves >= 0
-    shares[moving] = np.exp(values[unknowns.moves])[row.moves[moving]]
+    shares[moving] = np.exp(values[moves])[row.moves[moving]]
     memory_s = row.bytes / (bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]) * shares)
     launches_s = len(row.bytes) * np.exp(values[unknowns.OVERHEAD]) / clock
     computing = compute_s >= memory_s
@@ -69,8 +83,6 @@ def log_time(
     gradient[unknowns.OVERHEAD] = launches_s
     gradient[unknowns.HALF] = idle_s[computing].sum()
     slow = moving & ~computing
-    gradient[unknowns.moves] = -np.bincount(
-        row.moves[slow], weights=memory_s[slow], minlength=len(MOVES)
-    )
+    gradient[moves] = -np.bincount(row.moves[slow], weights=memory_s[slow], minlength=len(MOVES))
     gradient[products] = -(full_s + idle_s)[computing].sum(axis=0)
     return float(np.log(time_s)), gradient / time_s

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
 
-from edgesim.calibrate.families import FAMILIES, members
-from edgesim.calibrate.model import Unknowns, log_time
-from edgesim.calibrate.rows import MOVES, PRODUCTS, Array, as_written, rows
-from edgesim.graph import OpKind
+from edgesim.calibrate.families import FAMILIES, Family, members
+from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
+from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, as_written, rows
+from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 
-ROW_SIGMA, DEVICE_SIGMA, LIKENESS_SIGMA = 0.1, 0.5, 0.5
-FAMILY_SIGMA, RUNTIME_SIGMA = 1.0, 1.0
-_USUAL_BANDWIDTH, _BANDWIDTH = 0.8, (0.3, 2.0)
+ROW_SIGMA, ROW_LIMIT = 0.1, 2.0
+DEVICE_SIGMA, LIKENESS_SIGMA, UNLIKE_SIGMA = 0.5, 0.5, 2.0
+FAMILY_SIGMA, RUNTIME_SIGMA, RUNTIME_KIND_SIGMA = 1.0, 1.0, 0.5
+_USUAL_BANDWIDTH, _BANDWIDTH = 0.8, (0.1, 2.0)
 _OVERHEAD_S, _HALF, _SHARE = (0.2e-6, 1e-3), (1.0, 1e7), (0.002, 1.0)
 _RUNTIME = 100.0
+_AT_BOUND = 1e-3
+_RUNTIME_SIZE = len(RUNTIME_FACTORS)
 
 
 class Problem:
@@ -23,11 +27,12 @@ class Problem:
 
     Args:
         family: one of `FAMILIES`.
-        without: an architecture whose rows are left out.
+        without: architectures whose rows are left out.
     """
 
-    def __init__(self, family: str, without: str | None) -> None:
+    def __init__(self, family: str, without: Collection[str] = ()) -> None:
         own = FAMILIES[family]
+        self.family = own
         self.devices = members(family)
         self.processors = [as_written(name) for name in self.devices]
         precisions = dict.fromkeys(key for one in self.processors for key in one.peak_flop_s)
@@ -38,14 +43,16 @@ class Problem:
             for row in rows(name)
             if row.published.fit
         ]
-        self.rows = [(index, row) for index, row in every if row.architecture != without]
-        named = dict.fromkeys(row.published.runtime for _, row in every)
-        self.runtimes = [name for name in named if name not in own.runtimes]
+        self.rows = [(index, row) for index, row in every if row.architecture not in without]
+        named = [(row.published.runtime, str(row.published.precision)) for _, row in every]
+        self.runtimes = [key for key in dict.fromkeys(named) if key[0] != own.runtime]
+        self.added = {key: self.unknowns.runtime(key) for key in precisions}
 
-        shares = [own.shares[kind] for kind in (*MOVES, *(PRODUCTS * len(precisions)))]
+        shares = [_usual(own, kind, key) for key in precisions for kind in KINDS]
         usual = np.log([_USUAL_BANDWIDTH, own.launch_overhead_s, own.half_saturation, *shares])
         bounds = np.log([_BANDWIDTH, _OVERHEAD_S, _HALF, *[_SHARE] * len(shares)])
-        copies, wide = len(self.devices) + 1, np.full(len(self.runtimes), np.log(_RUNTIME))
+        copies = len(self.devices) + 1
+        wide = np.full(_RUNTIME_SIZE * len(self.runtimes), np.log(_RUNTIME))
         self.low = np.concatenate([np.tile(bounds[:, 0], copies), -wide])
         self.high = np.concatenate([np.tile(bounds[:, 1], copies), wide])
         self.start = np.concatenate([np.tile(usual, copies), 0.0 * wide])
@@ -53,38 +60,57 @@ class Problem:
 
     def _prior(self, usual: Array) -> tuple[Array, Array]:
         """Return the matrix and offset of the residuals that no row enters, which are linear."""
-        count, size, others = len(self.devices), self.unknowns.size, len(self.runtimes)
+        count, size = len(self.devices), self.unknowns.size
+        others = _RUNTIME_SIZE * len(self.runtimes)
         one = np.eye(size)
-        likeness = np.kron(np.eye(count), self._likeness())
+        matrix, offset = self._likeness()
+        likeness = np.kron(np.eye(count), matrix)
         resemblance = np.hstack([np.eye(count * size), np.tile(-one, (count, 1))])
         matrix = np.zeros((len(resemblance) + len(likeness) + size + others, self.start.size))
-        offset = np.zeros(len(matrix))
         at = len(resemblance)
         matrix[:at, : at + size] = resemblance / DEVICE_SIGMA
         matrix[at : at + size, count * size : (count + 1) * size] = one / FAMILY_SIGMA
-        offset[at : at + size] = usual / FAMILY_SIGMA
         at += size
-        matrix[at : at + others, (count + 1) * size :] = np.eye(others) / RUNTIME_SIGMA
+        sigmas = [RUNTIME_SIGMA, *[RUNTIME_KIND_SIGMA] * (_RUNTIME_SIZE - 1)] * len(self.runtimes)
+        matrix[at : at + others, (count + 1) * size :] = np.eye(others) / np.reshape(
+            sigmas, (-1, 1)
+        )
         at += others
-        matrix[at:, : count * size] = likeness / LIKENESS_SIGMA
+        matrix[at:, : count * size] = likeness
+        offset = np.concatenate(
+            [np.zeros(count * size), usual / FAMILY_SIGMA, np.zeros(others), np.tile(offset, count)]
+        )
         return matrix, offset
 
-    def _likeness(self) -> Array:
-        """Return the differences of a device's unknowns that are drawn to zero."""
-        where = [self.unknowns.products(precision) for precision in self.unknowns.precisions]
+    def _likeness(self) -> tuple[Array, Array]:
+        """Return the differences of a device's unknowns that are known, and what they are."""
+        where = [self.unknowns.shares(precision) for precision in self.unknowns.precisions]
         linear, conv = PRODUCTS.index(OpKind.LINEAR), PRODUCTS.index(OpKind.CONV)
-        pairs = [(one.start + linear, one.start + conv) for one in where]
-        for one, other in pairwise(where):
-            pairs += zip(range(one.start, one.stop), range(other.start, other.stop), strict=True)
-        differences = np.zeros((len(pairs), self.unknowns.size))
-        for at, (one_index, other_index) in enumerate(pairs):
-            differences[at, one_index], differences[at, other_index] = 1.0, -1.0
-        return differences
+        pairs = [(one.start + linear, one.start + conv, 0.0, LIKENESS_SIGMA) for one in where]
+        for first, second in pairwise(self.unknowns.precisions):
+            for at, kind in enumerate(KINDS):
+                unlike = kind in self.family.unlike and "int8" in (first, second)
+                difference = np.log(
+                    _usual(self.family, kind, first) / _usual(self.family, kind, second)
+                )
+                pairs.append(
+                    (
+                        self.unknowns.shares(first).start + at,
+                        self.unknowns.shares(second).start + at,
+                        difference,
+                        UNLIKE_SIGMA if unlike else LIKENESS_SIGMA,
+                    )
+                )
+        matrix, offset = np.zeros((len(pairs), self.unknowns.size)), np.zeros(len(pairs))
+        for at, (one_index, other_index, difference, sigma) in enumerate(pairs):
+            matrix[at, one_index], matrix[at, other_index] = 1.0 / sigma, -1.0 / sigma
+            offset[at] = difference / sigma
+        return matrix, offset
 
     def split(self, flat: Array) -> tuple[Array, Array]:
-        """Return (devices + 1, unknowns), the mean last, and (runtimes,)."""
+        """Return (devices + 1, unknowns), the mean last, and (runtimes, factors)."""
         end = (len(self.devices) + 1) * self.unknowns.size
-        return flat[:end].reshape(len(self.devices) + 1, -1), flat[end:]
+        return flat[:end].reshape(len(self.devices) + 1, -1), flat[end:].reshape(-1, _RUNTIME_SIZE)
 
     def evaluate(self, flat: Array) -> tuple[Array, Array]:
         """Return the residuals that the fit makes small, and their Jacobian."""
@@ -92,27 +118,33 @@ class Problem:
         size = self.unknowns.size
         residuals, jacobian = np.zeros(len(self.rows)), np.zeros((len(self.rows), flat.size))
         for at, (index, row) in enumerate(self.rows):
-            device, runtime = self.processors[index], row.published.runtime
+            device, published = self.processors[index], row.published
+            values, added, end = table[index], self.added[published.precision], 0
+            runtime = (published.runtime, str(published.precision))
+            if runtime in self.runtimes:
+                which = self.runtimes.index(runtime)
+                values = values + added @ factors[which]
+                end = table.size + which * _RUNTIME_SIZE
             value, gradient = log_time(
                 row,
                 self.unknowns,
-                table[index],
-                device.peak_flop_s[row.published.precision],
+                values,
+                device.peak_flop_s[published.precision],
                 device.memory_bandwidth_byte_s,
             )
             jacobian[at, index * size : (index + 1) * size] = gradient
-            if runtime in self.runtimes:
-                which = self.runtimes.index(runtime)
-                value += factors[which]
-                jacobian[at, table.size + which] = 1.0
-            residuals[at] = value - np.log(row.published.latency_s)
+            if end:
+                jacobian[at, end : end + _RUNTIME_SIZE] = gradient @ added
+            residuals[at] = value - np.log(published.latency_s)
+        residuals, slopes = huber(residuals / ROW_SIGMA, ROW_LIMIT)
+        jacobian *= slopes[:, None] / ROW_SIGMA
         return (
-            np.concatenate([residuals / ROW_SIGMA, self.prior @ flat - self.offset]),
-            np.vstack([jacobian / ROW_SIGMA, self.prior]),
+            np.concatenate([residuals, self.prior @ flat - self.offset]),
+            np.vstack([jacobian, self.prior]),
         )
 
-    def solve(self) -> tuple[Array, Array]:
-        """Return the unknowns of each device (the mean last) and the runtimes' factors."""
+    def solve(self) -> Array:
+        """Return the solution, to be `split`."""
         from scipy.optimize import least_squares
 
         def residuals(flat: Array) -> Array:
@@ -129,4 +161,43 @@ class Problem:
             xtol=1e-8,
             ftol=1e-8,
         )
-        return self.split(solution.x)
+        found: Array = solution.x
+        return found
+
+    def bound(self, flat: Array) -> Array:
+        """Return where a solution stands at one of its bounds, as (devices, unknowns) of bool."""
+        near = np.minimum(flat - self.low, self.high - flat) < _AT_BOUND
+        return self.split(near)[0][:-1]
+
+    def told(self, flat: Array) -> Array:
+        """Return how much rows tell of each unknown of each device.
+
+        1 - (standard deviation with the rows / without them), from the Gauss-Newton Hessian at
+        the solution: 0 where no row says anything, towards 1 where rows decide.
+        """
+        with_rows = self.evaluate(flat)[1]
+        after, before = (
+            np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix))) for matrix in (with_rows, self.prior)
+        )
+        return self.split(1.0 - after / before)[0][:-1]
+
+
+def huber(residuals: Array, limit: float) -> tuple[Array, Array]:
+    """Return residuals whose squares are Huber's loss of the given ones, and their slopes.
+
+    Up to ``limit`` they are the given ones; beyond, their squares grow in proportion only.
+    """
+    far = np.abs(residuals) > limit
+    root = np.sqrt(np.where(far, 2.0 * limit * np.abs(residuals) - limit**2, 1.0))
+    return (
+        np.where(far, np.sign(residuals) * root, residuals),
+        np.where(far, limit / root, 1.0),
+    )
+
+
+def _usual(family: Family, kind: OpKind, precision: str) -> float:
+    """Return the share of a kind that is usual at a precision."""
+    share = family.shares[kind]
+    if kind in family.by_element:
+        share *= BYTES_PER_ELEMENT[precision] / BYTES_PER_ELEMENT["fp32"]
+    return share

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.calibrate.families import fused_by
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.fusion import kernels
@@ -17,9 +18,11 @@ from edgesim.hardware.processor_spec import Published
 PRODUCTS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
 """Operator kinds whose efficiency is a share of the peak."""
 MOVES = (
-    OpKind.NORM, OpKind.SOFTMAX, OpKind.ACTIVATION, OpKind.ELEMENTWISE, OpKind.POOL, OpKind.MEMORY,
+    OpKind.NORM, OpKind.BATCHNORM, OpKind.SOFTMAX, OpKind.ACTIVATION, OpKind.TRANSCENDENTAL,
+    OpKind.ELEMENTWISE, OpKind.POOL, OpKind.MEMORY,
 )  # fmt: skip
 """Operator kinds whose efficiency is a share of the memory bandwidth."""
+KINDS = (*PRODUCTS, *MOVES)
 
 Array = NDArray[np.float64]
 
@@ -64,14 +67,14 @@ def graph_of(published: Published) -> Graph | None:
 
 @cache
 def rows(device: str) -> tuple[Row, ...]:
-    """Return the rows of a device whose models can be built, unfit ones included."""
-    fused = as_written(device).fused
+    """Return the rows of a device whose models can be built, those not to fit included."""
+    entry = as_written(device).fused
     found = []
     for published in catalog.published(device):
         graph = graph_of(published)
         if graph is None:
             continue
-        parts = kernels(graph, fused)
+        parts = kernels(graph, fused_by(device, published.runtime, entry))
         batch = published.batch
         flop = np.zeros((len(parts), len(PRODUCTS)))
         depth_flop = np.zeros_like(flop)
@@ -91,6 +94,17 @@ def rows(device: str) -> tuple[Row, ...]:
                 moves=np.array([-1 if part.work else MOVES.index(part.kind) for part in parts]),
             )
         )
+    return tuple(found)
+
+
+def unused(device: str) -> tuple[tuple[Published, str], ...]:
+    """Return the published figures of a device that no fit sees, each with the reason."""
+    found = []
+    for published in catalog.published(device):
+        if published.model not in zoo.names():
+            found.append((published, "no builder makes this model"))
+        elif not published.fit:
+            found.append((published, published.note))
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, conv_norm, mix, mlp, norm, scale
+from edgesim.graph.layers import activation, add, conv_norm, gelu, mix, mlp, norm, scale
 from edgesim.graph.op import OpKind
 
 _HEADS = 8
@@ -32,11 +32,11 @@ def efficientformer(
     size = (image_size, image_size)
     stream, size = conv_norm(
         build, "stem.1", "", (channels, widths[0] // 2), size, kernel=3, stride=2, bias=True,
-        active=True,
+        act=activation,
     )  # fmt: skip
     stream, size = conv_norm(
         build, "stem.2", stream, (widths[0] // 2, widths[0]), size, kernel=3, stride=2, bias=True,
-        active=True,
+        act=activation,
     )  # fmt: skip
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
         if stage:
@@ -65,7 +65,7 @@ def _pooling(build: Builder, name: str, stream: str, size: Size, width: int) -> 
     branch = scale(build, f"{name}.ls1", branch, width)
     stream = add(build, f"{name}.add1", branch, stream)
     branch, _ = conv_norm(
-        build, f"{name}.mlp.fc1", stream, (width, 4 * width), size, bias=True, active=True
+        build, f"{name}.mlp.fc1", stream, (width, 4 * width), size, bias=True, act=gelu
     )
     branch, _ = conv_norm(build, f"{name}.mlp.fc2", branch, (4 * width, width), size, bias=True)
     branch = scale(build, f"{name}.ls2", branch, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm, norm
+from edgesim.graph.layers import activation, add, batch_norm, conv_norm, norm
 from edgesim.graph.op import OpKind
 
 
@@ -29,13 +29,13 @@ def efficientvit(
     width = widths[0]
     stream, size = conv_norm(
         build, "stem.in_conv", "", (channels, width), (image_size, image_size), kernel=3, stride=2,
-        active=True,
+        act=activation,
     )  # fmt: skip
     for index in range(depths[0]):
         block = f"stem.res{index}"
         branch, _ = conv_norm(
             build, f"{block}.depth_conv", stream, (width, width), size, kernel=3, groups=width,
-            active=True,
+            act=activation,
         )  # fmt: skip
         branch, _ = conv_norm(build, f"{block}.point_conv", branch, (width, width), size)
         stream = add(build, f"{block}.add", branch, stream)
@@ -54,7 +54,7 @@ def efficientvit(
                 build, f"{block}.local", stream, size, (width, width), 1, not attends
             )
             stream = add(build, f"{block}.add", branch, stream)
-    stream, _ = conv_norm(build, "head.in_conv", stream, (width, features[0]), size, active=True)
+    stream, _ = conv_norm(build, "head.in_conv", stream, (width, features[0]), size, act=activation)
     stream = build.pointwise("head.pool", OpKind.POOL, (stream,), output_elements=features[0])
     if classes:
         stream = build.linear("head.fc1", (stream,), rows=1, features=features, bias=False)
@@ -85,7 +85,7 @@ def _inverted(
             padding=kernel // 2, groups=groups, in_size=size, bias=not normed,
         )  # fmt: skip
         if normed:
-            stream = norm(build, f"{name}.{layer}.norm", stream, hidden)
+            stream = batch_norm(build, f"{name}.{layer}.norm", stream, hidden)
         stream = activation(build, f"{name}.{layer}.act", stream)
     return conv_norm(build, f"{name}.point_conv", stream, (hidden, channels[1]), size)
 

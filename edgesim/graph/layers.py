@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.op import OpKind
 
+Nonlinearity = Callable[[Builder, str, str], str]
+
 
 def norm(build: Builder, name: str, stream: str, width: int) -> str:
-    """Add a normalisation with scale and shift of ``width`` channels."""
+    """Add a layer normalisation with scale and shift of ``width`` channels."""
     return build.pointwise(name, OpKind.NORM, (stream,), params=2 * width)
 
 
+def batch_norm(build: Builder, name: str, stream: str, width: int) -> str:
+    """Add a batch normalisation with scale and shift of ``width`` channels."""
+    return build.pointwise(name, OpKind.BATCHNORM, (stream,), params=2 * width)
+
+
 def activation(build: Builder, name: str, stream: str) -> str:
-    """Add a pointwise nonlinearity."""
+    """Add ReLU, hard-swish or another nonlinearity of comparisons and products."""
     return build.pointwise(name, OpKind.ACTIVATION, (stream,))
+
+
+def gelu(build: Builder, name: str, stream: str) -> str:
+    """Add GELU."""
+    return build.pointwise(name, OpKind.TRANSCENDENTAL, (stream,))
 
 
 def add(build: Builder, name: str, branch: str, stream: str) -> str:
@@ -27,9 +41,9 @@ def scale(build: Builder, name: str, stream: str, width: int) -> str:
 
 
 def mlp(build: Builder, name: str, stream: str, rows: int, width: int, hidden: int) -> str:
-    """Add the feed-forward layer of a transformer: linear, activation, linear."""
+    """Add the feed-forward layer of a transformer: linear, GELU, linear."""
     stream = build.linear(f"{name}.fc1", (stream,), rows=rows, features=(width, hidden))
-    stream = activation(build, f"{name}.act", stream)
+    stream = gelu(build, f"{name}.act", stream)
     return build.linear(f"{name}.fc2", (stream,), rows=rows, features=(hidden, width))
 
 
@@ -78,9 +92,9 @@ def conv_norm(
     stride: int = 1,
     groups: int = 1,
     bias: bool = False,
-    active: bool = False,
+    act: Nonlinearity | None = None,
 ) -> tuple[str, Size]:
-    """Add a padded convolution with batch normalisation and, where ``active``, an activation.
+    """Add a padded convolution with batch normalisation and, where given, a nonlinearity.
 
     An empty ``stream`` is the model's input.
     """
@@ -88,8 +102,8 @@ def conv_norm(
         f"{name}.conv", (stream,) if stream else (), channels=channels, kernel=kernel,
         stride=stride, padding=kernel // 2, groups=groups, in_size=size, bias=bias,
     )  # fmt: skip
-    stream = norm(build, f"{name}.norm", stream, channels[1])
-    return (activation(build, f"{name}.act", stream) if active else stream), size
+    stream = batch_norm(build, f"{name}.norm", stream, channels[1])
+    return (act(build, f"{name}.act", stream) if act else stream), size
 
 
 def head(build: Builder, stream: str, width: int, classes: int, *, normed: bool = False) -> None:

@@ -57,7 +57,7 @@ def _conv(
         name, (source,) if source else (), channels=channels, kernel=kernel, stride=stride,
         padding=kernel // 2, groups=groups, in_size=in_size,
     )  # fmt: skip
-    stream = build.pointwise(f"{name}.bn", OpKind.NORM, (stream,), params=2 * channels[1])
+    stream = build.pointwise(f"{name}.bn", OpKind.BATCHNORM, (stream,), params=2 * channels[1])
     if active:
         stream = build.pointwise(f"{name}.act", OpKind.ACTIVATION, (stream,))
     return stream, size

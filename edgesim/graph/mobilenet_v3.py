@@ -78,14 +78,14 @@ def mobilenet_v3(
     build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
         build, "conv_stem", "", (channels, _STEM), (image_size, image_size), kernel=3, stride=2,
-        active=True,
+        act=activation,
     )  # fmt: skip
     width = _STEM
     for index, block in enumerate(blocks):
         stream, size = _inverted_residual(build, f"blocks.{index}", stream, size, width, block)
         width = block.out
     last = blocks[-1].hidden
-    stream, size = conv_norm(build, "conv_last", stream, (width, last), size, active=True)
+    stream, size = conv_norm(build, "conv_last", stream, (width, last), size, act=activation)
     stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=last)
     stream = _one_pixel(build, "conv_head", stream, (last, features))
     stream = activation(build, "conv_head.act", stream)
@@ -100,10 +100,12 @@ def _inverted_residual(
     hidden = block.hidden
     branch, branch_size = stream, size
     if hidden != width:
-        branch, _ = conv_norm(build, f"{name}.expand", branch, (width, hidden), size, active=True)
+        branch, _ = conv_norm(
+            build, f"{name}.expand", branch, (width, hidden), size, act=activation
+        )
     branch, branch_size = conv_norm(
         build, f"{name}.depthwise", branch, (hidden, hidden), size, kernel=block.kernel,
-        stride=block.stride, groups=hidden, active=True,
+        stride=block.stride, groups=hidden, act=activation,
     )  # fmt: skip
     if block.squeezes:
         branch = _squeeze_excite(build, f"{name}.se", branch, hidden)

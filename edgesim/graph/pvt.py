@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, head, mix, norm
+from edgesim.graph.layers import add, gelu, head, mix, norm
 
 _HEADS = (1, 2, 5, 8)
 _REDUCTIONS = (8, 4, 2, 1)
@@ -82,6 +82,6 @@ def _feed_forward(
         f"{name}.mlp.dwconv", (branch,), channels=(hidden, hidden), kernel=3, padding=1,
         groups=hidden, in_size=size, bias=True,
     )  # fmt: skip
-    branch = activation(build, f"{name}.mlp.act", branch)
+    branch = gelu(build, f"{name}.mlp.act", branch)
     branch = build.linear(f"{name}.mlp.fc2", (branch,), rows=tokens, features=(hidden, width))
     return add(build, f"{name}.add2", branch, stream)

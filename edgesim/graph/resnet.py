@@ -26,7 +26,7 @@ def resnet(
         "conv1", (), channels=(channels, 64), kernel=7, stride=2, padding=3,
         in_size=(image_size, image_size),
     )  # fmt: skip
-    stream = build.pointwise("bn1", OpKind.NORM, (stream,), params=128)
+    stream = build.pointwise("bn1", OpKind.BATCHNORM, (stream,), params=128)
     stream = build.pointwise("act1", OpKind.ACTIVATION, (stream,))
     size = ((size[0] - 1) // 2 + 1, (size[1] - 1) // 2 + 1)
     stream = build.pointwise(
@@ -69,7 +69,7 @@ def _block(
             f"{name}.conv{number}", (branch,), channels=(branch_width, out), kernel=kernel,
             stride=step, padding=kernel // 2, in_size=branch_size,
         )  # fmt: skip
-        branch = build.pointwise(f"{name}.bn{number}", OpKind.NORM, (branch,), params=2 * out)
+        branch = build.pointwise(f"{name}.bn{number}", OpKind.BATCHNORM, (branch,), params=2 * out)
         if number < len(layers):
             branch = build.pointwise(f"{name}.act{number}", OpKind.ACTIVATION, (branch,))
         branch_width = out
@@ -79,7 +79,7 @@ def _block(
             stride=stride, in_size=size,
         )  # fmt: skip
         stream = build.pointwise(
-            f"{name}.downsample.1", OpKind.NORM, (stream,), params=2 * out_width
+            f"{name}.downsample.1", OpKind.BATCHNORM, (stream,), params=2 * out_width
         )
     stream = build.pointwise(f"{name}.add", OpKind.ELEMENTWISE, (branch, stream))
     stream = build.pointwise(f"{name}.act{len(layers)}", OpKind.ACTIVATION, (stream,))

@@ -80,12 +80,16 @@ def _block(
         branch = build.pointwise(
             f"{name}.pad", OpKind.MEMORY, (branch,), output_elements=padded * width
         )
+    if windows > 1:
+        branch = build.pointwise(f"{name}.partition", OpKind.MEMORY, (branch,))
     qkv = build.linear(f"{name}.attn.qkv", (branch,), rows=padded, features=(width, 3 * width))
     mixed = mix(
         build, f"{name}.attn", qkv, qkv, heads=heads * windows**2, rows=window**2,
         columns=window**2, head_width=width // heads, bias=(2 * window - 1) ** 2 * heads,
     )  # fmt: skip
     branch = build.linear(f"{name}.attn.proj", (mixed,), rows=padded, features=(width, width))
+    if windows > 1:
+        branch = build.pointwise(f"{name}.reverse", OpKind.MEMORY, (branch,))
     if padded != side * side:
         branch = build.pointwise(
             f"{name}.crop", OpKind.MEMORY, (branch,), output_elements=side * side * width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm, head, mix, mlp, norm
+from edgesim.graph.layers import add, conv_norm, gelu, head, mix, mlp, norm
 from edgesim.graph.op import OpKind
 
 
@@ -29,7 +29,7 @@ def tiny_vit(
     size = (image_size, image_size)
     stream, size = conv_norm(
         build, "patch_embed.conv1", "", (channels, widths[0] // 2), size, kernel=3, stride=2,
-        active=True,
+        act=gelu,
     )  # fmt: skip
     stream, size = conv_norm(
         build, "patch_embed.conv2", stream, (widths[0] // 2, widths[0]), size, kernel=3, stride=2
@@ -57,23 +57,23 @@ def tiny_vit(
 
 def _inverted(build: Builder, name: str, stream: str, size: Size, width: int) -> str:
     hidden = 4 * width
-    branch, _ = conv_norm(build, f"{name}.conv1", stream, (width, hidden), size, active=True)
+    branch, _ = conv_norm(build, f"{name}.conv1", stream, (width, hidden), size, act=gelu)
     branch, _ = conv_norm(
         build, f"{name}.conv2", branch, (hidden, hidden), size, kernel=3, groups=hidden,
-        active=True,
+        act=gelu,
     )  # fmt: skip
     branch, _ = conv_norm(build, f"{name}.conv3", branch, (hidden, width), size)
-    return activation(build, f"{name}.act3", add(build, f"{name}.add", branch, stream))
+    return gelu(build, f"{name}.act3", add(build, f"{name}.add", branch, stream))
 
 
 def _merge(
     build: Builder, name: str, stream: str, size: Size, channels: tuple[int, int]
 ) -> tuple[str, Size]:
     width = channels[1]
-    stream, size = conv_norm(build, f"{name}.conv1", stream, channels, size, active=True)
+    stream, size = conv_norm(build, f"{name}.conv1", stream, channels, size, act=gelu)
     stream, size = conv_norm(
         build, f"{name}.conv2", stream, (width, width), size, kernel=3, stride=2, groups=width,
-        active=True,
+        act=gelu,
     )  # fmt: skip
     return conv_norm(build, f"{name}.conv3", stream, (width, width), size)
 
@@ -89,6 +89,8 @@ def _attention(
         branch = build.pointwise(
             f"{name}.pad", OpKind.MEMORY, (branch,), output_elements=padded * width
         )
+    if across * down > 1:
+        branch = build.pointwise(f"{name}.partition", OpKind.MEMORY, (branch,))
     branch = norm(build, f"{name}.attn.norm", branch, width)
     qkv = build.linear(f"{name}.attn.qkv", (branch,), rows=padded, features=(width, 3 * width))
     mixed = mix(
@@ -96,6 +98,8 @@ def _attention(
         columns=window**2, head_width=width // heads, bias=heads * window**2,
     )  # fmt: skip
     branch = build.linear(f"{name}.attn.proj", (mixed,), rows=padded, features=(width, width))
+    if across * down > 1:
+        branch = build.pointwise(f"{name}.reverse", OpKind.MEMORY, (branch,))
     if padded != tokens:
         branch = build.pointwise(
             f"{name}.crop", OpKind.MEMORY, (branch,), output_elements=tokens * width

@@ -160,7 +160,7 @@ class Emitter:
         """Return the path of the operator's layer or weight, or of its module and operation."""
         if path in self._layers:
             return path
-        if kind in _WEIGHTY or kind is OpKind.NORM:
+        if kind in _WEIGHTY or kind in (OpKind.NORM, OpKind.BATCHNORM):
             for value in operands:
                 if value.storage.labels and not value.storage.derived:
                     owner = re.sub(r"[._]?(weight|bias)$", "", value.storage.labels[0])

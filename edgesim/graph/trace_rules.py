@@ -71,13 +71,15 @@ NOTHING = _words(
 _KINDS: dict[str, OpKind] = {
     name: kind
     for kind, names in {
-        OpKind.NORM: "batch_norm layer_norm group_norm instance_norm rms_norm "
-        "_native_batch_norm_legit _native_batch_norm_legit_no_training native_batch_norm "
-        "native_layer_norm native_group_norm cudnn_batch_norm local_response_norm _fused_rms_norm",
+        OpKind.NORM: "layer_norm group_norm instance_norm rms_norm native_layer_norm "
+        "native_group_norm local_response_norm _fused_rms_norm",
+        OpKind.BATCHNORM: "batch_norm native_batch_norm cudnn_batch_norm "
+        "_native_batch_norm_legit _native_batch_norm_legit_no_training",
         OpKind.SOFTMAX: "softmax log_softmax _softmax _log_softmax _safe_softmax special_softmax",
-        OpKind.ACTIVATION: "relu relu6 gelu silu hardswish hardsigmoid hardtanh sigmoid tanh "
-        "leaky_relu elu selu celu mish softplus prelu _prelu_kernel glu log_sigmoid "
-        "log_sigmoid_forward hardshrink softshrink threshold rrelu erf",
+        OpKind.ACTIVATION: "relu relu6 hardswish hardsigmoid hardtanh leaky_relu prelu "
+        "_prelu_kernel hardshrink softshrink threshold rrelu",
+        OpKind.TRANSCENDENTAL: "gelu silu sigmoid tanh elu selu celu mish softplus glu "
+        "log_sigmoid log_sigmoid_forward erf",
         OpKind.POOL: "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices "
         "max_pool3d_with_indices avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
         "adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "

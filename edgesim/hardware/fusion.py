@@ -52,9 +52,10 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
     An operator whose kind is in ``fused`` joins the kernel that makes the last of its inputs, if
     their kinds go together:
 
-    - a normalisation or activation only to a convolution: batch normalisation folds into its
-      weights and ReLU into its loop, while layer normalisation needs whole rows first, and GELU
-      costs more than a comparison;
+    - a batch normalisation or an activation only to a convolution: the one folds into its weights,
+      the other into its loop;
+    - a transcendental function only to products;
+    - a layer normalisation, which needs whole rows first, only to a kernel without products;
     - a product of activations only to a softmax: fused attention, which never writes the matrix.
     """
     owner: dict[str, int] = {}
@@ -75,8 +76,12 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
 
 
 def _fits(graph: Graph, kind: OpKind, members: Sequence[str]) -> bool:
-    if kind in (OpKind.NORM, OpKind.ACTIVATION):
+    if kind in (OpKind.BATCHNORM, OpKind.ACTIVATION):
         return graph[members[0]].kind in _CONVOLUTIONS
+    if kind is OpKind.TRANSCENDENTAL:
+        return any(graph[name].macs for name in members)
+    if kind is OpKind.NORM:
+        return not any(graph[name].macs for name in members)
     if kind is OpKind.ATTENTION:
         return graph[members[-1]].kind is OpKind.SOFTMAX
     return True

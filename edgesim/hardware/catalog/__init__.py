@@ -6,7 +6,7 @@ from edgesim.hardware.catalog.reader import (
     entry,
     names,
     published,
-    runtime_factor,
+    runtime_factors,
     written,
 )
 
@@ -18,7 +18,7 @@ __all__ = [
     "kind_names",
     "names",
     "published",
-    "runtime_factor",
+    "runtime_factors",
     "spec_of",
     "written",
 ]

@@ -50,6 +50,9 @@ def _fitted() -> Mapping[str, Any]:
     return found
 
 
+_USUAL = "estimate: what is usual, published rows tell next to nothing; edgesim.calibrate.fit"
+
+
 def _told(rows: int, family_rows: int, found: Mapping[str, Any]) -> str:
     """Return the source of a fitted figure."""
     if rows:
@@ -76,6 +79,8 @@ def entry(name: str) -> Mapping[str, Any]:
     source["memory.bandwidth"] += f"; times {share}, fitted"
     for precision, count in found["rows"].items():
         source[f"efficiency.{precision}"] = _told(count, found["family_rows"][precision], found)
+        for kind in found["usual"][precision]:
+            source[f"efficiency.{precision}.{kind}"] = _USUAL
     rows, family_rows = sum(found["rows"].values()), sum(found["family_rows"].values())
     source["launch_overhead"] = _told(rows, family_rows, found)
     source["half_saturation"] = _told(rows, family_rows, found)
@@ -89,16 +94,21 @@ def entry(name: str) -> Mapping[str, Any]:
     }
 
 
-def runtime_factor(name: str, runtime: str) -> float:
-    """Return what a runtime takes over the time of the runtime that an entry's figures are of.
+def runtime_factors(name: str, runtime: str, precision: str) -> Mapping[str, float]:
+    """Return what a runtime takes over the times of the runtime that an entry's figures are of.
 
-    Fitted by `edgesim.calibrate.fit`; 1 for the entry's own runtime and where nothing is known.
+    Fitted by `edgesim.calibrate.fit`: ``time`` of the whole, and besides of each kind of product
+    and of ``moves``, operators without products. Nothing for the entry's own runtime, and where
+    nothing is known.
 
     Raises:
         InputError: no device has this name; the message names the nearest.
     """
     written(name)
-    return float(_fitted().get(name, {}).get("runtimes", {}).get(runtime, 1.0))
+    found: Mapping[str, float] = (
+        _fitted().get(name, {}).get("runtimes", {}).get(runtime, {}).get(precision, {})
+    )
+    return found
 
 
 @cache

@@ -140,3 +140,9 @@ def test_any_vit_is_the_same_on_both_roads(batch: int, side: int, **options: int
     assert macs_by_kind(traced) == macs_by_kind(built)
     assert traced.output_elements == built.output_elements == options["classes"]
     assert traced.cut_elements[0] == built.cut_elements[0]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenetv2_100"])
+def test_convolutional_models_have_the_same_operators_of_every_kind(name: str) -> None:
+    traced = trace(on_meta(name), torch.empty(2, 3, 224, 224, device="meta"))
+    assert Counter(op.kind for op in traced) == Counter(op.kind for op in zoo.build(name))

@@ -7,7 +7,7 @@ import pytest
 from edgesim.graph import Graph, Op, OpKind, zoo
 from edgesim.hardware.fusion import Kernel, Work, kernels
 
-FOLDED = frozenset({OpKind.NORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE})
+FOLDED = frozenset({OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE})
 ATTENTION = frozenset({OpKind.SOFTMAX, OpKind.ATTENTION})
 
 
@@ -24,7 +24,7 @@ def residual() -> Graph:
         [
             op("stem", OpKind.CONV, 30, 100, params=9, macs=900),
             op("conv", OpKind.CONV, 100, 100, params=7, macs=700),
-            op("bn", OpKind.NORM, 100, 100, params=4),
+            op("bn", OpKind.BATCHNORM, 100, 100, params=4),
             op("act", OpKind.ACTIVATION, 100, 100),
             op("add", OpKind.ELEMENTWISE, 200, 100),
         ],
@@ -36,7 +36,7 @@ def residual() -> Graph:
 def test_nothing_is_fused_unless_asked() -> None:
     found = kernels(residual(), frozenset())
     assert [kernel.kind for kernel in found] == [
-        OpKind.CONV, OpKind.CONV, OpKind.NORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE,
+        OpKind.CONV, OpKind.CONV, OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE,
     ]  # fmt: skip
     assert [kernel.activation_elements for kernel in found] == [130, 200, 200, 200, 300]
 
@@ -83,15 +83,35 @@ def test_a_sum_joins_the_input_that_is_computed_last() -> None:
     assert second.activation_elements == 10 + 10 + 10
 
 
-@pytest.mark.parametrize("kind", [OpKind.NORM, OpKind.ACTIVATION])
-def test_layer_norm_and_gelu_do_not_join_a_product(kind: OpKind) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        # What folds into a convolution does not fold into a product of matrices.
+        (OpKind.CONV, OpKind.BATCHNORM, 1),
+        (OpKind.CONV, OpKind.ACTIVATION, 1),
+        (OpKind.LINEAR, OpKind.BATCHNORM, 2),
+        (OpKind.LINEAR, OpKind.ACTIVATION, 2),
+        # GELU is the end of any product, and of nothing else.
+        (OpKind.LINEAR, OpKind.TRANSCENDENTAL, 1),
+        (OpKind.CONV, OpKind.TRANSCENDENTAL, 1),
+        (OpKind.ELEMENTWISE, OpKind.TRANSCENDENTAL, 2),
+        # A layer normalisation follows the sum that makes its rows, and waits for a product's.
+        (OpKind.ELEMENTWISE, OpKind.NORM, 1),
+        (OpKind.LINEAR, OpKind.NORM, 2),
+        (OpKind.CONV, OpKind.ELEMENTWISE, 1),
+        (OpKind.LINEAR, OpKind.ELEMENTWISE, 1),
+    ],
+)
+def test_what_goes_together(first: OpKind, second: OpKind, count: int) -> None:
+    macs = 200 if first in (OpKind.LINEAR, OpKind.CONV) else 0
     graph = Graph(
-        "mlp",
-        [op("fc", OpKind.LINEAR, 10, 20, macs=200), op("next", kind, 20, 20)],
-        [("fc", "next")],
+        "two",
+        [op("one", first, 10, 20, macs=macs), op("two", second, 20, 20)],
+        [("one", "two")],
         (10,),
     )
-    assert len(kernels(graph, FOLDED)) == 2
+    assert len(kernels(graph, frozenset({second}))) == count
+    assert len(kernels(graph, frozenset(OpKind) - {second})) == 2
 
 
 def test_fused_attention_never_writes_the_attention_matrix() -> None:
