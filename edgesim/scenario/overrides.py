@@ -30,6 +30,10 @@ def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[
         if not equals or not all(names):
             wrong.append(f"{title}: expected KEY.PATH=VALUE, as in traffic.rate=2/s")
             continue
+        if any("\ud800" <= letter <= "\udfff" for letter in keys):
+            # What an argument that is no UTF-8 comes as.
+            wrong.append(f"{title}: expected a key in UTF-8")
+            continue
         try:
             value = parse(value_text).data if value_text.strip() else None
             done[_put(data, names, value)] = title
