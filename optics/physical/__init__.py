@@ -1,0 +1,14 @@
+"""The physical road: light through every part of a 4f system, with the limits of each."""
+
+from optics.physical.conv import Exposed, physical_conv2d, physical_convolution
+from optics.physical.geometry import Geometry
+from optics.physical.sampling import Pupils, Sampling
+
+__all__ = [
+    "Exposed",
+    "Geometry",
+    "Pupils",
+    "Sampling",
+    "physical_conv2d",
+    "physical_convolution",
+]

@@ -1,0 +1,294 @@
+"""Convolution on the physical road: every part of the system with its limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from optics.detection import FieldItself, Scheme, check_images
+from optics.errors import InputError
+from optics.ideal import MAX_BYTES, check_tensors
+from optics.physical.exposures import Bench, every, seeded
+from optics.physical.filter import complex_type
+from optics.physical.geometry import Geometry
+from optics.physical.light import Optics
+from optics.physical.pattern import Pattern
+from optics.physical.portions import Portions
+from optics.physical.sampling import Sampling
+from optics.physical.tables import Tables, gathered, image_tiles, kernel_tiles
+from optics.randomness import required_generator
+from optics.system import FourF
+from optics.tiling.layout import Layout
+from optics.tiling.shape import ConvShape, Padding
+
+POINTS = Sampling.points()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposed:
+    """A convolution by light, and what it took.
+
+    Attributes:
+        output: (batch, out_channels, rows, columns), in the units of images times weights.
+        exposures: of the camera that were computed; those of the layout.
+        filters: patterns that the filter modulator showed.
+        saturated: readings of the camera at its limit, which tell less light than there was.
+        sampling: the fidelity that was computed.
+    """
+
+    output: Tensor
+    exposures: int
+    filters: int
+    saturated: int
+    sampling: Sampling
+
+
+def physical_conv2d(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    system: FourF,
+    layout: Layout,
+    scheme: Scheme,
+    sampling: Sampling = POINTS,
+    encoder: Mapping[str, Any] | None = None,
+    input_peak: float | None = None,
+    compensate: bool = True,
+    noise: bool = True,
+    generator: torch.Generator | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Tensor:
+    """Return the convolution that a 4f system estimates, :attr:`Exposed.output`.
+
+    The twin of :func:`optics.ideal.ideal_conv2d`; see :func:`physical_convolution`.
+    """
+    return physical_convolution(
+        images,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        system=system,
+        layout=layout,
+        scheme=scheme,
+        sampling=sampling,
+        encoder=encoder,
+        input_peak=input_peak,
+        compensate=compensate,
+        noise=noise,
+        generator=generator,
+        max_bytes=max_bytes,
+    ).output
+
+
+def physical_convolution(
+    images: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    system: FourF,
+    layout: Layout,
+    scheme: Scheme,
+    sampling: Sampling = POINTS,
+    encoder: Mapping[str, Any] | None = None,
+    input_peak: float | None = None,
+    compensate: bool = True,
+    noise: bool = True,
+    generator: torch.Generator | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Exposed:
+    """Return the convolution that a 4f system estimates, exposure by exposure.
+
+    Every frame of the layout, in every pass of the sign scheme: images on the input modulator,
+    lens 1, the filter with the kernels' spectrum where it stands, lens 2, and the camera, whose
+    pixels gather intensity and read electrons. The scheme makes signed numbers of them; channels
+    that light did not sum are summed then. What each part does is told with its dataclass; how
+    finely it is computed, by ``sampling``. In the limit of ideal parts it is
+    :func:`optics.ideal.ideal_conv2d`.
+
+    What is left out: light from input pixels outside of the layout's plane, and from filter pixels
+    outside of one period of the spectrum, is taken to be stopped. An output is read from the camera
+    pixel on whose centre it lies, or linearly from those around it. A DMD at the input shows images
+    in two levels. ``InField`` has its extra channel as the uniform light that it sends.
+
+    Differentiable with respect to images, weight and bias, once, noise included: levels pass the
+    gradient straight through (see :mod:`optics.modulation`), counts as told in
+    :func:`optics.detection.detect`. All is computed again in the backward pass, so that it holds
+    no planes meanwhile.
+
+    Args:
+        images: (batch, in_channels, rows, columns), float32 or float64.
+        weight: (out_channels, in_channels / groups, rows, columns), of the same type and device.
+        bias: (out_channels), added electronically.
+        stride: between kept outputs; the camera sees the others too.
+        padding: zeros around an image, as in ``torch.nn.Conv2d``.
+        dilation: distance between kernel elements.
+        groups: that share no channels.
+        system: the parts.
+        layout: of this convolution, with the scheme's passes.
+        scheme: how signs are told; :class:`optics.detection.FieldItself` has no camera.
+        sampling: fidelity; points by default.
+        encoder: arguments of :func:`optics.encoding.encode` for a filter that is not ``ideal``.
+        input_peak: value of the images that drives the input fully; ``None`` is their largest.
+        compensate: whether the filter's patterns undo the envelopes of square pixels.
+        noise: whether the camera draws shot, dark and read noise.
+        generator: for all that is random; must be given where something is.
+        max_bytes: working memory beside arguments and result, at least some planes.
+
+    Raises:
+        InputError: tensors or figures that make no convolution, a layout of another one, signs
+            that the scheme or the input would lose, values above ``input_peak``, or ``max_bytes``
+            below one frame.
+        SamplingError: grids that cannot hold the system; the message names what does.
+    """
+    shape = ConvShape.of(
+        images.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    check_tensors(images, weight, bias)
+    _check_layout(layout, shape, scheme)
+    check_images(images, scheme, system.input)
+    if system.input.kind == "lcos-phase":
+        raise InputError(
+            f"{system.input.name}: a modulator of phases shows no images; take one of amplitudes "
+            "(lcos-amplitude, dmd or ideal) at the input"
+        )
+    random = (noise and not isinstance(scheme, FieldItself)) or (
+        system.input.flicker_rad > 0 or system.filter.flicker_rad > 0
+    )
+    if random:
+        generator = required_generator(
+            generator, images.device, f"{system.name}: noise and flicker are drawn at random"
+        )
+    geometry = Geometry.of(system, layout.plane, sampling)
+    bench = Bench(
+        geometry=geometry,
+        optics=Optics.of(geometry, complex_type(images.dtype), images.device),
+        tables=Tables.of(layout),
+        scheme=scheme,
+        input_peak=_peak(images, input_peak),
+        noise=noise,
+        compensate=compensate,
+        encoder=dict(encoder or {}),
+    )
+    output, saturated = _streamed(
+        bench, layout, images, weight, generator if random else None, max_bytes
+    )
+    if bias is not None:
+        output = output + bias[:, None, None]
+    rounds = layout.rounds
+    return Exposed(
+        output=output,
+        exposures=rounds[0] * rounds[1] * rounds[2] * rounds[3] * len(scheme.passes),
+        filters=rounds[0] * rounds[1] * rounds[3] * len(bench.kernel_parts),
+        saturated=saturated,
+        sampling=sampling,
+    )
+
+
+def _streamed(
+    bench: Bench,
+    layout: Layout,
+    images: Tensor,
+    weight: Tensor,
+    generator: torch.Generator | None,
+    max_bytes: int,
+) -> tuple[Tensor, int]:
+    group_rounds, channel_rounds, image_rounds, kernel_rounds = layout.rounds
+    tiles, kernels = image_tiles(layout, images), kernel_tiles(layout, weight)
+    pairs = tiles.flatten(0, 1), kernels.flatten(0, 1)
+    group_of = torch.arange(group_rounds, device=images.device).repeat_interleave(channel_rounds)
+    trains = torch.is_grad_enabled() and (images.requires_grad or weight.requires_grad)
+    portions = Portions.of(
+        bench, len(group_of), kernel_rounds, image_rounds, images.element_size(), max_bytes, trains
+    )
+    flickers = bench.geometry.system.filter.flicker_rad > 0
+    saturated = 0
+
+    def of_kernels(chosen: slice, at: slice) -> Tensor:
+        """Return the share of some pairs and kernels, for all images."""
+        nonlocal saturated
+        pattern = bench.patterns(pairs[1][chosen, at])
+        filters = None if flickers else bench.filters(pattern, None)
+        made = []
+        for which in every(image_rounds, portions.images):
+            source = seeded(generator, images.device)
+            state = None if source is None else source.initial_seed()
+
+            def of_images(
+                shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None
+            ) -> tuple[Tensor, Tensor]:
+                own = None if state is None else torch.Generator(images.device).manual_seed(state)
+                return bench.expose(shown, pattern, filters, own)
+
+            share, full = _again(
+                trains and portions.again,
+                of_images,
+                pairs[0][chosen, which],
+                filters,
+                pattern,
+                state,
+            )
+            saturated += int(full)
+            made.append(share)
+        return torch.cat(made, 2) if len(made) > 1 else made[0]
+
+    columns = []
+    for at in every(kernel_rounds, portions.kernels):
+        total: Tensor | None = None
+        for chosen in every(len(group_of), portions.pairs):
+            share = of_kernels(chosen, at)
+            if total is None:
+                total = share.new_zeros(group_rounds, *share.shape[1:])
+            total = total.index_add(0, group_of[chosen], share)
+        assert total is not None
+        columns.append(total)
+    outputs = torch.cat(columns, 1) if len(columns) > 1 else columns[0]
+    return gathered(layout, outputs), saturated
+
+
+def _again(again: bool, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function; with ``again``, keep nothing of it and call it once more going backward."""
+    if not again:
+        return function(*arguments)
+    return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
+
+
+def _peak(images: Tensor, input_peak: float | None) -> float:
+    largest = float(images.detach().abs().amax()) if images.numel() else 0.0
+    if input_peak is None:
+        return largest if largest > 0 else 1.0
+    if not (math.isfinite(input_peak) and input_peak > 0):
+        raise InputError(f"input_peak must be finite and above 0; {input_peak!r} came")
+    if largest > input_peak * (1 + 1e-6):
+        raise InputError(
+            f"images reach {largest:g} but the input modulator is fully driven at "
+            f"input_peak={input_peak:g}; calibrate on brighter data, or scale the images"
+        )
+    return input_peak
+
+
+def _check_layout(layout: Layout, shape: ConvShape, scheme: Scheme) -> None:
+    if layout.shape != shape:
+        raise InputError(f"the layout is of another convolution: {layout.shape}; {shape} came")
+    if layout.passes != len(scheme.passes):
+        raise InputError(
+            f"the layout has {layout.passes} passes, but {scheme.name} takes "
+            f"{len(scheme.passes)}; plan it with passes={len(scheme.passes)}"
+        )

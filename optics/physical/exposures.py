@@ -1,0 +1,229 @@
+"""All exposures of some frames: from tiles of images and filters to numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optics.detection import FieldItself, Scheme, detect, part
+from optics.errors import InputError
+from optics.physical.filter import displayed, filter_light
+from optics.physical.geometry import Geometry
+from optics.physical.light import Optics
+from optics.physical.pattern import Pattern
+from optics.physical.pixels import PixelAxis
+from optics.physical.tables import Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A system set up for a layout: all that is the same in every exposure.
+
+    Attributes:
+        geometry: grids.
+        optics: what light meets.
+        tables: where tiles lie.
+        scheme: of signs.
+        input_peak: value of images that drives the input modulator fully.
+        noise: whether anything random is drawn by the camera.
+        compensate: whether filters undo what square pixels do.
+        encoder: arguments of :func:`optics.encoding.encode`.
+    """
+
+    geometry: Geometry
+    optics: Optics
+    tables: Tables
+    scheme: Scheme
+    input_peak: float
+    noise: bool
+    compensate: bool
+    encoder: dict[str, Any]
+
+    @property
+    def input_parts(self) -> list[str]:
+        """Parts of images that some pass shows."""
+        return list(dict.fromkeys(shown.inputs for shown in self.scheme.passes))
+
+    @property
+    def kernel_parts(self) -> list[str]:
+        """Parts of kernels that some pass shows."""
+        return list(dict.fromkeys(shown.kernels for shown in self.scheme.passes))
+
+    def patterns(self, kernels: Tensor) -> Pattern:
+        """Return the filters (pairs, parts, rounds) of kernels (pairs, rounds, slots, elements)."""
+        parts = torch.stack([part(kernels, name) for name in self.kernel_parts], 1)  # type: ignore[arg-type]
+        planes = _placed(parts, self.tables.kernels, self.geometry.plane)
+        return Pattern.of(planes, self.geometry, compensate=self.compensate, encoder=self.encoder)
+
+    def filters(self, pattern: Pattern, generator: torch.Generator | None) -> Tensor:
+        """Return what filters do to light, (..., side, side)."""
+        system, samples = self.geometry.system, self.geometry.sampling.filter
+        return filter_light(pattern.shown(system.filter, samples, generator), self.geometry)
+
+    def inputs(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return light before the filter, (..., side, side), of tiles (..., slots, pixels)."""
+        modulator, samples = self.geometry.system.input, self.geometry.sampling.input
+        drive = _placed(images, self.tables.images, self.geometry.plane) / self.input_peak
+        return self.optics.spectrum(displayed(drive, modulator, samples, generator))
+
+    def expose(
+        self,
+        images: Tensor,
+        pattern: Pattern,
+        filters: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what every pair of filter and images adds to the outputs, and saturated readings.
+
+        Args:
+            images: tiles (pairs, rounds of images, slots, pixels).
+            pattern: (pairs, parts, rounds of kernels).
+            filters: what they do to light, (pairs, parts, rounds of kernels, side, side); ``None``
+                makes them anew for each exposure, as flicker wants it.
+            generator: for flicker and the camera.
+
+        Returns:
+            (pairs, rounds of kernels, rounds of images, slots, output pixels), in the units of the
+            images times those of the kernels; and a count.
+        """
+        scheme, passes = self.scheme, self.scheme.passes
+        system = self.geometry.system
+        parts = [self.input_parts.index(shown.inputs) for shown in passes]
+        kinds = [self.kernel_parts.index(shown.kernels) for shown in passes]
+        rounds = pattern.scale.shape[2], images.shape[1]
+        shown = torch.stack([part(images, name) for name in self.input_parts], 1)  # type: ignore[arg-type]
+        if system.input.flicker_rad > 0:
+            each = shown[:, parts].unsqueeze(2).expand(-1, -1, rounds[0], -1, -1, -1)
+            light = self.inputs(each, generator)
+            parts = list(range(len(passes)))
+        else:
+            light = self.inputs(shown, generator).unsqueeze(2)
+        if filters is None:
+            filters = self.filters(pattern.repeated(kinds, rounds[1]), generator)
+            filter_of = list(range(len(passes)))
+        else:
+            filters, filter_of = filters.unsqueeze(3), kinds
+
+        rows, columns = self.camera_axes(pattern.carrier)
+        readings, saturated = [], torch.zeros((), dtype=torch.int64, device=images.device)
+        before: tuple[int, int] | None = None
+        field = images
+        for number, one in enumerate(passes):
+            if before != (parts[number], filter_of[number]):
+                before = parts[number], filter_of[number]
+                meets = light[:, before[0]] * filters[:, before[1]]
+                field = self.optics.image(meets, rows.samples, columns.samples)
+                del meets
+            scale = pattern.scale[:, kinds[number], :, None, None, None]
+            reading, full = self.read(field, rows, columns, scale, one.reference, generator)
+            # Each filter sends its own share of light on; the electronics knows which.
+            mean = pattern.scale.abs().square().mean(1)[:, :, None, None, None]
+            power = mean / scale.abs().square()
+            readings.append(
+                reading * power.sqrt() if isinstance(scheme, FieldItself) else reading * power
+            )
+            saturated = saturated + full
+        fields = scheme.combine(torch.stack(readings))
+        unit = pattern.scale.abs().square().mean(1).sqrt()[:, :, None, None, None]
+        gain = self.input_peak / (math.sqrt(self.electrons) * system.input.fill_factor)
+        values = (fields * (gain / unit)).flatten(-2)
+        outputs = self.tables.outputs.to(values.device)
+        made = values.index_select(-1, outputs.flatten())
+        made = made.view(*values.shape[:-1], *outputs.shape)
+        return made * self.tables.inside.to(made.device), saturated
+
+    def read(
+        self,
+        field: Tensor,
+        rows: PixelAxis,
+        columns: PixelAxis,
+        scale: Tensor,
+        reference: complex,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return readings in electrons of a field at the camera, and how many are saturated."""
+        camera = self.geometry.system.camera
+        none = torch.zeros((), dtype=torch.int64, device=field.device)
+        root = math.sqrt(self.electrons)
+        alone = isinstance(self.scheme, FieldItself)
+        if reference or alone:
+            # The reference has the phase of the light that a kernel of 1 would send.
+            phase = self.optics.phase(rows.samples, columns.samples).to(field.device, field.dtype)
+            field = field * phase * (scale.conj() / scale.abs())
+        if alone:
+            area = float(rows.cover[0].sum() * columns.cover[0].sum())
+            mean = columns.gathered(rows.gathered(field, -2), -1) * (root / area)
+            return columns.read(rows.read(mean, -2), -1), none
+        if reference:
+            self._check_reference(field, reference)
+            field = field + reference / root
+        intensity = field.real.square() + field.imag.square() if field.is_complex() else field**2
+        gathered = columns.gathered(rows.gathered(intensity, -2), -1)
+        photons = gathered * (self.photons / self.geometry.sampling.input**2)
+        if camera.saturation_e < math.inf:
+            charge = photons.detach() * camera.quantum_efficiency + camera.dark_e
+            none = (charge > camera.saturation_e).sum()
+        electrons = detect(photons, camera, generator=generator, noise=self.noise)
+        return columns.read(rows.read(electrons, -2), -1), none
+
+    def camera_axes(self, carrier: tuple[float, float]) -> tuple[PixelAxis, PixelAxis]:
+        """Return the camera's axes, moved to where the carrier sends the light."""
+        rows, columns = (
+            PixelAxis.of(self.geometry, axis, outputs, -nu * self.geometry.cells)
+            for axis, (outputs, nu) in enumerate(
+                zip((self.tables.rows, self.tables.columns), carrier, strict=True)
+            )
+        )
+        return rows, columns
+
+    @property
+    def photons(self) -> float:
+        """Photons of one exposure in the image of a pixel that is on, behind a clear filter."""
+        system = self.geometry.system
+        rows, columns = system.input.pixels
+        per_pixel = system.laser.photons_per_s * system.camera.exposure_s / (rows * columns)
+        return per_pixel * system.efficiency
+
+    @property
+    def electrons(self) -> float:
+        """Electrons of that in one camera pixel."""
+        area = self.geometry.camera_pixels**2
+        return self.photons * self.geometry.system.camera.quantum_efficiency / area
+
+    def _check_reference(self, field: Tensor, reference: complex) -> None:
+        if len({one.reference for one in self.scheme.passes}) > 1 or field.numel() == 0:
+            return
+        least = float(field.detach().real.amin()) * math.sqrt(self.electrons)
+        if least < -abs(reference):
+            raise InputError(
+                f"{self.scheme.name}: a single frame needs a reference of at least "
+                f"{least**2:.6g} electrons for a field that falls to {least:.6g}; "
+                f"{abs(reference) ** 2:.6g} came, which would lose signs: take more, or two or "
+                "more frames of a reference beam"
+            )
+
+
+def _placed(tiles: Tensor, index: Tensor, plane: tuple[int, int]) -> Tensor:
+    """Return planes (..., rows, columns) with tiles (..., slots, pixels) in their places."""
+    flat = tiles.flatten(-2)
+    planes = flat.new_zeros(*flat.shape[:-1], plane[0] * plane[1])
+    at = index.to(flat.device).flatten()
+    return planes.index_copy(-1, at, flat).view(*flat.shape[:-1], *plane)
+
+
+def every(count: int, size: int) -> list[slice]:
+    """Return slices of at most ``size`` over ``count``."""
+    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
+
+
+def seeded(generator: torch.Generator | None, device: torch.device) -> torch.Generator | None:
+    """Return a generator of its own that starts where ``generator`` stands, which moves on."""
+    if generator is None:
+        return None
+    seed = int(torch.randint(np.iinfo(np.int64).max, (), generator=generator, device=device))
+    return torch.Generator(device).manual_seed(seed)

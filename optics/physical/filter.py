@@ -1,0 +1,188 @@
+"""The filter as light meets it: from kernels to a transmission on the grid of the Fourier plane."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from optics.grid import COMPLEX, REAL
+from optics.modulation import transmission
+from optics.modulator import Modulator
+from optics.physical.align import aligned
+from optics.physical.geometry import Geometry
+from optics.physical.pupil import pupil_mask
+
+
+def response_target(kernels: Tensor, geometry: Geometry, *, compensate: bool = True) -> Tensor:
+    """Return the transmission that each filter pixel should have, up to one factor for all.
+
+    The spectrum of the impulse response at the centres of the filter's pixels, over one period of
+    the input's spectrum; a field stop keeps the rest dark. With ``compensate`` it is made stronger
+    where square pixels weaken it: towards the spectrum's edge by those of the input, and in the
+    impulse response far from the axis by those of the filter, sinc each (only where the sampling
+    knows squares).
+
+    Args:
+        kernels: impulse responses (..., rows, columns) on the plane, pixel ``n // 2`` no shift.
+        geometry: grids.
+        compensate: whether to undo what the shape of pixels does.
+
+    Returns:
+        Complex (..., rows, columns), of the filter's pixels within that period.
+    """
+    cells, system = geometry.cells, geometry.system
+    for axis in (-2, -1):
+        count = kernels.shape[axis]
+        if compensate and geometry.sampling.filter > 1:
+            share = math.sqrt(system.filter.fill_factor) / cells
+            envelope = _sinc(count, share, kernels)
+            kernels = kernels / (envelope[:, None] if axis == -2 else envelope)
+    spectrum = _centred_spectrum(kernels, cells)
+    if compensate and geometry.sampling.input > 1:
+        envelope = _sinc(cells, math.sqrt(system.input.fill_factor) / cells, kernels)
+        spectrum = spectrum / (envelope[:, None] * envelope)
+    rows, columns = (min(cells, pixels) for pixels in system.filter.pixels)
+    return _fitted(_fitted(spectrum, rows, -2), columns, -1)
+
+
+def filter_light(shown: Tensor, geometry: Geometry, *, pupils: bool = True) -> Tensor:
+    """Return what the filter does to light, (..., side, side), in the transform's own order.
+
+    Args:
+        shown: transmission of the filter's pixels, (..., rows · samples, columns · samples); of
+            fewer pixels than the modulator has where the rest is behind a field stop.
+        geometry: grids.
+        pupils: fold those of the lenses in, where the sampling says so.
+    """
+    sampling, side = geometry.sampling, geometry.side
+    alignment = geometry.system.alignment
+    still = alignment.shift_m == (0.0, 0.0) and alignment.rotation_rad == 0
+    if not still or alignment.magnification != 1:
+        light = aligned(shown, geometry)
+    else:
+        light = shown
+        for axis in (-2, -1):
+            count = shown.shape[axis] // sampling.filter
+            centre = (count // 2) * sampling.filter + sampling.filter // 2
+            light = _ordered(light, side, centre, axis)
+    if sampling.filter > 1:
+        # Pixels are squares, not points: their impulse response fades as a sinc of one sample.
+        envelope = _sinc_ordered(side, light)
+        response = torch.fft.ifft2(light) * (envelope[:, None] * envelope)
+        light = torch.fft.fft2(response)
+    light = light if light.is_complex() else light.to(complex_type(light.dtype))
+    mask = static_mask(geometry, light.dtype, light.device, pupils)
+    made: Tensor = light if mask is None else light * mask
+    return made
+
+
+def static_mask(
+    geometry: Geometry, dtype: torch.dtype, device: torch.device, pupils: bool
+) -> Tensor | None:
+    """Return what stands in the filter's plane whatever the filter shows, or ``None``.
+
+    The spectrum's envelope by square input pixels, and pupils that are folded into this plane.
+    """
+    mask: Tensor | None = None
+    sampling, system = geometry.sampling, geometry.system
+    if sampling.input > 1:
+        envelope = torch.sinc(frequency_index(geometry, device) / geometry.side)
+        mask = (envelope[:, None] * envelope).to(torch.complex128)
+    if pupils and sampling.pupils == "filter":
+        places_m = frequency_index(geometry, device) * geometry.filter_step_m
+        for lens in (system.lens_1, system.lens_2):
+            made = pupil_mask(lens, places_m, places_m)
+            if made is not None:
+                mask = made if mask is None else mask * made
+    return None if mask is None else mask.to(dtype)
+
+
+def frequency_index(geometry: Geometry, device: torch.device) -> Tensor:
+    """Return places in the filter's plane in samples from the axis, (side,), float64."""
+    side = geometry.side
+    index: Tensor = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=device)
+    return index + geometry.filter_offset
+
+
+def displayed(
+    drive: Tensor, modulator: Modulator, samples: int, generator: torch.Generator | None
+) -> Tensor:
+    """Return the transmission of a modulator; without its checks where it has no limits."""
+    plain = (
+        modulator.kind == "ideal"
+        and modulator.bits is None
+        and modulator.fill_factor == 1
+        and modulator.crosstalk_px == 0
+        and modulator.flicker_rad == 0
+    )
+    if not plain:
+        if modulator.kind == "ideal":
+            drive = drive.to(complex_type(drive.dtype))
+        return transmission(drive, modulator, samples=samples, generator=generator)
+    if samples == 1:
+        return drive
+    return drive.repeat_interleave(samples, -2).repeat_interleave(samples, -1)
+
+
+def _centred_spectrum(kernels: Tensor, cells: int) -> Tensor:
+    """Return Σ h exp(-2πi k·m / cells) with k from the axis, (..., cells, cells)."""
+    real = kernels
+    spectrum = torch.fft.fft(real, n=cells, dim=-1)
+    spectrum = torch.fft.fft(spectrum, n=cells, dim=-2)
+    # The kernels' pixel n // 2 is no shift; it stood at n // 2, which is a phase.
+    for axis in (-2, -1):
+        middle = kernels.shape[axis] // 2
+        index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=kernels.device)
+        turn = 2 * math.pi / cells * torch.remainder(index * middle, cells)
+        wave = torch.polar(torch.ones_like(turn), turn).to(spectrum.dtype)
+        spectrum = spectrum * (wave[:, None] if axis == -2 else wave)
+    made: Tensor = torch.fft.fftshift(spectrum, dim=(-2, -1))
+    return made
+
+
+def _fitted(data: Tensor, count: int, axis: int) -> Tensor:
+    """Return data cut or filled with zeros to ``count``, centre on centre."""
+    have = data.shape[axis]
+    if have > count:
+        return data.narrow(axis, have // 2 - count // 2, count)
+    if have < count:
+        before = count // 2 - have // 2
+        pads = [0, 0, 0, 0]
+        pads[0 if axis == -1 else 2] = before
+        pads[1 if axis == -1 else 3] = count - have - before
+        return torch.nn.functional.pad(data, pads)
+    return data
+
+
+def _ordered(data: Tensor, side: int, centre: int, axis: int) -> Tensor:
+    """Return data on ``side`` samples, sample ``centre`` first, what lies before it last.
+
+    Of an even number of pixels one side is half a pixel longer; input pixels as points repeat
+    their spectrum, so that what passes the grid's end meets the same light at its other end.
+    """
+    have = data.shape[axis]
+    parts = [data.narrow(axis, centre, have - centre)]
+    if have < side:
+        shape = list(data.shape)
+        shape[axis] = side - have
+        parts.append(data.new_zeros(shape))
+    parts.append(data.narrow(axis, 0, centre))
+    return torch.cat(parts, axis)
+
+
+def _sinc(count: int, share: float, like: Tensor) -> Tensor:
+    """Return sinc(share × place), place counted from count // 2, of the real type of ``like``."""
+    places = torch.arange(count, dtype=torch.float64, device=like.device) - count // 2
+    return torch.sinc(places * share).to(REAL.get(like.dtype, like.dtype))
+
+
+def _sinc_ordered(side: int, like: Tensor) -> Tensor:
+    places = torch.fft.fftfreq(side, dtype=torch.float64, device=like.device)
+    return torch.sinc(places).to(REAL.get(like.dtype, like.dtype))
+
+
+def complex_type(dtype: torch.dtype) -> torch.dtype:
+    """Return the complex type of a real or complex one."""
+    return COMPLEX.get(dtype, dtype)

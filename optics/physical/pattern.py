@@ -1,0 +1,97 @@
+"""What the filter is asked to show for kernels, and what light will make of it per unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optics.encoding import Encoding, encode
+from optics.errors import InputError
+from optics.modulator import Modulator
+from optics.physical.filter import displayed, response_target
+from optics.physical.geometry import Geometry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """Filters, each with the factor between its light and the kernels' spectrum.
+
+    Attributes:
+        drive: (..., rows, columns) of the filter's pixels.
+        scale: light over spectrum, complex (...), without gradient.
+        carrier: cycles per pixel (down, right) that send the result off the axis.
+        encoding: how the drive was found; ``None`` where the part takes the spectrum itself.
+    """
+
+    drive: Tensor
+    scale: Tensor
+    carrier: tuple[float, float]
+    encoding: Encoding | None
+
+    @classmethod
+    def of(
+        cls, kernels: Tensor, geometry: Geometry, *, compensate: bool, encoder: dict[str, Any]
+    ) -> Pattern:
+        """Return the filters of impulse responses (..., rows, columns) on the plane.
+
+        Args:
+            kernels: on the plane, pixel ``n // 2`` no shift.
+            geometry: grids.
+            compensate: as in :func:`~optics.physical.filter.response_target`.
+            encoder: arguments of :func:`optics.encoding.encode` but for target, modulator and
+                window.
+        """
+        modulator = geometry.system.filter
+        target = response_target(kernels, geometry, compensate=compensate)
+        if modulator.kind == "ideal":
+            if encoder:
+                raise InputError(
+                    f"{modulator.name}: an ideal modulator shows the spectrum itself and takes no "
+                    f"encoder; {', '.join(encoder)} came"
+                )
+            peak = target.detach().abs().amax((-2, -1))
+            peak = torch.where(peak > 0, peak, torch.ones_like(peak))
+            scale = (modulator.fill_factor / peak).to(target.dtype)
+            return cls(target / peak[..., None, None], scale, (0.0, 0.0), None)
+        shape = target.shape[-2], target.shape[-1]
+        window = (
+            min(2 * geometry.plane[0] - 1, shape[0]),
+            min(2 * geometry.plane[1] - 1, shape[1]),
+        )
+        whole = window == shape
+        made = encode(target, modulator, window=None if whole else window, **encoder)
+        return cls(made.drive, made.scale, made.carrier, made)
+
+    def shown(
+        self, modulator: Modulator, samples: int, generator: torch.Generator | None
+    ) -> Tensor:
+        """Return the transmission (..., rows · samples, columns · samples)."""
+        if self.encoding is not None:
+            return self.encoding.transmission(samples=samples, generator=generator)
+        return displayed(self.drive, modulator, samples, generator)
+
+    def repeated(self, index: list[int], images: int) -> Pattern:
+        """Return patterns (pairs, passes, kernels, images) of these (pairs, parts, kernels).
+
+        Each exposure gets its own, so that flicker may be drawn for each.
+
+        Args:
+            index: part of each pass.
+            images: exposures of each pass and kernel.
+        """
+
+        def spread(tensor: Tensor, behind: int) -> Tensor:
+            chosen = tensor[:, index].unsqueeze(3)
+            sizes = [-1, -1, -1, images, *[-1] * behind]
+            return chosen.expand(*sizes)
+
+        drive, scale = spread(self.drive, 2), spread(self.scale, 0)
+        encoding = self.encoding
+        if encoding is not None:
+            encoding = replace(
+                encoding, drive=drive, scale=scale, target=spread(encoding.target, 2)
+            )
+        return Pattern(drive, scale, self.carrier, encoding)

@@ -1,0 +1,81 @@
+"""How much of a layout is computed at once, within a bound of memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optics.errors import InputError
+from optics.physical.exposures import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """Rounds of each kind that are computed together.
+
+    Attributes:
+        pairs: of groups and channels.
+        kernels: rounds of kernels.
+        images: rounds of images.
+        again: whether portions are computed again going backward, instead of being kept.
+        bytes: that they are expected to take.
+    """
+
+    pairs: int
+    kernels: int
+    images: int
+    again: bool
+    bytes: int
+
+    @classmethod
+    def of(
+        cls,
+        bench: Bench,
+        pairs: int,
+        kernels: int,
+        images: int,
+        element_size: int,
+        max_bytes: int,
+        trains: bool,
+    ) -> Portions:
+        """Return the largest portions that fit ``max_bytes``.
+
+        Raises:
+            InputError: not even one frame does.
+        """
+
+        def needed(p: int, k: int, b: int) -> int:
+            return _bytes(bench, p, k, b, element_size, trains)
+
+        if needed(pairs, kernels, images) <= max_bytes:
+            return cls(pairs, kernels, images, False, needed(pairs, kernels, images))
+        if needed(1, 1, 1) > max_bytes:
+            raise InputError(
+                f"max_bytes={max_bytes} holds no frame: one takes {needed(1, 1, 1)} bytes on this "
+                "plane; allow at least that, or take a smaller plane"
+            )
+        # Images first: they share a filter. Then kernels, which share the images' spectra.
+        b = _most(images, lambda n: needed(1, 1, n) <= max_bytes)
+        k = _most(kernels, lambda n: needed(1, n, b) <= max_bytes)
+        p = _most(pairs, lambda n: needed(n, k, b) <= max_bytes)
+        return cls(p, k, b, True, needed(p, k, b))
+
+
+def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, trains: bool) -> int:
+    geometry = bench.geometry
+    plane = geometry.side**2 * 2 * element
+    inputs = pairs * images * len(bench.input_parts)
+    filters = pairs * kernels * len(bench.kernel_parts)
+    frames = pairs * kernels * images
+    if geometry.system.input.flicker_rad > 0:
+        inputs = frames * len(bench.scheme.passes)
+    if geometry.system.filter.flicker_rad > 0:
+        filters += frames * len(bench.scheme.passes)
+    kept = frames * len(bench.scheme.passes) if trains else frames
+    return plane * (3 * inputs + 4 * filters + 4 * kept)
+
+
+def _most(count: int, fits: object) -> int:
+    sizes = [count]
+    while sizes[-1] > 1:
+        sizes.append(-(-sizes[-1] // 2))
+    return next(size for size in sizes if fits(size))  # type: ignore[operator]
