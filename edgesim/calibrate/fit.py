@@ -1,8 +1,8 @@
 """Fits efficiencies, launch overheads, memory bandwidths and the batch law to published figures.
 
 ``python -m edgesim.calibrate.fit`` prints how well the fit gives the figures that it saw, and those
-of models that it did not see; ``--rows`` prints every row, ``--write`` writes what it finds into the
-catalog.
+of models that it did not see; ``--rows`` prints every row, and ``--write`` puts what it finds into
+the catalog.
 
 For each device d the unknowns u_d, as logarithms, are the share of the peak that each kind of
 product reaches and the share of the bandwidth that each kind of operator without products reaches,

@@ -158,8 +158,8 @@ class Problem:
             np.clip(self.start, self.low + 1e-6, self.high - 1e-6),
             jac=jacobian,
             bounds=(self.low, self.high),
-            xtol=1e-8,
-            ftol=1e-8,
+            xtol=1e-6,
+            ftol=1e-6,
         )
         found: Array = solution.x
         return found

@@ -84,7 +84,7 @@ def vit(
         output_elements=tokens * width,
     )
     for index in range(depth):
-        stream = _block(
+        stream = block(
             build, f"blocks.{index}", stream, tokens, width, (heads, head_width), mlp_width
         )
     stream = build.pointwise("norm", OpKind.NORM, (stream,), params=2 * width)
@@ -109,7 +109,7 @@ def _stem(
     return image, size
 
 
-def _block(
+def block(
     build: Builder,
     name: str,
     stream: str,
@@ -118,6 +118,7 @@ def _block(
     attention: tuple[int, int],
     mlp_width: int,
 ) -> str:
+    """Add a pre-norm block: attention of (heads, head width), then a feed-forward layer."""
     heads, head_width = attention
     inner = heads * head_width
     norm = build.pointwise(f"{name}.norm1", OpKind.NORM, (stream,), params=2 * width)

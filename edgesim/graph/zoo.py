@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from edgesim.errors import InputError, nearest
+from edgesim.graph.convit import convit
 from edgesim.graph.convnext import convnext
+from edgesim.graph.crossvit import crossvit
 from edgesim.graph.efficientformer import efficientformer
 from edgesim.graph.efficientvit import efficientvit
 from edgesim.graph.graph import Graph
 from edgesim.graph.mobilenet import mobilenet_v2
 from edgesim.graph.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
+from edgesim.graph.nextvit import nextvit
 from edgesim.graph.pvt import pvt_v2
 from edgesim.graph.resnet import resnet
 from edgesim.graph.swin import swin
 from edgesim.graph.tiny_vit import tiny_vit
 from edgesim.graph.vit import vit
+from edgesim.graph.volo import volo
 
 _COMMON = ("classes", "image_size", "channels")
 _VIT_OPTIONS = (*_COMMON, "patch_size", "width", "depth", "heads", "head_width", "mlp_width")
@@ -199,9 +203,46 @@ def _hierarchical() -> list[_Entry]:
     ]
 
 
+def _hybrid() -> list[_Entry]:
+    return [
+        _plain(
+            "convit_small", "arXiv 2103.10697", convit, width=432, depth=12, heads=9, positional=10
+        ),
+        _plain(
+            "crossvit_small_240",
+            "arXiv 2103.14899",
+            crossvit,
+            image_size=240,
+            widths=(192, 384),
+            depths=(1, 4),
+            heads=6,
+            rounds=3,
+        ),
+        _plain(
+            "nextvit_small",
+            "arXiv 2207.05501",
+            nextvit,
+            stages=(
+                3 * ((96, False),),
+                (*3 * ((192, False),), (256, True)),
+                2 * (*4 * ((384, False),), (512, True)),
+                (*2 * ((768, False),), (1024, True)),
+            ),
+        ),
+        _plain(
+            "volo_d1_224",
+            "arXiv 2106.13112",
+            volo,
+            widths=(192, 384),
+            outlookers=4,
+            transformers=14,
+        ),
+    ]
+
+
 @cache
 def _catalog() -> Mapping[str, _Entry]:
-    entries = [*_transformers(), *_convolutional(), *_hierarchical()]
+    entries = [*_transformers(), *_convolutional(), *_hierarchical(), *_hybrid()]
     return {entry.info.name: entry for entry in entries}
 
 

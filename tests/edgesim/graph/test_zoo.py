@@ -10,8 +10,9 @@ import pytest
 from edgesim.errors import InputError
 from edgesim.graph import ConvGeometry, MatmulGeometry, OpKind, zoo
 
-# Of timm's models at 1000 classes: parameters, and multiply-accumulates of one image by torch's
-# FlopCounterMode on ``meta`` tensors with fused attention (timm 1.0.31, torch 2.13).
+# Of timm's models with their own number of classes: parameters, and multiply-accumulates of one
+# image by torch's FlopCounterMode on ``meta`` tensors with fused attention (timm 1.0.31, torch
+# 2.13).
 TIMM = {
     "vit_tiny_patch16_224": (5_717_416, 1_253_683_200),
     "vit_small_patch16_224": (22_050_664, 4_598_882_304),
@@ -33,6 +34,14 @@ TIMM = {
     "pvt_v2_b1": (14_009_000, 2_108_355_584),
     "pvt_v2_b2": (25_362_856, 4_026_734_592),
     "efficientformer_l1": (12_289_928, 1_291_284_736),
+    "efficientvit_b1": (9_102_024, 519_214_592),
+    "efficientvit_b2": (24_330_712, 1_584_937_984),
+    "efficientvit_b3": (48_646_056, 3_953_822_208),
+    "tiny_vit_5m_224": (12_082_725, 1_261_843_840),
+    "convit_small": (27_777_322, 5_746_563_360),
+    "crossvit_small_240": (26_856_272, 5_615_557_632),
+    "nextvit_small": (31_763_368, 5_794_420_224),
+    "volo_d1_224": (26_632_040, 6_918_741_504),
 }
 
 
@@ -183,6 +192,12 @@ def test_info() -> None:
         ("resnet18", {"image_size": 0}, "image_size must be an integer of at least 1"),
         ("convnext_tiny", {"image_size": 8}, "2x2 convolution .* does not fit a map of 1x1"),
         ("swin_tiny_patch4_window7_224", {"image_size": 100}, "choose a multiple of 32"),
+        (
+            "crossvit_small_240",
+            {"image_size": 224},
+            "choose an image_size that is a multiple of 240",
+        ),
+        ("convit_small", {"image_size": 225}, "do not tile an image of 225"),
         ("vit_tiny_patch16_224", {"classes": -1}, "classes must be an integer of at least 0"),
         ("vit_tiny_patch16_224", {"depth": 0}, "depth must be an integer of at least 1"),
         ("vit_tiny_patch16_224", {"depth": 2.0}, "got 2.0"),

@@ -1,0 +1,100 @@
+"""ConViT (arXiv 2103.10697), as timm builds it."""
+
+from __future__ import annotations
+
+from edgesim.errors import InputError
+from edgesim.graph.builder import Builder
+from edgesim.graph.graph import Graph
+from edgesim.graph.layers import add, mix, mlp, norm
+from edgesim.graph.op import OpKind
+
+_OFFSETS = 3
+
+
+def convit(
+    name: str,
+    *,
+    classes: int = 1000,
+    image_size: int = 224,
+    channels: int = 3,
+    patch_size: int = 16,
+    width: int,
+    depth: int,
+    heads: int,
+    positional: int,
+) -> Graph:
+    """Return a ConViT: a ViT whose first ``positional`` blocks also attend by position.
+
+    Their attention is a gated mean of two matrices, one of content and one of a linear layer on
+    the offset of two patches; it is computed anew for each sample. The class token enters after
+    them.
+
+    Raises:
+        InputError: the patches do not tile the image.
+    """
+    if image_size % patch_size:
+        raise InputError(
+            f"model '{name}': patches of {patch_size} pixels do not tile an image of {image_size}; "
+            f"choose an image size that is a multiple of {patch_size}"
+        )
+    build = Builder(name, (channels, image_size, image_size))
+    stream, grid = build.conv(
+        "patch_embed.proj", (), channels=(channels, width), kernel=patch_size, stride=patch_size,
+        in_size=(image_size, image_size), bias=True,
+    )  # fmt: skip
+    tokens = grid[0] * grid[1]
+    stream = build.pointwise("pos_embed", OpKind.ELEMENTWISE, (stream,), params=tokens * width)
+    for index in range(depth):
+        if index == positional:
+            tokens += 1
+            stream = build.pointwise(
+                "cls_token", OpKind.MEMORY, (stream,), params=width, output_elements=tokens * width
+            )
+        block = f"blocks.{index}"
+        attend = _gated if index < positional else _attention
+        branch = norm(build, f"{block}.norm1", stream, width)
+        branch = attend(build, f"{block}.attn", branch, tokens, width, heads)
+        branch = build.linear(f"{block}.attn.proj", (branch,), rows=tokens, features=(width, width))
+        stream = add(build, f"{block}.add1", branch, stream)
+        branch = norm(build, f"{block}.norm2", stream, width)
+        branch = mlp(build, f"{block}.mlp", branch, tokens, width, 4 * width)
+        stream = add(build, f"{block}.add2", branch, stream)
+    stream = norm(build, "norm", stream, width)
+    stream = build.pointwise("tokens", OpKind.MEMORY, (stream,), output_elements=width)
+    if classes:
+        build.linear("head", (stream,), rows=1, features=(width, classes))
+    return build.graph()
+
+
+def _attention(build: Builder, name: str, stream: str, tokens: int, width: int, heads: int) -> str:
+    qkv = build.linear(
+        f"{name}.qkv", (stream,), rows=tokens, features=(width, 3 * width), bias=False
+    )
+    return mix(
+        build, name, qkv, qkv, heads=heads, rows=tokens, columns=tokens, head_width=width // heads
+    )
+
+
+def _gated(build: Builder, name: str, stream: str, tokens: int, width: int, heads: int) -> str:
+    pair = build.linear(
+        f"{name}.qk", (stream,), rows=tokens, features=(width, 2 * width), bias=False
+    )
+    values = build.linear(f"{name}.v", (stream,), rows=tokens, features=(width, width), bias=False)
+    # Offsets are constants; they stand behind the stream so as not to keep the image in memory.
+    offsets = build.pointwise(
+        f"{name}.offsets", OpKind.MEMORY, (stream,), output_elements=_OFFSETS * tokens**2
+    )
+    places = build.linear(
+        f"{name}.pos_proj", (offsets,), rows=tokens**2, features=(_OFFSETS, heads)
+    )
+    scores = build.product(
+        f"{name}.scores", (pair,), count=heads, shape=(tokens, width // heads, tokens)
+    )
+    scores = build.pointwise(f"{name}.softmax", OpKind.SOFTMAX, (scores,))
+    places = build.pointwise(f"{name}.pos_softmax", OpKind.SOFTMAX, (places,))
+    weights = build.pointwise(f"{name}.gate", OpKind.ELEMENTWISE, (scores, places), params=heads)
+    total = build.pointwise(f"{name}.sum", OpKind.POOL, (weights,), output_elements=heads * tokens)
+    weights = build.pointwise(f"{name}.divide", OpKind.ELEMENTWISE, (weights, total))
+    return build.product(
+        f"{name}.av", (weights, values), count=heads, shape=(tokens, tokens, width // heads)
+    )
