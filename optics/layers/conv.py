@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from optics.detection import Scheme
 from optics.errors import InputError
 from optics.ideal import MAX_BYTES, KernelCache
-from optics.layers.functional import Road, check_road, layout_on, optical_conv2d
+from optics.layers.functional import (
+    FOUR_SHOT,
+    POINTS,
+    Road,
+    check_road,
+    fitting_peak,
+    layout_on,
+    optical_conv2d,
+)
+from optics.physical import Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.plan import KINDS, Kind
@@ -18,11 +30,15 @@ from optics.tiling.shape import ConvShape
 from optics.timing import Energy, Timing, energy, time_layer
 
 
+class SaturationWarning(UserWarning):
+    """A camera's readings are at its limit and tell less light than there was."""
+
+
 class OpticalConv2d(nn.Conv2d):
     """A convolution on a 4f system; where a model has ``torch.nn.Conv2d``, it may have this.
 
-    Parameters, initialisation and state dict are those of ``torch.nn.Conv2d``, so that weights
-    load either way.
+    Parameters, initialisation and, until it is calibrated, state dict are those of
+    ``torch.nn.Conv2d``, so that weights load either way.
 
     Args:
         in_channels: of the images.
@@ -38,12 +54,23 @@ class OpticalConv2d(nn.Conv2d):
         dtype: ``torch.float32`` or ``torch.float64``.
         system: the parts.
         road: ``"ideal"`` or ``"physical"``; without a default, and told by ``repr``.
+        scheme: how signs are told from intensities; its passes count in the timing of both roads.
+        sampling: fidelity of the physical road.
+        encoder: arguments of :func:`optics.encoding.encode`, for its filter.
+        noise: whether its camera draws noise, in training and in evaluation alike.
+        seed: of all that the layer draws. It has a generator of its own, which goes on from call
+            to call; :meth:`reseed` starts it anew.
         along: what may lie side by side on the plane.
         max_bytes: working memory of a pass beside its arguments and its result.
 
     Attributes:
         road: that the next call takes; may be set.
+        calibration: (input peak, exposure in seconds) by :func:`optics.layers.calibrate`, float64,
+            or ``None``: the largest value of each batch drives the input fully, and the camera
+            exposes as the system says. Part of the state dict once it is set.
+        last_road: that the last call took, ``None`` before.
         last_shape: of the last call, ``None`` before.
+        last_saturated: readings of the last call at the camera's limit.
 
     Raises:
         InputError: a padding other than by zeros, another data type, an unknown road, or a kernel
@@ -66,6 +93,11 @@ class OpticalConv2d(nn.Conv2d):
         *,
         system: FourF,
         road: Road,
+        scheme: Scheme = FOUR_SHOT,
+        sampling: Sampling = POINTS,
+        encoder: Mapping[str, Any] | None = None,
+        noise: bool = True,
+        seed: int = 0,
         along: Collection[Kind] = KINDS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
@@ -84,55 +116,115 @@ class OpticalConv2d(nn.Conv2d):
         )  # fmt: skip
         self.system = system
         self.road: Road = road
+        self.scheme = scheme
+        self.sampling = sampling
+        self.encoder = None if encoder is None else dict(encoder)
+        self.noise = noise
+        self.seed = seed
         self.along = tuple(along)
         self.max_bytes = max_bytes
+        self.last_road: Road | None = None
         self.last_shape: ConvShape | None = None
+        self.last_saturated = 0
+        self.calibration: Tensor | None
+        self.register_buffer("calibration", None)
         self._cache = KernelCache()
+        self._generator: torch.Generator | None = None
         layout_on(system, self.shape_for(1, self._least_size()), along=self.along)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         """Return the convolution of images (batch, in_channels, rows, columns).
 
+        Warns:
+            SaturationWarning: readings of the camera were at its limit, so that they tell less
+                light than there was.
+
         Raises:
-            InputError: images of another shape, type or device, not finite, or too large for the
-                system's plane.
+            InputError: images of another shape, type or device, not finite, too large for the
+                system's plane, or with signs that the scheme would lose.
+            SamplingError: grids of the physical road that cannot hold the system.
         """
-        result = optical_conv2d(
-            input,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,  # type: ignore[arg-type]
-            self.dilation,
-            self.groups,
-            system=self.system,
-            road=self.road,
-            along=self.along,
-            max_bytes=self.max_bytes,
-            cache=self._cache,
-        )
-        batch = input.shape[0] if input.dim() == 4 else 1
-        self.last_shape = self.shape_for(batch, (input.shape[-2], input.shape[-1]))
-        return result
+        images = input[None] if input.dim() == 3 else input
+        arguments = images, self.weight, self.bias
+        shape = ConvShape.of(images.shape, self.weight.shape, **self._geometry())
+        self.last_saturated = 0
+        if self.road == "physical" and shape.batch > 0:
+            done = physical_convolution(
+                *arguments,
+                **self._geometry(),
+                system=self.tuned_system,
+                layout=self._layout(shape),
+                scheme=self.scheme,
+                sampling=self.sampling,
+                encoder=self.encoder,
+                input_peak=fitting_peak(images, self.input_peak),
+                noise=self.noise,
+                generator=self._drawing(images.device),
+                max_bytes=self.max_bytes,
+            )
+            result, self.last_saturated = done.output, done.saturated
+        else:
+            result = optical_conv2d(
+                *arguments,
+                **self._geometry(),
+                system=self.system,
+                road="ideal",
+                along=self.along,
+                max_bytes=self.max_bytes,
+                cache=self._cache,
+            )
+        self.last_road, self.last_shape = self.road, shape
+        if self.last_saturated:
+            warnings.warn(
+                f"{self.last_saturated} readings of {self.system.camera.name} are at its limit and "
+                "tell less light than there was; calibrate the layer on brighter data, or with "
+                "more headroom",
+                SaturationWarning,
+                stacklevel=2,
+            )
+        return result[0] if input.dim() == 3 else result
+
+    def reseed(self, seed: int | None = None) -> None:
+        """Draw anew from ``seed``, or from the layer's own where none is given."""
+        if seed is not None:
+            self.seed = seed
+        self._generator = None
+
+    @property
+    def input_peak(self) -> float | None:
+        """Value of images that drives the input fully; ``None`` is the largest of each batch."""
+        return None if self.calibration is None else float(self.calibration[0])
+
+    @property
+    def tuned_system(self) -> FourF:
+        """The system with the exposure that calibration chose."""
+        if self.calibration is None:
+            return self.system
+        camera = replace(self.system.camera, exposure_s=float(self.calibration[1]))
+        return replace(self.system, camera=camera)
 
     def shape_for(self, batch: int, size: tuple[int, int]) -> ConvShape:
         """Return the shape of the convolution of a batch of images of ``size`` (rows, columns)."""
-        return ConvShape.of(
-            (batch, self.in_channels, *size),
-            self.weight.shape,
-            stride=self.stride,
-            padding=self.padding,  # type: ignore[arg-type]
-            dilation=self.dilation,
-            groups=self.groups,
-        )
+        images = batch, self.in_channels, *size
+        return ConvShape.of(images, self.weight.shape, **self._geometry())
 
     def layout(self, batch: int, size: tuple[int, int]) -> Layout:
         """Return what lies where on the planes for a batch of images of ``size``."""
-        return layout_on(self.system, self.shape_for(batch, size), along=self.along)
+        return self._layout(self.shape_for(batch, size))
 
     def timing(self, batch: int, size: tuple[int, int], *, whole_frames: bool = True) -> Timing:
-        """Return how long the system takes for a batch of images of ``size`` (rows, columns)."""
-        return time_layer(self.system, self.layout(batch, size), whole_frames=whole_frames)
+        """Return how long the system takes for a batch of images of ``size`` (rows, columns).
+
+        It takes this long to do what either road computes.
+        """
+        passes = self.scheme.passes
+        return time_layer(
+            self.tuned_system,
+            self.layout(batch, size),
+            filter_passes=len({one.kernels for one in passes}),
+            input_passes=len({one.inputs for one in passes}),
+            whole_frames=whole_frames,
+        )
 
     def energy(self, batch: int, size: tuple[int, int], *, whole_frames: bool = True) -> Energy:
         """Return the joules that the system takes for a batch of images of ``size``."""
@@ -141,13 +233,40 @@ class OpticalConv2d(nn.Conv2d):
     def extra_repr(self) -> str:
         """Return the arguments of ``torch.nn.Conv2d``, the system and the road."""
         told: str = super().extra_repr()  # type: ignore[no-untyped-call]
-        return f"{told}, system={self.system.name!r}, road={self.road!r}"
+        told += f", system={self.system.name!r}, road={self.road!r}, scheme={self.scheme.name!r}"
+        if self.input_peak is not None:
+            told += (
+                f", input_peak={self.input_peak:.4g}, "
+                f"exposure_s={self.tuned_system.camera.exposure_s:.4g}"
+            )
+        return told
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse a road that there is not."""
         if name == "road":
             check_road(value)
         super().__setattr__(name, value)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        found = state_dict.get(f"{prefix}calibration")
+        if found is not None and self.calibration is None:
+            self.calibration = torch.zeros(2, dtype=torch.float64, device=self.weight.device)
+        if found is None and self.calibration is not None:
+            # What torch.nn.Conv2d saved knows no scales: they stay as they are.
+            state_dict = {**state_dict, f"{prefix}calibration": self.calibration}
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _drawing(self, device: torch.device) -> torch.Generator:
+        if self._generator is None or self._generator.device != device:
+            self._generator = torch.Generator(device).manual_seed(self.seed)
+        return self._generator
+
+    def _geometry(self) -> dict[str, Any]:
+        names = "stride", "padding", "dilation", "groups"
+        return {name: getattr(self, name) for name in names}
+
+    def _layout(self, shape: ConvShape) -> Layout:
+        return layout_on(self.system, shape, passes=len(self.scheme.passes), along=self.along)
 
     def _least_size(self) -> tuple[int, int]:
         """Return the smallest image that the kernel takes."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
+import torch
 from torch import nn
 
+from optics.detection import Scheme
 from optics.errors import InputError
 from optics.ideal import MAX_BYTES
 from optics.layers.conv import OpticalConv2d
-from optics.layers.functional import Road
+from optics.layers.functional import FOUR_SHOT, POINTS, Road
+from optics.physical import Sampling
 from optics.system import FourF
 from optics.tiling.plan import KINDS, Kind
 
@@ -53,6 +57,11 @@ def convert(
     road: Road,
     inplace: bool = False,
     select: Callable[[str, nn.Conv2d], bool] | None = None,
+    scheme: Scheme = FOUR_SHOT,
+    sampling: Sampling = POINTS,
+    encoder: Mapping[str, Any] | None = None,
+    noise: bool = True,
+    seed: int = 0,
     along: Collection[Kind] = KINDS,
     max_bytes: int = MAX_BYTES,
 ) -> Conversion:
@@ -69,6 +78,11 @@ def convert(
         inplace: swap within ``model``; a deep copy is made and ``model`` left alone unless told.
             Parameters are handed over as they are, so that an optimiser of them goes on.
         select: of the eligible layers, takes those for which ``select(name, layer)`` is true.
+        scheme: how signs are told from intensities.
+        sampling: fidelity of the physical road.
+        encoder: arguments of :func:`optics.encoding.encode`.
+        noise: whether cameras draw noise.
+        seed: from which every layer gets one of its own.
         along: what may lie side by side on the plane.
         max_bytes: working memory of each layer's passes.
 
@@ -77,6 +91,8 @@ def convert(
     """
     if not inplace:
         model = copy.deepcopy(model)
+    options = _Options(system, road, scheme, sampling, encoder, noise, along, max_bytes)
+    seeds = torch.Generator().manual_seed(seed)
     made: dict[nn.Module, OpticalConv2d] = {}
     converted: list[str] = []
     kept: dict[str, str] = {}
@@ -89,7 +105,7 @@ def convert(
         if why_not is None:
             assert isinstance(module, nn.Conv2d)
             try:
-                made[module] = _optical(module, system, road, along, max_bytes)
+                made[module] = _optical(module, options, _drawn(seeds))
             except InputError as error:
                 why_not = str(error)
         if module in made:
@@ -141,9 +157,21 @@ def _why_not(
     return None
 
 
-def _optical(
-    module: nn.Conv2d, system: FourF, road: Road, along: Collection[Kind], max_bytes: int
-) -> OpticalConv2d:
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What all layers of a model have alike, under the names of ``OpticalConv2d``."""
+
+    system: FourF
+    road: Road
+    scheme: Scheme
+    sampling: Sampling
+    encoder: Mapping[str, Any] | None
+    noise: bool
+    along: Collection[Kind]
+    max_bytes: int
+
+
+def _optical(module: nn.Conv2d, options: _Options, seed: int) -> OpticalConv2d:
     layer = OpticalConv2d(
         module.in_channels,
         module.out_channels,
@@ -156,10 +184,8 @@ def _optical(
         module.padding_mode,
         device="meta",
         dtype=module.weight.dtype,
-        system=system,
-        road=road,
-        along=along,
-        max_bytes=max_bytes,
+        seed=seed,
+        **{field.name: getattr(options, field.name) for field in fields(options)},
     )
     _hand_over(module, layer)
     return layer
@@ -180,6 +206,10 @@ def _electronic(layer: OpticalConv2d) -> nn.Conv2d:
     )
     _hand_over(layer, module)
     return module
+
+
+def _drawn(generator: torch.Generator) -> int:
+    return int(torch.randint(2**62, (), generator=generator))
 
 
 def _hand_over(old: nn.Conv2d, new: nn.Conv2d) -> None:
