@@ -17,24 +17,28 @@ def _parser(dimension: str) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
-def _schema(dimension: str) -> WithJsonSchema:
+def _schema(dimension: str, least: str = "minimum") -> WithJsonSchema:
     return WithJsonSchema(
         {
-            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
+            "anyOf": [{"type": "number", least: 0}, {"type": "string"}],
             "description": f"number in SI units, or such as '{units.EXAMPLES[dimension]}'",
             "examples": [units.EXAMPLES[dimension]],
         }
     )
 
 
+def _above_zero(dimension: str) -> WithJsonSchema:
+    return _schema(dimension, "exclusiveMinimum")
+
+
 _not_negative: Callable[[], Any] = lambda: Field(ge=0)  # noqa: E731
 _positive: Callable[[], Any] = lambda: Field(gt=0)  # noqa: E731
 
 Seconds = Annotated[float, _not_negative(), _parser("time"), _schema("time")]
-PositiveSeconds = Annotated[float, _positive(), _parser("time"), _schema("time")]
+PositiveSeconds = Annotated[float, _positive(), _parser("time"), _above_zero("time")]
 Bytes = Annotated[float, _not_negative(), _parser("bytes"), _schema("bytes")]
-PositiveBytes = Annotated[float, _positive(), _parser("bytes"), _schema("bytes")]
-Bandwidth = Annotated[float, _positive(), _parser("bandwidth"), _schema("bandwidth")]
+PositiveBytes = Annotated[float, _positive(), _parser("bytes"), _above_zero("bytes")]
+Bandwidth = Annotated[float, _positive(), _parser("bandwidth"), _above_zero("bandwidth")]
 Watts = Annotated[float, _not_negative(), _parser("power"), _schema("power")]
 Joules = Annotated[float, _not_negative(), _parser("energy"), _schema("energy")]
 JoulesPerByte = Annotated[
@@ -44,7 +48,7 @@ SecondsPerByte = Annotated[
     float, _not_negative(), _parser("time_per_byte"), _schema("time_per_byte")
 ]
 Flop = Annotated[float, _not_negative(), _parser("flop"), _schema("flop")]
-FlopRate = Annotated[float, _positive(), _parser("flop_rate"), _schema("flop_rate")]
-Rate = Annotated[float, _positive(), _parser("rate"), _schema("rate")]
-Metres = Annotated[float, _positive(), _parser("length"), _schema("length")]
+FlopRate = Annotated[float, _positive(), _parser("flop_rate"), _above_zero("flop_rate")]
+Rate = Annotated[float, _positive(), _parser("rate"), _above_zero("rate")]
+Metres = Annotated[float, _positive(), _parser("length"), _above_zero("length")]
 Ratio = Annotated[float, _not_negative(), _parser("ratio"), _schema("ratio")]

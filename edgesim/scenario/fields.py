@@ -56,8 +56,9 @@ def _device(value: object) -> object:
     raise ValueError(f"expected a device's name or an inline device, got {described(value)}")
 
 
-Whole = Annotated[StrictInt, BeforeValidator(_whole)]
-Count = Annotated[Whole, Field(ge=1)]
+WHOLE = BeforeValidator(_whole)
+"""Goes last: pydantic tells a JSON Schema only of bounds that stand beside their type."""
+Count = Annotated[StrictInt, Field(ge=1), WHOLE]
 Text = Annotated[StrictStr, Field(min_length=1)]
 Name = Annotated[
     StrictStr,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from edgesim.hardware.processor_spec import Precision
 from edgesim.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
-from edgesim.scenario.fields import Count, DeviceField, FileName, Name, Strict, Text, Whole
+from edgesim.scenario.fields import WHOLE, Count, DeviceField, FileName, Name, Strict, Text
 from edgesim.scenario.schema_cluster import NetworkSpec, NodeSpec
 from edgesim.scenario.schema_model import ModelSpec
 
@@ -53,11 +53,11 @@ class TrafficSpec(Strict):
     """What is asked of the cluster."""
 
     arrivals: Arrival = Field(description="the last four are MLPerf Inference's scenarios")
-    requests: Annotated[Count, Field(le=100_000_000)] | None = Field(
+    requests: Annotated[StrictInt, Field(ge=1, le=100_000_000), WHOLE] | None = Field(
         default=None, description="offered; of a trace: all its times unless given"
     )
     rate: Rate | None = Field(None, description="poisson, periodic, server")
-    concurrency: Annotated[Count, Field(le=10_000_000)] | None = Field(
+    concurrency: Annotated[StrictInt, Field(ge=1, le=10_000_000), WHOLE] | None = Field(
         default=None, description="closed: requests in flight; 1 unless given"
     )
     times: Annotated[list[Seconds], Field(min_length=1)] | None = Field(
@@ -67,10 +67,10 @@ class TrafficSpec(Strict):
         default=None,
         description="trace: a file of arrival times, one a line, ascending; relative to this file",
     )
-    samples: Annotated[Count, Field(le=1_000_000)] | None = Field(
+    samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
         default=None, description="that each request carries; multi-stream: 8 by definition"
     )
-    warmup: Annotated[Whole, Field(ge=0)] = Field(
+    warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = Field(
         default=0, description="leading requests left out of the statistics"
     )
     latency_bound: PositiveSeconds | None = Field(
@@ -96,7 +96,7 @@ class ScenarioSpec(Strict):
     """A scenario of edgesim: a model, its placement, nodes, a network and traffic."""
 
     name: FileName | None = Field(None, description="of results; the file's unless given")
-    seed: Annotated[Whole, Field(ge=0, lt=1 << 64)] = Field(
+    seed: Annotated[StrictInt, Field(ge=0, lt=1 << 64), WHOLE] = Field(
         default=0, description="of every random draw"
     )
     model: ModelSpec
@@ -111,6 +111,6 @@ class ScenarioSpec(Strict):
     baselines: list[BaselineSpec] = Field(
         default_factory=list, description="single devices that run the whole model, to compare with"
     )
-    replications: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+    replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] = Field(
         default=1, description="repetitions with independent random streams"
     )

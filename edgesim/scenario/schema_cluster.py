@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from edgesim.quantities import Bandwidth, JoulesPerByte, PositiveSeconds, Ratio, Seconds, Watts
-from edgesim.scenario.fields import Addresses, Count, DeviceField, Name, Strict
+from edgesim.scenario.fields import WHOLE, Addresses, Count, DeviceField, Name, Strict
 
 
 class BatchSpec(Strict):
@@ -50,7 +50,7 @@ class NodeSpec(Strict):
     """One node, or `count` alike: `pi` becomes `pi-0`, `pi-1`, …"""
 
     device: DeviceField
-    count: Annotated[Count, Field(le=100_000)] | None = Field(
+    count: Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE] | None = Field(
         default=None, description="`pi` becomes `pi-0`, `pi-1`, …; without it the name stays"
     )
     queue: Literal["fifo", "priority"] = Field(default="fifo", description="order of service")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StrictInt
 
 from edgesim.hardware.processor_spec import Precision
 from edgesim.quantities import Bytes, Flop
-from edgesim.scenario.fields import Count, Name, Strict, Text, Whole
+from edgesim.scenario.fields import WHOLE, Count, Name, Strict, Text
 
-Size = Annotated[Count, Field(le=100_000)]
+Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]
 
 
 class TaskSpec(Strict):
@@ -20,7 +20,7 @@ class TaskSpec(Strict):
     node: Name = Field(description="that runs it", examples=["pi-0"])
     memory: Bytes = Field(default=0.0, description="that it holds on its node")
     cores: Count | None = Field(default=None, description="of the node; all unless given")
-    priority: Annotated[Whole, Field(ge=-1_000_000, le=1_000_000)] = Field(
+    priority: Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000), WHOLE] = Field(
         default=0, description="lower runs first on a node with queue: priority"
     )
     optional: StrictBool = Field(
@@ -47,19 +47,21 @@ class ModelSpec(Strict):
     precision: Precision = Field(
         default="fp32", description="of weights, activations and arithmetic"
     )
-    classes: Annotated[Count, Field(le=1_000_000)] | None = Field(None, description="outputs")
+    classes: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
+        None, description="outputs"
+    )
     image_size: Size | None = Field(None, description="height and width of the input, in pixels")
     channels: Size | None = Field(None, description="of the input image")
     patch_size: Size | None = Field(None, description="of a transformer, in pixels")
     width: Size | None = Field(None, description="residual width of a transformer")
-    depth: Annotated[Count, Field(le=1_000)] | None = Field(
+    depth: Annotated[StrictInt, Field(ge=1, le=1_000), WHOLE] | None = Field(
         default=None, description="blocks of a transformer"
     )
     heads: Size | None = Field(None, description="attention heads of a transformer")
     head_width: Size | None = Field(
         None, description="of a transformer; width / heads if not given"
     )
-    mlp_width: Annotated[Count, Field(le=1_000_000)] | None = Field(
+    mlp_width: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
         default=None, description="feed-forward width of a transformer; 4 × width if not given"
     )
     tasks: Annotated[dict[Name, TaskSpec], Field(min_length=1)] | None = Field(

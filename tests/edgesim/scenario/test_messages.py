@@ -74,7 +74,7 @@ WRONG = [
     ("requests: 10", "requests: 0",
      "c.yaml:9:53: traffic.requests: expected at least 1, got 0"),
     ("requests: 10", "requests: 1e12",
-     "c.yaml:9:53: traffic.requests: expected at most 100,000,000, got 1000000000000.0"),
+     "c.yaml:9:53: traffic.requests: expected at most 100,000,000, got 1000000000000"),
     ("requests: 10", "requests: 10, warmup: 10",
      "c.yaml:9:65: traffic.warmup: a warmup of 10 leaves nothing of 10 requests"),
     # What goes together.

@@ -1,0 +1,192 @@
+"""The JSON Schema, by the jsonschema library, in agreement with what reading a file says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from edgesim.errors import InputError
+from edgesim.scenario import from_mapping
+from edgesim.scenario.document import parse
+from edgesim.scenario.json_schema import schema
+from edgesim.scenario.starter import starter
+from tests.edgesim.scenario.cases import BASE, TASKS, changed
+
+EXAMPLES = sorted(Path("examples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    made = schema()
+    Draft202012Validator.check_schema(made)
+    return Draft202012Validator(made)
+
+
+def test_it_is_strict_json_of_a_size_that_editors_take() -> None:
+    assert len(json.dumps(schema(), allow_nan=False)) < 100_000
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_valid(path: Path, validator: Draft202012Validator) -> None:
+    validator.validate(parse(path.read_text()).data)
+
+
+def test_the_starter_and_its_own_example_are_valid(validator: Draft202012Validator) -> None:
+    validator.validate(parse(starter()).data)
+    validator.validate(schema()["examples"][0])
+    from_mapping(parse(starter()).data)
+    from_mapping(schema()["examples"][0])
+
+
+def accepted(data: Any) -> bool:
+    try:
+        from_mapping(data)
+    except InputError:
+        return False
+    return True
+
+
+RIGHT = [
+    (BASE, "0.5/s", "2"),
+    (BASE, "0.5/s", "30/min"),
+    (BASE, "0.5/s", "1e-3 kHz"),
+    (BASE, "rate: 0.5/s, requests: 10", "requests: 3, rate: 1_000/s, warmup: 2, samples: 4"),
+    (BASE, "poisson, rate: 0.5/s", "closed, concurrency: 3"),
+    (BASE, "poisson, rate: 0.5/s, requests: 10", "trace, times: [0, 1 ms, 2 s]"),
+    (BASE, "poisson, rate: 0.5/s", "single-stream, min_duration: 1 min"),
+    (BASE, "poisson, rate: 0.5/s", "multi-stream, latency_bound: 50 ms, samples: 8"),
+    (BASE, "poisson", "server, latency_bound: 15 ms"),
+    (BASE, "poisson, rate: 0.5/s", "offline"),
+    (BASE, "count: 2", "count: 2, queue: priority, batch: {max: 4, wait: 3 ms}"),
+    (BASE, "count: 2", "count: 2, address: [a:1, b:2]"),
+    (BASE, "count: 2", "count: 2, variability: exponential"),
+    (BASE, "count: 2", "count: 2, variability: {kind: lognormal, cv: 20 %}"),
+    (BASE, "count: 2", "count: 2, faults: {mtbf: 1 h, mttr: 1 min}"),
+    (BASE, "count: 2", "count: 2, faults: {schedule: [{at: 1, duration: 2}]}"),
+    (BASE, "device: raspberry-pi-5", "device: {peak: {fp32: 1 TFLOP/s}, cores: 2}"),
+    (BASE, "classes: 10", "classes: 7, depth: 3, heads: 2, width: 64"),
+    (BASE, "single", "pipeline, objective: latency, nodes: [pi]"),
+    (BASE, "single", "class-wise, submodels: 2, heads: 1, fusion: hub, memory_budget: 90 MB"),
+    (BASE, "switch: {bandwidth: 1 Gbit/s, latency: 0.25 ms}",
+     "wifi: {bandwidth: 1 MB/s, energy_per_byte: 5 nJ/bit, power: 2 W}"),
+    (BASE, "name: small", "seed: 18446744073709551615\nbaselines: [{device: raspberry-pi-5, name: x,"
+     " precision: int8}]\nreplications: 3"),
+    (TASKS, "memory: 10 MB", "memory: 10 MB, optional: true, priority: -3, cores: 1"),
+    (TASKS, "duplex", "duplex"),
+    (TASKS, "1 ms, ends: [A, B]}}", "1 ms, duplex: shared}}\n  routes: [{from: A, to: B, links: "
+     "[ab]}]"),
+]  # fmt: skip
+
+WRONG = [
+    (BASE, "name: small", "nam: small"),
+    (BASE, "name: small", "name: a/b"),
+    (BASE, "name: small", "name: ''"),
+    (BASE, "name: small", "seed: -1"),
+    (BASE, "name: small", "seed: 1.5"),
+    (BASE, "name: small", "seed: '7'"),
+    (BASE, "name: small", "replications: 0"),
+    (BASE, "traffic: {arrivals: poisson, rate: 0.5/s, requests: 10}", ""),
+    (BASE, "vit_tiny_patch16_224", "vit_tiny"),
+    (BASE, "classes: 10", "classes: 0"),
+    (BASE, "classes: 10", "classes: ten"),
+    (BASE, "classes: 10", "precision: fp33"),
+    (BASE, "classes: 10", "tasks: {a: {flop: 1, node: hub}}"),
+    (BASE, "classes: 10", "transfers: []\n, artifact: x"),
+    (BASE, "single", "singel"),
+    (BASE, "single", "single, heads: 2"),
+    (BASE, "single", "single, objective: latency"),
+    (BASE, "single", "single, bogus: 2"),
+    (BASE, "single", "pipeline, objective: fast"),
+    (BASE, "single", "class-wise, heads: 0, fusion: hub"),
+    (BASE, "single", "class-wise, memory_budget: 1 GHz, fusion: hub"),
+    (BASE, "raspberry-pi-5", "raspberry-pi-55"),
+    (BASE, "device: raspberry-pi-5", "device: {}"),
+    (BASE, "device: raspberry-pi-5", "device: {peak: {fp32: 0}}"),
+    (BASE, "device: raspberry-pi-5", "device: {peak: {fp32: 1 TW}}"),
+    (BASE, "device: raspberry-pi-5", "device: {kind: abacus}"),
+    (BASE, "device: raspberry-pi-5", "device: raspberry-pi-5, bogus: 1"),
+    (BASE, "device: raspberry-pi-5", "count: 2"),
+    (BASE, "count: 2", "count: 0"),
+    (BASE, "count: 2", "count: 2, queue: lifo"),
+    (BASE, "count: 2", "count: 2, batch: 4"),
+    (BASE, "count: 2", "count: 2, batch: {max: 0}"),
+    (BASE, "count: 2", "count: 2, batch: {wait: -1 ms}"),
+    (BASE, "count: 2", "count: 2, variability: normal"),
+    (BASE, "count: 2", "count: 2, faults: {mtbf: 1 h}"),
+    (
+        BASE,
+        "count: 2",
+        "count: 2, faults: {mtbf: 1 h, mttr: 1 h, schedule: [{at: 0, duration: 1}]}",
+    ),
+    (BASE, "count: 2", "count: 2, faults: {}"),
+    (BASE, "count: 2", "count: 2, faults: {schedule: []}"),
+    (BASE, "switch:", "switsch:"),
+    (BASE, "network:", "network:\n  wifi: {bandwidth: 1 MB/s}"),
+    (BASE, "1 Gbit/s", "1 Gbit"),
+    (BASE, "1 Gbit/s", "0"),
+    (BASE, "0.25 ms", "-0.25 ms"),
+    (BASE, "0.25 ms", "0.25 ms, duplex: shared"),
+    (BASE, "bandwidth: 1 Gbit/s, ", ""),
+    (BASE, "poisson", "poison"),
+    (BASE, "0.5/s", "0.5 s"),
+    (BASE, "0.5/s", "0"),
+    (BASE, "0.5/s", "-1/s"),
+    (BASE, "0.5/s", "[1]"),
+    (BASE, "rate: 0.5/s, ", ""),
+    (BASE, "requests: 10", "requests: 0"),
+    (BASE, "requests: 10", "requests: 1e12"),
+    (BASE, ", requests: 10", ""),
+    (BASE, "requests: 10", "requests: 10, concurrency: 2"),
+    (BASE, "requests: 10", "requests: 10, times: [1]"),
+    (BASE, "requests: 10", "requests: 10, latency_bound: 1 s"),
+    (BASE, "poisson, rate: 0.5/s, requests: 10", "trace"),
+    (BASE, "poisson, rate: 0.5/s, requests: 10", "trace, times: []"),
+    (BASE, "poisson, rate: 0.5/s, requests: 10", "trace, times: [-1]"),
+    (BASE, "poisson, rate: 0.5/s", "multi-stream, samples: 9"),
+    (BASE, "poisson, rate: 0.5/s", "single-stream, samples: 2"),
+    (BASE, "poisson, rate: 0.5/s", "server, rate: 1/s"),
+    (BASE, "name: small", "baselines: [nvidia-rtx-9999]"),
+    (BASE, "name: small", "baselines: [{name: x}]"),
+    (TASKS, "flop: 2 GFLOP, ", ""),
+    (TASKS, "2 GFLOP", "2 GB"),
+    (TASKS, ", node: A", ""),
+    (TASKS, "memory: 10 MB", "memory: -1"),
+    (TASKS, "memory: 10 MB", "optional: 'yes'"),
+    (TASKS, "memory: 10 MB", "cores: 0"),
+    (TASKS, "to: b, ", ""),
+    (TASKS, "ends: [A, B]", "ends: [A]"),
+    (TASKS, "links: {ab: {bandwidth: 100 Mbit/s, latency: 1 ms, ends: [A, B]}}", "links: {}"),
+    (TASKS, "12.5 MB}]", "12.5 MB}]\n  heads: 3"),
+]
+
+
+@pytest.mark.parametrize(("text", "old", "new"), RIGHT, ids=[new[:40] for *_, new in RIGHT])
+def test_right_files_are_valid(
+    text: str, old: str, new: str, validator: Draft202012Validator
+) -> None:
+    data = parse(text.replace(old, new)).data
+    assert accepted(data)
+    assert not [error.message for error in validator.iter_errors(data)]
+
+
+@pytest.mark.parametrize(("text", "old", "new"), WRONG, ids=[new[:40] for *_, new in WRONG])
+def test_wrong_files_are_not(
+    text: str, old: str, new: str, validator: Draft202012Validator
+) -> None:
+    data = parse(changed(old, new, text)).data
+    assert not accepted(data)
+    assert not validator.is_valid(data)
+
+
+def test_what_is_yet_to_be_trained_is_valid_but_does_not_run(
+    validator: Draft202012Validator,
+) -> None:
+    # `edgesim partition` takes it, with or without a cluster.
+    data = {"model": {"training": {"data": {"name": "digits"}}}}
+    assert validator.is_valid(data)
+    assert not accepted(data)
+    assert not validator.is_valid({"model": {"name": "resnet18"}})
