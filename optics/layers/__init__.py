@@ -1,9 +1,9 @@
 """Convolution layers on a 4f system, in place of those of torch."""
 
 from optics.layers.calibrate import Calibration, calibrate
-from optics.layers.conv import OpticalConv2d, SaturationWarning
+from optics.layers.conv import OpticalConv2d
 from optics.layers.convert import Conversion, convert, revert
-from optics.layers.functional import Road, optical_conv2d
+from optics.layers.functional import Road, SaturationWarning, optical_conv2d
 from optics.layers.measure import time_model
 
 __all__ = [

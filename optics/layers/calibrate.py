@@ -14,9 +14,13 @@ from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import fitting_peak
 from optics.physical import physical_convolution
+from optics.system import FourF
 
 _CLOSE = 0.01
-"""Relative error to which the brightest reading is found."""
+"""Relative error to which the exposure is found."""
+
+_DARKEST = 1e-12
+"""Of the system's exposure, the least that is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +30,10 @@ class Calibration:
     Attributes:
         input_peak: value of images that drives the input fully.
         exposure_s: of the camera.
-        brightest_e: electrons of the brightest reading in that exposure, without noise; ``nan``
-            for a camera without a limit, which keeps its exposure.
     """
 
     input_peak: float
     exposure_s: float
-    brightest_e: float
 
 
 def calibrate(
@@ -103,60 +104,82 @@ def _set(
     camera = layer.system.camera
     peak = max((float(batch.abs().amax()) for batch in batches if batch.numel()), default=0.0)
     peak = peak if peak > 0 else 1.0
-    exposure_s, brightest_e = camera.exposure_s, math.nan
+    exposure_s = camera.exposure_s
     if camera.saturation_e < math.inf:
-        brightest_e = max(_brightest_e(layer, batch, peak) for batch in batches if batch.numel())
-        if brightest_e > 0:
-            wanted_s = exposure_s * headroom * camera.saturation_e / brightest_e
-            exposure_s, before_s = min(wanted_s, longest_s), exposure_s
-            brightest_e *= exposure_s / before_s
+        exposure_s = _longest_s(layer, [b for b in batches if b.numel()], peak, headroom, longest_s)
     layer.calibration = torch.tensor(
         [peak, exposure_s], dtype=torch.float64, device=layer.weight.device
     )
-    return Calibration(input_peak=peak, exposure_s=exposure_s, brightest_e=brightest_e)
+    return Calibration(input_peak=peak, exposure_s=exposure_s)
 
 
-def _brightest_e(layer: OpticalConv2d, images: Tensor, peak: float) -> float:
-    """Return the brightest reading in electrons, dark ones included, from above and to 1 %.
+def _longest_s(
+    layer: OpticalConv2d, batches: list[Tensor], peak: float, headroom: float, longest_s: float
+) -> float:
+    """Return the longest exposure that fills no well beyond ``headroom``, from below and to 1 %.
 
-    The road tells how many readings are beyond the camera's limit. A camera with a well of any
-    depth and no converter is asked until the limit is found that none exceeds.
+    The road tells how many readings are beyond the camera's limit; one whose limit is a share of
+    the real one is asked for ever longer exposures until some are.
     """
+    camera = layer.system.camera
+    well_e = headroom * camera.saturation_e
 
-    def exceeded(well_e: float) -> bool:
-        camera = replace(layer.system.camera, full_well_e=well_e, bits=None, gain_e_per_dn=None)
-        with torch.no_grad():
-            done = physical_convolution(
-                images,
-                layer.weight,
-                None,
-                layer.stride,
-                layer.padding,  # type: ignore[arg-type]
-                layer.dilation,
-                layer.groups,
-                system=replace(layer.system, camera=camera),
-                layout=layer.layout(images.shape[0], (images.shape[-2], images.shape[-1])),
-                scheme=layer.scheme,
-                sampling=layer.sampling,
-                encoder=layer.encoder,
-                input_peak=fitting_peak(images, peak),
-                noise=False,
-                generator=torch.Generator(images.device).manual_seed(layer.seed),
-                max_bytes=layer.max_bytes,
-            )
-        return done.saturated > 0
+    def clips(exposure_s: float) -> bool:
+        tried = replace(
+            camera, full_well_e=well_e, bits=None, gain_e_per_dn=None, exposure_s=exposure_s
+        )
+        system = replace(layer.system, camera=tried)
+        return any(_saturated(layer, system, batch, peak) for batch in batches)
 
-    high = layer.system.camera.saturation_e
-    if exceeded(high):
-        while exceeded(high):
-            low, high = high, high * 8
+    low = camera.exposure_s * _DARKEST
+    if clips(low):
+        raise InputError(
+            f"{camera.name}: the reference of {layer.scheme.name} alone goes beyond {headroom:g} "
+            f"of its {camera.saturation_e:g} electrons; take a weaker one"
+        )
+
+    def too_long(exposure_s: float) -> bool:
+        try:
+            return clips(exposure_s)
+        except InputError:  # a single frame's reference must outshine the light, which grows
+            return True
+
+    high = min(camera.exposure_s, longest_s)
+    if too_long(high):
+        while high / low > 8 and too_long(high / 8):
+            high /= 8
+        low = max(low, high / 8)
     else:
-        low = high / 8
-        while not exceeded(low):
-            low, high = low / 8, low
-            if low < 1e-9:
-                return 0.0
+        while high < longest_s and not too_long(min(8 * high, longest_s)):
+            high = min(8 * high, longest_s)
+            if high > camera.exposure_s / _DARKEST:  # nothing is bright: data of zeros
+                return camera.exposure_s
+        low, high = high, min(8 * high, longest_s)
     while high / low > 1 + _CLOSE:
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if exceeded(middle) else (low, middle)
-    return high
+        low, high = (low, middle) if too_long(middle) else (middle, high)
+    return low
+
+
+def _saturated(layer: OpticalConv2d, system: FourF, images: Tensor, peak: float) -> int:
+    """Return how many readings of a camera without noise are at its limit."""
+    with torch.no_grad():
+        done = physical_convolution(
+            images,
+            layer.weight,
+            None,
+            layer.stride,
+            layer.padding,  # type: ignore[arg-type]
+            layer.dilation,
+            layer.groups,
+            system=system,
+            layout=layer.layout(images.shape[0], (images.shape[-2], images.shape[-1])),
+            scheme=layer.scheme,
+            sampling=layer.sampling,
+            encoder=layer.encoder,
+            input_peak=fitting_peak(images, peak),
+            noise=False,
+            generator=torch.Generator(images.device).manual_seed(layer.seed),
+            max_bytes=layer.max_bytes,
+        )
+    return done.saturated

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from optics.layers.functional import (
     fitting_peak,
     layout_on,
     optical_conv2d,
+    warn_of,
 )
 from optics.physical import Sampling, physical_convolution
 from optics.system import FourF
@@ -28,10 +28,6 @@ from optics.tiling.layout import Layout
 from optics.tiling.plan import KINDS, Kind
 from optics.tiling.shape import ConvShape
 from optics.timing import Energy, Timing, energy, time_layer
-
-
-class SaturationWarning(UserWarning):
-    """A camera's readings are at its limit and tell less light than there was."""
 
 
 class OpticalConv2d(nn.Conv2d):
@@ -174,14 +170,7 @@ class OpticalConv2d(nn.Conv2d):
                 cache=self._cache,
             )
         self.last_road, self.last_shape = self.road, shape
-        if self.last_saturated:
-            warnings.warn(
-                f"{self.last_saturated} readings of {self.system.camera.name} are at its limit and "
-                "tell less light than there was; calibrate the layer on brighter data, or with "
-                "more headroom",
-                SaturationWarning,
-                stacklevel=2,
-            )
+        warn_of(self.last_saturated, self.system)
         return result[0] if input.dim() == 3 else result
 
     def reseed(self, seed: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -12,7 +13,7 @@ from torch import Tensor
 from optics.detection import FourShot, Scheme
 from optics.errors import InputError
 from optics.ideal import MAX_BYTES, KernelCache, ideal_conv2d
-from optics.physical import Sampling, physical_conv2d
+from optics.physical import Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.plan import KINDS, Kind, plan
@@ -21,6 +22,10 @@ from optics.tiling.shape import ConvShape, Padding
 
 Road = Literal["ideal", "physical"]
 """``ideal``: one exact Fourier product. ``physical``: every part of the system with its limits."""
+
+
+class SaturationWarning(UserWarning):
+    """A camera's readings are at its limit and tell less light than there was."""
 
 
 FOUR_SHOT = FourShot()
@@ -80,6 +85,9 @@ def optical_conv2d(
     Returns:
         (batch, out_channels, rows, columns), or one image's without the batch.
 
+    Warns:
+        SaturationWarning: readings of the camera were at its limit.
+
     Raises:
         InputError: shapes, types, devices or values that make no convolution, a layer larger than
             the system's plane, signs that the scheme would lose, or an unknown road.
@@ -98,15 +106,29 @@ def optical_conv2d(
     )
     layout = layout_on(system, shape, passes=len(scheme.passes), along=along)
     if road == "physical" and shape.batch > 0:
-        return physical_conv2d(
+        done = physical_convolution(
             images, weight, bias, stride, padding, dilation, groups,
             system=system, layout=layout, scheme=scheme, sampling=sampling, encoder=encoder,
             input_peak=fitting_peak(images, input_peak), noise=noise, generator=generator,
             max_bytes=max_bytes,
         )  # fmt: skip
+        warn_of(done.saturated, system)
+        return done.output
     return ideal_conv2d(
         images, weight, bias, stride, padding, dilation, groups, max_bytes=max_bytes, cache=cache
     )
+
+
+def warn_of(saturated: int, system: FourF) -> None:
+    """Warn of readings at the camera's limit, at the place that called the caller."""
+    if saturated:
+        warnings.warn(
+            f"{saturated} readings of {system.camera.name} are at its limit and tell less light "
+            "than there was; calibrate the layer on brighter data, or with more headroom, or "
+            "expose for a shorter time",
+            SaturationWarning,
+            stacklevel=3,
+        )
 
 
 def fitting_peak(images: Tensor, input_peak: float | None) -> float | None:
