@@ -1,0 +1,202 @@
+"""The time of a row: against the processor's formula, a hand count, and finite differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
+from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, graph_of, rows
+from edgesim.graph import OpKind
+
+ROWS = [row for name in ("raspberry-pi-4b", "nvidia-a100", "jetson-nano") for row in rows(name)]
+
+
+def unknowns_of(row: Row) -> Unknowns:
+    return Unknowns(tuple(as_written(row.device).peak_flop_s))
+
+
+def drawn(row: Row, seed: int) -> Array:
+    """Any plausible unknowns."""
+    generator = np.random.default_rng(seed)
+    unknowns = unknowns_of(row)
+    values = np.log(generator.uniform(0.02, 1.0, unknowns.size))
+    values[unknowns.OVERHEAD] = np.log(generator.uniform(1e-6, 1e-4))
+    values[unknowns.HALF] = np.log(generator.uniform(1e2, 1e5))
+    return values
+
+
+def time_of(row: Row, values: Array, *, peak: float = 1.0, bandwidth: float = 1.0) -> float:
+    device, precision = as_written(row.device), row.published.precision
+    logarithm, _ = log_time(
+        row,
+        unknowns_of(row),
+        values,
+        peak * device.peak_flop_s[precision],
+        bandwidth * device.memory_bandwidth_byte_s,
+    )
+    return float(np.exp(logarithm))
+
+
+@pytest.mark.parametrize("row", ROWS[::4], ids=lambda row: f"{row.device}-{row.published.model}")
+def test_a_row_takes_what_the_processor_says(row: Row) -> None:
+    values, unknowns, precision = drawn(row, 1), unknowns_of(row), row.published.precision
+    device, ratio = as_written(row.device), row.published.clock_ratio
+    shares = dict(zip(KINDS, np.exp(values[unknowns.shares(precision)]), strict=True))
+    device = replace(
+        device,
+        peak_flop_s={key: ratio * rate for key, rate in device.peak_flop_s.items()},
+        efficiency={precision: shares},
+        memory_bandwidth_byte_s=device.memory_bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]),
+        launch_overhead_s=np.exp(values[unknowns.OVERHEAD]) / ratio,
+        half_saturation=np.exp(values[unknowns.HALF]),
+        # A compiled row of this card is fused otherwise than the entry says.
+        fused=device.fused
+        | (
+            {OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE}
+            if row.published.runtime == "PyTorch compiled"
+            else set()
+        ),
+    )
+    graph = graph_of(row.published)
+    assert graph is not None
+    expected = device.graph_cost(graph, precision, row.published.batch).time_s
+    assert time_of(row, values) == pytest.approx(expected, rel=1e-9)
+
+
+def one_kernel(row: Row, **changes: Array) -> Row:
+    """The same figure, of a model of one kernel of which only what is given is not nothing."""
+    parts = {
+        "flop": np.zeros((1, len(PRODUCTS))),
+        "depth_flop": np.zeros((1, len(PRODUCTS))),
+        "bytes": np.zeros(1),
+        "moves": np.array([-1]),
+    }
+    return replace(row, **{**parts, **changes})
+
+
+@pytest.fixture
+def row() -> Row:
+    found = next(one for one in rows("jetson-nano"))
+    return replace(found, published=found.published.model_copy(update={"clock_ratio": 1.0}))
+
+
+def test_one_product_by_hand(row: Row) -> None:
+    """2 MFLOP at 0.25 of 1 GFLOP/s: 8 ms; 500 outputs with half at 1000: three times; 1 ms more."""
+    unknowns = unknowns_of(row)
+    values = np.zeros(unknowns.size)
+    values[unknowns.OVERHEAD], values[unknowns.HALF] = np.log(1e-3), np.log(1000.0)
+    linear = unknowns.shares(row.published.precision).start + PRODUCTS.index(OpKind.LINEAR)
+    values[linear] = np.log(0.25)
+    flop, depth_flop = np.zeros((2, 1, len(PRODUCTS)))
+    flop[0, 0], depth_flop[0, 0] = 2e6, 2e6 / 500
+    kernel = one_kernel(row, flop=flop, depth_flop=depth_flop, bytes=np.array([1e6]))
+    time, _ = log_time(kernel, unknowns, values, 1e9, 1e9)
+    assert np.exp(time) == pytest.approx(24e-3 + 1e-3, rel=1e-12)
+    # With a tenth of the bandwidth the 1 MB takes 50 ms, and hides the product.
+    time, _ = log_time(kernel, unknowns, values, 1e9, 2e7)
+    assert np.exp(time) == pytest.approx(50e-3 + 1e-3, rel=1e-12)
+
+
+def test_one_move_by_hand(row: Row) -> None:
+    """1 MB at 0.5 of 0.8 of 1 GB/s: 2.5 ms, and 1 ms of launch."""
+    unknowns = unknowns_of(row)
+    values = np.zeros(unknowns.size)
+    values[unknowns.OVERHEAD], values[unknowns.BANDWIDTH] = np.log(1e-3), np.log(0.8)
+    pool = unknowns.shares(row.published.precision).start + KINDS.index(OpKind.POOL)
+    values[pool] = np.log(0.5)
+    index = KINDS.index(OpKind.POOL) - len(PRODUCTS)
+    kernel = one_kernel(row, bytes=np.array([1e6]), moves=np.array([index]))
+    time, _ = log_time(kernel, unknowns, values, 1e9, 1e9)
+    assert np.exp(time) == pytest.approx(2.5e-3 + 1e-3, rel=1e-12)
+
+
+@pytest.mark.parametrize("row", ROWS[::9], ids=lambda row: f"{row.device}-{row.published.model}")
+def test_the_gradient_is_that_of_finite_differences(row: Row) -> None:
+    values, device = drawn(row, 2), as_written(row.device)
+    peak = device.peak_flop_s[row.published.precision]
+    bandwidth = device.memory_bandwidth_byte_s
+
+    def at(values: Array) -> float:
+        return log_time(row, unknowns_of(row), values, peak, bandwidth)[0]
+
+    _, gradient = log_time(row, unknowns_of(row), values, peak, bandwidth)
+    step = 1e-7
+    for index in range(len(values)):
+        ahead, behind = values.copy(), values.copy()
+        ahead[index] += step
+        behind[index] -= step
+        # Central differences: rounding of about 1e-16 / 1e-7, as no kernel is within a step of
+        # its kink for these draws.
+        slope = (at(ahead) - at(behind)) / (2 * step)
+        assert gradient[index] == pytest.approx(slope, abs=1e-7)
+
+
+def test_time_runs_backwards_with_all_rates_and_forwards_with_launches(row: Row) -> None:
+    """Twice the peak and the bandwidth and half the launches halve the time: shares sum to one."""
+    values, unknowns = drawn(row, 3), unknowns_of(row)
+    faster = values.copy()
+    faster[unknowns.OVERHEAD] -= np.log(2.0)
+    assert time_of(row, faster, peak=2.0, bandwidth=2.0) == pytest.approx(
+        time_of(row, values) / 2, rel=1e-12
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    index=st.integers(0, len(ROWS) - 1),
+    seed=st.integers(0, 1000),
+    peak=st.floats(1.0, 8.0),
+    bandwidth=st.floats(1.0, 8.0),
+)
+def test_more_peak_or_bandwidth_never_takes_longer(
+    index: int, seed: int, peak: float, bandwidth: float
+) -> None:
+    row = ROWS[index]
+    values = drawn(row, seed)
+    usual = time_of(row, values)
+    assert time_of(row, values, peak=peak) <= usual * (1 + 1e-12)
+    assert time_of(row, values, bandwidth=bandwidth) <= usual * (1 + 1e-12)
+    both = time_of(row, values, peak=peak, bandwidth=bandwidth)
+    assert both <= min(
+        time_of(row, values, peak=peak), time_of(row, values, bandwidth=bandwidth)
+    ) * (1 + 1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(index=st.integers(0, len(ROWS) - 1), seed=st.integers(0, 1000), which=st.integers(0, 14))
+def test_more_of_any_share_never_takes_longer(index: int, seed: int, which: int) -> None:
+    row = ROWS[index]
+    values, unknowns = drawn(row, seed), unknowns_of(row)
+    places = [unknowns.BANDWIDTH, *range(*unknowns.shares(row.published.precision).indices(99))]
+    more = values.copy()
+    more[places[which % len(places)]] += 0.5
+    assert time_of(row, more) <= time_of(row, values) * (1 + 1e-12)
+    more = values.copy()
+    more[[unknowns.OVERHEAD, unknowns.HALF]] += 0.5
+    assert time_of(row, more) > time_of(row, values)
+
+
+@pytest.mark.parametrize("factor", range(len(RUNTIME_FACTORS)))
+def test_factors_of_a_runtime_act_on_what_they_name(factor: int) -> None:
+    """A whole-time factor of 2 doubles the time; one of a kind slows kernels of that kind alone."""
+    row = next(row for row in rows("raspberry-pi-4b") if row.published.model == "mobilenetv2_100")
+    values, precision = drawn(row, 4), row.published.precision
+    unknowns, name = unknowns_of(row), RUNTIME_FACTORS[factor]
+    # Slow products, so that memory hides none of them.
+    start = unknowns.shares(precision).start
+    values[start : start + len(PRODUCTS)] = np.log(0.01)
+    factors = np.zeros(len(RUNTIME_FACTORS))
+    factors[factor] = np.log(2.0)
+    slowed = values + unknowns.runtime(precision) @ factors
+    ratio = time_of(row, slowed) / time_of(row, values)
+    if name == "time":
+        assert ratio == pytest.approx(2.0, rel=1e-12)
+    else:
+        # MobileNetV2 has no product of two activations.
+        assert (ratio == 1.0) if name == OpKind.ATTENTION else (1.0 < ratio < 2.0)
+        assert np.count_nonzero(slowed != values) == (8 if name == "moves" else 1)
