@@ -44,6 +44,7 @@ def error_diffusion(wanted: Tensor, carrier: tuple[float, float]) -> Tensor:
 def diffusion_weights(carrier: tuple[float, float]) -> tuple[float, ...]:
     """Return the least real weights of :data:`NEIGHBOURS` that put a zero of noise at ν."""
     phases = [2 * math.pi * (carrier[0] * k[0] + carrier[1] * k[1]) for k in NEIGHBOURS]
-    rows = torch.tensor([[math.cos(p) for p in phases], [math.sin(p) for p in phases]]).double()
-    found = torch.linalg.pinv(rows, rtol=1e-9) @ torch.tensor([1.0, 0.0]).double()
+    waves = [[math.cos(p) for p in phases], [math.sin(p) for p in phases]]
+    rows = torch.tensor(waves, dtype=torch.float64)
+    found = torch.linalg.pinv(rows, rtol=1e-9) @ torch.tensor([1.0, 0.0], dtype=torch.float64)
     return tuple(found.tolist())

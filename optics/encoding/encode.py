@@ -181,7 +181,7 @@ def _found(
         return error_diffusion(off_axis(carried), carrier), 1 / (4 * most), None
     scale = _scale(unit, brightness, kind)
     first = steps if method == "gerchberg-saxton" else STEPS["gerchberg-saxton"]
-    start = _start(carried, scale, kind, carrier)
+    start = _start(carried, scale, modulator, carrier)
     light, history = gerchberg_saxton(unit, wave, mask, kind, scale, start, first)
     drive = as_drive(light, kind)
     if method == "optimised" and kind == "dmd":
@@ -193,14 +193,17 @@ def _found(
 
 
 def _start(
-    carried: Tensor, scale: Tensor, kind: ModulatorKind, carrier: tuple[float, float]
+    carried: Tensor, scale: Tensor, modulator: Modulator, carrier: tuple[float, float]
 ) -> Tensor:
-    """Return light from which the iteration begins: that of the method in one step."""
-    if kind == "lcos-phase":
+    """Return light from which the iteration begins: that of a method in one step."""
+    if modulator.kind == "lcos-phase":
+        if modulator.crosstalk_px > 0:
+            # A checkerboard is what crosstalk blurs most; the target's own phases are smooth.
+            return carried
         phase = double_phase(carried)
         return torch.polar(torch.ones_like(phase), phase)
     fringes = off_axis(4 * scale[..., None, None] * carried)
-    if kind == "dmd":
+    if modulator.kind == "dmd":
         fringes = error_diffusion(fringes, carrier)
     return fringes.to(carried.dtype)
 

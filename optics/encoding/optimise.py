@@ -13,7 +13,7 @@ from optics.grid import centred_ifft2
 from optics.modulation import transmission
 from optics.modulator import Modulator
 
-RATE = {"lcos-phase": 0.1, "lcos-amplitude": 0.02}
+RATE = {"lcos-phase": 0.02, "lcos-amplitude": 0.01}
 """First step of the descent, in the unit of the drive; it falls to 0 as half a cosine."""
 
 

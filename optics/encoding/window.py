@@ -91,9 +91,8 @@ def off_axis_mask(mask: Tensor, window: Window, carrier: tuple[float, float]) ->
     if window is None:
         return point & twin
     down, right = (round(nu * count) for nu, count in zip(carrier, shape, strict=True))
-    if bool(mask[(shape[0] // 2 - down) % shape[0], (shape[1] // 2 - right) % shape[1]]) or bool(
-        (mask & ~twin).any()
-    ):
+    zero = mask[(shape[0] // 2 + down) % shape[0], (shape[1] // 2 + right) % shape[1]]
+    if bool(zero) or bool((mask & ~twin).any()):
         raise InputError(
             "the window meets the undiffracted light or the twin of a real modulator: take a "
             f"smaller one, or a carrier further from 0 and from 1/2 than {carrier}"
@@ -108,10 +107,13 @@ def _nearer(
 
     Shape (rows, columns); the output repeats beyond its edges.
     """
-    row, column = (coordinates(count, 1.0, device=device) for count in shape)
-    down, right = (
-        (times * nu * count + count / 2) % count - count / 2
-        for nu, count in zip(carrier, shape, strict=True)
-    )
-    along = (row[:, None] * down + column * right).abs()
-    return along < (down**2 + right**2) / 2
+
+    def distance(side: int) -> Tensor:
+        down, right = (
+            (coordinates(count, 1.0, device=device) - side * nu * count + count / 2) % count
+            - count / 2
+            for nu, count in zip(carrier, shape, strict=True)
+        )
+        return down[:, None].square() + right.square()
+
+    return distance(0) < torch.minimum(distance(times), distance(-times))
