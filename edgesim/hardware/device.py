@@ -13,7 +13,8 @@ from edgesim.graph import Graph
 class Power:
     """Power states of a device, each the total draw in that state, in watts.
 
-    ``busy_w`` is with all cores busy; fewer cores draw their share of ``busy_w - idle_w``.
+    ``busy_w`` is with all cores busy and working at full rate; fewer cores, and a device that waits
+    in between, draw their share of ``busy_w - idle_w``.
     ``sending_w`` and ``receiving_w`` are the draw of an otherwise idle device while a flow leaves
     or enters it; what exceeds idle adds to whatever else the device does.
     """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgesim.errors import InputError
 from edgesim.graph import Graph, Op, OpKind, zoo
-from edgesim.hardware import Device
+from edgesim.hardware import Device, catalog
 from edgesim.hardware.device import Power
 from edgesim.hardware.processor import Processor
 
@@ -163,6 +163,25 @@ def test_a_batch_takes_longer_but_less_a_sample(
     for (small, less_s), (large, more_s) in pairwise(zip((1, 2, 4, 8, 64), times, strict=True)):
         assert more_s > less_s * (1 - 1e-12)
         assert more_s / large <= less_s / small * (1 + 1e-12)
+
+
+def test_launches_and_idle_lanes_draw_idle_power() -> None:
+    # 50,000 MACs at 1 GFLOP/s: 0.1 ms of work; as long in idle lanes, and 0.3 ms of launch.
+    graph = one(linear())
+    cost = machine(half_saturation=500, overhead_s=3e-4).graph_cost(graph, "fp32")
+    assert cost.time_s == pytest.approx(5e-4, rel=1e-12)
+    assert cost.power_w == pytest.approx(2.0 + 8.0 * 0.2, rel=1e-12)
+    # Memory works where it is what takes the time.
+    slow = machine(float("inf"), bandwidth_byte_s=1e6, overhead_s=0.0)
+    assert slow.graph_cost(graph, "fp32").power_w == pytest.approx(10.0, rel=1e-12)
+    assert machine().graph_cost(graph, "fp32").power_w == pytest.approx(10.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(("size", "watts"), [("tiny", 68.0), ("small", 73.0), ("base", 87.0)])
+def test_power_of_an_a100_at_batch_1_is_what_was_logged(size: str, watts: float) -> None:
+    """Maximum power in Lightening-Transformer's profiles of DeiT; 61 W idle. No fit saw power."""
+    cost = catalog.device("nvidia-a100").graph_cost(zoo.build(f"deit_{size}_patch16_224"), "fp16")
+    assert cost.power_w == pytest.approx(watts, rel=0.05)
 
 
 def test_flop_cost_is_flop_over_peak_and_power_is_of_the_cores_that_work() -> None:
