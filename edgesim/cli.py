@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -322,5 +323,6 @@ def _fail(message: str, status: int) -> NoReturn:
     except OSError:
         # stdout is what failed; stderr may still be read.
         if sys.stderr is not None:
-            sys.stderr.write(f"edgesim: {message}\n")
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"edgesim: {message}\n")
     leave(status)

@@ -1,0 +1,60 @@
+"""The command line as users start it: another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+FIVE_PIS = ROOT / "examples" / "five-pis.yaml"
+COMMAND = [sys.executable, "-m", "edgesim"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a user without a terminal, whatever that of the tests is."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "TERM")}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **variables}
+
+
+def edgesim(
+    *arguments: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; return its exit status, stdout and stderr as text."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+def document(text: str) -> Any:
+    """Return the one JSON document that ``text`` is; NaN and infinity are none."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def assert_fails(
+    done: subprocess.CompletedProcess[str], status: int, parts: Sequence[str] = ()
+) -> None:
+    """Check that a command ended in one message, with ``parts`` in it, and nothing else."""
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("edgesim: ")
+    assert done.stderr.count("edgesim: ") == 1
+    assert done.stdout == ""
+    for part in parts:
+        assert part in done.stderr
