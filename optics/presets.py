@@ -59,7 +59,11 @@ def fatnet_2160() -> FourF:
             pitch_m=pitch_m,
             exposure_s=1e-6,
             name="camera",
-            source={"exposure_s": "derived: the frame time; no readout is in print"},
+            source={
+                "pixels": "derived: those of the modulators",
+                "pitch_m": "derived: that of the modulators, at unit magnification",
+                "exposure_s": "derived: the frame time; no readout is in print",
+            },
         ),
         host=Host.ideal(),
         name="fatnet-2160",
@@ -141,6 +145,7 @@ def dmd_dlp7000() -> FourF:
             source={
                 "pixels": "Photron FASTCAM SA-Z: 1024 x 1024 at 20,000 frames a second, 12 bit",
                 "pitch_m": "Photron FASTCAM SA-Z: 20 um",
+                "bits": "Photron FASTCAM SA-Z: 12 bit",
                 "frame_time_s": "derived: 20,000 frames a second",
                 "quantum_efficiency": "estimate",
                 "dark_e_s": "estimate",
