@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from optics.errors import InputError
 from optics.physical.exposures import Bench
+
+COMFORT_BYTES = 2**23
+"""Portions beyond 8 MiB leave a processor's cache and are slower for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +21,12 @@ class Portions:
         kernels: rounds of kernels.
         images: rounds of images.
         again: whether portions are computed again going backward, instead of being kept.
-        bytes: that they are expected to take.
     """
 
     pairs: int
     kernels: int
     images: int
     again: bool
-    bytes: int
 
     @classmethod
     def of(
@@ -46,18 +48,18 @@ class Portions:
         def needed(p: int, k: int, b: int) -> int:
             return _bytes(bench, p, k, b, element_size, trains)
 
-        if needed(pairs, kernels, images) <= max_bytes:
-            return cls(pairs, kernels, images, False, needed(pairs, kernels, images))
         if needed(1, 1, 1) > max_bytes:
             raise InputError(
                 f"max_bytes={max_bytes} holds no frame: one takes {needed(1, 1, 1)} bytes on this "
                 "plane; allow at least that, or take a smaller plane"
             )
+        again = trains and needed(pairs, kernels, images) > max_bytes
+        bound = min(max_bytes, max(COMFORT_BYTES, needed(1, 1, 1)))
         # Images first: they share a filter. Then kernels, which share the images' spectra.
-        b = _most(images, lambda n: needed(1, 1, n) <= max_bytes)
-        k = _most(kernels, lambda n: needed(1, n, b) <= max_bytes)
-        p = _most(pairs, lambda n: needed(n, k, b) <= max_bytes)
-        return cls(p, k, b, True, needed(p, k, b))
+        b = _most(images, lambda n: needed(1, 1, n) <= bound)
+        k = _most(kernels, lambda n: needed(1, n, b) <= bound)
+        p = _most(pairs, lambda n: needed(n, k, b) <= bound)
+        return cls(p, k, b, again)
 
 
 def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, trains: bool) -> int:
@@ -74,8 +76,8 @@ def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, tr
     return plane * (3 * inputs + 4 * filters + 4 * kept)
 
 
-def _most(count: int, fits: object) -> int:
+def _most(count: int, fits: Callable[[int], bool]) -> int:
     sizes = [count]
     while sizes[-1] > 1:
         sizes.append(-(-sizes[-1] // 2))
-    return next(size for size in sizes if fits(size))  # type: ignore[operator]
+    return next((size for size in sizes if fits(size)), 1)

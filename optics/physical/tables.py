@@ -91,10 +91,13 @@ class Tables:
             for kept, axis in ((_kept(layout, i, axis), axis) for i, axis in enumerate(axes))
         ]
         both = inside[0][:, None] & inside[1][None, :]
-        rows = np.unique(outputs_at[0][:, inside[0]])
-        columns = np.unique(outputs_at[1][:, inside[1]])
-        row = np.searchsorted(rows, outputs_at[0]).clip(max=max(len(rows) - 1, 0))
-        column = np.searchsorted(columns, outputs_at[1]).clip(max=max(len(columns) - 1, 0))
+        # Where no output needs light, one pixel is read for nothing.
+        rows, columns = (
+            np.unique(at[:, lit]) if lit.any() else np.array([side // 2], dtype=np.int64)
+            for at, lit, side in zip(outputs_at, inside, layout.plane, strict=True)
+        )
+        row = np.searchsorted(rows, outputs_at[0]).clip(max=len(rows) - 1)
+        column = np.searchsorted(columns, outputs_at[1]).clip(max=len(columns) - 1)
         return cls(
             images=_flat(images_at, layout.plane[1]),
             kernels=_flat(kernels_at, layout.plane[1]),
