@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from optics.camera import Camera
@@ -33,6 +34,13 @@ def fatnet_2160() -> FourF:
         "pitch_m": "estimate: the pitch of 4K LCoS parts; not in print",
     }
 
+    lens = replace(
+        Lens.ideal(focal_length_m),
+        source={
+            "focal_length_m": "derived: critical sampling, f = N pitch^2 / wavelength; not in print"
+        },
+    )
+
     def part(name: str) -> Modulator:
         return Modulator(
             kind="ideal",
@@ -51,9 +59,9 @@ def fatnet_2160() -> FourF:
             source={"wavelength_m": "estimate; not in print", "power_w": "estimate; not in print"},
         ),
         input=part("input modulator"),
-        lens_1=Lens.ideal(focal_length_m),
+        lens_1=lens,
         filter=part("filter modulator"),
-        lens_2=Lens.ideal(focal_length_m),
+        lens_2=lens,
         camera=Camera(
             pixels=pixels,
             pitch_m=pitch_m,
@@ -68,7 +76,6 @@ def fatnet_2160() -> FourF:
         host=Host.ideal(),
         name="fatnet-2160",
         source={
-            "lens_1": "derived: critical sampling, f = N pitch^2 / wavelength; not in print",
             "link_bytes_s": f"{_FATNET} counts no transfer",
         },
     )
@@ -99,6 +106,7 @@ def dmd_dlp7000() -> FourF:
             source={
                 "pixels": _TI,
                 "pitch_m": _TI,
+                "bits": f"{_TI}: a mirror is on or off",
                 "fill_factor": f"{_TI}: array fill factor 92 %",
                 "efficiency": f"derived from {_TI}: diffraction 86 %, mirror 88 %, window 97 % "
                 "twice; assumes the tilt is blazed for the order used",
@@ -120,6 +128,7 @@ def dmd_dlp7000() -> FourF:
             wall_plug_efficiency=0.1,
             name="532 nm diode-pumped solid-state laser",
             source={
+                "wavelength_m": "estimate: second harmonic of Nd:YVO4, the usual green laser",
                 "power_w": "estimate: a common size",
                 "wall_plug_efficiency": "estimate: diode-pumped solid-state lasers reach 0.05 to "
                 "0.2",
@@ -128,7 +137,17 @@ def dmd_dlp7000() -> FourF:
         input=part("DLP7000 at the input"),
         lens_1=_achromat(0.25),
         filter=part("DLP7000 at the filter"),
-        lens_2=_achromat(0.25),
+        lens_2=replace(
+            _achromat(0.25 * 20 / 13.68),
+            name="two-inch relay, f = 365 mm",
+            source={
+                "focal_length_m": "derived: the image of a mirror is one camera pixel, 20 um; such "
+                "a focal length is set by two achromats",
+                "pupil_m": "derived: 90 % of a two-inch mount",
+                "zernike_waves": "estimate: some spherical aberration left",
+                "efficiency": "estimate: coated, below 0.5 % at each of two outer faces",
+            },
+        ),
         camera=Camera(
             pixels=(1024, 1024),
             pitch_m=20e-6,
@@ -167,7 +186,11 @@ def dmd_dlp7000() -> FourF:
 
 
 def lcos_pluto() -> FourF:
-    """Return a system of a liquid-crystal amplitude display, a phase display and a CMOS camera."""
+    """Return a system of a liquid-crystal amplitude display, a phase display and a CMOS camera.
+
+    The phase display's crosstalk spoils double-phase patterns on the axis, whose pixels differ most
+    from their neighbours: give the encoder a carrier, as ``{"carrier": (0.125, 0.0)}``.
+    """
     common = {
         "pixels": _HOLOEYE,
         "pitch_m": f"{_HOLOEYE}: 8.0 um",
@@ -212,7 +235,12 @@ def lcos_pluto() -> FourF:
             power_w=0.01,
             wall_plug_efficiency=0.1,
             name="532 nm diode-pumped solid-state laser",
-            source={"power_w": "estimate", "wall_plug_efficiency": "estimate: 0.05 to 0.2"},
+            source={
+                "wavelength_m": "estimate: second harmonic of Nd:YVO4, the usual green laser",
+                "power_w": "estimate: a common size",
+                "wall_plug_efficiency": "estimate: diode-pumped solid-state lasers reach 0.05 to "
+                "0.2",
+            },
         ),
         input=part("amplitude", "amplitude display (PLUTO-2.1 backplane, twisted nematic)"),
         lens_1=_achromat(0.125),
@@ -280,6 +308,7 @@ def _achromat(focal_length_m: float) -> Lens:
         efficiency=0.99,
         name=f"two-inch achromat, f = {focal_length_m * 1e3:g} mm",
         source={
+            "focal_length_m": "estimate: a stock focal length",
             "pupil_m": "derived: 90 % of a two-inch mount",
             "zernike_waves": "estimate: some spherical aberration left",
             "efficiency": "estimate: coated, below 0.5 % at each of two outer faces",
