@@ -68,7 +68,7 @@ def output(found: Encoding, index: int) -> Tensor:
 def main() -> None:
     """Draw the curves and the outputs."""
     options = arguments("Draw what encoders make of kernels.", "encoders")
-    side, count, bits, steps = (32, 1, (2, 8), 10) if options.small else (64, 6, range(1, 9), 200)
+    side, count, bits, steps = (32, 1, (4, 8), 10) if options.small else (64, 6, range(1, 9), 200)
     window = (9, 9) if options.small else WINDOW
     target = kernels(count, 5, side)
     figure = plt.figure(figsize=(10, 7), layout="constrained")
