@@ -165,6 +165,45 @@ def test_a_batch_takes_longer_but_less_a_sample(
         assert more_s / large <= less_s / small * (1 + 1e-12)
 
 
+@given(
+    peak=st.floats(1e6, 1e15),
+    bandwidth=st.floats(1e6, 1e13),
+    share=st.floats(0.01, 1.0),
+    overhead=st.floats(0, 1e-3),
+    half=st.floats(0, 1e7),
+    factor=st.floats(1.0, 10.0),
+    batch=st.integers(1, 64),
+)
+def test_more_of_anything_that_works_never_takes_longer(
+    peak: float,
+    bandwidth: float,
+    share: float,
+    overhead: float,
+    half: float,
+    factor: float,
+    batch: int,
+) -> None:
+    graph = one(linear())
+    device = machine(
+        peak,
+        bandwidth_byte_s=bandwidth,
+        efficiency={"fp32": {"linear": share}},
+        overhead_s=overhead,
+        half_saturation=half,
+    )
+    usual = device.graph_cost(graph, "fp32", batch)
+    assert device.power.idle_w <= usual.power_w <= device.power.busy_w * (1 + 1e-12)
+    better = (
+        replace(device, peak_flop_s={"fp32": peak * factor}),
+        replace(device, memory_bandwidth_byte_s=bandwidth * factor),
+        replace(device, efficiency={"fp32": {"linear": min(1.0, share * factor)}}),
+        replace(device, launch_overhead_s=overhead / factor),
+        replace(device, half_saturation=half / factor),
+    )
+    for changed in better:
+        assert changed.graph_cost(graph, "fp32", batch).time_s <= usual.time_s * (1 + 1e-12)
+
+
 def test_launches_and_idle_lanes_draw_idle_power() -> None:
     # 50,000 MACs at 1 GFLOP/s: 0.1 ms of work; as long in idle lanes, and 0.3 ms of launch.
     graph = one(linear())

@@ -1,0 +1,48 @@
+"""Builders and tracing against timm's own modules, where it is installed.
+
+timm is in no environment of ours; ``tests/partition/peers/requirements.txt`` says how to make one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from edgesim.graph import Graph, zoo
+from edgesim.graph.trace import trace
+from tests.partition.peers.bare_torchvision import import_timm
+
+timm = import_timm()
+
+NAMES = [
+    "vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224",
+    "deit_tiny_distilled_patch16_224", "resnet50", "mobilenetv2_100", "mobilenetv3_small_100",
+    "mobilenetv3_large_100", "convnext_tiny", "swin_tiny_patch4_window7_224", "pvt_v2_b0",
+    "efficientformer_l1", "efficientvit_b1", "tiny_vit_5m_224", "convit_small",
+    "crossvit_small_240", "nextvit_small", "volo_d1_224",
+]  # fmt: skip
+
+
+def by_kind(graph: Graph) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for op in graph:
+        if op.macs:
+            totals[op.kind] += op.macs
+    return totals
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_builder_trace_and_torch_agree_on_timms_module(name: str) -> None:
+    size = zoo.info(name).image_size
+    with torch.device("meta"):
+        module = timm.create_model(name).eval()
+        example = torch.empty(1, 3, size, size)
+    built, traced = zoo.build(name), trace(module, example)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(example)
+    assert built.macs == traced.macs == counter.get_total_flops() // 2
+    assert built.params == traced.params == sum(p.numel() for p in module.parameters())
+    assert by_kind(built) == by_kind(traced)
