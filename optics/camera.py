@@ -65,8 +65,14 @@ class Camera:
         bit_depth(self.name, self.bits)
         if self.gain_e_per_dn is not None:
             positive(self.name, "gain_e_per_dn", self.gain_e_per_dn)
-        if self.black_level_dn is not None:
-            not_negative(self.name, "black_level_dn", self.black_level_dn)
+        level = self.black_level_dn
+        if level is not None and (
+            isinstance(level, bool) or not isinstance(level, int) or level < 0
+        ):
+            raise InputError(
+                f"{self.name}: black_level_dn must be a whole number of at least 0, or None for "
+                f"six times the read noise; {level!r} came"
+            )
         positive(self.name, "exposure_s", self.exposure_s)
         for name in (
             "dark_e_s",
@@ -120,7 +126,7 @@ class Camera:
         if step_e is None:
             return 0
         if self.black_level_dn is not None:
-            return int(self.black_level_dn)
+            return self.black_level_dn
         return math.ceil(6 * self.read_noise_e / step_e)
 
     @property
