@@ -77,7 +77,7 @@ def page(summary: Mapping[str, Any], latency_s: NDArray[np.float64], spans: Sequ
         _cards(summary),
         *(f'<div class="warning">{escape(text)}</div>' for text in summary["warnings"]),
     ]
-    if len(latency_s):
+    if len(latency_s) and summary["latency_s"]["mean"] is not None:
         body += [
             "<h2>Latency</h2>",
             distribution(latency_s, summary["latency_s"]),
@@ -161,7 +161,7 @@ def _legend(summary: Mapping[str, Any]) -> str:
     mean = summary["latency_s"]["mean"]
     entries = "".join(
         f'<li><i style="background: var(--{part})"></i>{part} {duration(value)} '
-        f'<span class="dim">{percent(value / mean)}</span></li>'
+        f'<span class="dim">{percent(value / mean if mean else None)}</span></li>'
         for part, value in summary["breakdown_s"].items()
     )
     return f'<ul class="legend">{entries}</ul>'

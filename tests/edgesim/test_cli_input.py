@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.edgesim.command import FIVE_PIS, assert_fails, document, edgesim
-from tests.edgesim.scenario.cases import BASE, TASKS, changed
+from tests.edgesim.scenario.cases import TASKS, changed
 
 
 def binary(path: Path) -> None:

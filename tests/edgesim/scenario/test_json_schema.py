@@ -73,8 +73,8 @@ RIGHT = [
     (BASE, "single", "class-wise, submodels: 2, heads: 1, fusion: hub, memory_budget: 90 MB"),
     (BASE, "switch: {bandwidth: 1 Gbit/s, latency: 0.25 ms}",
      "wifi: {bandwidth: 1 MB/s, energy_per_byte: 5 nJ/bit, power: 2 W}"),
-    (BASE, "name: small", "seed: 18446744073709551615\nbaselines: [{device: raspberry-pi-5, name: x,"
-     " precision: int8}]\nreplications: 3"),
+    (BASE, "name: small", "seed: 18446744073709551615\nreplications: 3\n"
+     "baselines: [{device: raspberry-pi-5, name: x, precision: int8}]"),
     (TASKS, "memory: 10 MB", "memory: 10 MB, optional: true, priority: -3, cores: 1"),
     (TASKS, "duplex", "duplex"),
     (TASKS, "1 ms, ends: [A, B]}}", "1 ms, duplex: shared}}\n  routes: [{from: A, to: B, links: "
