@@ -26,6 +26,7 @@ def main() -> None:
     """Make the artifacts that the command line names."""
     parser = argparse.ArgumentParser(description="Make the Fashion-MNIST artifacts.")
     parser.add_argument("parts", type=int, nargs="*", default=list(HEADS), help="numbers of parts")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the artifacts")
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "fashion.work")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -34,7 +35,7 @@ def main() -> None:
         pruning = replace(recipe.pruning, heads=HEADS[parts])
         named = replace(recipe.with_parts(parts), name=f"fashion-{parts}", pruning=pruning)
         with ConsoleProgress() as progress:
-            manifest = run(named, HERE / f"fashion-{parts}", progress, work_dir=chosen.work)
+            manifest = run(named, chosen.out / f"fashion-{parts}", progress, work_dir=chosen.work)
         print(
             f"{parts} parts: {manifest['fusion']['accuracy']:.2%}, worst class "
             f"{manifest['fusion']['worst_class_accuracy']:.1%}; "

@@ -100,12 +100,7 @@ def make_part(
     """
     target = target.with_(classes=classes.outputs)
     check_target(unsplit.model.config, target)
-    chosen = part_indices(data.train.labels, classes, split.negatives, generator_of(seed, 1))
-    samples = part_samples(data.train, chosen, classes)
-    held = part_indices(data.validation.labels, classes, split.negatives, generator_of(seed, 2)) \
-        if len(data.validation) else torch.empty(0, dtype=torch.int64)  # fmt: skip
-    validation = part_samples(data.validation, held, classes)
-    opinions = collapse(unsplit.train[chosen], classes.classes, classes.other)
+    lesson = _lesson(unsplit, data, classes, split.negatives, seed)
 
     model = keep_outputs(unsplit.model.cpu(), classes.classes, classes.other)
     key = fingerprint(
@@ -126,22 +121,67 @@ def make_part(
 
             tell(0.0)
             smaller = _cut_by_importance(
-                whole, data, samples, stage, target, pruning, seed_of(seed, 3, place), device, tell
-            )
+                whole, data, lesson.samples, stage, target, pruning, seed_of(seed, 3, place),
+                device, tell,
+            )  # fmt: skip
             tell(1.0)
             state = train_classifier(
-                smaller, samples, validation, data, classes.outputs, config,
-                seed_of(seed, 4, place), teacher=opinions, checkpoint=checkpoint, identity=key,
-                name=f"{name}: {stage}", progress=progress, device=device,
+                smaller, lesson.samples, lesson.validation, data, classes.outputs, config,
+                seed_of(seed, 4, place), teacher=lesson.opinions, checkpoint=checkpoint,
+                identity=key, name=f"{name}: {stage}", progress=progress, device=device,
             )  # fmt: skip
             return smaller.cpu(), notes_of(state)
 
         make = partial(
             prune_and_tune, whole=model, stage=stage, config=config, place=place, key=key
         )
-        model, notes = workshop.model(name.replace(" ", "-").replace("/", "-of-"), key, make)
+        model, notes = workshop.model(_file(name), key, make)
         trail.append({"stage": stage, **notes})
+    if pruning.polish.epochs:
+        negatives = pruning.polish_negatives or split.negatives
+        key = fingerprint(key, "polish", negatives, plain(pruning.polish))
+
+        def polish(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+            more = _lesson(unsplit, data, classes, negatives, seed)
+            state = train_classifier(
+                model, more.samples, more.validation, data, classes.outputs, pruning.polish,
+                seed_of(seed, 5), teacher=more.opinions, checkpoint=checkpoint, identity=key,
+                name=f"{name}: polish", progress=progress, device=device,
+            )  # fmt: skip
+            return model.cpu(), notes_of(state)
+
+        model, notes = workshop.model(_file(name), key, polish)
+        trail.append({"stage": "polish", **notes})
     return Part(model=model, classes=classes, notes={"stages": trail}, key=key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What a part learns from: its images, those it is judged by, the unsplit model's opinions."""
+
+    samples: Samples
+    validation: Samples
+    opinions: torch.Tensor
+
+
+def _lesson(
+    unsplit: Unsplit, data: Data, classes: PartClasses, negatives: float, seed: int
+) -> _Lesson:
+    """Return the lesson with a share ``negatives`` of every foreign class's images."""
+    chosen = part_indices(data.train.labels, classes, negatives, generator_of(seed, 1))
+    held = torch.empty(0, dtype=torch.int64)
+    if len(data.validation):
+        held = part_indices(data.validation.labels, classes, negatives, generator_of(seed, 2))
+    return _Lesson(
+        samples=part_samples(data.train, chosen, classes),
+        validation=part_samples(data.validation, held, classes),
+        opinions=collapse(unsplit.train[chosen], classes.classes, classes.other),
+    )
+
+
+def _file(name: str) -> str:
+    """Return the name of a part's steps on disk."""
+    return name.replace(" ", "-").replace("/", "-of-")
 
 
 def _cut_by_importance(

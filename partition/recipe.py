@@ -116,6 +116,9 @@ class PruneSpec:
         stages: in which order; every stage at most once.
         tuning: training after each stage but the last.
         final: training after the last stage.
+        polish: training of the finished part once more, the learning rate high again; none by
+            default.
+        polish_negatives: in place of ``split.negatives`` while polishing; None keeps it.
     """
 
     heads: int | None = None
@@ -124,6 +127,8 @@ class PruneSpec:
     stages: tuple[str, ...] = STAGES
     tuning: TrainConfig = field(default_factory=lambda: _tuning(3))
     final: TrainConfig = field(default_factory=lambda: _tuning(15))
+    polish: TrainConfig = field(default_factory=lambda: _tuning(0))
+    polish_negatives: float | None = None
 
     def __post_init__(self) -> None:
         if self.importance not in MEASURES:
@@ -132,6 +137,10 @@ class PruneSpec:
             )
         if sorted(self.stages) != sorted(STAGES):
             raise InputError(f"stages must be {', '.join(STAGES)} in some order, not {self.stages}")
+        if self.polish_negatives is not None and not 0 < self.polish_negatives <= 1:
+            raise InputError(
+                f"polish_negatives must be above 0 and at most 1, not {self.polish_negatives}"
+            )
         if self.images < 1:
             raise InputError(f"images must be at least 1, not {self.images}")
 

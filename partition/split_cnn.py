@@ -2,8 +2,8 @@
 
 The same data, groups of classes, negatives, distillation, tuning and fusion as the ViT's parts;
 the one stage of pruning takes channels by KL divergence, and tuning after it has the epochs of all
-three of the ViT's stages together. (NNFacet and EC-SNN's Split-CNN differ in detail; this is the
-recipe of this package without attention.)
+of the ViT's stages and of its polish together. (NNFacet and EC-SNN's Split-CNN differ in detail;
+this is the recipe of this package without attention.)
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _part(
     shares = [share / 200 for share in range(1, 201)]
     shapes = [unsplit.config.scaled(share, classes.outputs) for share in shares]
     target = min(shapes, key=lambda shape: abs(shape.parameters - size))
-    epochs = pruning.final.epochs + 2 * pruning.tuning.epochs
+    epochs = pruning.final.epochs + 2 * pruning.tuning.epochs + pruning.polish.epochs
     config = replace(pruning.final, epochs=epochs)
     key = fingerprint(
         unsplit_key, classes.classes, classes.other, negatives, target.to_dict(), pruning.images,

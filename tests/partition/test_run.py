@@ -118,6 +118,23 @@ def test_recipes_that_share_a_folder_share_the_unsplit_model(tmp_path):
     assert list(manifest["survivors"]["accuracy"]) == ["0", "1"]
 
 
+def test_polish_goes_on_from_the_pruned_part_and_shares_all_before(artifact, tmp_path):
+    work, steps = tmp_path / "work", []
+    run(small(), tmp_path / "plain", work_dir=work)
+    pruning = {**SMALL["pruning"], "polish": {"epochs": 2, "batch": 32}, "polish_negatives": 1.0}
+    manifest = run(
+        small(pruning=pruning), tmp_path / "polished", lambda r: steps.append(r.step), work_dir=work
+    )
+    trained = {step for step in steps if step.startswith("part")}
+    assert trained == {f"part {number}/3: polish" for number in (1, 2, 3)}
+    stages = [stage["stage"] for stage in manifest["parts"][0]["training"]]
+    assert stages == ["residual", "attention", "mlp", "polish"]
+    plain, polished = load_artifact(tmp_path / "plain"), load_artifact(tmp_path / "polished")
+    assert plain.parts[0].config == polished.parts[0].config
+    assert not torch.equal(plain.parts[0].head.weight, polished.parts[0].head.weight)
+    assert _bytes(tmp_path / "plain") != _bytes(tmp_path / "polished")
+
+
 def test_a_damaged_step_is_made_again(tmp_path, artifact):
     run(small(), tmp_path / "a", work_dir=tmp_path / "work")
     for path in (tmp_path / "work").glob("part-*"):
@@ -239,6 +256,7 @@ def test_devices_set_the_sizes_and_what_cannot_fit_is_known_before_training(tmp_
         ({"training": {"epochs": 1.5}}, r"training\.training\.epochs: expected a whole number"),
         ({"training": {"batch": 0}}, r"training\.training: training batch"),
         ({"pruning": {"importance": "kle"}}, "kl, taylor, magnitude, random"),
+        ({"pruning": {"polish_negatives": 2}}, "polish_negatives must be above 0 and at most 1"),
         ({"pruning": {"heads": 9}}, "heads kept must be from 1 to 4, not 9"),
         ({"pruning": {"stages": ["mlp"]}}, "stages must be"),
         ({"model": {"stem": 3}}, r"model\.stem: expected a list"),

@@ -1,7 +1,6 @@
 """Checkpoints of timm load as they are and give timm's logits.
 
-timm needs torchvision, whose wheel does not import beside the CPU build of torch; this runs in an
-environment of its own (``pip install 'edgesim[zoo]'``) and is skipped elsewhere.
+timm is in no environment of ours; ``requirements.txt`` beside this file says how to make one.
 """
 
 import pytest
@@ -9,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from partition.weights import config_of, load_vit
+from tests.partition.peers.bare_torchvision import import_timm
 
-timm = pytest.importorskip("timm", exc_type=ImportError)
+timm = import_timm()
 
 
 @pytest.mark.parametrize(
