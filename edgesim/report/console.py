@@ -137,7 +137,9 @@ def _first(everything: Mapping[str, Any], ranked: list[tuple[str, Any]]) -> list
 
 def _more(table: Table, hidden: int, what: str) -> None:
     if hidden > 0:
-        table.add_row(f"… {hidden:,} more {what}", style="dim")
+        table.caption = f" … {hidden:,} more {what}"
+        table.caption_justify = "left"
+        table.caption_style = "dim"
 
 
 def _links(summary: Mapping[str, Any]) -> Table:

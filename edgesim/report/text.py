@@ -18,6 +18,9 @@ def digits(value: float, significant: int = 3) -> str:
         return "0"
     places = significant - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
+    if abs(rounded) >= 10.0 ** (significant - places):
+        # 9.999 is 10.0, not 10.00.
+        places -= 1
     return f"{rounded:,.{max(0, places)}f}"
 
 

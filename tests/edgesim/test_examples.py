@@ -1,0 +1,123 @@
+"""The example scenarios and the starter run as they stand, and their plans are what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgesim import api
+from edgesim.report import plan_tables
+from edgesim.scenario import load_text
+from edgesim.scenario.starter import starter
+from tests.edgesim.command import ROOT
+
+SCENARIOS = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.yaml"))
+    if "training" not in yaml.safe_load(path.read_text()).get("model", {})
+]
+
+
+def load(name: str, *settings: str) -> Any:
+    return api.load(ROOT / "examples" / f"{name}.yaml", overrides=settings)
+
+
+def checked(name: str, *settings: str) -> dict[str, Any]:
+    scenario = load(name, *settings)
+    return plan_tables.examine(scenario, api.place(scenario)).document()
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_examples_run(path: Path) -> None:
+    # A tenth of their requests is enough to see that they do.
+    whole = api.load(path).traffic.requests
+    few = [f"traffic.requests={whole // 10}", "traffic.warmup=0"]
+    result = api.run(api.load(path, overrides=few))
+    requests = result.summary["requests"]
+    assert requests["completed"] + requests["degraded"] == requests["offered"] == whole // 10
+    assert not any("overloaded" in warning for warning in result.summary["warnings"])
+
+
+def test_the_starter_runs() -> None:
+    result = api.run(load_text(starter(), overrides=["traffic.requests=60"]))
+    assert result.summary["requests"]["completed"] == 60
+    assert result.summary["baselines"]["nvidia-rtx-4090"]["latency_s"] > 0.0
+
+
+def test_five_pis_hold_two_classes_each_in_three_heads() -> None:
+    plan = checked("five-pis")
+    parts = [row for row in plan["tasks"] if row["kind"] == "compute"]
+    assert [row["node"] for row in parts] == [f"pi-{number}" for number in range(5)]
+    assert sorted(one for row in parts for one in row["classes"]) == list(range(10))
+    assert {len(row["classes"]) for row in parts} == {2}
+    assert [row["node"] for row in plan["tasks"] if row["kind"] == "fusion"] == ["hub"]
+    # Image of 3 × 224 × 224 floats in; features of 3 heads × 64 floats back.
+    sizes = {(one["from"], one["to"]): one["bytes"] for one in plan["transfers"]}
+    assert sizes[None, "part-0"] == 3 * 224 * 224 * 4
+    assert sizes["part-0", "fusion"] == 3 * 64 * 4
+
+
+def test_the_pipeline_cuts_for_throughput_or_for_latency() -> None:
+    through = checked("pipeline-jetsons")
+    quick = checked("pipeline-jetsons", "placement.objective=latency")
+    assert len(through["tasks"]) > 1
+    assert through["capacity_per_s"] > quick["capacity_per_s"]
+    assert quick["unloaded_latency_s"] < through["unloaded_latency_s"]
+    # No operator is lost or done twice.
+    macs = sum(row["macs"] for row in through["tasks"])
+    assert macs == load("pipeline-jetsons").placement.model.graph.macs
+
+
+def test_the_server_has_a_copy_on_each_gpu() -> None:
+    plan = checked("replicate-mlperf-server")
+    assert [(row["branch"], row["node"]) for row in plan["tasks"]] == [(0, "gpu-0"), (1, "gpu-1")]
+    assert len({row["memory_bytes"] for row in plan["tasks"]}) == 1
+
+
+def test_the_task_graph_by_hand() -> None:
+    settings = ["traffic.rate=0.1/s", "traffic.requests=3", "nodes.right.faults="]
+    result = api.run(load("task-graph", *settings))
+    # Both pictures share the radio's 10 MB/s: the smaller is there after 60 ms, the larger after
+    # 90 ms, each 3 ms late. The larger one's branch is the critical path: 10 ms on the camera,
+    # 50 ms on the left board, 20 kB over the bus, and 10 MFLOP at the Pi 5's 154 GFLOP/s.
+    bus_s = 0.1e-3 + 20e3 / 50e6
+    join_s = 10e6 / 153.6e9
+    messages = load("task-graph").cluster.nodes["hub"].device.messaging
+    software_s = messages.per_message_s + messages.per_byte_s * 20e3
+    expected = 0.010 + (0.003 + 0.090) + 0.050 + bus_s + join_s + software_s
+    assert result.summary["latency_s"]["max"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_task_graph_does_without_what_is_optional() -> None:
+    result = api.run(load("task-graph"))
+    # Down from 60 to 80 s, when five a second come.
+    assert result.summary["requests"]["degraded"] == pytest.approx(100, abs=1)
+    assert result.summary["requests"]["failed"] == 0
+
+
+@pytest.mark.parametrize("kind", ["switch", "wifi", "links"])
+def test_networks_are_told_in_the_bottleneck(kind: str) -> None:
+    slow = {"bandwidth": "1 Mbit/s"}
+    network = {
+        "switch": {"switch": slow},
+        "wifi": {"wifi": slow},
+        "links": {"links": {"cable": {**slow, "ends": ["a", "b"]}}},
+    }[kind]
+    data = {
+        "model": {
+            "tasks": {"one": {"flop": 1, "node": "a"}, "two": {"flop": 1, "node": "b"}},
+            "transfers": [{"from": "one", "to": "two", "bytes": "1 MB"}],
+        },
+        "nodes": {name: {"device": {"peak": {"fp32": "1 GFLOP/s"}}} for name in "ab"},
+        "network": network,
+        "traffic": {"arrivals": "closed", "requests": 4},
+    }
+    scenario = load_text(yaml.safe_dump(data))
+    plan = plan_tables.examine(scenario, api.place(scenario)).document()
+    expected = {"switch": ("a-switch", "b-switch"), "wifi": ("wifi",), "links": ("cable",)}[kind]
+    assert plan["bottleneck"] in expected
+    assert plan["capacity_per_s"] == pytest.approx(1 / 8)
+    assert plan["unloaded_latency_s"] == pytest.approx(8.0, rel=1e-6)
