@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from optics.detection import FieldItself, Scheme, check_images
 from optics.errors import InputError
 from optics.ideal import MAX_BYTES, check_tensors
-from optics.physical.exposures import Bench, every, seeded
+from optics.physical.exposures import Bench, every, seed_from
 from optics.physical.filter import complex_type
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
@@ -219,41 +219,38 @@ def _streamed(
         bench, len(group_of), kernel_rounds, image_rounds, images.element_size(), max_bytes, trains
     )
     flickers = bench.geometry.system.filter.flicker_rad > 0
-    saturated = 0
+    chunks = every(image_rounds, portions.images)
 
-    def of_kernels(chosen: slice, at: slice) -> Tensor:
-        """Return the share of some pairs and kernels, for all images."""
-        nonlocal saturated
-        pattern = bench.patterns(pairs[1][chosen, at])
+    def of_images(
+        shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None
+    ) -> tuple[Tensor, Tensor]:
+        own = None if state is None else torch.Generator(images.device).manual_seed(state)
+        return bench.expose(shown, pattern, filters, own)
+
+    def of_kernels(
+        shown: Tensor, kernels: Tensor, states: list[int | None]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the share of some pairs and kernels for all images, and saturated readings."""
+        pattern = bench.patterns(kernels)
         filters = None if flickers else bench.filters(pattern, None)
-        made = []
-        for which in every(image_rounds, portions.images):
-            source = seeded(generator, images.device)
-            state = None if source is None else source.initial_seed()
+        again = portions.again and len(chunks) > 1
+        made = [
+            _again(again, of_images, shown[:, which], filters, pattern, state)
+            for which, state in zip(chunks, states, strict=True)
+        ]
+        shares, full = zip(*made, strict=True)
+        return torch.cat(shares, 2) if len(shares) > 1 else shares[0], torch.stack(full).sum()
 
-            def of_images(
-                shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None
-            ) -> tuple[Tensor, Tensor]:
-                own = None if state is None else torch.Generator(images.device).manual_seed(state)
-                return bench.expose(shown, pattern, filters, own)
-
-            share, full = _again(
-                trains and portions.again,
-                of_images,
-                pairs[0][chosen, which],
-                filters,
-                pattern,
-                state,
-            )
-            saturated += int(full)
-            made.append(share)
-        return torch.cat(made, 2) if len(made) > 1 else made[0]
-
-    columns = []
+    columns, saturated = [], 0
     for at in every(kernel_rounds, portions.kernels):
         total: Tensor | None = None
         for chosen in every(len(group_of), portions.pairs):
-            share = of_kernels(chosen, at)
+            # Drawn once, here: what is computed again has to be the same again.
+            states = [seed_from(generator) for _ in chunks]
+            share, full = _again(
+                portions.again, of_kernels, pairs[0][chosen], pairs[1][chosen, at], states
+            )
+            saturated += int(full)
             if total is None:
                 total = share.new_zeros(group_rounds, *share.shape[1:])
             total = total.index_add(0, group_of[chosen], share)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -226,9 +225,10 @@ def every(count: int, size: int) -> list[slice]:
     return [slice(at, min(at + size, count)) for at in range(0, count, size)]
 
 
-def seeded(generator: torch.Generator | None, device: torch.device) -> torch.Generator | None:
-    """Return a generator of its own that starts where ``generator`` stands, which moves on."""
+def seed_from(generator: torch.Generator | None) -> int | None:
+    """Return a seed drawn from ``generator``, for a generator of its own."""
     if generator is None:
         return None
-    seed = int(torch.randint(np.iinfo(np.int64).max, (), generator=generator, device=device))
-    return torch.Generator(device).manual_seed(seed)
+    most = torch.iinfo(torch.int64).max
+    device = generator.device
+    return int(torch.randint(most, (), generator=generator, device=device))
