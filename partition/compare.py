@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from partition.classify import predict, train_classifier
+from partition.cnn import CnnConfig
 from partition.config import ViTConfig, scaled
 from partition.cost import vit_cost
 from partition.data import Data, open_data
@@ -27,8 +28,10 @@ from partition.train import generator_of, seed_of
 from partition.unsplit import data_key, notes_of
 from partition.workshop import Workshop
 
-Latency = Callable[[Sequence[int], Sequence[int], int], float]
-"""Seconds of one image, from every part's MACs, the bytes each sends, and the fusion's MACs."""
+Shape = ViTConfig | CnnConfig
+Latency = Callable[[Sequence[Shape], Sequence[int]], float]
+"""Seconds of one image, from the shape of every part and the widths of the fusion's layers; a model
+that is whole has one part and no fusion."""
 
 MIB = 2**20
 
@@ -89,8 +92,8 @@ def compare(
     workshop = Workshop(work_dir)
     whole, fusion, parts = manifest["unsplit"], manifest["fusion"], manifest["parts"]
 
-    def seconds(macs: Sequence[int], sent: Sequence[int], fused: int) -> float | None:
-        return None if latency is None else latency(macs, sent, fused)
+    def seconds(shapes: Sequence[Shape], fusion_widths: Sequence[int] = ()) -> float | None:
+        return None if latency is None else latency(shapes, fusion_widths)
 
     rows = [
         Row(
@@ -101,7 +104,7 @@ def compare(
             part_mib=whole["bytes"] / MIB,
             part_macs=whole["macs"],
             total_mib=whole["bytes"] / MIB,
-            latency_s=seconds([whole["macs"]], [0], 0),
+            latency_s=seconds([ViTConfig.from_dict(whole["config"])]),
         )
     ]
     total = sum(part["bytes"] for part in parts) + fusion["bytes"]
@@ -116,10 +119,10 @@ def compare(
             part_mib=cost.bytes / MIB,
             part_macs=cost.macs,
             total_mib=cost.bytes / MIB,
-            latency_s=seconds([cost.macs], [0], 0),
+            latency_s=seconds([config]),
         )
     )
-    macs, sent = [part["macs"] for part in parts], [part["feature_bytes"] for part in parts]
+    shapes = [ViTConfig.from_dict(part["config"]) for part in parts]
     rows.append(
         Row(
             name=f"{len(parts)} ViT parts",
@@ -127,9 +130,9 @@ def compare(
             accuracy=fusion["accuracy"],
             worst_class_accuracy=fusion["worst_class_accuracy"],
             part_mib=max(part["bytes"] for part in parts) / MIB,
-            part_macs=max(macs),
+            part_macs=max(part["macs"] for part in parts),
             total_mib=total / MIB,
-            latency_s=seconds(macs, sent, fusion["macs"]),
+            latency_s=seconds(shapes, fusion["widths"]),
         )
     )
     classes = [PartClasses(classes=tuple(p["classes"]), other=p["other"]) for p in parts]
@@ -145,10 +148,9 @@ def compare(
             part_mib=4 * cnn.unsplit.parameters / MIB,
             part_macs=cnn.unsplit.macs,
             total_mib=4 * cnn.unsplit.parameters / MIB,
-            latency_s=seconds([cnn.unsplit.macs], [0], 0),
+            latency_s=seconds([cnn.unsplit]),
         )
     )
-    macs = [part.macs for part in cnn.parts]
     weights = sum(part.parameters for part in cnn.parts) + cnn.fusion_parameters
     rows.append(
         Row(
@@ -156,9 +158,9 @@ def compare(
             parts=len(cnn.parts),
             **_accuracies(cnn.predictions, data),
             part_mib=4 * max(part.parameters for part in cnn.parts) / MIB,
-            part_macs=max(macs),
+            part_macs=max(part.macs for part in cnn.parts),
             total_mib=4 * weights / MIB,
-            latency_s=seconds(macs, [4 * part.widths[-1] for part in cnn.parts], cnn.fusion_macs),
+            latency_s=seconds(cnn.parts, cnn.fusion_widths),
         )
     )
     return tuple(rows)

@@ -47,7 +47,7 @@ class SplitCnn:
         unsplit: shape of the unsplit network.
         unsplit_predictions: of the test images.
         parts: shapes of the parts.
-        fusion_macs: of the fusion.
+        fusion_widths: of the fusion's layers, input first.
         fusion_parameters: of the fusion.
         predictions: fused, of the test images.
     """
@@ -55,7 +55,7 @@ class SplitCnn:
     unsplit: CnnConfig
     unsplit_predictions: Tensor
     parts: tuple[CnnConfig, ...]
-    fusion_macs: int
+    fusion_widths: tuple[int, ...]
     fusion_parameters: int
     predictions: Tensor
 
@@ -136,7 +136,7 @@ def split_cnn(
         unsplit=config,
         unsplit_predictions=predict(model, data.test, data).argmax(-1),
         parts=tuple(part.config for part in parts),
-        fusion_macs=fusion.macs,
+        fusion_widths=fusion.widths,
         fusion_parameters=fusion.parameters_count,
         predictions=fused_predictions(fusion, features["test"]),
     )

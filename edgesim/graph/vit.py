@@ -105,7 +105,7 @@ def _stem(
         stream, size = build.conv(
             name, image, channels=pair, kernel=3, stride=2, padding=1, in_size=size, bias=True
         )
-        image = (build.pointwise(f"{name}.act", OpKind.ACTIVATION, (stream,)),)
+        image = (build.pointwise(f"{name}.act", OpKind.TRANSCENDENTAL, (stream,)),)
     return image, size
 
 

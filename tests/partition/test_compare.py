@@ -7,7 +7,7 @@ from torch.nn import functional
 from partition.cnn import CnnConfig, SmallCnn, channel_importance, keep_channels, keep_cnn_outputs
 from partition.compare import compare, markdown, nearest_size
 from partition.config import scaled
-from partition.cost import counted_macs, vit_cost
+from partition.cost import counted_macs, mlp_macs, vit_cost
 from partition.data import DataSpec, open_data
 from partition.errors import InputError
 from partition.pipeline import run
@@ -84,7 +84,12 @@ def test_the_nearest_size_is_found():
 def test_the_table_has_every_model_on_the_same_data(tmp_path):
     folder, work = tmp_path / "a", tmp_path / "work"
     manifest = run(small(), folder, work_dir=work)
-    rows = compare(folder, work, latency=lambda macs, sent, fused: (max(macs) + fused) / 1e6)
+
+    def latency(shapes, fusion_widths):
+        cost = [s.macs if isinstance(s, CnnConfig) else vit_cost(s).macs for s in shapes]
+        return (max(cost) + mlp_macs(list(fusion_widths))) / 1e6
+
+    rows = compare(folder, work, latency=latency)
     assert [row.parts for row in rows] == [1, 1, 3, 1, 3]
     assert rows[0].accuracy == manifest["unsplit"]["accuracy"]
     assert rows[2].accuracy == manifest["fusion"]["accuracy"]

@@ -1,0 +1,112 @@
+"""Unsplit, small, split, and split CNN in one table: accuracy on the same images, latency on Pis.
+
+    OMP_NUM_THREADS=1 python examples/partition-compare.py ARTIFACT --work WORK --out TABLE.md
+
+takes an artifact of ``edgesim partition`` and trains, by its own recipe, what it is compared with:
+a small ViT of the same total size, and a CNN that is split into the same groups of classes. For
+digits that takes two minutes on one core, for Fashion-MNIST an hour or two. Finished steps are kept
+in WORK. The latency is simulated: a Raspberry Pi 4B for every part and a Pi 5 that takes the image
+in and fuses, around a switch of 1 Gbit/s; one image at a time.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from edgesim.artifact import Accuracy, Artifact, Part
+from edgesim.graph import Graph
+from edgesim.graph.builder import Builder
+from edgesim.graph.layers import gelu
+from edgesim.graph.mlp import mlp
+from edgesim.graph.op import OpKind
+from edgesim.graph.vit import vit
+from edgesim.placement import Model, PlacementRequest, place
+from edgesim.scenario import from_mapping
+from edgesim.simulate import simulate
+from partition.compare import Shape, compare, markdown
+from partition.config import ViTConfig
+from partition.progress import ConsoleProgress
+
+REQUESTS = 20
+
+
+def graph_of(shape: Shape) -> Graph:
+    """Return the operators of a model of this shape."""
+    if isinstance(shape, ViTConfig):
+        return vit(
+            "vit", classes=shape.classes, image_size=shape.image, patch_size=shape.patch,
+            channels=shape.channels, width=shape.width, depth=shape.depth, heads=shape.heads,
+            head_width=shape.head_width, mlp_width=shape.mlp_width, distilled=shape.distilled,
+            stem=shape.stem,
+        )  # fmt: skip
+    build = Builder("cnn", (shape.channels, shape.image, shape.image))
+    size, before = (shape.image, shape.image), shape.channels
+    inputs: tuple[str, ...] = ()
+    for index, (width, stride) in enumerate(zip(shape.widths, shape.strides, strict=True)):
+        name = f"layers.{index}"
+        stream, size = build.conv(
+            name, inputs, channels=(before, width), kernel=3, in_size=size, stride=stride,
+            padding=1, bias=True,
+        )  # fmt: skip
+        inputs, before = (gelu(build, f"{name}.act", stream),), width
+    mean = build.pointwise("mean", OpKind.POOL, inputs, output_elements=before)
+    build.linear("head", (mean,), rows=1, features=(before, shape.classes))
+    return build.graph()
+
+
+def feature_elements(shape: Shape) -> int:
+    """Return what a part of this shape sends to the fusion."""
+    if isinstance(shape, ViTConfig):
+        return shape.prefix_tokens * shape.width
+    return shape.widths[-1]
+
+
+def latency_s(shapes: Sequence[Shape], fusion_widths: Sequence[int]) -> float:
+    """Return the mean latency of one image at a time, a Pi 4B for every part."""
+    graphs = [graph_of(shape) for shape in shapes]
+    scenario = from_mapping({
+        "model": {"name": "vit_tiny_patch16_224"},  # a stand-in: the true one follows
+        "placement": {"strategy": "single", "input": "hub"},
+        "nodes": {
+            "pi": {"device": "raspberry-pi-4b", "count": len(shapes)},
+            "hub": {"device": "raspberry-pi-5"},
+        },
+        "network": {"switch": {"bandwidth": "1 Gbit/s", "latency": "0.25 ms"}},
+        "traffic": {"arrivals": "closed", "requests": REQUESTS},
+    })  # fmt: skip
+    strategy, model = "single", Model(name="model", graph=graphs[0])
+    if fusion_widths:
+        parts = tuple(
+            Part(graph=graph, classes=(), feature_elements=feature_elements(shape), device=None)
+            for graph, shape in zip(graphs, shapes, strict=True)
+        )
+        unknown = Accuracy(dataset="", samples=0, top1=0.0, top1_unsplit=0.0, survivors={})
+        artifact = Artifact(
+            folder=Path(), name="parts", parts=parts, fusion=mlp("fusion", tuple(fusion_widths)),
+            unsplit=graphs[0], accuracy=unknown,
+        )  # fmt: skip
+        strategy, model = "class-wise", Model(name="parts", graph=graphs[0], artifact=artifact)
+    request = PlacementRequest(model=model, cluster=scenario.cluster, input_node="hub")
+    recording = simulate(place(request, strategy), scenario.cluster, scenario.traffic, seed=0)
+    return float(recording.latency_s.mean())
+
+
+def main() -> None:
+    """Print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description="Compare an artifact with what it could be.")
+    parser.add_argument("artifact", type=Path, help="folder that edgesim partition wrote")
+    parser.add_argument("--work", type=Path, required=True, help="folder of finished steps")
+    parser.add_argument("--out", type=Path, help="file for the table, in Markdown")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    with ConsoleProgress() as progress:
+        table = markdown(compare(chosen.artifact, chosen.work, progress, latency=latency_s))
+    print(table, end="")
+    if chosen.out is not None:
+        chosen.out.write_text(table)
+
+
+if __name__ == "__main__":
+    main()
