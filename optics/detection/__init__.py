@@ -2,21 +2,11 @@
 
 from optics.detection.electrons import detect
 from optics.detection.expose import expose
+from optics.detection.passes import Part, Pass, Scheme, check_images, part
+from optics.detection.reference import InField, ReferenceBeam
 from optics.detection.root import root
-from optics.detection.schemes import (
-    SCHEMES,
-    FieldItself,
-    FourShot,
-    InField,
-    Part,
-    Pass,
-    ReferenceBeam,
-    Scheme,
-    TwoShot,
-    check_images,
-    part,
-    scheme,
-)
+from optics.detection.schemes import SCHEMES, scheme
+from optics.detection.shots import FieldItself, FourShot, TwoShot
 
 __all__ = [
     "SCHEMES",

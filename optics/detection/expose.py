@@ -7,7 +7,8 @@ from torch import Tensor
 
 from optics.camera import Camera
 from optics.detection.electrons import detect
-from optics.detection.schemes import FieldItself, Scheme
+from optics.detection.passes import Scheme
+from optics.detection.shots import FieldItself
 from optics.errors import InputError
 from optics.grid import REAL
 

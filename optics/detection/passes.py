@@ -1,0 +1,125 @@
+"""What a sign scheme is: passes of light, and what is made of their readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from optics.camera import Camera
+from optics.errors import InputError
+from optics.modulator import Modulator
+
+Part = Literal["whole", "positive", "negative"]
+"""What is shown of signed numbers: themselves, or max(v, 0), or max(-v, 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One exposure of a frame.
+
+    Attributes:
+        inputs: what part of the images is shown.
+        kernels: what part of the kernels is shown.
+        reference: uniform field added at the camera, in √electrons, with its phase; 0 is none.
+    """
+
+    inputs: Part = "whole"
+    kernels: Part = "whole"
+    reference: complex = 0
+
+
+class Scheme(Protocol):
+    """How a signed field, in √electrons at the camera, is told from intensities.
+
+    A frame takes ``len(passes)`` exposures. Channels that share a frame are summed as fields, by
+    light. Channels of different frames are summed *after* ``combine``, by electronics: a sum of
+    intensities is not the intensity of a sum.
+    """
+
+    name: ClassVar[str]
+    """What it is called in :data:`SCHEMES`."""
+
+    extra_channels: ClassVar[int]
+    """Channels that it adds to those of the layer on the input plane."""
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """What each exposure shows."""
+        ...
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Whether it shows the negative part of images by itself; see :func:`check_images`."""
+        ...
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return the signed field (...), √electrons, of readings (passes, ...) in electrons."""
+        ...
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return the variance (...) of ``combine`` in electrons, to first order in the noise.
+
+        Args:
+            readings: mean electrons of each pass without dark, (passes, ...).
+            camera: whose dark, read and rounding noise is added to the shot noise.
+        """
+        ...
+
+
+def part(values: Tensor, which: Part) -> Tensor:
+    """Return what is shown of signed ``values``: themselves, max(v, 0), or max(-v, 0)."""
+    if which == "whole":
+        return values
+    return torch.relu(values if which == "positive" else -values)
+
+
+def check_images(images: Tensor, scheme: Scheme, modulator: Modulator) -> None:
+    """Refuse images whose signs would be lost.
+
+    Raises:
+        InputError: there are negative values, which the scheme does not split off, and kernels are
+            split, so that fields must not be negative, or the modulator shows none.
+    """
+    if scheme.signed_inputs or images.numel() == 0:
+        return
+    least = float(images.detach().amin())
+    if least >= 0:
+        return
+    if any(shown.kernels != "whole" for shown in scheme.passes):
+        raise InputError(
+            f"{scheme.name} takes images at or above 0; {least:g} came: take four-shot, or a "
+            "reference beam"
+        )
+    if modulator.kind in ("lcos-amplitude", "dmd"):
+        raise InputError(
+            f"{modulator.name} shows no negative values; {least:g} came: take four-shot, or a "
+            "reference beam with split_inputs=True"
+        )
+
+
+def count_passes(name: str, readings: Tensor, passes: int) -> None:
+    """Require readings (passes, ...).
+
+    Raises:
+        InputError: there are more or fewer.
+    """
+    if readings.dim() < 1 or readings.shape[0] != passes:
+        raise InputError(
+            f"{name}: readings must be (passes, ...) with {passes} passes; "
+            f"{tuple(readings.shape)} came"
+        )
+
+
+def reading_variance(readings: Tensor, camera: Camera) -> Tensor:
+    """Return I + D + read² + step²/12 of readings I in electrons, as of their mean."""
+    step_e = camera.electrons_per_dn or 0.0
+    return readings + (camera.dark_e + camera.read_noise_e**2 + step_e**2 / 12)
+
+
+def root_variance(readings: Tensor, camera: Camera) -> Tensor:
+    """Return Σ v/(4I) over the passes, the variance of sums and differences of roots."""
+    # Below one electron the first order says nothing; its derivative is bounded as the root's is.
+    return (reading_variance(readings, camera) / (4 * readings.clamp(min=1))).sum(0)

@@ -1,0 +1,165 @@
+"""Signs from light added to the field: a reference beam, or a bright channel more."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from optics.camera import Camera
+from optics.checks import positive
+from optics.detection.passes import Part, Pass, count_passes, reading_variance, root_variance
+from optics.detection.root import root
+from optics.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceBeam:
+    """A uniform coherent beam of R electrons beside the field u, which may have any sign.
+
+    r = √R. One frame: I = (r + u)², so u = √I - r; it needs r ≥ -u everywhere, and leaves a shot
+    variance of 1/4. Two frames, of phases 0 and π: u = (I₀ - I_π)/(4r), without a root and so
+    exact in the mean; variance (R + u²)/(8R), which tends to 1/8. K ≥ 3 frames of phases
+    φ_k = 2πk/K: u = Σ I_k exp(iφ_k)/(K r), complex, exact in the mean; its real part has the
+    variance Σ I_k cos²φ_k/(K r)², which tends to 1/(2K). (Phase shifting: Bruning et al., Appl.
+    Opt. 13:2693, 1974.)
+
+    Attributes:
+        electrons: of the reference alone, in each pixel and exposure, R.
+        frames: phases, at least 1.
+        split_inputs: show positive and negative images one after the other, on a modulator that
+            shows no negative ones; twice the exposures, and twice the variance.
+
+    Raises:
+        InputError: ``electrons`` is not above 0, or ``frames`` below 1.
+    """
+
+    electrons: float
+    frames: int = 4
+    split_inputs: bool = False
+
+    name: ClassVar[str] = "reference"
+    extra_channels: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        positive("reference beam", "electrons", self.electrons)
+        if isinstance(self.frames, bool) or not isinstance(self.frames, int) or self.frames < 1:
+            raise InputError(
+                f"reference beam: frames must be a whole number of at least 1; {self.frames!r} came"
+            )
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """Every phase; with split inputs first of positive, then of negative images."""
+        parts: tuple[Part, ...] = ("positive", "negative") if self.split_inputs else ("whole",)
+        amplitude = math.sqrt(self.electrons)
+        references = [cmath.rect(amplitude, phase) for phase in self.phases_rad]
+        return tuple(Pass(images, "whole", made) for images in parts for made in references)
+
+    @property
+    def phases_rad(self) -> tuple[float, ...]:
+        """Phase of the reference in each frame."""
+        return tuple(2 * math.pi * k / self.frames for k in range(self.frames))
+
+    @property
+    def signed_inputs(self) -> bool:
+        """With split inputs."""
+        return self.split_inputs
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return the real part of the field."""
+        count_passes(self.name, readings, len(self.passes))
+        shots = _frames(readings, self.frames)
+        amplitude = math.sqrt(self.electrons)
+        if self.frames == 1:
+            fields = root(shots[:, 0]) - amplitude
+        else:
+            fields = torch.einsum("pk...,k->p...", shots, self._weights(readings))
+        return fields[0] - fields[1] if self.split_inputs else fields[0]
+
+    def field(self, readings: Tensor) -> Tensor:
+        """Return the complex field of three or more frames.
+
+        Raises:
+            InputError: fewer frames tell no phase.
+        """
+        if self.frames < 3:
+            raise InputError(
+                f"{self.frames} frames tell no phase; take a reference beam of 3 or more"
+            )
+        count_passes(self.name, readings, len(self.passes))
+        shots = _frames(readings, self.frames)
+        phases = torch.tensor(self.phases_rad, dtype=torch.float64, device=readings.device)
+        scale = self.frames * math.sqrt(self.electrons)
+        real, imaginary = (
+            torch.einsum("pk...,k->p...", shots, wave.to(readings.dtype) / scale)
+            for wave in (phases.cos(), phases.sin())
+        )
+        fields = torch.complex(real, imaginary)
+        return fields[0] - fields[1] if self.split_inputs else fields[0]
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return Σ v w², w the weight of each reading; Σ v/(4I) for a single frame."""
+        if self.frames == 1:
+            return root_variance(readings, camera)
+        weights = self._weights(readings).square()
+        shots = _frames(reading_variance(readings, camera), self.frames)
+        return torch.einsum("pk...,k->...", shots, weights)
+
+    def _weights(self, readings: Tensor) -> Tensor:
+        phases = torch.tensor(self.phases_rad, dtype=torch.float64, device=readings.device)
+        # Two frames see the real part alone, twice as strongly.
+        scale = math.sqrt(self.electrons) * (4 if self.frames == 2 else self.frames)
+        return (phases.cos() / scale).to(readings.dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InField:
+    """All channels and a bright one more, summed as fields before detection; one exposure.
+
+    The extra channel, a tile of the input plane with a kernel of its own, adds R electrons of
+    in-phase light to every output, so that the sum is not negative: y = √I - √R. It takes no second
+    beam, but a tile in every frame, and r = √R ≥ -u everywhere. The variance is that of a
+    reference beam of one frame, 1/4 by shot noise.
+
+    Attributes:
+        electrons: of the extra channel alone, in each pixel and exposure, R.
+
+    Raises:
+        InputError: ``electrons`` is not above 0.
+    """
+
+    electrons: float
+
+    name: ClassVar[str] = "in-field"
+    extra_channels: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        positive("in-field sum", "electrons", self.electrons)
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """One."""
+        return (Pass(reference=complex(math.sqrt(self.electrons))),)
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Never: images with signs take a modulator that shows them, or split inputs."""
+        return False
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return √I - √R."""
+        count_passes(self.name, readings, 1)
+        return root(readings[0]) - math.sqrt(self.electrons)
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return v/(4I), v the variance of the reading."""
+        return root_variance(readings, camera)
+
+
+def _frames(readings: Tensor, frames: int) -> Tensor:
+    return readings.reshape(-1, frames, *readings.shape[1:])
