@@ -21,6 +21,9 @@ class _Dumper(yaml.SafeDumper):
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     quoted = not isinstance(resolve(value), str) or value == "<<"
     style = "'" if quoted and value.isprintable() else None
+    if any(letter in value for letter in "\x85\u2028\u2029"):
+        # Line ends to version 1.1, letters to 1.2: written as escapes.
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
