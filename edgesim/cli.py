@@ -47,7 +47,10 @@ Settings = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Replace the seed of the file.", min=0)]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout, all else on stderr.")
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
+    ),
 ]
 
 
@@ -60,7 +63,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
@@ -244,7 +250,7 @@ def report(
 
 @app.command()
 def schema(
-    as_json: Annotated[bool, typer.Option("--json", help="It is JSON anyway.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="It is JSON anyway.")] = False,
 ) -> None:
     """Print the JSON Schema of the scenario file, for editors."""
     from edgesim.scenario import json_schema

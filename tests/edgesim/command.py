@@ -33,7 +33,7 @@ def edgesim(
         cwd=cwd,
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

@@ -33,7 +33,7 @@ def start(arguments: list[str], cwd: Path) -> subprocess.Popen[str]:
 
 
 def until(condition, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -54,7 +54,7 @@ def processor_s(process: subprocess.Popen[str]) -> float:
 
 def interrupt(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
     process.send_signal(number)
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=120)
     return process.returncode, out, error
 
 
@@ -133,7 +133,7 @@ def test_at_a_random_moment(part: int, tmp_path: Path) -> None:
         time.sleep(0.002)
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=120)
     assert "Traceback" not in out + error
     assert "Exception ignored" not in error
     if process.returncode:

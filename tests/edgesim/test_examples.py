@@ -13,6 +13,7 @@ from edgesim.report import plan_tables
 from edgesim.scenario import load_text
 from edgesim.scenario.starter import starter
 from tests.edgesim.command import ROOT
+from tests.edgesim.scenario.cases import TASKS
 
 SCENARIOS = [
     path
@@ -121,3 +122,20 @@ def test_networks_are_told_in_the_bottleneck(kind: str) -> None:
     assert plan["bottleneck"] in expected
     assert plan["capacity_per_s"] == pytest.approx(1 / 8)
     assert plan["unloaded_latency_s"] == pytest.approx(8.0, rel=1e-6)
+
+
+def test_the_explicit_graph_of_two_tasks_by_hand() -> None:
+    result = api.run(load_text(TASKS))
+    # 2 GFLOP and 1 GFLOP at 1 GFLOP/s; 12.5 MB over 100 Mbit/s after 1 ms.
+    total_s = 2.0 + 0.001 + 1.0 + 1.0
+    summary = result.summary
+    assert summary["latency_s"]["mean"] == pytest.approx(total_s)
+    assert summary["breakdown_s"] == pytest.approx(
+        {"queue": 0.0, "compute": 3.0, "transfer": 1.001, "fusion": 0.0}
+    )
+    # Both draw 1 W idle, and 2 W more while they compute.
+    assert summary["energy_j"]["nodes"] == pytest.approx(
+        {"A": total_s + 2.0 * 2.0, "B": total_s + 2.0 * 1.0}
+    )
+    assert summary["nodes"]["B"]["memory_bytes"] == 10e6
+    assert summary["links"]["ab"]["bytes"] == pytest.approx(12.5e6)
