@@ -62,6 +62,7 @@ class ConsoleProgress:
         self._task: TaskID | None = None
         self._last: Report | None = None
         self._begun_s = 0.0
+        self._told = False
 
     def __enter__(self) -> ConsoleProgress:
         self._bar.start()
@@ -81,10 +82,11 @@ class ConsoleProgress:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task(report.step, total=1.0, figures="")
-            self._begun_s = time.monotonic()
+            self._begun_s, self._told = time.monotonic(), False
         assert self._task is not None
         self._bar.update(self._task, completed=report.done, figures=_figures(report))
-        if report.done >= 1.0 and report.loss is not None:
+        if report.done >= 1.0 and report.loss is not None and not self._told:
+            self._told = True
             took_s = time.monotonic() - self._begun_s
             # Rich would break the line at the width of a window that a file does not have.
             line = f"{report.step:24} {_figures(report)}  {took_s:.0f} s"

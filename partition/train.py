@@ -174,7 +174,7 @@ def train(
                     "lower learning_rate or set clip"
                 )
             total, steps = total + loss, steps + 1
-            if steps % 10 == 0:
+            if steps % 10 == 0 and steps < steps_per_epoch:
                 done = (state.epoch + steps / steps_per_epoch) / config.epochs
                 known = state.history[-1]["accuracy"] if state.history else None
                 progress(Report(step=name, done=min(1.0, done), loss=total / steps, accuracy=known))

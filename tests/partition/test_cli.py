@@ -76,6 +76,8 @@ def test_the_console_bar_shows_step_and_figures(capsys):
     with ConsoleProgress() as progress:
         progress(Report(step="unsplit", done=0.5, loss=1.25))
         progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
+        progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
+        progress(Report(step="part 1/1: mlp importance", done=1.0))
     shown = capsys.readouterr().err
     assert shown.startswith("unsplit ")
     assert "loss 1.000  accuracy 87.50%" in shown
