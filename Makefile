@@ -2,13 +2,17 @@
 # make test    checks style and types and runs every test
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
+# make peers   compares with timm and four optics libraries, in an environment of their own
 # They build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint system bench clean
+PEERS := .venv-peers
+ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt
+
+.PHONY: run test lint system bench peers clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
@@ -36,6 +40,19 @@ system:
 bench: $(STAMP)
 	EDGESIM_BENCHMARKS=full OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
 
+peers: $(PEERS)/.installed
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
+		tests/edgesim/graph/test_timm.py tests/edgesim/peers $(PYTEST_ARGS)
+
+# timm's dependencies are left out: they would bring a CUDA build of torch.
+$(PEERS)/.installed: pyproject.toml constraints.txt $(ALIKE)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[dev]' --requirement tests/optics/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement tests/partition/peers/requirements.txt
+	@touch $@
+
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; set PYTHON=" >&2; exit 1; }
@@ -44,4 +61,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
