@@ -62,7 +62,8 @@ class Bench:
     def filters(self, pattern: Pattern, generator: torch.Generator | None) -> Tensor:
         """Return what filters do to light, (..., side, side)."""
         system, samples = self.geometry.system, self.geometry.sampling.filter
-        return filter_light(pattern.shown(system.filter, samples, generator), self.geometry)
+        shown = pattern.shown(system.filter, samples, generator)
+        return filter_light(shown, self.geometry, ordered=pattern.ordered)
 
     def inputs(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return light before the filter, (..., side, side), of tiles (..., slots, pixels)."""
@@ -109,6 +110,7 @@ class Bench:
             filters, filter_of = filters.unsqueeze(3), kinds
 
         rows, columns = self.camera_axes(pattern.carrier)
+        unit = pattern.scale.abs().square().mean(1).sqrt()[:, :, None, None, None]
         readings, saturated = [], torch.zeros((), dtype=torch.int64, device=images.device)
         before: tuple[int, int] | None = None
         field = images
@@ -120,21 +122,20 @@ class Bench:
                 del meets
             scale = pattern.scale[:, kinds[number], :, None, None, None]
             reading, full = self.read(field, rows, columns, scale, one.reference, generator)
-            # Each filter sends its own share of light on; the electronics knows which.
-            mean = pattern.scale.abs().square().mean(1)[:, :, None, None, None]
-            power = mean / scale.abs().square()
-            readings.append(
-                reading * power.sqrt() if isinstance(scheme, FieldItself) else reading * power
-            )
+            if len(self.kernel_parts) > 1:
+                # Each filter sends its own share of light on; the electronics knows which.
+                reading = reading * (unit / scale.abs()).square()
+            readings.append(reading)
             saturated = saturated + full
-        fields = scheme.combine(torch.stack(readings))
-        unit = pattern.scale.abs().square().mean(1).sqrt()[:, :, None, None, None]
+        fields = scheme.combine(torch.stack(readings) if len(readings) > 1 else readings[0][None])
         gain = self.input_peak / (math.sqrt(self.electrons) * system.input.fill_factor)
         values = (fields * (gain / unit)).flatten(-2)
         outputs = self.tables.outputs.to(values.device)
         made = values.index_select(-1, outputs.flatten())
         made = made.view(*values.shape[:-1], *outputs.shape)
-        return made * self.tables.inside.to(made.device), saturated
+        if not bool(self.tables.inside.all()):
+            made = made * self.tables.inside.to(made.device)
+        return made, saturated
 
     def read(
         self,
@@ -162,12 +163,22 @@ class Bench:
             self._check_reference(field, reference)
             field = field + reference / root
         gathered = columns.gathered(rows.gathered(_intensity(field), -2), -1)
-        photons = gathered * (self.photons / self.geometry.sampling.input**2)
+        per_sample = self.photons / self.geometry.sampling.input**2
+        if self.plain_camera:
+            electrons = gathered * (per_sample * camera.quantum_efficiency)
+            return columns.read(rows.read(electrons, -2), -1), none
+        photons = gathered * per_sample
         if camera.saturation_e < math.inf:
             charge = photons.detach() * camera.quantum_efficiency + camera.dark_e
             none = (charge > camera.saturation_e).sum()
         electrons = detect(photons, camera, generator=generator, noise=self.noise)
         return columns.read(rows.read(electrons, -2), -1), none
+
+    @property
+    def plain_camera(self) -> bool:
+        """Whether the camera draws nothing and has neither a limit nor steps."""
+        camera = self.geometry.system.camera
+        return not self.noise and math.isinf(camera.full_well_e) and camera.bits is None
 
     def camera_axes(self, carrier: tuple[float, float]) -> tuple[PixelAxis, PixelAxis]:
         """Return the camera's axes, moved to where the carrier sends the light."""

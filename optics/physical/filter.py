@@ -15,7 +15,9 @@ from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
 
 
-def response_target(kernels: Tensor, geometry: Geometry, *, compensate: bool = True) -> Tensor:
+def response_target(
+    kernels: Tensor, geometry: Geometry, *, compensate: bool = True, ordered: bool = False
+) -> Tensor:
     """Return the transmission that each filter pixel should have, up to one factor for all.
 
     The spectrum of the impulse response at the centres of the filter's pixels, over one period of
@@ -28,6 +30,7 @@ def response_target(kernels: Tensor, geometry: Geometry, *, compensate: bool = T
         kernels: impulse responses (..., rows, columns) on the plane, pixel ``n // 2`` no shift.
         geometry: grids.
         compensate: whether to undo what the shape of pixels does.
+        ordered: return the whole period in the transform's own order.
 
     Returns:
         Complex (..., rows, columns), of the filter's pixels within that period.
@@ -39,15 +42,22 @@ def response_target(kernels: Tensor, geometry: Geometry, *, compensate: bool = T
             share = math.sqrt(system.filter.fill_factor) / cells
             envelope = _sinc(count, share, kernels)
             kernels = kernels / (envelope[:, None] if axis == -2 else envelope)
-    spectrum = _centred_spectrum(kernels, cells)
+    spectrum = _spectrum(kernels, cells)
     if compensate and geometry.sampling.input > 1:
-        envelope = _sinc(cells, math.sqrt(system.input.fill_factor) / cells, kernels)
+        envelope = torch.fft.ifftshift(
+            _sinc(cells, math.sqrt(system.input.fill_factor) / cells, kernels)
+        )
         spectrum = spectrum / (envelope[:, None] * envelope)
+    if ordered:
+        return spectrum
+    spectrum = torch.fft.fftshift(spectrum, dim=(-2, -1))
     rows, columns = (min(cells, pixels) for pixels in system.filter.pixels)
     return _fitted(_fitted(spectrum, rows, -2), columns, -1)
 
 
-def filter_light(shown: Tensor, geometry: Geometry, *, pupils: bool = True) -> Tensor:
+def filter_light(
+    shown: Tensor, geometry: Geometry, *, pupils: bool = True, ordered: bool = False
+) -> Tensor:
     """Return what the filter does to light, (..., side, side), in the transform's own order.
 
     Args:
@@ -55,18 +65,15 @@ def filter_light(shown: Tensor, geometry: Geometry, *, pupils: bool = True) -> T
             fewer pixels than the modulator has where the rest is behind a field stop.
         geometry: grids.
         pupils: fold those of the lenses in, where the sampling says so.
+        ordered: ``shown`` is on the grid and in the transform's order already.
     """
     sampling, side = geometry.sampling, geometry.side
-    alignment = geometry.system.alignment
-    still = alignment.shift_m == (0.0, 0.0) and alignment.rotation_rad == 0
-    if not still or alignment.magnification != 1:
+    if ordered:
+        light = shown
+    elif not is_still(geometry):
         light = aligned(shown, geometry)
     else:
-        light = shown
-        for axis in (-2, -1):
-            count = shown.shape[axis] // sampling.filter
-            centre = (count // 2) * sampling.filter + sampling.filter // 2
-            light = _ordered(light, side, centre, axis)
+        light = _ordered(shown, geometry)
     if sampling.filter > 1:
         # Pixels are squares, not points: their impulse response fades as a sinc of one sample.
         envelope = _sinc_ordered(side, light)
@@ -110,14 +117,7 @@ def displayed(
     drive: Tensor, modulator: Modulator, samples: int, generator: torch.Generator | None
 ) -> Tensor:
     """Return the transmission of a modulator; without its checks where it has no limits."""
-    plain = (
-        modulator.kind == "ideal"
-        and modulator.bits is None
-        and modulator.fill_factor == 1
-        and modulator.crosstalk_px == 0
-        and modulator.flicker_rad == 0
-    )
-    if not plain:
+    if not is_plain(modulator):
         if modulator.kind == "ideal":
             drive = drive.to(complex_type(drive.dtype))
         return transmission(drive, modulator, samples=samples, generator=generator)
@@ -126,20 +126,17 @@ def displayed(
     return drive.repeat_interleave(samples, -2).repeat_interleave(samples, -1)
 
 
-def _centred_spectrum(kernels: Tensor, cells: int) -> Tensor:
-    """Return Σ h exp(-2πi k·m / cells) with k from the axis, (..., cells, cells)."""
-    real = kernels
-    spectrum = torch.fft.fft(real, n=cells, dim=-1)
-    spectrum = torch.fft.fft(spectrum, n=cells, dim=-2)
+def _spectrum(kernels: Tensor, cells: int) -> Tensor:
+    """Return Σ h exp(-2πi k·m / cells), k from the axis, (..., cells, cells), transform's order."""
+    spectrum: Tensor = torch.fft.fft2(kernels, s=(cells, cells))
     # The kernels' pixel n // 2 is no shift; it stood at n // 2, which is a phase.
+    turns = []
     for axis in (-2, -1):
         middle = kernels.shape[axis] // 2
         index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=kernels.device)
-        turn = 2 * math.pi / cells * torch.remainder(index * middle, cells)
-        wave = torch.polar(torch.ones_like(turn), turn).to(spectrum.dtype)
-        spectrum = spectrum * (wave[:, None] if axis == -2 else wave)
-    made: Tensor = torch.fft.fftshift(spectrum, dim=(-2, -1))
-    return made
+        turns.append(2 * math.pi / cells * torch.remainder(index * middle, cells))
+    phase = turns[0][:, None] + turns[1]
+    return spectrum * torch.polar(torch.ones_like(phase), phase).to(spectrum.dtype)
 
 
 def _fitted(data: Tensor, count: int, axis: int) -> Tensor:
@@ -156,20 +153,53 @@ def _fitted(data: Tensor, count: int, axis: int) -> Tensor:
     return data
 
 
-def _ordered(data: Tensor, side: int, centre: int, axis: int) -> Tensor:
-    """Return data on ``side`` samples, sample ``centre`` first, what lies before it last.
+def is_still(geometry: Geometry) -> bool:
+    """Return whether the filter stands where it should, defocus aside."""
+    alignment = geometry.system.alignment
+    return (
+        alignment.shift_m == (0.0, 0.0)
+        and alignment.rotation_rad == 0
+        and alignment.magnification == 1
+    )
+
+
+def is_direct(geometry: Geometry) -> bool:
+    """Return whether light meets the spectrum itself, sample by sample: no pixels to draw."""
+    system = geometry.system
+    return (
+        is_plain(system.filter)
+        and geometry.sampling.filter == 1
+        and geometry.side == geometry.cells
+        and min(system.filter.pixels) >= geometry.cells
+        and is_still(geometry)
+    )
+
+
+def is_plain(modulator: Modulator) -> bool:
+    """Return whether a modulator shows exactly what it is asked for."""
+    return (
+        modulator.kind == "ideal"
+        and modulator.bits is None
+        and modulator.fill_factor == 1
+        and modulator.crosstalk_px == 0
+        and modulator.flicker_rad == 0
+    )
+
+
+def _ordered(shown: Tensor, geometry: Geometry) -> Tensor:
+    """Return the filter's samples on the grid, the one on the axis first.
 
     Of an even number of pixels one side is half a pixel longer; input pixels as points repeat
     their spectrum, so that what passes the grid's end meets the same light at its other end.
     """
-    have = data.shape[axis]
-    parts = [data.narrow(axis, centre, have - centre)]
-    if have < side:
-        shape = list(data.shape)
-        shape[axis] = side - have
-        parts.append(data.new_zeros(shape))
-    parts.append(data.narrow(axis, 0, centre))
-    return torch.cat(parts, axis)
+    samples, side = geometry.sampling.filter, geometry.side
+    down, right = (
+        (shown.shape[axis] // samples // 2) * samples + samples // 2 for axis in (-2, -1)
+    )
+    dark = side - shown.shape[-2], side - shown.shape[-1]
+    if any(dark):
+        shown = torch.nn.functional.pad(shown, (0, dark[1], 0, dark[0]))
+    return torch.roll(shown, (-down, -right), (-2, -1))
 
 
 def _sinc(count: int, share: float, like: Tensor) -> Tensor:

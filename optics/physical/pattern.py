@@ -11,7 +11,7 @@ from torch import Tensor
 from optics.encoding import Encoding, encode
 from optics.errors import InputError
 from optics.modulator import Modulator
-from optics.physical.filter import displayed, response_target
+from optics.physical.filter import displayed, is_direct, response_target
 from optics.physical.geometry import Geometry
 
 
@@ -24,12 +24,14 @@ class Pattern:
         scale: light over spectrum, complex (...), without gradient.
         carrier: cycles per pixel (down, right) that send the result off the axis.
         encoding: how the drive was found; ``None`` where the part takes the spectrum itself.
+        ordered: the drive is on the grid of light, in the transform's order.
     """
 
     drive: Tensor
     scale: Tensor
     carrier: tuple[float, float]
     encoding: Encoding | None
+    ordered: bool = False
 
     @classmethod
     def of(
@@ -45,17 +47,21 @@ class Pattern:
                 window.
         """
         modulator = geometry.system.filter
-        target = response_target(kernels, geometry, compensate=compensate)
+        direct = is_direct(geometry)
+        target = response_target(kernels, geometry, compensate=compensate, ordered=direct)
         if modulator.kind == "ideal":
             if encoder:
                 raise InputError(
                     f"{modulator.name}: an ideal modulator shows the spectrum itself and takes no "
                     f"encoder; {', '.join(encoder)} came"
                 )
-            peak = target.detach().abs().amax((-2, -1))
+            parts = torch.view_as_real(target.detach())
+            squares = parts.square()
+            peak = (squares[..., 0] + squares[..., 1]).amax((-2, -1)).sqrt()
             peak = torch.where(peak > 0, peak, torch.ones_like(peak))
             scale = (modulator.fill_factor / peak).to(target.dtype)
-            return cls(target / peak[..., None, None], scale, (0.0, 0.0), None)
+            drive = target * (1 / peak)[..., None, None]
+            return cls(drive, scale, (0.0, 0.0), None, direct)
         shape = target.shape[-2], target.shape[-1]
         window = (
             min(2 * geometry.plane[0] - 1, shape[0]),
@@ -94,4 +100,4 @@ class Pattern:
             encoding = replace(
                 encoding, drive=drive, scale=scale, target=spread(encoding.target, 2)
             )
-        return Pattern(drive, scale, self.carrier, encoding)
+        return Pattern(drive, scale, self.carrier, encoding, self.ordered)
