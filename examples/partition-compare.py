@@ -4,7 +4,7 @@
 
 takes an artifact of ``edgesim partition`` and trains, by its own recipe, what it is compared with:
 a small ViT of the same total size, and a CNN that is split into the same groups of classes. For
-digits that takes two minutes on one core, for Fashion-MNIST an hour or two. Finished steps are kept
+digits that takes two minutes on one core, for Fashion-MNIST several hours. Finished steps are kept
 in WORK. The latency is simulated: a Raspberry Pi 4B for every part and a Pi 5 that takes the image
 in and fuses, around a switch of 1 Gbit/s; one image at a time.
 """
