@@ -87,6 +87,9 @@ def dmd_dlp7000() -> FourF:
     The camera, not the mirrors, sets the rate of the optics: 20,000 frames a second against 23,148.
     Whole frames at that rate are 31 GB/s, four times the link, so that the link sets the rate of
     the system unless only tiles are read. (The camera named keeps its frames in its own memory.)
+
+    A binary filter sends its result off the axis, beside undiffracted light and a twin. Kernels
+    side by side would reach into these: lay images alone side by side, ``along=("images",)``.
     """
 
     def part(name: str) -> Modulator:

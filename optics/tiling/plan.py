@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -86,7 +87,29 @@ def _best(shape: ConvShape, plane: Pair, along: frozenset[Kind]) -> Split:
             split = Split(groups=groups, channels=channels, images=images, kernels=kernels)
             best = found, split
     assert best is not None
-    return best[1]
+    return _compact(best[1], shape)
+
+
+def _compact(split: Split, shape: ConvShape) -> Split:
+    """Return a split of as many in each frame on the fewest tiles, as square as they can be.
+
+    Light near the axis meets less of what lenses and pixels do wrong.
+    """
+    rows, columns = (
+        side * groups**2 for side, groups in zip(shape.full, split.groups, strict=True)
+    )
+    made: dict[str, Pair] = {}
+    kinds = {"images": shape.batch, "kernels": shape.out_group, "channels": shape.in_group}
+    for kind, wanted in sorted(kinds.items(), key=lambda item: -item[1]):
+        most: Pair = getattr(split, kind)
+        choices = [most]
+        if most[0] * most[1] >= wanted:
+            counts = ((down, -(-wanted // down)) for down in range(1, most[0] + 1))
+            choices = [(down, right) for down, right in counts if right <= most[1]]
+        down, right = min(choices, key=lambda c: (c[0] * c[1], max(rows * c[0], columns * c[1]), c))
+        rows, columns = rows * down, columns * right
+        made[kind] = down, right
+    return replace(split, **made)
 
 
 def _group_tilings(groups: int, slots: Pair) -> list[Pair]:
@@ -118,14 +141,14 @@ def _mixture(
     tied = tied[channels.flat[tied] == channels.flat[tied].min()]
     tied = tied[filters.flat[tied] == filters.flat[tied].min()]
     row, column = np.divmod(tied, columns.shape[1])
-    # A frame need not hold more than there is, so that tiles lie about the axis.
+    box = rows[:, row], columns[:, column]
+    # A frame need not hold more than there is: of equals, the mixture that takes the fewest tiles.
     total = np.array(wanted)[:, None]
-    right = columns[:, column]
-    down = np.minimum(rows[:, row], np.ceil(total / right))
-    right = np.minimum(right, np.ceil(total / down))
+    down = np.minimum(box[0], np.ceil(total / box[1]))
+    right = np.minimum(box[1], np.ceil(total / down))
     area = down.prod(0) * right.prod(0)
     first = int(area.argmin())
-    chosen = tuple((int(a), int(b)) for a, b in zip(down[:, first], right[:, first], strict=True))
+    chosen = tuple((int(a), int(b)) for a, b in zip(*(side[:, first] for side in box), strict=True))
     at = tied[first]
     key = int(frames.flat[at]), int(channels.flat[at]), int(filters.flat[at]), int(area[first])
     return key, (chosen[0], chosen[1], chosen[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -138,6 +139,7 @@ def test_tiles_that_nothing_would_fill_are_not_kept() -> None:
     assert layout.frames == 1
     assert layout.split.images[0] * layout.split.images[1] == 6
     assert layout.split.kernels[0] * layout.split.kernels[1] == 4
+    assert plan(replace(shape, batch=16, out_channels=1), (700, 700)).split.images == (4, 4)
     (frame,) = layout
     for rectangles in (layout.image_rectangles(frame), layout.output_rectangles(frame)):
         for first, size in (("top", 0), ("left", 1)):
