@@ -126,6 +126,7 @@ def show(checked: Checked, console: Console) -> None:
     if len(rows) > _MOST_ROWS:
         table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", style="dim")
     console.print(table)
+    console.print("One MAC is two FLOP; times are of one request that meets no queue.", style="dim")
     memory = plan.memory_bytes()
     fullest = max(
         memory, key=lambda name: memory[name] / checked.capacity_bytes(name), default=None

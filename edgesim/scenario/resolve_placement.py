@@ -106,7 +106,8 @@ def _check_keys(findings: Findings, spec: PlacementSpec, strategy: str) -> None:
             continue
         others = [name for name, keys in KEYS.items() if key in keys]
         if others:
-            message = f"'{key}' belongs to {' or '.join(others)}, not to {strategy}"
+            told = " or ".join((", ".join(others[:-1]), others[-1]) if others[1:] else others)
+            message = f"'{key}' belongs to {told}, not to {strategy}"
         else:
             message = f"unknown key '{key}'{nearest(key, known)}"
             message += f"; {strategy} takes {', '.join(known)}"
