@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from optics.physical.pixels import PixelAxis
 from optics.physical.tables import Tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Bench:
     """A system set up for a layout: all that is the same in every exposure.
 
@@ -32,6 +33,7 @@ class Bench:
         noise: whether anything random is drawn by the camera.
         compensate: whether filters undo what square pixels do.
         encoder: arguments of :func:`optics.encoding.encode`.
+        axes: the camera's, by carrier, as far as they were asked for.
     """
 
     geometry: Geometry
@@ -42,13 +44,14 @@ class Bench:
     noise: bool
     compensate: bool
     encoder: dict[str, Any]
+    axes: dict[tuple[float, float], tuple[PixelAxis, PixelAxis]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def input_parts(self) -> list[str]:
         """Parts of images that some pass shows."""
         return list(dict.fromkeys(shown.inputs for shown in self.scheme.passes))
 
-    @property
+    @cached_property
     def kernel_parts(self) -> list[str]:
         """Parts of kernels that some pass shows."""
         return list(dict.fromkeys(shown.kernels for shown in self.scheme.passes))
@@ -113,15 +116,15 @@ class Bench:
         unit = pattern.scale.abs().square().mean(1).sqrt()[:, :, None, None, None]
         readings, saturated = [], torch.zeros((), dtype=torch.int64, device=images.device)
         before: tuple[int, int] | None = None
-        field = images
+        seen = images
         for number, one in enumerate(passes):
             if before != (parts[number], filter_of[number]):
                 before = parts[number], filter_of[number]
                 meets = light[:, before[0]] * filters[:, before[1]]
-                field = self.optics.image(meets, rows.samples, columns.samples)
+                seen = self.optics.image(meets, rows.samples, columns.samples)
                 del meets
             scale = pattern.scale[:, kinds[number], :, None, None, None]
-            reading, full = self.read(field, rows, columns, scale, one.reference, generator)
+            reading, full = self.read(seen, rows, columns, scale, one.reference, generator)
             if len(self.kernel_parts) > 1:
                 # Each filter sends its own share of light on; the electronics knows which.
                 reading = reading * (unit / scale.abs()).square()
@@ -182,15 +185,17 @@ class Bench:
 
     def camera_axes(self, carrier: tuple[float, float]) -> tuple[PixelAxis, PixelAxis]:
         """Return the camera's axes, moved to where the carrier sends the light."""
-        rows, columns = (
-            PixelAxis.of(self.geometry, axis, outputs, -nu * self.geometry.cells)
-            for axis, (outputs, nu) in enumerate(
-                zip((self.tables.rows, self.tables.columns), carrier, strict=True)
+        if carrier not in self.axes:
+            rows, columns = (
+                PixelAxis.of(self.geometry, axis, outputs, -nu * self.geometry.cells)
+                for axis, (outputs, nu) in enumerate(
+                    zip((self.tables.rows, self.tables.columns), carrier, strict=True)
+                )
             )
-        )
-        return rows, columns
+            self.axes[carrier] = rows, columns
+        return self.axes[carrier]
 
-    @property
+    @cached_property
     def photons(self) -> float:
         """Photons of one exposure in the image of a pixel that is on, behind a clear filter."""
         system = self.geometry.system
@@ -198,7 +203,7 @@ class Bench:
         per_pixel = system.laser.photons_per_s * system.camera.exposure_s / (rows * columns)
         return per_pixel * system.efficiency
 
-    @property
+    @cached_property
     def electrons(self) -> float:
         """Electrons of that in one camera pixel."""
         area = self.geometry.camera_pixels**2

@@ -13,6 +13,8 @@ from optics.modulator import Modulator
 from optics.physical.align import aligned
 from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
+from optics.propagation.cache import cached
+from optics.propagation.convolve import CACHE_BYTES
 
 
 def response_target(
@@ -92,18 +94,31 @@ def static_mask(
 
     The spectrum's envelope by square input pixels, and pupils that are folded into this plane.
     """
-    mask: Tensor | None = None
-    sampling, system = geometry.sampling, geometry.system
-    if sampling.input > 1:
-        envelope = torch.sinc(frequency_index(geometry, device) / geometry.side)
-        mask = (envelope[:, None] * envelope).to(torch.complex128)
-    if pupils and sampling.pupils == "filter":
-        places_m = frequency_index(geometry, device) * geometry.filter_step_m
-        for lens in (system.lens_1, system.lens_2):
-            made = pupil_mask(lens, places_m, places_m)
-            if made is not None:
-                mask = made if mask is None else mask * made
-    return None if mask is None else mask.to(dtype)
+    lenses = geometry.system.lens_1, geometry.system.lens_2
+    folded = pupils and geometry.sampling.pupils == "filter"
+    if geometry.sampling.input == 1 and not (
+        folded and any(math.isfinite(lens.pupil_m) for lens in lenses)
+    ):
+        return None
+    return _static_mask(geometry, dtype, device, folded)
+
+
+@cached(CACHE_BYTES)
+def _static_mask(
+    geometry: Geometry, dtype: torch.dtype, device: torch.device, folded: bool
+) -> Tensor:
+    places = frequency_index(geometry, device)
+    mask = torch.ones(geometry.side, geometry.side, dtype=torch.complex128, device=device)
+    if geometry.sampling.input > 1:
+        envelope = torch.sinc(places / geometry.side)
+        mask = mask * (envelope[:, None] * envelope)
+    if folded:
+        for lens in (geometry.system.lens_1, geometry.system.lens_2):
+            made = pupil_mask(
+                lens, places * geometry.filter_step_m, places * geometry.filter_step_m
+            )
+            mask = mask if made is None else mask * made
+    return mask.to(dtype)
 
 
 def frequency_index(geometry: Geometry, device: torch.device) -> Tensor:
@@ -129,14 +144,19 @@ def displayed(
 def _spectrum(kernels: Tensor, cells: int) -> Tensor:
     """Return Σ h exp(-2πi k·m / cells), k from the axis, (..., cells, cells), transform's order."""
     spectrum: Tensor = torch.fft.fft2(kernels, s=(cells, cells))
-    # The kernels' pixel n // 2 is no shift; it stood at n // 2, which is a phase.
-    turns = []
-    for axis in (-2, -1):
-        middle = kernels.shape[axis] // 2
-        index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=kernels.device)
-        turns.append(2 * math.pi / cells * torch.remainder(index * middle, cells))
-    phase = turns[0][:, None] + turns[1]
-    return spectrum * torch.polar(torch.ones_like(phase), phase).to(spectrum.dtype)
+    middle = kernels.shape[-2] // 2, kernels.shape[-1] // 2
+    return spectrum * _centring(cells, middle, spectrum.dtype, spectrum.device)
+
+
+@cached(CACHE_BYTES)
+def _centring(
+    cells: int, middle: tuple[int, int], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return the phase of a spectrum whose origin stood at ``middle``, (cells, cells)."""
+    index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=device)
+    down, right = (2 * math.pi / cells * torch.remainder(index * place, cells) for place in middle)
+    phase = down[:, None] + right
+    return torch.polar(torch.ones_like(phase), phase).to(dtype)
 
 
 def _fitted(data: Tensor, count: int, axis: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optics.errors import InputError
 from optics.physical.exposures import Bench
 
-COMFORT_BYTES = 2**25
+COMFORT_BYTES = 2**23
 """Portions beyond 8 MiB leave a processor's cache and are slower for it."""
 
 
