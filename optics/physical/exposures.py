@@ -19,6 +19,9 @@ from optics.physical.pattern import Pattern
 from optics.physical.pixels import PixelAxis
 from optics.physical.tables import Tables
 
+BLOCK_BYTES = 2**21
+"""Planes that meet a filter together: more than 2 MiB leave a processor's cache."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
@@ -94,7 +97,7 @@ class Bench:
             (pairs, rounds of kernels, rounds of images, slots, output pixels), in the units of the
             images times those of the kernels; and a count.
         """
-        scheme, passes = self.scheme, self.scheme.passes
+        passes = self.scheme.passes
         system = self.geometry.system
         parts = [self.input_parts.index(shown.inputs) for shown in passes]
         kinds = [self.kernel_parts.index(shown.kernels) for shown in passes]
@@ -112,44 +115,93 @@ class Bench:
         else:
             filters, filter_of = filters.unsqueeze(3), kinds
 
-        rows, columns = self.camera_axes(pattern.carrier)
-        unit = pattern.scale.abs().square().mean(1).sqrt()[:, :, None, None, None]
-        readings, saturated = [], torch.zeros((), dtype=torch.int64, device=images.device)
-        before: tuple[int, int] | None = None
-        seen = images
-        for number, one in enumerate(passes):
-            if before != (parts[number], filter_of[number]):
-                before = parts[number], filter_of[number]
-                meets = light[:, before[0]] * filters[:, before[1]]
-                seen = self.optics.image(meets, rows.samples, columns.samples)
-                del meets
-            scale = pattern.scale[:, kinds[number], :, None, None, None]
-            reading, full = self.read(seen, rows, columns, scale, one.reference, generator)
-            if len(self.kernel_parts) > 1:
-                # Each filter sends its own share of light on; the electronics knows which.
-                reading = reading * (unit / scale.abs()).square()
+        scales = pattern.scale.detach().cpu().tolist()
+        width = max(1, BLOCK_BYTES // (light.element_size() * light.shape[-1] ** 2))
+        saturated = torch.zeros((), dtype=torch.int64, device=images.device)
+        made: list[Tensor] = []
+        for pair, of_pair in enumerate(scales):
+            for kernel in range(rounds[0]):
+                scale = [of_pair[kind][kernel] for kind in kinds]
+                for which in every(rounds[1], width):
+                    block = [
+                        (
+                            light[pair, at, kernel if light.shape[2] > 1 else 0, which],
+                            filters[pair, of, kernel, which if filters.shape[3] > 1 else slice(1)],
+                        )
+                        for at, of in zip(parts, filter_of, strict=True)
+                    ]
+                    same = list(zip(parts, filter_of, strict=True))
+                    values, full = self._block(block, same, scale, pattern.carrier, generator)
+                    saturated = saturated + full
+                    made.append(values)
+        together = torch.cat(made) if len(made) > 1 else made[0]
+        return together.view(len(scales), *rounds, *together.shape[1:]), saturated
+
+    def _block(
+        self,
+        light: list[tuple[Tensor, Tensor]],
+        same: list[tuple[int, int]],
+        scale: list[complex],
+        carrier: tuple[float, float],
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs (images, slots, pixels) of one filter and some images.
+
+        Args:
+            light: of every pass, before the filter (images, side, side), and what the filter does.
+            same: passes of equal marks have equal light.
+            scale: of every pass.
+            carrier: where the filter sends light.
+            generator: for the camera.
+        """
+        rows, columns = self.camera_axes(carrier)
+        unit = math.sqrt(sum(abs(one) ** 2 for one in set(scale)) / len(set(scale)))
+        readings: list[Tensor] = []
+        saturated = torch.zeros((), dtype=torch.int64, device=light[0][0].device)
+        seen = light[0][0]
+        for number, one in enumerate(self.scheme.passes):
+            if number == 0 or same[number] != same[number - 1]:
+                before, behind = light[number]
+                seen = self.optics.image(before * behind, rows.samples, columns.samples)
+            # Each filter sends its own share of light on; the electronics knows which.
+            share = (unit / abs(scale[number])) ** 2
+            turn = scale[number] / abs(scale[number])
+            reading, full = self.read(seen, rows, columns, turn, share, one.reference, generator)
             readings.append(reading)
             saturated = saturated + full
-        fields = scheme.combine(torch.stack(readings) if len(readings) > 1 else readings[0][None])
-        gain = self.input_peak / (math.sqrt(self.electrons) * system.input.fill_factor)
-        values = (fields * (gain / unit)).flatten(-2)
-        outputs = self.tables.outputs.to(values.device)
-        made = values.index_select(-1, outputs.flatten())
-        made = made.view(*values.shape[:-1], *outputs.shape)
-        if not bool(self.tables.inside.all()):
-            made = made * self.tables.inside.to(made.device)
-        return made, saturated
+        fields = self.scheme.combine(
+            torch.stack(readings) if len(readings) > 1 else readings[0][None]
+        )
+        gain = self.input_peak / math.sqrt(self.electrons)
+        gain /= self.geometry.system.input.fill_factor * unit
+        outputs = self.tables.outputs.to(fields.device)
+        values = fields.flatten(-2).index_select(-1, outputs.flatten()) * gain
+        values = values.view(-1, *outputs.shape)
+        if not self.all_inside:
+            values = values * self.tables.inside.to(values.device)
+        return values, saturated
 
     def read(
         self,
         field: Tensor,
         rows: PixelAxis,
         columns: PixelAxis,
-        scale: Tensor,
+        turn: complex,
+        share: float,
         reference: complex,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
-        """Return readings in electrons of a field at the camera, and how many are saturated."""
+        """Return readings of a field at the camera in electrons, and how many are saturated.
+
+        Args:
+            field: (..., rows, columns) of samples.
+            rows: of the camera.
+            columns: of the camera.
+            turn: phase that the filter gives to all light.
+            share: by which readings are multiplied.
+            reference: amplitude of a reference beam, in √electrons.
+            generator: for the camera.
+        """
         camera = self.geometry.system.camera
         none = torch.zeros((), dtype=torch.int64, device=field.device)
         root = math.sqrt(self.electrons)
@@ -157,10 +209,11 @@ class Bench:
         if reference or alone:
             # The reference has the phase of the light that a kernel of 1 would send.
             phase = self.optics.phase(rows.samples, columns.samples).to(field.device, field.dtype)
-            field = field * phase * (scale.conj() / scale.abs())
+            field = field * phase * turn.conjugate()
         if alone:
             area = float(rows.cover[0].sum() * columns.cover[0].sum())
-            mean = columns.gathered(rows.gathered(field, -2), -1) * (root / area)
+            factor = root / area * math.sqrt(share)
+            mean = columns.gathered(rows.gathered(field, -2), -1) * factor
             return columns.read(rows.read(mean, -2), -1), none
         if reference:
             self._check_reference(field, reference)
@@ -168,13 +221,14 @@ class Bench:
         gathered = columns.gathered(rows.gathered(_intensity(field), -2), -1)
         per_sample = self.photons / self.geometry.sampling.input**2
         if self.plain_camera:
-            electrons = gathered * (per_sample * camera.quantum_efficiency)
+            electrons = gathered * (per_sample * camera.quantum_efficiency * share)
             return columns.read(rows.read(electrons, -2), -1), none
         photons = gathered * per_sample
         if camera.saturation_e < math.inf:
             charge = photons.detach() * camera.quantum_efficiency + camera.dark_e
             none = (charge > camera.saturation_e).sum()
         electrons = detect(photons, camera, generator=generator, noise=self.noise)
+        electrons = electrons if share == 1 else electrons * share
         return columns.read(rows.read(electrons, -2), -1), none
 
     @property
@@ -194,6 +248,11 @@ class Bench:
             )
             self.axes[carrier] = rows, columns
         return self.axes[carrier]
+
+    @cached_property
+    def all_inside(self) -> bool:
+        """Whether light makes every output."""
+        return bool(self.tables.inside.all())
 
     @cached_property
     def photons(self) -> float:

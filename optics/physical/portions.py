@@ -6,10 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optics.errors import InputError
-from optics.physical.exposures import Bench
-
-COMFORT_BYTES = 2**23
-"""Portions beyond 8 MiB leave a processor's cache and are slower for it."""
+from optics.physical.exposures import BLOCK_BYTES, Bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +51,10 @@ class Portions:
                 "plane; allow at least that, or take a smaller plane"
             )
         again = trains and needed(pairs, kernels, images) > max_bytes
-        bound = min(max_bytes, max(COMFORT_BYTES, needed(1, 1, 1)))
         # Images first: they share a filter. Then kernels, which share the images' spectra.
-        b = _most(images, lambda n: needed(1, 1, n) <= bound)
-        k = _most(kernels, lambda n: needed(1, n, b) <= bound)
-        p = _most(pairs, lambda n: needed(n, k, b) <= bound)
+        b = _most(images, lambda n: needed(1, 1, n) <= max_bytes)
+        k = _most(kernels, lambda n: needed(1, n, b) <= max_bytes)
+        p = _most(pairs, lambda n: needed(n, k, b) <= max_bytes)
         return cls(p, k, b, again)
 
 
@@ -72,8 +68,9 @@ def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, tr
         inputs = frames * len(bench.scheme.passes)
     if geometry.system.filter.flicker_rad > 0:
         filters += frames * len(bench.scheme.passes)
-    kept = frames * len(bench.scheme.passes) if trains else frames
-    return plane * (3 * inputs + 4 * filters + 4 * kept)
+    kept = frames * len(bench.scheme.passes) if trains else 0
+    block = 2 * min(images * plane, max(BLOCK_BYTES, plane))
+    return plane * (3 * inputs + 4 * filters + 3 * kept + 1) + block
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:
