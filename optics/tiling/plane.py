@@ -17,6 +17,10 @@ def usable_plane(system: FourF) -> Pair:
     - what the camera sees, camera size / (input pitch x magnification);
     - the widest impulse response that the filter's pixels sample, λ f1 / filter pitch (a kernel
       further from the axis than half of that has a spectrum finer than the filter's pixels).
+
+    A filter of amplitudes alone, as of mirrors, sends its result off the axis, beside undiffracted
+    light and a twin: there only images go side by side without loss, and frames of other mixtures
+    are fewer than such a filter can show well.
     """
     camera_m = system.input.pitch_m * abs(system.magnification)
     response_m = system.laser.wavelength_m * system.lens_1.focal_length_m / system.filter.pitch_m
