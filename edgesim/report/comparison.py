@@ -24,6 +24,8 @@ def baseline_notes(summary: Mapping[str, Any]) -> Iterator[str]:
         "less of it for each"
     )
     rows = summary["baselines"].values()
+    if any(row.get("settled") is False for row in rows):
+        yield "one alone: a request that waits for no other, on the device and on the cluster"
     if any(row.get("best_batch") and row["best_batch"]["batch"] > 1 for row in rows):
         yield (
             "batch: so many requests at once give the highest throughput that memory allows; the "
@@ -67,6 +69,10 @@ def baseline_rows(summary: Mapping[str, Any]) -> Iterator[BaselineLine]:
                 rate(1.0 / unloaded if unloaded else None),
             )
         )
+        alone = summary["plan"]["unloaded_latency_s"]
+        if not row["settled"] and unloaded and alone:
+            factor = _factor(unloaded / alone, "faster", "slower")
+            yield BaselineLine(("  one alone", duration(unloaded), factor, *[""] * 4), True)
         best = row.get("best_batch")
         if best and best["batch"] > 1:
             yield BaselineLine(

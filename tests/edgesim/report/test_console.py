@@ -10,14 +10,16 @@ from rich.console import Console
 
 from edgesim import api
 from edgesim.report import console, device_tables, model_tables, plan_tables
-from edgesim.report.comparison import baseline_rows, half_widths, interval_notes
+from edgesim.report.comparison import baseline_notes, baseline_rows, half_widths, interval_notes
 from edgesim.report.html import page
 from edgesim.report.tables_csv import latency_column
 from edgesim.report.text import count, digits, duration, joules, percent, rate, size
 from edgesim.result import Result
+from edgesim.scenario.scenario import Baseline
 from edgesim.simulate import Arrivals, Traffic
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.command import FIVE_PIS
+from tests.edgesim.simulate.models import Flops
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,17 @@ def test_baselines_are_compared_in_words() -> None:
     assert fast.cells[6] == "10.0/s"
     assert batch.cells[0] == "  batch 128"
     assert batch.aside
+
+
+def test_an_overloaded_device_is_compared_by_one_request_alone() -> None:
+    # A device that takes 6 s for a request, asked every 4 s; the cluster takes 2.06 s, see above.
+    slow = Baseline(name="slow", device=Flops(rate=1.0), precision="fp32")
+    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=10, rate_per_s=0.25)
+    summary = play(traffic=traffic, baselines=(slow,)).summary
+    _, line, alone, *_ = baseline_rows(summary)
+    assert line.cells[:3] == ("slow", "overloaded", "-")
+    assert alone.cells[:3] == ("  one alone", "6.00 s", "2.91× faster")
+    assert any(note.startswith("one alone: ") for note in baseline_notes(summary))
 
 
 def test_markup_in_names_is_text() -> None:
