@@ -197,7 +197,7 @@ def partition(
         _print_json(manifest)
     else:
         artifact_tables.show(manifest, _console())
-    typer.echo(f"Wrote {out}. To play it: model: {{artifact: {out}}}", err=as_json)
+    typer.echo(f"Wrote {out}. In a scenario: model: {{artifact: {out.resolve()}}}", err=as_json)
     if held.noted:
         typer.echo("edgesim: interrupted at the end; the artifact is whole", err=True)
         raise typer.Exit(1)
