@@ -27,6 +27,8 @@ from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 
+Lit = list[list[list[Tensor]]] | None
+
 POINTS = Sampling.points()
 
 
@@ -221,41 +223,46 @@ def _streamed(
     flickers = bench.geometry.system.filter.flicker_rad > 0
     chunks = every(image_rounds, portions.images)
 
+    flickering = flickers or bench.geometry.system.input.flicker_rad > 0
+    # What is neither computed again nor random is lit once for all kernels, which then come as
+    # many at a time as a processor's cache likes.
+    shared = not flickering and not portions.again and len(chunks) == 1
+    step = min(portions.kernels, bench.block_width(images)) if shared else portions.kernels
+
     def of_images(
-        shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None
+        shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None, lit: Lit
     ) -> tuple[Tensor, Tensor]:
         own = None if state is None else torch.Generator(images.device).manual_seed(state)
-        return bench.expose(shown, pattern, filters, own)
+        return bench.expose(shown, pattern, filters, own, lit)
 
     def of_kernels(
-        shown: Tensor, kernels: Tensor, states: list[int | None]
+        shown: Tensor, kernels: Tensor, states: list[int | None], lit: Lit
     ) -> tuple[Tensor, Tensor]:
         """Return the share of some pairs and kernels for all images, and saturated readings."""
         pattern = bench.patterns(kernels)
         filters = None if flickers else bench.filters(pattern, None)
         again = portions.again and len(chunks) > 1
         made = [
-            _again(again, of_images, shown[:, which], filters, pattern, state)
+            _again(again, of_images, shown[:, which], filters, pattern, state, lit)
             for which, state in zip(chunks, states, strict=True)
         ]
         shares, full = zip(*made, strict=True)
         return torch.cat(shares, 2) if len(shares) > 1 else shares[0], torch.stack(full).sum()
 
-    columns, saturated = [], 0
-    for at in every(kernel_rounds, portions.kernels):
-        total: Tensor | None = None
-        for chosen in every(len(group_of), portions.pairs):
+    columns: list[Tensor] = []
+    saturated = 0
+    for chosen in every(len(group_of), portions.pairs):
+        lit = bench.lit(pairs[0][chosen]) if shared else None
+        for number, at in enumerate(every(kernel_rounds, step)):
             # Drawn once, here: what is computed again has to be the same again.
             states = [seed_from(generator) for _ in chunks]
             share, full = _again(
-                portions.again, of_kernels, pairs[0][chosen], pairs[1][chosen, at], states
+                portions.again, of_kernels, pairs[0][chosen], pairs[1][chosen, at], states, lit
             )
             saturated += int(full)
-            if total is None:
-                total = share.new_zeros(group_rounds, *share.shape[1:])
-            total = total.index_add(0, group_of[chosen], share)
-        assert total is not None
-        columns.append(total)
+            if number == len(columns):
+                columns.append(share.new_zeros(group_rounds, *share.shape[1:]))
+            columns[number] = columns[number].index_add(0, group_of[chosen], share)
     outputs = torch.cat(columns, 1) if len(columns) > 1 else columns[0]
     return gathered(layout, outputs), saturated
 

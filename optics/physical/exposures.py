@@ -77,12 +77,32 @@ class Bench:
         drive = _placed(images, self.tables.images, self.geometry.plane) / self.input_peak
         return self.optics.spectrum(displayed(drive, modulator, samples, generator))
 
+    def lit(self, images: Tensor) -> list[list[list[Tensor]]]:
+        """Return light before the filter by pair, part and block of images (images, side, side).
+
+        Args:
+            images: tiles (pairs, rounds of images, slots, pixels).
+        """
+        width = self.block_width(images)
+        return [
+            [
+                [self.inputs(part(block, name), None) for block in of_pair.split(width)]  # type: ignore[arg-type]
+                for name in self.input_parts
+            ]
+            for of_pair in images
+        ]
+
+    def block_width(self, images: Tensor) -> int:
+        """Return how many planes meet a filter together."""
+        return max(1, BLOCK_BYTES // (2 * images.element_size() * self.geometry.side**2))
+
     def expose(
         self,
         images: Tensor,
         pattern: Pattern,
         filters: Tensor | None,
         generator: torch.Generator | None,
+        lit: list[list[list[Tensor]]] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return what every pair of filter and images adds to the outputs, and saturated readings.
 
@@ -92,6 +112,7 @@ class Bench:
             filters: what they do to light, (pairs, parts, rounds of kernels, side, side); ``None``
                 makes them anew for each exposure, as flicker wants it.
             generator: for flicker and the camera.
+            lit: of :meth:`lit`, where it is known.
 
         Returns:
             (pairs, rounds of kernels, rounds of images, slots, output pixels), in the units of the
@@ -102,13 +123,14 @@ class Bench:
         parts = [self.input_parts.index(shown.inputs) for shown in passes]
         kinds = [self.kernel_parts.index(shown.kernels) for shown in passes]
         rounds = pattern.scale.shape[2], images.shape[1]
-        shown = torch.stack([part(images, name) for name in self.input_parts], 1)  # type: ignore[arg-type]
+        each: Tensor | None = None
         if system.input.flicker_rad > 0:
-            each = shown[:, parts].unsqueeze(2).expand(-1, -1, rounds[0], -1, -1, -1)
-            light = self.inputs(each, generator)
+            shown = torch.stack([part(images, name) for name in self.input_parts], 1)  # type: ignore[arg-type]
+            shown = shown[:, parts].unsqueeze(2).expand(-1, -1, rounds[0], -1, -1, -1)
+            each = self.inputs(shown, generator)
             parts = list(range(len(passes)))
-        else:
-            light = self.inputs(shown, generator).unsqueeze(2)
+        elif lit is None:
+            lit = self.lit(images)
         if filters is None:
             filters = self.filters(pattern.repeated(kinds, rounds[1]), generator)
             filter_of = list(range(len(passes)))
@@ -116,22 +138,24 @@ class Bench:
             filters, filter_of = filters.unsqueeze(3), kinds
 
         scales = pattern.scale.detach().cpu().tolist()
-        width = max(1, BLOCK_BYTES // (light.element_size() * light.shape[-1] ** 2))
+        blocks = every(rounds[1], self.block_width(images))
         saturated = torch.zeros((), dtype=torch.int64, device=images.device)
+        same = list(zip(parts, filter_of, strict=True))
         made: list[Tensor] = []
         for pair, of_pair in enumerate(scales):
             for kernel in range(rounds[0]):
                 scale = [of_pair[kind][kernel] for kind in kinds]
-                for which in every(rounds[1], width):
-                    block = [
-                        (
-                            light[pair, at, kernel if light.shape[2] > 1 else 0, which],
-                            filters[pair, of, kernel, which if filters.shape[3] > 1 else slice(1)],
-                        )
-                        for at, of in zip(parts, filter_of, strict=True)
-                    ]
-                    same = list(zip(parts, filter_of, strict=True))
-                    values, full = self._block(block, same, scale, pattern.carrier, generator)
+                for number, which in enumerate(blocks):
+                    light = []
+                    for at, of in same:
+                        if each is not None:
+                            before = each[pair, at, kernel, which]
+                        else:
+                            assert lit is not None
+                            before = lit[pair][at][number]
+                        one = slice(1) if filters.shape[3] == 1 else which
+                        light.append((before, filters[pair, of, kernel, one]))
+                    values, full = self._block(light, same, scale, pattern.carrier, generator)
                     saturated = saturated + full
                     made.append(values)
         together = torch.cat(made) if len(made) > 1 else made[0]
