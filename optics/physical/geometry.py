@@ -121,14 +121,12 @@ class Geometry:
         lenses = (self.system.lens_1, self.system.lens_2)
         if self.sampling.pupils == "filter" or all(math.isinf(lens.pupil_m) for lens in lenses):
             return
-        wavelength_m, filter_m = self.system.laser.wavelength_m, self.system.filter.size_m
+        filter_m = self.system.filter.size_m
         for number, lens in enumerate(lenses, 1):
             pitch_m = self.input_step_m if number == 1 else self.filter_step_m
             for axis in (0, 1):
-                spectrum_m = min(
-                    filter_m[axis],
-                    wavelength_m * self.system.lens_1.focal_length_m / self.input_step_m,
-                )
+                # Beyond one period of the spectrum a field stop keeps the filter dark.
+                spectrum_m = min(filter_m[axis], self.cells * self.system.filter.pitch_m)
                 scale = 1.0 if number == 1 else abs(self.system.magnification)
                 image_m = self.plane[axis] * self.system.input.pitch_m * scale
                 reach_m = (image_m + spectrum_m) / 2
@@ -138,8 +136,9 @@ class Geometry:
                     raise SamplingError(
                         f"{self.system.name}: light reaches {reach_m:g} m from the axis at lens "
                         f"{number}, and the grid of {self.side * pitch_m:g} m would bring it back "
-                        "into the pupil; take more samples per pixel (Sampling.squares()), a "
-                        "smaller plane, or pupils='filter'"
+                        "into the pupil; take more samples per pixel than "
+                        f"input={self.sampling.input}, filter={self.sampling.filter}, as "
+                        "Sampling.squares() does, a smaller plane, or pupils='filter'"
                     )
 
 
