@@ -78,7 +78,10 @@ FAMILIES = {
         launch_overhead_s=10e-6,
         shares=_PRODUCTS | _VECTORS | _COPIES,
         fuses={
+            # Both Vision Transformers that were measured so spell attention out.
+            "PyTorch eager": frozenset(),
             "PyTorch compiled": _COMPILED | _ATTENTION,
+            "FasterTransformer": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL, OpKind.NORM},
             "TensorRT": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL},
         },
     ),

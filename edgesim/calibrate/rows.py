@@ -34,7 +34,7 @@ class Row:
     Attributes:
         device: catalog name.
         published: the figure.
-        architecture: models of the same graph share it (ViT-B and DeiT-B do).
+        architecture: models of the same layers share it (ViT-B and DeiT-B do), at every image size.
         flop: (kernels, products) of the whole batch.
         depth_flop: (kernels, products) FLOP behind each output element.
         bytes: (kernels,) moved for the whole batch.
@@ -109,6 +109,5 @@ def unused(device: str) -> tuple[tuple[Published, str], ...]:
 
 
 def _architecture(published: Published) -> str:
-    """Name what the graph is, whatever its head: ViT and DeiT of one size are the same."""
-    size = f" at {published.image_size}" if published.image_size not in (None, 224) else ""
-    return published.model.replace("deit_", "vit_") + size
+    """Name what the layers are, whatever head and image: ViT and DeiT of one size are the same."""
+    return published.model.replace("deit_", "vit_")

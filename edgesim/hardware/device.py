@@ -16,7 +16,8 @@ class Power:
     ``busy_w`` is with all cores busy and working at full rate; fewer cores, and a device that waits
     in between, draw their share of ``busy_w - idle_w``.
     ``sending_w`` and ``receiving_w`` are the draw of an otherwise idle device while a flow leaves
-    or enters it; what exceeds idle adds to whatever else the device does.
+    or enters it; what exceeds idle adds to whatever else the device does. None adds nothing: no
+    figure of it is known for any device of the catalog. Nor are there states between idle and off.
     """
 
     idle_w: float = 0.0

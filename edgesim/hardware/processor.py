@@ -41,9 +41,10 @@ class Processor:
 
     The device draws its busy power while arithmetic or memory works as fast as it can, and its idle
     power during launches and in idle lanes: a GPU that takes one image after the other is far from
-    its board's limit. An A100 should draw 66, 72 and 88 W on DeiT-T, S and B at batch 1; 68, 73 and
-    87 W are published (profile logs of Lightening-Transformer). This leaves out that clocks follow
-    the load, that arithmetic and memory draw differently, and that a CPU's idle lanes may spin.
+    its board's limit. An A100 should draw 71, 82 and 111 W on DeiT-T, S and B at batch 1; 68, 73
+    and 87 W of its 400 W are published (profile logs of Lightening-Transformer). This leaves out
+    that clocks follow the load, that arithmetic and memory draw differently, and that a CPU's idle
+    lanes may spin.
 
     Attributes:
         name: catalog name, or the node's.

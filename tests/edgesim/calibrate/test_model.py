@@ -13,6 +13,28 @@ from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
 from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, graph_of, rows
 from edgesim.graph import OpKind
 
+FUSED: dict[str, frozenset[OpKind]] = {
+    # What runtimes fuse on a card where that is not what its entry says.
+    "PyTorch eager": frozenset(),
+    "PyTorch compiled": frozenset(
+        {
+            OpKind.BATCHNORM,
+            OpKind.ACTIVATION,
+            OpKind.ELEMENTWISE,
+            OpKind.SOFTMAX,
+            OpKind.ATTENTION,
+        }
+    ),
+    "FasterTransformer": frozenset(OpKind)
+    - {
+        OpKind.LINEAR,
+        OpKind.CONV,
+        OpKind.DEPTHWISE,
+        OpKind.POOL,
+        OpKind.MEMORY,
+        OpKind.GENERIC,
+    },
+}
 ROWS = [row for name in ("raspberry-pi-4b", "nvidia-a100", "jetson-nano") for row in rows(name)]
 
 
@@ -54,13 +76,7 @@ def test_a_row_takes_what_the_processor_says(row: Row) -> None:
         memory_bandwidth_byte_s=device.memory_bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]),
         launch_overhead_s=np.exp(values[unknowns.OVERHEAD]) / ratio,
         half_saturation=np.exp(values[unknowns.HALF]),
-        # A compiled row of this card is fused otherwise than the entry says.
-        fused=device.fused
-        | (
-            {OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE}
-            if row.published.runtime == "PyTorch compiled"
-            else set()
-        ),
+        fused=FUSED.get(row.published.runtime, device.fused),
     )
     graph = graph_of(row.published)
     assert graph is not None
