@@ -12,7 +12,7 @@ from torch import Tensor
 
 from optics.detection import FieldItself, Scheme, detect, part
 from optics.errors import InputError
-from optics.physical.filter import displayed, filter_light
+from optics.physical.filter import displayed, filter_light, squares_light
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
 from optics.physical.pattern import Pattern
@@ -67,6 +67,8 @@ class Bench:
 
     def filters(self, pattern: Pattern, generator: torch.Generator | None) -> Tensor:
         """Return what filters do to light, (..., side, side)."""
+        if pattern.responses:
+            return squares_light(pattern.drive, self.geometry)
         system, samples = self.geometry.system, self.geometry.sampling.filter
         shown = pattern.shown(system.filter, samples, generator)
         return filter_light(shown, self.geometry, ordered=pattern.ordered)

@@ -38,12 +38,8 @@ def response_target(
         Complex (..., rows, columns), of the filter's pixels within that period.
     """
     cells, system = geometry.cells, geometry.system
-    for axis in (-2, -1):
-        count = kernels.shape[axis]
-        if compensate and geometry.sampling.filter > 1:
-            share = math.sqrt(system.filter.fill_factor) / cells
-            envelope = _sinc(count, share, kernels)
-            kernels = kernels / (envelope[:, None] if axis == -2 else envelope)
+    if compensate:
+        kernels = strengthened(kernels, geometry)
     spectrum = _spectrum(kernels, cells)
     if compensate and geometry.sampling.input > 1:
         envelope = torch.fft.ifftshift(
@@ -55,6 +51,46 @@ def response_target(
     spectrum = torch.fft.fftshift(spectrum, dim=(-2, -1))
     rows, columns = (min(cells, pixels) for pixels in system.filter.pixels)
     return _fitted(_fitted(spectrum, rows, -2), columns, -1)
+
+
+def strengthened(kernels: Tensor, geometry: Geometry) -> Tensor:
+    """Return impulse responses stronger where square filter pixels will weaken them."""
+    if geometry.sampling.filter == 1:
+        return kernels
+    share = math.sqrt(geometry.system.filter.fill_factor) / geometry.cells
+    rows, columns = (_sinc(kernels.shape[axis], share, kernels) for axis in (-2, -1))
+    return kernels / (rows[:, None] * columns)
+
+
+def squares_light(responses: Tensor, geometry: Geometry) -> Tensor:
+    """Return what plain square filter pixels do to light, from what they are to respond.
+
+    The pixels' spectrum is sampled at their centres, so that the response repeats with the period
+    of ``cells``; their shape multiplies it by sinc(m / cells) on each axis. That is all, and takes
+    one transform: the same light as of :func:`filter_light` of the pixels drawn.
+
+    Args:
+        responses: (..., cells, cells), no shift first.
+        geometry: grids, of which :func:`is_squares` is true.
+    """
+    samples = geometry.sampling.filter
+    spread = responses.repeat(*[1] * (responses.dim() - 2), samples, samples)
+    fades = _fades(geometry, complex_type(responses.dtype), responses.device)
+    light: Tensor = torch.fft.fft2(spread * fades)
+    mask = static_mask(geometry, light.dtype, light.device, True)
+    return light if mask is None else light * mask
+
+
+@cached(CACHE_BYTES)
+def _fades(geometry: Geometry, dtype: torch.dtype, device: torch.device) -> Tensor:
+    side = geometry.side
+    places = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=device)
+    fade = torch.sinc(places / geometry.cells)
+    # The filter's samples may lie half a sample off the axis.
+    turn = -2 * math.pi * geometry.filter_offset / side * places
+    phase = turn[:, None] + turn
+    made = torch.polar(torch.ones_like(phase), phase) * (fade[:, None] * fade)
+    return made.to(dtype)
 
 
 def filter_light(
@@ -191,6 +227,17 @@ def is_direct(geometry: Geometry) -> bool:
         and geometry.sampling.filter == 1
         and geometry.side == geometry.cells
         and min(system.filter.pixels) >= geometry.cells
+        and is_still(geometry)
+    )
+
+
+def is_squares(geometry: Geometry) -> bool:
+    """Return whether the filter is of plain squares where input pixels are points."""
+    return (
+        is_plain(geometry.system.filter)
+        and geometry.sampling.filter > 1
+        and geometry.sampling.input == 1
+        and min(geometry.system.filter.pixels) >= geometry.cells
         and is_still(geometry)
     )
 

@@ -7,11 +7,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from optics.encoding import Encoding, encode
 from optics.errors import InputError
 from optics.modulator import Modulator
-from optics.physical.filter import displayed, is_direct, response_target
+from optics.physical.filter import (
+    complex_type,
+    displayed,
+    is_direct,
+    is_squares,
+    response_target,
+    strengthened,
+)
 from optics.physical.geometry import Geometry
 
 
@@ -25,6 +33,7 @@ class Pattern:
         carrier: cycles per pixel (down, right) that send the result off the axis.
         encoding: how the drive was found; ``None`` where the part takes the spectrum itself.
         ordered: the drive is on the grid of light, in the transform's order.
+        responses: the drive stands for what :func:`~optics.physical.filter.squares_light` takes.
     """
 
     drive: Tensor
@@ -32,6 +41,7 @@ class Pattern:
     carrier: tuple[float, float]
     encoding: Encoding | None
     ordered: bool = False
+    responses: bool = False
 
     @classmethod
     def of(
@@ -47,6 +57,8 @@ class Pattern:
                 window.
         """
         modulator = geometry.system.filter
+        if is_squares(geometry) and not encoder:
+            return cls._of_squares(kernels, geometry, compensate)
         direct = is_direct(geometry)
         target = response_target(kernels, geometry, compensate=compensate, ordered=direct)
         if modulator.kind == "ideal":
@@ -55,10 +67,7 @@ class Pattern:
                     f"{modulator.name}: an ideal modulator shows the spectrum itself and takes no "
                     f"encoder; {', '.join(encoder)} came"
                 )
-            parts = torch.view_as_real(target.detach())
-            squares = parts.square()
-            peak = (squares[..., 0] + squares[..., 1]).amax((-2, -1)).sqrt()
-            peak = torch.where(peak > 0, peak, torch.ones_like(peak))
+            peak = _peak(target.detach())
             scale = (modulator.fill_factor / peak).to(target.dtype)
             drive = target * (1 / peak)[..., None, None]
             return cls(drive, scale, (0.0, 0.0), None, direct)
@@ -70,6 +79,22 @@ class Pattern:
         whole = window == shape
         made = encode(target, modulator, window=None if whole else window, **encoder)
         return cls(made.drive, made.scale, made.carrier, made)
+
+    @classmethod
+    def _of_squares(cls, kernels: Tensor, geometry: Geometry, compensate: bool) -> Pattern:
+        """Return filters by their impulse responses, of which light is made without drawing."""
+        cells = geometry.cells
+        if compensate:
+            kernels = strengthened(kernels, geometry)
+        peak = _peak(torch.fft.fft2(kernels.detach(), s=(cells, cells)))
+        down, right = (kernels.shape[axis] // 2 for axis in (-2, -1))
+        dark = cells - kernels.shape[-2], cells - kernels.shape[-1]
+        placed = kernels / peak[..., None, None]
+        if any(dark):
+            placed = functional.pad(placed, (0, dark[1], 0, dark[0]))
+        responses = torch.roll(placed, (-down, -right), (-2, -1))
+        scale = (1 / peak).to(complex_type(peak.dtype))
+        return cls(responses, scale, (0.0, 0.0), None, responses=True)
 
     def shown(
         self, modulator: Modulator, samples: int, generator: torch.Generator | None
@@ -101,3 +126,10 @@ class Pattern:
                 encoding, drive=drive, scale=scale, target=spread(encoding.target, 2)
             )
         return Pattern(drive, scale, self.carrier, encoding, self.ordered)
+
+
+def _peak(spectrum: Tensor) -> Tensor:
+    """Return the largest modulus of each spectrum, 1 where there is nothing."""
+    squares = torch.view_as_real(spectrum).square()
+    peak = (squares[..., 0] + squares[..., 1]).amax((-2, -1)).sqrt()
+    return torch.where(peak > 0, peak, torch.ones_like(peak))

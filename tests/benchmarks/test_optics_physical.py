@@ -80,8 +80,10 @@ def beside(side: int, sampling: Sampling) -> tuple[int, int, float, float, float
 
     groups, channels, batches, kernels = layout.rounds
     filters = groups * channels * kernels * 2
-    # Square filter pixels take two more: to the impulse response, where they fade, and back.
-    transforms = groups * channels * batches + filters * (3 if sampling.filter > 1 else 1)
+    # Where input pixels are squares too, filters take two more: to the impulse response, where
+    # their pixels' shape fades it, and back.
+    each = 3 if sampling.filter > 1 and sampling.input > 1 else 1
+    transforms = groups * channels * batches + filters * each
     transforms += layout.frames
     planes = torch.randn(min(transforms, 64), samples, samples, dtype=torch.complex64)
 

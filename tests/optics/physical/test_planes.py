@@ -14,7 +14,12 @@ from optics.alignment import Alignment
 from optics.field import Field
 from optics.lens import Lens
 from optics.physical import Geometry, Sampling
-from optics.physical.filter import displayed, filter_light, frequency_index
+from optics.physical.filter import (
+    displayed,
+    filter_light,
+    frequency_index,
+    squares_light,
+)
 from optics.physical.light import Optics
 from optics.physical.pupil import pupil_mask
 from optics.propagation import fresnel_matrix, fresnel_transfer
@@ -142,3 +147,20 @@ def test_order_zero_of_a_fill_factor_has_its_square(samples: int) -> None:
         side = math.sqrt(fill)
         expected = (fill * math.sin(math.pi * side) / (math.pi * side)) ** 2
         assert float(orders[0, SIDE]) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+@pytest.mark.parametrize("side", [6, 7])
+def test_squares_are_the_same_drawn_or_by_their_response(samples: int, side: int) -> None:
+    system = FourF.ideal((side, side), pitch_m=20e-6)
+    geometry = Geometry.of(system, (side, side), Sampling(filter=samples))
+    responses = noise(side, side, seed=3).real
+    pixels = torch.fft.fftshift(torch.fft.fft2(responses))
+    drawn = filter_light(displayed(pixels, system.filter, samples, None), geometry)
+    # At the far end of an even grid one term stands for two; that lies far beyond the plane.
+    ours = torch.fft.ifft2(squares_light(responses, geometry))
+    theirs = torch.fft.ifft2(drawn)
+    index = torch.fft.fftfreq(geometry.side, 1 / geometry.side)
+    near = index.abs() < geometry.side / 2
+    both = near[:, None] & near
+    torch.testing.assert_close(ours[both], theirs[both], rtol=0, atol=1e-12)
