@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python examples/fashion-artifacts.py
 
-reads the recipe of fashion-partition.yaml, trains the unsplit model once (about 25 minutes on one
-core) and then every part. Finished steps are kept in runs/fashion.work: after a kill, the same
-command goes on where it was. Numbers of parts may be named: ``fashion-artifacts.py 5 10``.
+reads the recipe of fashion-partition.yaml, trains the unsplit model once (half an hour on one core)
+and then every part (some minutes each). Finished steps are kept in runs/fashion.work: after a kill,
+the same command goes on where it was. Numbers of parts may be named: ``fashion-artifacts.py 5 10``.
 """
 
 import argparse
