@@ -5,7 +5,11 @@
 takes an artifact of ``edgesim partition`` and trains, by its own recipe, what it is compared with:
 a small ViT of the same total size, and a CNN that is split into the same groups of classes. For
 digits that takes two minutes on one core, for Fashion-MNIST several hours. Finished steps are kept
-in WORK. The latency is simulated: a Raspberry Pi 4B for every part and a Pi 5 that takes the image
+in WORK. Without ``--work`` nothing is trained, and any number of artifacts is set side by side:
+
+    python examples/partition-compare.py examples/fashion-{1,2,3,5,10}
+
+The latency is simulated: a Raspberry Pi 4B for every part and a Pi 5 that takes the image
 in and fuses, around a switch of 1 Gbit/s; one image at a time.
 """
 
@@ -25,7 +29,8 @@ from edgesim.graph.vit import vit
 from edgesim.placement import Model, PlacementRequest, place
 from edgesim.scenario import from_mapping
 from edgesim.simulate import simulate
-from partition.compare import Shape, compare, markdown
+from partition import read_manifest
+from partition.compare import MIB, Shape, compare, markdown
 from partition.config import ViTConfig
 from partition.progress import ConsoleProgress
 
@@ -93,16 +98,50 @@ def latency_s(shapes: Sequence[Shape], fusion_widths: Sequence[int]) -> float:
     return float(recording.latency_s.mean())
 
 
+def as_they_are(folders: Sequence[Path]) -> str:
+    """Return a table in Markdown of the unsplit model and of every artifact."""
+    manifests = [read_manifest(folder) for folder in folders]
+    whole = manifests[0]["unsplit"]
+    rows = [("unsplit", whole, [whole], 0, (), "")]
+    for manifest in manifests:
+        parts, fusion = manifest["parts"], manifest["fusion"]
+        name = f"{len(parts)} part{'s' if len(parts) > 1 else ''}"
+        found = manifest["survivors"]["accuracy"].items()
+        lost = [share for key, share in found if key.count("0") == 1]
+        told = f"{sum(lost) / len(lost):.2%}" if len(parts) > 1 else ""
+        rows.append((name, fusion, parts, fusion["bytes"], fusion["widths"], told))
+    lines = [
+        "| model | accuracy | worst class | one part lost | MiB a part | MMAC a part "
+        "| MiB in all | latency |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, right, parts, more, widths, told in rows:
+        shapes = [ViTConfig.from_dict(part["config"]) for part in parts]
+        sizes = [part["bytes"] for part in parts]
+        lines.append(
+            f"| {name} | {right['accuracy']:.2%} | {right['worst_class_accuracy']:.1%} | {told} "
+            f"| {max(sizes) / MIB:.3f} | {max(part['macs'] for part in parts) / 1e6:.2f} "
+            f"| {(sum(sizes) + more) / MIB:.3f} | {latency_s(shapes, widths) * 1e3:.2f} ms |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description="Compare an artifact with what it could be.")
-    parser.add_argument("artifact", type=Path, help="folder that edgesim partition wrote")
-    parser.add_argument("--work", type=Path, required=True, help="folder of finished steps")
+    parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT", help="folders")
+    parser.add_argument("--work", type=Path, help="folder of finished steps; trains the others")
     parser.add_argument("--out", type=Path, help="file for the table, in Markdown")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    with ConsoleProgress() as progress:
-        table = markdown(compare(chosen.artifact, chosen.work, progress, latency=latency_s))
+    if chosen.work is None:
+        table = as_they_are(chosen.artifacts)
+    elif len(chosen.artifacts) > 1:
+        parser.error("--work takes one artifact")
+    else:
+        with ConsoleProgress() as progress:
+            rows = compare(chosen.artifacts[0], chosen.work, progress, latency=latency_s)
+        table = markdown(rows)
     print(table, end="")
     if chosen.out is not None:
         chosen.out.write_text(table)
