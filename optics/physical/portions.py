@@ -70,7 +70,13 @@ def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, tr
         filters += frames * len(bench.scheme.passes)
     kept = frames * len(bench.scheme.passes) if trains else 0
     block = 2 * min(images * plane, max(BLOCK_BYTES, plane))
-    return plane * (3 * inputs + 4 * filters + 3 * kept + 1) + block
+    optics = bench.optics
+    standing = (optics.pupil_1, optics.chirp_1, optics.pupil_2, optics.chirp_2, optics.defocus)
+    lenses = sum(part is not None for part in standing)
+    if lenses:
+        # Light at the lenses is kept going forward and met again going backward.
+        block *= 3
+    return plane * (3 * inputs + 4 * filters + 3 * kept + 1 + lenses) + block
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:

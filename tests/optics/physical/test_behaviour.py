@@ -16,7 +16,7 @@ from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoSh
 from optics.errors import InputError, SamplingError
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.physical import Sampling, physical_conv2d, physical_convolution
+from optics.physical import Geometry, Sampling, physical_conv2d, physical_convolution
 from optics.presets import preset
 from optics.system import FourF
 from optics.tiling import ConvShape, Layout, plan
@@ -146,18 +146,25 @@ def test_training_through_noise_uses_the_same_noise_both_ways() -> None:
             assert float((mine - other).norm() / other.norm()) < 0.15
 
 
-@pytest.mark.parametrize("limit", [6_000_000, 20_000_000])
-def test_memory_stays_within_the_bound(limit: int) -> None:
-    images, weight = draw((16, 8, 12, 12), (16, 8, 3, 3), dtype=torch.float32)
+@pytest.mark.parametrize(
+    ("limit", "pupils"), [(6_000_000, False), (20_000_000, False), (20_000_000, True)]
+)
+def test_memory_stays_within_the_bound(limit: int, pupils: bool) -> None:
+    count = 6 if pupils else 16
+    images, weight = draw((count, 8, 12, 12), (count, 8, 3, 3), dtype=torch.float32)
     scheme = TwoShot()
-    system = FourF.ideal((64, 64))
+    system, sampling = FourF.ideal((64, 64)), Sampling(filter=2)
+    if pupils:
+        lens = Lens(focal_length_m=system.lens_1.focal_length_m, pupil_m=4e-4)
+        system = replace(system, lens_1=lens, lens_2=lens)
+        sampling = Sampling.squares("lens")
     layout = laid(images, weight, 64, scheme, padding=1)
-    result_bytes = 4 * 16 * 16 * 12 * 12
+    result_bytes = 4 * count * count * 12 * 12
 
     def run() -> Tensor:
         return physical_conv2d(
             images, weight, padding=1, system=system, layout=layout, scheme=scheme,
-            sampling=Sampling(filter=2), max_bytes=limit,
+            sampling=sampling, max_bytes=limit,
             generator=torch.Generator().manual_seed(0),
         )  # fmt: skip
 
@@ -172,7 +179,8 @@ def test_memory_stays_within_the_bound(limit: int) -> None:
 
     assert peak_bytes(both) <= limit + 6 * result_bytes
     # One plane of every frame would be more, and autograd would keep several.
-    assert layout.frames * 128 * 128 * 8 > 1.5 * limit
+    side = Geometry.of(system, layout.plane, sampling).side
+    assert layout.frames * side**2 * 8 > 0.9 * limit
 
 
 def test_bound_does_not_change_numbers() -> None:
