@@ -55,9 +55,10 @@ def show(result: Result, console: Console) -> None:
 
 def _headline(summary: Mapping[str, Any]) -> str:
     requests = summary["requests"]
-    told = [f"{requests['completed']:,} of {requests['offered']:,} requests answered"]
+    answered = requests["completed"] + requests["degraded"]
+    told = [f"{answered:,} of {requests['offered']:,} requests answered"]
     if requests["degraded"]:
-        told.append(f"{requests['degraded']:,} degraded")
+        told.append(f"{requests['degraded']:,} of them degraded")
     if requests["failed"]:
         told.append(f"{requests['failed']:,} failed")
     if summary["replications"] > 1:

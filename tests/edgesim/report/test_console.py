@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,14 @@ def test_baselines_are_compared_in_words() -> None:
     assert fast.cells[6] == "10.0/s"
     assert batch.cells[0] == "  batch 128"
     assert batch.aside
+
+
+def test_degraded_requests_are_answered_too() -> None:
+    result = play()
+    requests = {"offered": 200, "completed": 150, "degraded": 30, "failed": 20}
+    told = replace(result, summary={**result.summary, "requests": requests})
+    text = printed(lambda to: console.show(told, to), 120)
+    assert "180 of 200 requests answered, 30 of them degraded, 20 failed" in text
 
 
 def test_an_overloaded_device_is_compared_by_one_request_alone() -> None:
