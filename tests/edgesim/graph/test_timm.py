@@ -1,6 +1,6 @@
 """Builders and tracing against timm's own modules, where it is installed.
 
-timm is in no environment of ours; ``tests/partition/peers/requirements.txt`` says how to make one.
+timm is in an environment of its own, which ``make peers`` makes; elsewhere these are skipped.
 """
 
 from __future__ import annotations
