@@ -1,8 +1,8 @@
 """Fits efficiencies, launch overheads, memory bandwidths and the batch law to published figures.
 
-``python -m edgesim.calibrate.fit`` prints how well the fit gives the figures that it saw, and those
-of models that it did not see; ``--rows`` prints every row, and ``--write`` puts what it finds into
-the catalog.
+``python -m edgesim.calibrate`` prints how well the fit gives the figures that it saw, and those of
+models that it did not see; ``--rows`` prints every row, and ``--write`` puts what it finds into the
+catalog.
 
 For each device d the unknowns u_d, as logarithms, are the share of the peak that each kind of
 product reaches and the share of the bandwidth that each kind of operator without products reaches,
@@ -31,12 +31,8 @@ flatter the model a little.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
@@ -198,24 +194,3 @@ def _runtimes(device: str, found: FamilyFit) -> dict[str, dict[str, dict[str, fl
 
 def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
-
-
-def main() -> None:
-    """Fit, print, and with ``--write`` put the figures into the catalog."""
-    from edgesim.calibrate.report import report
-
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--write", action="store_true", help="write the catalog's fitted figures")
-    parser.add_argument("--rows", action="store_true", help="print every row")
-    arguments = parser.parse_args()
-    if arguments.write:
-        path = Path(str(files("edgesim.hardware.catalog") / "fitted.json"))
-        new = path.with_suffix(".json.new")
-        new.write_text(json.dumps(document(), indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
-        print(f"Wrote {path.name}\n")
-    print(report(rows=arguments.rows))
-
-
-if __name__ == "__main__":
-    main()

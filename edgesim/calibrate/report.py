@@ -101,7 +101,7 @@ class Spread:
 
 
 def report(*, rows: bool = False) -> str:
-    """Return the tables that ``python -m edgesim.calibrate.fit`` prints.
+    """Return the tables that ``python -m edgesim.calibrate`` prints.
 
     Args:
         rows: whether every row is told.

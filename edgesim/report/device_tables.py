@@ -123,7 +123,7 @@ def _show_every(document: dict[str, Any], console: Console) -> None:
     console.print(table)
     console.print(
         "rows: published times that the model predicts, most of which it was fitted to; "
-        "`python -m edgesim.calibrate.fit` tells the error on models that it was not fitted to. "
+        "`python -m edgesim.calibrate` tells the error on models that it was not fitted to. "
         "One MAC is two FLOP.",
         style="dim",
     )

@@ -1,0 +1,33 @@
+"""``python -m edgesim.calibrate``: fit the catalog's figures and tell how well they predict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from edgesim.calibrate.fit import document
+from edgesim.calibrate.report import report
+
+
+def main() -> None:
+    """Fit, print, and with ``--write`` put the figures into the catalog."""
+    parser = argparse.ArgumentParser(
+        prog="python -m edgesim.calibrate",
+        description="Fit efficiencies, overheads and bandwidths to published figures.",
+    )
+    parser.add_argument("--write", action="store_true", help="write the catalog's fitted figures")
+    parser.add_argument("--rows", action="store_true", help="print every row")
+    arguments = parser.parse_args()
+    if arguments.write:
+        path = Path(str(files("edgesim.hardware.catalog") / "fitted.json"))
+        new = path.with_suffix(".json.new")
+        new.write_text(json.dumps(document(), indent=1) + "\n", encoding="utf-8")
+        new.replace(path)
+        print(f"Wrote {path.name}\n")
+    print(report(rows=arguments.rows))
+
+
+if __name__ == "__main__":
+    main()
