@@ -17,21 +17,9 @@ from edgesim.hardware import Duplex, Network
 from edgesim.simulate.fairness import fill
 from edgesim.simulate.kernel import AFTER, Kernel
 from edgesim.simulate.ports import Port
-from edgesim.simulate.routes import Channel, Route
+from edgesim.simulate.routes import Channel, End, Route
 
 Delivery = Callable[[Any], None]
-
-
-class End(Event):
-    """The end of a route's next flow; void once the route holds another."""
-
-    def __init__(self, kernel: Kernel, callback: Callable[[End], None], route: Route) -> None:
-        self.env = kernel
-        self.callbacks = [callback]
-        self._ok = True
-        self._value = None
-        self.route = route
-        self.head = route.flows[0][1]
 
 
 class Flows:

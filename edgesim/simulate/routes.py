@@ -1,13 +1,14 @@
-"""Channels and routes: what flows share."""
+"""Channels and routes: what flows share, and the event at which one ends."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from simpy.events import Event
+
+from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
-
-if TYPE_CHECKING:
-    from edgesim.simulate.flows import End
 
 
 class Channel:
@@ -79,3 +80,15 @@ class Route:
         self.new_rate = 0.0
         self.serial = 0
         self.end: End | None = None
+
+
+class End(Event):
+    """The end of a route's next flow; void once the route holds another."""
+
+    def __init__(self, kernel: Kernel, callback: Callable[[End], None], route: Route) -> None:
+        self.env = kernel
+        self.callbacks = [callback]
+        self._ok = True
+        self._value = None
+        self.route = route
+        self.head = route.flows[0][1]
