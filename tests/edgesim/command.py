@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,27 @@ def edgesim(
         timeout=180,
         check=False,
     )
+
+
+@contextmanager
+def started(command: Sequence[str | Path], cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a command that does not outlive its test, however that ends."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 def document(text: str) -> Any:

@@ -8,28 +8,31 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
 from edgesim.report.folder import FILES
-from tests.edgesim.command import COMMAND, FIVE_PIS, document, edgesim, environment
+from tests.edgesim.command import COMMAND, FIVE_PIS, document, edgesim, environment, started
 
 # More than can be played while a test lasts.
 ENDLESS = ["run", str(FIVE_PIS), "--set", "traffic.requests=3000000", "--out", "out"]
 KEPT = "edgesim: interrupted; what had finished is kept, marked partial\n"
+
+Start = Callable[[list[str], Path], subprocess.Popen[str]]
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="watches the process in /proc"
 )
 
 
-def start(arguments: list[str], cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=cwd, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+        yield lambda arguments, cwd: stack.enter_context(started([*COMMAND, *arguments], cwd))
 
 
 def until(condition, process: subprocess.Popen[str]) -> None:
@@ -59,7 +62,7 @@ def interrupt(process: subprocess.Popen[str], number: int) -> tuple[int, str, st
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_it_plays(number: int, tmp_path: Path) -> None:
+def test_while_it_plays(number: int, start: Start, tmp_path: Path) -> None:
     process = start(ENDLESS, tmp_path)
     # A second and a half of work, of which loading takes less than one.
     until(lambda: processor_s(process) > 1.5, process)
@@ -83,7 +86,7 @@ def test_while_it_plays(number: int, tmp_path: Path) -> None:
     assert rows[: count // 2] == first[: count // 2]
 
 
-def test_json_of_what_had_finished(tmp_path: Path) -> None:
+def test_json_of_what_had_finished(start: Start, tmp_path: Path) -> None:
     process = start([*ENDLESS, "--json"], tmp_path)
     until(lambda: processor_s(process) > 1.5, process)
     status, out, error = interrupt(process, signal.SIGINT)
@@ -92,7 +95,7 @@ def test_json_of_what_had_finished(tmp_path: Path) -> None:
     assert error == f"Wrote out\n{KEPT}"
 
 
-def test_before_it_plays(tmp_path: Path) -> None:
+def test_before_it_plays(start: Start, tmp_path: Path) -> None:
     process = start([*ENDLESS, "--json"], tmp_path)
     until(lambda: catches_sigterm(process), process)
     status, out, error = interrupt(process, signal.SIGINT)
@@ -102,7 +105,7 @@ def test_before_it_plays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_while_a_baseline_plays(tmp_path: Path) -> None:
+def test_while_a_baseline_plays(start: Start, tmp_path: Path) -> None:
     scenario = yaml.safe_load(FIVE_PIS.read_text())
     scenario["traffic"] = {"arrivals": "poisson", "rate": "0.5/s", "requests": 4_000}
     scenario["baselines"] = [{"device": "raspberry-pi-4b", "name": f"{n}"} for n in range(999)]
@@ -120,7 +123,7 @@ def test_while_a_baseline_plays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_at_a_random_moment(part: int, tmp_path: Path) -> None:
+def test_at_a_random_moment(part: int, start: Start, tmp_path: Path) -> None:
     # Loading, playing and writing, whichever it hits: an older result stays whole or gives way to
     # a whole one, and there is one message and no traceback.
     arguments = ["run", str(FIVE_PIS), "--set", "traffic.requests=4000", "--out", "out"]

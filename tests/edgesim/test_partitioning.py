@@ -14,6 +14,7 @@ from edgesim import partitioning
 from edgesim.errors import InputError
 from edgesim.interrupts import Held
 from partition import read_manifest
+from tests.edgesim.command import started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -112,7 +113,7 @@ def test_an_interrupt_keeps_finished_steps(file, tmp_path):
     code = "from edgesim.cli import main; main()"
     command = [sys.executable, "-c", code, "partition", file, "-o", tmp_path / "out",
                "--set", "training.epochs=2000"]  # fmt: skip
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, tmp_path) as process:
         checkpoints = tmp_path / "out.work"
         while not list(checkpoints.glob("*.checkpoint.safetensors")):
             assert process.poll() is None
