@@ -11,7 +11,13 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from tests.benchmarks.scale import FULL
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="reads the peak of memory in /proc"
+)
 
 TEN = """
 name: ten-pis
@@ -32,13 +38,14 @@ traffic: {arrivals: poisson, rate: 100/s, requests: 1000}
 """
 
 PLAY = """
-import json, resource, sys, time
+import json, re, sys, time
 from edgesim import api
 scenario = api.load(sys.argv[1], overrides=[f"traffic.requests={sys.argv[2]}"])
 begin = time.process_time()
 result = api.run(scenario)
 seconds = time.process_time() - begin
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not getrusage, which counts what the parent held when it started this process.
+peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 json.dump({"seconds": seconds, "peak": peak, **result.summary["requests"]}, sys.stdout)
 """
 
@@ -73,7 +80,8 @@ def test_memory_grows_by_little_for_each_request(tmp_path: Any) -> None:
     scenario = TEN if FULL else THOUSAND.replace("count: 999", "count: 2").replace("100/s", "0.2/s")
     grown = played(scenario, many, tmp_path)["peak"] - played(scenario, few, tmp_path)["peak"]
     print(f"\nfrom {few:,} to {many:,} requests: {grown / (many - few):.0f} bytes more for each")
-    assert grown / (many - few) < BYTES_A_REQUEST
+    # Latency, arrival, outcome and four parts of each are kept as they are.
+    assert 7 * 8 < grown / (many - few) < BYTES_A_REQUEST
 
 
 def test_a_thousand_nodes(tmp_path: Any) -> None:
