@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesim.artifact import PRECISION, Artifact
 from edgesim.placement import Plan
-from edgesim.placement.artifact_parts import PART
+from edgesim.placement.fused_parts import PART
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from edgesim.artifact import Artifact, Part
 from edgesim.errors import InputError, PlanError
-from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text
-from edgesim.placement.plan import Branch, Plan, Task, Transfer
+from edgesim.placement.fused_parts import PlacedPart, fused_plan
+from edgesim.placement.plan import Plan, Task
 from edgesim.placement.request import PlacementRequest
-from edgesim.placement.whole import candidates, held_bytes
-
-PART = "part-"
-"""A task of this name and the part's number is a part of the artifact."""
+from edgesim.placement.whole import candidates
 
 
 def place_parts(request: PlacementRequest, artifact: Artifact) -> Plan:
@@ -32,52 +29,27 @@ def place_parts(request: PlacementRequest, artifact: Artifact) -> Plan:
     check_options(
         artifact, heads=request.options.get("heads"), submodels=request.options.get("submodels")
     )
-    precision = request.model.precision
-    width = BYTES_PER_ELEMENT[precision]
     nodes = candidates(request)
     homes = _homes(artifact.parts, nodes)
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
-    tasks, transfers = [], []
-    for number, (part, home) in enumerate(zip(artifact.parts, homes, strict=True)):
-        task = Task(
-            name=f"{PART}{number}",
-            node=home.name,
-            graph=part.graph,
-            memory_bytes=held_bytes(part.graph, home, precision),
-            optional=True,
-            classes=part.classes,
+    placed = [
+        PlacedPart(
+            graph=part.graph, home=home, classes=part.classes, features=part.feature_elements
         )
-        _check_budget(request, task)
-        tasks.append(task)
-        if request.input_node is not None:
-            entering = part.graph.input_elements * width
-            transfers.append(Transfer(source=None, target=task.name, bytes=entering))
-        features = part.feature_elements * width
-        transfers.append(Transfer(source=task.name, target="fusion", bytes=features))
-    tasks.append(
-        Task(
-            name="fusion",
-            node=fusion_node.name,
-            kind="fusion",
-            graph=artifact.fusion,
-            memory_bytes=held_bytes(artifact.fusion, fusion_node, precision),
-        )
-    )
-    if request.input_node is not None:
-        transfers.append(Transfer(source="fusion", target=None, bytes=artifact.classes * width))
-    return Plan(
-        strategy="class-wise",
-        precision=precision,
-        branches=(Branch(tasks=tuple(tasks), transfers=tuple(transfers)),),
-        input_node=request.input_node,
-        output_node=request.input_node,
-        details={
-            "artifact": artifact.name,
-            "submodels": len(artifact.parts),
-            "part_bytes": max(part.graph.weight_bytes(precision) for part in artifact.parts),
-            "part_macs": max(part.graph.macs for part in artifact.parts),
-        },
-    )
+        for part, home in zip(artifact.parts, homes, strict=True)
+    ]
+    precision = request.model.precision
+    details = {
+        "artifact": artifact.name,
+        "submodels": len(artifact.parts),
+        "part_bytes": max(part.graph.weight_bytes(precision) for part in artifact.parts),
+        "part_macs": max(part.graph.macs for part in artifact.parts),
+    }
+    plan = fused_plan(request, placed, artifact.fusion, fusion_node, artifact.classes, details)
+    for task in plan.branches[0].tasks:
+        if task.optional:
+            _check_budget(request, task)
+    return plan
 
 
 def check_options(artifact: Artifact, *, heads: object, submodels: object) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import isfinite
 
 from edgesim.errors import InputError, PlanError
-from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
 from edgesim.placement.artifact_parts import place_parts
 from edgesim.placement.check import exact_text, lacking
-from edgesim.placement.plan import Branch, Plan, Task, Transfer
+from edgesim.placement.fused_parts import PlacedPart, fused_plan
+from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import candidates, graph_of, held_bytes
 
@@ -62,53 +63,24 @@ def class_wise(request: PlacementRequest) -> Plan:
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
     parts = [_Part(home, classes) for home, classes in zip(homes, subsets, strict=True)]
     heads = _given_heads(request, sizes, parts) or _most_heads(request, sizes, parts, fusion_node)
-    precision = model.precision
-    width = BYTES_PER_ELEMENT[precision]
-    tasks = []
-    transfers = []
-    for index, (part, kept) in enumerate(zip(parts, heads, strict=True)):
-        graph = sizes.shrink(kept, len(part.classes))
-        task = Task(
-            name=f"part-{index}",
-            node=part.home.name,
-            graph=graph,
-            memory_bytes=held_bytes(graph, part.home, precision),
-            optional=True,
+    placed = [
+        PlacedPart(
+            graph=sizes.shrink(kept, len(part.classes)),
+            home=part.home,
             classes=part.classes,
+            features=sizes.features(kept),
         )
-        tasks.append(task)
-        if request.input_node is not None:
-            entering = graph.input_elements * width
-            transfers.append(Transfer(source=None, target=task.name, bytes=entering))
-        features = sizes.features(kept) * width
-        transfers.append(Transfer(source=task.name, target="fusion", bytes=features))
-    fusion = sizes.fusion(heads)
-    largest = max((task.graph for task in tasks if task.graph is not None), key=_params)
-    tasks.append(
-        Task(
-            name="fusion",
-            node=fusion_node.name,
-            kind="fusion",
-            graph=fusion,
-            memory_bytes=held_bytes(fusion, fusion_node, precision),
-        )
-    )
-    if request.input_node is not None:
-        transfers.append(Transfer(source="fusion", target=None, bytes=model.classes * width))
-    return Plan(
-        strategy="class-wise",
-        precision=precision,
-        branches=(Branch(tasks=tuple(tasks), transfers=tuple(transfers)),),
-        input_node=request.input_node,
-        output_node=request.input_node,
-        details={
-            "submodels": count,
-            "heads": heads[0] if len(set(heads)) == 1 else heads,
-            "heads_unsplit": sizes.all_heads,
-            "part_bytes": largest.weight_bytes(precision),
-            "part_macs": largest.macs,
-        },
-    )
+        for part, kept in zip(parts, heads, strict=True)
+    ]
+    largest = max((part.graph for part in placed), key=_params)
+    details = {
+        "submodels": count,
+        "heads": heads[0] if len(set(heads)) == 1 else heads,
+        "heads_unsplit": sizes.all_heads,
+        "part_bytes": largest.weight_bytes(model.precision),
+        "part_macs": largest.macs,
+    }
+    return fused_plan(request, placed, sizes.fusion(heads), fusion_node, model.classes, details)
 
 
 def spread(items: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
