@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_old_result_and_no_rest(tmp_path: Path) -> None:
         ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True
     )
     if mounted.returncode:
-        pytest.skip("this machine lets nobody mount")  # a container without the right to
+        pytest.skip("mounting is not allowed here")  # a container without the right to
     try:
         small = play(traffic=scenario().traffic.__class__(
             arrivals=scenario().traffic.arrivals, requests=5, rate_per_s=0.4))  # fmt: skip
