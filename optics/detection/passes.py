@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -11,24 +10,7 @@ from torch import Tensor
 from optics.camera import Camera
 from optics.errors import InputError
 from optics.modulator import Modulator
-
-Part = Literal["whole", "positive", "negative"]
-"""What is shown of signed numbers: themselves, or max(v, 0), or max(-v, 0)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One exposure of a frame.
-
-    Attributes:
-        inputs: what part of the images is shown.
-        kernels: what part of the kernels is shown.
-        reference: uniform field added at the camera, in √electrons, with its phase; 0 is none.
-    """
-
-    inputs: Part = "whole"
-    kernels: Part = "whole"
-    reference: complex = 0
+from optics.signs import Part, Pass
 
 
 class Scheme(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,9 +11,10 @@ from torch import Tensor
 
 from optics.camera import Camera
 from optics.checks import positive
-from optics.detection.passes import Part, Pass, count_passes, reading_variance, root_variance
+from optics.detection.passes import count_passes, reading_variance, root_variance
 from optics.detection.root import root
 from optics.errors import InputError
+from optics.signs import Pass, reference_passes, reference_phases_rad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +55,14 @@ class ReferenceBeam:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """Every phase; with split inputs first of positive, then of negative images."""
-        parts: tuple[Part, ...] = ("positive", "negative") if self.split_inputs else ("whole",)
-        amplitude = math.sqrt(self.electrons)
-        references = [cmath.rect(amplitude, phase) for phase in self.phases_rad]
-        return tuple(Pass(images, "whole", made) for images in parts for made in references)
+        return reference_passes(
+            self.frames, electrons=self.electrons, split_inputs=self.split_inputs
+        )
 
     @property
     def phases_rad(self) -> tuple[float, ...]:
         """Phase of the reference in each frame."""
-        return tuple(2 * math.pi * k / self.frames for k in range(self.frames))
+        return reference_phases_rad(self.frames)
 
     @property
     def signed_inputs(self) -> bool:

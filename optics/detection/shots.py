@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from optics.camera import Camera
-from optics.detection.passes import Part, Pass, count_passes, root_variance
+from optics.detection.passes import count_passes, root_variance
 from optics.detection.root import root
+from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class FieldItself:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """One, of everything as it is."""
-        return (Pass(),)
+        return WHOLE
 
     @property
     def signed_inputs(self) -> bool:
@@ -55,7 +56,7 @@ class TwoShot:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """Positive kernels, then negative ones."""
-        return Pass(kernels="positive"), Pass(kernels="negative")
+        return TWO_SHOT
 
     @property
     def signed_inputs(self) -> bool:
@@ -86,8 +87,7 @@ class FourShot:
     @property
     def passes(self) -> tuple[Pass, ...]:
         """Images positive with kernels positive and negative, then images negative."""
-        parts: tuple[Part, Part] = ("positive", "negative")
-        return tuple(Pass(images, kernels) for images in parts for kernels in parts)
+        return FOUR_SHOT
 
     @property
     def signed_inputs(self) -> bool:
