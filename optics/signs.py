@@ -55,7 +55,7 @@ def reference_passes(
         electrons: of the reference alone, in each pixel and exposure.
         split_inputs: show positive and negative images one after the other.
     """
-    parts = _SIGNS if split_inputs else ("whole",)
+    parts: tuple[Part, ...] = _SIGNS if split_inputs else ("whole",)
     amplitude = math.sqrt(electrons)
     beams = [cmath.rect(amplitude, phase) for phase in reference_phases_rad(frames)]
     return tuple(Pass(images, "whole", beam) for images in parts for beam in beams)
