@@ -1,0 +1,1 @@
+"""Real nodes over gRPC: the server, how parts reach it, and who may ask."""
