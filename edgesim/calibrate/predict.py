@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgesim.calibrate.families import fused_by
 from edgesim.calibrate.rows import PRODUCTS, graph_of
-from edgesim.hardware import catalog
+from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
 from edgesim.hardware.processor_spec import Published
 
@@ -51,13 +51,14 @@ def predictions(device: str) -> list[Prediction]:
     return found
 
 
-def _as_measured(device: str, published: Published) -> tuple[Processor, float]:
+def _as_measured(device: str, published: Published) -> tuple[Device, float]:
     """Return a device under the conditions of a figure, and what its time is to be multiplied by.
 
-    The entry's own figures are of its own clock and runtime.
+    The entry's own figures are of its own clock and runtime; only processors have others.
     """
     model = catalog.device(device)
-    assert isinstance(model, Processor)
+    if not isinstance(model, Processor):
+        return model, 1.0
     factors = catalog.runtime_factors(device, published.runtime, published.precision)
     ratio, shares = published.clock_ratio, model.efficiency.get(published.precision, {})
     under = replace(

@@ -17,10 +17,11 @@ _FOLDER = files("edgesim.hardware.catalog")
 
 
 @cache
-def names() -> list[str]:
-    """Return the names of all devices of the catalog; reads no file."""
+def names(kind: str | None = None) -> list[str]:
+    """Return the names of all devices of the catalog, or of one kind; the former reads no file."""
     found = (file.name for file in _FOLDER.iterdir())
-    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    every = sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    return every if kind is None else [name for name in every if written(name)["kind"] == kind]
 
 
 @cache

@@ -17,7 +17,7 @@ from edgesim.hardware import catalog
 from edgesim.hardware.fusion import kernels
 from edgesim.hardware.processor import Processor
 
-DEVICES = catalog.names()
+DEVICES = catalog.names("processor")
 
 
 @pytest.mark.parametrize("device", DEVICES)

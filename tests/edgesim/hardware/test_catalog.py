@@ -20,6 +20,7 @@ from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
 
 DEVICES = catalog.names()
+PROCESSORS = catalog.names("processor")
 NO_FIGURES = ("kind", "description", "source", "published")
 
 # Where figures come from. A new origin belongs in this list, an invention is an ``estimate``.
@@ -91,11 +92,11 @@ def test_published_figures_have_a_source_and_those_not_fitted_a_reason(name: str
         assert published.model in zoo.names()
 
 
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("name", PROCESSORS)
 def test_a_fitted_share_that_no_row_tells_of_is_an_estimate(name: str) -> None:
     found = json.loads((files("edgesim.hardware.catalog") / "fitted.json").read_text("utf-8"))
     entry = catalog.entry(name)
-    assert set(found) == set(DEVICES)
+    assert set(found) == set(PROCESSORS)
     assert set(found[name]["efficiency"]) == set(entry["peak"])
     for precision, rows in found[name]["rows"].items():
         if not rows:
@@ -104,8 +105,8 @@ def test_a_fitted_share_that_no_row_tells_of_is_an_estimate(name: str) -> None:
             assert entry["source"][f"efficiency.{precision}.{kind}"].startswith("estimate")
 
 
-@pytest.mark.parametrize("name", DEVICES)
-def test_devices_are_whole(name: str) -> None:
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_processors_are_whole(name: str) -> None:
     device = catalog.device(name)
     assert isinstance(device, Processor)
     assert isinstance(device, Device)
@@ -207,7 +208,7 @@ def site(tmp_path: Path) -> Path:
 def test_an_installed_distribution_adds_a_kind(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "abacus" not in catalog.kind_names()
     monkeypatch.syspath_prepend(str(site))
-    assert catalog.kind_names() == ["abacus", "broken", "processor"]
+    assert set(catalog.kind_names()) >= {"abacus", "broken", "processor"}
     device = catalog.from_mapping("mine", {"kind": "abacus", "beads_per_s": 4.0})
     assert isinstance(device, Device)
     assert (device.name, device.kind) == ("mine", "abacus")
