@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from optics.convshare.config import MIXINGS, ConvShareConfig, Mixing
     from optics.convshare.model import ConvShareViT
     from optics.convshare.sizes import parameters_count, shapes
+    from optics.convshare.vit import from_vit, to_vit
 
 _HOMES = {
     "config": ("MIXINGS", "ConvShareConfig", "Mixing"),
     "model": ("ConvShareViT",),
     "sizes": ("parameters_count", "shapes"),
+    "vit": ("from_vit", "to_vit"),
 }
 
 __all__ = [
@@ -22,8 +24,10 @@ __all__ = [
     "ConvShareConfig",
     "ConvShareViT",
     "Mixing",
+    "from_vit",
     "parameters_count",
     "shapes",
+    "to_vit",
 ]
 
 
