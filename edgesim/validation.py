@@ -12,7 +12,7 @@ from edgesim.errors import nearest
 
 Path = tuple[str | int, ...]
 # Labels that pydantic puts into a location for a branch of a union, not for a key.
-_BRANCHES = ("kinds", "precisions", "[key]")
+_BRANCHES = ("kinds", "precisions", "named", "inline", "[key]")
 
 
 @dataclass(frozen=True, slots=True)

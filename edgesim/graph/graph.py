@@ -39,6 +39,8 @@ class Graph:
         outputs: Iterable[str] | None = None,
     ) -> None:
         self.name = name
+        self.is_slice = False
+        """Whether it is part of a larger graph, by `slice`."""
         self.input_shape = tuple(input_shape)
         digraph: nx.DiGraph[str] = nx.DiGraph()
         by_name: dict[str, Op] = {}
@@ -186,6 +188,7 @@ class Graph:
         cuts = self.cut_elements[start : max(start, stop) + 1]
         part = object.__new__(Graph)
         part.name = f"{self.name}[{start}:{stop}]"
+        part.is_slice = self.is_slice or (start, stop) != (0, len(self.ops))
         part.input_shape = (cuts[0],)
         part.ops = self.ops[start:stop]
         part._by_name = {op.name: op for op in part.ops}

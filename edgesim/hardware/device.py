@@ -18,12 +18,14 @@ class Power:
     ``sending_w`` and ``receiving_w`` are the draw of an otherwise idle device while a flow leaves
     or enters it; what exceeds idle adds to whatever else the device does. None adds nothing: no
     figure of it is known for any device of the catalog. Nor are there states between idle and off.
+    ``idle_by_part_w`` divides ``idle_w`` among parts, where the device tells parts apart.
     """
 
     idle_w: float = 0.0
     busy_w: float = 0.0
     sending_w: float | None = None
     receiving_w: float | None = None
+    idle_by_part_w: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,333 @@
+"""A 4f correlator with the electronics around it, as a device that runs operator graphs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from edgesim.errors import InputError
+from edgesim.graph import Graph, Op, OpKind
+from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
+from edgesim.hardware.optical_4f.shapes import Reading, shape_of
+from edgesim.hardware.processor import Processor
+from optics.errors import InputError as OpticsInputError
+from optics.signs import FOUR_SHOT, Pass, pattern_counts
+from optics.system import FourF
+from optics.tiling import KINDS, ConvShape, Kind, Layout, Pair, plan, usable_plane
+from optics.timing import Energy, Timing, energy, time_layer
+
+if TYPE_CHECKING:
+    from edgesim.hardware.optical_4f.spec import Optical4FSpec
+
+_KINDS = frozenset({OpKind.CONV, OpKind.DEPTHWISE, OpKind.LINEAR})
+_READINGS: Mapping[str, tuple[Reading, ...]] = {
+    "valid": ("valid",),
+    "pointwise": ("pointwise",),
+    "fewest": ("valid", "pointwise"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one layer on light, or one run of electronic operators, costs for a batch.
+
+    Attributes:
+        names: of the operators, in execution order.
+        light: how the optics run it; None where the host does.
+        time_s: from its input to its output, both on the host.
+        by_part_j: joules of every part meanwhile.
+    """
+
+    names: tuple[str, ...]
+    light: Timing | None
+    time_s: float
+    by_part_j: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optical4F:
+    """A 4f accelerator: the analytic twin of the system that `optics` simulates.
+
+    Convolutions and linear layers run on light, in the frames that the tile planner finds on the
+    system's plane; all other operators run on the host between them, since each layer needs the
+    results of the one before. A linear layer is a convolution by :func:`shape_of`.
+
+    Time of a layer on light is that of :func:`optics.timing.time_layer`: patterns go out over the
+    link while others are shown, frames come in while others are exposed, and the host makes
+    numbers of them. An operation of the host on patterns and frames moves four bytes, so that it
+    does min(peak, bandwidth x share of ``elementwise`` / 4 B) a second.
+
+    Every part draws its power from the first operator to the last, since nothing sleeps: laser,
+    modulators and camera also while the host computes. The host draws its idle power while it
+    waits and its busy power while it works. Converters whose energy a part's power does not hold
+    are counted by pixel.
+
+    What it leaves out: kernels are on the filter's memory before a run starts, as patterns that
+    cross the link like all others; training, calibration and what noise does to accuracy (see
+    `optics.layers`).
+
+    Attributes:
+        name: catalog name, or the node's.
+        system: the parts; of its host, only the power is used, which is idle power here.
+        host: the processor that runs what light does not.
+        passes: exposures of the sign scheme for each frame.
+        planes: binary planes that show an image, each with exposures of its own.
+        along: what may lie side by side on the plane.
+        whole_frames: all pixels cross the link, not only those of tiles.
+        kinds: of operators that run on light.
+        linear: how a linear layer becomes a convolution; ``fewest`` takes of both the one with
+            fewer frames, ``valid`` where these are equal.
+        overflow: whether layers that light cannot hold are errors or run on the host.
+        light: of a clear filter's light, what reaches the brightest pixel.
+        source: where each figure comes from, by field name.
+    """
+
+    name: str
+    system: FourF
+    host: Processor
+    passes: tuple[Pass, ...] = FOUR_SHOT
+    planes: int = 1
+    along: tuple[Kind, ...] = KINDS
+    whole_frames: bool = True
+    kinds: frozenset[OpKind] = _KINDS
+    linear: Literal["valid", "pointwise", "fewest"] = "valid"
+    overflow: Literal["error", "host"] = "error"
+    light: float = 1.0
+    source: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "optical-4f"
+    cores: int = 1
+
+    @staticmethod
+    def spec() -> type[Optical4FSpec]:
+        """Return the pydantic model of this kind's YAML mapping."""
+        from edgesim.hardware.optical_4f.spec import Optical4FSpec
+
+        return Optical4FSpec
+
+    @classmethod
+    def from_spec(cls, name: str, spec: Optical4FSpec) -> Optical4F:
+        """Return the accelerator that a YAML mapping describes.
+
+        Raises:
+            InputError: parts that make no system, more light than the camera takes, or a host that
+                is no processor.
+        """
+        from edgesim.hardware.optical_4f.build import build
+
+        return build(name, spec)
+
+    @property
+    def memory_capacity_bytes(self) -> float:
+        """Of the host."""
+        return self.host.memory_capacity_bytes
+
+    @property
+    def messaging(self) -> Messaging:
+        """Of the host."""
+        return self.host.messaging
+
+    @cached_property
+    def power(self) -> Power:
+        """All parts and the host; the host alone makes the difference between idle and busy."""
+        host, rest = self.host.power, sum(self._parts_w.values())
+
+        def beside(watts: float | None) -> float | None:
+            return None if watts is None else rest + watts
+
+        return Power(
+            idle_w=rest + host.idle_w,
+            busy_w=rest + host.busy_w,
+            sending_w=beside(host.sending_w),
+            receiving_w=beside(host.receiving_w),
+            idle_by_part_w={**self._parts_w, "host": host.idle_w},
+        )
+
+    @cached_property
+    def _parts_w(self) -> Mapping[str, float]:
+        """What each part draws all the time, the host apart."""
+        return {
+            "laser": self.system.laser.electrical_power_w,
+            "input": self.system.input.power_w,
+            "filter": self.system.filter.power_w,
+            "camera": self.system.camera.power_w,
+        }
+
+    @cached_property
+    def plane(self) -> Pair:
+        """Pixels (rows, columns) that tiles may take."""
+        return usable_plane(self.system)
+
+    def precisions(self) -> tuple[str, ...]:
+        """Return the precisions that the host computes in; light has its own."""
+        return self.host.precisions()
+
+    def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
+        """Return the cost of running ``graph`` on ``batch`` samples at once.
+
+        A part of a model may have no layer for light; its host runs it.
+
+        Raises:
+            InputError: the host does not compute in ``precision``, ``batch`` is not positive, a
+                layer does not fit the plane, or a whole model has no layer that runs on light.
+        """
+        return self._costs(graph, precision, batch)
+
+    @cached_property
+    def _costs(self) -> Callable[[Graph, str, int], Cost]:
+        # A run asks for the same few again and again.
+        return lru_cache(maxsize=4096)(self._graph_cost)
+
+    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
+        by_part_j = dict.fromkeys((*self._parts_w, "host"), 0.0)
+        time_s = 0.0
+        for layer in self.layers(graph, precision, batch):
+            time_s += layer.time_s
+            for part, joules in layer.by_part_j.items():
+                by_part_j[part] = by_part_j.get(part, 0.0) + joules
+        total_j = math.fsum(by_part_j.values())
+        power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
+        return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+
+    def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
+        """Return what each layer on light and each run of electronic operators costs, in order.
+
+        Raises:
+            InputError: as :meth:`graph_cost`.
+        """
+        if batch < 1:
+            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
+        on_light: dict[str, Timing] = {}
+        same: dict[object, Timing] = {}
+        kept: list[str] = []
+        for op in graph:
+            if op.kind not in self.kinds:
+                continue
+            key = op.geometry or op.name
+            timing = same.get(key)
+            if timing is None:
+                try:
+                    timing = same[key] = self.timing(op, precision, batch)
+                except InputError:
+                    if self.overflow == "error":
+                        raise
+                    kept.append(op.name)
+                    continue
+            on_light[op.name] = timing
+        if not on_light and not graph.is_slice:
+            raise InputError(self._nothing_for_light(graph, kept))
+        found = []
+        for part in segments(graph, self.kinds, self.host.fused, frozenset(kept)):
+            if isinstance(part, OnLight):
+                found.append(self._lit(part, on_light[part.op.name], precision))
+            else:
+                found.append(self._electronic(part, precision, batch))
+        return tuple(found)
+
+    def _nothing_for_light(self, graph: Graph, kept: list[str]) -> str:
+        wanted = " or ".join(sorted(self.kinds))
+        told = f"device '{self.name}': model '{graph.name}' has no {wanted} operator that fits it"
+        if kept:
+            rows, columns = self.plane
+            told += f" ({len(kept)} do not fit its plane of {rows}x{columns} pixels)"
+        return f"{told}, so that nothing would run on light; place it on a processor"
+
+    def timing(self, op: Op, precision: str, batch: int = 1) -> Timing:
+        """Return how the optics run one operator on a batch.
+
+        Raises:
+            InputError: it does not fit the plane, or is no convolution; the message names it.
+        """
+        readings = _READINGS[self.linear if op.kind is OpKind.LINEAR else "valid"]
+        best: Timing | None = None
+        refused: OpticsInputError | None = None
+        for reading in readings:
+            try:
+                timing = self._timed(shape_of(op, batch, reading), precision)
+            except OpticsInputError as error:
+                refused = refused or error
+                continue
+            if best is None or timing.exposures < best.exposures:
+                best = timing
+        if best is None:
+            raise InputError(
+                f"device '{self.name}': layer '{op.name}' cannot run on light: {refused}; "
+                "`overflow: host` runs such layers on the host"
+            )
+        return best
+
+    def layout(self, shape: ConvShape) -> Layout:
+        """Return the plan of a convolution on this device's plane."""
+        passes = len(self.passes) * self.planes
+        return plan(shape, self.plane, passes=passes, along=self.along)
+
+    def _timed(self, shape: ConvShape, precision: str) -> Timing:
+        filter_passes, input_passes = pattern_counts(self.passes)
+        return time_layer(
+            self._twin(precision),
+            self.layout(shape),
+            filter_passes=filter_passes,
+            input_passes=input_passes * self.planes,
+            whole_frames=self.whole_frames,
+        )
+
+    def _twin(self, precision: str) -> FourF:
+        """Return the system with the host that makes numbers of frames in ``precision``."""
+        twin = self._twins.get(precision)
+        if twin is None:
+            raise InputError(
+                f"device '{self.name}' does not compute in {precision}; "
+                f"its host has {', '.join(self.host.precisions())}"
+            )
+        return twin
+
+    @cached_property
+    def _twins(self) -> Mapping[str, FourF]:
+        from edgesim.hardware.optical_4f.host import with_host
+
+        return {
+            precision: with_host(self.system, self.host, precision)
+            for precision in self.host.precisions()
+        }
+
+    def _lit(self, part: OnLight, timing: Timing, precision: str) -> Layer:
+        found: Energy = energy(self._twin(precision), timing)
+        power = self.host.power
+        by_part = {
+            **found.by_part,
+            "host": found.host_j + (power.busy_w - power.idle_w) * timing.host_s,
+        }
+        return Layer(
+            names=(part.op.name, *part.folded),
+            light=timing,
+            time_s=timing.total_s,
+            by_part_j={name: joules for name, joules in by_part.items() if joules},
+        )
+
+    def _electronic(self, part: OnHost, precision: str, batch: int) -> Layer:
+        cost = self.host.graph_cost(part.graph, precision, batch)
+        by_part = {name: watts * cost.time_s for name, watts in self._parts_w.items()}
+        by_part["host"] = cost.power_w * cost.time_s
+        return Layer(
+            names=tuple(op.name for op in part.graph),
+            light=None,
+            time_s=cost.time_s,
+            by_part_j=by_part,
+        )
+
+    def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
+        """Return the cost of ``flop`` operations of unknown kind, which the host does.
+
+        Raises:
+            InputError: the host does not compute in ``precision``, or ``cores`` is not 1.
+        """
+        if cores not in (None, 1):
+            raise InputError(f"device '{self.name}': expected 1 core, got {cores}")
+        cost = self.host.flop_cost(flop, precision)
+        by_part = {name: watts * cost.time_s for name, watts in self._parts_w.items()}
+        by_part["host"] = cost.power_w * cost.time_s
+        rest_w = sum(self._parts_w.values())
+        return Cost(time_s=cost.time_s, power_w=rest_w + cost.power_w, by_part_j=by_part)
