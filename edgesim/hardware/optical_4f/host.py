@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edgesim.errors import InputError
 from edgesim.graph import OpKind
 from edgesim.hardware.device import Power
+from edgesim.hardware.host import host_of
 from edgesim.hardware.processor import Processor
 from edgesim.hardware.processor_spec import ProcessorSpec
 from optics.system import FourF, Host
@@ -23,8 +23,6 @@ def processor_of(name: str, what: str | ProcessorSpec | None, system: FourF) -> 
     Raises:
         InputError: there is no such device, or it is no processor.
     """
-    if isinstance(what, ProcessorSpec):
-        return Processor.from_spec(f"{name} host", what)
     if what is None:
         own = system.host
         return Processor(
@@ -33,17 +31,7 @@ def processor_of(name: str, what: str | ProcessorSpec | None, system: FourF) -> 
             power=Power(idle_w=own.power_w, busy_w=own.power_w),
             source=_renamed(own.source),
         )
-    from edgesim.hardware import catalog
-
-    try:
-        found = catalog.device(what)
-    except InputError as error:
-        raise InputError(f"device '{name}': host: {error}") from None
-    if not isinstance(found, Processor):
-        raise InputError(
-            f"device '{name}': host: expected a processor, '{what}' is of kind {found.kind}"
-        )
-    return found
+    return host_of(name, what)
 
 
 def with_host(system: FourF, host: Processor, precision: str) -> FourF:

@@ -9,11 +9,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     GetJsonSchemaHandler,
     StrictInt,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
@@ -21,7 +19,7 @@ from pydantic_core import CoreSchema
 
 from edgesim.errors import nearest
 from edgesim.graph import OpKind
-from edgesim.hardware.processor_spec import ProcessorSpec
+from edgesim.hardware.host import HostSpec
 from edgesim.quantities import (
     Bandwidth,
     Joules,
@@ -166,13 +164,6 @@ class SignsSpec(_Strict):
         return {"anyOf": [{"type": "string", "enum": scheme["enum"]}, dict(whole)]}
 
 
-def _host(value: object) -> str:
-    return "inline" if isinstance(value, dict) else "named"
-
-
-HostSpec = Annotated[
-    Annotated[str, Tag("named")] | Annotated[ProcessorSpec, Tag("inline")], Discriminator(_host)
-]
 Optical = Literal["conv", "depthwise", "linear"]
 
 
