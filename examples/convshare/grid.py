@@ -1,0 +1,128 @@
+"""Twelve ConvShareViTs and a plain ViT: which of them learn attention?
+
+    python examples/convshare/grid.py --jobs 2
+
+trains attention of {shared, unshared} x {valid, same} convolutions with an MLP of {linear, shared
+valid, shared same} layers, from three seeds each, and prints a table: accuracy, parameters, and
+where and how much the class token looks (see :mod:`optics.convshare.attention_score`). Finished
+runs are kept in the work folder; after a kill the same command goes on within the run where it was,
+and gives the same bytes. Any number of such commands may share the folder. It takes about an hour
+on two cores; ``--full`` is for a GPU. ``--table`` prints the table of kept figures again.
+
+CIFAR-100 takes ``--data cifar-100 --folder DIR``, where the binary archive of its authors lies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+from grid_experiments import EXPERIMENTS, SMALL, named, setting
+from grid_jobs import Bars, Order, in_processes, make_all
+from grid_run import Run, make
+from grid_table import gather, load, markdown, save
+
+from optics.errors import InputError as OpticsError
+from partition.data import open_data
+from partition.errors import InputError, PartitionError
+from partition.progress import silent
+
+EXAMPLES = Path(__file__).parents[1]
+KEPT = EXAMPLES / "results" / "convshare-grid.json"
+WORK = EXAMPLES.parent / "runs" / "convshare.work"
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(description="Which ConvShareViTs learn attention?")
+    parser.add_argument("--data", default="fashion-mnist", help=f"one of {', '.join(SMALL)}")
+    parser.add_argument("--folder", help="where the images lie, if not in a system package")
+    parser.add_argument("--full", action="store_true", help="all images and a larger model")
+    parser.add_argument("--images", type=int, help="training images; 0 for all")
+    parser.add_argument("--epochs", type=int, help="of training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--experiments", nargs="+", default=[], metavar="NAME",
+                        help=f"of {', '.join(EXPERIMENTS)}; vit is always made")  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
+    parser.add_argument("--device", choices=("cpu", "cuda"),
+                        help="cpu, and with --full cuda where it is")  # fmt: skip
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of finished runs")
+    parser.add_argument("--out", type=Path, help="file of the figures (WORK/grid.json)")
+    parser.add_argument("--table", type=Path, nargs="?", const=KEPT, metavar="FILE",
+                        help="only print the table of kept figures")  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    return parser.parse_args(arguments)
+
+
+def device_of(chosen: argparse.Namespace) -> str:
+    """Return where to train.
+
+    Raises:
+        InputError: cuda is asked for and is not there.
+    """
+    there = torch.cuda.is_available()
+    if chosen.device == "cuda" and not there:
+        raise InputError("--device cuda: torch sees no such device; leave it out")
+    return chosen.device or ("cuda" if chosen.full and there else "cpu")
+
+
+def order_of(chosen: argparse.Namespace) -> Order:
+    """Return what is to be made: seed by seed, so that a part of the grid is already a grid.
+
+    Raises:
+        InputError: an experiment, data set or number is wrong, or images are missing.
+    """
+    if len(set(chosen.seeds)) < len(chosen.seeds) or min(chosen.seeds) < 0:
+        raise InputError(f"--seeds must be different numbers from 0 on, not {chosen.seeds}")
+    if chosen.jobs < 1:
+        raise InputError(f"--jobs must be at least 1, not {chosen.jobs}")
+    experiments = named(chosen.experiments)
+    common = setting(
+        chosen.data, full=chosen.full, folder=chosen.folder, images=chosen.images,
+        epochs=chosen.epochs,
+    )  # fmt: skip
+    data = open_data(common.data)
+    runs = [
+        Run(experiment, seed, common.key(experiment, seed, data))
+        for seed in chosen.seeds
+        for experiment in experiments
+    ]
+    return Order(tuple(runs), common, chosen.work, device_of(chosen))
+
+
+def run_grid(chosen: argparse.Namespace) -> str:
+    """Make what is missing, keep the figures, and return the table."""
+    order = order_of(chosen)
+    with Bars(order, quiet=chosen.quiet) as bars:
+        if order.filed() < len(order.runs) and chosen.jobs > 1:
+            in_processes(order, chosen.jobs, bars)
+        else:
+            make_all(order, bars)
+    data, device = open_data(order.setting.data), torch.device(order.device)
+    made = [make(run, data, order.setting, order.work, device, silent) for run in order.runs]
+    gathered = gather(made, order.setting, data)
+    save(chosen.out or order.work / "grid.json", gathered)
+    return markdown(gathered)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 0 done, 1 the run failed, 2 wrong input."""
+    chosen = parsed(arguments)
+    # One thread is what makes the bytes the same on every machine with the same processor.
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    try:
+        print(run_grid(chosen) if chosen.table is None else markdown(load(chosen.table)), end="")
+    except (PartitionError, OpticsError) as error:
+        print(f"grid: {error}", file=sys.stderr)
+        return getattr(error, "exit_status", 2)
+    except KeyboardInterrupt:
+        print("grid: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

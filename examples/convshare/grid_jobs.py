@@ -1,0 +1,223 @@
+"""Make all runs of a grid, in one process or several, with a bar for each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from grid_claims import claim
+from grid_experiments import Setting
+from grid_run import Run, make
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from optics.errors import InputError as OpticsError
+from partition.data import open_data
+from partition.errors import InputError, PartitionError
+from partition.progress import Report
+from partition.store import load_tensors
+
+POLL_S = 1.0
+"""Between two looks for runs that other processes make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a process stopped.
+
+    Attributes:
+        message: one line.
+        status: of the command's exit.
+    """
+
+    message: str
+    status: int
+
+
+Tell = Callable[[Report | str], None]
+"""Takes how far a run is, or a line to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        runs: in this order.
+        setting: of all of them.
+        work: folder of finished runs.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    runs: tuple[Run, ...]
+    setting: Setting
+    work: Path
+    device: str
+
+    def filed(self) -> int:
+        """Return how many runs are there."""
+        return sum(run.file(self.work).exists() for run in self.runs)
+
+
+def make_all(order: Order, tell: Tell) -> None:
+    """Make what is not filed and not another process's, until everything is there."""
+    data = open_data(order.setting.data)
+    left = list(order.runs)
+    while left:
+        before = len(left)
+        left = [run for run in left if not _whole(run, order.work)]
+        made = before - len(left)
+        for run in left:
+            lock = order.work / f"{run.name}.lock"
+            with claim(lock) as held:
+                if held is None:
+                    continue
+                if not _whole(run, order.work):
+                    if held.cut_short:
+                        tell(f"{run.name} was cut short ({held.cut_short}); it goes on from there")
+                    make(run, data, order.setting, order.work, torch.device(order.device), tell)
+                    tell(Report(step=run.name, done=1.0))
+                    made += 1
+                lock.unlink(missing_ok=True)
+        if not made:
+            time.sleep(POLL_S)
+
+
+def _whole(run: Run, work: Path) -> bool:
+    """Tell whether a run is filed, and can be read."""
+    if not run.file(work).exists():
+        return False
+    try:
+        load_tensors(run.file(work))
+    except InputError:
+        return False
+    return True
+
+
+def in_processes(order: Order, jobs: int, tell: Tell) -> None:
+    """Do :func:`make_all` in ``jobs`` processes; the first failure ends all of them.
+
+    Raises:
+        PartitionError: a process failed; what it said, with its status.
+    """
+    context = multiprocessing.get_context("spawn")
+    events: Queue[Report | str | Failure] = context.Queue()
+    workers = [
+        context.Process(target=_work, args=(order, events), daemon=True) for _ in range(jobs)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        while any(worker.is_alive() for worker in workers) or not events.empty():
+            try:
+                event = events.get(timeout=POLL_S / 2)
+            except queue.Empty:
+                if any(worker.exitcode for worker in workers) and events.empty():
+                    raise PartitionError(
+                        "a process ended before its work was done; the same command goes on"
+                    ) from None
+                continue
+            if isinstance(event, Failure):
+                raise (InputError if event.status == 2 else PartitionError)(event.message)
+            tell(event)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+
+
+def _work(order: Order, events: Queue[Report | str | Failure]) -> None:
+    """Be one of several processes; end with the one that started this."""
+    torch.set_num_threads(1)
+    events.cancel_join_thread()
+    parent = os.getppid()
+
+    def tell(event: Report | str) -> None:
+        if os.getppid() != parent:
+            sys.exit(1)
+        events.put(event)
+
+    try:
+        make_all(order, tell)
+    except (PartitionError, OpticsError) as error:
+        events.put(Failure(str(error), getattr(error, "exit_status", 2)))
+    except KeyboardInterrupt:
+        sys.exit(1)
+    events.close()
+    events.join_thread()
+
+
+class Bars:
+    """On standard error a bar for all runs and one for each that is being made.
+
+    In a file or a pipe: a line for each run that was made.
+    """
+
+    def __init__(self, order: Order, *, quiet: bool) -> None:
+        self._order = order
+        self._quiet = quiet
+        console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._done: dict[str, float] = {}
+        self._total = self._bar.add_task("all runs", total=len(order.runs), figures="")
+
+    def __enter__(self) -> Bars:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: Report | str) -> None:
+        """Show an event."""
+        if isinstance(event, str):
+            self._print(event)
+            return
+        if event.step not in self._tasks:
+            task = self._bar.add_task(event.step, total=1.0, figures="")
+            self._tasks[event.step] = task, time.monotonic()
+        task, begun_s = self._tasks[event.step]
+        filed = self._order.filed()
+        if event.done >= 1.0 and event.loss is None:  # scored and filed
+            self._bar.remove_task(task)
+            del self._tasks[event.step]
+            self._done.pop(event.step, None)
+            took_s = time.monotonic() - begun_s
+            self._print(f"{event.step:32} {took_s:4.0f} s  {filed} of {len(self._order.runs)}")
+        else:
+            self._done[event.step] = min(0.99, event.done)
+            loss = "" if event.loss is None else f"loss {event.loss:.3f}"
+            self._bar.update(task, completed=event.done, figures=loss)
+        self._bar.update(
+            self._total, completed=filed + sum(self._done.values()),
+            figures=f"{filed} of {len(self._order.runs)}",
+        )  # fmt: skip
+
+    def _print(self, line: str) -> None:
+        if not self._quiet:
+            self._bar.console.print(line, soft_wrap=True)

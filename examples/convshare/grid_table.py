@@ -1,0 +1,156 @@
+"""The grid's figures: gathered from runs, kept in a small file, and set as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from grid_experiments import EXPERIMENTS, REFERENCE, UNTRAINED, Setting
+from torch import Tensor
+
+from edgesim.statistics import interval
+from optics.convshare.attention_score import agreement
+from partition.data import Data
+from partition.errors import InputError
+from partition.files import write_atomic
+from partition.mapping import plain
+
+Figures = dict[str, Any]
+
+
+def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data) -> dict[str, Any]:
+    """Return what the table needs: the setting, and the figures of every run.
+
+    A run's attention score is the mean of its scores against every reference but itself.
+
+    Args:
+        made: maps and figures of every run.
+        setting: that they have in common.
+        data: images.
+    """
+    references = [(figures["seed"], maps) for maps, figures in made
+                  if figures["experiment"] == REFERENCE.name]  # fmt: skip
+    runs = []
+    for maps, figures in made:
+        others = [
+            agreement(maps, reference)
+            for seed, reference in references
+            if (figures["experiment"], figures["seed"]) != (REFERENCE.name, seed)
+        ]
+        told = {"score": None, "direction": None, "contrast": None}
+        if others:
+            told = {
+                "score": mean(each.score for each in others),
+                "direction": mean(each.direction for each in others),
+                "contrast": mean(each.contrast for each in others),
+            }
+        runs.append(_rounded(figures | told))
+    kept = plain(setting)
+    kept["data"] = {key: kept["data"][key] for key in ("name", "limit")}
+    return {
+        "setting": kept,
+        "images": {
+            "train": len(data.train),
+            "test": len(data.test),
+            "scored": min(setting.scored, len(data.test)),
+        },
+        "grid": data.image // setting.patch,
+        "runs": runs,
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """Return figures to six digits behind the point: more would be of one processor."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, float):
+        # JSON knows no infinity: contrast against a reference that sees nothing.
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def save(path: Path, gathered: dict[str, Any]) -> None:
+    """Write the figures as JSON, a line for each run."""
+    head = {key: value for key, value in gathered.items() if key != "runs"}
+    lines = ",\n".join(f"  {json.dumps(run, sort_keys=True)}" for run in gathered["runs"])
+    text = json.dumps(head, sort_keys=True)[:-1] + f', "runs": [\n{lines}\n]}}\n'
+    write_atomic(path, text.encode())
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what :func:`save` wrote.
+
+    Raises:
+        InputError: there is no such file, or it is something else.
+    """
+    try:
+        gathered = json.loads(path.read_text())
+        runs = gathered["runs"]
+        if not runs or any(run["experiment"] not in EXPERIMENTS for run in runs):
+            raise KeyError("experiment")
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; make it by this command without --table"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} does not hold the figures of a grid ({error})") from error
+    return dict(gathered)
+
+
+def markdown(gathered: dict[str, Any]) -> str:
+    """Return the table, and what its intervals are of."""
+    lines = [
+        "| attention | MLP | parameters | accuracy, % | attention score | entropy | distance "
+        "| deletion gap | another image's |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for experiment in EXPERIMENTS.values():
+        runs = [run for run in gathered["runs"] if run["experiment"] == experiment.name]
+        if not runs:
+            continue
+        attention = "linear, untrained" if experiment is UNTRAINED else experiment.attention
+        gaps = [run["deletion"]["random"] - run["deletion"]["most"] for run in runs]
+        lost = [run["interference"]["another"] - run["deletion"]["none"] for run in runs]
+        cells = [
+            attention,
+            experiment.mlp,
+            f"{runs[0]['parameters']:,}",
+            _spread([100 * run["accuracy"] for run in runs], 1),
+            _spread([run["score"] for run in runs], 2),
+            _spread([run["entropy"] for run in runs], 2),
+            _spread([run["distance"] for run in runs], 2),
+            _spread([100 * gap for gap in gaps], 0),
+            _spread([100 * change for change in lost], 0),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n" + _sizes(gathered)
+
+
+def _spread(values: list[float | None], digits: int) -> str:
+    """Return the mean over seeds and half of its 95 % interval; a dash for what is not known."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return "–"
+    around = interval(known)
+    # A minus of its own width, and none before a zero.
+    middle = f"{round(mean(known), digits) + 0.0:.{digits}f}".replace("-", "−")
+    return middle if around is None else f"{middle} ± {(around.high - around.low) / 2:.{digits}f}"
+
+
+def _sizes(gathered: dict[str, Any]) -> str:
+    """Return in a sentence how many seeds and images there are, and what that leaves open."""
+    seeds = sorted({run["seed"] for run in gathered["runs"]})
+    images = gathered["images"]
+    best = max(run["accuracy"] for run in gathered["runs"])
+    spread = math.sqrt(best * (1 - best))
+    test, scored = (196 * spread / math.sqrt(images[key]) for key in ("test", "scored"))
+    return (
+        f"± is half the 95 % interval of the mean over seeds {', '.join(map(str, seeds))} "
+        f"(Student's t). Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} "
+        f"points on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} "
+        f"that the last two columns are of.\n"
+    )

@@ -1,0 +1,191 @@
+"""The grid of experiments, small and on digits: shared, killed, resumed, and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+GRID = EXAMPLES / "convshare" / "grid.py"
+QUICK = ("--data", "digits", "--images", "300", "--epochs", "3", "--seeds", "1")
+TWO = ("--experiments", "shared-valid+linear", "shared-same+shared-same")
+
+
+@pytest.fixture(scope="module")
+def grid() -> Iterator[ModuleType]:
+    """Return the command as a module, its neighbours beside it."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(GRID.parent))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        import grid
+
+        yield grid
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, grid: ModuleType) -> tuple[Path, str]:
+    """Return the work folder and the output of a grid that nothing disturbed."""
+    work = tmp_path_factory.mktemp("whole")
+    said = StringIO()
+    with redirect_stdout(said):
+        assert grid.main([*QUICK, *TWO, "--work", str(work), "--quiet"]) == 0
+    return work, said.getvalue()
+
+
+def kept(work: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in work.iterdir()}
+
+
+def test_a_grid_gives_a_table_and_files_and_no_more(whole: tuple[Path, str]) -> None:
+    work, table = whole
+    rows = [line.split(" | ")[:3] for line in table.splitlines()[2:5]]
+    assert rows == [
+        ["| linear", "linear", "5,018"],
+        ["| shared-valid", "linear", "5,018"],
+        # Patches 80, class token 16, positions 272, two blocks of 64 + 30 + 10 + 20 + 19, norm 32,
+        # head 170.
+        ["| shared-same", "shared-same", "856"],
+    ]
+    names = sorted(path.name.split("-1-")[0] for path in work.iterdir())
+    assert names == ["grid.json", "shared-same+shared-same", "shared-valid+linear", "vit"]
+    figures = json.loads((work / "grid.json").read_text())
+    assert figures["images"] == {"train": 300, "test": 359, "scored": 359}
+    for each in figures["runs"]:
+        if not each["experiment"].startswith("shared-same"):
+            assert each["accuracy"] > 0.15  # after three epochs, where chance gives a tenth
+        assert each["deletion"]["none"] == each["accuracy"]  # of the same 359 images
+
+
+def test_two_processes_and_a_kill_give_the_same_bytes(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*QUICK, *TWO, "--work", str(tmp_path)]
+    command = [sys.executable, str(GRID), *arguments, "--jobs", "2"]
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert killed.stderr is not None
+    assert killed.stderr.readline().split()[-3:] == ["1", "of", "3"]
+    os.killpg(killed.pid, signal.SIGKILL)  # the command and its two processes, in the midst
+    killed.communicate()
+    assert "grid.json" not in kept(tmp_path)
+    assert grid.main(arguments) == 0
+    assert capsys.readouterr().out == whole[1]
+    assert kept(tmp_path) == kept(whole[0])
+
+
+def test_a_training_that_was_cut_short_goes_on_within_itself(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType
+) -> None:
+    """Stopped after its second epoch of three, it takes one more and ends in the same bytes."""
+    import grid_jobs
+
+    from partition.progress import Report
+
+    order = grid.order_of(grid.parsed([*QUICK, *TWO, "--work", str(tmp_path)]))
+
+    def stop(event: Report | str) -> None:
+        if isinstance(event, Report) and event.done == pytest.approx(2 / 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grid_jobs.make_all(order, stop)
+    assert any("checkpoint" in name for name in kept(tmp_path))
+    assert "vit-1.lock" in kept(tmp_path)
+    lines: list[Report | str] = []
+    grid_jobs.make_all(order, lines.append)
+    said = f"vit-1 was cut short (process {os.getpid()} on "
+    assert isinstance(lines[0], str)
+    assert lines[0].startswith(said)
+    epochs = [each.done for each in lines if isinstance(each, Report) and each.step == "vit-1"]
+    assert epochs == [1.0, 1.0]  # its third epoch, and filed
+    expected = {name: data for name, data in kept(whole[0]).items() if name != "grid.json"}
+    assert kept(tmp_path) == expected
+
+
+def test_a_run_that_another_process_makes_is_left_to_it(tmp_path: Path, grid: ModuleType) -> None:
+    from grid_claims import claim
+
+    with claim(tmp_path / "run.lock") as held:
+        assert held is not None
+        assert held.cut_short == ""
+        code = (
+            f"import sys; sys.path.insert(0, {str(GRID.parent)!r})\n"
+            "from pathlib import Path; from grid_claims import claim\n"
+            f"with claim(Path({str(tmp_path / 'run.lock')!r})) as held: print(held)"
+        )
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                               check=True, cwd=EXAMPLES.parent)  # fmt: skip
+        assert other.stdout == "None\n"
+    with claim(tmp_path / "run.lock") as held:
+        assert held is not None
+        assert held.cut_short == ""  # it ended as it should
+
+
+def test_a_damaged_run_is_made_again(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, data in kept(whole[0]).items():
+        (tmp_path / name).write_bytes(data[:1000] if name.startswith("vit") else data)
+    assert grid.main([*QUICK, *TWO, "--work", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert said.out == whole[1]
+    assert said.err.count("of 3") == 1
+    assert kept(tmp_path) == kept(whole[0])
+
+
+def test_the_table_is_made_again_without_training(
+    whole: tuple[Path, str], grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grid.main(["--table", str(whole[0] / "grid.json")]) == 0
+    assert capsys.readouterr().out == whole[1]
+
+
+def test_spreads_are_students(grid: ModuleType) -> None:
+    """Of 1, 2, 3: mean 2, deviation 1, and 4.303/√3 = 2.484."""
+    from grid_table import _spread
+
+    assert _spread([1.0, 2.0, 3.0], 2) == "2.00 ± 2.48"
+    assert _spread([-0.4, -0.4], 0) == "0 ± 0"
+    assert _spread([-1.5], 1) == "−1.5"
+    assert _spread([1.0, None], 1) == "–"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--experiments", "shared-vali+linear"), "(did you mean 'shared-valid+linear'?)"),
+        (("--data", "fashion"), "unknown data set 'fashion'"),
+        (("--data", "cifar-100"), "the files of cifar-100 were not found"),
+        (("--data", "fashion-mnist", "--folder", "nowhere"), "were not found in nowhere"),
+        (("--images", "5"), "--images must be 0 (all) or at least 10, not 5"),
+        (("--epochs", "0"), "--epochs must be at least 1, not 0"),
+        (("--seeds", "1", "1"), "--seeds must be different numbers from 0 on"),
+        (("--seeds", "-1"), "--seeds must be different numbers from 0 on"),
+        (("--jobs", "0"), "--jobs must be at least 1, not 0"),
+        (("--table", "nowhere.json"), "cannot read nowhere.json: No such file or directory"),
+        (("--work", str(GRID)), "cannot write"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_input_is_told_in_one_line(
+    arguments: tuple[str, ...], told: str, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = grid.main([*QUICK, *arguments])
+    said = capsys.readouterr()
+    assert status == (1 if "--work" in arguments else 2)
+    assert said.out == ""
+    assert said.err.startswith("grid: ")
+    assert told in said.err
+    assert said.err.count("\n") == 1
