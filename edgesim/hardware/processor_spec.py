@@ -11,6 +11,7 @@ from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 from edgesim.quantities import (
     Bandwidth,
     FlopRate,
+    Joules,
     PositiveBytes,
     PositiveSeconds,
     Ratio,
@@ -80,8 +81,8 @@ class MessagingSpec(_Strict):
 class Published(_Strict):
     """One published latency or throughput of a model on a device; latency is of the batch.
 
-    ``clock_ratio`` is the clock of the device that was measured over the entry's. Rows that are
-    not to ``fit`` say why in ``note``.
+    ``energy`` is too, where it is known. ``clock_ratio`` is the clock of the device that was
+    measured over the entry's. Rows that are not to ``fit`` say why in ``note``.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Published(_Strict):
     classes: Count | None = None
     latency: PositiveSeconds | None = None
     samples_per_s: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    energy: Annotated[Joules, Field(gt=0.0)] | None = None
     clock_ratio: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
     runtime: str = ""
     source: str

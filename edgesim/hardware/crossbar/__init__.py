@@ -1,0 +1,5 @@
+"""Photonic crossbars: tensor cores in which light multiplies two matrices that both change."""
+
+from edgesim.hardware.crossbar.device import PhotonicCrossbar
+
+__all__ = ["PhotonicCrossbar"]

@@ -1,0 +1,137 @@
+"""What a matrix product makes a crossbar do, by counting: shots, modulations, readouts, bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from edgesim.graph import ConvGeometry, MatmulGeometry, Op, OpKind
+from edgesim.hardware.crossbar.parts import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """``count`` matrix products (rows, inner) @ (inner, columns).
+
+    Attributes:
+        rows: of the operand that each core modulates for itself.
+        inner: length of the dot products.
+        columns: of the operand that all tiles share.
+        count: such products.
+        weights: whether the first operand is weights, which come from memory; else both operands
+            are activations.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    count: int = 1
+    weights: bool = False
+
+
+def product_of(op: Op, batch: int) -> Product | None:
+    """Return the product that an operator is on a batch; None if it is none, or of unknown shape.
+
+    Weights make the rows (one for each output feature or channel), tokens or pixels of the whole
+    batch the columns. A convolution is unrolled (im2col): its inner edge is what one kernel covers,
+    and each group is a product. Of two activations, each sample has products of its own.
+    """
+    match op.geometry:
+        case MatmulGeometry() as one if op.kind is OpKind.ATTENTION:
+            return Product(
+                rows=one.rows, inner=one.inner, columns=one.columns, count=one.count * batch
+            )
+        case MatmulGeometry() as one:
+            return Product(
+                rows=one.columns,
+                inner=one.inner,
+                columns=one.rows * batch,
+                count=one.count,
+                weights=True,
+            )
+        case ConvGeometry() as one:
+            return Product(
+                rows=one.out_channels // one.groups,
+                inner=one.in_channels // one.groups * one.kernel[0] * one.kernel[1],
+                columns=one.out_size[0] * one.out_size[1] * batch,
+                count=one.groups,
+                weights=True,
+            )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Events of a product on a crossbar, and elements that move.
+
+    With a product (n, d) @ (d, m) done h times, cores of R rows, C columns and W wavelengths, and
+    T tiles of K cores that sum over A shots before they read out, r = ceil(n / R),
+    c = ceil(m / C) and k = ceil(d / W) are the blocks along each edge, and
+
+        shots         h r c k                             one block by one core in one clock cycle
+        cycles        ceil(shots / (T K))
+        modulations   h (n d c + d m r / T)               the second operand lights all tiles
+        detections    h n m k                             each by two photodiodes
+        readouts      h n m ceil(ceil(k / A') / K)        currents of a tile's cores add up
+                      with A' = min(A, ceil(d / (K W)))
+
+    Both operands are encoded anew for each block, so neither is at an advantage for being known
+    beforehand. Elements come out of the global buffer into a local one (``staged``) and from there
+    into registers; results go back, n m each time the R x d block of the first operand fits the
+    local buffer only in several loads.
+
+    Attributes:
+        shots: blocks, one core and clock cycle each.
+        cycles: clock cycles of the array.
+        modulations: elements encoded in light, of both operands.
+        detections: partial dot products that fall on detectors.
+        readouts: partial sums that are amplified, converted and added.
+        staged: elements that go from the global buffer into local ones.
+        results: elements written, and read again where the local buffer takes several loads.
+        weights: elements that come from memory.
+        chunks: stretches of the first operand that all tiles take at once.
+        chunk_weights: elements of such a stretch.
+        chunk_activations: elements of the second operand that go with it.
+    """
+
+    shots: int
+    cycles: int
+    modulations: float
+    detections: int
+    readouts: int
+    staged: float
+    results: int
+    weights: int
+    chunks: int
+    chunk_weights: int
+    chunk_activations: int
+
+
+def counts(product: Product, array: Array, bits: int, local_bytes: float) -> Counts:
+    """Return what a product of ``bits``-bit operands makes an array do.
+
+    Args:
+        product: the matrices.
+        array: tiles and cores.
+        bits: of an element.
+        local_bytes: that a local buffer holds.
+    """
+    n, d, m, h = product.rows, product.inner, product.columns, product.count
+    r, c, k = ceil(n / array.rows), ceil(m / array.columns), ceil(d / array.wavelengths)
+    shots = h * r * c * k
+    summed = min(array.accumulation, ceil(d / (array.cores_per_tile * array.wavelengths)))
+    loads = max(1, ceil(array.rows * d * bits / 8 / local_bytes))
+    stretch = array.tiles * array.rows
+    return Counts(
+        shots=shots,
+        cycles=ceil(shots / array.cores),
+        modulations=h * (n * d * c + d * m * r / array.tiles),
+        detections=h * n * m * k,
+        readouts=h * n * m * ceil(ceil(k / summed) / array.cores_per_tile),
+        staged=h * (n * d + d * m * r / array.tiles),
+        results=h * n * m * (2 * loads - 1),
+        weights=h * n * d if product.weights else 0,
+        chunks=h * ceil(n / stretch),
+        chunk_weights=min(n, stretch) * d,
+        chunk_activations=d * m,
+    )

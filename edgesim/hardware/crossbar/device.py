@@ -1,0 +1,325 @@
+"""A photonic crossbar as a device that runs operator graphs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from edgesim.errors import InputError
+from edgesim.graph import Graph, Op, OpKind
+from edgesim.hardware.crossbar.counts import Counts, Product, product_of
+from edgesim.hardware.crossbar.electronics import Division, divide
+from edgesim.hardware.crossbar.parts import BITS, Parts
+from edgesim.hardware.crossbar.prices import Price, price
+from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.processor import Processor
+
+if TYPE_CHECKING:
+    from edgesim.hardware.crossbar.spec import CrossbarSpec
+
+Bound = Literal["array", "buffer", "memory", "digital", "host"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one operator costs for a batch, or all that a host does.
+
+    Attributes:
+        name: of the operator; ``host`` for the host's.
+        kind: of the operator; None for the host's.
+        product: that the crossbar multiplies; None for electronics.
+        counts: of the product's events.
+        bound: what its time is bound by.
+        time_s: from its input to its output.
+        by_part_j: joules by part; what the device draws all the time is not in it.
+    """
+
+    name: str
+    kind: OpKind | None
+    product: Product | None = None
+    counts: Counts | None = None
+    bound: Bound
+    time_s: float
+    by_part_j: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PhotonicCrossbar:
+    """A photonic tensor core, as Lightening-Transformer (Zhu et al., HPCA 2024) builds one.
+
+    In each cell of a core, one beam of a row and one of a column interfere before two photodiodes;
+    over all wavelengths these detect a signed dot product. Both operands are modulated anew for
+    every shot, so that products of two activations cost what those with weights cost.
+
+    Time and joules come from counting (`counts.Counts`), with the paper's constants and accounting:
+
+    - a product takes max(cycles / clock, chunks from the global buffer, weights from memory); such
+      transfers end with a cycle of the digital clock;
+    - lasers, converters, modulators, detectors and adders draw energy by event, with powers that
+      scale with bits as `parts.Parts` tells; buffers and memory by byte and access;
+    - weights come from memory once for each run and batch, activations stay in the global buffer;
+    - what is no product takes the global buffer's time to pass it, an access in and one out, and
+      `parts.Digital`'s operations.
+
+    Four things the paper's own simulator counts otherwise (by small amounts, which the tests tell).
+    It counts the electronic operators of one block of twelve; takes the seconds of these for
+    milliseconds; multiplies the global buffer's energy for the operands of attention by itself,
+    which makes it nothing; and has rings draw power only while they pass data, where here all are
+    kept tuned from start to end. What the paper does not say: a batch normalisation after a product
+    scales its weights beforehand; of activations beyond the global buffer's capacity, the share
+    that it cannot hold lies in memory.
+
+    With a host, that processor runs what is no product, instead of the digital units: in the
+    precision asked for, or in its first where it lacks that. What passes to and fro crosses the
+    link at the crossbar's bits, and neither works while the other does.
+
+    It leaves out: noise and what it does to accuracy, calibration, the time that light and
+    conversions take to pass through (nanoseconds for a layer), and whatever a lost cycle costs
+    where blocks do not divide evenly among cores.
+
+    Attributes:
+        name: catalog name, or the node's.
+        parts: and what their events cost.
+        offered: precisions.
+        host: for what is no product; None leaves it to the digital units.
+        link_byte_s: between the crossbar and its host.
+        standby_w: draw of all but rings and host while nothing is done.
+        sending_w: as in `Power`.
+        receiving_w: as in `Power`.
+        messaging: software cost of a message.
+        source: where each figure comes from.
+    """
+
+    name: str
+    parts: Parts
+    offered: tuple[str, ...] = ("int4", "int8")
+    host: Processor | None = None
+    link_byte_s: float = math.inf
+    standby_w: float = 0.0
+    sending_w: float | None = None
+    receiving_w: float | None = None
+    messaging: Messaging = field(default_factory=Messaging)
+    source: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "photonic-crossbar"
+    cores: int = 1
+
+    @staticmethod
+    def spec() -> type[CrossbarSpec]:
+        """Return the pydantic model of this kind's YAML mapping."""
+        from edgesim.hardware.crossbar.spec import CrossbarSpec
+
+        return CrossbarSpec
+
+    @classmethod
+    def from_spec(cls, name: str, spec: CrossbarSpec) -> PhotonicCrossbar:
+        """Return the crossbar that a YAML mapping describes.
+
+        Raises:
+            InputError: the host is no processor.
+        """
+        from edgesim.hardware.host import host_of
+
+        parts = spec.parts()
+        idle_w = parts.rings_w if spec.power.idle is None else spec.power.idle
+        return cls(
+            name=name,
+            parts=parts,
+            offered=spec.precisions,
+            host=None if spec.host is None else host_of(name, spec.host),
+            link_byte_s=spec.link,
+            standby_w=max(0.0, idle_w - parts.rings_w),
+            sending_w=spec.power.sending,
+            receiving_w=spec.power.receiving,
+            messaging=Messaging(
+                per_message_s=spec.messaging.per_message, per_byte_s=spec.messaging.per_byte
+            ),
+            source=spec.source,
+        )
+
+    @property
+    def memory_capacity_bytes(self) -> float:
+        """For weights and activations."""
+        return self.parts.storage.memory_bytes
+
+    @cached_property
+    def power(self) -> Power:
+        """Idle, rings are tuned and lasers off; busy, as in a table of the paper, all else works.
+
+        Busy is at the most bits offered, without what buffers and memory draw by the byte.
+        """
+        idle = self._idle_by_part_w
+        idle_w = math.fsum(idle.values())
+        full = self.parts.full_power_w(max(BITS[one] for one in self.offered))
+        host_w = self.host.power.idle_w if self.host else 0.0
+        return Power(
+            idle_w=idle_w,
+            busy_w=math.fsum(full.values()) + self.standby_w + host_w,
+            sending_w=None if self.sending_w is None else self.sending_w + host_w,
+            receiving_w=None if self.receiving_w is None else self.receiving_w + host_w,
+            idle_by_part_w=idle,
+        )
+
+    @cached_property
+    def _idle_by_part_w(self) -> dict[str, float]:
+        drawn = {"rings": self.parts.rings_w, "standby": self.standby_w}
+        if self.host is not None:
+            drawn["host"] = self.host.power.idle_w
+        return {part: watts for part, watts in drawn.items() if watts}
+
+    def precisions(self) -> tuple[str, ...]:
+        """Return the precisions that the device computes in."""
+        return self.offered
+
+    def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
+        """Return the cost of running ``graph`` on ``batch`` samples at once.
+
+        Raises:
+            InputError: the device does not compute in ``precision``, ``batch`` is not positive, or
+                a layer is no plain product and there is no host.
+        """
+        return self._costs(graph, precision, batch)
+
+    @cached_property
+    def _costs(self) -> Callable[[Graph, str, int], Cost]:
+        # A run asks for the same few again and again.
+        return lru_cache(maxsize=4096)(self._graph_cost)
+
+    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
+        by_part_j: dict[str, float] = {}
+        time_s = 0.0
+        for layer in self.layers(graph, precision, batch):
+            time_s += layer.time_s
+            for part, joules in layer.by_part_j.items():
+                by_part_j[part] = by_part_j.get(part, 0.0) + joules
+        for part, watts in self._idle_by_part_w.items():
+            by_part_j[part] = by_part_j.get(part, 0.0) + watts * time_s
+        total_j = math.fsum(by_part_j.values())
+        power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
+        return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+
+    def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
+        """Return what each operator costs, in execution order, and after them the host.
+
+        Raises:
+            InputError: as :meth:`graph_cost`.
+        """
+        bits = self._bits(precision)
+        if batch < 1:
+            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
+        try:
+            division = divide(graph, host=self.host is not None)
+        except InputError as error:
+            raise InputError(f"device '{self.name}': {error}") from None
+        outside = [self._outside(live * batch * bits / 8) for live in graph.cut_elements]
+        found = []
+        for index, op in enumerate(graph.ops):
+            spilled = op.input_elements * outside[index] + op.output_elements * outside[index + 1]
+            spilled_bytes = spilled * batch * bits / 8
+            if op.name in division.products:
+                found.append(self._multiplied(op, batch, bits, spilled_bytes))
+            elif self.host is None and op.name not in division.folded:
+                found.append(self._electronic(op, batch, bits, spilled_bytes))
+        if self.host is not None:
+            found += self._hosted(division, self.host, precision, batch)
+        return tuple(found)
+
+    def _bits(self, precision: str) -> int:
+        if precision not in self.offered:
+            raise InputError(
+                f"device '{self.name}' does not compute in {precision}; "
+                f"it has {', '.join(self.offered)}"
+            )
+        return BITS[precision]
+
+    def _outside(self, live_bytes: float) -> float:
+        """Return the share of live activations that the global buffer cannot hold."""
+        return max(0.0, 1.0 - self.parts.storage.buffer_bytes / live_bytes) if live_bytes else 0.0
+
+    def _multiplied(self, op: Op, batch: int, bits: int, spilled_bytes: float) -> Layer:
+        product = product_of(op, batch)
+        assert product is not None
+        of = self._prices(product, bits)
+        times, by_part_j, storage = of.times_s, of.by_part_j, self.parts.storage
+        if spilled_bytes:
+            moved_j = spilled_bytes * storage.memory_j_byte
+            times = {**times, "memory": times["memory"] + spilled_bytes / storage.memory_byte_s}
+            by_part_j = {**by_part_j, "memory": by_part_j["memory"] + moved_j}
+        bound = max(times, key=times.__getitem__)
+        return Layer(
+            name=op.name,
+            kind=op.kind,
+            product=product,
+            counts=of.counts,
+            bound=bound,
+            time_s=times[bound],
+            by_part_j=by_part_j,
+        )
+
+    @cached_property
+    def _prices(self) -> Callable[[Product, int], Price]:
+        # A transformer's blocks are alike.
+        return lru_cache(maxsize=4096)(lambda product, bits: price(product, self.parts, bits))
+
+    def _electronic(self, op: Op, batch: int, bits: int, spilled_bytes: float) -> Layer:
+        storage, digital = self.parts.storage, self.parts.digital
+        elements = batch * (op.input_elements if op.kind is OpKind.POOL else op.output_elements)
+        size_bytes = elements * bits / 8
+        if op.kind is OpKind.SOFTMAX:
+            computed_j = size_bytes * digital.softmax_j_byte
+        else:
+            computed_j = elements * digital.operations.get(op.kind, 0.0) * digital.operation_j
+        passing_s = size_bytes / storage.buffer_byte_s
+        spilling_s = spilled_bytes / storage.memory_byte_s
+        return Layer(
+            name=op.name,
+            kind=op.kind,
+            bound="digital" if passing_s >= spilling_s else "memory",
+            time_s=max(passing_s, spilling_s),
+            by_part_j={
+                "digital": computed_j,
+                "global-buffer": 2 * size_bytes * storage.buffer_j_byte,
+                "memory": spilled_bytes * storage.memory_j_byte,
+            },
+        )
+
+    def _hosted(
+        self, division: Division, host: Processor, precision: str, batch: int
+    ) -> list[Layer]:
+        if division.rest is None:
+            return []
+        own = precision if precision in host.precisions() else host.precisions()[0]
+        cost = host.graph_cost(division.rest, own, batch)
+        moved_bytes = division.crossing * batch * self._bits(precision) / 8
+        return [
+            Layer(
+                name="host",
+                kind=None,
+                bound="host",
+                time_s=cost.time_s + moved_bytes / self.link_byte_s,
+                by_part_j={
+                    "host": (cost.power_w - host.power.idle_w) * cost.time_s,
+                    "global-buffer": moved_bytes * self.parts.storage.buffer_j_byte,
+                },
+            )
+        ]
+
+    def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
+        """Return the cost of ``flop`` operations of unknown shape: all cores filled, by peak.
+
+        What moves is unknown, and left out.
+
+        Raises:
+            InputError: the device does not compute in ``precision``, or ``cores`` is not 1.
+        """
+        if cores not in (None, 1):
+            raise InputError(f"device '{self.name}': expected 1 core, got {cores}")
+        time_s = flop / (2.0 * self.parts.array.mac_s)
+        drawn_w = {**self._idle_by_part_w, **self.parts.full_power_w(self._bits(precision))}
+        return Cost(
+            time_s=time_s,
+            power_w=math.fsum(drawn_w.values()),
+            by_part_j={part: watts * time_s for part, watts in drawn_w.items()},
+        )
