@@ -189,6 +189,12 @@ def _nodes(
             "max_queue": max(one.max_queue for one in totals),
             "down_s": _mean([one.down_s for one in totals]),
         }
+        parts = dict.fromkeys(part for one in totals for part in one.energy_by_part_j)
+        if parts:
+            rows[name]["energy_by_part_j"] = {
+                part: _mean([one.energy_by_part_j.get(part, 0.0) for one in totals])
+                for part in parts
+            }
     return rows
 
 

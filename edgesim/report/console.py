@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.report import energy_parts
 from edgesim.report.accuracy_text import sentence
 from edgesim.report.comparison import (
     BASELINE_COLUMNS,
@@ -41,6 +42,9 @@ def show(result: Result, console: Console) -> None:
     if right is not None:
         console.print(f"[bold]Accuracy[/] {escape(right)}")
     console.print(_nodes(summary))
+    parts = energy_parts.devices(summary)
+    if parts:
+        console.print(_parts(parts))
     if summary["links"]:
         console.print(_links(summary))
     if summary["baselines"]:
@@ -126,6 +130,14 @@ def _nodes(summary: Mapping[str, Any]) -> Table:
             f"{node['max_queue']:,}",
         )
     _more(table, len(nodes) - len(shown), "nodes, less busy")
+    return table
+
+
+def _parts(parts: Mapping[str, Mapping[str, float]]) -> Table:
+    headings = [cell for name in parts for cell in (name, "share")]
+    table = _table(energy_parts.TITLE, "", *headings)
+    for row in energy_parts.rows(parts):
+        table.add_row(*row)
     return table
 
 

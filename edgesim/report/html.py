@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.report import energy_parts
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.comparison import (
     BASELINE_COLUMNS,
@@ -87,6 +88,11 @@ def page(summary: Mapping[str, Any], latency_s: NDArray[np.float64], spans: Sequ
             _legend(summary),
         ]
     body += ["<h2>Nodes</h2>", _node_table(summary)]
+    parts = energy_parts.devices(summary)
+    if parts:
+        headings = [cell for name in parts for cell in (escape(name), "share")]
+        body.append(f"<h2>{energy_parts.TITLE}</h2>")
+        body.append(_table(["", *headings], energy_parts.rows(parts)))
     if summary["links"]:
         body += ["<h2>Links</h2>", _link_table(summary)]
     if summary["baselines"]:

@@ -53,6 +53,7 @@ class NodeTotals:
         energy_j: integral of its power over the run.
         max_queue: most tasks that waited at once.
         executions: batches that it ran.
+        energy_by_part_j: of ``energy_j``, what each part took, where the device tells parts apart.
     """
 
     busy_s: float
@@ -62,6 +63,7 @@ class NodeTotals:
     energy_j: float
     max_queue: int
     executions: int
+    energy_by_part_j: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

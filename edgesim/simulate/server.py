@@ -11,6 +11,7 @@ from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Node
 from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.parts import Parts
 
 if TYPE_CHECKING:
     from edgesim.simulate.work import Work
@@ -66,6 +67,7 @@ class Server:
         self._factors = factors
         self._done = done
         self._idle_w = node.device.power.idle_w
+        self._parts = Parts(node.device.power)
         self._cores = node.device.cores
         self._free = node.device.cores
         self._priority = node.queue == "priority"
@@ -194,6 +196,9 @@ class Server:
         joules = run.power_w * time_s
         self.busy_s += time_s * task.share
         self.joules_above_idle += joules - self._idle_w * time_s
+        cost = task.cost[len(batch)]
+        if cost.by_part_j:
+            self._parts.add(cost, time_s)
         if self._queue or self._ranked:
             self._fill()
         if len(batch) == 1:
@@ -216,6 +221,16 @@ class Server:
                 duration_s = now - run.start_s
                 self.busy_s += duration_s * run.work[0].task.share
                 self.joules_above_idle += (run.power_w - self._idle_w) * duration_s
+                self._parts.add(run.work[0].task.cost[len(run.work)], duration_s)
+
+    def joules_by_part(self, idle_s: float, ports_j: float) -> dict[str, float]:
+        """Return the joules of each part of the device; nothing where it does not tell parts.
+
+        Args:
+            idle_s: time in service.
+            ports_j: what sending and receiving draw above idle.
+        """
+        return self._parts.joules(idle_s, self.joules_above_idle, ports_j)
 
     def crash(self) -> list[Work]:
         """Stop at once; return the work that ran or waited, which is lost."""

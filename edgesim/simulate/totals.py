@@ -28,18 +28,15 @@ def node_totals(
         port = ports[name]
         idle_s = duration_s - down_s.get(name, 0.0)
         sending_w, receiving_w = port_watts(server.node)
-        energy = (
-            server.node.device.power.idle_w * idle_s
-            + server.joules_above_idle
-            + sending_w * port.sending_s
-            + receiving_w * port.receiving_s
-        )
+        ports_j = sending_w * port.sending_s + receiving_w * port.receiving_s
+        energy = server.node.device.power.idle_w * idle_s + server.joules_above_idle + ports_j
         totals[name] = NodeTotals(
             busy_s=server.busy_s,
             sending_s=port.sending_s,
             receiving_s=port.receiving_s,
             down_s=down_s.get(name, 0.0),
             energy_j=energy,
+            energy_by_part_j=server.joules_by_part(idle_s, ports_j),
             max_queue=server.max_queue,
             executions=server.executions,
         )
