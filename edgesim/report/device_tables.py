@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgesim.calibrate.predict import predictions
-from edgesim.hardware import catalog
+from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
 from edgesim.report.text import count, duration, percent, size
 
@@ -27,7 +28,10 @@ def every() -> dict[str, Any]:
                 "description": entry.get("description", ""),
                 "kind": device.kind,
                 "peak_flop_s": dict(device.peak_flop_s) if isinstance(device, Processor) else {},
-                "memory_bytes": device.memory_capacity_bytes,
+                "pace": getattr(device, "pace", ""),
+                "memory_bytes": device.memory_capacity_bytes
+                if isfinite(device.memory_capacity_bytes)
+                else None,
                 "idle_w": device.power.idle_w,
                 "busy_w": device.power.busy_w,
                 "published_rows": len(known),
@@ -49,6 +53,9 @@ def one(name: str) -> dict[str, Any]:
     for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
         found = next((sources[key] for key in _prefixes(path) if key in sources), "")
         figures.append({"figure": path, "value": value, "source": found})
+    device = catalog.device(name)
+    if device.kind == "optical-4f":
+        figures += _parts(device)
     rows = []
     for prediction in predictions(name):
         published = prediction.published
@@ -72,6 +79,18 @@ def one(name: str) -> dict[str, Any]:
         "figures": figures,
         "published": rows,
     }
+
+
+def _parts(device: Device) -> list[dict[str, Any]]:
+    """Return the figures of an accelerator's parts, which its entry takes from a preset."""
+    from edgesim.hardware.optical_4f import Optical4F
+    from edgesim.hardware.optical_4f.figures import figures
+
+    assert isinstance(device, Optical4F)
+    return [
+        {"figure": path, "value": value, "source": source}
+        for path, value, source in figures(device)
+    ]
 
 
 _NOT_FIGURES = ("kind", "description", "source", "published")
@@ -104,29 +123,41 @@ def show(document: dict[str, Any], console: Console) -> None:
 def _show_every(document: dict[str, Any], console: Console) -> None:
     from rich.table import Table
 
-    table = Table(box=None)
-    table.add_column("device", no_wrap=True)
-    for heading in ("fp32 FLOP/s", "memory", "idle", "busy", "rows", "error"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in document["devices"]:
-        peak = row["peak_flop_s"].get("fp32")
-        error = row["median_error"]
-        table.add_row(
-            row["name"],
-            "" if peak is None else count(peak),
-            size(row["memory_bytes"]),
-            f"{row['idle_w']:g} W",
-            f"{row['busy_w']:g} W",
-            str(row["published_rows"]),
-            "" if error is None else percent(error),
-        )
-    console.print(table)
+    for own, heading in ((True, "fp32 FLOP/s"), (False, "light")):
+        rows = [row for row in document["devices"] if (row["kind"] == "processor") is own]
+        if not rows:
+            continue
+        table = Table(box=None)
+        table.add_column("processor" if own else "accelerator", no_wrap=True)
+        for title in (heading, "memory", "idle", "busy", "rows", "error"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for row in rows:
+            peak, error, memory = (
+                row["peak_flop_s"].get("fp32"),
+                row["median_error"],
+                row["memory_bytes"],
+            )
+            table.add_row(
+                row["name"],
+                row["pace"] if peak is None else count(peak),
+                "" if memory is None else size(memory),
+                _watts(row["idle_w"]),
+                _watts(row["busy_w"]),
+                str(row["published_rows"]),
+                "" if error is None else percent(error),
+            )
+        console.print(table)
     console.print(
         "rows: published times that the model predicts, most of which it was fitted to; "
         "`python -m edgesim.calibrate` tells the error on models that it was not fitted to. "
         "One MAC is two FLOP.",
         style="dim",
     )
+
+
+def _watts(value: float) -> str:
+    """Return three digits at most: 8 W, 191 W, 0.792 W."""
+    return f"{float(f'{value:.3g}'):g} W"
 
 
 class _References:

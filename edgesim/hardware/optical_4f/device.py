@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from edgesim.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.optical_4f.parts import cycle_s
 from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
 from edgesim.hardware.optical_4f.shapes import Reading, shape_of
 from edgesim.hardware.processor import Processor
@@ -18,7 +19,7 @@ from optics.errors import InputError as OpticsInputError
 from optics.signs import FOUR_SHOT, Pass, pattern_counts
 from optics.system import FourF
 from optics.tiling import KINDS, ConvShape, Kind, Layout, Pair, plan, usable_plane
-from optics.timing import Energy, Timing, energy, time_layer
+from optics.timing import Timing, energy, time_layer
 
 if TYPE_CHECKING:
     from edgesim.hardware.optical_4f.spec import Optical4FSpec
@@ -161,6 +162,16 @@ class Optical4F:
         """Pixels (rows, columns) that tiles may take."""
         return usable_plane(self.system)
 
+    @property
+    def pace(self) -> str:
+        """Pixels and new pairs of patterns a second, in a few words."""
+        (rows, columns), rate = self.plane, 1.0 / cycle_s(self.system)
+        factor, unit = next(
+            (one for one in ((1e6, "MHz"), (1e3, "kHz")) if rate >= one[0] * (1 - 1e-9)), (1, "Hz")
+        )
+        written = f"{rate / factor:.3g} {unit}"
+        return f"{rows}×{columns} at {written}"
+
     def precisions(self) -> tuple[str, ...]:
         """Return the precisions that the host computes in; light has its own."""
         return self.host.precisions()
@@ -293,18 +304,20 @@ class Optical4F:
             for precision in self.host.precisions()
         }
 
-    def _lit(self, part: OnLight, timing: Timing, precision: str) -> Layer:
-        found: Energy = energy(self._twin(precision), timing)
+    def energy(self, timing: Timing, precision: str) -> dict[str, float]:
+        """Return the joules of each part while the optics run a layer."""
+        found = energy(self._twin(precision), timing)
         power = self.host.power
-        by_part = {
-            **found.by_part,
-            "host": found.host_j + (power.busy_w - power.idle_w) * timing.host_s,
-        }
+        host_j = found.host_j + (power.busy_w - power.idle_w) * timing.host_s
+        parts = {**found.by_part, "host": host_j}
+        return {name: joules for name, joules in parts.items() if joules}
+
+    def _lit(self, part: OnLight, timing: Timing, precision: str) -> Layer:
         return Layer(
             names=(part.op.name, *part.folded),
             light=timing,
             time_s=timing.total_s,
-            by_part_j={name: joules for name, joules in by_part.items() if joules},
+            by_part_j=self.energy(timing, precision),
         )
 
     def _electronic(self, part: OnHost, precision: str, batch: int) -> Layer:

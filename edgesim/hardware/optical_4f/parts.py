@@ -160,9 +160,7 @@ def at_rate(system: FourF, frame_rate_hz: float) -> FourF:
     All times of the modulators and of the camera get one factor, the exposure too, so that what
     overlaps stays the same; there is as much less light in a frame. The link keeps its rate.
     """
-    one = ConvShape(batch=1, in_channels=1, out_channels=1, size=(1, 1), kernel=(1, 1))
-    cycle_s = time_layer(system, Layout(shape=one, plane=(1, 1))).optics_s
-    factor = 1.0 / (frame_rate_hz * cycle_s)
+    factor = 1.0 / (frame_rate_hz * cycle_s(system))
 
     def scaled(part: Framed, *names: str) -> Framed:
         values = {name: getattr(part, name) * factor for name in names}
@@ -175,6 +173,12 @@ def at_rate(system: FourF, frame_rate_hz: float) -> FourF:
         filter=scaled(system.filter, *written),
         camera=scaled(system.camera, "frame_time_s", "exposure_s", "readout_s"),
     )
+
+
+def cycle_s(system: FourF) -> float:
+    """Return the time from exposure to exposure where both modulators change each time."""
+    one = ConvShape(batch=1, in_channels=1, out_channels=1, size=(1, 1), kernel=(1, 1))
+    return time_layer(system, Layout(shape=one, plane=(1, 1))).optics_s
 
 
 def _without(source: Mapping[str, str], *names: str) -> dict[str, str]:

@@ -1,0 +1,87 @@
+"""The figures of an accelerator's parts, written as a YAML mapping has them, with their sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from edgesim.hardware.optical_4f.device import Optical4F
+from edgesim.hardware.optical_4f.parts import PARTS, key_of
+
+_UNITS = {
+    "_m": ("m", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
+    "_s": ("s", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
+    "_w": ("W", ((1.0, ""), (1e-3, "m"))),
+    "_j": ("J", ((1e-9, "n"), (1e-12, "p"), (1e-15, "f"))),
+}
+_ELECTRONS = ("_e", "_e_s")
+_NO_FIGURES = ("name", "source")
+
+
+def figures(device: Optical4F) -> Iterator[tuple[str, str, str]]:
+    """Yield (key path, value, source) of every figure of the parts that is no default.
+
+    A figure that nobody gave a source has an empty one.
+    """
+    rows, columns = device.plane
+    yield (
+        "usable plane", f"{rows} x {columns}",
+        "derived: the least of the input's pixels, what the camera sees, and what the filter "
+        "samples; optics.tiling.usable_plane",
+    )  # fmt: skip
+    yield "side by side", ", ".join(device.along), device.source.get("along", "")
+    passes = len(device.passes) * device.planes
+    yield "passes", f"{passes} a frame", device.source.get("signs", "")
+    yield (
+        "light", f"{device.light:.3g}",
+        device.source.get("light", "")
+        or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
+    )  # fmt: skip
+    for key in PARTS:
+        part = getattr(device.system, key)
+        yield f"{key}.name", part.name, ""
+        for field in fields(part):
+            value = getattr(part, field.name)
+            path = f"{key}.{key_of(field.name)}"
+            source = device.source.get(path, "")
+            if field.name not in _NO_FIGURES and (source or value != _default(field)):
+                yield path, written(field.name, value), source
+    link = device.system.link_bytes_s
+    value = "no limit" if math.isinf(link) else f"{link / 1e9:.4g} GB/s"
+    yield "link", value, device.source.get("link", "")
+    host = device.host
+    if "host" not in device.source:
+        yield "host.name", host.name, ""
+    for precision, peak in host.peak_flop_s.items():
+        rate = "no limit" if math.isinf(peak) else f"{peak / 1e9:.4g} GFLOP/s"
+        yield f"host.peak.{precision}", rate, device.source.get(f"host.peak.{precision}", "")
+    for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):
+        yield f"host.power.{state}", f"{watts:g} W", device.source.get(f"host.power.{state}", "")
+
+
+def _default(field: Field[Any]) -> Any:
+    return None if field.default is MISSING else field.default
+
+
+def written(field: str, value: Any) -> str:
+    """Return a value of `optics` with its unit, by the name of its field."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        pixels = field == "pixels"
+        return (" x " if pixels else ", ").join(f"{one:g}" for one in value)
+    if isinstance(value, str) or not isinstance(value, int | float):
+        return str(value)
+    if field.endswith(_ELECTRONS):
+        return f"{value:g} e/s" if field.endswith("_e_s") else f"{value:g} e"
+    for suffix, (unit, prefixes) in _UNITS.items():
+        if field.endswith(suffix):
+            for factor, prefix in prefixes:
+                if abs(value) >= factor * (1 - 1e-12):
+                    return f"{value / factor:.4g} {prefix}{unit}"
+            return f"{value:g} {unit}"
+    return f"{value:.4g}"
