@@ -169,6 +169,12 @@ class PhotonicCrossbar:
             drawn["host"] = self.host.power.idle_w
         return {part: watts for part, watts in drawn.items() if watts}
 
+    @property
+    def pace(self) -> str:
+        """Crossbars, their size and clock, in a few words."""
+        array = self.parts.array
+        return f"{array.cores} of {array.rows}×{array.columns} at {array.clock_hz / 1e9:g} GHz"
+
     def precisions(self) -> tuple[str, ...]:
         """Return the precisions that the device computes in."""
         return self.offered
