@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def layer(
     known = [op.name for op in graph if op.kind in device.kinds]
     if operator not in known:
         there = any(op.name == operator for op in graph)
-        what = "runs on the host" if there else "is no operator"
+        what = "is no layer on light" if there else "is no operator"
         raise InputError(f"'{operator}' {what} of {graph.name}{nearest(operator, known)}")
     chosen = precision or device.precisions()[0]
     timing = device.timing(graph[operator], chosen, batch)
@@ -156,39 +157,60 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def layout_of(name: str, graph: Graph, operator: str, batch: int) -> Layout:
-    """Return the plan of a layer, for pictures."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What there is to show of a model, or of one layer.
+
+    Attributes:
+        document: plain data.
+        layout: of the layer, for pictures; None for a whole model.
+    """
+
+    document: dict[str, Any]
+    layout: Layout | None = None
+
+
+def explain(
+    name: str | None,
+    model_name: str | None,
+    operator: str | None,
+    *,
+    batch: int = 1,
+    classes: int = 1000,
+    out: Path | None = None,
+) -> Told:
+    """Return what a model of the catalog, or one layer of it, takes; draw the layer to ``out``.
+
+    Raises:
+        InputError: what is needed was not named, or is not there; or the model does not run.
+    """
+    if name is None or model_name is None:
+        raise InputError(
+            "layers are of a model on a device: name both, as in "
+            "`edgesim devices 4f-dmd-dlp7000 --model resnet18 --layer layer1.0.conv1`"
+        )
+    if operator is None and out is not None:
+        raise InputError("pictures are of one layer: name it with --layer")
+    if out is not None and out.suffix.lower() != ".svg":
+        raise InputError(f"{out}: pictures of layers are SVG; name a file that ends in .svg")
+    graph = zoo.build(model_name, classes=classes)
+    if operator is None:
+        return Told(model(name, graph, batch))
+    document = layer(name, graph, operator, batch)
     device = accelerator(name)
-    return device.timing(graph[operator], device.precisions()[0], batch).layout
+    layout = device.timing(graph[operator], device.precisions()[0], batch).layout
+    if out is not None:
+        title = f"{operator} of {model_name} on {name}: one frame"
+        write_text(out, optical_planes.svg(layout, title))
+    return Told(document, layout)
 
 
-def graph_of(name: str, classes: int) -> Graph:
-    """Return a model of the catalog.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    return zoo.build(name, classes=classes)
-
-
-def save(layout: Layout, document: dict[str, Any], path: Path) -> None:
-    """Write the planes of a layer as SVG.
-
-    Raises:
-        InputError: another kind of file is asked for.
-    """
-    if path.suffix.lower() != ".svg":
-        raise InputError(f"{path}: pictures of layers are SVG; name a file that ends in .svg")
-    title = f"{document['layer']} of {document['model']} on {document['device']}: one frame"
-    write_text(path, optical_planes.svg(layout, title))
-
-
-def show(document: dict[str, Any], console: Console, layout: Layout | None = None) -> None:
-    """Print what `model` or `layer` returned."""
-    if layout is None:
-        _show_model(document, console)
+def show(told: Told, console: Console) -> None:
+    """Print what `explain` returned."""
+    if told.layout is None:
+        _show_model(told.document, console)
     else:
-        _show_layer(document, console, layout)
+        _show_layer(told.document, console, told.layout)
 
 
 def _show_model(document: dict[str, Any], console: Console) -> None:
