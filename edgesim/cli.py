@@ -222,9 +222,33 @@ def models(
 @app.command()
 def devices(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A device's name.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Tell what its layers take on a 4f accelerator."),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="OPERATOR", help="Tell one layer: planes, frames, time, energy."),
+    ] = None,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Images at once.")] = 1,
+    classes: Annotated[int, typer.Option(metavar="N", min=1, help="Outputs of the model.")] = 1000,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the layer's planes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the devices, or the figures of one with their sources and its predictions."""
+    if model is not None or layer is not None or out is not None:
+        from edgesim.report import optical_layers
+
+        told = optical_layers.explain(name, model, layer, batch=batch, classes=classes, out=out)
+        if as_json:
+            _print_json(told.document)
+        else:
+            optical_layers.show(told, _console())
+        if out is not None:
+            typer.echo(f"Wrote {out}", err=as_json)
+        return
     from edgesim.report import device_tables
 
     document = device_tables.one(name) if name else device_tables.every()
