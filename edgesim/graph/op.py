@@ -50,7 +50,10 @@ class OpKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvGeometry:
-    """Shape of a two-dimensional convolution; sizes in pixels, (height, width)."""
+    """Shape of a two-dimensional convolution; sizes in pixels, (height, width).
+
+    ``images`` of one sample meet the same kernels, as the tokens of a ConvShareViT do.
+    """
 
     in_channels: int
     out_channels: int
@@ -61,6 +64,7 @@ class ConvGeometry:
     groups: int
     in_size: tuple[int, int]
     out_size: tuple[int, int]
+    images: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,8 +183,10 @@ def _share(total: int, samples: int) -> int:
 
 def _of_sample(work: Work, samples: int) -> ConvGeometry | MatmulGeometry | None:
     geometry = work.geometry
-    if not isinstance(geometry, MatmulGeometry) or samples == 1:
+    if geometry is None or samples == 1:
         return geometry
+    if isinstance(geometry, ConvGeometry):
+        return replace(geometry, images=_share(geometry.images, samples))
     # Samples share a weight as rows of one product; products of activations are each their own.
     if work.kind is OpKind.ATTENTION and geometry.count % samples == 0:
         return replace(geometry, count=geometry.count // samples)

@@ -211,6 +211,7 @@ def _conv(arguments: Arguments, out: Shape) -> Work:
         groups=groups,
         in_size=in_size,
         out_size=out_size,
+        images=prod(source.shape[: -dims - 1]),
     )
     return Work(kind, macs, geometry)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from edgesim.errors import InputError, nearest
 from edgesim.graph.convit import convit
 from edgesim.graph.convnext import convnext
+from edgesim.graph.convshare import convshare
 from edgesim.graph.crossvit import crossvit
 from edgesim.graph.efficientformer import efficientformer
 from edgesim.graph.efficientvit import efficientvit
@@ -18,6 +19,7 @@ from edgesim.graph.mobilenet_v3 import LARGE, SMALL, mobilenet_v3
 from edgesim.graph.nextvit import nextvit
 from edgesim.graph.pvt import pvt_v2
 from edgesim.graph.resnet import resnet
+from edgesim.graph.resnet_cifar import resnet_cifar
 from edgesim.graph.swin import swin
 from edgesim.graph.tiny_vit import tiny_vit
 from edgesim.graph.vit import vit
@@ -155,6 +157,26 @@ def _convolutional() -> list[_Entry]:
     ]
 
 
+def _for_light() -> list[_Entry]:
+    """Return what the authors of FatNet and ConvShareViT put on light, at the sizes they use."""
+    options = (*_COMMON, "patch_size", "depth")
+    shape = {"image_size": 72, "classes": 100}
+    token = ModelInfo(
+        name="", family="convshare", source="arXiv 2504.11517", options=options, **shape
+    )
+    return [
+        _plain(
+            "resnet18_cifar", "arXiv 2210.16914", resnet_cifar, image_size=32, classes=100, blocks=2
+        ),
+        _Entry(replace(token, name="convsharevit_72"), convshare, shape),
+        _Entry(
+            replace(token, name="convsharevit_same_72"),
+            convshare,
+            {**shape, "mixing": "shared-same"},
+        ),
+    ]
+
+
 def _hierarchical() -> list[_Entry]:
     windows = partial(_plain, source="arXiv 2103.14030", make=swin)
     pyramid = partial(_plain, source="arXiv 2106.13797", make=pvt_v2)
@@ -242,7 +264,9 @@ def _hybrid() -> list[_Entry]:
 
 @cache
 def _catalog() -> Mapping[str, _Entry]:
-    entries = [*_transformers(), *_convolutional(), *_hierarchical(), *_hybrid()]
+    entries = [
+        *_transformers(), *_convolutional(), *_for_light(), *_hierarchical(), *_hybrid(),
+    ]  # fmt: skip
     return {entry.info.name: entry for entry in entries}
 
 

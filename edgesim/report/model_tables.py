@@ -67,8 +67,9 @@ def shape(op: Op) -> str:
         case ConvGeometry() as conv:
             height, width = conv.kernel
             groups = f" /{conv.groups} groups" if conv.groups > 1 else ""
+            times = f"{conv.images} × " if conv.images > 1 else ""
             return (
-                f"{conv.in_channels}→{conv.out_channels} {height}×{width} "
+                f"{times}{conv.in_channels}→{conv.out_channels} {height}×{width} "
                 f"on {conv.in_size[0]}×{conv.in_size[1]}{groups}"
             )
         case MatmulGeometry() as product:

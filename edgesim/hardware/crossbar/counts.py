@@ -53,7 +53,7 @@ def product_of(op: Op, batch: int) -> Product | None:
             return Product(
                 rows=one.out_channels // one.groups,
                 inner=one.in_channels // one.groups * one.kernel[0] * one.kernel[1],
-                columns=one.out_size[0] * one.out_size[1] * batch,
+                columns=one.images * one.out_size[0] * one.out_size[1] * batch,
                 count=one.groups,
                 weights=True,
             )

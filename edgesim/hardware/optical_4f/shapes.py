@@ -87,7 +87,7 @@ def _convolution(geometry: ConvGeometry, batch: int) -> ConvShape:
         )
     )
     return ConvShape(
-        batch=batch,
+        batch=geometry.images * batch,
         in_channels=geometry.in_channels,
         out_channels=geometry.out_channels,
         size=geometry.in_size,
