@@ -15,6 +15,8 @@ _SHADES = " ░▒▓█"
 _GAP = "  "
 _SIDE, _MARGIN = 300.0, 24.0
 _MOST_RECTANGLES = 4000
+_SEEN = 1.2
+"""Side of the smallest rectangle that is seen."""
 _COLOURS = ("#2f6fd0", "#2a9d78", "#e0a526", "#a04bbd", "#d1495b", "#5b6675")
 
 
@@ -38,19 +40,19 @@ class Plane:
 def planes(layout: Layout) -> tuple[Plane, Plane, Plane]:
     """Return the three planes in the first frame, upright."""
     frame = next(iter(layout))
-    shown, response, read = (
-        tuple(find(frame))
-        for find in (layout.image_rectangles, layout.kernel_rectangles, layout.output_rectangles)
-    )
-    size = layout.plane
-    return (
-        Plane(f"input: {_count(shown, 'map')}", size, shown, tuple(r.index[2] for r in shown)),
-        Plane(
-            f"filter: {_count(response, 'kernel')}", size, response,
-            tuple(r.index[2] for r in response),
-        ),
-        Plane(f"camera: {_count(read, 'map')}", size, read, tuple(r.index[2] for r in read)),
-    )  # fmt: skip
+    made = []
+    for where, what, find in (
+        ("input", "map", layout.image_rectangles),
+        ("filter", "kernel", layout.kernel_rectangles),
+        ("camera", "map", layout.output_rectangles),
+    ):
+        tiles = tuple(find(frame))
+        # Tiles differ in their last index (images, kernels); where that is one, in the one before.
+        telling = 2 if len({tile.index[2] for tile in tiles}) > 1 else 1
+        colours = tuple(tile.index[telling] for tile in tiles)
+        made.append(Plane(f"{where}: {_count(tiles, what)}", layout.plane, tiles, colours))
+    shown, response, read = made
+    return shown, response, read
 
 
 def _count(tiles: Sequence[Rectangle], what: str) -> str:
@@ -117,8 +119,9 @@ def svg(layout: Layout, title: str) -> str:
         )
         drawn = list(zip(plane.tiles, plane.colours, strict=True))[:_MOST_RECTANGLES]
         body.extend(
-            f'<rect x="{tile.left * scale:.2f}" y="{tile.top * scale:.2f}" '
-            f'width="{tile.size[1] * scale:.2f}" height="{tile.size[0] * scale:.2f}" '
+            f'<rect class="tile" x="{tile.left * scale:.2f}" y="{tile.top * scale:.2f}" '
+            f'width="{max(_SEEN, tile.size[1] * scale):.2f}" '
+            f'height="{max(_SEEN, tile.size[0] * scale):.2f}" '
             f'fill="{_COLOURS[colour % len(_COLOURS)]}"/>'
             for tile, colour in drawn
         )
@@ -126,6 +129,7 @@ def svg(layout: Layout, title: str) -> str:
     style = (
         "text{font:12px system-ui,sans-serif;fill:#1c2430}.title{font-weight:600;font-size:14px}"
         ".plane{fill:#f5f7fa;stroke:#5b6675}.paper{fill:#ffffff}"
+        ".tile{stroke:#f5f7fa;stroke-width:.4}"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
