@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from edgesim import cli_serve
 from edgesim.errors import EdgesimError, InputError
 from edgesim.failure import leave, tell
 from edgesim.interrupts import Held, quit_at_once
+from edgesim.output import print_json, stdout_console
 from edgesim.version import __version__
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_WIDTH_OF_FILES = 120
-_LEAST_WIDTH = 80
 
 app = typer.Typer(
     name="edgesim",
@@ -88,7 +82,7 @@ def init(
         raise InputError(f"{path} exists already; name another directory, or move it away")
     write_text(path, starter())
     if as_json:
-        _print_json({"file": str(path)})
+        print_json({"file": str(path)})
     typer.echo(f"Wrote {path}. Try: edgesim run {path}", err=as_json)
 
 
@@ -101,9 +95,9 @@ def check(file: File, settings: Settings = None, seed: Seed = None, as_json: Jso
     scenario = api.load(file, overrides=settings or (), seed=seed)
     checked = plan_tables.examine(scenario, api.place(scenario))
     if as_json:
-        _print_json(checked.document())
+        print_json(checked.document())
     else:
-        plan_tables.show(checked, _console())
+        plan_tables.show(checked, stdout_console())
 
 
 @app.command()
@@ -148,12 +142,12 @@ def run(
         except EdgesimError:
             if not as_json:
                 # The work is done; what cannot be kept can still be seen.
-                console.show(result, _console())
+                console.show(result, stdout_console())
             raise
     if as_json:
-        _print_json(result.summary)
+        print_json(result.summary)
     else:
-        console.show(result, _console())
+        console.show(result, stdout_console())
     typer.echo(f"Wrote {written}", err=as_json)
     if result.partial:
         typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
@@ -194,9 +188,9 @@ def partition(
                 f"interrupted; finished steps are kept in {steps}, the same command goes on"
             ) from None
     if as_json:
-        _print_json(manifest)
+        print_json(manifest)
     else:
-        artifact_tables.show(manifest, _console())
+        artifact_tables.show(manifest, stdout_console())
     typer.echo(f"Wrote {out}. In a scenario: model: {{artifact: {out.resolve()}}}", err=as_json)
     if held.noted:
         typer.echo("edgesim: interrupted at the end; the artifact is whole", err=True)
@@ -214,9 +208,9 @@ def models(
 
     document = model_tables.one(name, classes) if name else model_tables.every(classes)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        model_tables.show(document, _console())
+        model_tables.show(document, stdout_console())
 
 
 @app.command()
@@ -243,9 +237,9 @@ def devices(
 
         told = optical_layers.explain(name, model, layer, batch=batch, classes=classes, out=out)
         if as_json:
-            _print_json(told.document)
+            print_json(told.document)
         else:
-            optical_layers.show(told, _console())
+            optical_layers.show(told, stdout_console())
         if out is not None:
             typer.echo(f"Wrote {out}", err=as_json)
         return
@@ -253,9 +247,9 @@ def devices(
 
     document = device_tables.one(name) if name else device_tables.every()
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        device_tables.show(document, _console())
+        device_tables.show(document, stdout_console())
 
 
 @app.command()
@@ -268,7 +262,7 @@ def report(
 
     path = folder.rewrite_report(directory)
     if as_json:
-        _print_json({"file": str(path)})
+        print_json({"file": str(path)})
     typer.echo(f"Wrote {path}", err=as_json)
 
 
@@ -279,25 +273,10 @@ def schema(
     """Print the JSON Schema of the scenario file, for editors."""
     from edgesim.scenario import json_schema
 
-    _print_json(json_schema.schema())
+    print_json(json_schema.schema())
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # Nobody's window bounds a file or a pipe.
-        console.width = _WIDTH_OF_FILES
-    # A narrower window may break lines; figures that are cut would be wrong.
-    console.width = max(console.width, _LEAST_WIDTH)
-    return console
-
-
-def _print_json(document: Any) -> None:
-    if sys.stdout is None:
-        raise EdgesimError("cannot print: stdout is closed")
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+cli_serve.add_to(app)
 
 
 def main() -> NoReturn:

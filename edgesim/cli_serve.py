@@ -1,0 +1,181 @@
+"""The commands of real nodes: what they take. What they do is in :mod:`edgesim.serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.output import print_json, stdout_console
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
+    ),
+]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", metavar="", help="No TLS, on this machine only; admins use a token."),
+]
+
+
+def keys(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; may hold some.")],
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[HOST ...]", help="Of nodes.", show_default="localhost"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a test certificate authority, and keys for nodes, clients and the admin."""
+    from edgesim.serve.keys import make_keys
+
+    made = make_keys(directory, hosts or ["localhost"])
+    if as_json:
+        print_json({"folders": [str(path) for path in made]})
+    told = "\n".join(f"Wrote {path}" for path in made) or f"{directory} has them all already"
+    typer.echo(told, err=as_json)
+
+
+def node(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Of inference.")],
+    store: Annotated[Path, typer.Option(metavar="DIR", help="For the node's files.")],
+    keys: Annotated[
+        Path, typer.Option(metavar="DIR", help="The node's keys (see `edgesim keys`).")
+    ],
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Of the admin service.", show_default="1000 ports higher"
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of Prometheus metrics.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In logs.", show_default="the host's")
+    ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Of torch.")] = 1,
+    cpus: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Processors to stay on, such as 0-2,5.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Requests that one execution takes together.")
+    ] = 1,
+    batch_wait: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait for a fuller batch.")
+    ] = "0 s",
+    queue: Annotated[int, typer.Option(metavar="N", min=1, help="Requests that may wait.")] = 64,
+    memory: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="That weights may take, such as 512 MiB.")
+    ] = None,
+    max_message: Annotated[str, typer.Option(metavar="BYTES", help="Largest request.")] = "16 MiB",
+    drain: Annotated[
+        str, typer.Option(metavar="TIME", help="To answer what is left when told to end.")
+    ] = "30 s",
+    plain: Plain = False,
+    any_client: Annotated[
+        bool,
+        typer.Option("--any-client", metavar="", help="Clients need no certificate to infer."),
+    ] = False,
+    anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-listen-anywhere",
+            metavar="",
+            help="Answer other machines without TLS: everyone there may ask and read along.",
+        ),
+    ] = False,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help="debug tells of every request.")
+    ] = "info",
+) -> None:
+    """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
+    from edgesim.serve import command
+    from edgesim.serve.machine import processors
+    from edgesim.serve.settings import Settings
+
+    if log_level not in ("debug", "info", "warning", "error"):
+        raise InputError(f"expected --log-level debug, info, warning or error, got {log_level!r}")
+    settings = Settings(
+        listen=listen,
+        store=store,
+        keys=keys,
+        name=name or command.host_name(),
+        admin=admin,
+        metrics=metrics,
+        plain=plain,
+        any_client=any_client,
+        insecure_listen_anywhere=anywhere,
+        threads=threads,
+        cpus=processors(cpus) if cpus is not None else None,
+        batch_max=batch,
+        batch_wait_s=_quantity("batch-wait", batch_wait, "time"),
+        queue=queue,
+        max_message_bytes=round(_quantity("max-message", max_message, "bytes")),
+        memory_bytes=round(_quantity("memory", memory, "bytes")) if memory is not None else None,
+        drain_s=_quantity("drain", drain, "time"),
+    )
+    if not command.serve(settings, log_level):
+        raise EdgesimError(f"some requests were not answered within {drain}")
+
+
+def deploy(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")],
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="Folder that `edgesim partition` wrote.")
+    ],
+    keys: Annotated[Path, typer.Option(metavar="DIR", help="The admin's keys.")],
+    admin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE=HOST:PORT",
+            help="Admin service of a node, where it is not 1000 ports higher; repeatable.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
+    ] = None,
+    tries: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Connections to make to one node.")
+    ] = 5,
+    plain: Plain = False,
+    as_json: Json = False,
+) -> None:
+    """Push the parts of an artifact to the nodes of a scenario, and let them serve those."""
+    from edgesim.serve import command, deploy_table
+
+    targets, rows = command.push(
+        file, artifact, keys, plain=plain, settings=settings or (), admin=admin or (), tries=tries
+    )
+    if as_json:
+        document = {"scenario": targets.scenario, "nodes": [row.document() for row in rows]}
+        print_json({**document, "simulated": list(targets.simulated)})
+    else:
+        deploy_table.show(rows, targets.simulated, stdout_console())
+    failed = [row.node for row in rows if row.state == "failed"]
+    if failed:
+        typer.echo(f"edgesim: not deployed to {', '.join(failed)}", err=True)
+        raise typer.Exit(1)
+
+
+def _quantity(option: str, text: str, dimension: str) -> float:
+    from edgesim import units
+
+    try:
+        value = units.parse(text, dimension)
+    except ValueError as error:
+        raise InputError(f"--{option}: {error}") from None
+    if value < 0:
+        raise InputError(f"--{option}: expected no less than 0, got {text}")
+    return value
+
+
+def add_to(app: typer.Typer) -> None:
+    """Let ``app`` have these commands."""
+    for command in (keys, node, deploy):
+        app.command()(command)

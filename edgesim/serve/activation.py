@@ -1,0 +1,150 @@
+"""From files in the store to models that are served: loaded, warmed up, then exchanged at once."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from edgesim.serve import machine, models
+from edgesim.serve.engine import Engine
+from edgesim.serve.manifest import Entry, SignedManifest
+from edgesim.serve.metrics import Metrics
+from edgesim.serve.models import Model
+from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.serving import Serving
+from edgesim.serve.store import Store
+
+LOADING_COPIES = 3
+"""A file is read, its tensors are made of that, and copied to the model: so often it is held."""
+_WARM_UP_RUNS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How long one model took.
+
+    Attributes:
+        name: of the model.
+        load_s: from the store to memory; 0 where it was there.
+        warm_up_s: first executions.
+        inference_s: of one sample after that.
+    """
+
+    name: str
+    load_s: float
+    warm_up_s: float
+    inference_s: float
+
+
+class Activation:
+    """Exchanges the models of a node.
+
+    Attributes:
+        lock: held by whoever changes the store or the models.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        serving: Serving,
+        engine: Engine,
+        metrics: Metrics,
+        memory_bytes: int | None,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Prepare to exchange.
+
+        Args:
+            store: where files come from.
+            serving: where models go.
+            engine: that warms them up.
+            metrics: told of what is served.
+            memory_bytes: that weights may take; None for what the machine has.
+            changed: awaited after every exchange.
+        """
+        self.lock = asyncio.Lock()
+        self._store = store
+        self._serving = serving
+        self._engine = engine
+        self._metrics = metrics
+        self._memory_bytes = memory_bytes
+        self._changed = changed
+
+    def is_active(self, manifest: SignedManifest, names: Sequence[str]) -> bool:
+        """Return whether just these models are served."""
+        return self._serving.manifest == manifest.sha256 and set(self._serving.models) == set(names)
+
+    def check_memory(self, entries: Sequence[Entry]) -> None:
+        """Refuse models that do not fit in memory.
+
+        Raises:
+            RefusalError: their weights exceed what the node may hold, or loading them what is free.
+        """
+        held = sum(entry.weight_bytes for entry in entries)
+        if self._memory_bytes is not None and held > self._memory_bytes:
+            raise RefusalError(
+                Reason.RESOURCE_EXHAUSTED,
+                f"the models have {held} bytes of weights, and the node may hold "
+                f"{self._memory_bytes}; give it fewer, or raise its --memory",
+            )
+        new = sum(entry.weight_bytes for entry in entries if self._loaded(entry) is None)
+        if LOADING_COPIES * new > (free := machine.available_memory_bytes()):
+            raise RefusalError(
+                Reason.RESOURCE_EXHAUSTED,
+                f"loading takes {LOADING_COPIES * new} bytes of memory, {free} are available; "
+                "give the node fewer models",
+            )
+
+    async def activate(self, manifest: SignedManifest, names: Sequence[str]) -> list[Loaded]:
+        """Serve ``names`` of a manifest, and nothing else from then on.
+
+        Raises:
+            RefusalError: one is unknown, missing, damaged, or does not fit; what was served before
+                still is.
+        """
+        entries = [manifest.entry(name) for name in dict.fromkeys(names)]
+        if not entries:
+            raise RefusalError(Reason.INVALID_ARGUMENT, "no models are named")
+        self.check_memory(entries)
+        fresh: dict[str, Model] = {}
+        report = []
+        for entry in entries:
+            begun_s = time.monotonic()
+            model = self._loaded(entry)
+            if model is None:
+                model = await asyncio.to_thread(self._load, entry)
+            load_s = time.monotonic() - begun_s
+            warm_up_s, inference_s = await asyncio.wrap_future(
+                self._engine.do(functools.partial(_warm_up, model))
+            )
+            fresh[entry.name] = model
+            report.append(Loaded(entry.name, load_s, warm_up_s, inference_s))
+        await asyncio.to_thread(self._store.activate, manifest, list(fresh))
+        self._serving.replace(fresh, manifest.sha256)
+        self._metrics.models.clear()
+        for model in fresh.values():
+            self._metrics.models.labels(model.name, model.sha256).set(1)
+        await self._changed()
+        return report
+
+    def _load(self, entry: Entry) -> Model:
+        return models.load(entry, self._store.path(entry.sha256))
+
+    def _loaded(self, entry: Entry) -> Model | None:
+        """Return the model of an entry if it is served already, from the same file."""
+        model = self._serving.models.get(entry.name)
+        return model if model is not None and model.sha256 == entry.sha256 else None
+
+
+def _warm_up(model: Model) -> tuple[float, float]:
+    """Return the seconds of the first runs together, and of one more."""
+    inputs, outputs = models.blank(model), [spec.name for spec in model.outputs]
+    begun_s = time.monotonic()
+    for _ in range(_WARM_UP_RUNS):
+        model.run(inputs, outputs)
+    warm_s = time.monotonic()
+    model.run(inputs, outputs)
+    return warm_s - begun_s, time.monotonic() - warm_s

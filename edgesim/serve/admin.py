@@ -1,0 +1,226 @@
+"""The service through which parts reach a node; only admins may call it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from edgesim.serve import machine
+from edgesim.serve.access import Access
+from edgesim.serve.activation import Activation
+from edgesim.serve.engine import Engine
+from edgesim.serve.logs import say
+from edgesim.serve.manifest import verify
+from edgesim.serve.protocol import admin_pb2 as wire
+from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
+from edgesim.serve.serving import Serving
+from edgesim.serve.store import Store
+from edgesim.version import __version__
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_HEADER_BYTES = 1 << 20
+"""That a file may have beside its weights: names and shapes."""
+
+
+class Admin:
+    """Answers the four methods of the admin service."""
+
+    def __init__(
+        self,
+        name: str,
+        access: Access,
+        trusted: ed25519.Ed25519PublicKey,
+        store: Store,
+        serving: Serving,
+        engine: Engine,
+        activation: Activation,
+        logger: logging.Logger,
+    ) -> None:
+        self._name = name
+        self._access = access
+        self._trusted = trusted
+        self._store = store
+        self._serving = serving
+        self._engine = engine
+        self._activation = activation
+        self._logger = logger
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Let ``server`` answer with this."""
+        methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
+            STATUS: self.status,
+            OFFER: self.offer,
+            UPLOAD: self.upload,
+            ACTIVATE: self.activate,
+        }
+        register(
+            server,
+            {method: self._for_admins(serve) for method, serve in methods.items()},
+            self._logger,
+        )
+
+    def _for_admins(self, serve: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def only(request: Any, context: _Context) -> Any:
+            try:
+                self._access.check_admin(
+                    context.auth_context() or {}, context.invocation_metadata() or ()
+                )
+                if self._serving.draining and serve != self.status:
+                    raise RefusalError(Reason.UNAVAILABLE, "the node is leaving")
+                return await serve(request, context)
+            except RefusalError as error:
+                say(
+                    self._logger,
+                    "refused",
+                    logging.WARNING,
+                    method=serve.__name__,
+                    peer=context.peer(),
+                    reason=error.reason,
+                    message=str(error),
+                )
+                raise
+
+        only.__name__ = serve.__name__
+        return only
+
+    async def status(self, request: wire.StatusRequest, context: _Context) -> wire.StatusReply:
+        """Tell what the node holds and how it does."""
+        return wire.StatusReply(
+            name=self._name,
+            version=__version__,
+            draining=self._serving.draining,
+            manifest_sha256=self._serving.manifest,
+            models=[
+                wire.Model(
+                    name=model.name, sha256=model.sha256, bytes=self._store.have_bytes(model.sha256)
+                )
+                for model in self._serving.models.values()
+            ],
+            waiting=len(self._engine.line),
+            running=self._engine.running,
+            disk_free_bytes=self._store.free_bytes,
+            memory_available_bytes=machine.available_memory_bytes(),
+        )
+
+    async def offer(self, request: wire.OfferRequest, context: _Context) -> wire.OfferReply:
+        """Take a signed manifest in, and tell which files are lacking.
+
+        Raises:
+            RefusalError: the signature is not good, a model is unknown or of another file, or disk
+                or memory do not suffice.
+        """
+        manifest = verify(request.manifest, request.signature, self._trusted)
+        if not request.models:
+            raise RefusalError(Reason.INVALID_ARGUMENT, "no models are named")
+        entries = []
+        for model in request.models:
+            entry = manifest.entry(model.name)
+            if model.sha256 != entry.sha256:
+                raise RefusalError(
+                    Reason.PERMISSION_DENIED,
+                    f"{entry.name} is {entry.sha256[:12]}… by the signed manifest, "
+                    f"not {model.sha256[:12]!r}…",
+                )
+            if not 0 < model.bytes <= entry.weight_bytes + _HEADER_BYTES:
+                raise RefusalError(
+                    Reason.INVALID_ARGUMENT,
+                    f"{entry.name} has {entry.weight_bytes} bytes of weights: "
+                    f"its file cannot have {model.bytes}",
+                )
+            entries.append(entry)
+        async with self._activation.lock:
+            self._activation.check_memory(entries)
+            self._store.check_room((model.sha256, model.bytes) for model in request.models)
+            self._store.keep_manifest(manifest)
+        say(self._logger, "offered", artifact=manifest.artifact, manifest=manifest.sha256)
+        return wire.OfferReply(
+            manifest_sha256=manifest.sha256,
+            files=[
+                wire.OfferReply.File(
+                    sha256=model.sha256,
+                    have_bytes=self._store.have_bytes(model.sha256),
+                    whole=self._store.has(model.sha256),
+                )
+                for model in request.models
+            ],
+            active=self._activation.is_active(manifest, [model.name for model in request.models]),
+        )
+
+    async def upload(
+        self, request: AsyncIterator[wire.UploadRequest], context: _Context
+    ) -> wire.UploadReply:
+        """Take one file in.
+
+        Raises:
+            RefusalError: it is in no manifest that was offered, is cut short, too long, or of
+                another hash, or the disk is full.
+        """
+        stream = aiter(request)
+        header = (await anext(stream, wire.UploadRequest())).header
+        if not header.sha256:
+            raise RefusalError(Reason.INVALID_ARGUMENT, "an upload begins with its header")
+        async with self._activation.lock:
+            self._check_offered(header)
+            with self._store.receive(header.sha256, header.bytes, header.offset) as incoming:
+                async for piece in stream:
+                    if piece.WhichOneof("piece") != "chunk":
+                        raise RefusalError(Reason.INVALID_ARGUMENT, "a chunk was expected")
+                    incoming.write(piece.chunk)
+                await asyncio.to_thread(incoming.finish)
+        say(
+            self._logger,
+            "stored",
+            sha256=header.sha256,
+            bytes=header.bytes,
+            resumed_at=header.offset,
+        )
+        return wire.UploadReply(received_bytes=incoming.received_bytes)
+
+    def _check_offered(self, header: wire.UploadHeader) -> None:
+        for manifest in self._store.manifests(self._trusted):
+            for entry in manifest.entries.values():
+                if entry.sha256 == header.sha256:
+                    if header.bytes > entry.weight_bytes + _HEADER_BYTES:
+                        told = f"{entry.name} cannot have {header.bytes} bytes"
+                        raise RefusalError(Reason.INVALID_ARGUMENT, told)
+                    return
+        raise RefusalError(
+            Reason.FAILED_PRECONDITION,
+            f"no manifest that was offered names {header.sha256[:12]!r}…; offer it first",
+        )
+
+    async def activate(
+        self, request: wire.ActivateRequest, context: _Context
+    ) -> wire.ActivateReply:
+        """Load models, warm them up and serve them.
+
+        Raises:
+            RefusalError: see :meth:`edgesim.serve.activation.Activation.activate`.
+        """
+        async with self._activation.lock:
+            manifest = self._store.manifest(request.manifest_sha256, self._trusted)
+            report = await self._activation.activate(manifest, request.models)
+        say(
+            self._logger,
+            "serving",
+            artifact=manifest.artifact,
+            manifest=manifest.sha256,
+            models=list(self._serving.models),
+        )
+        return wire.ActivateReply(
+            models=[
+                wire.ActivateReply.Loaded(
+                    name=one.name,
+                    load_s=one.load_s,
+                    warm_up_s=one.warm_up_s,
+                    inference_s=one.inference_s,
+                )
+                for one in report
+            ]
+        )

@@ -1,0 +1,94 @@
+"""What the commands of real nodes do."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgesim.serve.deploy import Row
+    from edgesim.serve.settings import Settings
+    from edgesim.serve.targets import Targets
+
+
+def host_name() -> str:
+    """Return the name of this machine."""
+    return platform.node() or "node"
+
+
+def serve(settings: Settings, log_level: str) -> bool:
+    """Be a node until told to end; return whether all that had come was answered.
+
+    Raises:
+        InputError: the settings or the keys are wrong.
+        EdgesimError: it cannot listen, use its store, or stay on its processors.
+    """
+    from edgesim.serve.machine import pin
+
+    if settings.cpus is not None:
+        # Before any thread is there: those that exist would stay where they are.
+        pin(settings.cpus)
+    # gRPC's own lines would stand between those that programs read.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from edgesim.serve.store import Store
+
+    with Store(settings.store) as store:
+        # Only now what takes a second to load.
+        from edgesim.serve import logs, node
+
+        return node.run(settings, store, logs.start(log_level))
+
+
+def push(
+    file: Path,
+    artifact: Path,
+    keys: Path,
+    *,
+    plain: bool,
+    settings: Sequence[str],
+    admin: Sequence[str],
+    tries: int,
+) -> tuple[Targets, list[Row]]:
+    """Deploy an artifact to the real nodes of a scenario; return what came of each.
+
+    Raises:
+        InputError: scenario, artifact, keys or addresses are wrong.
+    """
+    import asyncio
+    import random
+
+    from edgesim.serve.addresses import split_address
+    from edgesim.serve.targets import find_targets
+
+    addresses = {}
+    for text in admin:
+        name, _, address = text.partition("=")
+        split_address(address)
+        addresses[name] = address
+    targets = find_targets(file, artifact, settings=settings, admin=addresses)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from edgesim.serve import deploy
+    from edgesim.serve.access import read_access
+    from edgesim.serve.deploy_table import Bars
+
+    access = read_access(keys, plain=plain)
+    parcel = deploy.pack(artifact, keys)
+    for target in targets.real:
+        for model in target.models:
+            parcel.entry(model)
+    with Bars() as bars:
+        rows = asyncio.run(
+            deploy.deploy(
+                targets.real,
+                parcel,
+                access,
+                tries=tries,
+                progress=bars,
+                # Nothing depends on these pauses but when a node is asked again.
+                generator=random.Random(os.getpid()),
+            )
+        )
+    return targets, rows

@@ -1,0 +1,244 @@
+"""Puts the models of an artifact on nodes: offers the signed manifest, sends what is lacking."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.serve.access import Access
+from edgesim.serve.channels import open_channel
+from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
+from edgesim.serve.protocol import admin_pb2 as wire
+from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
+from edgesim.serve.targets import Target
+from partition import InputError as PartitionInputError
+from partition import read_manifest, verify_files
+from partition.reading import MANIFEST
+
+CHUNK_BYTES = 1 << 18
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+_WORTH_ANOTHER_TRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
+
+Progress = Callable[[str, int, int], None]
+"""Told a node's name, how many bytes it has, and how many it is to have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What came of one node.
+
+    Attributes:
+        node: name in the scenario.
+        address: of its admin service.
+        models: that it shall serve.
+        state: ``deployed``, ``kept`` (it served just these already) or ``failed``.
+        sent_bytes: that went there.
+        held_bytes: that it had already.
+        load_s: from its disk to its memory, all models together.
+        warm_up_s: first executions.
+        inference_s: of one sample by name of the model, warm.
+        tries: connections that it took.
+        error: why it failed.
+    """
+
+    node: str
+    address: str
+    models: tuple[str, ...]
+    state: str = "failed"
+    sent_bytes: int = 0
+    held_bytes: int = 0
+    load_s: float = 0.0
+    warm_up_s: float = 0.0
+    inference_s: dict[str, float] | None = None
+    tries: int = 1
+    error: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """An artifact, verified and signed, ready to be sent.
+
+    Attributes:
+        manifest: signed.
+        paths: of the files, by model.
+    """
+
+    manifest: SignedManifest
+    paths: dict[str, Path]
+
+    def model(self, name: str) -> wire.Model:
+        """Return a model as it is offered."""
+        entry = self.entry(name)
+        return wire.Model(name=name, sha256=entry.sha256, bytes=self.paths[name].stat().st_size)
+
+    def entry(self, name: str) -> Entry:
+        """Return what the manifest says of a model."""
+        return self.manifest.entry(name)
+
+
+def pack(folder: Path, keys: Path) -> Parcel:
+    """Return the artifact in ``folder``, every file verified, signed with the admin's key.
+
+    Raises:
+        InputError: it is no artifact, was changed, or the keys are not an admin's.
+    """
+    if not (keys / "manifest.key").is_file():
+        raise InputError(f"{keys} holds no manifest.key: deploy with the admin's keys, DIR/admin")
+    try:
+        manifest = read_manifest(folder)
+        verify_files(folder, manifest)
+    except PartitionInputError as error:
+        raise InputError(str(error)) from None
+    data = (folder / MANIFEST).read_bytes()
+    signature = sign(data, keys / "manifest.key")
+    signed = verify(data, signature, read_public_key(keys / "manifest.pub"))
+    files = [part["file"] for part in manifest["parts"]] + [manifest["fusion"]["file"]]
+    paths = {name: folder / file for name, file in zip(signed.entries, files, strict=True)}
+    return Parcel(signed, paths)
+
+
+async def deploy(
+    targets: Sequence[Target],
+    parcel: Parcel,
+    access: Access,
+    *,
+    tries: int = 5,
+    timeout_s: float = 600.0,
+    progress: Progress = lambda node, done, total: None,
+    generator: random.Random,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> list[Row]:
+    """Deploy to all nodes at once; one that fails does not hold up others.
+
+    Args:
+        targets: nodes and what each shall serve.
+        parcel: from `pack`.
+        access: of an admin.
+        tries: connections to make to one node; each goes on where the last one broke.
+        timeout_s: of one try.
+        progress: told of bytes.
+        generator: of the jitter between tries.
+        chunk_bytes: of one message.
+    """
+    return list(
+        await asyncio.gather(
+            *(
+                _persist(target, parcel, access, tries, timeout_s, progress, generator, chunk_bytes)
+                for target in targets
+            )
+        )
+    )
+
+
+async def _persist(
+    target: Target,
+    parcel: Parcel,
+    access: Access,
+    tries: int,
+    timeout_s: float,
+    progress: Progress,
+    generator: random.Random,
+    chunk_bytes: int,
+) -> Row:
+    row = Row(node=target.node, address=target.admin, models=target.models)
+    sender = _Sender(target, parcel, access, progress, chunk_bytes)
+    pause_s = _FIRST_PAUSE_S
+    for attempt in range(1, tries + 1):
+        row = replace(row, tries=attempt)
+        try:
+            done = await asyncio.wait_for(sender.send(row), timeout_s)
+            return replace(done, sent_bytes=sender.sent_bytes)
+        except grpc.aio.AioRpcError as error:
+            told = error.details() or error.code().name
+            again = error.code() in _WORTH_ANOTHER_TRY
+        except TimeoutError:
+            told, again = f"no answer within {timeout_s:g} s", True
+        except EdgesimError as error:
+            told, again = str(error), False
+        row = replace(row, error=told, sent_bytes=sender.sent_bytes)
+        if not again or attempt == tries:
+            break
+        # Half of the pause is left to chance: nodes that fell together then come apart.
+        await asyncio.sleep(pause_s * generator.uniform(0.5, 1.0))
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    return row
+
+
+class _Sender:
+    """Sends one node what it lacks, and counts."""
+
+    def __init__(
+        self,
+        target: Target,
+        parcel: Parcel,
+        access: Access,
+        progress: Progress,
+        chunk_bytes: int,
+    ) -> None:
+        self.sent_bytes = 0
+        self._target = target
+        self._parcel = parcel
+        self._access = access
+        self._progress = progress
+        self._chunk_bytes = chunk_bytes
+        self._held_bytes: int | None = None
+
+    async def send(self, row: Row) -> Row:
+        parcel, metadata = self._parcel, self._access.metadata()
+        models = [parcel.model(name) for name in self._target.models]
+        total = sum(model.bytes for model in models)
+        async with open_channel(self._target.admin, self._access) as channel:
+            offer = wire.OfferRequest(
+                manifest=parcel.manifest.data, signature=parcel.manifest.signature, models=models
+            )
+            reply: wire.OfferReply = await OFFER.on(channel)(offer, metadata=metadata)
+            have = {file.sha256: file for file in reply.files}
+            if self._held_bytes is None:
+                self._held_bytes = sum(file.have_bytes for file in have.values())
+            row = replace(row, held_bytes=self._held_bytes)
+            self._progress(self._target.node, self._held_bytes + self.sent_bytes, total)
+            if reply.active:
+                return replace(row, state="kept", error=None)
+            for model in models:
+                if not have[model.sha256].whole:
+                    pieces = self._pieces(model, have[model.sha256].have_bytes, total)
+                    await UPLOAD.on(channel)(pieces, metadata=metadata)
+            activate = wire.ActivateRequest(
+                manifest_sha256=reply.manifest_sha256, models=self._target.models
+            )
+            done: wire.ActivateReply = await ACTIVATE.on(channel)(activate, metadata=metadata)
+        return replace(
+            row,
+            state="deployed",
+            error=None,
+            load_s=sum(one.load_s for one in done.models),
+            warm_up_s=sum(one.warm_up_s for one in done.models),
+            inference_s={one.name: one.inference_s for one in done.models},
+        )
+
+    async def _pieces(
+        self, model: wire.Model, offset: int, total: int
+    ) -> AsyncIterator[wire.UploadRequest]:
+        if offset > model.bytes:
+            offset = 0
+        header = wire.UploadHeader(sha256=model.sha256, bytes=model.bytes, offset=offset)
+        yield wire.UploadRequest(header=header)
+        with open(self._parcel.paths[model.name], "rb") as file:
+            file.seek(offset)
+            while chunk := file.read(self._chunk_bytes):
+                yield wire.UploadRequest(chunk=chunk)
+                self.sent_bytes += len(chunk)
+                held = self._held_bytes or 0
+                self._progress(self._target.node, held + self.sent_bytes, total)

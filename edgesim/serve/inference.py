@@ -1,0 +1,181 @@
+"""The service of the Open Inference Protocol: what clients of a node see."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from edgesim.serve import messages
+from edgesim.serve.engine import Engine
+from edgesim.serve.jobs import Answer, Job
+from edgesim.serve.logs import say
+from edgesim.serve.metrics import Metrics
+from edgesim.serve.models import Model
+from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.services import (
+    MODEL_INFER,
+    MODEL_METADATA,
+    MODEL_READY,
+    SERVER_LIVE,
+    SERVER_METADATA,
+    SERVER_READY,
+    Method,
+    register,
+)
+from edgesim.serve.serving import Serving
+from edgesim.version import __version__
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_UNKNOWN = "unknown"
+"""Stands in the counts for models that are not served, whatever strangers call them."""
+
+
+class Inference:
+    """Answers the six methods of the protocol."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        engine: Engine,
+        metrics: Metrics,
+        logger: logging.Logger,
+        *,
+        most_samples: int,
+    ) -> None:
+        """Answer from ``serving``, computing with ``engine``; a request has ``most_samples``."""
+        self._serving = serving
+        self._engine = engine
+        self._metrics = metrics
+        self._logger = logger
+        self._most_samples = most_samples
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Let ``server`` answer with this."""
+        methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
+            SERVER_LIVE: self.server_live,
+            SERVER_READY: self.server_ready,
+            MODEL_READY: self.model_ready,
+            SERVER_METADATA: self.server_metadata,
+            MODEL_METADATA: self.model_metadata,
+            MODEL_INFER: self.model_infer,
+        }
+        register(server, methods, self._logger)
+
+    async def server_live(
+        self, request: wire.ServerLiveRequest, context: _Context
+    ) -> wire.ServerLiveResponse:
+        """Tell that the process answers."""
+        return wire.ServerLiveResponse(live=True)
+
+    async def server_ready(
+        self, request: wire.ServerReadyRequest, context: _Context
+    ) -> wire.ServerReadyResponse:
+        """Tell whether requests are taken."""
+        return wire.ServerReadyResponse(ready=self._serving.ready)
+
+    async def model_ready(
+        self, request: wire.ModelReadyRequest, context: _Context
+    ) -> wire.ModelReadyResponse:
+        """Tell whether requests for a model are taken."""
+        try:
+            self._serving.find(request.name, request.version)
+        except RefusalError:
+            return wire.ModelReadyResponse(ready=False)
+        return wire.ModelReadyResponse(ready=self._serving.ready)
+
+    async def server_metadata(
+        self, request: wire.ServerMetadataRequest, context: _Context
+    ) -> wire.ServerMetadataResponse:
+        """Tell name and version."""
+        return wire.ServerMetadataResponse(name="edgesim", version=__version__)
+
+    async def model_metadata(
+        self, request: wire.ModelMetadataRequest, context: _Context
+    ) -> wire.ModelMetadataResponse:
+        """Tell what a model takes and gives."""
+        return messages.metadata(self._serving.find(request.name, request.version))
+
+    async def model_infer(
+        self, request: wire.ModelInferRequest, context: _Context
+    ) -> wire.ModelInferResponse:
+        """Answer one inference.
+
+        Raises:
+            RefusalError: with the status that the client gets.
+        """
+        code = "OK"
+        name = _UNKNOWN
+        try:
+            if self._serving.draining:
+                raise RefusalError(Reason.UNAVAILABLE, "the node is leaving; ask another one")
+            model = self._serving.find(request.model_name, request.model_version)
+            name = model.name
+            return await self._infer(request, model, context.time_remaining())
+        except RefusalError as error:
+            code = error.reason
+            raise
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except Exception:
+            code = Reason.INTERNAL
+            raise
+        finally:
+            self._metrics.requests.labels(name, code).inc()
+            say(self._logger, "inference", logging.DEBUG, model=name, code=code, id=request.id)
+
+    async def _infer(
+        self, request: wire.ModelInferRequest, model: Model, left_s: float | None
+    ) -> wire.ModelInferResponse:
+        asked = messages.read(request, model, self._most_samples)
+        self._metrics.received_bytes.inc(asked.raw_bytes)
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Answer] = loop.create_future()
+
+        def settle(found: Answer | RefusalError) -> None:
+            if result.done():
+                return  # the client has gone
+            if isinstance(found, RefusalError):
+                result.set_exception(found)
+            else:
+                result.set_result(found)
+
+        job = Job(
+            model=model,
+            inputs=asked.inputs,
+            outputs=asked.outputs,
+            samples=asked.samples,
+            done=lambda found: _tell(loop, settle, found),
+            deadline_s=math.inf if left_s is None else time.monotonic() + left_s,
+        )
+        self._engine.line.put(job)
+        try:
+            found = await result
+        except asyncio.CancelledError:
+            # The client went, or its deadline passed: nobody waits for the answer.
+            self._engine.line.withdraw(job)
+            raise
+        except RefusalError as error:
+            if error.reason is Reason.INTERNAL:
+                self._logger.error("model failed", exc_info=error.__cause__)
+            raise
+        self._metrics.samples.labels(model.name).inc(asked.samples)
+        self._metrics.queue_s.labels(model.name).observe(found.queue_s)
+        self._metrics.compute_s.labels(model.name).observe(found.compute_s)
+        self._metrics.batch.labels(model.name).observe(found.batch)
+        reply = messages.answer(request, model, found)
+        self._metrics.sent_bytes.inc(sum(map(len, reply.raw_output_contents)))
+        return reply
+
+
+def _tell(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:
+    """Settle a future from the thread that computes; a loop that has ended has nobody to tell."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle, found)

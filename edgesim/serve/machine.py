@@ -1,0 +1,46 @@
+"""What a node takes of its machine: processors, threads, memory."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from edgesim.errors import EdgesimError, InputError
+
+
+def processors(text: str) -> frozenset[int]:
+    """Return the numbers of a list such as ``0-2,5``.
+
+    Raises:
+        InputError: it is none.
+    """
+    chosen: set[int] = set()
+    for piece in text.split(","):
+        first, dash, last = piece.strip().partition("-")
+        numbers = [first, last] if dash else [first]
+        if not all(one.isascii() and one.isdigit() and len(one) < 5 for one in numbers):
+            raise InputError(f"expected processors such as '0-2,5', got {text!r}")
+        chosen.update(range(int(first), int(last or first) + 1))
+    return frozenset(chosen)
+
+
+def pin(chosen: frozenset[int]) -> None:
+    """Keep this process, and the threads that it starts from now on, on some processors.
+
+    Raises:
+        EdgesimError: this machine lacks one, or cannot pin.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise EdgesimError("this system pins no processes; leave --cpus out")
+    try:
+        os.sched_setaffinity(0, chosen)
+    except OSError as error:
+        there = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        told = f"cannot use the processors {sorted(chosen)}, there are {there}: {error.strerror}"
+        raise EdgesimError(told) from error
+
+
+def available_memory_bytes() -> int:
+    """Return what a process can still take before the machine swaps."""
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,150 @@
+"""Messages of inference, read with suspicion, and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from edgesim.serve import tensors
+from edgesim.serve.jobs import Answer
+from edgesim.serve.models import Model, version
+from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.tensors import TensorSpec
+
+_UNSUPPORTED = ("shared_memory_region", "classification")
+"""Parameters of extensions of the protocol that change what a message means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a message asks for.
+
+    Attributes:
+        inputs: (samples, …) by name.
+        outputs: by name, in the order in which they go back.
+        samples: of every input.
+        raw_bytes: of all inputs.
+    """
+
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+    samples: int
+    raw_bytes: int
+
+
+def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> Asked:
+    """Return what a message asks of a model.
+
+    Raises:
+        RefusalError: it does not fit the model, or contradicts itself.
+    """
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise _invalid(f"{len(request.inputs)} inputs come with {len(raw)} raw contents")
+    specs = {spec.name: spec for spec in model.inputs}
+    inputs: dict[str, Tensor] = {}
+    counts = set()
+    for number, given in enumerate(request.inputs):
+        spec = specs.get(given.name)
+        if spec is None:
+            known = ", ".join(specs)
+            raise _invalid(f"model '{model.name}' takes {known}, not {given.name[:100]!r}")
+        if spec.name in inputs:
+            raise _invalid(f"input '{spec.name}' is given twice")
+        _check_parameters(given.parameters)
+        samples = tensors.check(spec, given.datatype, given.shape, most_samples)
+        counts.add(samples)
+        if raw:
+            if given.HasField("contents"):
+                raise _invalid(f"input '{spec.name}' comes as raw bytes and as a list")
+            inputs[spec.name] = tensors.from_raw(spec, samples, raw[number])
+        else:
+            inputs[spec.name] = _from_contents(spec, samples, given.contents)
+    missing = [spec.name for spec in model.inputs if spec.name not in inputs and not spec.optional]
+    if missing or not inputs:
+        expected = ", ".join(missing or specs)
+        raise _invalid(f"model '{model.name}' takes {expected}, and the request lacks it")
+    if len(counts) > 1:
+        raise _invalid(f"inputs have different numbers of samples: {sorted(counts)}")
+    return Asked(
+        inputs=inputs,
+        outputs=_outputs(request, model),
+        samples=counts.pop(),
+        raw_bytes=sum(map(len, raw)),
+    )
+
+
+def answer(request: wire.ModelInferRequest, model: Model, found: Answer) -> wire.ModelInferResponse:
+    """Return the message that answers ``request``.
+
+    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, and how
+    many requests that execution took together (``batch``).
+    """
+    reply = wire.ModelInferResponse(
+        model_name=model.name, model_version=version(model), id=request.id
+    )
+    for key, value in (
+        ("queue_ns", round(found.queue_s * 1e9)),
+        ("compute_ns", round(found.compute_s * 1e9)),
+        ("batch", found.batch),
+    ):
+        reply.parameters[key].int64_param = value
+    for name, tensor in found.outputs.items():
+        reply.outputs.add(name=name, datatype=tensors.datatype_of(tensor), shape=tensor.shape)
+        reply.raw_output_contents.append(tensors.to_raw(tensor))
+    return reply
+
+
+def metadata(model: Model) -> wire.ModelMetadataResponse:
+    """Return what a model takes and gives, as a message."""
+    described = [
+        [
+            wire.ModelMetadataResponse.TensorMetadata(
+                name=spec.name, datatype=spec.datatype, shape=(-1, *spec.shape)
+            )
+            for spec in specs
+        ]
+        for specs in (model.inputs, model.outputs)
+    ]
+    return wire.ModelMetadataResponse(
+        name=model.name,
+        versions=[version(model)],
+        platform="pytorch",
+        inputs=described[0],
+        outputs=described[1],
+    )
+
+
+def _outputs(request: wire.ModelInferRequest, model: Model) -> tuple[str, ...]:
+    known = [spec.name for spec in model.outputs]
+    chosen = [wanted.name for wanted in request.outputs]
+    for wanted in request.outputs:
+        if wanted.name not in known:
+            names = ", ".join(known)
+            raise _invalid(f"model '{model.name}' gives {names}, not {wanted.name[:100]!r}")
+        _check_parameters(wanted.parameters)
+    if len(set(chosen)) < len(chosen):
+        raise _invalid("an output is asked for twice")
+    return tuple(name for name in known if name in chosen or not chosen)
+
+
+def _from_contents(spec: TensorSpec, samples: int, contents: wire.InferTensorContents) -> Tensor:
+    if spec.datatype != "FP32":
+        raise _invalid(f"input '{spec.name}' of {spec.datatype} must come as raw bytes")
+    for field, _ in contents.ListFields():
+        if field.name != "fp32_contents":
+            raise _invalid(f"input '{spec.name}' has {field.name}; FP32 goes to fp32_contents")
+    return tensors.from_list(spec, samples, contents.fp32_contents)
+
+
+def _check_parameters(parameters: Mapping[str, wire.InferParameter]) -> None:
+    for name in _UNSUPPORTED:
+        if name in parameters:
+            raise _invalid(f"parameter '{name}' is of an extension that this node does not have")
+
+
+def _invalid(message: str) -> RefusalError:
+    return RefusalError(Reason.INVALID_ARGUMENT, message)

@@ -1,0 +1,61 @@
+"""What a node counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_TIMES_S = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters, gauges and histograms of one node, in a registry of their own.
+
+    Attributes:
+        registry: that is served.
+        requests: inferences by model and status.
+        samples: computed, by model.
+        queue_s: waiting times in seconds, by model.
+        compute_s: times of executions in seconds, by model.
+        batch: requests in the execution that answered a request, by model.
+        received_bytes: raw tensors in requests.
+        sent_bytes: raw tensors in answers.
+        waiting: requests in line.
+        running: requests that are computed.
+        models: 1 for every model that is served, with its file's hash.
+    """
+
+    def __init__(self) -> None:
+        self.registry = place = CollectorRegistry()
+        self.requests = Counter(
+            "edgesim_requests", "Inferences.", ("model", "code"), registry=place
+        )
+        self.samples = Counter("edgesim_samples", "Samples computed.", ("model",), registry=place)
+        self.queue_s = Histogram(
+            "edgesim_queue_seconds", "Time in line.", ("model",), buckets=_TIMES_S, registry=place
+        )
+        self.compute_s = Histogram(
+            "edgesim_compute_seconds",
+            "Time of the execution.",
+            ("model",),
+            buckets=_TIMES_S,
+            registry=place,
+        )
+        self.batch = Histogram(
+            "edgesim_batch_requests",
+            "Requests of the execution.",
+            ("model",),
+            buckets=_BATCHES,
+            registry=place,
+        )
+        self.received_bytes = Counter(
+            "edgesim_received_bytes", "Raw tensors received.", registry=place
+        )
+        self.sent_bytes = Counter("edgesim_sent_bytes", "Raw tensors sent.", registry=place)
+        self.waiting = Gauge("edgesim_waiting_requests", "Requests in line.", registry=place)
+        self.running = Gauge(
+            "edgesim_running_requests", "Requests that are computed.", registry=place
+        )
+        self.models = Gauge(
+            "edgesim_model_served", "Models served.", ("model", "sha256"), registry=place
+        )

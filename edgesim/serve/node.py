@@ -1,0 +1,226 @@
+"""A node: the two servers, the engine between them, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from edgesim.errors import EdgesimError
+from edgesim.serve.access import Access, read_access
+from edgesim.serve.activation import Activation
+from edgesim.serve.addresses import join_address, split_address
+from edgesim.serve.admin import Admin
+from edgesim.serve.engine import Engine
+from edgesim.serve.inference import Inference
+from edgesim.serve.jobs import Line
+from edgesim.serve.logs import say
+from edgesim.serve.manifest import read_public_key
+from edgesim.serve.metrics import Metrics
+from edgesim.serve.refusal import RefusalError
+from edgesim.serve.services import INFERENCE
+from edgesim.serve.serving import Serving
+from edgesim.serve.settings import Settings
+from edgesim.serve.store import Store
+
+CHUNK_BYTES = 1 << 20
+"""Largest chunk of an upload."""
+_MANIFEST_BYTES = 4 << 20
+_STREAMS = 256
+"""Calls that one connection may have open."""
+_LAST_ANSWERS_S = 5.0
+"""For answers to get on their way, after the last was computed."""
+
+
+class Node:
+    """One node, from its settings to its end."""
+
+    def __init__(self, settings: Settings, store: Store, logger: logging.Logger) -> None:
+        """Prepare a node on a store that is its own.
+
+        Raises:
+            InputError: its keys are missing.
+        """
+        self._settings = settings
+        self._store = store
+        self._logger = logger
+        self._access = read_access(settings.keys, plain=settings.plain)
+        self._trusted = read_public_key(settings.keys / "manifest.pub")
+        self._serving = Serving()
+        self._metrics = Metrics()
+        self._engine = Engine(
+            Line(settings.queue),
+            threads=settings.threads,
+            batch_max=settings.batch_max,
+            batch_wait_s=settings.batch_wait_s,
+        )
+        self._metrics.waiting.set_function(lambda: len(self._engine.line))
+        self._metrics.running.set_function(lambda: self._engine.running)
+        self._health = health.aio.HealthServicer()
+
+    async def run(self) -> bool:
+        """Serve until the process is told to end; return whether all that it had was answered.
+
+        Raises:
+            EdgesimError: it cannot listen.
+        """
+        settings = self._settings
+        told, computed = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told.set)
+        activation = Activation(
+            self._store, self._serving, self._engine, self._metrics, settings.memory_bytes,
+            self._tell_health,
+        )  # fmt: skip
+        with ExitStack() as stack:
+            inference, listens = self._inference_server()
+            admin, admin_listens = self._admin_server(activation)
+            metrics = self._serve_metrics(stack)
+            self._engine.start(lambda: loop.call_soon_threadsafe(computed.set))
+            await self._tell_health()
+            await inference.start()
+            await admin.start()
+            say(
+                self._logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
+                tls=not settings.plain, name=settings.name,
+            )  # fmt: skip
+            await self._restore(activation)
+            await told.wait()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # Who says so twice does not want to wait; files on disk are whole at any moment.
+                loop.add_signal_handler(number, os._exit, 1)
+            return await self._drain(inference, admin, computed)
+
+    def _inference_server(self) -> tuple[grpc.aio.Server, str]:
+        settings = self._settings
+        server = grpc.aio.server(options=_options(settings.max_message_bytes))
+        Inference(
+            self._serving,
+            self._engine,
+            self._metrics,
+            self._logger,
+            most_samples=settings.max_samples,
+        ).register(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (INFERENCE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server, _bind(
+            server, settings.listen, self._access, known_clients=not settings.any_client
+        )
+
+    def _admin_server(self, activation: Activation) -> tuple[grpc.aio.Server, str]:
+        server = grpc.aio.server(options=_options(max(CHUNK_BYTES, _MANIFEST_BYTES) + (1 << 16)))
+        Admin(
+            self._settings.name,
+            self._access,
+            self._trusted,
+            self._store,
+            self._serving,
+            self._engine,
+            activation,
+            self._logger,
+        ).register(server)
+        return server, _bind(server, self._settings.admin_address, self._access, known_clients=True)
+
+    def _serve_metrics(self, stack: ExitStack) -> str | None:
+        if self._settings.metrics is None:
+            return None
+        host, port = split_address(self._settings.metrics)
+        try:
+            server, _ = start_http_server(port, host, self._metrics.registry)
+        except OSError as error:
+            told = f"cannot listen on {self._settings.metrics}: {error.strerror or error}"
+            raise EdgesimError(told) from error
+        stack.callback(server.server_close)
+        stack.callback(server.shutdown)
+        return join_address(host, server.server_port)
+
+    async def _restore(self, activation: Activation) -> None:
+        """Serve what was served before the node ended; without it, wait for a deployment."""
+        async with activation.lock:
+            try:
+                active = self._store.active()
+                if active is not None:
+                    manifest = self._store.manifest(active.manifest, self._trusted)
+                    await activation.activate(manifest, active.models)
+            except RefusalError as error:
+                say(self._logger, "not restored", logging.ERROR, reason=str(error))
+        say(self._logger, "ready", models=list(self._serving.models))
+
+    async def _tell_health(self) -> None:
+        state = health_pb2.HealthCheckResponse
+        status = state.SERVING if self._serving.ready else state.NOT_SERVING
+        for service in ("", INFERENCE):
+            await self._health.set(service, status)
+
+    async def _drain(
+        self, inference: grpc.aio.Server, admin: grpc.aio.Server, computed: asyncio.Event
+    ) -> bool:
+        """Answer what has come, refuse what comes, and stop."""
+        say(self._logger, "draining", waiting=len(self._engine.line))
+        self._serving.draining = True
+        await self._tell_health()
+        self._engine.line.close()
+        whole = True
+        try:
+            await asyncio.wait_for(computed.wait(), self._settings.drain_s)
+        except TimeoutError:
+            whole = False
+            self._engine.line.abandon()
+        await asyncio.gather(inference.stop(_LAST_ANSWERS_S), admin.stop(_LAST_ANSWERS_S))
+        say(self._logger, "ended", whole=whole)
+        return whole
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_concurrent_streams", _STREAMS),
+        # Two nodes on one port would share its clients, at random.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _bind(server: grpc.aio.Server, address: str, access: Access, *, known_clients: bool) -> str:
+    """Return HOST:PORT where a server will listen.
+
+    Raises:
+        EdgesimError: it cannot.
+    """
+    host, port = split_address(address)
+    credentials = access.server_credentials(known_clients=known_clients)
+    where = join_address(host, port)
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(where)
+        else:
+            port = server.add_secure_port(where, credentials)
+    except RuntimeError as error:
+        raise EdgesimError(
+            f"cannot listen on {address}: it is in use, or not this machine's"
+        ) from (error)
+    return join_address(host, port)
+
+
+def run(settings: Settings, store: Store, logger: logging.Logger) -> bool:
+    """Serve until the process is told to end; return whether all that came was answered.
+
+    Raises:
+        InputError: the keys are wrong.
+        EdgesimError: it cannot listen.
+    """
+    return asyncio.run(_run(settings, store, logger))
+
+
+async def _run(settings: Settings, store: Store, logger: logging.Logger) -> bool:
+    return await Node(settings, store, logger).run()

@@ -1,0 +1,233 @@
+"""Files of a node on disk, by their SHA-256: whole and verified, or growing beside.
+
+No name that came over the network becomes a name of a file: a file is called by its hash, which is
+64 hexadecimal digits or refused. ::
+
+    STORE/blobs/<sha256>        verified
+    STORE/partial/<sha256>      the beginning of one, to go on from after a break
+    STORE/manifests/<sha256>    signed manifests, with <sha256>.sig
+    STORE/active.json           what was served last, served again after a restart
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from edgesim.errors import EdgesimError
+from edgesim.serve.manifest import SignedManifest, verify
+from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.upload import Upload
+from partition.errors import PartitionError
+from partition.files import sha256, to_json, write_atomic
+
+SPARE_BYTES = 1 << 20
+"""That stay free beside what is uploaded: for manifests and the record of what is served."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What a node served last.
+
+    Attributes:
+        manifest: its SHA-256.
+        models: by name.
+    """
+
+    manifest: str
+    models: tuple[str, ...]
+
+
+class Store:
+    """The folder of one node.
+
+    Used as a context manager, it is that node's alone meanwhile.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock: int | None = None
+
+    def __enter__(self) -> Store:
+        try:
+            for name in ("blobs", "partial", "manifests"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._release()
+            raise EdgesimError(
+                f"another node uses {self.folder}; give each a --store of its own"
+            ) from None
+        except OSError as error:
+            self._release()
+            told = f"cannot use {self.folder} as a store: {error.strerror or error}"
+            raise EdgesimError(told) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes that the disk has left."""
+        return shutil.disk_usage(self.folder).free
+
+    def has(self, digest: str) -> bool:
+        """Return whether a file is there, whole."""
+        return (self.folder / "blobs" / checked(digest)).is_file()
+
+    def have_bytes(self, digest: str) -> int:
+        """Return how many leading bytes of a file are there."""
+        for name in ("blobs", "partial"):
+            with contextlib.suppress(FileNotFoundError):
+                return (self.folder / name / checked(digest)).stat().st_size
+        return 0
+
+    def path(self, digest: str) -> Path:
+        """Return where a file lies, its hash verified anew.
+
+        Raises:
+            RefusalError: it is not there, or was changed on disk; then it is deleted.
+        """
+        path = self.folder / "blobs" / checked(digest)
+        if not path.is_file():
+            raise RefusalError(
+                Reason.FAILED_PRECONDITION, f"file {digest[:12]}… is not here; upload it"
+            )
+        if sha256(path) != digest:
+            path.unlink(missing_ok=True)
+            raise RefusalError(
+                Reason.DATA_LOSS, f"file {digest[:12]}… was damaged on disk; deploy it again"
+            )
+        return path
+
+    def check_room(self, files: Iterable[tuple[str, int]]) -> None:
+        """Refuse files, each a hash and a size in bytes, that the disk has no room for.
+
+        Raises:
+            RefusalError: they do not fit.
+        """
+        missing = sum(max(0, size - self.have_bytes(digest)) for digest, size in files)
+        if missing and missing + SPARE_BYTES > (free := self.free_bytes):
+            raise RefusalError(
+                Reason.RESOURCE_EXHAUSTED,
+                f"the disk has {free} bytes free, and {missing} more are needed with {SPARE_BYTES} "
+                "to spare; make room",
+            )
+
+    def receive(self, digest: str, size: int, offset: int) -> Upload:
+        """Return an upload that goes on at ``offset``.
+
+        Raises:
+            RefusalError: the node has another number of bytes, or no room for the rest.
+        """
+        have = 0 if self.has(digest) else self.have_bytes(digest)
+        if offset > have or size < offset:
+            raise RefusalError(
+                Reason.ABORTED,
+                f"cannot go on at byte {offset} of {size}: {have} are here; ask again",
+            )
+        self.check_room([(digest, size)])
+        target = self.folder / "blobs" / checked(digest)
+        return Upload(self.folder / "partial" / digest, target, digest, size, offset)
+
+    def keep_manifest(self, manifest: SignedManifest) -> None:
+        """Keep a signed manifest.
+
+        Raises:
+            RefusalError: the disk is full.
+        """
+        path = self.folder / "manifests" / manifest.sha256
+        try:
+            write_atomic(path.with_suffix(".sig"), manifest.signature)
+            write_atomic(path, manifest.data)
+        except PartitionError as error:
+            raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
+
+    def manifest(self, digest: str, trusted: ed25519.Ed25519PublicKey) -> SignedManifest:
+        """Return a manifest that was offered, its signature verified anew.
+
+        Raises:
+            RefusalError: it is not there, or not as it was signed.
+        """
+        path = self.folder / "manifests" / checked(digest)
+        try:
+            data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
+        except OSError as error:
+            raise RefusalError(
+                Reason.FAILED_PRECONDITION,
+                f"manifest {digest[:12]}… was not offered; offer it first",
+            ) from error
+        return verify(data, signature, trusted)
+
+    def manifests(self, trusted: ed25519.Ed25519PublicKey) -> Iterator[SignedManifest]:
+        """Yield the manifests that were offered; one that was changed on disk counts as none."""
+        for path in (self.folder / "manifests").iterdir():
+            if _SHA256.fullmatch(path.name):
+                with contextlib.suppress(RefusalError):
+                    yield self.manifest(path.name, trusted)
+
+    def active(self) -> Active | None:
+        """Return what was served last; None where nothing was."""
+        try:
+            document = json.loads((self.folder / "active.json").read_text())
+            return Active(checked(document["manifest"]), tuple(map(str, document["models"])))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RefusalError(
+                Reason.DATA_LOSS, f"{self.folder}/active.json is damaged ({error}); deploy again"
+            ) from error
+
+    def activate(self, manifest: SignedManifest, models: Iterable[str]) -> None:
+        """Record what is served, and delete all that other artifacts left."""
+        chosen = {"manifest": manifest.sha256, "models": list(models)}
+        try:
+            write_atomic(self.folder / "active.json", to_json(chosen).encode())
+        except PartitionError as error:
+            raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
+        known = {entry.sha256 for entry in manifest.entries.values()}
+        for folder, kept in (
+            ("blobs", known),
+            ("partial", known),
+            ("manifests", {manifest.sha256}),
+        ):
+            for path in (self.folder / folder).iterdir():
+                if path.stem not in kept:
+                    path.unlink(missing_ok=True)
+
+
+def checked(digest: str) -> str:
+    """Return a hash that may become the name of a file.
+
+    Raises:
+        RefusalError: it is not 64 hexadecimal digits.
+    """
+    if _SHA256.fullmatch(digest) is None:
+        raise RefusalError(Reason.INVALID_ARGUMENT, f"expected a SHA-256, got {digest[:100]!r}")
+    return digest

@@ -1,0 +1,139 @@
+"""Tensors of the Open Inference Protocol: raw little-endian bytes with a type and a shape."""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgesim.serve.refusal import Reason, RefusalError
+
+DATATYPES = {
+    "BOOL": torch.bool,
+    "UINT8": torch.uint8,
+    "INT8": torch.int8,
+    "INT16": torch.int16,
+    "INT32": torch.int32,
+    "INT64": torch.int64,
+    "FP16": torch.float16,
+    "BF16": torch.bfloat16,
+    "FP32": torch.float32,
+    "FP64": torch.float64,
+}
+"""By the protocol's names."""
+_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """What a model takes or gives under one name.
+
+    Attributes:
+        name: of the tensor.
+        shape: without the leading dimension, which counts samples and is free.
+        datatype: by the protocol's name.
+        optional: may be left out of a request.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: str = "FP32"
+    optional: bool = False
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample."""
+        return math.prod(self.shape) * DATATYPES[self.datatype].itemsize
+
+
+def check(spec: TensorSpec, datatype: str, shape: Sequence[int], most_samples: int) -> int:
+    """Return the samples of a tensor that a message announces.
+
+    Args:
+        spec: what it should be.
+        datatype: that the message names.
+        shape: that the message gives.
+        most_samples: that one request may have.
+
+    Raises:
+        RefusalError: type or shape are others, or there are too many samples or none.
+    """
+    if datatype != spec.datatype:
+        raise RefusalError(
+            Reason.INVALID_ARGUMENT,
+            f"input '{spec.name}' must be {spec.datatype}, not {datatype[:20]!r}",
+        )
+    if tuple(shape[1:]) != spec.shape or not shape:
+        expected = ", ".join(map(str, ("samples", *spec.shape)))
+        found = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
+        raise RefusalError(
+            Reason.INVALID_ARGUMENT,
+            f"input '{spec.name}' must have shape [{expected}], not [{found}]",
+        )
+    if not 1 <= shape[0] <= most_samples:
+        raise RefusalError(
+            Reason.INVALID_ARGUMENT,
+            f"a request has 1 to {most_samples} samples, not {shape[0]}; send several requests",
+        )
+    return int(shape[0])
+
+
+def from_raw(spec: TensorSpec, samples: int, data: bytes) -> Tensor:
+    """Return the tensor (samples, *spec.shape) over ``data``; nothing is copied.
+
+    The tensor must not be written to: it shares the memory of immutable bytes.
+
+    Raises:
+        RefusalError: ``data`` is shorter or longer than the shape says.
+    """
+    expected = samples * spec.sample_bytes
+    if len(data) != expected:
+        raise RefusalError(
+            Reason.INVALID_ARGUMENT,
+            f"input '{spec.name}' of {samples} samples takes {expected} raw bytes, not {len(data)}",
+        )
+    _read_only_is_meant()
+    flat = torch.frombuffer(data, dtype=DATATYPES[spec.datatype])
+    return flat.reshape(samples, *spec.shape)
+
+
+def from_list(spec: TensorSpec, samples: int, values: Sequence[float]) -> Tensor:
+    """Return the tensor (samples, *spec.shape) of the elements of a typed list.
+
+    Raises:
+        RefusalError: there are more or fewer than the shape says.
+    """
+    expected = samples * math.prod(spec.shape)
+    if len(values) != expected:
+        raise RefusalError(
+            Reason.INVALID_ARGUMENT,
+            f"input '{spec.name}' of {samples} samples has {expected} elements, not {len(values)}",
+        )
+    flat = torch.tensor(list(values), dtype=DATATYPES[spec.datatype])
+    return flat.reshape(samples, *spec.shape)
+
+
+def to_raw(tensor: Tensor) -> bytes:
+    """Return the elements of a tensor in row-major order, little-endian."""
+    return tensor.contiguous().view(torch.uint8).numpy().tobytes()
+
+
+def datatype_of(tensor: Tensor) -> str:
+    """Return the protocol's name of a tensor's type."""
+    return _NAMES[tensor.dtype]
+
+
+@functools.cache
+def _read_only_is_meant() -> None:
+    """Take torch's one warning of a tensor over memory that must not be written to."""
+    if sys.byteorder != "little":
+        raise RefusalError(Reason.INTERNAL, "raw tensors are little-endian; this machine is not")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.frombuffer(bytes(1), dtype=torch.uint8)

@@ -1,0 +1,32 @@
+"""Keys, a signed manifest, and images that the tests of nodes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgesim.serve.deploy import pack
+from edgesim.serve.manifest import SignedManifest
+from tests.edgesim.serve.cluster import ARTIFACT, fresh_keys
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fresh_keys(tmp_path_factory.mktemp("keys") / "keys")
+
+
+@pytest.fixture(scope="session")
+def manifest(keys: Path) -> SignedManifest:
+    return pack(ARTIFACT, keys / "admin").manifest
+
+
+@pytest.fixture(scope="session")
+def images() -> torch.Tensor:
+    return torch.randn(4, 1, 32, 32, generator=torch.Generator().manual_seed(7))
