@@ -72,8 +72,9 @@ def light_of(name: str, system: FourF, light: float | None) -> float:
     room_e = camera.saturation_e - camera.dark_e
     if room_e <= 0:
         raise InputError(
-            f"device '{name}': camera: an exposure of {camera.exposure_s:.4g} s fills a well of "
-            f"{camera.full_well_e:,.4g} electrons by dark current alone; expose for a shorter time"
+            f"device '{name}': camera: an exposure of {_microseconds(camera.exposure_s)} fills a "
+            f"well of {camera.full_well_e:,.0f} electrons by dark current alone; expose for a "
+            "shorter time"
         )
     if light is None:
         return min(1.0, _HEADROOM * room_e / budget.electrons)
@@ -81,9 +82,9 @@ def light_of(name: str, system: FourF, light: float | None) -> float:
     if electrons > room_e:
         photons = electrons / camera.quantum_efficiency
         raise InputError(
-            f"device '{name}': camera: an exposure of {camera.exposure_s:.4g} s brings "
-            f"{photons:,.4g} photons to the brightest pixel, {electrons:,.4g} electrons, but its "
-            f"full well of {camera.full_well_e:,.4g} electrons leaves room for {room_e:,.4g}; "
+            f"device '{name}': camera: an exposure of {_microseconds(camera.exposure_s)} brings "
+            f"{photons:,.0f} photons to the brightest pixel, {electrons:,.0f} electrons, but its "
+            f"full well of {camera.full_well_e:,.0f} electrons leaves room for {room_e:,.0f}; "
             f"shorten camera.exposure, lower laser.power, or let at most "
             f"{light * room_e / electrons:.3g} of the light pass (light)"
         )
@@ -99,3 +100,7 @@ def sources_of(system: FourF, host: Mapping[str, str], given: Mapping[str, str])
     if "link_bytes_s" in system.source:
         found["link"] = system.source["link_bytes_s"]
     return {**found, **{f"host.{key}": text for key, text in host.items()}, **given}
+
+
+def _microseconds(time_s: float) -> str:
+    return f"{time_s * 1e6:,.4g} us"

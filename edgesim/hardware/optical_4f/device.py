@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -211,29 +211,32 @@ class Optical4F:
         """
         if batch < 1:
             raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
-        on_light: dict[str, Timing] = {}
-        same: dict[object, Timing] = {}
+        on_light: dict[str, Layer] = {}
+        # Layers alike take alike; a transformer has few kinds of them.
+        same: dict[object, Layer] = {}
         kept: list[str] = []
         for op in graph:
             if op.kind not in self.kinds:
                 continue
             key = op.geometry or op.name
-            timing = same.get(key)
-            if timing is None:
+            layer = same.get(key)
+            if layer is None:
                 try:
-                    timing = same[key] = self.timing(op, precision, batch)
+                    layer = same[key] = self._lit(op, precision, batch)
                 except InputError:
                     if self.overflow == "error":
                         raise
                     kept.append(op.name)
                     continue
-            on_light[op.name] = timing
+            on_light[op.name] = layer
         if not on_light and not graph.is_slice:
             raise InputError(self._nothing_for_light(graph, kept))
         found = []
         for part in segments(graph, self.kinds, self.host.fused, frozenset(kept)):
             if isinstance(part, OnLight):
-                found.append(self._lit(part, on_light[part.op.name], precision))
+                layer = on_light[part.op.name]
+                names = (part.op.name, *part.folded)
+                found.append(layer if layer.names == names else replace(layer, names=names))
             else:
                 found.append(self._electronic(part, precision, batch))
         return tuple(found)
@@ -312,9 +315,10 @@ class Optical4F:
         parts = {**found.by_part, "host": host_j}
         return {name: joules for name, joules in parts.items() if joules}
 
-    def _lit(self, part: OnLight, timing: Timing, precision: str) -> Layer:
+    def _lit(self, op: Op, precision: str, batch: int) -> Layer:
+        timing = self.timing(op, precision, batch)
         return Layer(
-            names=(part.op.name, *part.folded),
+            names=(op.name,),
             light=timing,
             time_s=timing.total_s,
             by_part_j=self.energy(timing, precision),
