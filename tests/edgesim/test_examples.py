@@ -99,6 +99,50 @@ def test_the_task_graph_does_without_what_is_optional() -> None:
     assert result.summary["requests"]["failed"] == 0
 
 
+def convolutions_of_print(batch: int) -> int:
+    """Pairs of channels of ConvShareViT at 72 x 72, one frame for each, and its head's.
+
+    A plane of 2160 holds 27 x 27 patched images and 144 x 144 tokens, of 82 an image.
+    """
+    embedding = 3 * 64 * -(-batch // 27**2)
+    blocks = 8 * (192 + 64 + 128 + 2 * 64) * -(-batch * 82 // 144**2)
+    return embedding + blocks + 100
+
+
+@pytest.mark.parametrize("batch", [1, 64, 252, 253])
+def test_optics_as_printed_takes_two_microseconds_a_convolution(batch: int) -> None:
+    few = ["traffic.requests=2", "baselines=[]", f"traffic.samples={batch}"]
+    result = api.run(load("optical-what-if", *few))
+    expected_s = convolutions_of_print(batch) * 2e-6
+    assert result.summary["latency_s"]["mean"] == pytest.approx(expected_s, rel=1e-9)
+
+
+@pytest.mark.parametrize("device", ["4f-dmd-dlp7000", "4f-lcos-pluto"])
+def test_parts_that_one_can_buy_are_swapped_in(device: str) -> None:
+    settings = ["traffic.requests=2", f"nodes.light.device={device}"]
+    summary = api.run(load("optical-what-if", *settings)).summary
+    assert summary["nodes"]["light"]["device"] == device
+    assert set(summary["nodes"]["light"]["energy_by_part_j"]) >= {"laser", "camera", "host"}
+    assert all(row["speedup"] < 1e-3 for row in summary["baselines"].values())
+
+
+def test_the_pipeline_gives_light_the_large_images() -> None:
+    plan = checked("pis-with-light")
+    first, *others = plan["tasks"]
+    assert first["node"] == "light"
+    assert [row["node"] for row in others] == [f"pi-{number}" for number in range(4)]
+    assert first["macs"] > 2 * sum(row["macs"] for row in others)
+    alone = checked("pis-with-light", "placement.nodes=[pi]")
+    assert plan["capacity_per_s"] > 2.9 * alone["capacity_per_s"]
+
+
+def test_the_pipeline_leaves_out_light_that_is_slow() -> None:
+    with_mirrors = checked("pis-with-light", "nodes.light.device=4f-dmd-dlp7000")
+    alone = checked("pis-with-light", "placement.nodes=[pi]")
+    assert with_mirrors["tasks"] == alone["tasks"]
+    assert with_mirrors["capacity_per_s"] == alone["capacity_per_s"]
+
+
 @pytest.mark.parametrize("kind", ["switch", "wifi", "links"])
 def test_networks_are_told_in_the_bottleneck(kind: str) -> None:
     slow = {"bandwidth": "1 Mbit/s"}
