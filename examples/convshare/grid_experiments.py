@@ -122,7 +122,7 @@ SMALL: Mapping[str, Setting] = MappingProxyType(
             data=DataSpec(name="fashion-mnist", validation=0.0, limit=1000),
             patch=4, map=(6, 6), depth=3, heads=3,
             training=TrainConfig(
-                epochs=12, batch=64, learning_rate=3e-3, label_smoothing=0.05,
+                epochs=10, batch=64, learning_rate=3e-3, label_smoothing=0.05,
                 augmentation=Augmentation(shift=1, flip=True),
             ),
         ),
