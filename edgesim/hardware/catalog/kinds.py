@@ -94,7 +94,7 @@ def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
         model = kind(mapping.get("kind", "processor")).spec()
         told = [
             f"{written(one.path)}: {one.message}" if one.path else one.message
-            for one in problems(error, model)
+            for one in problems(error, model, mapping)
         ]
         raise InputError(f"device '{name}': {'; '.join(told)}") from None
     except InputError as error:
