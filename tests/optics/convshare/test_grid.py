@@ -76,7 +76,7 @@ def test_two_processes_and_a_kill_give_the_same_bytes(
     command = [sys.executable, str(GRID), *arguments, "--jobs", "2"]
     killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert killed.stderr is not None
-    assert killed.stderr.readline().split()[-3:] == ["1", "of", "3"]
+    assert killed.stderr.readline().endswith("of 3\n")  # one is made, others have begun
     os.killpg(killed.pid, signal.SIGKILL)  # the command and its two processes, in the midst
     killed.communicate()
     assert "grid.json" not in kept(tmp_path)
@@ -152,6 +152,24 @@ def test_the_table_is_made_again_without_training(
     assert capsys.readouterr().out == whole[1]
 
 
+def test_the_picture_is_drawn_of_kept_figures(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType
+) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    import grid_pictures
+    from PIL import Image
+
+    kept_figures, nowhere = str(whole[0] / "grid.json"), str(tmp_path / "nowhere")
+    arguments = ["--table", kept_figures, "--work", nowhere, "--out", str(tmp_path)]
+    assert grid_pictures.main(arguments) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["accuracy-score.png"]
+    with Image.open(tmp_path / "accuracy-score.png") as picture:
+        colours = picture.convert("RGB").getcolors(maxcolors=10**6)
+    assert colours is not None
+    assert len(colours) > 50  # more than empty axes
+    assert grid_pictures.main(["--table", nowhere]) == 2
+
+
 def test_spreads_are_students(grid: ModuleType) -> None:
     """Of 1, 2, 3: mean 2, deviation 1, and 4.303/√3 = 2.484."""
     from grid_table import _spread
@@ -160,6 +178,28 @@ def test_spreads_are_students(grid: ModuleType) -> None:
     assert _spread([-0.4, -0.4], 0) == "0 ± 0"
     assert _spread([-1.5], 1) == "−1.5"
     assert _spread([1.0, None], 1) == "–"
+
+
+@pytest.mark.parametrize("size", [(), ("--full",)], ids=["small", "full"])
+def test_cifar_100_is_taken_where_the_user_has_it(
+    size: tuple[str, ...], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On noise in that data set's format, one image of each class."""
+    noise = torch.randint(256, (100, 3074), dtype=torch.uint8, generator=torch.Generator())
+    noise[:, 1] = torch.arange(100)  # the fine label, after the coarse one
+    for name in ("train.bin", "test.bin"):
+        (tmp_path / name).write_bytes(noise.numpy().tobytes())
+    (tmp_path / "fine_label_names.txt").write_text("\n".join(f"class {n}" for n in range(100)))
+    arguments = ["--data", "cifar-100", "--folder", str(tmp_path), *size, "--device", "cpu"]
+    arguments += ["--experiments", "vit", "--images", "100", "--epochs", "1", "--seeds", "1"]
+    assert grid.main([*arguments, "--work", str(tmp_path / "work")]) == 0
+    row = capsys.readouterr().out.splitlines()[2].split(" | ")
+    # Patches, class token and positions, blocks of four norms and four layers, norm, head.
+    width, depth = (64, 8) if size else (36, 3)
+    block = 4 * width + 8 * width**2 + 3 * width + width + 2 * width + width
+    expected = 49 * width + 66 * width + depth * block + 2 * width + 100 * (width + 1)
+    assert row[2] == f"{expected:,}"
+    assert row[4] == "–"  # a ViT alone has no other to agree with
 
 
 @pytest.mark.parametrize(
