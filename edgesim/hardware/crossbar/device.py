@@ -127,7 +127,7 @@ class PhotonicCrossbar:
         return cls(
             name=name,
             parts=parts,
-            offered=spec.precisions,
+            offered=tuple(spec.precision),
             host=None if spec.host is None else host_of(name, spec.host),
             link_byte_s=spec.link,
             standby_w=max(0.0, idle_w - parts.rings_w),

@@ -120,7 +120,7 @@ class CrossbarSpec(_Strict):
 
     kind: Literal["photonic-crossbar"] = "photonic-crossbar"
     description: str = ""
-    precisions: Annotated[tuple[Precision, ...], Field(min_length=1)]
+    precision: Annotated[list[Precision], Field(min_length=1)]
     array: ArraySpec
     laser: LaserSpec
     loss: LossSpec = LossSpec()
@@ -145,7 +145,7 @@ class CrossbarSpec(_Strict):
 
     @model_validator(mode="after")
     def _converters_keep_up(self) -> CrossbarSpec:
-        bits = max(BITS[one] for one in self.precisions)
+        bits = max(BITS[one] for one in self.precision)
         for name, one in (("dac", self.dac), ("adc", self.adc)):
             if one.rate < self.array.clock:
                 raise ValueError(
@@ -154,13 +154,12 @@ class CrossbarSpec(_Strict):
                 )
             if one.bits < bits:
                 raise ValueError(
-                    f"{name}.bits: expected at least the {bits} bits of the precisions, "
-                    f"got {one.bits}"
+                    f"{name}.bits: expected at least the {bits} bits of a precision, got {one.bits}"
                 )
         for index, row in enumerate(self.published):
-            if row.precision not in self.precisions:
+            if row.precision not in self.precision:
                 raise ValueError(
-                    f"published.{index}.precision: expected one of {', '.join(self.precisions)}, "
+                    f"published.{index}.precision: expected one of {', '.join(self.precision)}, "
                     f"got {row.precision}"
                 )
         return self
