@@ -30,11 +30,25 @@ from edgesim.quantities import (
     Seconds,
     Watts,
 )
+from edgesim.units import EXAMPLES
 from optics.modulator import ModulatorKind
 from optics.presets import PRESETS
 from optics.tiling.plan import Kind
 
-Share = Annotated[Ratio, Field(gt=0.0, le=1.0)]
+Share = Annotated[
+    Ratio,
+    Field(gt=0.0, le=1.0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                {"type": "string"},
+            ],
+            "description": "above 0 and at most 1, such as 0.5 or '50 %'",
+            "examples": [EXAMPLES["ratio"]],
+        }
+    ),
+]
 Count = Annotated[StrictInt, Field(ge=1)]
 Bits = Annotated[StrictInt, Field(ge=1, le=16)]
 Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]

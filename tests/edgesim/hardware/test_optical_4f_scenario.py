@@ -1,0 +1,119 @@
+"""Accelerators in scenario files: the schema, bad input with its place, runs without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from edgesim.errors import InputError
+from edgesim.scenario import from_mapping
+from edgesim.scenario.json_schema import schema
+from tests.edgesim.command import assert_fails, edgesim
+
+SCENARIO: dict[str, Any] = {
+    "name": "light",
+    "seed": 1,
+    "model": {"name": "resnet18", "classes": 10, "image_size": 32},
+    "placement": {"strategy": "single", "nodes": ["light"]},
+    "nodes": {"light": {"device": {"kind": "optical-4f", "preset": "dmd-dlp7000"}},
+              "pi": {"device": "raspberry-pi-5"}},
+    "network": {"switch": {"bandwidth": "1 Gbit/s"}},
+    "traffic": {"arrivals": "closed", "concurrency": 1, "requests": 3},
+}  # fmt: skip
+
+
+def with_device(**figures: Any) -> dict[str, Any]:
+    device = {"kind": "optical-4f", "preset": "dmd-dlp7000", **figures}
+    nodes = {**SCENARIO["nodes"], "light": {"device": device}}
+    return {**SCENARIO, "nodes": nodes}
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
+
+
+RIGHT: list[dict[str, Any]] = [
+    {},
+    {"plane": 2160, "frame_rate": "1 MHz"},
+    {"plane": [1080, 1920], "signs": "two-shot", "along": ["images", "kernels"]},
+    {"signs": {"scheme": "reference", "frames": 3, "split_inputs": True}},
+    {"laser": {"power": "50 mW", "wall_plug_efficiency": "20 %"}, "light": "0.1 %"},
+    {"input": {"frame_rate": "30 kHz", "power": "5 W"}, "camera": {"bits": 8, "readout": "1 us"}},
+    {"host": "nvidia-rtx-4090", "link": "10 GB/s", "whole_frames": False},
+    {"host": {"peak": {"fp32": "1 TFLOP/s"}}, "overflow": "host", "linear": "fewest"},
+    {"optical": ["conv"], "planes": 8, "source": {"planes": "estimate"}},
+]
+WRONG: list[dict[str, Any]] = [
+    {"plane": 0},
+    {"plane": [1080]},
+    {"frame_rate": "0 Hz"},
+    {"frame_rate": "1 parsec"},
+    {"signs": "three-shot"},
+    {"signs": {"scheme": "reference", "frames": 0}},
+    {"light": 0},
+    {"along": []},
+    {"optical": ["attention"]},
+    {"camera": {"exposur": "1 ms"}},
+    {"host": {"peak": {}}},
+    {"preset": "dlp7000"},
+    {"linear": "both"},
+]
+
+
+@pytest.mark.parametrize("figures", RIGHT, ids=json.dumps)
+def test_schema_and_reader_take_what_is_right(
+    figures: dict[str, Any], validator: Draft202012Validator
+) -> None:
+    validator.validate(with_device(**figures))
+    from_mapping(with_device(**figures))
+
+
+@pytest.mark.parametrize("figures", WRONG, ids=json.dumps)
+def test_the_reader_refuses_what_is_wrong_and_so_does_the_schema(
+    figures: dict[str, Any], validator: Draft202012Validator
+) -> None:
+    with pytest.raises(InputError):
+        from_mapping(with_device(**figures))
+    # A pattern of numbers cannot tell zero with a unit.
+    if figures != {"frame_rate": "0 Hz"}:
+        assert not validator.is_valid(with_device(**figures))
+
+
+def test_bad_input_names_file_line_layer_and_limit(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.yaml"
+
+    def check(figures: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        path.write_text(json.dumps(with_device(**figures)), encoding="utf-8")
+        return edgesim("check", path)
+
+    assert_fails(check({"frame_rate": "0 Hz"}), 2, ["scenario.yaml:1:", "nodes.light.device."
+                 "frame_rate: expected more than 0, got '0 Hz'"])  # fmt: skip
+    assert_fails(check({"light": "5 %"}), 2, ["37.5 us", "227,324 photons", "20,000 electrons"])
+    assert_fails(check({"plane": 36}), 2, ["layer 'conv1'", "38x38", "the plane has 36x36"])
+
+
+def test_a_run_needs_no_torch_and_the_same_scenario_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(json.dumps(with_device(host="intel-i9-10940x")), encoding="utf-8")
+    code = (
+        "import sys\n"
+        "from edgesim import api\n"
+        f"result = api.run(api.load({str(path)!r}))\n"
+        "print(repr(result.recordings[0].latency_s.tolist()), result.summary['nodes']['light'])\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(told) == 1
+    assert "'energy_by_part_j': {'laser'" in told.pop()
