@@ -13,7 +13,7 @@ from grid_experiments import EXPERIMENTS, REFERENCE, UNTRAINED, Setting
 from torch import Tensor
 
 from edgesim.statistics import interval
-from optics.convshare.attention_score import agreement
+from optics.convshare.attention_score import agreement, attention_score
 from partition.data import Data
 from partition.errors import InputError
 from partition.files import write_atomic
@@ -25,7 +25,9 @@ Figures = dict[str, Any]
 def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data) -> dict[str, Any]:
     """Return what the table needs: the setting, and the figures of every run.
 
-    A run's attention score is the mean of its scores against every reference but itself.
+    A run's attention score is the mean of its scores against every reference but itself. Where a
+    model looks may tell no more than the class: ``within_class`` is the score of what is left of
+    the maps when the mean map of each class is taken out of both.
 
     Args:
         made: maps and figures of every run.
@@ -34,21 +36,15 @@ def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data)
     """
     references = [(figures["seed"], maps) for maps, figures in made
                   if figures["experiment"] == REFERENCE.name]  # fmt: skip
+    labels = data.test.labels[: setting.scored]
     runs = []
     for maps, figures in made:
         others = [
-            agreement(maps, reference)
+            reference
             for seed, reference in references
             if (figures["experiment"], figures["seed"]) != (REFERENCE.name, seed)
         ]
-        told = {"score": None, "direction": None, "contrast": None}
-        if others:
-            told = {
-                "score": mean(each.score for each in others),
-                "direction": mean(each.direction for each in others),
-                "contrast": mean(each.contrast for each in others),
-            }
-        runs.append(_rounded(figures | told))
+        runs.append(_rounded(figures | _compared(maps, others, labels)))
     kept = plain(setting)
     kept["data"] = {key: kept["data"][key] for key in ("name", "limit")}
     return {
@@ -61,6 +57,28 @@ def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data)
         "grid": data.image // setting.patch,
         "runs": runs,
     }
+
+
+def _compared(maps: Tensor, references: Sequence[Tensor], labels: Tensor) -> Figures:
+    """Return the means of a model's agreements with references; nothing known where are none."""
+    found = [agreement(maps, reference) for reference in references]
+    own = _less_class_means(maps, labels)
+    within = [
+        attention_score(own, _less_class_means(reference, labels)) for reference in references
+    ]
+    return {
+        "score": mean(each.score for each in found) if found else None,
+        "direction": mean(each.direction for each in found) if found else None,
+        "contrast": mean(each.contrast for each in found) if found else None,
+        "within_class": mean(within) if within else None,
+    }
+
+
+def _less_class_means(maps: Tensor, labels: Tensor) -> Tensor:
+    """Return maps less the mean map of their class."""
+    means = maps.new_zeros(int(labels.max()) + 1, maps.shape[1]).index_add(0, labels, maps)
+    counts = labels.bincount().clamp_min(1).to(maps)
+    return maps - (means / counts[:, None])[labels]
 
 
 def _rounded(value: Any) -> Any:
