@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.autograd.function import FunctionCtx
 from optics.errors import InputError
 from optics.ideal.problem import FACTORS, Problem, Role
 from optics.ideal.stream import Spectra, contract
+from optics.ideal.superposition import by_group, pays, responses, sides, superpose
 from optics.tiling.shape import ConvShape, Padding
 
 MAX_BYTES = 2**28
@@ -20,29 +22,30 @@ MAX_BYTES = 2**28
 
 
 class KernelCache:
-    """The spectrum of a layer's kernels, kept as long as their values stay the same.
+    """What is known of a layer's kernels, kept as long as their values stay the same.
 
-    Values are compared, not versions, so that no way of changing a weight goes unnoticed. Spectra
-    that do not fit the bound of memory whole are not kept.
+    Their spectrum; or the responses to single pixels, once as many images were shown as an image
+    has pixels: by then transforms have taken as long as finding the responses does. Values are
+    compared, not versions, so that no way of changing a weight goes unnoticed. Spectra that do not
+    fit the bound of memory whole are not kept.
     """
 
     def __init__(self) -> None:
         self._weight: Tensor | None = None
         self._problem: Problem | None = None
         self._spectra: Spectra = {}
+        self._responses: Tensor | None = None
+        self._shown = 0
 
     def spectra(self, weight: Tensor, problem: Problem) -> Spectra:
         """Return what is known of ``weight`` on the plane of ``problem``."""
-        old = self._weight
         if (
             self._spectra
             and self._problem is not None
             and self._problem.shape.groups == problem.shape.groups
             and self._problem.shape.dilation == problem.shape.dilation
             and self._problem.plane == problem.plane
-            and old is not None
-            and (old.shape, old.dtype, old.device) == (weight.shape, weight.dtype, weight.device)
-            and torch.equal(old, weight)
+            and self._same(weight)
         ):
             return self._spectra
         return {}
@@ -50,9 +53,35 @@ class KernelCache:
     def keep(self, weight: Tensor, problem: Problem, spectra: Spectra) -> None:
         """Remember the kernels' part of ``spectra``."""
         if Role.KERNEL in spectra:
-            self._weight = weight.detach().clone()
-            self._problem = problem
+            self._turn_to(weight, problem)
             self._spectra = {Role.KERNEL: spectra[Role.KERNEL]}
+
+    def responses(self, weight: Tensor, problem: Problem) -> Tensor | None:
+        """Return (groups, numbers in, numbers out), or nothing until enough images were shown."""
+        self._turn_to(weight, problem)
+        self._shown += problem.shape.batch
+        if self._responses is None and self._shown >= sides(problem.shape)[0]:
+            self._responses = _responses(weight.detach(), problem).contiguous()
+            self._spectra = {}
+        return self._responses
+
+    def _same(self, weight: Tensor) -> bool:
+        old = self._weight
+        return (
+            old is not None
+            and (old.shape, old.dtype, old.device) == (weight.shape, weight.dtype, weight.device)
+            and torch.equal(old, weight)
+        )
+
+    def _turn_to(self, weight: Tensor, problem: Problem) -> None:
+        """Forget what is of another weight, or of a convolution that differs in more than batch."""
+        before, same = self._problem, self._same(weight)
+        if not same:
+            self._weight = weight.detach().clone()
+        of_before = before and replace(before.shape, batch=problem.shape.batch)
+        if not same or of_before != problem.shape:
+            self._spectra, self._responses, self._shown = {}, None, 0
+        self._problem = problem
 
 
 def ideal_conv2d(
@@ -70,7 +99,9 @@ def ideal_conv2d(
     """Return what ``torch.nn.functional.conv2d`` returns, by one Fourier product with guard bands.
 
     y = F⁻¹(F(x) F(w reversed)) on a plane of at least M + N - 1 pixels a side, so that nothing
-    wraps; channels are summed in the field. Differentiable to any order.
+    wraps; channels are summed in the field. Of more images than they have pixels, where it is less
+    work, the product is that of single bright pixels, and images are superpositions of those (see
+    :mod:`optics.ideal.superposition`). Differentiable to any order.
 
     Args:
         images: (batch, in_channels, rows, columns), float32 or float64; signs are kept.
@@ -82,7 +113,7 @@ def ideal_conv2d(
         groups: that share no channels.
         max_bytes: working memory that one pass may hold beside its arguments and its result. Batch,
             channels and groups are worked through in pieces that fit.
-        cache: spectra of kernels from earlier calls, and where to leave them.
+        cache: what earlier calls know of the kernels, and where to leave it.
 
     Returns:
         (batch, out_channels, rows, columns).
@@ -96,8 +127,34 @@ def ideal_conv2d(
     )
     check_tensors(images, weight, bias)
     problem = Problem(shape, max_bytes)
-    output: Tensor = _Product.apply(Role.OUTPUT, images, weight, problem, {}, cache)  # type: ignore[no-untyped-call]
+    known = _known_responses(weight, problem, cache)
+    if known is None:
+        output = _product(images, weight, problem, cache)
+    else:
+        output = superpose(images, known, shape)
     return output if bias is None else output + bias[:, None, None]
+
+
+def _known_responses(weight: Tensor, problem: Problem, cache: KernelCache | None) -> Tensor | None:
+    """Return the responses to single pixels where images are better made of them."""
+    if problem.shape.batch == 0 or not pays(problem, weight.element_size()):
+        return None
+    if cache is not None and not (torch.is_grad_enabled() and weight.requires_grad):
+        return cache.responses(weight, problem)
+    if problem.shape.batch < sides(problem.shape)[0]:
+        return None
+    return _responses(weight, problem)
+
+
+def _responses(weight: Tensor, problem: Problem) -> Tensor:
+    return by_group(_product(*responses(weight, problem)), problem.shape)
+
+
+def _product(
+    images: Tensor, weight: Tensor, problem: Problem, cache: KernelCache | None = None
+) -> Tensor:
+    output: Tensor = _Product.apply(Role.OUTPUT, images, weight, problem, {}, cache)  # type: ignore[no-untyped-call]
+    return output
 
 
 def check_tensors(images: Tensor, weight: Tensor, bias: Tensor | None) -> None:
