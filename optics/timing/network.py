@@ -97,6 +97,7 @@ def time_network(
     input_passes: int = 1,
     along: Collection[Kind] = KINDS,
     whole_frames: bool = True,
+    stored_kernels: bool = False,
 ) -> NetworkTiming:
     """Plan layers on the system's plane and return their times and joules.
 
@@ -108,6 +109,7 @@ def time_network(
         input_passes: patterns on the input.
         along: what may lie side by side on the plane, see :func:`optics.tiling.plan`.
         whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
+        stored_kernels: whether filters do not, see there.
 
     Raises:
         InputError: a layer that does not fit the plane, or passes that do not divide.
@@ -120,6 +122,7 @@ def time_network(
             filter_passes=filter_passes,
             input_passes=input_passes,
             whole_frames=whole_frames,
+            stored_kernels=stored_kernels,
         )
         for shape in shapes
     )

@@ -100,6 +100,7 @@ def time_layer(
     filter_passes: int | None = None,
     input_passes: int = 1,
     whole_frames: bool = True,
+    stored_kernels: bool = False,
 ) -> Timing:
     """Return how long a layer takes; the module tells what overlaps.
 
@@ -110,12 +111,13 @@ def time_layer(
         filter_passes: patterns of the sign scheme on the filter, see :meth:`Order.of`.
         input_passes: patterns of the sign scheme on the input.
         whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
+        stored_kernels: whether filters do not, see there.
 
     Raises:
         InputError: passes that do not divide those of the layout.
     """
     order = Order.of(layout, filter_passes=filter_passes, input_passes=input_passes)
-    moved = traffic(system, layout, order, whole_frames=whole_frames)
+    moved = traffic(system, layout, order, whole_frames=whole_frames, stored_kernels=stored_kernels)
     parts = {"input": system.input, "filter": system.filter}
     camera, exposure_s = system.camera, system.camera.exposure_s
     fast = parts[order.fast]

@@ -33,7 +33,14 @@ class Traffic:
     host_flop: int
 
 
-def traffic(system: FourF, layout: Layout, order: Order, *, whole_frames: bool = True) -> Traffic:
+def traffic(
+    system: FourF,
+    layout: Layout,
+    order: Order,
+    *,
+    whole_frames: bool = True,
+    stored_kernels: bool = False,
+) -> Traffic:
     """Return what crosses the link and what the host computes for one layer.
 
     Filter patterns are whole always, since a spectrum fills its plane; they are computed before
@@ -50,6 +57,7 @@ def traffic(system: FourF, layout: Layout, order: Order, *, whole_frames: bool =
         whole_frames: all pixels of the input modulator and the camera cross the link. If not, only
             those of images cross, and only those of tiles of the output, binned by the camera to
             the input's pitch.
+        stored_kernels: the filter's patterns lie in a memory of its own, and none crosses the link.
     """
     shape = layout.shape
     channel_rounds = layout.rounds[1]
@@ -74,7 +82,8 @@ def traffic(system: FourF, layout: Layout, order: Order, *, whole_frames: bool =
         input_pixels=input_pixels,
         filter_pixels=filter_pixels,
         camera_pixels=camera_pixels,
-        out_bytes=_bytes(input_pixels, input_bits) + _bytes(filter_pixels, filter_bits),
+        out_bytes=_bytes(input_pixels, input_bits)
+        + (0 if stored_kernels else _bytes(filter_pixels, filter_bits)),
         in_bytes=_bytes(camera_pixels, system.camera.bits or STEPLESS_BITS),
         host_flop=3 * detected + 2 * round(image_pixels * per_image),
     )

@@ -211,6 +211,9 @@ def test_traffic_by_hand() -> None:
     # Images of 4 x 4, tiles of 6 x 6; a filter is whole always.
     assert (used.input_pixels, used.filter_pixels, used.camera_pixels) == (32, 144, 72)
     assert (used.out_bytes, used.in_bytes) == (32 + 54, 108)
+    # Filters of a memory of their own are written all the same, but not sent.
+    stored = one_pass(system, stored_kernels=True).traffic
+    assert (stored.out_bytes, stored.filter_pixels) == (288, 144)
     # Without steps a number has 32 bits, and a complex pixel two numbers.
     free = one_pass(small()).traffic
     assert (free.out_bytes, free.in_bytes) == (8 * (288 + 144), 4 * 288)
