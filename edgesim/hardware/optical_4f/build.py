@@ -36,6 +36,7 @@ def build(name: str, spec: Optical4FSpec) -> Optical4F:
         planes=spec.planes,
         along=tuple(spec.along) if spec.along else along_of(system),
         whole_frames=spec.whole_frames,
+        stored_kernels=spec.stored_kernels,
         kinds=spec.kinds,
         linear=spec.linear,
         overflow=spec.overflow,

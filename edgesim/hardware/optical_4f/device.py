@@ -67,9 +67,9 @@ class Optical4F:
     waits and its busy power while it works. Converters whose energy a part's power does not hold
     are counted by pixel.
 
-    What it leaves out: kernels are on the filter's memory before a run starts, as patterns that
-    cross the link like all others; training, calibration and what noise does to accuracy (see
-    `optics.layers`).
+    What it leaves out: the patterns of kernels, which are computed before a run starts, though
+    they cross the link whenever they are shown, unless a memory holds them; calibration; and what
+    noise and few bits do to accuracy, which `optics.layers` simulates.
 
     Attributes:
         name: catalog name, or the node's.
@@ -79,6 +79,7 @@ class Optical4F:
         planes: binary planes that show an image, each with exposures of its own.
         along: what may lie side by side on the plane.
         whole_frames: all pixels cross the link, not only those of tiles.
+        stored_kernels: the filter has a memory of all its patterns, and none crosses the link.
         kinds: of operators that run on light.
         linear: how a linear layer becomes a convolution; ``fewest`` takes of both the one with
             fewer frames, ``valid`` where these are equal.
@@ -94,6 +95,7 @@ class Optical4F:
     planes: int = 1
     along: tuple[Kind, ...] = KINDS
     whole_frames: bool = True
+    stored_kernels: bool = False
     kinds: frozenset[OpKind] = _KINDS
     linear: Literal["valid", "pointwise", "fewest"] = "valid"
     overflow: Literal["error", "host"] = "error"
@@ -286,6 +288,7 @@ class Optical4F:
             filter_passes=filter_passes,
             input_passes=input_passes * self.planes,
             whole_frames=self.whole_frames,
+            stored_kernels=self.stored_kernels,
         )
 
     def _twin(self, precision: str) -> FourF:

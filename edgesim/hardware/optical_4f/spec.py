@@ -226,6 +226,9 @@ class Optical4FSpec(_Strict):
     whole_frames: bool = Field(
         default=True, description="all pixels cross the link, not only those of tiles"
     )
+    stored_kernels: bool = Field(
+        default=False, description="the filter has a memory of its patterns: none crosses the link"
+    )
     optical: Annotated[list[Optical], Field(min_length=1)] = Field(
         default=["conv", "depthwise", "linear"], description="operators that run on light"
     )

@@ -54,6 +54,21 @@ def test_time_and_joules_of_one_small_layer_by_hand() -> None:
     assert math.fsum(cost.by_part_j.values()) == pytest.approx(cost.power_w * cost.time_s)
 
 
+def test_kernels_in_a_memory_of_the_filter_do_not_cross_the_link() -> None:
+    """As by hand above: two of six patterns are the filter's, 98,304 bytes each."""
+    layer = chain(conv("conv", (1, 1), (32, 32), (3, 3)))
+    sent, stored = (
+        accelerator(preset="dmd-dlp7000", host=HOST, stored_kernels=stored).layers(layer, "fp32")[0]
+        for stored in (False, True)
+    )
+    assert sent.light is not None
+    assert stored.light is not None
+    assert stored.light.traffic.out_bytes == 4 * 98_304
+    assert stored.light.order == sent.light.order
+    # The link out is not the longest: a fourth of what it does not carry is saved.
+    assert sent.time_s - stored.time_s == pytest.approx(2 * 98_304 / 7.88e9 / 4, rel=1e-9)
+
+
 def test_what_light_does_not_do_runs_on_the_host_after_it_while_every_part_draws() -> None:
     device = accelerator(preset="dmd-dlp7000", host=HOST)
     layer = conv("conv", (1, 1), (32, 32), (3, 3))

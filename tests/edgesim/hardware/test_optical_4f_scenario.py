@@ -48,6 +48,7 @@ RIGHT: list[dict[str, Any]] = [
     {"input": {"frame_rate": "30 kHz", "power": "5 W"}, "camera": {"bits": 8, "readout": "1 us"}},
     {"host": "nvidia-rtx-4090", "link": "10 GB/s", "whole_frames": False},
     {"host": {"peak": {"fp32": "1 TFLOP/s"}}, "overflow": "host", "linear": "fewest"},
+    {"link": "10 GB/s", "stored_kernels": True},
     {"optical": ["conv"], "planes": 8, "source": {"planes": "estimate"}},
 ]
 WRONG: list[dict[str, Any]] = [
