@@ -218,28 +218,34 @@ def devices(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A device's name.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Tell what its layers take on a 4f accelerator."),
+        typer.Option(metavar="MODEL", help="Tell what its layers take on an accelerator."),
     ] = None,
     layer: Annotated[
         str | None,
-        typer.Option(metavar="OPERATOR", help="Tell one layer: planes, frames, time, energy."),
+        typer.Option(metavar="OPERATOR", help="Tell one layer: its work, time, energy."),
     ] = None,
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="Images at once.")] = 1,
     classes: Annotated[int, typer.Option(metavar="N", min=1, help="Outputs of the model.")] = 1000,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The device's first unless given.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw the layer's planes.")
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Draw the layer's planes on a 4f accelerator."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the devices, or the figures of one with their sources and its predictions."""
     if model is not None or layer is not None or out is not None:
-        from edgesim.report import optical_layers
+        from edgesim.report import device_layers
 
-        told = optical_layers.explain(name, model, layer, batch=batch, classes=classes, out=out)
+        told = device_layers.explain(
+            name, model, layer, batch=batch, classes=classes, precision=precision, out=out
+        )
         if as_json:
             print_json(told.document)
         else:
-            optical_layers.show(told, stdout_console())
+            device_layers.show(told, stdout_console())
         if out is not None:
             typer.echo(f"Wrote {out}", err=as_json)
         return

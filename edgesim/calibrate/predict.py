@@ -20,11 +20,13 @@ class Prediction:
         predicted_s: time of the batch; None where the model cannot be built here. Of the row's
             clock and runtime, where these are not the entry's.
         error: predicted / published - 1, of the time.
+        predicted_j: energy of the batch, where it is published.
     """
 
     published: Published
     predicted_s: float | None
     error: float | None
+    predicted_j: float | None = None
 
     @property
     def buildable(self) -> bool:
@@ -41,13 +43,22 @@ def predictions(device: str) -> list[Prediction]:
     found = []
     for published in catalog.published(device):
         graph = graph_of(published)
-        predicted_s = error = None
+        predicted_s = error = predicted_j = None
         if graph is not None:
             model, factor = _as_measured(device, published)
             cost = model.graph_cost(graph, published.precision, published.batch)
             predicted_s = cost.time_s * factor
             error = predicted_s / published.latency_s - 1.0
-        found.append(Prediction(published=published, predicted_s=predicted_s, error=error))
+            if published.energy is not None:
+                predicted_j = cost.power_w * predicted_s
+        found.append(
+            Prediction(
+                published=published,
+                predicted_s=predicted_s,
+                error=error,
+                predicted_j=predicted_j,
+            )
+        )
     return found
 
 

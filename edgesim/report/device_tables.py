@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgesim.calibrate.predict import predictions
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
-from edgesim.report.text import count, duration, percent, size
+from edgesim.report.text import count, duration, joules, percent, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,6 +68,8 @@ def one(name: str) -> dict[str, Any]:
                 "published_s": published.latency_s,
                 "predicted_s": prediction.predicted_s,
                 "error": prediction.error,
+                "published_j": published.energy,
+                "predicted_j": prediction.predicted_j,
                 "fitted": published.fit,
                 "note": published.note,
                 "source": published.source,
@@ -206,7 +208,7 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
         known = [abs(row["error"]) for row in document["published"] if row["error"] is not None]
         if known:
             console.print(
-                f"Median error {percent(median(known))} of {len(known)} rows; * was not fitted to."
+                f"Median error {percent(median(known))} of {len(known)} times; * was not fitted to."
             )
     else:
         console.print("No published latency or throughput of this device is known.")
@@ -219,21 +221,35 @@ def _predictions(document: dict[str, Any], references: _References) -> Table:
     table = Table(title="Published and predicted time of a batch", title_justify="left", box=None)
     table.add_column("model", overflow="fold")
     table.add_column("precision", no_wrap=True)
-    for heading in ("batch", "published", "predicted", "error", "source"):
+    for heading in ("batch", "published", "predicted", "error"):
         table.add_column(heading, justify="right", no_wrap=True)
+    energies = any(row["published_j"] is not None for row in document["published"])
+    if energies:
+        table.title = "Published and predicted time and energy of a batch"
+        for heading in ("published", "predicted", "error"):
+            table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("source", justify="right", no_wrap=True)
     for row in document["published"]:
-        error = row["error"]
         source = "; ".join(one for one in (row["runtime"], row["source"], row["note"]) if one)
-        table.add_row(
+        cells = [
             row["model"] if row["fitted"] else f"{row['model']} *",
             row["precision"],
             str(row["batch"]),
             duration(row["published_s"]),
-            "no builder" if error is None else duration(row["predicted_s"]),
-            "" if error is None else f"{100 * error:+.1f} %",
-            references.number(source),
-        )
+            "no builder" if row["error"] is None else duration(row["predicted_s"]),
+            _error(row["error"]),
+        ]
+        if energies:
+            published, predicted = row["published_j"], row["predicted_j"]
+            known = published is not None and predicted is not None
+            cells += ["" if one is None else joules(one) for one in (published, predicted)]
+            cells.append(_error(predicted / published - 1.0 if known else None))
+        table.add_row(*cells, references.number(source))
     return table
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
 
 
 def _value(path: str, value: Any) -> str:

@@ -40,10 +40,10 @@ def accelerator(name: str) -> Optical4F:
     """
     device = catalog.device(name)
     if not isinstance(device, Optical4F):
-        known = [one for one in catalog.names() if one.startswith("4f-")]
+        known = [*catalog.names("optical-4f"), *catalog.names("photonic-crossbar")]
         raise InputError(
-            f"'{name}' is of kind {device.kind}; layers are told of 4f accelerators, "
-            f"such as {', '.join(known)}"
+            f"'{name}' is of kind {device.kind}; layers are told of 4f accelerators "
+            f"and crossbars, such as {', '.join(known)}"
         )
     return device
 
@@ -177,6 +177,7 @@ def explain(
     *,
     batch: int = 1,
     classes: int = 1000,
+    precision: str | None = None,
     out: Path | None = None,
 ) -> Told:
     """Return what a model of the catalog, or one layer of it, takes; draw the layer to ``out``.
@@ -195,10 +196,10 @@ def explain(
         raise InputError(f"{out}: pictures of layers are SVG; name a file that ends in .svg")
     graph = zoo.build(model_name, classes=classes)
     if operator is None:
-        return Told(model(name, graph, batch))
-    document = layer(name, graph, operator, batch)
+        return Told(model(name, graph, batch, precision))
+    document = layer(name, graph, operator, batch, precision)
     device = accelerator(name)
-    layout = device.timing(graph[operator], device.precisions()[0], batch).layout
+    layout = device.timing(graph[operator], document["precision"], batch).layout
     if out is not None:
         title = f"{operator} of {model_name} on {name}: one frame"
         write_text(out, optical_planes.svg(layout, title))
