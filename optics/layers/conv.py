@@ -61,6 +61,8 @@ class OpticalConv2d(nn.Conv2d):
 
     Attributes:
         road: that the next call takes; may be set.
+        name: of the layer in its model, with which its errors begin; empty unless it was set, as
+            :func:`optics.layers.convert` does.
         calibration: (input peak, exposure in seconds) by :func:`optics.layers.calibrate`, float64,
             or ``None``: the largest value of each batch drives the input fully, and the camera
             exposes as the system says. Part of the state dict once it is set.
@@ -119,6 +121,7 @@ class OpticalConv2d(nn.Conv2d):
         self.seed = seed
         self.along = tuple(along)
         self.max_bytes = max_bytes
+        self.name = ""
         self.last_road: Road | None = None
         self.last_shape: ConvShape | None = None
         self.last_saturated = 0
@@ -140,7 +143,17 @@ class OpticalConv2d(nn.Conv2d):
                 system's plane, or with signs that the scheme would lose.
             SamplingError: grids of the physical road that cannot hold the system.
         """
-        images = input[None] if input.dim() == 3 else input
+        try:
+            result = self._convolved(input)
+        except InputError as error:
+            if not self.name:
+                raise
+            raise type(error)(f"{self.name}: {error}") from error
+        warn_of(self.last_saturated, self.system)
+        return result
+
+    def _convolved(self, given: Tensor) -> Tensor:
+        images = given[None] if given.dim() == 3 else given
         arguments = images, self.weight, self.bias
         shape = ConvShape.of(images.shape, self.weight.shape, **self._geometry())
         self.last_saturated = 0
@@ -170,8 +183,7 @@ class OpticalConv2d(nn.Conv2d):
                 cache=self._cache,
             )
         self.last_road, self.last_shape = self.road, shape
-        warn_of(self.last_saturated, self.system)
-        return result[0] if input.dim() == 3 else result
+        return result[0] if given.dim() == 3 else result
 
     def reseed(self, seed: int | None = None) -> None:
         """Draw anew from ``seed``, or from the layer's own where none is given."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,9 +15,11 @@ from optics.errors import InputError
 from optics.ideal import MAX_BYTES
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import FOUR_SHOT, POINTS, Road
+from optics.layers.sizes import shapes_seen
 from optics.physical import Sampling
 from optics.system import FourF
 from optics.tiling.plan import KINDS, Kind
+from optics.tiling.shape import ConvShape
 
 _HOOKS = (
     "_forward_hooks",
@@ -64,12 +66,13 @@ def convert(
     seed: int = 0,
     along: Collection[Kind] = KINDS,
     max_bytes: int = MAX_BYTES,
+    images: Any = None,
 ) -> Conversion:
     """Swap every eligible convolution of a model for :class:`OpticalConv2d`.
 
     Eligible is a ``torch.nn.Conv2d`` with its own forward, padded by zeros, of float32 or float64,
-    without hooks or parametrizations, whose kernel fits the system's plane. Convolutions that a
-    model calls as functions are not seen.
+    without hooks or parametrizations, whose kernel fits the system's plane, and whose images do as
+    far as ``images`` tell. Convolutions that a model calls as functions are not seen.
 
     Args:
         model: any module, a convolution itself included.
@@ -85,12 +88,16 @@ def convert(
         seed: from which every layer gets one of its own.
         along: what may lie side by side on the plane.
         max_bytes: working memory of each layer's passes.
+        images: whatever the model takes, of the size of those to come. The model runs on them once,
+            and a layer whose images are too large for the plane is kept and says so; without them,
+            it would say so when it is first called.
 
     Returns:
         The model, the names converted, and the names kept with the reasons.
     """
     if not inplace:
         model = copy.deepcopy(model)
+    seen = {} if images is None else shapes_seen(model, images)
     options = _Options(system, road, scheme, sampling, encoder, noise, along, max_bytes)
     seeds = torch.Generator().manual_seed(seed)
     made: dict[nn.Module, OpticalConv2d] = {}
@@ -105,7 +112,7 @@ def convert(
         if why_not is None:
             assert isinstance(module, nn.Conv2d)
             try:
-                made[module] = _optical(module, options, _drawn(seeds))
+                made[module] = _optical(name, module, options, _drawn(seeds), seen.get(module, ()))
             except InputError as error:
                 why_not = str(error)
         if module in made:
@@ -171,7 +178,9 @@ class _Options:
     max_bytes: int
 
 
-def _optical(module: nn.Conv2d, options: _Options, seed: int) -> OpticalConv2d:
+def _optical(
+    name: str, module: nn.Conv2d, options: _Options, seed: int, shapes: Iterable[ConvShape]
+) -> OpticalConv2d:
     layer = OpticalConv2d(
         module.in_channels,
         module.out_channels,
@@ -187,6 +196,9 @@ def _optical(module: nn.Conv2d, options: _Options, seed: int) -> OpticalConv2d:
         seed=seed,
         **{field.name: getattr(options, field.name) for field in fields(options)},
     )
+    for shape in shapes:
+        layer.layout(shape.batch, shape.size)  # refuses images that are too large
+    layer.name = name
     _hand_over(module, layer)
     return layer
 

@@ -21,7 +21,7 @@ from optics.tiling.plane import usable_plane
 from optics.tiling.shape import ConvShape, Padding
 
 Road = Literal["ideal", "physical"]
-"""``ideal``: one exact Fourier product. ``physical``: every part of the system with its limits."""
+"""``ideal``: an exact Fourier product. ``physical``: every part of the system with its limits."""
 
 
 class SaturationWarning(UserWarning):

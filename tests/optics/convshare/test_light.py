@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from optics.convshare import MIXINGS, ConvShareConfig, ConvShareViT, Mixing, shapes
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme
+from optics.errors import InputError
 from optics.layers import OpticalConv2d, convert
 from optics.physical.exposures import Bench
 from optics.system import FourF
@@ -180,3 +181,23 @@ def test_frames_of_random_networks_are_those_that_cameras_read(
         shape = layer.last_shape
         assert read[name] == layer.layout(shape.batch, shape.size).frames
         assert read[name] == layer.timing(shape.batch, shape.size).exposures
+
+
+def test_layers_that_no_plane_holds_are_named_with_the_limit() -> None:
+    config = replace(CONFIG, image=16, map=(4, 6), projection="shared-same", depth=1)
+    model = ConvShareViT(config, torch.Generator().manual_seed(0))
+    images = torch.zeros(1, 1, 16, 16)
+    done = convert(model, FourF.ideal((9, 9)), road="ideal", images=images)
+    # 4x6 with kernels of 3x3 takes 6x8; as many, 7x11; and the image with its patches 19x19.
+    assert done.converted == ("blocks.0.attn.proj",)
+    told = "an image of {} with a kernel of {} takes {} pixels with its guard band, but the plane"
+    assert done.kept["blocks.0.attn.qkv"].startswith(told.format("4x6", "4x6", "7x11"))
+    assert done.kept["patch_embed.proj"].startswith(told.format("16x16", "4x4", "19x19"))
+    assert done.kept["head"] == "a Linear is no Conv2d; it runs on the host"
+    assert "blocks.0.mlp.fc2    kept: an image of 4x6" in str(done)
+    with torch.no_grad():
+        torch.testing.assert_close(done.model(images), model.eval()(images), rtol=0, atol=1e-5)
+
+    blind = convert(model, FourF.ideal((9, 12)), road="ideal").model
+    with pytest.raises(InputError, match=r"^patch_embed\.proj: an image of 16x16 .* has 9x12"):
+        blind(images)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from optics.errors import InputError
 from optics.layers import OpticalConv2d, convert, revert
 from optics.system import FourF
 
@@ -153,3 +154,22 @@ def test_only_what_was_selected() -> None:
     assert [name for name in done.kept if "shortcut" in name] == ["1.shortcut", "2.shortcut"]
     assert done.kept["1.shortcut"] == "it was not selected"
     assert len(done.converted) == 5
+
+
+def test_images_that_do_not_fit_are_named_when_they_are_shown_or_when_they_come() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3), nn.Dropout(0.5)
+    )
+    system = FourF.ideal((11, 64))
+    limit = "an image of 10x10 with a kernel of 3x3 takes 12x12 pixels .* but the plane has 11x64"
+    done = convert(model, system, road="ideal", images=IMAGES)
+    assert done.converted == ("2",)
+    assert re.match(limit, done.kept["0"])
+    assert all(module.training for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    done.model(IMAGES)
+
+    blind = convert(model, system, road="physical", noise=False)
+    assert blind.converted == ("0", "2")
+    with pytest.raises(InputError, match=f"^0: {limit}"):
+        blind.model(IMAGES)
