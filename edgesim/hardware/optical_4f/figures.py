@@ -54,7 +54,10 @@ def figures(device: Optical4F) -> Iterator[tuple[str, str, str]]:
     host = device.host
     if "host" not in device.source:
         yield "host.name", host.name, ""
-    for precision, peak in host.peak_flop_s.items():
+    peaks = dict(host.peak_flop_s)
+    if len(set(peaks.values())) == 1:
+        peaks = {"fp32": peaks.popitem()[1]}  # one rate is said, of whatever precision
+    for precision, peak in peaks.items():
         rate = "no limit" if math.isinf(peak) else f"{peak / 1e9:.4g} GFLOP/s"
         yield f"host.peak.{precision}", rate, device.source.get(f"host.peak.{precision}", "")
     for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):

@@ -16,6 +16,9 @@ _BYTES_AN_OPERATION = 4.0
 """That an operation on patterns and frames moves: of three for each detected value, one reading and
 one sum of four bytes each come in, and the sum goes back."""
 
+_PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""Of a host of which only one rate is said."""
+
 
 def processor_of(name: str, what: str | ProcessorSpec | None, system: FourF) -> Processor:
     """Return the host: of the catalog, inline, or what the system says of its own.
@@ -27,7 +30,7 @@ def processor_of(name: str, what: str | ProcessorSpec | None, system: FourF) -> 
         own = system.host
         return Processor(
             name=own.name,
-            peak_flop_s={"fp32": own.flop_s},
+            peak_flop_s=dict.fromkeys(_PRECISIONS, own.flop_s),
             power=Power(idle_w=own.power_w, busy_w=own.power_w),
             source=_renamed(own.source),
         )

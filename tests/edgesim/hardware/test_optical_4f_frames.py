@@ -150,3 +150,12 @@ def test_binary_planes_are_exposures_of_every_image() -> None:
 def test_mirrors_lay_images_alone_side_by_side() -> None:
     assert catalog.device("4f-dmd-dlp7000").along == ("images",)  # type: ignore[attr-defined]
     assert catalog.device("4f-lcos-pluto").along == KINDS  # type: ignore[attr-defined]
+
+
+def test_tokens_that_share_kernels_are_images_of_a_batch() -> None:
+    """ConvShareViT's tokens: one sample is 82 images of one channel."""
+    op = conv("qkv", (1, 3), (8, 8), (8, 8))
+    assert op.geometry is not None
+    tokens = replace(op, geometry=replace(op.geometry, images=82))
+    timing = accelerator(plane=128).timing(tokens, "fp32", batch=2)
+    assert timing.layout.shape == ConvShape.of((164, 1, 8, 8), (3, 1, 8, 8))
