@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 from collections.abc import Sequence
@@ -33,13 +34,21 @@ def serve(settings: Settings, log_level: str) -> bool:
         pin(settings.cpus)
     # gRPC's own lines would stand between those that programs read.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from edgesim.serve.access import read_access
+    from edgesim.serve.manifest import read_public_key
     from edgesim.serve.store import Store
 
+    access = read_access(settings.keys, plain=settings.plain)
+    trusted = read_public_key(settings.keys / "manifest.pub")
     with Store(settings.store) as store:
         # Only now what takes a second to load.
-        from edgesim.serve import logs, node
+        from edgesim.serve import logs
+        from edgesim.serve.node import Node
 
-        return node.run(settings, store, logs.start(log_level))
+        async def run() -> bool:
+            return await Node(settings, access, trusted, store, logs.start(log_level)).run()
+
+        return asyncio.run(run())
 
 
 def push(
@@ -57,7 +66,6 @@ def push(
     Raises:
         InputError: scenario, artifact, keys or addresses are wrong.
     """
-    import asyncio
     import random
 
     from edgesim.serve.addresses import split_address

@@ -97,7 +97,7 @@ class Line:
             if len(self._jobs) >= self.limit:
                 raise RefusalError(
                     Reason.RESOURCE_EXHAUSTED,
-                    f"{self.limit} requests wait already; ask again later, or another node",
+                    f"the line is full ({self.limit}); ask again later, or another node",
                 )
             self._jobs.append(job)
             self._changed.notify_all()

@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from edgesim.errors import EdgesimError
-from edgesim.serve.access import Access, read_access
+from edgesim.serve.access import Access
 from edgesim.serve.activation import Activation
 from edgesim.serve.addresses import join_address, split_address
 from edgesim.serve.admin import Admin
@@ -23,7 +24,6 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import Line
 from edgesim.serve.logs import say
-from edgesim.serve.manifest import read_public_key
 from edgesim.serve.metrics import Metrics
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
@@ -43,17 +43,28 @@ _LAST_ANSWERS_S = 5.0
 class Node:
     """One node, from its settings to its end."""
 
-    def __init__(self, settings: Settings, store: Store, logger: logging.Logger) -> None:
-        """Prepare a node on a store that is its own.
+    def __init__(
+        self,
+        settings: Settings,
+        access: Access,
+        trusted: ed25519.Ed25519PublicKey,
+        store: Store,
+        logger: logging.Logger,
+    ) -> None:
+        """Prepare a node.
 
-        Raises:
-            InputError: its keys are missing.
+        Args:
+            settings: what it was told.
+            access: its keys.
+            trusted: whose manifests it takes.
+            store: its own.
+            logger: of its events.
         """
         self._settings = settings
         self._store = store
         self._logger = logger
-        self._access = read_access(settings.keys, plain=settings.plain)
-        self._trusted = read_public_key(settings.keys / "manifest.pub")
+        self._access = access
+        self._trusted = trusted
         self._serving = Serving()
         self._metrics = Metrics()
         self._engine = Engine(
@@ -210,17 +221,3 @@ def _bind(server: grpc.aio.Server, address: str, access: Access, *, known_client
             f"cannot listen on {address}: it is in use, or not this machine's"
         ) from (error)
     return join_address(host, port)
-
-
-def run(settings: Settings, store: Store, logger: logging.Logger) -> bool:
-    """Serve until the process is told to end; return whether all that came was answered.
-
-    Raises:
-        InputError: the keys are wrong.
-        EdgesimError: it cannot listen.
-    """
-    return asyncio.run(_run(settings, store, logger))
-
-
-async def _run(settings: Settings, store: Store, logger: logging.Logger) -> bool:
-    return await Node(settings, store, logger).run()

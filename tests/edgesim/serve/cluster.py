@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -113,7 +112,15 @@ def node(store: Path, keys: Path, *options: str | Path) -> Iterator[NodeProcess]
 class Client:
     """Calls a server with some keys, or none."""
 
-    def __init__(self, address: str, keys: Path | None, *, trusts: Path | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        keys: Path | None,
+        *,
+        trusts: Path | None = None,
+        token: Path | None = None,
+    ) -> None:
+        self._metadata = (("authorization", f"Bearer {token.read_text()}"),) if token else ()
         options = [("grpc.max_send_message_length", -1), ("grpc.enable_retries", 0)]
         if keys is None and trusts is None:
             self.channel = grpc.insecure_channel(address, options)
@@ -137,9 +144,8 @@ class Client:
         method: Method[Any, Any],
         request: Message | Iterator[Message],
         timeout: float = PATIENCE_S,
-        metadata: Sequence[tuple[str, str]] = (),
     ) -> Any:
-        return method.on(self.channel)(request, timeout=timeout, metadata=metadata)
+        return method.on(self.channel)(request, timeout=timeout, metadata=self._metadata)
 
     def infer(
         self,
@@ -247,6 +253,3 @@ def scenario(path: Path, addresses: Mapping[str, str]) -> Path:
 def fresh_keys(folder: Path) -> Path:
     make_keys(folder, ["localhost"])
     return folder
-
-
-ON_LINUX_AS_ROOT = os.name == "posix" and os.geteuid() == 0

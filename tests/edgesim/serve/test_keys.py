@@ -1,0 +1,186 @@
+"""Keys: that a verifier of another library takes them, who is let through, and who is not."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.serve.access import Access, read_access
+from edgesim.serve.keys import ADMIN, CLIENT, make_keys
+from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
+from edgesim.serve.refusal import Reason, RefusalError
+from tests.edgesim.serve.cluster import ARTIFACT
+
+
+def certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def policy(folder: Path, days: int = 0) -> PolicyBuilder:
+    store = Store([certificate(folder / "ca.pem")])
+    return PolicyBuilder().store(store).time(datetime.now(UTC) + timedelta(days=days))
+
+
+def test_certificates_chain_to_their_authority_and_to_no_other(tmp_path: Path) -> None:
+    hosts = ["pi-0.local", "192.0.2.7"]
+    make_keys(tmp_path / "ours", hosts)
+    make_keys(tmp_path / "theirs", [])
+    ours, theirs = tmp_path / "ours" / "client", tmp_path / "theirs" / "client"
+    names = [x509.DNSName("pi-0.local"), x509.IPAddress(ipaddress.ip_address("192.0.2.7"))]
+    for host, name in zip(hosts, names, strict=True):
+        own = certificate(tmp_path / "ours" / host / "cert.pem")
+        for reached in (name, x509.DNSName("localhost")):
+            policy(ours).build_server_verifier(reached).verify(own, [])
+        with pytest.raises(VerificationError):
+            policy(theirs).build_server_verifier(name).verify(own, [])
+        with pytest.raises(VerificationError):
+            policy(ours).build_server_verifier(x509.DNSName("pi-1.local")).verify(own, [])
+        with pytest.raises(VerificationError):
+            policy(ours).build_client_verifier().verify(own, [])
+        with pytest.raises(VerificationError):
+            policy(ours, days=731).build_server_verifier(name).verify(own, [])
+    for who, role in (("client", CLIENT), ("admin", ADMIN)):
+        own = certificate(tmp_path / "ours" / who / "cert.pem")
+        found = policy(ours).build_client_verifier().verify(own, [])
+        assert [one.value for one in found.subjects] == [role]
+        with pytest.raises(VerificationError):
+            policy(theirs).build_client_verifier().verify(own, [])
+
+
+def test_only_the_admin_can_sign_and_only_owners_can_read(tmp_path: Path) -> None:
+    make_keys(tmp_path, ["pi-0"])
+    assert {path.parent.name for path in tmp_path.glob("*/manifest.key")} == {"admin", "ca"}
+    assert {path.parent.name for path in tmp_path.glob("*/token")} == {"admin", "ca", "pi-0"}
+    for folder in tmp_path.iterdir():
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for secret in ("key.pem", "manifest.key", "token"):
+            if (folder / secret).exists():
+                assert stat.S_IMODE((folder / secret).stat().st_mode) == 0o600
+
+
+def test_hosts_can_be_added_and_what_is_there_stays(tmp_path: Path) -> None:
+    assert len(make_keys(tmp_path, ["pi-0"])) == 4
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert make_keys(tmp_path, ["pi-0", "pi-1"]) == [tmp_path / "pi-1"]
+    assert make_keys(tmp_path, ["pi-0", "pi-1"]) == []
+    assert {path: path.read_bytes() for path in before} == before
+    name = x509.DNSName("pi-1")
+    own = certificate(tmp_path / "pi-1" / "cert.pem")
+    policy(tmp_path / "client").build_server_verifier(name).verify(own, [])
+
+
+@pytest.mark.parametrize("host", ["", "../pi", "a/b", ".hidden", "-x", "client", "ca", "a b"])
+def test_names_that_cannot_be_hosts_are_refused(host: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a host's name or address"):
+        make_keys(tmp_path / "keys", [host])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_authority_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    make_keys(tmp_path, [])
+    (tmp_path / "ca" / "key.pem").write_text("no key")
+    with pytest.raises(EdgesimError, match="cannot make keys in"):
+        make_keys(tmp_path, ["pi-1"])
+
+
+def test_keys_that_are_missing_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no folder of keys; make keys with"):
+        read_access(tmp_path / "none", plain=False)
+    with pytest.raises(InputError, match=r"cannot read the keys .*ca\.pem"):
+        read_access(tmp_path, plain=False)
+
+
+def plain(token: str) -> Access:
+    return Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token=token)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        [("authorization", "Bearer wrong")],
+        [("authorization", "Bearer ")],
+        [("authorization", "secret")],
+        [("authorization", b"Bearer secret\xff")],
+        [("authorization", "Bearer secret"), ("authorization", "Bearer secret")],
+        [("other", "Bearer secret")],
+    ],
+)
+def test_only_the_token_opens_the_admin_service_without_tls(metadata: list) -> None:
+    with pytest.raises(RefusalError, match="the token is missing or another one") as caught:
+        plain("secret").check_admin({}, metadata)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+    plain("secret").check_admin({}, [("authorization", "Bearer secret")])
+
+
+def test_a_node_without_a_token_lets_nobody_in() -> None:
+    for metadata in ([], [("authorization", "Bearer ")]):
+        with pytest.raises(RefusalError):
+            plain("").check_admin({}, metadata)
+
+
+def test_a_signature_is_of_these_bytes_by_this_key_for_this_purpose(
+    keys: Path, manifest: SignedManifest, tmp_path: Path
+) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    data, signature = manifest.data, manifest.signature
+    assert verify(data, signature, trusted) == manifest
+    for at in (0, len(data) // 2, len(data) - 1):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        with pytest.raises(RefusalError, match="was changed, or is not signed") as caught:
+            verify(bytes(changed), signature, trusted)
+        assert caught.value.reason is Reason.PERMISSION_DENIED
+    make_keys(tmp_path, [])
+    bare = serialization.load_pem_private_key((keys / "admin/manifest.key").read_bytes(), None)
+    for wrong in (
+        sign(data, tmp_path / "admin" / "manifest.key"),
+        bare.sign(data),  # by the right key, of the bytes alone
+        b"",
+        signature[:-1],
+    ):
+        with pytest.raises(RefusalError):
+            verify(data, wrong, trusted)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"[" * 100_000,
+        b'{"format": "edgesim-partition", "schema": 2}',
+        b'{"format": "edgesim-partition", "schema": 1, "sha256": "0"}',
+    ],
+)
+def test_what_is_signed_and_no_manifest_is_refused(keys: Path, data: bytes) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    with pytest.raises(RefusalError, match="not a manifest that this version reads") as caught:
+        verify(data, sign(data, keys / "admin" / "manifest.key"), trusted)
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
+
+
+def test_a_manifest_names_every_file_by_its_hash(manifest: SignedManifest) -> None:
+    files = json.loads((ARTIFACT / "manifest.json").read_text())["files"]
+    assert {f"{name}.safetensors": one.sha256 for name, one in manifest.entries.items()} == files
+    with pytest.raises(RefusalError, match=r"has no '\.\./part-0'; it has part-0, part-1"):
+        manifest.entry("../part-0")
+
+
+def test_keys_of_another_kind_are_told(keys: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not an Ed25519 key"):
+        sign(b"", keys / "admin" / "key.pem")
+    with pytest.raises(InputError, match="cannot read the trusted key"):
+        read_public_key(keys / "admin" / "token")
+    assert os.listdir(tmp_path) == []
