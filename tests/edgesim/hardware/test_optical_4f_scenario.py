@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +12,13 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from rich.console import Console
 
+from edgesim import api
 from edgesim.errors import InputError
+from edgesim.report import console, html
+from edgesim.report.tables_csv import latency_column
+from edgesim.report.text import joules
 from edgesim.scenario import from_mapping
 from edgesim.scenario.json_schema import schema
 from tests.edgesim.command import assert_fails, edgesim
@@ -118,3 +125,21 @@ def test_a_run_needs_no_torch_and_the_same_scenario_gives_the_same_bytes(tmp_pat
     }
     assert len(told) == 1
     assert "'energy_by_part_j': {'laser'" in told.pop()
+
+
+def test_a_result_tells_joules_by_part_in_summary_console_and_page() -> None:
+    scenario = from_mapping({**with_device(host="intel-i9-10940x"), "replications": 2})
+    result = api.run(scenario)
+    node = result.summary["nodes"]["light"]
+    assert math.fsum(node["energy_by_part_j"].values()) == pytest.approx(node["energy_j"])
+    assert "energy_by_part_j" not in result.summary["nodes"]["pi"]
+    # The camera draws 100 W for as long as the run is.
+    assert node["energy_by_part_j"]["camera"] == pytest.approx(100 * result.summary["simulated_s"])
+    file = io.StringIO()
+    console.show(result, Console(file=file, width=80, highlight=False))
+    text = file.getvalue()
+    assert max(map(len, text.split("\n"))) <= 80
+    (line,) = [line for line in text.split("\n") if line.split()[:1] == ["camera"]]
+    shown = html.page(result.summary, latency_column(result.recordings), result.recordings[0].spans)
+    assert line.split()[1:3] == joules(node["energy_by_part_j"]["camera"]).split()
+    assert f"<td>{joules(node['energy_by_part_j']['camera'])}</td>" in shown
