@@ -1,0 +1,79 @@
+"""What others print of optical accelerators, out of the command line as users call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from edgesim.cli import app
+
+
+def said(*words: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_devices_says_fatnets_time_of_resnet_18() -> None:
+    """FatNet, arXiv 2210.16914, Table 3: 3.815e-2 s an image at batch 64, without the classifier.
+
+    1,220,800 pairs of channels, two passes each.
+    """
+    document = said(
+        "devices", "4f-fatnet-2160", "--model", "resnet18_cifar", "--classes", "100",
+        "--batch", "64",
+    )  # fmt: skip
+    convolved = [row for row in document["layers"] if "conv" in row["operators"][0]]
+    assert sum(row["frames"] for row in convolved) == 2 * 1_220_800
+    assert f"{sum(row['time_s'] for row in convolved) / 64:.3e}" == "3.815e-02"
+    assert document["host_s"] == 0.0
+
+
+SCENARIO = """
+name: claims
+seed: 1
+model: {name: %s, classes: %s, precision: %s}
+placement: {strategy: single}
+nodes:
+  one: {device: %s}
+traffic: {arrivals: closed, concurrency: 1, requests: 3, samples: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "classes", "precision", "device", "samples", "seconds", "joules", "rel"),
+    [
+        (
+            "resnet18_cifar", 100, "fp32",
+            "{kind: optical-4f, preset: fatnet-2160, signs: two-shot, along: [images], "
+            "optical: [conv]}",
+            64, 3.815e-2, None, 2e-4,
+        ),
+        # Lightening-Transformer (HPCA 2024), by its simulator.
+        ("deit_small_patch16_224", 1000, "int4", "lt-b", 1, 0.0700e-3, 1.421e-3, 0.05),
+    ],
+    ids=["FatNet", "Lightening-Transformer"],
+)  # fmt: skip
+def test_run_says_times_and_joules_of_an_image(
+    tmp_path: Path,
+    model: str,
+    classes: int,
+    precision: str,
+    device: str,
+    samples: int,
+    seconds: float,
+    joules: float | None,
+    rel: float,
+) -> None:
+    """To the digits in print where the model is theirs; see `PhotonicCrossbar` for the rest."""
+    file = tmp_path / "claims.yaml"
+    file.write_text(SCENARIO % (model, classes, precision, device, samples), encoding="utf-8")
+    summary = said("run", str(file), "--out", str(tmp_path / "out"))
+    assert summary["latency_s"]["mean"] / samples == pytest.approx(seconds, rel=rel)
+    if joules is not None:
+        assert summary["energy_j"]["per_request"] / samples == pytest.approx(joules, rel=rel)
