@@ -196,9 +196,8 @@ class Server:
         joules = run.power_w * time_s
         self.busy_s += time_s * task.share
         self.joules_above_idle += joules - self._idle_w * time_s
-        cost = task.cost[len(batch)]
-        if cost.by_part_j:
-            self._parts.add(cost, time_s)
+        if task.tells_parts:
+            self._parts.add(task.cost[len(batch)], time_s)
         if self._queue or self._ranked:
             self._fill()
         if len(batch) == 1:

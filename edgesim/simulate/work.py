@@ -139,6 +139,7 @@ class Step:
         "priority",
         "server",
         "share",
+        "tells_parts",
     )
 
     def __init__(
@@ -158,6 +159,7 @@ class Step:
         self.fan: tuple[Fan, ...] = ()
         self.last = True
         self.cost = _costs(task, server, precision, samples)
+        self.tells_parts = any(cost.by_part_j for cost in self.cost)
 
     def moves(self) -> tuple[Move, ...]:
         """Return every transfer that leaves this step."""
