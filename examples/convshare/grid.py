@@ -17,13 +17,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from grid_experiments import EXPERIMENTS, SMALL, named, setting
 from grid_jobs import Bars, Order, in_processes, make_all
 from grid_run import Run, make
-from grid_table import gather, load, markdown, save
+from grid_table import gather, load, markdown, put_into, save
 
 from optics.errors import InputError as OpticsError
 from partition.data import open_data
@@ -53,6 +55,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="file of the figures (WORK/grid.json)")
     parser.add_argument("--table", type=Path, nargs="?", const=KEPT, metavar="FILE",
                         help="only print the table of kept figures")  # fmt: skip
+    parser.add_argument("--so-far", action="store_true",
+                        help="train nothing; the table of the runs that are finished")  # fmt: skip
+    parser.add_argument("--page", type=Path, help="file in Markdown whose table is replaced")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args(arguments)
 
@@ -93,9 +98,21 @@ def order_of(chosen: argparse.Namespace) -> Order:
     return Order(tuple(runs), common, chosen.work, device_of(chosen))
 
 
-def run_grid(chosen: argparse.Namespace) -> str:
-    """Make what is missing, keep the figures, and return the table."""
+def figures_of(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of the grid: kept ones, of finished runs, or of all, made where missing.
+
+    Raises:
+        PartitionError: a run failed.
+        InputError: the command line is wrong, or there is nothing to tell of.
+    """
+    if chosen.table is not None:
+        return load(chosen.table)
     order = order_of(chosen)
+    if chosen.so_far:
+        there = tuple(run for run in order.runs if run.file(order.work).exists())
+        if not there:
+            raise InputError(f"no run of this grid is finished in {order.work}; leave out --so-far")
+        order = replace(order, runs=there)
     with Bars(order, quiet=chosen.quiet) as bars:
         if order.filed() < len(order.runs) and chosen.jobs > 1:
             in_processes(order, chosen.jobs, bars)
@@ -105,7 +122,7 @@ def run_grid(chosen: argparse.Namespace) -> str:
     made = [make(run, data, order.setting, order.work, device, silent) for run in order.runs]
     gathered = gather(made, order.setting, data)
     save(chosen.out or order.work / "grid.json", gathered)
-    return markdown(gathered)
+    return gathered
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,7 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
     # One thread is what makes the bytes the same on every machine with the same processor.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     try:
-        print(run_grid(chosen) if chosen.table is None else markdown(load(chosen.table)), end="")
+        table = markdown(figures_of(chosen))
+        if chosen.page is not None:
+            put_into(chosen.page, table)
+        print(table, end="")
     except (PartitionError, OpticsError) as error:
         print(f"grid: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from grid_experiments import EXPERIMENTS, REFERENCE, UNTRAINED, Setting
+from grid_experiments import EXPERIMENTS, MLP, REFERENCE, UNTRAINED, Setting
 from torch import Tensor
 
 from edgesim.statistics import interval
@@ -20,6 +20,9 @@ from partition.files import write_atomic
 from partition.mapping import plain
 
 Figures = dict[str, Any]
+
+MARKS = ("<!-- table -->", "<!-- end of table -->")
+"""Lines of a page between which its table stands."""
 
 
 def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data) -> dict[str, Any]:
@@ -145,7 +148,8 @@ def markdown(gathered: dict[str, Any]) -> str:
             _spread([100 * change for change in lost], 0),
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + _sizes(gathered)
+    told = [_sizes(gathered), "", *_differences(gathered["runs"])]
+    return "\n".join([*lines, "", *told]).rstrip() + "\n"
 
 
 def _spread(values: list[float | None], digits: int) -> str:
@@ -170,5 +174,58 @@ def _sizes(gathered: dict[str, Any]) -> str:
         f"± is half the 95 % interval of the mean over seeds {', '.join(map(str, seeds))} "
         f"(Student's t). Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} "
         f"points on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} "
-        f"that the last two columns are of.\n"
+        f"that the last two columns are of."
     )
+
+
+def _differences(runs: Sequence[Figures]) -> list[str]:
+    """Return lines of what valid kernels have over same ones, MLPs alike: by seed, then over seeds.
+
+    A seed counts where all of its experiments are there.
+    """
+    known = {
+        (run["experiment"], run["seed"]): run for run in runs if run["score"] is not None
+    }  # fmt: skip
+    lines = []
+    for sharing in ("shared", "unshared"):
+        pairs = [(f"{sharing}-valid+{mlp}", f"{sharing}-same+{mlp}") for mlp in MLP]
+        gains = []
+        for seed in sorted({run["seed"] for run in runs}):
+            both = [(known.get((valid, seed)), known.get((same, seed))) for valid, same in pairs]
+            whole = [(valid, same) for valid, same in both if valid and same]
+            if len(whole) == len(pairs):
+                gains.append(
+                    {
+                        figure: mean(valid[figure] - same[figure] for valid, same in whole)
+                        for figure in ("score", "within_class", "accuracy")
+                    }
+                )
+        if gains:
+            score, within = (
+                _spread([gain[figure] for gain in gains], 2) for figure in ("score", "within_class")
+            )
+            accuracy = _spread([100 * gain["accuracy"] for gain in gains], 1)
+            lines.append(
+                f"- {sharing}, valid less same, mean over the MLPs and {len(gains)} "
+                f"seed{'s' if len(gains) > 1 else ''}: attention score {score} (within classes "
+                f"{within}), accuracy {accuracy} points."
+            )
+    return lines
+
+
+def put_into(page: Path, table: str) -> None:
+    """Replace what stands between a page's two marks by ``table``.
+
+    Raises:
+        InputError: the page is not there, or has no marks.
+    """
+    try:
+        before, rest = page.read_text().split(MARKS[0] + "\n", 1)
+        after = rest.split(MARKS[1], 1)[1]
+    except OSError as error:
+        raise InputError(f"cannot read {page}: {error.strerror}") from error
+    except (ValueError, IndexError) as error:
+        raise InputError(
+            f"{page} needs lines {MARKS[0]} and {MARKS[1]} to put a table in"
+        ) from error
+    write_atomic(page, f"{before}{MARKS[0]}\n{table}{MARKS[1]}{after}".encode())

@@ -152,6 +152,46 @@ def test_the_table_is_made_again_without_training(
     assert capsys.readouterr().out == whole[1]
 
 
+def test_finished_runs_are_told_of_and_put_into_a_page(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
+    four = (*TWO, "shared-same+linear")
+    work = ("--work", str(whole[0]), "--out", str(tmp_path / "figures.json"))
+    assert grid.main([*QUICK, *four, *work, "--so-far", "--page", str(page)]) == 0
+    assert capsys.readouterr().out == whole[1]
+    expected = f"before\n<!-- table -->\n{whole[1]}<!-- end of table -->\nafter\n"
+    assert page.read_text() == expected
+    (tmp_path / "plain.md").write_text("no marks")
+    for name, told in (("plain.md", "needs lines <!-- table -->"), ("no.md", "cannot read")):
+        figures = ["--table", str(whole[0] / "grid.json"), "--page", str(tmp_path / name)]
+        assert grid.main(figures) == 2
+        assert told in capsys.readouterr().err
+    assert grid.main([*QUICK, "--so-far", "--work", str(tmp_path / "none")]) == 2
+    assert "no run of this grid is finished" in capsys.readouterr().err
+
+
+def test_differences_are_of_pairs_that_differ_in_padding_alone(grid: ModuleType) -> None:
+    from grid_experiments import GRID as TWELVE
+    from grid_table import _differences
+
+    runs = []
+    for seed in (1, 2):
+        for each in TWELVE:
+            valid = each.attention.endswith("valid")
+            gain = 0.1 * seed if valid and each.attention.startswith("shared") else 0.0
+            figures = {"score": 0.2 + gain, "within_class": 0.1, "accuracy": 0.5 + gain}
+            runs.append({"experiment": each.name, "seed": seed, **figures})
+    # Gains of 0.1 and 0.2: 0.15 on average, ± 12.706 · 0.0707 / √2 = 0.635.
+    shared, unshared = _differences(runs)
+    assert "2 seeds: attention score 0.15 ± 0.64 (within classes 0.00 ± 0.00)" in shared
+    assert "accuracy 15.0 ± 63.5 points" in shared
+    assert "attention score 0.00 ± 0.00" in unshared
+    assert "1 seed: attention score 0.10 (" in _differences(runs[:-1][: len(TWELVE)])[0]
+    assert _differences(runs[:4]) == []
+
+
 def test_the_picture_is_drawn_of_kept_figures(
     whole: tuple[Path, str], tmp_path: Path, grid: ModuleType
 ) -> None:
