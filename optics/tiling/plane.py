@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from optics.system import FourF
+from optics.tiling.plan import KINDS, Kind
 from optics.tiling.shape import Pair
 
 
@@ -18,9 +19,7 @@ def usable_plane(system: FourF) -> Pair:
     - the widest impulse response that the filter's pixels sample, λ f1 / filter pitch (a kernel
       further from the axis than half of that has a spectrum finer than the filter's pixels).
 
-    A filter of amplitudes alone, as of mirrors, sends its result off the axis, beside undiffracted
-    light and a twin: there only images go side by side without loss, and frames of other mixtures
-    are fewer than such a filter can show well.
+    What may lie side by side there, :func:`side_by_side` tells.
     """
     camera_m = system.input.pitch_m * abs(system.magnification)
     response_m = system.laser.wavelength_m * system.lens_1.focal_length_m / system.filter.pitch_m
@@ -33,6 +32,17 @@ def usable_plane(system: FourF) -> Pair:
         for axis in (0, 1)
     )
     return rows, columns
+
+
+def side_by_side(system: FourF) -> tuple[Kind, ...]:
+    """Return what may lie side by side on ``system`` without loss.
+
+    A filter of amplitudes alone, as of mirrors, sends its result off the axis, beside undiffracted
+    light and a twin. Kernels, channels or groups side by side would reach into these: frames of
+    such mixtures are fewer than the filter can show. Images side by side share one kernel, whose
+    response is as small as it was.
+    """
+    return ("images",) if system.filter.kind in ("dmd", "lcos-amplitude") else KINDS
 
 
 def _whole(pixels: float) -> int:

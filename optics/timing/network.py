@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from optics.errors import InputError
 from optics.system import FourF
 from optics.tiling.plan import KINDS, Kind, plan
-from optics.tiling.plane import usable_plane
+from optics.tiling.plane import side_by_side, usable_plane
 from optics.tiling.shape import ConvShape
 from optics.timing.energy import Energy, energy
 from optics.timing.schedule import Timing, time_layer
@@ -95,7 +96,7 @@ def time_network(
     passes: int = 2,
     filter_passes: int | None = None,
     input_passes: int = 1,
-    along: Collection[Kind] = KINDS,
+    along: Collection[Kind] | None = None,
     whole_frames: bool = True,
     stored_kernels: bool = False,
 ) -> NetworkTiming:
@@ -107,14 +108,26 @@ def time_network(
         passes: exposures of the sign scheme for each frame; 2 for kernels split into + and -.
         filter_passes: of these, patterns on the filter; all unless told.
         input_passes: patterns on the input.
-        along: what may lie side by side on the plane, see :func:`optics.tiling.plan`.
+        along: what may lie side by side on the plane, see :func:`optics.tiling.plan`; all that
+            :func:`optics.tiling.side_by_side` allows unless told.
         whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
         stored_kernels: whether filters do not, see there.
 
     Raises:
-        InputError: a layer that does not fit the plane, or passes that do not divide.
+        InputError: a layer that does not fit the plane, passes that do not divide, or mixtures
+            that the filter cannot show.
     """
     plane = usable_plane(system)
+    shown = side_by_side(system)
+    if along is None:
+        along = shown
+    lost = [kind for kind in KINDS if kind in along and kind not in shown]
+    if lost:
+        raise InputError(
+            f"{system.filter.name}: a filter of kind {system.filter.kind} sends its result off the "
+            f"axis, beside undiffracted light and a twin, into which {', '.join(lost)} side by "
+            f"side reach; expected along={list(shown)}, {list(along)} came"
+        )
     layers = tuple(
         time_layer(
             system,

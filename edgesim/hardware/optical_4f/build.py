@@ -11,7 +11,7 @@ from edgesim.hardware.optical_4f.parts import PARTS, key_of, system_of
 from edgesim.hardware.optical_4f.spec import Optical4FSpec, SignsSpec
 from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass, reference_passes
 from optics.system import FourF
-from optics.tiling import KINDS, Kind
+from optics.tiling import side_by_side
 from optics.timing import LightBudget
 
 _HEADROOM = 0.8
@@ -34,7 +34,7 @@ def build(name: str, spec: Optical4FSpec) -> Optical4F:
         host=host,
         passes=passes_of(spec.signs),
         planes=spec.planes,
-        along=tuple(spec.along) if spec.along else along_of(system),
+        along=tuple(spec.along) if spec.along else side_by_side(system),
         whole_frames=spec.whole_frames,
         stored_kernels=spec.stored_kernels,
         kinds=spec.kinds,
@@ -50,15 +50,6 @@ def passes_of(signs: SignsSpec) -> tuple[Pass, ...]:
     if signs.scheme == "reference":
         return reference_passes(signs.frames, split_inputs=signs.split_inputs)
     return {"field": WHOLE, "two-shot": TWO_SHOT, "four-shot": FOUR_SHOT}[signs.scheme]
-
-
-def along_of(system: FourF) -> tuple[Kind, ...]:
-    """Return what a system shows well side by side.
-
-    A filter of mirrors sends its result off the axis, beside undiffracted light and a twin, into
-    which kernels or channels side by side would reach; there, images alone.
-    """
-    return ("images",) if system.filter.kind == "dmd" else KINDS
 
 
 def light_of(name: str, system: FourF, light: float | None) -> float:
