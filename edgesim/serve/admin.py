@@ -26,6 +26,8 @@ from edgesim.version import __version__
 _Context = grpc.aio.ServicerContext[Any, Any]
 _HEADER_BYTES = 1 << 20
 """That a file may have beside its weights: names and shapes."""
+_SILENCE_S = 60.0
+"""After which an upload that brings nothing gives way to others."""
 
 
 class Admin:
@@ -162,13 +164,13 @@ class Admin:
                 another hash, or the disk is full.
         """
         stream = aiter(request)
-        header = (await anext(stream, wire.UploadRequest())).header
+        header = (await _next(stream) or wire.UploadRequest()).header
         if not header.sha256:
             raise RefusalError(Reason.INVALID_ARGUMENT, "an upload begins with its header")
         async with self._activation.lock:
             self._check_offered(header)
             with self._store.receive(header.sha256, header.bytes, header.offset) as incoming:
-                async for piece in stream:
+                while (piece := await _next(stream)) is not None:
                     if piece.WhichOneof("piece") != "chunk":
                         raise RefusalError(Reason.INVALID_ARGUMENT, "a chunk was expected")
                     incoming.write(piece.chunk)
@@ -224,3 +226,14 @@ class Admin:
                 for one in report
             ]
         )
+
+
+async def _next(stream: AsyncIterator[wire.UploadRequest]) -> wire.UploadRequest | None:
+    """Return the next piece of an upload, or None at its end."""
+    try:
+        async with asyncio.timeout(_SILENCE_S):
+            return await anext(stream, None)
+    except TimeoutError:
+        raise RefusalError(
+            Reason.ABORTED, f"nothing came for {_SILENCE_S:g} s; go on from what is here"
+        ) from None

@@ -22,7 +22,7 @@ from edgesim.serve.deploy import Row, deploy, pack
 from edgesim.serve.manifest import SignedManifest, sign
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.protocol import open_inference_pb2
-from edgesim.serve.services import ACTIVATE, OFFER, SERVER_READY, UPLOAD
+from edgesim.serve.services import ACTIVATE, OFFER, SERVER_LIVE, SERVER_READY, UPLOAD
 from edgesim.serve.targets import Target, find_targets
 from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, document, edgesim
@@ -142,8 +142,26 @@ def small(
 ) -> Iterator[tuple[NodeProcess, Path]]:
     """A node that may hold the weights of one part, and of the fusion."""
     store = tmp_path_factory.mktemp("small") / "store"
-    with node(store, keys / "localhost", "--memory", "420 kB") as process:
+    with node(store, keys / "localhost", "--memory", "420 kB", "--any-client") as process:
         yield process, store
+
+
+def test_clients_without_a_certificate_may_be_let_in_but_never_as_admins(
+    small: tuple[NodeProcess, Path], keys: Path
+) -> None:
+    live = open_inference_pb2.ServerLiveRequest()
+    with Client(small[0].inference, None, trusts=keys / "client") as anyone:
+        assert anyone.call(SERVER_LIVE, live).live
+    for address, call in (
+        (small[0].inference, lambda client: client.call(SERVER_LIVE, live)),
+        (small[0].admin, Client.status),
+    ):
+        # In the clear to the first, without a certificate to the second.
+        trusts = None if address == small[0].inference else keys / "client"
+        with Client(address, None, trusts=trusts) as stranger:
+            with pytest.raises(grpc.RpcError) as caught:
+                call(stranger)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_nothing_gets_past_the_checks(
