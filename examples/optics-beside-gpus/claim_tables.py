@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from statistics import median
 
+import numpy as np
 from accelerators import END_TO_END, LADDER, LIGHT, PLANE, PRINTED, Accelerator
 from claim import CLAIMED, VARIANTS, at_printed_rate, rate_for_claim_hz
-from costs import gpus
+from costs import MODELS, gpus
+from crossings import RATES_HZ
 from tables import BATCHES
+from what_ifs import BATCHES as MANY
+from what_ifs import PLANES, fill
 from written import rate, table, times
 
 
@@ -80,3 +84,17 @@ def ranges() -> str:
         for what in ("most", "median", "least", f"{CLAIMED} and more")
     ]
     return table(("accelerator", *heads), rows)
+
+
+def most() -> str:
+    """Return the greatest ratio that end to end has on any plane, at any batch, at 10 GHz."""
+    rows = []
+    chosen = [gpus().index(card) for card in cards()]
+    for name in MODELS:
+        grid = fill(name, systems=(END_TO_END,), rates_hz=(RATES_HZ[1],))
+        card_s = np.where(np.isfinite(grid.gpu_s), grid.gpu_s, 0.0)[chosen]
+        ratios = card_s[:, None, :] / grid.light_s[0, :, 0]
+        card, plane, batch = np.unravel_index(ratios.argmax(), ratios.shape)
+        where = (cards()[card], f"{PLANES[plane]}²", f"{MANY[batch]:,}")
+        rows.append((name, times(float(ratios.max())), *where))
+    return table(("model", "ratio", "card", "plane", "batch"), rows)
