@@ -170,11 +170,17 @@ def _sizes(gathered: dict[str, Any]) -> str:
     best = max(run["accuracy"] for run in gathered["runs"])
     spread = math.sqrt(best * (1 - best))
     test, scored = (196 * spread / math.sqrt(images[key]) for key in ("test", "scored"))
+    names = ", ".join(map(str, seeds))
+    over = (
+        f"± is half the 95 % interval of the mean over seeds {names} (Student's t), where a model "
+        "has more than one."
+        if len(seeds) > 1
+        else f"One seed, {names}: no interval over seeds."
+    )
     return (
-        f"± is half the 95 % interval of the mean over seeds {', '.join(map(str, seeds))} "
-        f"(Student's t). Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} "
-        f"points on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} "
-        f"that the last two columns are of."
+        f"{over} Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} points "
+        f"on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} that the "
+        "last two columns are of."
     )
 
 

@@ -172,6 +172,14 @@ def test_finished_runs_are_told_of_and_put_into_a_page(
     assert "no run of this grid is finished" in capsys.readouterr().err
 
 
+def test_the_page_holds_the_table_of_the_figures_beside_it(
+    grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grid.main(["--table"]) == 0
+    page = (EXAMPLES / "results" / "convshare-grid.md").read_text()
+    assert capsys.readouterr().out in page
+
+
 def test_differences_are_of_pairs_that_differ_in_padding_alone(grid: ModuleType) -> None:
     from grid_experiments import GRID as TWELVE
     from grid_table import _differences
