@@ -179,8 +179,8 @@ def _sizes(gathered: dict[str, Any]) -> str:
     )
     return (
         f"{over} Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} points "
-        f"on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} that the "
-        "last two columns are of."
+        f"on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} that "
+        "the last two columns are of."
     )
 
 
