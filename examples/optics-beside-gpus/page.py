@@ -189,4 +189,4 @@ def _limits() -> str:
 - That the bus, memory and host of *end to end* work at the rates of their data sheets is an
   estimate; so are laser, host and powers of the parts that one can buy, as `edgesim devices` marks.
 - A camera that read only the one pixel of a tile that valid kernels keep would need less of the
-  link: the last table above has the ratio with a link of any rate."""
+  link; the table of links tells how far any link would get."""

@@ -13,6 +13,7 @@ from edgesim.errors import InputError
 from edgesim.graph import ConvGeometry, Graph, OpKind, zoo
 from edgesim.graph.convshare import convshare
 from edgesim.graph.trace import trace
+from edgesim.hardware.crossbar.counts import product_of
 from edgesim.hardware.optical_4f.shapes import shape_of
 from optics.convshare import MIXINGS, ConvShareConfig, ConvShareViT, Mixing, shapes
 
@@ -77,6 +78,14 @@ def test_a_processor_sees_linear_layers_where_kernels_cover_the_map() -> None:
     geometry = valid["blocks.0.mlp.fc2"].geometry
     assert isinstance(geometry, ConvGeometry)
     assert (geometry.images, geometry.in_channels, geometry.out_size) == (82, 2, (1, 1))
+
+
+def test_a_crossbar_multiplies_what_the_linear_layers_do() -> None:
+    (linear, _), (valid, _) = small("linear"), small("shared-valid")
+    names = [f"blocks.1.{layer}" for layer in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")]
+    assert [product_of(valid[name], 5) for name in names] == [
+        product_of(linear[name], 5) for name in names
+    ]
 
 
 @pytest.mark.parametrize(
