@@ -1,0 +1,175 @@
+"""What is turned: one limit of one part at a time, all other parts ideal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from light_bench import Bench, RealBench
+
+from optics.alignment import Alignment
+from optics.camera import Camera
+from optics.modulator import Modulator
+from optics.presets import preset
+from optics.system import FourF
+from partition.errors import InputError
+
+SIDE = 104
+"""Pixels of the ideal planes' sides: eight tiles of 7 x 7 maps and kernels."""
+
+WELL_E = 1e6
+"""Full well of the camera whose bits are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """One limit.
+
+    Attributes:
+        name: on the command line.
+        label: of the axis.
+        values: from the most to the least limited.
+        bench: system and settings at a value, on planes of so many pixels' sides.
+        logarithmic: axis.
+        share: of the images that are evaluated; slow roads take fewer.
+    """
+
+    name: str
+    label: str
+    values: tuple[float, ...]
+    bench: Callable[[float, int], Bench]
+    logarithmic: bool = False
+    share: float = 1.0
+
+
+def _ideal(_: float, side: int) -> Bench:
+    return Bench(system=FourF.ideal((side, side)))
+
+
+def _bits(bits: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+
+    def stepped(part: Modulator) -> Modulator:
+        return replace(part, bits=int(bits))
+
+    return Bench(system=replace(system, input=stepped(system.input), filter=stepped(system.filter)))
+
+
+def _photons(photons: float, side: int) -> Bench:
+    return Bench(system=FourF.ideal((side, side)), noise=True, photons=photons)
+
+
+def _camera(bits: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+    camera: Camera = replace(system.camera, full_well_e=WELL_E, bits=int(bits))
+    return Bench(system=replace(system, camera=camera))
+
+
+def _pupil(share: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+    lens_1, lens_2 = (
+        replace(lens, pupil_m=share * system.spectrum_m) for lens in (system.lens_1, system.lens_2)
+    )
+    return Bench(system=replace(system, lens_1=lens_1, lens_2=lens_2))
+
+
+def _shift(pixels: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+    shift = Alignment(shift_m=(pixels * system.filter.pitch_m, 0.0))
+    return Bench(system=replace(system, alignment=shift), scheme="four-shot")
+
+
+def _flicker(radians: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+
+    def flickering(part: Modulator) -> Modulator:
+        return replace(part, flicker_rad=radians)
+
+    return Bench(
+        system=replace(system, input=flickering(system.input), filter=flickering(system.filter))
+    )
+
+
+def _piece(system: FourF, side: int) -> FourF:
+    """Return a system of the same parts that uses this many pixels, at shorter focal lengths.
+
+    Tiles, pixels, noise and light per pixel are those of the whole; it is small, and so quick.
+    """
+    pitches_m2 = system.input.pitch_m * system.filter.pitch_m
+    focal_m = side * pitches_m2 / system.laser.wavelength_m
+    ratio = abs(system.magnification)
+    return replace(
+        system,
+        lens_1=replace(system.lens_1, focal_length_m=focal_m),
+        lens_2=replace(system.lens_2, focal_length_m=focal_m * ratio),
+    )
+
+
+def _lcos(_: float, side: int) -> Bench:
+    return RealBench(
+        system=_piece(preset("lcos-pluto"), side), scheme="four-shot", noise=True,
+        along=("images",), encoder={"method": "gerchberg-saxton", "steps": 10},
+    )  # fmt: skip
+
+
+def _mirrors(_: float, side: int) -> Bench:
+    system = FourF.ideal((side, side))
+    mirrors = replace(system.input, kind="dmd", bits=1)
+    return Bench(system=replace(system, input=mirrors), scheme="four-shot")
+
+
+def _dmd(_: float, __: int) -> Bench:
+    return RealBench(
+        system=preset("dmd-dlp7000"), scheme="four-shot", noise=True, along=("images",),
+        max_bytes=2**30, lit=2,
+    )  # fmt: skip
+
+
+KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {
+        knob.name: knob
+        for knob in (
+            Knob(name="ideal", label="everything ideal", values=(0.0,), bench=_ideal),
+            Knob(
+                name="bits", label="bits of both modulators", values=(2, 3, 4, 5, 6, 8),
+                bench=_bits,
+            ),
+            Knob(
+                name="photons", label="detected photons per MAC",
+                values=(0.03, 0.1, 0.3, 1, 3, 10), bench=_photons, logarithmic=True,
+            ),
+            Knob(name="camera", label="bits of the camera", values=(3, 4, 5, 6, 8, 10),
+                 bench=_camera),
+            Knob(
+                name="pupil", label="pupil over the spectrum's width",
+                values=(0.8, 1.0, 1.1, 1.2, 1.3, 1.42), bench=_pupil,
+            ),
+            Knob(
+                name="shift", label="shift of the filter (pixels)", values=(8, 6, 4, 3, 2, 1),
+                bench=_shift, share=0.25,
+            ),
+            Knob(
+                name="flicker", label="flicker of both modulators (rad)",
+                values=(0.8, 0.6, 0.4, 0.2, 0.1), bench=_flicker, share=0.25,
+            ),
+            Knob(name="lcos", label="parts of lcos-pluto", values=(0.0,), bench=_lcos,
+                 share=0.1),
+            Knob(name="mirrors", label="mirrors at the input, all else ideal", values=(0.0,),
+                 bench=_mirrors, share=0.5),
+            Knob(name="dmd", label="dmd-dlp7000", values=(0.0,), bench=_dmd, share=0.04),
+        )
+    }
+)  # fmt: skip
+"""By name, in the order of the table."""
+
+
+def knob_of(name: str) -> Knob:
+    """Return the knob called ``name``.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in KNOBS:
+        raise InputError(f"no knob is called '{name}'; there are {', '.join(KNOBS)}")
+    return KNOBS[name]

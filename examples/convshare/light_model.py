@@ -1,0 +1,149 @@
+"""The model that goes on light: recipes, training, and its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from optics.convshare import ConvShareConfig, ConvShareViT
+from partition.checkpoint import TrainState
+from partition.classify import accuracy_of, predict, train_classifier
+from partition.data import Augmentation, Data, DataSpec, open_data
+from partition.errors import InputError
+from partition.files import fingerprint, sha256, to_json, write_atomic
+from partition.mapping import plain
+from partition.progress import Progress
+from partition.store import load_tensors, save_tensors
+from partition.train import TrainConfig, generator_of, seed_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a model for light is made.
+
+    Attributes:
+        data: images.
+        model: shape; every matrix of it is a shared valid convolution.
+        training: without light.
+        tuning: with noise in place of the light's.
+        photons: detected per multiply-accumulate, of the light whose noise is learned.
+        seed: of every draw.
+    """
+
+    data: DataSpec
+    model: ConvShareConfig
+    training: TrainConfig
+    tuning: TrainConfig
+    photons: float
+    seed: int
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "fashion-mnist": Recipe(
+            data=DataSpec(name="fashion-mnist"),
+            model=ConvShareConfig(image=28, patch=7, map=(7, 7), depth=3, heads=7, mlp_ratio=2),
+            training=TrainConfig(
+                epochs=28, batch=128, learning_rate=2.5e-3, label_smoothing=0.05,
+                augmentation=Augmentation(shift=1, flip=True),
+            ),
+            tuning=TrainConfig(
+                epochs=12, batch=128, learning_rate=1.5e-3, warmup=0.5, label_smoothing=0.05,
+                augmentation=Augmentation(shift=1, flip=True),
+            ),
+            photons=0.1,
+            seed=5,
+        ),
+        "digits": Recipe(
+            data=DataSpec(name="digits"),
+            model=ConvShareConfig(image=8, patch=2, map=(4, 4), depth=1, heads=4, mlp_ratio=1),
+            training=TrainConfig(epochs=14, batch=64, learning_rate=5e-3, label_smoothing=0.05),
+            tuning=TrainConfig(epochs=6, batch=64, learning_rate=3e-3, label_smoothing=0.05),
+            photons=1.0,
+            seed=5,
+        ),
+    }
+)  # fmt: skip
+"""By the name of their data: the one of the table, and one that is made in seconds."""
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return the recipe called ``name``.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise InputError(f"no recipe is called '{name}'; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def trained(
+    recipe: Recipe, data: Data, checkpoint: Path, progress: Progress
+) -> tuple[ConvShareViT, TrainState]:
+    """Return a model trained without light, from the seed, or from where a checkpoint left off."""
+    model = ConvShareViT(recipe.model, generator_of(recipe.seed, 1))
+    key = fingerprint(
+        "trained", plain(recipe.data), plain(recipe.model), plain(recipe.training), recipe.seed
+    )
+    state = train_classifier(
+        model, data.train, data.validation, data, recipe.model.classes, recipe.training,
+        seed_of(recipe.seed, 2), checkpoint=checkpoint,
+        identity=key, name="trained", progress=progress,
+    )  # fmt: skip
+    return model, state
+
+
+def file(
+    folder: Path, name: str, model: nn.Module, recipe: Recipe, data: Data, notes: Mapping[str, Any]
+) -> None:
+    """Write weights, and beside them a manifest with their accuracy on all test images."""
+    weights = folder / f"{name}.safetensors"
+    save_tensors(weights, model.state_dict())
+    right = accuracy_of(predict(model, data.test, data), data.test.labels)
+    manifest = {
+        "name": name,
+        "recipe": plain(recipe),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "sha256": sha256(weights),
+        "test": {"images": len(data.test), "accuracy": right, "road": "electronic"},
+        **notes,
+    }
+    write_atomic(folder / f"{name}.json", to_json(manifest).encode())
+
+
+def filed(folder: Path, name: str, recipe: Recipe) -> tuple[ConvShareViT, dict[str, Any]]:
+    """Return a model that :func:`file` wrote, in evaluation mode, and its manifest.
+
+    Raises:
+        InputError: a file is missing or damaged, or of another shape or weights.
+    """
+    weights, told = folder / f"{name}.safetensors", folder / f"{name}.json"
+    tensors, _ = load_tensors(weights)
+    try:
+        manifest = json.loads(told.read_text())
+        known = manifest["sha256"], manifest["test"]["accuracy"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"cannot read {told}: {error}; remove both files to make them") from error
+    if known[0] != sha256(weights):
+        raise InputError(f"{weights} is not what {told} tells of; remove both to make them anew")
+    model = ConvShareViT(recipe.model)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"{weights} holds no model of this recipe ({str(error).splitlines()[0]}); take another "
+            "folder of models"
+        ) from error
+    return model.eval(), manifest
+
+
+def opened(recipe: Recipe) -> Data:
+    """Return the recipe's data."""
+    return open_data(recipe.data)

@@ -1,0 +1,148 @@
+"""Noise-aware tuning: a model is trained on with noise as large as the light's in every layer.
+
+The size is measured: every layer's result by light against the exact one, on the same activations,
+as a share of the exact one's rms. In training it is Gaussian and fresh in every step. That takes
+as long as training without light; through the physical road a step would take some twenty times
+longer, and the epochs that fit the time would be too few.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from light_bench import Bench, optical_layers, put_on_light
+from light_model import Recipe
+from torch import Tensor, nn
+from torch.nn import functional
+
+from optics.convshare import ConvShareViT
+from partition.checkpoint import TrainState
+from partition.classify import accuracy_of, image_batches, predict
+from partition.data import Data
+from partition.files import fingerprint
+from partition.mapping import plain
+from partition.progress import Progress
+from partition.train import seed_of, train
+
+
+class NoisyConv2d(nn.Conv2d):
+    """A convolution whose result has noise, in training and in evaluation alike.
+
+    Attributes:
+        share: rms of the noise over that of the result without bias.
+        generator: that it is drawn from.
+    """
+
+    share: float
+    generator: torch.Generator
+
+    @classmethod
+    def of(cls, layer: nn.Conv2d, share: float, generator: torch.Generator) -> NoisyConv2d:
+        """Return a layer with the parameters of another, themselves and not copies."""
+        made = cls(
+            layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
+            device="meta",
+        )  # fmt: skip
+        made.weight, made.bias = layer.weight, layer.bias
+        made.share, made.generator = share, generator
+        return made
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
+        """Return (batch, out_channels, rows, columns)."""
+        if input.shape[-2:] == self.kernel_size:
+            # Kernels as large as the map are rows of a matrix, which is faster going backward.
+            exact = functional.linear(input.flatten(1), self.weight.flatten(1))[..., None, None]
+        else:
+            exact = functional.conv2d(input, self.weight, None, self.stride, self.padding)
+        rms = exact.detach().square().mean().sqrt()
+        noise = torch.randn(exact.shape, generator=self.generator)
+        assert self.bias is not None
+        return exact + self.share * rms * noise + self.bias[:, None, None]
+
+
+def noise_by_layer(model: nn.Module, bench: Bench, images: Tensor, seed: int) -> dict[str, float]:
+    """Return rms error over rms result of every layer on a bench, each fed what is exact."""
+    light = put_on_light(model, bench, images, seed)
+    layers = optical_layers(light)
+    shares: dict[str, float] = {}
+    for layer in layers.values():
+        layer.road = "ideal"
+
+    def note(name: str) -> object:
+        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], exact: Tensor) -> None:
+            if name in shares:
+                return  # called by the line below
+            shares[name] = 0.0
+            layers[name].road = "physical"
+            error = layer(inputs[0]) - exact
+            layers[name].road = "ideal"
+            assert layers[name].bias is not None
+            plain_result = exact - layers[name].bias[:, None, None]  # type: ignore[index]
+            shares[name] = float(error.square().mean().sqrt() / plain_result.square().mean().sqrt())
+
+        return hook
+
+    hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]  # type: ignore[arg-type]
+    with torch.no_grad():
+        light(images)
+    for hook in hooks:
+        hook.remove()
+    return shares
+
+
+def with_noise(
+    model: ConvShareViT, shares: Mapping[str, float], generator: torch.Generator
+) -> ConvShareViT:
+    """Return a model that shares a model's parameters and has noise in the layers named."""
+    made = copy.deepcopy(model, {id(p): p for p in model.parameters()})
+    for name, share in shares.items():
+        layer = made.get_submodule(name)
+        assert isinstance(layer, nn.Conv2d)
+        parent, _, own = name.rpartition(".")
+        setattr(made.get_submodule(parent), own, NoisyConv2d.of(layer, share, generator))
+    return made
+
+
+def tuned(
+    model: ConvShareViT,
+    shares: Mapping[str, float],
+    recipe: Recipe,
+    data: Data,
+    checkpoint: Path,
+    progress: Progress,
+    origin: str,
+) -> TrainState:
+    """Train a model on in place, with noise; the epoch of most right answers under noise is kept.
+
+    Args:
+        model: trained without light.
+        shares: of noise, by layer.
+        recipe: whose ``tuning`` it is.
+        data: images.
+        checkpoint: of the run, resumed where it exists.
+        progress: told how far it is.
+        origin: tells models to begin with apart.
+    """
+    noise = torch.Generator()
+    noisy = with_noise(model, shares, noise)
+    batches, steps = image_batches(data.train, data, recipe.model.classes, recipe.tuning, None)
+
+    def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        # Of the epoch alone, so that one that a kill cut short is repeated as it was.
+        noise.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield from batches(generator)
+
+    def evaluate() -> float:
+        noise.manual_seed(seed_of(recipe.seed, 5))
+        return accuracy_of(predict(noisy, data.validation, data), data.validation.labels)
+
+    key = fingerprint(
+        "tuned", origin, dict(shares), plain(recipe.data), plain(recipe.tuning), recipe.seed
+    )
+    return train(
+        noisy, epoch, steps, recipe.tuning, seed_of(recipe.seed, 4), evaluate=evaluate,
+        checkpoint=checkpoint, identity=key, name="tuned", progress=progress,
+    )  # fmt: skip
