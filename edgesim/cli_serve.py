@@ -140,9 +140,9 @@ def deploy(
         list[str] | None,
         typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
     ] = None,
-    tries: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Connections to make to one node.")
-    ] = 5,
+    patience: Annotated[
+        str, typer.Option(metavar="TIME", help="To go on asking a node that does not answer.")
+    ] = "30 s",
     plain: Plain = False,
     as_json: Json = False,
 ) -> None:
@@ -150,7 +150,13 @@ def deploy(
     from edgesim.serve import command, deploy_table
 
     targets, rows = command.push(
-        file, artifact, keys, plain=plain, settings=settings or (), admin=admin or (), tries=tries
+        file,
+        artifact,
+        keys,
+        plain=plain,
+        settings=settings or (),
+        admin=admin or (),
+        patience_s=_quantity("patience", patience, "time"),
     )
     if as_json:
         document = {"scenario": targets.scenario, "nodes": [row.document() for row in rows]}

@@ -59,7 +59,7 @@ def push(
     plain: bool,
     settings: Sequence[str],
     admin: Sequence[str],
-    tries: int,
+    patience_s: float,
 ) -> tuple[Targets, list[Row]]:
     """Deploy an artifact to the real nodes of a scenario; return what came of each.
 
@@ -93,7 +93,7 @@ def push(
                 targets.real,
                 parcel,
                 access,
-                tries=tries,
+                patience_s=patience_s,
                 progress=bars,
                 # Nothing depends on these pauses but when a node is asked again.
                 generator=random.Random(os.getpid()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,8 +24,9 @@ from partition import read_manifest, verify_files
 from partition.reading import MANIFEST
 
 CHUNK_BYTES = 1 << 18
+PATIENCE_S = 30.0
 _FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 2.0
 _WORTH_ANOTHER_TRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
 
 Progress = Callable[[str, int, int], None]
@@ -114,7 +116,7 @@ async def deploy(
     parcel: Parcel,
     access: Access,
     *,
-    tries: int = 5,
+    patience_s: float = PATIENCE_S,
     timeout_s: float = 600.0,
     progress: Progress = lambda node, done, total: None,
     generator: random.Random,
@@ -126,27 +128,25 @@ async def deploy(
         targets: nodes and what each shall serve.
         parcel: from `pack`.
         access: of an admin.
-        tries: connections to make to one node; each goes on where the last one broke.
+        patience_s: to go on asking a node that does not answer, or breaks off, since it last took
+            a byte; each try goes on where the last one broke.
         timeout_s: of one try.
         progress: told of bytes.
         generator: of the jitter between tries.
         chunk_bytes: of one message.
     """
-    return list(
-        await asyncio.gather(
-            *(
-                _persist(target, parcel, access, tries, timeout_s, progress, generator, chunk_bytes)
-                for target in targets
-            )
-        )
+    each = (
+        _persist(one, parcel, access, patience_s, timeout_s, progress, generator, chunk_bytes)
+        for one in targets
     )
+    return list(await asyncio.gather(*each))
 
 
 async def _persist(
     target: Target,
     parcel: Parcel,
     access: Access,
-    tries: int,
+    patience_s: float,
     timeout_s: float,
     progress: Progress,
     generator: random.Random,
@@ -155,8 +155,10 @@ async def _persist(
     row = Row(node=target.node, address=target.admin, models=target.models)
     sender = _Sender(target, parcel, access, progress, chunk_bytes)
     pause_s = _FIRST_PAUSE_S
-    for attempt in range(1, tries + 1):
-        row = replace(row, tries=attempt)
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + patience_s
+    for attempt in itertools.count(1):
+        row, before_bytes = replace(row, tries=attempt), sender.sent_bytes
         try:
             done = await asyncio.wait_for(sender.send(row), timeout_s)
             return replace(done, sent_bytes=sender.sent_bytes)
@@ -168,7 +170,9 @@ async def _persist(
         except EdgesimError as error:
             told, again = str(error), False
         row = replace(row, error=told, sent_bytes=sender.sent_bytes)
-        if not again or attempt == tries:
+        if sender.sent_bytes > before_bytes:
+            until_s, pause_s = clock() + patience_s, _FIRST_PAUSE_S
+        if not again or clock() >= until_s:
             break
         # Half of the pause is left to chance: nodes that fell together then come apart.
         await asyncio.sleep(pause_s * generator.uniform(0.5, 1.0))
@@ -199,6 +203,7 @@ class _Sender:
         parcel, metadata = self._parcel, self._access.metadata()
         models = [parcel.model(name) for name in self._target.models]
         total = sum(model.bytes for model in models)
+        self._progress(self._target.node, (self._held_bytes or 0) + self.sent_bytes, total)
         async with open_channel(self._target.admin, self._access) as channel:
             offer = wire.OfferRequest(
                 manifest=parcel.manifest.data, signature=parcel.manifest.signature, models=models

@@ -7,9 +7,12 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -70,7 +73,7 @@ def test_the_command_deploys_once_and_again_only_what_is_lacking(
             found, _ = client.infer("part-4", {"input": images})
             with torch.inference_mode():
                 assert torch.equal(found["logits"], load_artifact(ARTIFACT).parts[4](images))
-            done = edgesim("deploy", file, ARTIFACT, "--keys", admin, *ports, "--tries", "1")
+            done = edgesim("deploy", file, ARTIFACT, "--keys", admin, *ports, "--patience", "0 s")
             # The scenario has the address of the node that was killed.
             assert done.returncode == 1
             assert done.stderr == "edgesim: not deployed to pi\n"
@@ -110,9 +113,15 @@ def test_a_broken_upload_goes_on_where_it_was_when_the_node_was_killed(
         with pytest.raises(grpc.RpcError):
             upload.result()
         never.set()
-    with node(tmp_path / "store", local) as second:
-        assert second.served == []
-        row = push(second.admin, keys, ("part-0", "part-1"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        # The deployment is there before the node, and waits for it.
+        models = ("part-0", "part-1")
+        waiting = pool.submit(push, address, keys, models, patience_s=120.0)
+        second = stack.enter_context(node(tmp_path / "store", local, "--admin", address))
+        row = waiting.result(120.0)
+        assert row.tries > 1
         assert (row.state, row.held_bytes) == ("deployed", 170_000)
         assert row.sent_bytes == SIZES["part-0"] - 170_000 + SIZES["part-1"]
         row = push(second.admin, keys, ("part-1", "part-0"))
@@ -264,8 +273,9 @@ def test_a_node_that_refuses_is_a_row_with_its_reason(
 
 
 def test_a_node_that_is_not_there_is_asked_again(keys: Path) -> None:
-    row = push("127.0.0.1:1", keys, PARTS, tries=2)
-    assert (row.state, row.tries) == ("failed", 2)
+    row = push("127.0.0.1:1", keys, PARTS, patience_s=0.25)
+    assert row.state == "failed"
+    assert row.tries > 1
     assert row.error is not None
     assert "refused" in row.error
 
