@@ -14,7 +14,14 @@ from torch.autograd.function import FunctionCtx
 from optics.errors import InputError
 from optics.ideal.problem import FACTORS, Problem, Role
 from optics.ideal.stream import Spectra, contract
-from optics.ideal.superposition import by_group, pays, responses, sides, superpose
+from optics.ideal.superposition import (
+    bright_points,
+    enough,
+    pays,
+    point_problem,
+    responses,
+    superpose,
+)
 from optics.tiling.shape import ConvShape, Padding
 
 MAX_BYTES = 2**28
@@ -24,10 +31,10 @@ MAX_BYTES = 2**28
 class KernelCache:
     """What is known of a layer's kernels, kept as long as their values stay the same.
 
-    Their spectrum; or the responses to single pixels, once as many images were shown as an image
-    has pixels: by then transforms have taken as long as finding the responses does. Values are
-    compared, not versions, so that no way of changing a weight goes unnoticed. Spectra that do not
-    fit the bound of memory whole are not kept.
+    Their spectrum; or the responses to single pixels, once so many images were shown that their
+    transforms have taken as long as finding the responses does. Values are compared, not versions,
+    so that no way of changing a weight goes unnoticed. Spectra that do not fit the bound of memory
+    whole are not kept.
     """
 
     def __init__(self) -> None:
@@ -60,8 +67,8 @@ class KernelCache:
         """Return (groups, numbers in, numbers out), or nothing until enough images were shown."""
         self._turn_to(weight, problem)
         self._shown += problem.shape.batch
-        if self._responses is None and self._shown >= sides(problem.shape)[0]:
-            self._responses = _responses(weight.detach(), problem).contiguous()
+        if self._responses is None and enough(problem, self._shown):
+            self._responses = _responses(weight.detach(), problem)
             self._spectra = {}
         return self._responses
 
@@ -99,9 +106,9 @@ def ideal_conv2d(
     """Return what ``torch.nn.functional.conv2d`` returns, by one Fourier product with guard bands.
 
     y = F⁻¹(F(x) F(w reversed)) on a plane of at least M + N - 1 pixels a side, so that nothing
-    wraps; channels are summed in the field. Of more images than they have pixels, where it is less
-    work, the product is that of single bright pixels, and images are superpositions of those (see
-    :mod:`optics.ideal.superposition`). Differentiable to any order.
+    wraps; channels are summed in the field. Where it is less work, the product is that of a bright
+    pixel, and images are superpositions of its shifts (see :mod:`optics.ideal.superposition`).
+    Differentiable to any order.
 
     Args:
         images: (batch, in_channels, rows, columns), float32 or float64; signs are kept.
@@ -141,13 +148,12 @@ def _known_responses(weight: Tensor, problem: Problem, cache: KernelCache | None
         return None
     if cache is not None and not (torch.is_grad_enabled() and weight.requires_grad):
         return cache.responses(weight, problem)
-    if problem.shape.batch < sides(problem.shape)[0]:
-        return None
-    return _responses(weight, problem)
+    return _responses(weight, problem) if enough(problem, problem.shape.batch) else None
 
 
 def _responses(weight: Tensor, problem: Problem) -> Tensor:
-    return by_group(_product(*responses(weight, problem)), problem.shape)
+    points = bright_points(weight, problem.shape)
+    return responses(_product(points, weight, point_problem(problem)), problem.shape)
 
 
 def _product(

@@ -165,7 +165,7 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, list[ConvShape], Tensor]:
 @given(
     network=networks(),
     scheme=st.sampled_from(SCHEMES),
-    plane=st.tuples(st.integers(18, 48), st.integers(18, 48)),
+    plane=st.tuples(st.integers(24, 48), st.integers(24, 48)),
 )
 def test_frames_of_random_networks_are_those_that_cameras_read(
     network: tuple[nn.Module, list[ConvShape], Tensor], scheme: Scheme, plane: tuple[int, int]
