@@ -26,7 +26,7 @@ from tests.edgesim.command import COMMAND, ROOT, environment
 
 ARTIFACT = ROOT / "examples" / "fashion-5"
 PARTS = tuple(f"part-{number}" for number in range(5))
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """Until a process that does not answer counts as broken."""
 FREE = "127.0.0.1:0"
 
