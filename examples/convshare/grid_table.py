@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -172,11 +173,14 @@ def _sizes(gathered: dict[str, Any]) -> str:
     test, scored = (196 * spread / math.sqrt(images[key]) for key in ("test", "scored"))
     names = ", ".join(map(str, seeds))
     over = (
-        f"± is half the 95 % interval of the mean over seeds {names} (Student's t), where a model "
-        "has more than one."
+        f"± is half the 95 % interval of the mean over seeds {names} (Student's t)."
         if len(seeds) > 1
         else f"One seed, {names}: no interval over seeds."
     )
+    counts = Counter(run["experiment"] for run in gathered["runs"])
+    fewer = [f"{name} ({count})" for name, count in counts.items() if count < len(seeds)]
+    if fewer:
+        over += f" Models of fewer seeds: {', '.join(fewer)}."
     return (
         f"{over} Of a single run at {best:.0%} right, the binomial interval is ±{test:.1f} points "
         f"on {images['test']:,} test images, and ±{scored:.1f} on the {images['scored']:,} that "
