@@ -114,7 +114,7 @@ def configs(draw: st.DrawFn) -> ConvShareConfig:
     return replace(made, **changes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     config=configs(),
     scheme=st.sampled_from(SCHEMES),
