@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.table is None:
             save(chosen.points or chosen.work / "points.csv", points)
         print(markdown(points), end="")
-        draw(points, chosen.picture or chosen.work / "light.png", chosen.data)
+        draw(points, chosen.picture or chosen.work / "light.png")
     except (PartitionError, OpticsError) as error:
         print(f"light: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 2)

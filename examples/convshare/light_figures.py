@@ -22,13 +22,14 @@ COLOURS = {"trained": "#0072B2", "tuned": "#D55E00"}
 MARKS = {"trained": "o-", "tuned": "s--"}
 
 
-def draw(points: Sequence[Point], path: Path, images: str) -> None:
+def draw(points: Sequence[Point], path: Path) -> None:
     """Draw a panel for each knob with several values, and write the picture, all or nothing.
+
+    Bars are 95 % intervals; dotted lines are the same images without light, and chance.
 
     Args:
         points: of one or both models.
         path: of the PNG.
-        images: what they are called.
     """
     knobs = [knob for knob in KNOBS.values()
              if len({point.value for point in points if point.knob == knob.name}) > 1]  # fmt: skip
@@ -44,7 +45,7 @@ def draw(points: Sequence[Point], path: Path, images: str) -> None:
         for panel in list(panels.flat)[len(knobs) :]:
             panel.set_visible(False)
         for row in panels:
-            row[0].set_ylabel(f"right answers, {images} (%)")
+            row[0].set_ylabel("right answers (%)")
             row[0].set_ylim(0, 100)
         if knobs:
             panels[0, 0].legend(fontsize=8, frameon=False, loc="lower right")

@@ -114,16 +114,10 @@ def _lcos(_: float, side: int) -> Bench:
 
 
 def _mirrors(_: float, side: int) -> Bench:
+    """Return an ideal system whose input shows two levels, the least that mirrors do to images."""
     system = FourF.ideal((side, side))
     mirrors = replace(system.input, kind="dmd", bits=1)
     return Bench(system=replace(system, input=mirrors), scheme="four-shot")
-
-
-def _dmd(_: float, __: int) -> Bench:
-    return RealBench(
-        system=preset("dmd-dlp7000"), scheme="four-shot", noise=True, along=("images",),
-        max_bytes=2**30, lit=2,
-    )  # fmt: skip
 
 
 KNOBS: Mapping[str, Knob] = MappingProxyType(
@@ -155,9 +149,8 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             ),
             Knob(name="lcos", label="parts of lcos-pluto", values=(0.0,), bench=_lcos,
                  share=0.1),
-            Knob(name="mirrors", label="mirrors at the input, all else ideal", values=(0.0,),
+            Knob(name="mirrors", label="mirrors at the input", values=(0.0,),
                  bench=_mirrors, share=0.5),
-            Knob(name="dmd", label="dmd-dlp7000", values=(0.0,), bench=_dmd, share=0.04),
         )
     }
 )  # fmt: skip

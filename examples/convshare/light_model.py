@@ -54,7 +54,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 augmentation=Augmentation(shift=1, flip=True),
             ),
             tuning=TrainConfig(
-                epochs=12, batch=128, learning_rate=1.5e-3, warmup=0.5, label_smoothing=0.05,
+                epochs=2, batch=128, learning_rate=1.5e-3, warmup=0.2, label_smoothing=0.05,
                 augmentation=Augmentation(shift=1, flip=True),
             ),
             photons=0.1,

@@ -1,9 +1,10 @@
 """Noise-aware tuning: a model is trained on with noise as large as the light's in every layer.
 
 The size is measured: every layer's result by light against the exact one, on the same activations,
-as a share of the exact one's rms. In training it is Gaussian and fresh in every step. That takes
-as long as training without light; through the physical road a step would take some twenty times
-longer, and the epochs that fit the time would be too few.
+as a share of the exact one's rms. In training it is Gaussian, fresh in every step, and from none
+of it to all of it, evenly, so that the model learns to do with little light and loses nothing with
+much. That takes as long as training without light; through the physical road a step would take some
+twenty times longer, and the epochs that fit the time would be too few.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ class NoisyConv2d(nn.Conv2d):
     """A convolution whose result has noise, in training and in evaluation alike.
 
     Attributes:
-        share: rms of the noise over that of the result without bias.
+        share: rms of the noise at full level, over that of the result without bias.
+        level: of the noise, 0 to 1.
         generator: that it is drawn from.
     """
 
     share: float
+    level: float
     generator: torch.Generator
 
     @classmethod
@@ -47,7 +50,7 @@ class NoisyConv2d(nn.Conv2d):
             device="meta",
         )  # fmt: skip
         made.weight, made.bias = layer.weight, layer.bias
-        made.share, made.generator = share, generator
+        made.share, made.level, made.generator = share, 1.0, generator
         return made
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
@@ -60,7 +63,7 @@ class NoisyConv2d(nn.Conv2d):
         rms = exact.detach().square().mean().sqrt()
         noise = torch.randn(exact.shape, generator=self.generator)
         assert self.bias is not None
-        return exact + self.share * rms * noise + self.bias[:, None, None]
+        return exact + self.level * self.share * rms * noise + self.bias[:, None, None]
 
 
 def noise_by_layer(model: nn.Module, bench: Bench, images: Tensor, seed: int) -> dict[str, float]:
@@ -81,7 +84,8 @@ def noise_by_layer(model: nn.Module, bench: Bench, images: Tensor, seed: int) ->
             layers[name].road = "ideal"
             assert layers[name].bias is not None
             plain_result = exact - layers[name].bias[:, None, None]  # type: ignore[index]
-            shares[name] = float(error.square().mean().sqrt() / plain_result.square().mean().sqrt())
+            share = error.square().mean().sqrt() / plain_result.square().mean().sqrt()
+            shares[name] = round(float(share), 4)  # as no rounding of a road can change it
 
         return hook
 
@@ -133,10 +137,13 @@ def tuned(
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         # Of the epoch alone, so that one that a kill cut short is repeated as it was.
         noise.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        yield from batches(generator)
+        for batch in batches(generator):
+            _set_level(noisy, float(torch.rand((), generator=noise)))
+            yield batch
 
     def evaluate() -> float:
         noise.manual_seed(seed_of(recipe.seed, 5))
+        _set_level(noisy, 1.0)
         return accuracy_of(predict(noisy, data.validation, data), data.validation.labels)
 
     key = fingerprint(
@@ -146,3 +153,9 @@ def tuned(
         noisy, epoch, steps, recipe.tuning, seed_of(recipe.seed, 4), evaluate=evaluate,
         checkpoint=checkpoint, identity=key, name="tuned", progress=progress,
     )  # fmt: skip
+
+
+def _set_level(model: nn.Module, level: float) -> None:
+    for layer in model.modules():
+        if isinstance(layer, NoisyConv2d):
+            layer.level = level
