@@ -7,7 +7,9 @@ valid, shared same} layers, from three seeds each, and prints a table: accuracy,
 where and how much the class token looks (see :mod:`optics.convshare.attention_score`). Finished
 runs are kept in the work folder; after a kill the same command goes on within the run where it was,
 and gives the same bytes. Any number of such commands may share the folder. It takes about an hour
-on two cores; ``--full`` is for a GPU. ``--table`` prints the table of kept figures again.
+of processor time, half of that on two cores; ``--full`` is for a GPU. ``--so-far`` tells of the
+runs that are finished, ``--table`` prints the table of kept figures again, and ``--page`` puts it into
+a page.
 
 CIFAR-100 takes ``--data cifar-100 --folder DIR``, where the binary archive of its authors lies.
 """
