@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgesim import accuracy, mlperf
 from edgesim.baselines import BaselineRow, mean_latency_s
+from edgesim.hardware import Node
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import bottleneck
 from edgesim.scenario.scenario import Scenario
@@ -24,6 +25,21 @@ from edgesim.version import __version__
 
 SCHEMA = 1
 _PARTS = ("queue", "compute", "transfer", "fusion")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a run on real nodes tells beyond its recordings.
+
+    Attributes:
+        accuracy: the section of that name; None where it was not measured.
+        failures: why requests have no answer, and how many.
+        warnings: to be shown with the others.
+    """
+
+    accuracy: dict[str, Any] | None
+    failures: Mapping[str, int]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +68,16 @@ def summarise(
     baselines: Iterable[BaselineRow] = (),
     *,
     wall_s: float,
-    mode: str = "simulate",
     partial: bool = False,
+    measured: Measured | None = None,
 ) -> Result:
     """Return the result of a run.
 
     The first ``traffic.warmup`` requests count in no statistic of latency; energy, bytes and
     utilization are of the whole run. Several replications are pooled: percentiles are of all
     their requests, totals are means of one replication. ``partial`` tells that an interrupt left
-    out replications or baselines; a recording that was cut short tells so itself.
+    out replications or baselines; a recording that was cut short tells so itself. With
+    ``measured``, the recordings are of real nodes.
     """
     answered = [_answered(recording, scenario.traffic.warmup) for recording in recordings]
     latency_s = np.concatenate(answered)
@@ -70,12 +87,15 @@ def summarise(
     finished = (counts["completed"] + counts["degraded"]) / len(recordings)
     simulated_s = _mean([recording.simulated_s for recording in recordings])
     energy = _energy(recordings, finished)
-    found_accuracy, accuracy_warnings = accuracy.section(scenario, plan, recordings)
+    if measured is None:
+        found_accuracy, more_warnings = accuracy.section(scenario, plan, recordings)
+    else:
+        found_accuracy, more_warnings = measured.accuracy, list(measured.warnings)
     throughput = finished / simulated_s if simulated_s > 0.0 else None
     summary: dict[str, Any] = {
         "schema": SCHEMA,
         "name": scenario.name,
-        "mode": mode,
+        "mode": "simulate" if measured is None else "real",
         "seed": scenario.seed,
         "versions": {"edgesim": __version__, "python": platform.python_version(),
                      "numpy": np.__version__},
@@ -104,10 +124,13 @@ def summarise(
         ),
         "replications": len(recordings),
         "warnings": [
-            *_warnings(scenario, answered, plan, counts, partial), *accuracy_warnings
+            *_warnings(scenario, answered, plan, counts, partial, real=measured is not None),
+            *more_warnings,
         ],
         "partial": partial,
     }  # fmt: skip
+    if measured is not None:
+        summary["failures"] = measured.failures
     return Result(
         summary=_finite(summary),
         scenario=scenario,
@@ -182,8 +205,7 @@ def _nodes(
             "device": node.device.name,
             "utilization": busy_s / simulated_s if simulated_s > 0.0 else 0.0,
             "energy_j": _mean([one.energy_j for one in totals]),
-            "idle_j": node.device.power.idle_w
-            * _mean([one.simulated_s - one.nodes[name].down_s for one in recordings]),
+            "idle_j": _mean([_idle_j(node, one) for one in recordings]),
             "memory_bytes": held.get(name, 0.0),
             "memory_capacity_bytes": node.device.memory_capacity_bytes,
             "max_queue": max(one.max_queue for one in totals),
@@ -196,6 +218,14 @@ def _nodes(
                 for part in parts
             }
     return rows
+
+
+def _idle_j(node: Node, recording: Recording) -> float:
+    """Return what a node draws idle or not, in joules; NaN where energy was not measured."""
+    totals = recording.nodes[node.name]
+    if math.isnan(totals.energy_j):
+        return math.nan
+    return node.device.power.idle_w * (recording.simulated_s - totals.down_s)
 
 
 def _links(recordings: Sequence[Recording]) -> dict[str, Any]:
@@ -279,11 +309,13 @@ def _warnings(
     plan: Plan,
     counts: Mapping[str, int],
     partial: bool,
+    *,
+    real: bool,
 ) -> list[str]:
     found = []
     bounds = bottleneck(plan, scenario.cluster, scenario.traffic.samples)
     traffic = scenario.traffic
-    if _above(scenario, bounds.capacity_per_s):
+    if not real and _above(scenario, bounds.capacity_per_s):
         found.append(
             f"overloaded: {traffic.rate_per_s:.4g} requests/s are offered, and {bounds.resource} "
             f"can serve {bounds.capacity_per_s:.4g}/s; the queue did not settle, so latencies grow "

@@ -97,8 +97,10 @@ def _factor(ratio: float | None, above: str, below: str) -> str:
 def idle_share(summary: Mapping[str, Any]) -> float | None:
     """Return the share of the cluster's energy that its nodes draw idle or not."""
     total = summary["energy_j"]["total"]
+    if not total:
+        return None
     idle = math.fsum(node["idle_j"] for node in summary["nodes"].values())
-    return idle / total if total else None
+    return idle / float(total)
 
 
 def half_widths(summary: Mapping[str, Any]) -> list[str]:

@@ -67,7 +67,11 @@ def _headline(summary: Mapping[str, Any]) -> str:
         told.append(f"{requests['failed']:,} failed")
     if summary["replications"] > 1:
         told.append(f"{summary['replications']} replications")
-    told.append(f"{duration(summary['simulated_s'])} simulated in {duration(summary['wall_s'])}")
+    span = duration(summary["simulated_s"])
+    if summary["mode"] == "real":
+        told.append(f"{span} on real nodes")
+    else:
+        told.append(f"{span} simulated in {duration(summary['wall_s'])}")
     told.append(f"seed {summary['seed']}")
     return ", ".join(told)
 
@@ -105,6 +109,12 @@ def _breakdown(summary: Mapping[str, Any]) -> Table:
 
 def _totals(summary: Mapping[str, Any]) -> str:
     energy, plan = summary["energy_j"], summary["plan"]
+    if summary["mode"] == "real":
+        return (
+            f"[bold]Throughput[/] {rate(summary['throughput_per_s'])}, predicted at most "
+            f"{rate(plan['capacity_per_s'])} (bounded by {escape(plan['bottleneck'])})\n"
+            "[bold]Energy[/] not measured"
+        )
     return (
         f"[bold]Throughput[/] {rate(summary['throughput_per_s'])} of at most "
         f"{rate(plan['capacity_per_s'])} (bounded by {escape(plan['bottleneck'])})\n"

@@ -116,7 +116,8 @@ def _subtitle(summary: Mapping[str, Any]) -> str:
         escape(str(plan["strategy"])),
         escape(str(plan["precision"])),
         f"{requests['offered']:,} requests",
-        f"{duration(summary['simulated_s'])} simulated",
+        f"{duration(summary['simulated_s'])} "
+        f"{'on real nodes' if summary['mode'] == 'real' else 'simulated'}",
     ]
     if requests["degraded"]:
         told.append(f"{requests['degraded']:,} degraded")

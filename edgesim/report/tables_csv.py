@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -52,14 +53,18 @@ def requests(recordings: Sequence[Recording]) -> str:
 
 
 def tasks(recording: Recording) -> str:
-    """Return ``tasks.csv``: the spans of the first requests, by request and start."""
+    """Return ``tasks.csv``: the spans of the first requests, by request and start.
+
+    Joules are empty where they were not measured.
+    """
     lines = [",".join(TASKS)]
     ordered = sorted(recording.spans, key=lambda span: (span.request, span.start_s, span.end_s))
     for span in ordered:
         task, node, target = (_field(text) for text in (span.task, span.node, span.target))
+        joules = "" if math.isnan(span.joules) else repr(span.joules)
         lines.append(
             f"{span.request},{task},{node},{span.kind},{span.start_s!r},{span.end_s!r},"
-            f"{span.joules!r},{target}"
+            f"{joules},{target}"
         )
     return "\n".join(lines) + "\n"
 
@@ -101,7 +106,7 @@ def read_spans(path: Path) -> tuple[Span, ...]:
         return tuple(
             Span(
                 int(row["request"]), row["task"], row["node"], row["target"], row["kind"],
-                float(row["start_s"]), float(row["end_s"]), float(row["joules"]),
+                float(row["start_s"]), float(row["end_s"]), float(row["joules"] or "nan"),
             )
             for row in _rows(path, TASKS)
         )  # fmt: skip

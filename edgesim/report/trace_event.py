@@ -9,6 +9,7 @@ over its transfer to the next task.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -99,11 +100,12 @@ def _quoted(text: str) -> str:
 
 
 def _complete(span: Span, process: int, thread: int) -> str:
+    joules = "null" if math.isnan(span.joules) else repr(span.joules)
     return (
         f'{{"ph":"X","name":{_quoted(span.task)},"cat":"{span.kind}","pid":{process},'
         f'"tid":{thread},"ts":{span.start_s * 1e6:.3f},'
         f'"dur":{(span.end_s - span.start_s) * 1e6:.3f},'
-        f'"args":{{"request":{span.request},"joules":{span.joules!r}}}}}'
+        f'"args":{{"request":{span.request},"joules":{joules}}}}}'
     )
 
 
