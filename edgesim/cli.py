@@ -32,6 +32,7 @@ class Mode(StrEnum):
     """How a scenario is played."""
 
     SIMULATE = "simulate"
+    REAL = "real"
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")]
@@ -117,6 +118,12 @@ def run(
     trace: Annotated[
         int, typer.Option(metavar="N", min=0, help="Requests of which tasks.csv keeps every task.")
     ] = 1000,
+    keys: cli_serve.ClientKeys = None,
+    plain: cli_serve.Plain = False,
+    deadline: cli_serve.Deadline = None,
+    tries: cli_serve.Tries = None,
+    hedge: cli_serve.Hedge = None,
+    health: cli_serve.Health = None,
     as_json: Json = False,
 ) -> None:
     """Play a scenario; print a table and write a result folder."""
@@ -124,7 +131,9 @@ def run(
     from edgesim.report import console, folder
     from edgesim.report.progress import Bar
 
-    assert mode is Mode.SIMULATE
+    real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain)
+    if mode is Mode.SIMULATE and real.asked:
+        raise InputError(f"{real.asked} belongs to --mode real")
     scenario = api.load(file, overrides=settings or (), seed=seed)
     directory = out or Path("runs") / scenario.name
     folder.prepare(directory)
@@ -136,7 +145,8 @@ def run(
                 held.check()
                 bar.update(label, done, total)
 
-            result = api.run(scenario, trace_requests=trace, progress=progress)
+            play = api.run if mode is Mode.SIMULATE else real.run
+            result = play(scenario, trace_requests=trace, progress=progress)
         try:
             written = folder.write(result, directory)
         except EdgesimError:

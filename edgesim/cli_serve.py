@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgesim.errors import EdgesimError, InputError
 from edgesim.output import print_json, stdout_console
+
+if TYPE_CHECKING:
+    from edgesim.api import Progress
+    from edgesim.result import Result
+    from edgesim.scenario import Scenario
 
 Json = Annotated[
     bool,
@@ -19,6 +25,29 @@ Json = Annotated[
 Plain = Annotated[
     bool,
     typer.Option("--plain", metavar="", help="No TLS, on this machine only; admins use a token."),
+]
+ClientKeys = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Real nodes: the client's keys.")
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Real nodes: for a part to answer.", show_default="5 s"),
+]
+Tries = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Real nodes: to ask a part.", show_default="3"),
+]
+Hedge = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Real nodes: ask a part that has not answered by then once more.",
+        show_default="never",
+    ),
+]
+Health = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Real nodes: between checks.", show_default="1 s"),
 ]
 
 
@@ -167,6 +196,76 @@ def deploy(
     if failed:
         typer.echo(f"edgesim: not deployed to {', '.join(failed)}", err=True)
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """What the command line says of real nodes.
+
+    Attributes:
+        asked: the first option that was given; empty where none was.
+    """
+
+    asked: str
+    keys: Path | None
+    plain: bool
+    settings: dict[str, float]
+    tries: int | None
+
+    def run(self, scenario: Scenario, *, trace_requests: int, progress: Progress) -> Result:
+        """Play a scenario on its nodes.
+
+        Raises:
+            InputError: keys are missing, or the scenario is not one for real nodes.
+            EdgesimError: a node is not ready.
+        """
+        from edgesim.serve import command
+
+        if self.keys is None and not self.plain:
+            raise InputError(
+                "--mode real needs --keys DIR, the client's keys (see `edgesim keys`), or --plain "
+                "where all nodes are on this machine without TLS"
+            )
+        return command.coordinate(
+            scenario,
+            self.keys,
+            plain=self.plain,
+            settings=self.settings,
+            tries=self.tries,
+            trace_requests=trace_requests,
+            progress=progress,
+        )
+
+
+def player(
+    keys: Path | None,
+    deadline: str | None,
+    tries: int | None,
+    hedge: str | None,
+    health: str | None,
+    *,
+    plain: bool,
+) -> Player:
+    """Return what options say of real nodes.
+
+    Raises:
+        InputError: one is no time, or none that can be.
+    """
+    times = {"deadline": deadline, "hedge": hedge, "health": health}
+    given = {"keys": keys, "plain": plain or None, "tries": tries, **times}
+    settings = {
+        name: _quantity(name, text, "time") for name, text in times.items() if text is not None
+    }
+    for name, value in settings.items():
+        if value == 0:
+            raise InputError(f"--{name}: expected more than 0, got {times[name]}")
+    return Player(
+        asked=next((f"--{name}" for name, value in given.items() if value is not None), ""),
+        keys=keys,
+        plain=plain,
+        settings=settings,
+        tries=tries,
+    )
 
 
 def _quantity(option: str, text: str, dimension: str) -> float:

@@ -16,6 +16,7 @@ def open_channel(
     *,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     insecure_anywhere: bool = False,
+    apart: bool = False,
 ) -> grpc.aio.Channel:
     """Return a channel to a node; it connects when it is first used, and anew after a break.
 
@@ -24,6 +25,7 @@ def open_channel(
         access: what the client proves itself with.
         max_message_bytes: largest message that it takes.
         insecure_anywhere: without TLS, speak to other machines too.
+        apart: over a connection that no other channel shares, nor waits to be made anew.
 
     Raises:
         InputError: without TLS, the address is of another machine.
@@ -36,6 +38,7 @@ def open_channel(
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.use_local_subchannel_pool", int(apart)),
     ]
     credentials = access.channel_credentials()
     if credentials is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgesim.api import Progress
+    from edgesim.result import Result
+    from edgesim.scenario import Scenario
     from edgesim.serve.deploy import Row
     from edgesim.serve.settings import Settings
     from edgesim.serve.targets import Targets
@@ -100,3 +103,48 @@ def push(
             )
         )
     return targets, rows
+
+
+def coordinate(
+    scenario: Scenario,
+    keys: Path | None,
+    *,
+    plain: bool,
+    settings: Mapping[str, float],
+    tries: int | None,
+    trace_requests: int,
+    progress: Progress,
+) -> Result:
+    """Play a scenario on its real nodes.
+
+    Args:
+        scenario: from `edgesim.api.load`.
+        keys: folder of the client's keys; None where ``plain``.
+        plain: without TLS.
+        settings: seconds of ``deadline``, ``hedge`` and ``health``, where they are given.
+        tries: of one part, where given.
+        trace_requests: how many leading requests leave spans.
+        progress: told how far it is.
+
+    Raises:
+        InputError: the keys are wrong, or the scenario is not one for real nodes.
+        EdgesimError: a node is not ready.
+    """
+    from dataclasses import replace
+
+    from edgesim.serve.access import Access, read_access
+    from edgesim.serve.coordinator.policy import Policy
+    from edgesim.serve.coordinator.run import run
+
+    policy = Policy(hedge_after_s=settings.get("hedge"))
+    if "deadline" in settings:
+        policy = replace(policy, deadline_s=settings["deadline"])
+    if "health" in settings:
+        policy = replace(policy, health_interval_s=settings["health"])
+    if tries is not None:
+        policy = replace(policy, tries=tries)
+    if keys is None:
+        access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
+    else:
+        access = read_access(keys, plain=plain)
+    return run(scenario, access, policy, trace_requests=trace_requests, progress=progress)

@@ -1,0 +1,1 @@
+"""The coordinator: plays a scenario on real nodes."""

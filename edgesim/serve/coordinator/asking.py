@@ -1,0 +1,184 @@
+"""One part asked: deadline, tries, and a second question where the first stays without answer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.work import Piece
+from edgesim.serve.protocol import open_inference_pb2 as wire
+
+_WORTH_ANOTHER_TRY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.ABORTED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer, on the run's clock.
+
+    Attributes:
+        asked_s: when it was first asked.
+        sent_s: when the question that was answered was sent.
+        received_s: when the answer was there.
+        queue_s: in the node's line, as the node tells.
+        compute_s: of the execution, as the node tells.
+        batch: requests that the execution took together.
+        sent_bytes: of the question's message.
+        received_bytes: of the answer's.
+        output: raw tensor.
+    """
+
+    asked_s: float
+    sent_s: float
+    received_s: float
+    queue_s: float
+    compute_s: float
+    batch: int
+    sent_bytes: int
+    received_bytes: int
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer.
+
+    Attributes:
+        asked_s: when it was first asked.
+        given_up_s: when it was given up.
+        reason: why.
+    """
+
+    asked_s: float
+    given_up_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One named tensor of FP32: its shape and its raw bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    raw: bytes
+
+
+def question(
+    piece: Piece, inputs: Sequence[Input], output: str, number: int
+) -> wire.ModelInferRequest:
+    """Return the message that asks a piece for one output."""
+    request = wire.ModelInferRequest(
+        model_name=piece.name, model_version=piece.version, id=str(number)
+    )
+    for one in inputs:
+        request.inputs.add(name=one.name, datatype="FP32", shape=one.shape)
+        request.raw_input_contents.append(one.raw)
+    request.outputs.add(name=output)
+    return request
+
+
+async def ask(
+    peer: Peer,
+    request: wire.ModelInferRequest,
+    policy: Policy,
+    generator: random.Random,
+    clock: Callable[[], float],
+) -> Reply | Lost:
+    """Ask until there is an answer, the deadline passes, or no other try is worth it.
+
+    Args:
+        peer: whom.
+        request: what.
+        policy: how long and how often.
+        generator: of the jitter between tries.
+        clock: seconds.
+    """
+    asked_s = clock()
+    until_s = asked_s + policy.deadline_s
+    reason = "out of service"
+    for tried in range(1, policy.tries + 1):
+        if not peer.up:
+            break
+        try:
+            return await _once(peer, request, policy, asked_s, until_s, clock)
+        except grpc.aio.AioRpcError as error:
+            reason = error.code().name
+            if error.code() not in _WORTH_ANOTHER_TRY or tried == policy.tries:
+                break
+        pause_s = policy.pause_s(tried, generator)
+        if clock() + pause_s >= until_s:
+            break
+        await asyncio.sleep(pause_s)
+    return Lost(asked_s, clock(), f"{peer.node}: {reason}")
+
+
+async def _once(
+    peer: Peer,
+    request: wire.ModelInferRequest,
+    policy: Policy,
+    asked_s: float,
+    until_s: float,
+    clock: Callable[[], float],
+) -> Reply:
+    sent_s = clock()
+    if policy.hedge_after_s is None:
+        reply = await peer.infer(request, until_s - sent_s)
+    else:
+        reply, sent_s = await _hedged(peer, request, policy.hedge_after_s, until_s, clock)
+    received_s = clock()
+    told = reply.parameters
+    return Reply(
+        asked_s=asked_s,
+        sent_s=sent_s,
+        received_s=received_s,
+        queue_s=told["queue_ns"].int64_param * 1e-9,
+        compute_s=told["compute_ns"].int64_param * 1e-9,
+        batch=max(1, told["batch"].int64_param),
+        sent_bytes=request.ByteSize(),
+        received_bytes=reply.ByteSize(),
+        output=reply.raw_output_contents[0],
+    )
+
+
+async def _hedged(
+    peer: Peer,
+    request: wire.ModelInferRequest,
+    after_s: float,
+    until_s: float,
+    clock: Callable[[], float],
+) -> tuple[wire.ModelInferResponse, float]:
+    """Return the first of two answers, and when its question was sent.
+
+    Raises:
+        AioRpcError: both failed; it is the first one's.
+    """
+    sent_s = clock()
+    first = asyncio.ensure_future(peer.infer(request, until_s - sent_s))
+    try:
+        await asyncio.wait((first,), timeout=after_s)
+        left_s = until_s - clock()
+        if first.done() or left_s <= 0.0:
+            return await first, sent_s
+        second = asyncio.ensure_future(peer.infer_beside(request, left_s))
+        begun_s = {first: sent_s, second: clock()}
+        pending = set(begun_s)
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                good = [one for one in done if one.exception() is None]
+                if good:
+                    return good[0].result(), begun_s[good[0]]
+            return await first, sent_s
+        finally:
+            second.cancel()
+    finally:
+        first.cancel()

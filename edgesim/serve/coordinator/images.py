@@ -1,0 +1,80 @@
+"""What is sent: the test images that the accuracy was measured on, or noise of their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.serve.coordinator.work import Work
+from edgesim.simulate.streams import stream
+
+_MOST_BYTES = 256 << 20
+"""Of images held ready; a longer run sends them again."""
+_NOISE = 64
+"""Images of noise, where there are no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Inputs, ready to be sent.
+
+    Attributes:
+        pixels: (images, channels, height, width), normalised as the model takes them.
+        labels: (images,) the right class of each; None for noise.
+        lacking: why they are noise; None where they are not.
+    """
+
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    lacking: str | None = None
+
+    def rows(self, request: int, samples: int) -> NDArray[np.intp]:
+        """Return which images a request carries: the next ones, from the first again at the end."""
+        return (request * samples + np.arange(samples)) % len(self.pixels)
+
+
+def find_images(work: Work, *, samples: int, seed: int, replication: int) -> Images:
+    """Return what to send in a run of ``samples`` images, in an order drawn from the seed.
+
+    Real ones come from the data set that the artifact was tested on, where this machine has it; a
+    class of theirs is as frequent in a run as in the data set, whatever order that is stored in.
+    """
+    generator = stream(seed, replication, "images")
+    try:
+        return _real(work.manifest, samples, generator)
+    except _LackingError as error:
+        noise = generator.standard_normal((min(samples, _NOISE), *work.shape), dtype=np.float32)
+        return Images(noise, None, str(error))
+
+
+class _LackingError(Exception):
+    """There are no real images."""
+
+
+def _real(manifest: Mapping[str, Any], samples: int, generator: np.random.Generator) -> Images:
+    import torch
+
+    from partition.data import DataSpec, open_data, to_input
+    from partition.errors import PartitionError
+
+    told = manifest["data"]
+    try:
+        data = open_data(DataSpec(**manifest["recipe"]["data"]))
+    except (PartitionError, KeyError, TypeError) as error:
+        raise _LackingError(str(error)) from error
+    if (data.name, len(data.test)) != (told["name"], told["images"]["test"]):
+        raise _LackingError(
+            f"{data.name} has {len(data.test):,} test images here, and the artifact was tested on "
+            f"{told['images']['test']:,} of {told['name']}"
+        )
+    side, channels = told["image"], told["channels"]
+    most = max(1, _MOST_BYTES // (4 * channels * side * side))
+    order = generator.permutation(len(data.test))[: min(samples, most)]
+    chosen = data.test.take(torch.from_numpy(order))
+    # Normalised as the artifact was trained, whatever the statistics of the copy here are.
+    pixels = to_input(chosen.images, side, tuple(told["mean"]), tuple(told["std"]))
+    return Images(pixels.contiguous().numpy(), chosen.labels.numpy())

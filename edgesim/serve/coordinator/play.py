@@ -1,0 +1,181 @@
+"""One real run, from the first question to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from edgesim.errors import EdgesimError
+from edgesim.hardware import Cluster
+from edgesim.serve.access import Access
+from edgesim.serve.coordinator.answering import Answered, Coordinator
+from edgesim.serve.coordinator.images import Images
+from edgesim.serve.coordinator.pacing import pace
+from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.recorder import Recorder, right_answers
+from edgesim.serve.coordinator.work import Work
+from edgesim.simulate import Recording, Traffic
+
+_LOOK_S = 0.1
+"""Between two looks at how far the run is, and whether it was interrupted."""
+
+Told = Callable[[int], None]
+"""Told how many requests ended; a KeyboardInterrupt that it raises ends the run."""
+Seen = Callable[[int, Answered], None]
+"""Shown the number of every request that ended, and what came of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One run.
+
+    Attributes:
+        recording: as of a simulation.
+        reasons: why requests have no answer, and how many.
+        answered: requests by which parts answered.
+        right: images answered rightly, by which parts answered; None where nobody knows.
+    """
+
+    recording: Recording
+    reasons: Counter[str]
+    answered: Counter[tuple[bool, ...]]
+    right: Counter[tuple[bool, ...]] | None
+
+
+def play(
+    work: Work,
+    cluster: Cluster,
+    traffic: Traffic,
+    images: Images,
+    access: Access,
+    policy: Policy,
+    *,
+    seed: int,
+    replication: int = 0,
+    trace_requests: int = 1000,
+    progress: Told = lambda done: None,
+    seen: Seen = lambda number, found: None,
+) -> Played:
+    """Play traffic on real nodes.
+
+    Args:
+        work: what every request asks.
+        cluster: nodes and network of the scenario; bytes are counted on its links.
+        traffic: what is asked.
+        images: that are sent.
+        access: what the coordinator proves itself with.
+        policy: how patient it is.
+        seed: of the arrival times.
+        replication: number of the repetition.
+        trace_requests: how many leading requests leave spans.
+        progress: told now and then how many requests ended.
+        seen: shown every request that ended.
+
+    Raises:
+        InputError: without TLS, a node is another machine.
+        EdgesimError: a node is not ready.
+    """
+    recorder = Recorder(work, cluster, traffic.requests, trace_requests)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+    async def run() -> Recording:
+        clock = _Clock()
+        peers = _peers(work, access, policy, clock)
+        try:
+            await _all_ready(peers)
+            # Nothing depends on these pauses but when a node is asked again.
+            generator = random.Random(os.getpid())
+            coordinator = Coordinator(work, peers, policy, generator, clock)
+
+            async def serve(number: int, meant_s: float) -> None:
+                recorder.begin(number, meant_s)
+                rows = images.rows(number, traffic.samples)
+                found = await coordinator.answer(number, images.pixels[rows])
+                end_s = clock()
+                labels = None if images.labels is None else images.labels[rows]
+                recorder.end(number, found, end_s, right_answers(found.logits, labels))
+                seen(number, found)
+
+            clock.start()
+            paced = pace(traffic, serve, clock, seed=seed, replication=replication)
+            whole = await _until_over(paced, peers, recorder, progress)
+            return recorder.recording(peers, clock(), partial=not whole)
+        finally:
+            await asyncio.gather(*(peer.close() for peer in peers.values()))
+
+    recording = asyncio.run(run())
+    return Played(
+        recording=recording,
+        reasons=recorder.reasons,
+        answered=recorder.answered,
+        right=None if images.labels is None else recorder.right,
+    )
+
+
+class _Clock:
+    """Seconds since the run began."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._zero_s = time.monotonic()
+
+    def __call__(self) -> float:
+        return time.monotonic() - self._zero_s
+
+
+def _peers(
+    work: Work, access: Access, policy: Policy, clock: Callable[[], float]
+) -> dict[str, Peer]:
+    return {
+        node: Peer(
+            node,
+            address,
+            [piece for piece in work.pieces if piece.node == node],
+            access,
+            policy,
+            clock,
+        )
+        for node, address in work.addresses.items()
+    }
+
+
+async def _all_ready(peers: dict[str, Peer]) -> None:
+    lacking = await asyncio.gather(*(peer.await_ready() for peer in peers.values()))
+    told = [one for one in lacking if one is not None]
+    if told:
+        raise EdgesimError(
+            f"not every node is ready: {'; '.join(told)}; start nodes with `edgesim node`, "
+            "and give them their parts with `edgesim deploy`"
+        )
+
+
+async def _until_over(
+    paced: Coroutine[None, None, None], peers: dict[str, Peer], recorder: Recorder, progress: Told
+) -> bool:
+    """Wait for the end of all requests, or an interrupt; return whether it was the end."""
+    run = asyncio.ensure_future(paced)
+    watches = [asyncio.ensure_future(peer.watch()) for peer in peers.values()]
+    try:
+        while not run.done():
+            await asyncio.wait((run,), timeout=_LOOK_S)
+            try:
+                progress(recorder.ended)
+            except KeyboardInterrupt:
+                return False
+        await run
+        return True
+    finally:
+        for task in (run, *watches):
+            task.cancel()
+        for task in (run, *watches):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

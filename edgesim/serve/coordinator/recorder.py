@@ -1,0 +1,197 @@
+"""What real nodes answered, in the columns of a simulation."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.hardware import Cluster
+from edgesim.serve.coordinator.answering import Answered
+from edgesim.serve.coordinator.asking import Lost, Reply
+from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.work import Piece, Work
+from edgesim.simulate import LinkTotals, NodeTotals, Outcome, Recording, Span
+
+NOT_MEASURED = math.nan
+"""Joules, as nothing of ours reads a meter."""
+
+
+class Recorder:
+    """Takes down one run.
+
+    Nodes tell durations, not times: what a call took beyond the node's queue and computing is
+    transfer, and half of it is taken as the way there. The critical path of a request is that of
+    the part whose end let the fusion begin. Its queue has all waiting: what the request was sent
+    late, tries that failed, pauses between them, and a part that was waited for in vain.
+
+    Attributes:
+        ended: requests that have.
+        reasons: why requests have no answer, and how many.
+        answered: requests by which parts answered.
+        right: images answered rightly, by which parts answered.
+    """
+
+    def __init__(self, work: Work, cluster: Cluster, requests: int, trace_requests: int) -> None:
+        """Prepare for ``requests``, of which the first ``trace_requests`` leave spans."""
+        self.ended = 0
+        self.reasons: Counter[str] = Counter()
+        self.answered: Counter[tuple[bool, ...]] = Counter()
+        self.right: Counter[tuple[bool, ...]] = Counter()
+        self._work = work
+        self._cluster = cluster
+        self._trace_requests = trace_requests
+        self._begun = 0
+        self._arrival_s = np.zeros(requests)
+        self._latency_s = np.full(requests, np.nan)
+        self._path_s = {
+            part: np.zeros(requests) for part in ("queue", "compute", "transfer", "fusion")
+        }
+        self._outcome = np.zeros(requests, dtype=np.uint8)
+        self._spans: list[Span] = []
+        self._busy_s: defaultdict[str, float] = defaultdict(float)
+        self._executions: defaultdict[str, float] = defaultdict(float)
+        self._carried: Counter[tuple[str, bool]] = Counter()
+
+    def begin(self, number: int, meant_s: float) -> None:
+        """Take down that a request was meant to be sent."""
+        self._arrival_s[number] = meant_s
+        self._begun = max(self._begun, number + 1)
+
+    def end(self, number: int, found: Answered, end_s: float, right: int | None) -> None:
+        """Take down what came of a request.
+
+        Args:
+            number: of the request.
+            found: what came.
+            end_s: when.
+            right: images answered rightly; None where that is not known.
+        """
+        self.ended += 1
+        self._count(number, found)
+        fusion = found.fusion
+        if not isinstance(fusion, Reply):
+            self._outcome[number] = Outcome.FAILED
+            self.reasons[found.reason or ""] += 1
+            return
+        there = found.there
+        self._outcome[number] = Outcome.COMPLETED if all(there) else Outcome.DEGRADED
+        self.answered[there] += 1
+        if right is not None:
+            self.right[there] += right
+        meant_s = self._arrival_s[number]
+        last = max(found.parts, key=_end_s)
+        queue_s = (last.asked_s - meant_s) + (fusion.sent_s - fusion.asked_s) + fusion.queue_s
+        if isinstance(last, Reply):
+            compute_s = last.compute_s
+            queue_s += last.sent_s - last.asked_s + last.queue_s
+        else:
+            compute_s = 0.0
+            queue_s += last.given_up_s - last.asked_s
+        latency_s = end_s - meant_s
+        self._latency_s[number] = latency_s
+        path = self._path_s
+        path["queue"][number] = queue_s
+        path["compute"][number] = compute_s
+        path["fusion"][number] = fusion.compute_s
+        path["transfer"][number] = latency_s - queue_s - compute_s - fusion.compute_s
+
+    def _count(self, number: int, found: Answered) -> None:
+        """Add what nodes and links did for a request."""
+        pairs = [*zip(self._work.parts, found.parts, strict=True)]
+        if found.fusion is not None:
+            pairs.append((self._work.fusion, found.fusion))
+        for piece, reply in pairs:
+            if isinstance(reply, Lost):
+                continue
+            self._busy_s[piece.node] += reply.compute_s / reply.batch
+            self._executions[piece.node] += 1 / reply.batch
+            self._carry(self._work.home, piece.node, reply.sent_bytes)
+            self._carry(piece.node, self._work.home, reply.received_bytes)
+            if number < self._trace_requests:
+                self._spans += self._drawn(number, piece, reply)
+
+    def _carry(self, source: str, target: str, size: int) -> None:
+        for hop in self._cluster.network.route(source, target) or ():
+            self._carried[hop.link, hop.forward] += size
+
+    def _drawn(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
+        """Return the way there, the execution, and the way back."""
+        name, node, home = piece.name, piece.node, self._work.home
+        way_s = (reply.received_s - reply.sent_s - reply.queue_s - reply.compute_s) / 2
+        there_s = reply.sent_s + way_s
+        done_s = reply.received_s - way_s
+        if piece == self._work.fusion:
+            kind, before, after = "fusion", f"features→{name}", f"{name}→output"
+        else:
+            kind, before, after = "compute", f"input→{name}", f"{name}→{self._work.fusion.name}"
+        begun_s = done_s - reply.compute_s
+        rows = (
+            (before, home, node, "transfer", reply.sent_s, there_s),
+            (name, node, "", kind, begun_s, done_s),
+            (after, node, home, "transfer", done_s, reply.received_s),
+        )
+        return [Span(number, *row, joules=NOT_MEASURED) for row in rows]
+
+    def recording(self, peers: Mapping[str, Peer], end_s: float, *, partial: bool) -> Recording:
+        """Return all that was taken down.
+
+        Args:
+            peers: nodes by name.
+            end_s: when the run ended.
+            partial: it was interrupted; requests that were never sent are left out.
+        """
+        count = self._begun if partial else len(self._arrival_s)
+        parts = [piece.name for piece in self._work.parts]
+        return Recording(
+            arrival_s=self._arrival_s[:count],
+            latency_s=self._latency_s[:count],
+            breakdown_s={part: column[:count] for part, column in self._path_s.items()},
+            outcome=self._outcome[:count],
+            missing={
+                frozenset(name for name, here in zip(parts, there, strict=True) if not here): many
+                for there, many in self.answered.items()
+                if not all(there)
+            },
+            spans=tuple(sorted(self._spans, key=lambda span: span.end_s)),
+            nodes={name: self._node(peers.get(name), name, end_s) for name in self._cluster.nodes},
+            links={name: self._link(name, end_s) for name in self._cluster.network.links},
+            simulated_s=end_s,
+            partial=partial,
+        )
+
+    def _node(self, peer: Peer | None, name: str, end_s: float) -> NodeTotals:
+        return NodeTotals(
+            busy_s=self._busy_s[name],
+            sending_s=NOT_MEASURED,
+            receiving_s=NOT_MEASURED,
+            down_s=peer.down_s(end_s) if peer is not None else 0.0,
+            energy_j=NOT_MEASURED,
+            max_queue=max(0, peer.most_asked - 1) if peer is not None else 0,
+            executions=round(self._executions[name]),
+        )
+
+    def _link(self, name: str, end_s: float) -> LinkTotals:
+        carried = [self._carried[name, forward] for forward in (True, False)]
+        whole = self._cluster.network.links[name].bandwidth_byte_s * end_s
+        return LinkTotals(
+            bytes=float(sum(carried)),
+            energy_j=NOT_MEASURED,
+            utilization=max(carried) / whole if whole > 0.0 else 0.0,
+        )
+
+
+def right_answers(
+    logits: NDArray[np.float32] | None, labels: NDArray[np.int64] | None
+) -> int | None:
+    """Return how many of the answers (samples, classes) are right; None where nobody knows."""
+    if logits is None or labels is None:
+        return None
+    return int((logits.argmax(1) == labels).sum())
+
+
+def _end_s(one: Reply | Lost) -> float:
+    return one.received_s if isinstance(one, Reply) else one.given_up_s

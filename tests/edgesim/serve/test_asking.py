@@ -1,0 +1,188 @@
+"""Tries, pauses, deadlines and second questions, with a node made of words; and when to send."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc
+import numpy as np
+import pytest
+
+from edgesim.serve.coordinator.asking import Lost, Reply, ask
+from edgesim.serve.coordinator.pacing import pace
+from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import arrival_times
+
+Code = grpc.StatusCode
+QUESTION = wire.ModelInferRequest(model_name="part-0")
+
+
+def answer() -> wire.ModelInferResponse:
+    reply = wire.ModelInferResponse(raw_output_contents=[b"1234"])
+    for key, value in (("queue_ns", 2_000_000), ("compute_ns", 3_000_000), ("batch", 4)):
+        reply.parameters[key].int64_param = value
+    return reply
+
+
+class Scripted:
+    """Fails with each of some statuses, then answers; ``None`` is silence."""
+
+    def __init__(self, *codes: grpc.StatusCode | None) -> None:
+        self.node = "pi"
+        self.up = True
+        self.codes = list(codes)
+        self.timeouts: list[float] = []
+        self.beside = 0
+        self.cancelled = 0
+
+    async def infer(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
+        self.timeouts.append(timeout_s)
+        if self.codes:
+            code = self.codes.pop(0)
+            if code is None:
+                try:
+                    await asyncio.sleep(timeout_s)
+                except asyncio.CancelledError:
+                    self.cancelled += 1
+                    raise
+                code = Code.DEADLINE_EXCEEDED
+            empty = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(code, empty, empty)
+        return answer()
+
+    async def infer_beside(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
+        self.beside += 1
+        return answer()
+
+
+def asked(peer: Scripted, **settings: float) -> Reply | Lost:
+    policy = Policy(**{"first_pause_s": 0.001, **settings})
+    return asyncio.run(ask(peer, QUESTION, policy, random.Random(7), time.monotonic))
+
+
+def test_an_answer_tells_its_times_and_sizes() -> None:
+    found = asked(Scripted())
+    assert (found.queue_s, found.compute_s, found.batch) == (2e-3, 3e-3, 4)
+    assert (found.sent_bytes, found.received_bytes) == (QUESTION.ByteSize(), answer().ByteSize())
+    assert found.output == b"1234"
+    assert found.asked_s <= found.sent_s <= found.received_s
+
+
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.ABORTED])
+def test_what_may_pass_is_tried_again_within_the_same_deadline(code: grpc.StatusCode) -> None:
+    peer = Scripted(code, code)
+    found = asked(peer, deadline_s=5.0)
+    assert isinstance(found, Reply)
+    assert len(peer.timeouts) == 3
+    assert 5.0 >= peer.timeouts[0] > peer.timeouts[1] > peer.timeouts[2]
+    # Half of each pause is sure: 0.5 ms and 1 ms.
+    assert found.sent_s - found.asked_s >= 1.5e-3
+
+
+def test_tries_come_to_an_end() -> None:
+    peer = Scripted(*[Code.UNAVAILABLE] * 9)
+    assert asked(peer, tries=4).reason == "pi: UNAVAILABLE"
+    assert len(peer.timeouts) == 4
+
+
+@pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.INTERNAL])
+def test_what_will_not_pass_is_not_tried_again(code: grpc.StatusCode) -> None:
+    peer = Scripted(code)
+    assert asked(peer).reason == f"pi: {code.name}"
+    assert len(peer.timeouts) == 1
+
+
+def test_a_deadline_that_a_pause_would_pass_ends_it() -> None:
+    peer = Scripted(*[Code.UNAVAILABLE] * 9)
+    found = asked(peer, first_pause_s=60.0, longest_pause_s=60.0, deadline_s=20.0)
+    assert found.given_up_s - found.asked_s < 20.0
+    assert len(peer.timeouts) == 1
+
+
+def test_a_node_that_is_out_is_not_asked() -> None:
+    peer = Scripted()
+    peer.up = False
+    assert asked(peer).reason == "pi: out of service"
+    assert not peer.timeouts
+
+
+def test_pauses_grow_to_the_longest_and_half_of_them_is_chance() -> None:
+    policy = Policy(first_pause_s=0.02, longest_pause_s=0.1)
+    generator = random.Random(7)
+    for tried, longest_s in ((1, 0.02), (2, 0.04), (3, 0.08), (4, 0.1), (9, 0.1)):
+        drawn = [policy.pause_s(tried, generator) for _ in range(200)]
+        assert min(drawn) >= longest_s / 2
+        assert max(drawn) <= longest_s
+        # 200 even draws fill their range but for a twentieth of it, all but once in 10^4.
+        assert max(drawn) - min(drawn) > 0.95 * longest_s / 2
+
+
+def test_silence_is_asked_again_over_another_connection_and_then_withdrawn() -> None:
+    peer = Scripted(None)
+    found = asked(peer, hedge_after_s=0.001, deadline_s=60.0)
+    assert isinstance(found, Reply)
+    assert found.sent_s - found.asked_s >= 0.001
+    assert (peer.beside, peer.cancelled) == (1, 1)
+
+
+def test_an_answer_in_time_is_not_asked_for_twice() -> None:
+    peer = Scripted()
+    assert isinstance(asked(peer, hedge_after_s=30.0), Reply)
+    assert peer.beside == 0
+
+
+def run_paced(traffic: Traffic, serve: Callable[[int, float], Awaitable[None]]) -> None:
+    asyncio.run(pace(traffic, serve, time.monotonic, seed=7, replication=0))
+
+
+@pytest.mark.parametrize("arrivals", [Arrivals.POISSON, Arrivals.PERIODIC])
+def test_an_open_loop_tells_the_times_of_the_simulation_however_late_it_is(
+    arrivals: Arrivals,
+) -> None:
+    traffic = Traffic(arrivals=arrivals, requests=50, rate_per_s=1e4)
+    meant = []
+    waiting = 0
+    most_waiting = 0
+    open_gate = asyncio.Event()
+
+    async def serve(number: int, meant_s: float) -> None:
+        nonlocal waiting, most_waiting
+        if not meant:
+            # The process is held up, and late for all others.
+            time.sleep(0.01)
+        meant.append((number, meant_s))
+        waiting += 1
+        most_waiting = max(most_waiting, waiting)
+        if number == 49:
+            open_gate.set()
+        await open_gate.wait()
+
+    run_paced(traffic, serve)
+    times = arrival_times(traffic, 7, 0)
+    assert times is not None
+    assert meant == list(enumerate(times.tolist()))
+    # No request waits for an answer to another.
+    assert most_waiting == 50
+
+
+def test_a_closed_loop_keeps_as_many_under_way_as_it_says() -> None:
+    traffic = Traffic(arrivals=Arrivals.CLOSED, requests=20, concurrency=3)
+    under_way = 0
+    seen = []
+
+    async def serve(number: int, meant_s: float) -> None:
+        nonlocal under_way
+        under_way += 1
+        seen.append((number, under_way))
+        await asyncio.sleep(0)
+        under_way -= 1
+
+    run_paced(traffic, serve)
+    assert [number for number, _ in seen] == list(range(20))
+    assert max(many for _, many in seen) == 3
+    assert np.mean([many for _, many in seen[3:]]) == 3
