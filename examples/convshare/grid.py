@@ -8,8 +8,8 @@ where and how much the class token looks (see :mod:`optics.convshare.attention_s
 runs are kept in the work folder; after a kill the same command goes on within the run where it was,
 and gives the same bytes. Any number of such commands may share the folder. It takes about an hour
 of processor time, half of that on two cores; ``--full`` is for a GPU. ``--so-far`` tells of the
-runs that are finished, ``--table`` prints the table of kept figures again, and ``--page`` puts it into
-a page.
+runs that are finished, ``--table`` prints the table of kept figures again, and ``--page`` puts it
+into a page.
 
 CIFAR-100 takes ``--data cifar-100 --folder DIR``, where the binary archive of its authors lies.
 """
