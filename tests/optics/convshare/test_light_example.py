@@ -249,6 +249,37 @@ def test_damaged_weights_are_refused(
     assert "remove both files to make them" in capsys.readouterr().err
 
 
+def test_kept_figures_are_those_of_kept_weights_and_stand_in_the_table(rig: Rig) -> None:
+    recipe = rig.model.recipe_of("fashion-mnist")
+    points = rig.table.load(rig.light.POINTS)
+    written = (EXAMPLES / "results" / "convshare-light.md").read_text()
+    for line in rig.table.markdown(points).splitlines():
+        assert line in written
+    for name in ("trained", "tuned"):
+        called = f"fashion-mnist-{name}"
+        _, manifest = rig.model.filed(rig.light.MODELS, called, recipe)
+        assert f"{manifest['test']['accuracy']:.2%}" in written
+        ideal = [p for p in points if p.model == name and p.knob == "ideal"]
+        assert [point.same for point in ideal] == [point.images for point in ideal] != []
+
+
+def test_kept_curves_rise_within_their_intervals(rig: Rig) -> None:
+    points = rig.table.load(rig.light.POINTS)
+    for model in ("trained", "tuned"):
+        for knob in ("photons", "bits", "camera"):
+            values = rig.knobs.knob_of(knob).values
+            found = {p.value: p for p in points if (p.model, p.knob) == (model, knob)}
+            if not found:
+                continue
+            assert set(found) == set(values)
+            for worse, better in pairwise(found[value] for value in values):
+                _, most = rig.statistics.wilson(better.right, better.images)
+                assert worse.right / worse.images <= most
+            darkest = found[values[0]]
+            assert darkest.lost > darkest.won
+            assert rig.statistics.differs(darkest.lost, darkest.won)
+
+
 @pytest.mark.skipif(not FASHION.is_dir(), reason="takes the package dataset-fashion-mnist")
 def test_kept_model_answers_alike_on_ideal_light(rig: Rig, tmp_path: Path) -> None:
     recipe = rig.model.recipe_of("fashion-mnist")
