@@ -3,8 +3,8 @@
 The size is measured: every layer's result by light against the exact one, on the same activations,
 as a share of the exact one's rms. In training it is Gaussian, fresh in every step, and from none
 of it to all of it, evenly, so that the model learns to do with little light and loses nothing with
-much. That takes as long as training without light; through the physical road a step would take some
-twenty times longer, and the epochs that fit the time would be too few.
+much. That takes as long as training without light; the light of a step would take over a hundred
+times longer, and the steps that fit the time would be too few.
 """
 
 from __future__ import annotations
