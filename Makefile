@@ -2,7 +2,8 @@
 # make test    checks style and types and runs every test
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
-# make peers   compares with timm and four optics libraries, in an environment of their own
+# make peers   compares with timm, four optics libraries and Triton's client, in an environment of
+#              their own
 # They build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
@@ -10,7 +11,8 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 
 PEERS := .venv-peers
-ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt
+ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
+	tests/edgesim/serve/peers/requirements.txt
 
 .PHONY: run test lint system bench peers clean
 
@@ -42,13 +44,14 @@ bench: $(STAMP)
 
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
-		tests/edgesim/graph/test_timm.py tests/edgesim/peers $(PYTEST_ARGS)
+		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers $(PYTEST_ARGS)
 
 # timm's dependencies are left out: they would bring a CUDA build of torch.
 $(PEERS)/.installed: pyproject.toml constraints.txt $(ALIKE)
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev]' --requirement tests/optics/peers/requirements.txt
+		--editable '.[dev]' --requirement tests/optics/peers/requirements.txt \
+		--requirement tests/edgesim/serve/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--requirement tests/partition/peers/requirements.txt
 	@touch $@
