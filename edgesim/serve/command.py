@@ -130,6 +130,7 @@ def coordinate(
         InputError: the keys are wrong, or the scenario is not one for real nodes.
         EdgesimError: a node is not ready.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from dataclasses import replace
 
     from edgesim.serve.access import Access, read_access

@@ -62,6 +62,7 @@ class Peer:
         self._clock = clock
         self._strikes = 0
         self._out_since_s = 0.0
+        self._silence = ""
         self._leaving: set[asyncio.Task[None]] = set()
         self._second: grpc.aio.Channel | None = None
         self._use(self._open())
@@ -166,7 +167,8 @@ class Peer:
                 request = wire.ModelReadyRequest(name=piece.name, version=piece.version)
                 if not (await ask(request, timeout=timeout_s)).ready:
                     return False
-        except grpc.aio.AioRpcError:
+        except grpc.aio.AioRpcError as error:
+            self._silence = (error.details() or error.code().name).rpartition("last error: ")[2]
             return None
         return True
 
@@ -180,7 +182,11 @@ class Peer:
         if told:
             return None
         names = ", ".join(piece.name for piece in self._pieces)
-        what = "does not answer" if told is None else f"does not serve this artifact's {names}"
+        what = (
+            f"does not answer ({self._silence})"
+            if told is None
+            else f"does not serve this artifact's {names}"
+        )
         return f"'{self.node}' at {self.address} {what}"
 
     def down_s(self, end_s: float) -> float:

@@ -83,7 +83,6 @@ def play(
         EdgesimError: a node is not ready.
     """
     recorder = Recorder(work, cluster, traffic.requests, trace_requests)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     async def run() -> Recording:
         clock = _Clock()
