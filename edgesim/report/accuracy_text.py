@@ -21,6 +21,9 @@ def sentence(summary: Mapping[str, Any]) -> str | None:
     if found["top1"] is None:
         return f"not known of these answers; {accuracy(whole)} with every part ({samples})"
     told = f"{accuracy(found['top1'])} of the answers are right"
+    if "top1_expected" in found:  # measured on the images that were sent; the rest, on all
+        told += f" ({samples}); on all of them {accuracy(found['top1_expected'])} would be"
+        return told + (f", the unsplit model's {accuracy(unsplit)}" if whole != unsplit else "")
     if summary["requests"]["degraded"]:
         told += f", degraded ones included; {accuracy(whole)} with every part"
     if whole != unsplit:

@@ -226,6 +226,11 @@ def test_the_console_says_how_often_answers_are_right():
     assert sentence(whole) == (
         "90.50 % of the answers are right; the unsplit model 91.50 % (d, 10,000 test images)"
     )
+    measured = {**found, "top1": 0.88, "top1_expected": 0.905, "samples": 50}
+    assert sentence({"accuracy": measured, "requests": {"degraded": 0}}) == (
+        "88.00 % of the answers are right (d, 50 test images); on all of them 90.50 % would be, "
+        "the unsplit model's 91.50 %"
+    )
     unsure = sentence({"accuracy": {**found, "top1": None}, "requests": {"degraded": 3}})
     assert unsure.startswith("not known of these answers; 90.50 % with every part")
     assert sentence({"accuracy": None}) is None
