@@ -132,10 +132,13 @@ def _cards(summary: Mapping[str, Any]) -> str:
         ("median latency", duration(latency["p50"])),
         ("99th percentile", duration(latency["p99"])),
         ("throughput", rate(summary["throughput_per_s"])),
-        (f"energy a request, {percent(idle_share(summary))} idle", joules(energy["per_request"])),
-        (f"bottleneck {escape(str(summary['plan']['bottleneck']))}",
+        (f"{'predicted ' if summary['mode'] == 'real' else ''}bottleneck "
+         f"{escape(str(summary['plan']['bottleneck']))}",
          f"{rate(summary['plan']['capacity_per_s'])}"),
     ]  # fmt: skip
+    if energy["total"] is not None:
+        told = f"energy a request, {percent(idle_share(summary))} idle"
+        cards.insert(3, (told, joules(energy["per_request"])))
     found = summary["accuracy"]
     if found is not None:
         label = f"accuracy; {accuracy(found['top1_unsplit'])} unsplit"
