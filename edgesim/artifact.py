@@ -145,10 +145,14 @@ def _artifact(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
     )
 
 
-def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
-    """Return the operators of a Vision Transformer of the manifest."""
-    shape = entry["config"]
-    graph = vit(
+def part_graph(name: str, shape: Mapping[str, Any]) -> Graph:
+    """Return the operators of a Vision Transformer of a manifest.
+
+    Args:
+        name: of the graph.
+        shape: its ``config`` in the manifest, see :class:`partition.config.ViTConfig`.
+    """
+    return vit(
         name,
         classes=shape["classes"],
         image_size=shape["image"],
@@ -162,7 +166,10 @@ def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
         distilled=shape["distilled"],
         stem=tuple(shape["stem"]),
     )
-    return _checked(folder, graph, entry)
+
+
+def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
+    return _checked(folder, part_graph(name, entry["config"]), entry)
 
 
 def _checked(folder: Path, graph: Graph, entry: Mapping[str, Any]) -> Graph:

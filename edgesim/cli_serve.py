@@ -105,6 +105,12 @@ def node(
     drain: Annotated[
         str, typer.Option(metavar="TIME", help="To answer what is left when told to end.")
     ] = "30 s",
+    emulate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE", help="Take as long as a device of the catalog would, or longer."
+        ),
+    ] = None,
     plain: Plain = False,
     any_client: Annotated[
         bool,
@@ -123,6 +129,7 @@ def node(
     ] = "info",
 ) -> None:
     """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
+    from edgesim.hardware import catalog
     from edgesim.serve import command
     from edgesim.serve.machine import processors
     from edgesim.serve.settings import Settings
@@ -147,6 +154,7 @@ def node(
         max_message_bytes=round(_quantity("max-message", max_message, "bytes")),
         memory_bytes=round(_quantity("memory", memory, "bytes")) if memory is not None else None,
         drain_s=_quantity("drain", drain, "time"),
+        emulate=catalog.device(emulate) if emulate is not None else None,
     )
     if not command.serve(settings, log_level):
         raise EdgesimError(f"some requests were not answered within {drain}")

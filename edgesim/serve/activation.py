@@ -8,7 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from edgesim.hardware import Device
 from edgesim.serve import machine, models
+from edgesim.serve.emulate import Emulated, graph_of
 from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import Entry, SignedManifest
 from edgesim.serve.metrics import Metrics
@@ -54,6 +56,8 @@ class Activation:
         metrics: Metrics,
         memory_bytes: int | None,
         changed: Callable[[], Awaitable[None]],
+        *,
+        emulate: Device | None = None,
     ) -> None:
         """Prepare to exchange.
 
@@ -64,7 +68,9 @@ class Activation:
             metrics: told of what is served.
             memory_bytes: that weights may take; None for what the machine has.
             changed: awaited after every exchange.
+            emulate: the device whose times the models shall take.
         """
+        self._emulate = emulate
         self.lock = asyncio.Lock()
         self._store = store
         self._serving = serving
@@ -131,7 +137,10 @@ class Activation:
         return report
 
     def _load(self, entry: Entry) -> Model:
-        return models.load(entry, self._store.path(entry.sha256))
+        model = models.load(entry, self._store.path(entry.sha256))
+        if self._emulate is None:
+            return model
+        return Emulated(model, graph_of(entry), self._emulate, self._metrics.emulated_late.inc)
 
     def _loaded(self, entry: Entry) -> Model | None:
         """Return the model of an entry if it is served already, from the same file."""

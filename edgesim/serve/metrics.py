@@ -22,6 +22,8 @@ class Metrics:
         sent_bytes: raw tensors in answers.
         waiting: requests in line.
         running: requests that are computed.
+        emulated_late: executions, warming up included, that took longer here than they would on the
+            device that the node emulates.
         models: 1 for every model that is served, with its file's hash.
     """
 
@@ -55,6 +57,11 @@ class Metrics:
         self.waiting = Gauge("edgesim_waiting_requests", "Requests in line.", registry=place)
         self.running = Gauge(
             "edgesim_running_requests", "Requests that are computed.", registry=place
+        )
+        self.emulated_late = Counter(
+            "edgesim_emulated_late",
+            "Executions that took longer than on the emulated device.",
+            registry=place,
         )
         self.models = Gauge(
             "edgesim_model_served", "Models served.", ("model", "sha256"), registry=place

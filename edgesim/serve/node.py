@@ -90,7 +90,7 @@ class Node:
             loop.add_signal_handler(number, told.set)
         activation = Activation(
             self._store, self._serving, self._engine, self._metrics, settings.memory_bytes,
-            self._tell_health,
+            self._tell_health, emulate=settings.emulate,
         )  # fmt: skip
         with ExitStack() as stack:
             inference, listens = self._inference_server()
@@ -103,6 +103,7 @@ class Node:
             say(
                 self._logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
                 tls=not settings.plain, name=settings.name,
+                emulates=settings.emulate.name if settings.emulate else None,
             )  # fmt: skip
             await self._restore(activation)
             await told.wait()

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesim.errors import InputError
+from edgesim.hardware import Device
 from edgesim.serve.addresses import is_loopback, join_address, split_address
 
 ADMIN_PORT_OFFSET = 1000
 """From the port of inference to that of the admin service, where none is named."""
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_SAMPLES = 1024
+PRECISION = "fp32"
+"""Of the parts in an artifact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Settings:
         max_samples: of one request.
         memory_bytes: that weights may take; None for what the machine has.
         drain_s: that a node which is told to end still takes to answer what it has.
+        emulate: the device whose modelled times its answers take; None for this machine's own.
     """
 
     listen: str
@@ -57,13 +61,20 @@ class Settings:
     max_samples: int = MAX_SAMPLES
     memory_bytes: int | None = None
     drain_s: float = 30.0
+    emulate: Device | None = None
 
     def __post_init__(self) -> None:
         """Refuse to speak in the clear to other machines, unless that was asked for.
 
         Raises:
-            InputError: an address is none, or reaches beyond this machine without TLS.
+            InputError: an address is none, or reaches beyond this machine without TLS; or the
+                device to emulate does not compute in what parts are.
         """
+        if self.emulate is not None and PRECISION not in self.emulate.precisions():
+            raise InputError(
+                f"parts are {PRECISION}, and '{self.emulate.name}' computes in "
+                f"{', '.join(self.emulate.precisions())}; emulate another device"
+            )
         for what, address, bare in (
             ("inference", self.listen, self.plain),
             ("metrics", self.metrics, True),
