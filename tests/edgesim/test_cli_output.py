@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import pytest
 
 from edgesim.report.folder import FILES
 from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, environment
+from tests.edgesim.disk import small_disk
 
 SMALL = ["run", str(FIVE_PIS), "--set", "traffic.requests=20", "--set", "baselines=[]"]
 
@@ -164,17 +164,8 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     assert_fails(edgesim(*SMALL, "--out", tmp_path / "out"), 1, [told])
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None,
-    reason="mounting a small file system needs root",
-)
 def test_a_result_on_a_full_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")  # a container without the right to
-    try:
+    with small_disk(tmp_path, "64k") as disk:
         done = edgesim(*SMALL, "--out", disk / "out")
         assert done.returncode == 1
         told = f"edgesim: cannot write the result to {disk}/out: No space left on device\n"
@@ -187,8 +178,6 @@ def test_a_result_on_a_full_disk(tmp_path: Path) -> None:
         assert done.returncode == 0
         (disk / "rest").write_bytes(bytes(60_000))
         assert_fails(edgesim("init", disk / "more"), 1, ["No space left on device"])
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_an_older_result_is_replaced(result: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +16,7 @@ from edgesim.errors import EdgesimError, InputError
 from edgesim.report import folder
 from edgesim.result import Result
 from tests.edgesim.cases import play, scenario
+from tests.edgesim.disk import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -105,19 +104,8 @@ def test_a_file_in_the_way(result: Result, tmp_path: Path) -> None:
         folder.prepare(tmp_path / "out" / "below")
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None,
-    reason="mounting a small file system needs root",
-)
 def test_a_full_disk_leaves_the_old_result_and_no_rest(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("mounting is not allowed here")  # a container without the right to
-    try:
+    with small_disk(tmp_path, "400k") as disk:
         small = play(traffic=scenario().traffic.__class__(
             arrivals=scenario().traffic.arrivals, requests=5, rate_per_s=0.4))  # fmt: skip
         out = folder.write(small, disk / "out")
@@ -128,8 +116,6 @@ def test_a_full_disk_leaves_the_old_result_and_no_rest(tmp_path: Path) -> None:
             folder.write(large, out)
         assert {name: (out / name).read_bytes() for name in names(out)} == before
         assert names(disk) == ["out"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_file_size_limit_leaves_no_rest(tmp_path: Path) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from edgesim.serve.services import ACTIVATE, OFFER, SERVER_LIVE, SERVER_READY, U
 from edgesim.serve.targets import Target, find_targets
 from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, document, edgesim
+from tests.edgesim.disk import small_disk
 from tests.edgesim.serve.cluster import (
     ARTIFACT,
     PARTS,
@@ -280,27 +279,18 @@ def test_a_node_that_is_not_there_is_asked_again(keys: Path) -> None:
     assert "refused" in row.error
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None,
-    reason="mounting a small file system needs root",
-)
 def test_a_disk_without_room_is_told_before_a_byte_is_sent(tmp_path: Path, keys: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
     # One MiB is to spare, which leaves room for two parts.
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1900k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")  # a container without the right to
-    try:
-        with node(disk / "store", keys / "localhost") as process:
-            row = push(process.admin, keys, PARTS)
-            assert (row.state, row.sent_bytes) == ("failed", 0)
-            assert row.error is not None
-            assert "bytes free, and 1714100 more are needed" in row.error
-            assert push(process.admin, keys, PARTS[:2]).state == "deployed"
-            assert process.end() == 0
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with (
+        small_disk(tmp_path, "1900k") as disk,
+        node(disk / "store", keys / "localhost") as process,
+    ):
+        row = push(process.admin, keys, PARTS)
+        assert (row.state, row.sent_bytes) == ("failed", 0)
+        assert row.error is not None
+        assert "bytes free, and 1714100 more are needed" in row.error
+        assert push(process.admin, keys, PARTS[:2]).state == "deployed"
+        assert process.end() == 0
 
 
 def test_targets_are_the_nodes_with_an_address(tmp_path: Path) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from edgesim.errors import EdgesimError
 from edgesim.serve.manifest import SignedManifest, read_public_key
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.store import SPARE_BYTES, Store
+from tests.edgesim.disk import small_disk
 
 DATA = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -146,30 +144,18 @@ def test_a_store_is_one_nodes(store: Store) -> None:
         pass
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None,
-    reason="mounting a small file system needs root",
-)
 def test_a_full_disk_is_told_before_and_leaves_nothing_after(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")  # a container without the right to
-    try:
-        with Store(disk / "store") as store:
-            size = (2 << 20) - SPARE_BYTES + 1
-            told = f"{size} more are needed with {SPARE_BYTES} to spare"
-            refused(Reason.RESOURCE_EXHAUSTED, told, store.receive, DIGEST, size, 0)
-            store.receive(DIGEST, size // 2, 0).__exit__(None, None, None)
-            # Something else fills the disk while the file comes in.
-            with store.receive(DIGEST, size // 2, 0) as upload:
-                upload.write(bytes(4096))
-                (disk / "other").write_bytes(bytes(store.free_bytes))
-                refused(
-                    Reason.RESOURCE_EXHAUSTED, "No space left on device; what had come is deleted",
-                    upload.write, bytes(8192),
-                )  # fmt: skip
-            assert files(store) == set()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path, "2m") as disk, Store(disk / "store") as store:
+        size = (2 << 20) - SPARE_BYTES + 1
+        told = f"{size} more are needed with {SPARE_BYTES} to spare"
+        refused(Reason.RESOURCE_EXHAUSTED, told, store.receive, DIGEST, size, 0)
+        store.receive(DIGEST, size // 2, 0).__exit__(None, None, None)
+        # Something else fills the disk while the file comes in.
+        with store.receive(DIGEST, size // 2, 0) as upload:
+            upload.write(bytes(4096))
+            (disk / "other").write_bytes(bytes(store.free_bytes))
+            refused(
+                Reason.RESOURCE_EXHAUSTED, "No space left on device; what had come is deleted",
+                upload.write, bytes(8192),
+            )  # fmt: skip
+        assert files(store) == set()
