@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from collections.abc import Callable
@@ -22,6 +23,17 @@ def quit_at_once() -> None:
     """
     for number in _SIGNALS:
         _set(number, _quit)
+    atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    """Let nothing cut the end of a process whose work is done.
+
+    While it ends, Python gives signals back to the system, which kills for them; not those that are
+    ignored.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _quit(number: int, frame: FrameType | None) -> None:

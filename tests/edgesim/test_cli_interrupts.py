@@ -153,6 +153,23 @@ def test_at_a_random_moment(part: int, start: Start, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_after_the_work_is_done_changes_nothing(number: int) -> None:
+    code = f"""
+import os
+from edgesim.interrupts import quit_at_once
+quit_at_once()
+class Late:
+    def __init__(self):
+        self.kill, self.process = os.kill, os.getpid()
+    def __del__(self):
+        self.kill(self.process, {int(number)})
+late = Late()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_second_interrupt_ends_the_writing_and_leaves_nothing(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
