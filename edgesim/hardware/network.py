@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edgesim.hardware.device import Device
@@ -92,10 +92,12 @@ class Node:
         queue: ``fifo`` or ``priority`` (lower number first, FIFO within one priority).
         batch_max: largest number of requests that one execution takes together.
         batch_wait_s: how long an idle node waits for a fuller batch.
-        variability: ``none``, ``lognormal`` or ``exponential`` service time, mean as modelled.
+        variability: ``none``, ``lognormal`` or ``exponential`` service time, mean as modelled, or
+            ``measured``: drawn from the device's spread.
         cv: coefficient of variation of the lognormal.
         address: host:port of a real node.
         faults: crash and repair.
+        host: machine whose cores it shares with others; None where it has one to itself.
     """
 
     name: str
@@ -107,11 +109,13 @@ class Node:
     cv: float = 0.0
     address: str | None = None
     faults: Faults | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Nodes by name and the network between them."""
+    """Nodes by name, the network between them, and the cores of machines that nodes share."""
 
     nodes: Mapping[str, Node]
     network: Network
+    hosts: Mapping[str, int] = field(default_factory=dict)

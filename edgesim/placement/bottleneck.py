@@ -28,8 +28,8 @@ class Bottleneck:
         node_s: seconds that one request occupies each node, at the node's full batch; a node that
             serves a share of the requests counts that share.
         link_s: seconds that one request occupies each link, its busier direction.
-        resource: name of the busiest node or link.
-        resource_kind: ``node`` or ``link``.
+        resource: name of the busiest node, link, or machine that nodes share.
+        resource_kind: ``node``, ``link`` or ``host``.
         capacity_per_s: requests per second that keep it busy all the time.
         latency_s: lower bound for one request on the idle cluster; see `unloaded_latency_s`.
     """
@@ -53,7 +53,8 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
     for branch in plan.branches:
         nodes, directions = _occupation(branch, plan, cluster, samples)
         alone.append((nodes, directions))
-        busiest = max((*nodes.values(), *directions.values()), default=0.0)
+        machines = _machines(nodes, cluster)
+        busiest = max((*nodes.values(), *machines.values(), *directions.values()), default=0.0)
         capacities.append(1.0 / busiest if busiest > 0.0 else inf)
     shares = _shares(capacities)
     node_s = dict.fromkeys(cluster.nodes, 0.0)
@@ -67,6 +68,7 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
     for (name, _), seconds in by_direction.items():
         link_s[name] = max(link_s[name], seconds)
     occupied = [(seconds, "node", name) for name, seconds in node_s.items()]
+    occupied += [(seconds, "host", name) for name, seconds in _machines(node_s, cluster).items()]
     occupied += [(seconds, "link", name) for name, seconds in link_s.items()]
     most, kind, resource = max(occupied, key=lambda one: one[0], default=(0.0, "node", ""))
     return Bottleneck(
@@ -79,6 +81,16 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
             unloaded_latency_s(branch, plan, cluster, samples) for branch in plan.branches
         ),
     )
+
+
+def _machines(node_s: Mapping[str, float], cluster: Cluster) -> dict[str, float]:
+    """Return the seconds that one request occupies all cores of each machine that is shared."""
+    occupied = dict.fromkeys(cluster.hosts, 0.0)
+    for name, seconds in node_s.items():
+        node = cluster.nodes[name]
+        if node.host is not None:
+            occupied[node.host] += seconds * node.device.cores / cluster.hosts[node.host]
+    return occupied
 
 
 def _shares(capacities: list[float]) -> list[float]:

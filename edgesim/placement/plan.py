@@ -15,7 +15,7 @@ class Task:
     Attributes:
         name: unique in its branch.
         node: name of the node that runs it.
-        kind: ``compute`` or ``fusion``.
+        kind: ``compute``, ``fusion`` or ``message`` (software at one end of a transfer).
         graph: operators that it runs; None where only ``flop`` is known.
         flop: operations of an explicit task.
         memory_bytes: that it holds on its node while deployed (weights and activations).

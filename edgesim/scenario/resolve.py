@@ -43,7 +43,8 @@ def resolve(
     spec, broken = validated.spec, validated.broken
     if spec is None:
         return None, list(validated.problems)
-    nodes = {} if "nodes" in broken else resolve_nodes(findings, spec.nodes)
+    hosts = {} if "hosts" in broken else {name: one.cores for name, one in spec.hosts.items()}
+    nodes = {} if "nodes" in broken else resolve_nodes(findings, spec.nodes, hosts)
     network = None
     if not {"nodes", "network"} & broken:
         network = resolve_network(findings, spec.network, nodes)
@@ -71,7 +72,7 @@ def resolve(
         strategy=strategy,
         placement=PlacementRequest(
             model=model,
-            cluster=Cluster(nodes=nodes, network=network),
+            cluster=Cluster(nodes=nodes, network=network, hosts=hosts),
             input_node=spec.placement.input,
             fusion_node=spec.placement.fusion,
             nodes=candidates,

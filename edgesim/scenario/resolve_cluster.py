@@ -22,6 +22,7 @@ from edgesim.scenario.schema_cluster import (
     SwitchSpec,
     WifiSpec,
 )
+from edgesim.simulate.streams import spread_of
 from edgesim.validation import Path, Problem, problems
 
 MOST_NODES = 100_000
@@ -49,8 +50,10 @@ def resolve_device(
     return findings.told(path, lambda: kind.from_spec(name, spec))
 
 
-def resolve_nodes(findings: Findings, specs: Mapping[str, NodeSpec]) -> dict[str, Node]:
-    """Return the nodes by name, counted ones each with its number."""
+def resolve_nodes(
+    findings: Findings, specs: Mapping[str, NodeSpec], hosts: Mapping[str, int]
+) -> dict[str, Node]:
+    """Return the nodes by name, counted ones each with its number; ``hosts`` by their cores."""
     found: dict[str, Node] = {}
     addresses: dict[str, str] = {}
     total = sum(spec.count or 1 for spec in specs.values())
@@ -60,7 +63,8 @@ def resolve_nodes(findings: Findings, specs: Mapping[str, NodeSpec]) -> dict[str
     for name, spec in specs.items():
         path: Path = ("nodes", name)
         device = resolve_device(findings, (*path, "device"), name, spec.device)
-        _check_variability(findings, path, spec)
+        _check_variability(findings, path, spec, device)
+        _check_host(findings, path, spec, device, hosts)
         faults = _faults(findings, (*path, "faults"), spec.faults)
         names = [name] if spec.count is None else [f"{name}-{i}" for i in range(spec.count)]
         reached: Sequence[str | None] = spec.address or [None] * len(names)
@@ -87,12 +91,36 @@ def resolve_nodes(findings: Findings, specs: Mapping[str, NodeSpec]) -> dict[str
                     cv=spec.variability.cv or 0.0,
                     address=address,
                     faults=faults,
+                    host=spec.host,
                 )
     return found
 
 
-def _check_variability(findings: Findings, path: Path, spec: NodeSpec) -> None:
+def _check_host(
+    findings: Findings,
+    path: Path,
+    spec: NodeSpec,
+    device: Device | None,
+    hosts: Mapping[str, int],
+) -> None:
+    name = spec.host
+    if name is None or "hosts" in findings.validated.broken:
+        return
+    if name not in hosts:
+        told = f"no host is named '{name}'{nearest(name, list(hosts))}; 'hosts' lists them"
+        findings.wrong((*path, "host"), told)
+    elif device is not None and device.cores > hosts[name]:
+        told = f"'{name}' has {hosts[name]} cores, and the device {device.cores}"
+        findings.wrong((*path, "host"), told)
+
+
+def _check_variability(
+    findings: Findings, path: Path, spec: NodeSpec, device: Device | None
+) -> None:
     kind, cv = spec.variability.kind, spec.variability.cv
+    if kind == "measured" and device is not None and not spread_of(device):
+        told = f"'{device.name}' has no measured spread; `edgesim profile` finds one"
+        findings.wrong((*path, "variability"), told)
     if kind == "lognormal" and cv is None:
         told = "lognormal needs 'cv', as in {kind: lognormal, cv: 0.2}"
         findings.wrong((*path, "variability"), told)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 from edgesim.hardware.processor_spec import Precision
 from edgesim.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
 from edgesim.scenario.fields import WHOLE, Count, DeviceField, FileName, Name, Strict, Text
-from edgesim.scenario.schema_cluster import NetworkSpec, NodeSpec
+from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
 from edgesim.scenario.schema_model import ModelSpec
 
 
@@ -103,6 +103,9 @@ class ScenarioSpec(Strict):
     placement: PlacementSpec = PlacementSpec()
     nodes: Annotated[dict[Name, NodeSpec], Field(min_length=1)] = Field(
         description="of the cluster, by name"
+    )
+    hosts: dict[Name, HostSpec] = Field(
+        default_factory=dict, description="machines that several nodes share, by name"
     )
     network: NetworkSpec | None = Field(
         default=None, description="between the nodes; a lone node needs none"

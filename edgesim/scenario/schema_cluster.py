@@ -20,7 +20,9 @@ class BatchSpec(Strict):
 class VariabilitySpec(Strict):
     """How service times vary around the modelled mean."""
 
-    kind: Literal["none", "lognormal", "exponential"]
+    kind: Literal["none", "lognormal", "exponential", "measured"] = Field(
+        description="measured: as the device's profile found"
+    )
     cv: Ratio | None = Field(None, description="coefficient of variation of the lognormal")
 
     @model_validator(mode="before")
@@ -60,6 +62,15 @@ class NodeSpec(Strict):
         default=None, description="host:port of a real node; a list of them with `count`"
     )
     faults: FaultsSpec | None = None
+    host: Name | None = Field(
+        default=None, description="machine of `hosts` whose cores it shares with other nodes"
+    )
+
+
+class HostSpec(Strict):
+    """A machine on which several nodes run; what runs shares its cores equally."""
+
+    cores: Count
 
 
 class WifiSpec(Strict):

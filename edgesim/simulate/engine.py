@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from heapq import heappush
 
@@ -14,6 +15,7 @@ from edgesim.placement.plan import Plan
 from edgesim.simulate.arrivals import CLOSED_LOOP, arrival_times, in_flight
 from edgesim.simulate.faults import Crashes
 from edgesim.simulate.flows import Flows
+from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.losses import Losses
 from edgesim.simulate.ports import Port
@@ -84,8 +86,16 @@ class Engine:
         self._step = max(1, traffic.requests // 200)
         self.ports = {name: Port() for name in cluster.nodes}
         self.flows = Flows(kernel, cluster.network, self.ports, self._delivered)
+        sharing = Counter(node.host for node in cluster.nodes.values())
+        hosts = {name: Host(kernel, cores, sharing[name]) for name, cores in cluster.hosts.items()}
         self.servers = {
-            name: Server(kernel, node, service_factors(node, seed, replication), self._ran)
+            name: Server(
+                kernel,
+                node,
+                service_factors(node, seed, replication),
+                self._ran,
+                None if node.host is None else hosts[node.host],
+            )
             for name, node in cluster.nodes.items()
         }
         self.ways = tuple(
@@ -183,17 +193,22 @@ class Engine:
         request = work.request
         step = work.task
         queue_s, compute_s, transfer_s, fusion_s = work.path
-        queue_s += start_s - work.ready_s
-        if step.fusion:
-            fusion_s += end_s - start_s
+        if step.message:
+            # The wait for whoever handles messages is part of the way.
+            transfer_s += end_s - work.ready_s
         else:
-            compute_s += end_s - start_s
+            queue_s += start_s - work.ready_s
+            if step.fusion:
+                fusion_s += end_s - start_s
+            else:
+                compute_s += end_s - start_s
         if request.index < self._trace_requests:
-            kind = "fusion" if step.fusion else "compute"
-            name = step.server.node.name
             self._spans.append(
-                Span(request.index, step.name, name, "", kind, start_s, end_s, joules)
-            )
+                Span(
+                    request.index, step.name, step.server.node.name, "", step.span_kind,
+                    start_s, end_s, joules,
+                )
+            )  # fmt: skip
         if request.over:
             return
         path = (queue_s, compute_s, transfer_s, fusion_s)

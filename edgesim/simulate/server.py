@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Node
+from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.parts import Parts
 
@@ -31,6 +32,7 @@ class Execution(Event):
         self._value = None
         self.work: list[Work] = []
         self.start_s = 0.0
+        self.alone_s = 0.0
         self.power_w = 0.0
         self.void = False
 
@@ -49,10 +51,16 @@ class Server:
         node: queueing, batching and power.
         factors: draws of service time over its mean; None where it does not vary.
         done: told of each piece of work that ran.
+        host: machine whose cores it shares with other nodes; None where its cores are its own.
     """
 
     def __init__(
-        self, kernel: Kernel, node: Node, factors: Callable[[], float] | None, done: Done
+        self,
+        kernel: Kernel,
+        node: Node,
+        factors: Callable[[], float] | None,
+        done: Done,
+        host: Host | None = None,
     ) -> None:
         self.kernel = kernel
         self.node = node
@@ -66,6 +74,7 @@ class Server:
         self._events = kernel.serial
         self._factors = factors
         self._done = done
+        self._host = host
         self._idle_w = node.device.power.idle_w
         self._parts = Parts(node.device.power)
         self._cores = node.device.cores
@@ -179,8 +188,12 @@ class Server:
             time_s *= self._factors()
         self._free -= task.cores
         self.executions += 1
-        run.callbacks = self.finished
-        heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
+        if self._host is None:
+            run.callbacks = self.finished
+            heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
+        else:
+            run.alone_s = time_s
+            self._host.begin(run, task.cores, time_s, self._finish)
 
     def _finish(self, run: Execution) -> None:
         if run.void:
@@ -193,11 +206,19 @@ class Server:
         self._pool.append(run)
         self._free += task.cores
         time_s = now - start
-        joules = run.power_w * time_s
+        if self._host is None:
+            joules = run.power_w * time_s
+            self.joules_above_idle += joules - self._idle_w * time_s
+            worked_s = time_s
+        else:
+            # It took longer than alone, and drew no more for that than the idle power.
+            worked_s = run.alone_s
+            above_j = (run.power_w - self._idle_w) * worked_s
+            joules = above_j + self._idle_w * self._host.idle_share * time_s
+            self.joules_above_idle += above_j
         self.busy_s += time_s * task.share
-        self.joules_above_idle += joules - self._idle_w * time_s
         if task.tells_parts:
-            self._parts.add(task.cost[len(batch)], time_s)
+            self._parts.add(task.cost[len(batch)], worked_s)
         if self._queue or self._ranked:
             self._fill()
         if len(batch) == 1:
@@ -218,9 +239,17 @@ class Server:
         for run in self._executions:
             if run.work:
                 duration_s = now - run.start_s
+                worked_s = duration_s
+                if self._host is not None:
+                    worked_s = run.alone_s - self._host.left_s(run)
                 self.busy_s += duration_s * run.work[0].task.share
-                self.joules_above_idle += (run.power_w - self._idle_w) * duration_s
-                self._parts.add(run.work[0].task.cost[len(run.work)], duration_s)
+                self.joules_above_idle += (run.power_w - self._idle_w) * worked_s
+                self._parts.add(run.work[0].task.cost[len(run.work)], worked_s)
+
+    @property
+    def idle_share(self) -> float:
+        """Return the part of its device's idle power that this node counts."""
+        return 1.0 if self._host is None else self._host.idle_share
 
     def joules_by_part(self, idle_s: float, ports_j: float) -> dict[str, float]:
         """Return the joules of each part of the device; nothing where it does not tell parts.
@@ -238,6 +267,8 @@ class Server:
         for run in self._executions:
             run.void = True
             lost.extend(run.work)
+            if self._host is not None:
+                self._host.stop(run)
         lost.extend(self._queue)
         lost.extend(entry[2] for entry in sorted(self._ranked))
         self._executions.clear()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from edgesim.hardware import Node
+from edgesim.hardware import Device, Node
 
 _CHUNK = 4096
 
@@ -29,12 +29,30 @@ def service_factors(node: Node, seed: int, replication: int) -> Callable[[], flo
     """Return draws of service time over its mean, or None where the time does not vary.
 
     ``exponential`` has mean 1; ``lognormal`` has mean 1 and coefficient of variation ``cv``:
-    sigma² = ln(1 + cv²), mu = -sigma²/2.
+    sigma² = ln(1 + cv²), mu = -sigma²/2. ``measured`` draws from the quantiles of the device's
+    spread, straight lines between them, over their mean.
     """
     if node.variability == "none" or (node.variability == "lognormal" and node.cv == 0.0):
         return None
     generator = stream(seed, replication, f"service {node.name}")
+    if node.variability == "measured":
+        return _measured(spread_of(node.device), generator).__next__
     return _draws(node.variability, node.cv, generator).__next__
+
+
+def spread_of(device: Device) -> tuple[float, ...]:
+    """Return the quantiles of execution times that a device's entry has; () where it has none."""
+    found: tuple[float, ...] = getattr(device, "spread", ())
+    return found
+
+
+def _measured(spread: tuple[float, ...], generator: np.random.Generator) -> Iterator[float]:
+    quantiles = np.asarray(spread)
+    # The mean of a distribution whose inverse is these straight lines.
+    quantiles = quantiles / np.trapezoid(quantiles, dx=1 / (len(quantiles) - 1))
+    at = np.linspace(0.0, 1.0, len(quantiles))
+    while True:
+        yield from np.interp(generator.random(_CHUNK), at, quantiles).tolist()
 
 
 def _draws(kind: str, cv: float, generator: np.random.Generator) -> Iterator[float]:

@@ -21,7 +21,8 @@ def node_totals(
     """Return the totals of each node after ``duration_s``.
 
     Joules = idle power over the time in service, plus what running work drew above idle, plus
-    what sending and receiving draw above idle while at least one flow leaves or enters.
+    what sending and receiving draw above idle while at least one flow leaves or enters. The idle
+    power of a machine that nodes share is drawn once, in equal parts.
     """
     totals = {}
     for name, server in servers.items():
@@ -29,6 +30,7 @@ def node_totals(
         idle_s = duration_s - down_s.get(name, 0.0)
         sending_w, receiving_w = port_watts(server.node)
         ports_j = sending_w * port.sending_s + receiving_w * port.receiving_s
+        idle_s *= server.idle_share
         energy = server.node.device.power.idle_w * idle_s + server.joules_above_idle + ports_j
         totals[name] = NodeTotals(
             busy_s=server.busy_s,

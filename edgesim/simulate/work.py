@@ -108,7 +108,7 @@ class Move:
 
     def connect(self, flows: Flows, cluster: Cluster) -> None:
         """Find the route between two nodes, and what precedes and follows the flow."""
-        if self.source_node == self.target_node:
+        if cluster.network.route(self.source_node, self.target_node) == ():
             return
         self.route = flows.route(self.source_node, self.target_node)
         sender = cluster.nodes[self.source_node].device.messaging
@@ -134,11 +134,13 @@ class Step:
         "inputs",
         "last",
         "local",
+        "message",
         "name",
         "optional",
         "priority",
         "server",
         "share",
+        "span_kind",
         "tells_parts",
     )
 
@@ -150,6 +152,8 @@ class Step:
         self.name = task.name
         self.server = server
         self.fusion = task.kind == "fusion"
+        self.message = task.kind == "message"
+        self.span_kind = "transfer" if self.message else "fusion" if self.fusion else "compute"
         self.optional = task.optional
         self.priority = task.priority
         self.cores = task.cores or device.cores

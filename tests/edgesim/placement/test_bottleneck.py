@@ -56,6 +56,15 @@ def test_fork_on_a_star() -> None:
     assert bounds.latency_s == pytest.approx(1 + 6 + 4 + 1 + 1 + 1)
 
 
+def test_nodes_of_one_machine_bound_each_other() -> None:
+    nodes = {name: replace(node(name), host="box") for name in ("a", "b", "hub")}
+    cluster = replace(joined([*nodes.values()], 200.0, 0.5), hosts={"box": 2})
+    bounds = bottleneck(fork(), cluster)
+    # Nine seconds of work on two cores; no node alone has more than four.
+    assert (bounds.resource, bounds.resource_kind) == ("box", "host")
+    assert bounds.capacity_per_s == pytest.approx(2 / 9)
+
+
 def test_fork_on_one_medium() -> None:
     bounds = bottleneck(fork(), on_wifi([node("a"), node("b"), node("hub")], 2.0))
     assert bounds.link_s == {"wifi": 8.0}

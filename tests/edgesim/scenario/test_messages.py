@@ -36,6 +36,14 @@ WRONG = [
     ("poisson", "poison",
      "c.yaml:9:21: traffic.arrivals: expected one of closed, poisson, periodic, trace, "
      "single-stream, multi-stream, server, offline, got 'poison' (did you mean 'poisson'?)"),
+    ("device: raspberry-pi-5", "device: raspberry-pi-5, host: bax}\nhosts: {box: {cores: 8}",
+     "c.yaml:6:39: nodes.hub.host: no host is named 'bax' (did you mean 'box'?); 'hosts' lists "
+     "them"),
+    ("device: raspberry-pi-5", "device: raspberry-pi-5, host: box}\nhosts: {box: {cores: 2}",
+     "c.yaml:6:39: nodes.hub.host: 'box' has 2 cores, and the device 4"),
+    ("device: raspberry-pi-5", "device: raspberry-pi-5, variability: measured",
+     "c.yaml:6:46: nodes.hub.variability: 'raspberry-pi-5' has no measured spread; "
+     "`edgesim profile` finds one"),
     # Wrong types.
     ("count: 2", "count: two", "c.yaml:5:40: nodes.pi.count: expected an integer, got 'two'"),
     ("count: 2", "count: 2.5", "c.yaml:5:40: nodes.pi.count: expected an integer, got 2.5"),
