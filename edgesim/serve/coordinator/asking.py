@@ -104,9 +104,10 @@ async def ask(
     """
     asked_s = clock()
     until_s = asked_s + policy.deadline_s
-    reason = "out of service"
+    reason = ""
     for tried in range(1, policy.tries + 1):
         if not peer.up:
+            reason = f"out of service, {peer.why}"
             break
         try:
             return await _once(peer, request, policy, asked_s, until_s, clock)

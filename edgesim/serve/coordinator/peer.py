@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -14,7 +15,27 @@ from edgesim.serve.channels import open_channel
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.services import MODEL_INFER, MODEL_READY
+from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
+
+SILENT = "does not answer"
+DEPLOY = "give it them with `edgesim deploy`"
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A time in which a node was not asked, on the run's clock.
+
+    Attributes:
+        node: its name.
+        begin_s: when it was taken out.
+        end_s: when it was back; None where it was not.
+        why: it was out, and what to do, as it was last seen.
+    """
+
+    node: str
+    begin_s: float
+    end_s: float | None
+    why: str
 
 
 class Peer:
@@ -23,9 +44,10 @@ class Peer:
     Attributes:
         node: name in the scenario.
         up: whether it is asked.
+        why: it is not; empty where it is.
         asked: calls under way.
         most_asked: at once.
-        outs: (begin, end) of every time out, on the run's clock.
+        outs: every time out that is over.
     """
 
     def __init__(
@@ -53,9 +75,10 @@ class Peer:
         self.node = node
         self.address = address
         self.up = True
+        self.why = ""
         self.asked = 0
         self.most_asked = 0
-        self.outs: list[tuple[float, float]] = []
+        self.outs: list[Out] = []
         self._pieces = tuple(pieces)
         self._access = access
         self._policy = policy
@@ -63,6 +86,8 @@ class Peer:
         self._strikes = 0
         self._out_since_s = 0.0
         self._silence = ""
+        names = ", ".join(piece.name for piece in pieces)
+        self._lacking = f"does not serve this artifact's {names}"
         self._leaving: set[asyncio.Task[None]] = set()
         self._second: grpc.aio.Channel | None = None
         self._use(self._open())
@@ -87,7 +112,7 @@ class Peer:
         try:
             reply: wire.ModelInferResponse = await self._infer(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            self._failed(error.code())
+            self._failed(error)
             raise
         finally:
             self.asked -= 1
@@ -109,24 +134,29 @@ class Peer:
         )
         return reply
 
-    def _failed(self, code: grpc.StatusCode) -> None:
-        if code is grpc.StatusCode.NOT_FOUND:
+    def _failed(self, error: grpc.aio.AioRpcError) -> None:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
             # It answers, without the model: started again with an empty store, or deployed anew.
-            self._leave()
-        elif code is grpc.StatusCode.UNAVAILABLE:
+            self._leave(f"{self._lacking}; {DEPLOY}")
+        elif error.code() is grpc.StatusCode.UNAVAILABLE:
             # A part that is late is no strike: the node may have much to do, and checks tell.
-            self._strikes += 1
-            if self._strikes >= self._policy.strikes:
-                self._leave()
+            self._hear(error)
+            self._strike()
 
-    def _leave(self) -> None:
+    def _strike(self) -> None:
+        self._strikes += 1
+        if self._strikes >= self._policy.strikes:
+            self._leave(SILENT)
+
+    def _leave(self, why: str) -> None:
         if self.up:
             self.up = False
             self._out_since_s = self._clock()
+        self.why = why
 
     def _return(self, channel: grpc.aio.Channel) -> None:
-        self.up, self._strikes = True, 0
-        self.outs.append((self._out_since_s, self._clock()))
+        self.outs.append(self._out(self._clock()))
+        self.up, self.why, self._strikes = True, "", 0
         # What is under way on the old connection may still end well.
         old = asyncio.ensure_future(self._channel.close(self._policy.deadline_s))
         self._leaving.add(old)
@@ -134,9 +164,15 @@ class Peer:
         self._use(channel)
 
     async def watch(self) -> None:
-        """Check the node again and again, until cancelled."""
+        """Check the node again and again, until cancelled.
+
+        Checks begin an interval apart, however long one waits in vain: a node that is well again
+        is found so within one.
+        """
+        due_s = self._clock()
         while True:
-            await asyncio.sleep(self._policy.health_interval_s)
+            due_s = max(due_s + self._policy.health_interval_s, self._clock())
+            await asyncio.sleep(due_s - self._clock())
             await self.check()
 
     async def check(self) -> None:
@@ -146,31 +182,59 @@ class Peer:
         """
         if self.up:
             told = await self.ready(self._policy.health_interval_s)
-            if told is None:
-                self._failed(grpc.StatusCode.UNAVAILABLE)
-            elif told:
+            if told:
                 self._strikes = 0
+            elif told is None:
+                self._strike()
             else:
-                self._leave()
+                self._leave(await self._unready(self._channel))
             return
         channel = self._open()
-        if await self.ready(self._policy.health_interval_s, channel):
+        told = await self.ready(self._policy.health_interval_s, channel)
+        if told:
             self._return(channel)
+            return
+        if told is None:
+            self.why = SILENT
         else:
-            await channel.close()
+            self.why = await self._unready(channel)
+        await channel.close()
+
+    async def _unready(self, channel: grpc.aio.Channel) -> str:
+        """Return why a node that answers takes no requests."""
+        ask = MODEL_METADATA.on(channel)
+        try:
+            for piece in self._pieces:
+                request = wire.ModelMetadataRequest(name=piece.name, version=piece.version)
+                await ask(request, timeout=self._policy.health_interval_s)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return f"{self._lacking}; {DEPLOY}"
+        return "takes no more requests, as it was told to end"
 
     async def ready(self, timeout_s: float, channel: grpc.aio.Channel | None = None) -> bool | None:
-        """Return whether the node takes requests for all its models; None where it is silent."""
+        """Return whether the node takes requests for all its models; None where it is silent.
+
+        Args:
+            timeout_s: for all answers together.
+            channel: to ask over, where it is another than for inference.
+        """
         ask = MODEL_READY.on(channel or self._channel)
+        until_s = self._clock() + timeout_s
         try:
             for piece in self._pieces:
                 request = wire.ModelReadyRequest(name=piece.name, version=piece.version)
-                if not (await ask(request, timeout=timeout_s)).ready:
+                left_s = max(0.0, until_s - self._clock())
+                if not (await ask(request, timeout=left_s)).ready:
                     return False
         except grpc.aio.AioRpcError as error:
-            self._silence = (error.details() or error.code().name).rpartition("last error: ")[2]
+            self._hear(error)
             return None
         return True
+
+    def _hear(self, error: grpc.aio.AioRpcError) -> None:
+        """Keep what an error tells of a node's silence."""
+        self._silence = (error.details() or error.code().name).rpartition("last error: ")[2]
 
     async def await_ready(self) -> str | None:
         """Wait until the node is ready; return what it lacks where it is not in time."""
@@ -181,18 +245,21 @@ class Peer:
             await asyncio.sleep(self._policy.first_pause_s)
         if told:
             return None
-        names = ", ".join(piece.name for piece in self._pieces)
-        what = (
-            f"does not answer ({self._silence})"
-            if told is None
-            else f"does not serve this artifact's {names}"
-        )
+        what = f"{SILENT} ({self._silence})" if told is None else self._lacking
         return f"'{self.node}' at {self.address} {what}"
+
+    def all_outs(self) -> list[Out]:
+        """Return every time out, with the one that goes on."""
+        return self.outs if self.up else [*self.outs, self._out(None)]
+
+    def _out(self, end_s: float | None) -> Out:
+        # Details differ from one time to the next, and would part failures that are alike.
+        why = f"{SILENT} ({self._silence})" if self.why == SILENT else self.why
+        return Out(self.node, self._out_since_s, end_s, why)
 
     def down_s(self, end_s: float) -> float:
         """Return the time out of service until ``end_s``."""
-        now = 0.0 if self.up else end_s - self._out_since_s
-        return sum(end - begin for begin, end in self.outs) + now
+        return sum((out.end_s or end_s) - out.begin_s for out in self.all_outs())
 
     async def close(self) -> None:
         """End the connections and whatever is under way on them."""

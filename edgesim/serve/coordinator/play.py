@@ -17,7 +17,7 @@ from edgesim.serve.access import Access
 from edgesim.serve.coordinator.answering import Answered, Coordinator
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.pacing import pace
-from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.peer import Out, Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.recorder import Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
@@ -41,12 +41,14 @@ class Played:
         reasons: why requests have no answer, and how many.
         answered: requests by which parts answered.
         right: images answered rightly, by which parts answered; None where nobody knows.
+        outs: every time in which a node was not asked, by when it began.
     """
 
     recording: Recording
     reasons: Counter[str]
     answered: Counter[tuple[bool, ...]]
     right: Counter[tuple[bool, ...]] | None
+    outs: tuple[Out, ...]
 
 
 def play(
@@ -84,7 +86,7 @@ def play(
     """
     recorder = Recorder(work, cluster, traffic.requests, trace_requests)
 
-    async def run() -> Recording:
+    async def run() -> tuple[Recording, list[Out]]:
         clock = _Clock()
         peers = _peers(work, access, policy, clock)
         try:
@@ -105,16 +107,18 @@ def play(
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
             whole = await _until_over(paced, peers, recorder, progress)
-            return recorder.recording(peers, clock(), partial=not whole)
+            outs = [out for peer in peers.values() for out in peer.all_outs()]
+            return recorder.recording(peers, clock(), partial=not whole), outs
         finally:
             await asyncio.gather(*(peer.close() for peer in peers.values()))
 
-    recording = asyncio.run(run())
+    recording, outs = asyncio.run(run())
     return Played(
         recording=recording,
         reasons=recorder.reasons,
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,
+        outs=tuple(sorted(outs, key=lambda out: out.begin_s)),
     )
 
 

@@ -13,6 +13,7 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator import accuracy
 from edgesim.serve.coordinator.images import find_images
+from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import find_work
@@ -89,6 +90,8 @@ def run(
     warnings = ["energy was not measured: real nodes tell times, and no meter is read"]
     if images.lacking is not None:
         warnings.append(f"accuracy was not measured, on images of noise: {images.lacking}")
+    for one in plays:
+        warnings += [_told_out(out) for out in one.outs]
     failures: Counter[str] = Counter()
     for one in plays:
         failures += one.reasons
@@ -107,6 +110,13 @@ def run(
         wall_s=time.perf_counter() - begun_s,
         partial=partial,
         measured=measured,
+    )
+
+
+def _told_out(out: Out) -> str:
+    until = "to the end" if out.end_s is None else f"for {out.end_s - out.begin_s:.1f} s"
+    return (
+        f"'{out.node}' was out of service {until}, {out.begin_s:.1f} s after the begin: {out.why}"
     )
 
 

@@ -35,6 +35,7 @@ class Scripted:
     def __init__(self, *codes: grpc.StatusCode | None) -> None:
         self.node = "pi"
         self.up = True
+        self.why = ""
         self.codes = list(codes)
         self.timeouts: list[float] = []
         self.beside = 0
@@ -106,8 +107,8 @@ def test_a_deadline_that_a_pause_would_pass_ends_it() -> None:
 
 def test_a_node_that_is_out_is_not_asked() -> None:
     peer = Scripted()
-    peer.up = False
-    assert asked(peer).reason == "pi: out of service"
+    peer.up, peer.why = False, "does not answer"
+    assert asked(peer).reason == "pi: out of service, does not answer"
     assert not peer.timeouts
 
 
