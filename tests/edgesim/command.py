@@ -23,11 +23,14 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def edgesim(
-    *arguments: str | Path, cwd: Path | None = None, **variables: str
+    *arguments: str | Path, cwd: Path | None = None, inside: Sequence[str] = (), **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; return its exit status, stdout and stderr as text."""
+    """Run a command; return its exit status, stdout and stderr as text.
+
+    ``inside`` is what the command line begins with, to run it somewhere else.
+    """
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*inside, *COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -22,6 +22,7 @@ from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import admin_pb2
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import ACTIVATE, MODEL_INFER, OFFER, STATUS, UPLOAD, Method
+from partition.artifact import load_artifact
 from tests.edgesim.command import COMMAND, ROOT, environment
 
 ARTIFACT = ROOT / "examples" / "fashion-5"
@@ -87,11 +88,16 @@ class NodeProcess:
 
 
 @contextmanager
-def node(store: Path, keys: Path, *options: str | Path) -> Iterator[NodeProcess]:
-    """Start a node on free ports of loopback; it does not outlive its test."""
+def begun(
+    store: Path, keys: Path, *options: str | Path, inside: Sequence[str] = ()
+) -> Iterator[NodeProcess]:
+    """Start a node on free ports without waiting for it; it does not outlive its test.
+
+    ``inside`` is what the command begins with, of :meth:`Star.inside`.
+    """
     arguments = ["--listen", FREE, "--store", store, "--keys", keys, *options]
     process = subprocess.Popen(
-        [*COMMAND, "node", *map(str, arguments)],
+        [*inside, *COMMAND, "node", *map(str, arguments)],
         env=environment(),
         text=True,
         stdin=subprocess.DEVNULL,
@@ -101,12 +107,21 @@ def node(store: Path, keys: Path, *options: str | Path) -> Iterator[NodeProcess]
     assert process.stderr is not None
     running = NodeProcess(process)
     try:
-        yield running.start()
+        yield running
     finally:
         process.kill()
         process.wait()
         running.reader.join(PATIENCE_S)
         process.stderr.close()
+
+
+@contextmanager
+def node(
+    store: Path, keys: Path, *options: str | Path, inside: Sequence[str] = ()
+) -> Iterator[NodeProcess]:
+    """Start a node on free ports of loopback, and wait until it is ready."""
+    with begun(store, keys, *options, inside=inside) as running:
+        yield running.start()
 
 
 class Client:
@@ -253,3 +268,15 @@ def scenario(path: Path, addresses: Mapping[str, str]) -> Path:
 def fresh_keys(folder: Path) -> Path:
     make_keys(folder, ["localhost"])
     return folder
+
+
+@torch.inference_mode()
+def fused(image: torch.Tensor, there: tuple[bool, ...] = (True,) * 5) -> torch.Tensor:
+    """Return the logits of one image in this process, from some parts."""
+    artifact = load_artifact(ARTIFACT)
+    features = {
+        number: part.pool(part.encode(part.embed(image[None]))).flatten(1)
+        for number, part in enumerate(artifact.parts)
+        if there[number]
+    }
+    return artifact.fusion.combine(features)

@@ -26,15 +26,14 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Work, find_work
 from edgesim.serve.manifest import SignedManifest
 from edgesim.simulate import Outcome, simulate
-from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, document, edgesim
 from tests.edgesim.serve.cluster import (
-    ARTIFACT,
     FREE,
     PARTS,
     Client,
     NodeProcess,
     fill,
+    fused,
     node,
     scenario,
 )
@@ -84,18 +83,6 @@ def noise(images: int) -> Images:
     """Return noise whose right classes are those that the whole artifact tells."""
     pixels = torch.randn(images, 1, 32, 32, generator=torch.Generator().manual_seed(7))
     return Images(pixels.numpy(), torch.cat([fused(one) for one in pixels]).argmax(1).numpy())
-
-
-@torch.inference_mode()
-def fused(image: torch.Tensor, there: tuple[bool, ...] = (True,) * 5) -> torch.Tensor:
-    """Return the logits of one image in this process, from some parts."""
-    artifact = load_artifact(ARTIFACT)
-    features = {
-        number: part.pool(part.encode(part.embed(image[None]))).flatten(1)
-        for number, part in enumerate(artifact.parts)
-        if there[number]
-    }
-    return artifact.fusion.combine(features)
 
 
 def check_counts(found: Played, requests: int) -> None:
