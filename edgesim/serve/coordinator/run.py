@@ -17,6 +17,10 @@ from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import find_work
+from edgesim.simulate import Outcome
+
+INTERRUPTED = "the run was interrupted before it was answered"
+"""Why a request that was under way then counts as failed."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is played, and how many of how many requests ended."""
@@ -95,6 +99,8 @@ def run(
     failures: Counter[str] = Counter()
     for one in plays:
         failures += one.reasons
+        failures[INTERRUPTED] += int((one.recording.outcome == Outcome.UNFINISHED).sum())
+    failures = +failures
     warnings += [f"{many:,} without an answer: {reason}" for reason, many in failures.items()]
     measured = Measured(
         accuracy=accuracy.section(
