@@ -61,6 +61,14 @@ class NodeProcess:
             if found["event"] == event:
                 return found
 
+    def told(self) -> list[dict[str, Any]]:
+        """Return the log so far."""
+        while not self._lines.empty():
+            found = self._lines.get()
+            if found is not None:
+                self.events.append(found)
+        return self.events
+
     def rest(self) -> list[dict[str, Any]]:
         """Wait for the end of the log and return all of it."""
         while (found := self._lines.get(timeout=PATIENCE_S)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ import torch
 from edgesim.serve.deploy import pack
 from edgesim.serve.manifest import SignedManifest
 from tests.edgesim.serve.cluster import ARTIFACT, fresh_keys
+from tests.edgesim.serve.five import Five, five
+from tests.edgesim.serve.namespaces import Rate, lacking
+
+RATE = Rate(byte_s=100e6 / 8)
+"""As slow as Ethernet of small boards once was."""
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +36,10 @@ def manifest(keys: Path) -> SignedManifest:
 @pytest.fixture(scope="session")
 def images() -> torch.Tensor:
     return torch.randn(4, 1, 32, 32, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.fixture(scope="module", params=["loopback" if lacking() else "namespaces"])
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
+    """Start five nodes and a hub; the names of tests that use them tell where they are."""
+    with five(tmp_path_factory.mktemp("five"), RATE) as running:
+        yield running

@@ -9,15 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edgesim.serve.keys import make_keys
 from tests.edgesim.command import COMMAND, edgesim
 from tests.edgesim.serve.cluster import ARTIFACT, PARTS, NodeProcess, begun, scenario
 from tests.edgesim.serve.insider import Insider, insider
-from tests.edgesim.serve.namespaces import Rate, Star, star
+from tests.edgesim.serve.namespaces import Rate, Star, lacking, star
 
 HUB = "hub"
 PIS = tuple(f"pi-{number}" for number in range(len(PARTS)))
 NAMES = (HUB, *PIS)
+
+needs_links = pytest.mark.skipif(lacking() is not None, reason=f"on loopback: {lacking()}")
 
 
 class Five:

@@ -6,32 +6,18 @@ are on loopback, the name of each test says so, and those that are about links a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import torch
 
 from tests.edgesim.serve.cluster import fresh_keys, fused
-from tests.edgesim.serve.five import HUB, PIS, Five, five
+from tests.edgesim.serve.five import HUB, PIS, Five, needs_links
 from tests.edgesim.serve.insider import noise
-from tests.edgesim.serve.namespaces import Rate, lacking
 
-RATE = Rate(byte_s=100e6 / 8)
-"""As slow as Ethernet of small boards once was."""
-WHERE = "loopback" if lacking() else "namespaces"
 ALL = (True,) * len(PIS)
 IMAGE_BYTES = 32 * 32 * 4
 PATIENT = {"deadline_s": 60.0, "health_interval_s": 30.0, "patience_s": 60.0}
 """No failure is expected, and none shall come of a busy machine."""
-
-needs_links = pytest.mark.skipif(lacking() is not None, reason=f"plain loopback: {lacking()}")
-
-
-@pytest.fixture(scope="module", params=[WHERE])
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
-    with five(tmp_path_factory.mktemp("five"), RATE) as running:
-        yield running
 
 
 @needs_links
@@ -66,7 +52,9 @@ def test_a_payload_takes_no_less_than_its_bytes_over_the_rate(cluster: Five) -> 
     seen, _ = cluster.play(
         traffic=f"{{arrivals: closed, requests: 4, samples: {samples}}}", images=64, **PATIENT
     )
-    least_s = (len(PIS) * samples * IMAGE_BYTES - RATE.burst_bytes) / RATE.byte_s
+    rate = cluster.net.rate
+    assert rate is not None
+    least_s = (len(PIS) * samples * IMAGE_BYTES - rate.burst_bytes) / rate.byte_s
     for one in seen:
         # Five questions share the hub's link: the last one is there when all of them are.
         assert max(one.ways_s) >= least_s
