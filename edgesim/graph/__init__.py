@@ -1,6 +1,15 @@
 """Models as graphs of operators."""
 
+from edgesim.graph.fingerprint import fingerprint
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import BYTES_PER_ELEMENT, ConvGeometry, MatmulGeometry, Op, OpKind
 
-__all__ = ["BYTES_PER_ELEMENT", "ConvGeometry", "Graph", "MatmulGeometry", "Op", "OpKind"]
+__all__ = [
+    "BYTES_PER_ELEMENT",
+    "ConvGeometry",
+    "Graph",
+    "MatmulGeometry",
+    "Op",
+    "OpKind",
+    "fingerprint",
+]

@@ -29,11 +29,32 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Processor time of a coordinator, for one request and for each message of it."""
+
+    per_request_s: float = 0.0
+    per_message_s: float = 0.0
+    per_byte_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Messaging:
-    """Software cost of one message at each of its two ends: seconds, and seconds per byte."""
+    """Software cost of one message at each of its two ends: seconds, and seconds per byte.
+
+    A simulation of the plan alone takes them as a delay; one of the plan as real nodes play it
+    takes them as processor time (`edgesim.serve.as_served`).
+
+    Attributes:
+        per_message_s: of a node, for a message that comes or goes.
+        per_byte_s: and for each of its bytes.
+        delay_s: between the arrival of a message and its handling, on no processor.
+        asking: of a coordinator on this device.
+    """
 
     per_message_s: float = 0.0
     per_byte_s: float = 0.0
+    delay_s: float = 0.0
+    asking: Asking = Asking()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from edgesim.errors import InputError
-from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind
-from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
+from edgesim.hardware.device import Asking, Cost, Messaging, Power
 from edgesim.hardware.fusion import kernels
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class Processor:
         fused: operator kinds that the runtime fuses into the kernel before them.
         power: states.
         messaging: software cost of a message.
+        measured_s: seconds of whole models that were timed, by the fingerprint of their operators,
+            precision and batch; they stand in place of the roofline.
+        spread: quantiles of the time of an execution over its mean, from the least to the most at
+            equal steps of probability; () where nobody measured it.
         source: where each figure comes from.
     """
 
@@ -73,6 +77,8 @@ class Processor:
     fused: frozenset[OpKind] = frozenset()
     power: Power = field(default_factory=Power)
     messaging: Messaging = field(default_factory=Messaging)
+    measured_s: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
+    spread: tuple[float, ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
     kind: str = "processor"
 
@@ -103,8 +109,19 @@ class Processor:
                 receiving_w=spec.power.receiving,
             ),
             messaging=Messaging(
-                per_message_s=spec.messaging.per_message, per_byte_s=spec.messaging.per_byte
+                per_message_s=spec.messaging.per_message,
+                per_byte_s=spec.messaging.per_byte,
+                delay_s=spec.messaging.delay,
+                asking=Asking(
+                    per_request_s=spec.messaging.asking.per_request,
+                    per_message_s=spec.messaging.asking.per_message,
+                    per_byte_s=spec.messaging.asking.per_byte,
+                ),
             ),
+            measured_s={
+                (one.operators, one.precision, one.batch): one.time for one in spec.measured
+            },
+            spread=spec.spread,
             source=spec.source,
         )
 
@@ -146,6 +163,8 @@ class Processor:
             working_s += max(full_s, memory_s)
         idle_w, busy_w = self.power.idle_w, self.power.busy_w
         share = working_s / time_s if time_s > 0.0 else 1.0
+        if self.measured_s:
+            time_s = self.measured_s.get((fingerprint(graph), precision, batch), time_s)
         return Cost(time_s=time_s, power_w=idle_w + (busy_w - idle_w) * share)
 
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 from edgesim.quantities import (
@@ -41,6 +50,15 @@ EfficiencySpec = Annotated[
 ]
 
 
+Quantile = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if len(quantiles) == 1 or any(one > other for one, other in pairwise(quantiles)):
+        raise ValueError("expected two or more quantiles of time over its mean, ascending")
+    return quantiles
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,11 +89,40 @@ class PowerSpec(_Strict):
         return self
 
 
+class AskingSpec(_Strict):
+    """Processor time of a coordinator, for a request and for each message of it."""
+
+    per_request: Seconds = 0.0
+    per_message: Seconds = 0.0
+    per_byte: SecondsPerByte = 0.0
+
+
 class MessagingSpec(_Strict):
-    """Software cost of a message at each of its ends."""
+    """Software cost of a message at each of its ends; `edgesim profile` measures it.
+
+    ``per_message`` and ``per_byte`` are processor time of a node; ``delay`` passes on no processor
+    between a message's arrival and its handling; ``asking`` is of a coordinator on this device.
+    """
 
     per_message: Seconds = 0.0
     per_byte: SecondsPerByte = 0.0
+    delay: Seconds = 0.0
+    asking: AskingSpec = AskingSpec()
+
+
+class MeasuredSpec(_Strict):
+    """A whole model that was timed on the device, in place of the roofline.
+
+    ``operators`` is the SHA-256 of its operators (`edgesim.graph.fingerprint`), so that the time
+    counts for just this model; ``time`` is of an execution of the ``batch``, the mean of ``runs``.
+    """
+
+    model: str
+    operators: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    precision: Precision
+    batch: Count = 1
+    time: PositiveSeconds
+    runs: Count
 
 
 class Published(_Strict):
@@ -128,6 +175,8 @@ class ProcessorSpec(_Strict):
     fused: tuple[OpKind, ...] = ()
     power: PowerSpec = PowerSpec()
     messaging: MessagingSpec = MessagingSpec()
+    measured: tuple[MeasuredSpec, ...] = ()
+    spread: Annotated[tuple[Quantile, ...], AfterValidator(_ascending)] = ()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()
 
@@ -142,6 +191,12 @@ class ProcessorSpec(_Strict):
                 raise ValueError(
                     f"published.{index}.precision: expected one with a peak, "
                     f"got {row.precision}; {has}"
+                )
+        for index, timed in enumerate(self.measured):
+            if timed.precision not in self.peak:
+                raise ValueError(
+                    f"measured.{index}.precision: expected one with a peak, "
+                    f"got {timed.precision}; {has}"
                 )
         return self
 

@@ -86,7 +86,7 @@ def _move(transfer: Transfer, size: float, ends: tuple[str, str], cluster: Clust
         before_s = sender.per_message_s + sender.per_byte_s * size
         before_s += sum(link.latency_s for link in links)
         flow_s = max((size / link.bandwidth_byte_s for link in links), default=inf)
-        behind_s = receiver.per_message_s + receiver.per_byte_s * size
+        behind_s = receiver.delay_s + receiver.per_message_s + receiver.per_byte_s * size
     return _Move(transfer.source, transfer.target, size, before_s, flow_s, behind_s, crossed)
 
 

@@ -115,7 +115,7 @@ class Move:
         receiver = cluster.nodes[self.target_node].device.messaging
         software_s = sender.per_message_s + sender.per_byte_s * self.size
         self.before_s = software_s + self.route.latency_s
-        self.after_s = receiver.per_message_s + receiver.per_byte_s * self.size
+        self.after_s = receiver.delay_s + receiver.per_message_s + receiver.per_byte_s * self.size
 
 
 Fan = tuple[float, tuple[Move, ...]]

@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edgesim.errors import InputError
-from edgesim.graph import Graph, Op, OpKind, zoo
-from edgesim.hardware import Device, catalog
+from edgesim.graph import Graph, Op, OpKind, fingerprint, zoo
+from edgesim.hardware import Asking, Device, Messaging, catalog
 from edgesim.hardware.device import Power
 from edgesim.hardware.processor import Processor
 
@@ -271,3 +272,54 @@ def test_costs_are_remembered_for_each_device_alone() -> None:
     assert device.graph_cost(graph, "fp32") is device.graph_cost(graph, "fp32")
     other = replace(device, peak_flop_s={"fp32": 2 * GIGA})
     assert other.graph_cost(graph, "fp32").time_s == pytest.approx(5e-5, rel=1e-12)
+
+
+def test_a_model_that_was_timed_takes_that_time_and_no_other_does() -> None:
+    graph = one(linear())
+    timed = {(fingerprint(graph), "fp32", 2): 0.25}
+    bare = machine()
+    device = replace(bare, measured_s=timed)
+    assert device.graph_cost(graph, "fp32", 2).time_s == 0.25
+    for other, batch in ((graph, 1), (one(linear(rows=11)), 2)):
+        assert device.graph_cost(other, "fp32", batch) == bare.graph_cost(other, "fp32", batch)
+
+
+def test_what_a_profile_writes_is_read() -> None:
+    spec = Processor.spec().model_validate(
+        {
+            "peak": {"fp32": "1 GFLOP/s"},
+            "messaging": {
+                "per_message": "0.2 ms", "per_byte": 1e-9, "delay": "50 us",
+                "asking": {"per_request": "1 ms", "per_message": "0.3 ms", "per_byte": 2e-9},
+            },
+            "measured": [
+                {"model": "part-0", "operators": "0" * 64, "precision": "fp32", "time": "2 ms",
+                 "runs": 200}
+            ],
+            "spread": [0.9, 1.0, 1.3],
+        }
+    )  # fmt: skip
+    device = Processor.from_spec("here", spec)
+    asking = Asking(per_request_s=1e-3, per_message_s=3e-4, per_byte_s=2e-9)
+    assert device.messaging == Messaging(
+        per_message_s=2e-4, per_byte_s=1e-9, delay_s=5e-5, asking=asking
+    )
+    assert device.measured_s == {("0" * 64, "fp32", 1): 2e-3}
+    assert device.spread == (0.9, 1.0, 1.3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"spread": [1.0]},
+        {"spread": [1.0, 0.9]},
+        {"spread": [0.0, 1.0]},
+        {"measured": [{"model": "m", "operators": "0" * 63, "precision": "fp32", "time": 1,
+                       "runs": 1}]},
+        {"measured": [{"model": "m", "operators": "0" * 64, "precision": "int8", "time": 1,
+                       "runs": 1}]},
+    ],
+)  # fmt: skip
+def test_a_profile_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Processor.spec().model_validate({"peak": {"fp32": 1e9}, **wrong})
