@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.errors import InputError
+from edgesim.scenario.device_files import take_in
 from edgesim.scenario.document import Document, parse, plain
 from edgesim.scenario.files import read_text
 from edgesim.scenario.overrides import override
@@ -110,6 +111,7 @@ def _read(
     if seed is not None:
         data["seed"] = seed
         overridden["seed",] = f"--seed {seed}"
+    in_files = take_in(data, folder)
     validated = validate(data)
     resolved = copy.deepcopy(data)
     if "model" not in validated.broken and data["model"].get("artifact") is not None:
@@ -121,7 +123,7 @@ def _read(
         times_s, problems = _times(validated.spec, resolved, folder)
         resolved["name"] = validated.spec.name or _safe(title)
         resolved["seed"] = validated.spec.seed
-    validated.problems.extend(problems)
+    validated.problems.extend([*in_files, *problems])
     scenario, found = resolve(
         validated, resolved.get("name") or _safe(title), times_s, resolved, folder
     )
