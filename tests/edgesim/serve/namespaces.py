@@ -80,13 +80,13 @@ def star(names: Sequence[str], rate: Rate) -> Iterator[Star]:
         yield Star(dict.fromkeys(names, "127.0.0.1"), None)
         return
     remove_stale()
-    prefix = f"{_owner(os.getpid())}-{next(_numbers)}-"
+    prefix = f"{_owner('self')}-{next(_numbers)}-"
     addresses = {name: f"10.77.0.{number}" for number, name in enumerate(names, 1)}
     try:
         _lay(prefix, addresses, rate)
         yield Star(addresses, rate, prefix)
     finally:
-        _remove(name for name in _all() if name.startswith(prefix))
+        _remove(name for name in everyones() if name.startswith(prefix))
 
 
 @cache
@@ -96,20 +96,20 @@ def lacking() -> str | None:
         return "network namespaces need Linux and root"
     if not all(map(shutil.which, ("ip", "tc"))):
         return "network namespaces need iproute2 (`make system` installs it on Debian)"
-    prefix = f"{_owner(os.getpid())}-0-"
+    prefix = f"{_owner('self')}-0-"
     try:
         _lay(prefix, {"a": "10.77.0.1"}, Rate(1e6))
         _run("ip", "netns", "exec", f"{prefix}a", "true")
     except subprocess.CalledProcessError as error:
         return f"network namespaces are not permitted: {error.stderr.strip()}"
     finally:
-        _remove(name for name in _all() if name.startswith(prefix))
+        _remove(name for name in everyones() if name.startswith(prefix))
     return None
 
 
 def remove_stale() -> list[str]:
     """Remove the namespaces of processes that are no more; return their names."""
-    stale = [name for name in _all() if not _alive(name)]
+    stale = [name for name in everyones() if not is_of(name, name.split("-")[2])]
     _remove(stale)
     return stale
 
@@ -145,28 +145,29 @@ def _remove(names: Iterator[str] | Sequence[str]) -> None:
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
-def _all() -> list[str]:
+def everyones() -> list[str]:
     """Return the names of namespaces that were made here, by this process or another one."""
     if not _NAMED.is_dir():
         return []
     return sorted(path.name for path in _NAMED.iterdir() if path.name.startswith(f"{_PREFIX}-"))
 
 
-def _owner(pid: int) -> str:
+def is_of(name: str, process: int | str) -> bool:
+    """Return whether a namespace is of a process that runs: its number, or ``self``."""
+    try:
+        return name.startswith(f"{_owner(process)}-")
+    except OSError:
+        return False
+
+
+def _owner(process: int | str) -> str:
     """Return what the names of a process's namespaces begin with.
 
     With the time at which it began: numbers of processes are used again.
     """
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return f"{_PREFIX}-{pid}-{fields[19]}"
-
-
-def _alive(name: str) -> bool:
-    pid = name.removeprefix(f"{_PREFIX}-").partition("-")[0]
-    try:
-        return name.startswith(f"{_owner(int(pid))}-")
-    except (OSError, ValueError):
-        return False
+    told = Path(f"/proc/{process}/stat").read_text()
+    fields = told.rpartition(")")[2].split()
+    return f"{_PREFIX}-{told.split()[0]}-{fields[19]}"
 
 
 def _run(*command: str) -> str:
