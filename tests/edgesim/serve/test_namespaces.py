@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,8 +35,9 @@ LINGER = """
 import subprocess
 from tests.edgesim.serve.namespaces import Rate, star
 with star(["a"], Rate(1e6)) as net:
-    lasting = subprocess.Popen([*net.inside("a"), "sleep", "600"])
-    print(lasting.pid, net.inside("a")[-1], flush=True)
+    command = [*net.inside("a"), "sh", "-c", "echo $$; exec sleep 600"]
+    lasting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    print(lasting.stdout.readline().strip(), net.inside("a")[-1], flush=True)
     lasting.wait()
 """
 
@@ -92,14 +94,17 @@ def test_nothing_is_left_when_a_test_fails_or_is_interrupted(error: type[BaseExc
 
     def fails() -> None:
         with star(["a"], RATE) as net:
-            lasting.append(subprocess.Popen([*net.inside("a"), "sleep", "600"]))
+            command = [*net.inside("a"), "sh", "-c", "echo inside; exec sleep 600"]
+            lasting.append(subprocess.Popen(command, text=True, stdout=subprocess.PIPE))
+            assert lasting[0].stdout.readline() == "inside\n"
             assert len(mine()) == 2
             raise error
 
     with pytest.raises(error):
         fails()
     assert mine() == []
-    assert lasting[0].wait(10) != 0
+    with lasting[0]:
+        assert lasting[0].wait(10) == -signal.SIGKILL
 
 
 def test_what_a_killed_run_left_is_removed_and_what_others_use_is_not() -> None:
