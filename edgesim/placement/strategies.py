@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from edgesim.errors import InputError, PlanError, nearest
@@ -12,9 +14,15 @@ from edgesim.placement.request import PlacementRequest, Strategy
 GROUP = "edgesim.strategies"
 
 
+@cache
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return what is registered on a ``sys.path``; finding it takes as long as small runs do."""
+    return tuple(entry_points(group=GROUP))
+
+
 def strategy_names() -> list[str]:
     """Return the names of the registered strategies."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return sorted({point.name for point in _points(tuple(sys.path))})
 
 
 def place(request: PlacementRequest, strategy: str) -> Plan:
@@ -25,7 +33,7 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
         PlanError: the model does not fit, or the request names an unknown node; the message names
             the node and how many bytes it lacks.
     """
-    for point in entry_points(group=GROUP):
+    for point in _points(tuple(sys.path)):
         if point.name == strategy:
             _verify_names(request)
             plan = _load(point)(request)

@@ -11,6 +11,18 @@ from edgesim.scenario.syntax import YamlError
 from edgesim.validation import Path, described, written
 
 
+def put(data: Any, key: str, value: Any) -> Path:
+    """Set a value in ``data``, in place, as ``--set key=value`` does; return its key path.
+
+    Raises:
+        InputError: the key cannot be set; the message names the nearest that is there.
+    """
+    names = key.strip().split(".")
+    if not all(names):
+        raise InputError(f"expected a key path, as in traffic.rate, got '{key[:80]}'")
+    return _put(data, names, value)
+
+
 def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[str]]:
     """Set values in ``data``, in place.
 

@@ -103,14 +103,41 @@ def _read(
     title: str,
     folder: Path,
 ) -> Scenario:
+    if not isinstance(document.data, dict):
+        return read_document(document, name, {}, title=title, folder=folder)
+    overridden, wrong = override(document.data, overrides)
+    if seed is not None:
+        document.data["seed"] = seed
+        overridden["seed",] = f"--seed {seed}"
+    return read_document(document, name, overridden, wrong, title=title, folder=folder)
+
+
+def read_document(
+    document: Document,
+    name: str,
+    overridden: Mapping[KeyPath, str],
+    wrong: Sequence[str] = (),
+    *,
+    title: str,
+    folder: Path,
+) -> Scenario:
+    """Return the scenario of a document whose data were set in places.
+
+    Args:
+        document: of the scenario.
+        name: what messages call it.
+        overridden: what messages call each place that was set.
+        wrong: messages that go before all others.
+        title: names the scenario unless it has a ``name``.
+        folder: that paths in it are relative to.
+
+    Raises:
+        ScenarioError: something is wrong.
+    """
     data = document.data
     if not isinstance(data, dict):
         message = f"expected a mapping with 'model', 'nodes' and more, got {described(data)}"
         raise ScenarioError(located([Problem((), message)], document, name, {}))
-    overridden, wrong = override(data, overrides)
-    if seed is not None:
-        data["seed"] = seed
-        overridden["seed",] = f"--seed {seed}"
     in_files = take_in(data, folder)
     validated = validate(data)
     resolved = copy.deepcopy(data)
