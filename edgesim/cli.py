@@ -33,6 +33,7 @@ class Mode(StrEnum):
 
     SIMULATE = "simulate"
     REAL = "real"
+    BOTH = "both"
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")]
@@ -124,6 +125,7 @@ def run(
     tries: cli_serve.Tries = None,
     hedge: cli_serve.Hedge = None,
     health: cli_serve.Health = None,
+    loads: cli_serve.Loads = None,
     as_json: Json = False,
 ) -> None:
     """Play a scenario; print a table and write a result folder."""
@@ -134,9 +136,14 @@ def run(
     real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain)
     if mode is Mode.SIMULATE and real.asked:
         raise InputError(f"{real.asked} belongs to --mode real")
+    if mode is not Mode.BOTH and loads is not None:
+        raise InputError("--loads belongs to --mode both")
     scenario = api.load(file, overrides=settings or (), seed=seed)
     directory = out or Path("runs") / scenario.name
     folder.prepare(directory)
+    if mode is Mode.BOTH:
+        real.compare(scenario, loads, directory, trace_requests=trace, as_json=as_json)
+        return
     with Held() as held:
         with Bar() as bar:
 

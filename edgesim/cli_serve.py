@@ -50,6 +50,15 @@ Health = Annotated[
     typer.Option(metavar="TIME", help="Real nodes: between checks.", show_default="1 s"),
 ]
 
+Loads = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="--mode both: shares of capacity, or 'scenario' for its own rate.",
+        show_default="0.1,0.5,0.9",
+    ),
+]
+
 
 def keys(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; may hold some.")],
@@ -229,11 +238,7 @@ class Player:
         """
         from edgesim.serve import command
 
-        if self.keys is None and not self.plain:
-            raise InputError(
-                "--mode real needs --keys DIR, the client's keys (see `edgesim keys`), or --plain "
-                "where all nodes are on this machine without TLS"
-            )
+        self._check_keys("real")
         return command.coordinate(
             scenario,
             self.keys,
@@ -243,6 +248,74 @@ class Player:
             trace_requests=trace_requests,
             progress=progress,
         )
+
+    def compare(
+        self,
+        scenario: Scenario,
+        loads: str | None,
+        directory: Path,
+        *,
+        trace_requests: int,
+        as_json: bool,
+    ) -> None:
+        """Predict and measure a scenario, print both, and write them to ``directory``.
+
+        Raises:
+            InputError: keys are missing, the loads are none, or the scenario is not one for real
+                nodes.
+            EdgesimError: a node is not ready; the loads that were finished are written.
+        """
+        import os
+
+        self._check_keys("both")
+        # gRPC's own lines would stand between ours.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        from edgesim.interrupts import Held
+        from edgesim.report import both_folder, both_tables
+        from edgesim.report.progress import Bar
+        from edgesim.serve.both.run import run
+
+        with Held() as held:
+            with Bar() as bar:
+
+                def progress(label: str, done: int, total: int) -> None:
+                    held.begin()
+                    held.check()
+                    bar.update(label, done, total)
+
+                found = run(
+                    scenario, loads, self.run, trace_requests=trace_requests, progress=progress
+                )
+            results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
+            try:
+                written = both_folder.write(found.document, results, directory)
+            except EdgesimError:
+                if not as_json:
+                    # The work is done; what cannot be kept can still be seen.
+                    both_tables.show(found.document, stdout_console())
+                raise
+        if found.failure is not None:
+            kept = f"the loads before are kept in {written}"
+            raise EdgesimError(f"{found.failure}; {kept}") from found.failure
+        if as_json:
+            print_json(found.document)
+        else:
+            both_tables.show(found.document, stdout_console())
+        typer.echo(f"Wrote {written}", err=as_json)
+        if found.partial:
+            typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
+            raise typer.Exit(1)
+        if held.noted:
+            told = "edgesim: interrupted after the end of the run; its result is whole"
+            typer.echo(told, err=True)
+            raise typer.Exit(1)
+
+    def _check_keys(self, mode: str) -> None:
+        if self.keys is None and not self.plain:
+            raise InputError(
+                f"--mode {mode} needs --keys DIR, the client's keys (see `edgesim keys`), or "
+                "--plain where all nodes are on this machine without TLS"
+            )
 
 
 def player(

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from edgesim.result import Result
 from edgesim.scenario.dump import dump
 
 SUMMARY = "summary.json"
+COMPARISON = "comparison.json"
+"""Of a folder that holds predicted and measured results, at several loads."""
+SIDES = ("predicted", "measured")
+"""Names of the result folders of one load."""
 FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", "scenario.yaml", "report.html")
 
 
@@ -59,7 +63,16 @@ def _ours(directory: Path) -> bool:
     except FileNotFoundError:
         # Another run is just replacing it.
         return True
-    return not present or (SUMMARY in present and present <= set(FILES))
+    if not present or (SUMMARY in present and present <= set(FILES)):
+        return True
+    loads = present - {COMPARISON, "report.html"}
+    return COMPARISON in present and all(_of_a_load(directory / name) for name in loads)
+
+
+def _of_a_load(directory: Path) -> bool:
+    return directory.is_dir() and all(
+        side.name in SIDES and side.is_dir() and _ours(side) for side in directory.iterdir()
+    )
 
 
 def write(result: Result, directory: Path) -> Path:
@@ -71,13 +84,28 @@ def write(result: Result, directory: Path) -> Path:
         InputError: something else stands there.
         EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
     """
+    return put(files_of(result), directory)
+
+
+def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
+    """Write the files of a folder; return it. An older result there is replaced at the end.
+
+    Args:
+        files: what makes the text of each, by its path in the folder.
+        directory: where to.
+
+    Raises:
+        InputError: something else stands there.
+        EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
+    """
     _check_free(directory)
     with _told(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
         try:
-            for name, make in _files(result).items():
+            for name, make in files.items():
                 path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(make(), encoding="utf-8", newline="\n")
             temporary.chmod(0o755)
             _replace(temporary, directory)
@@ -86,7 +114,8 @@ def write(result: Result, directory: Path) -> Path:
     return directory
 
 
-def _files(result: Result) -> dict[str, Callable[[], str]]:
+def files_of(result: Result) -> dict[str, Callable[[], str]]:
+    """Return what makes the text of each file of a result."""
     recording = result.recordings[0]
     return {
         "requests.csv": lambda: tables_csv.requests(result.recordings),
@@ -167,6 +196,10 @@ def rewrite_report(directory: Path) -> Path:
     """
     from edgesim.report.files import write_text
 
+    if (directory / COMPARISON).exists():
+        from edgesim.report import both_folder
+
+        return both_folder.rewrite_report(directory)
     summary = read_summary(directory)
     latency = tables_csv.read_latency(directory / "requests.csv")
     spans = tables_csv.read_spans(directory / "tasks.csv")

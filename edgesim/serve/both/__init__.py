@@ -1,0 +1,1 @@
+"""A scenario simulated and played on its real nodes, side by side."""

@@ -1,0 +1,147 @@
+"""Predicted and measured side by side: what ``comparison.json`` holds.
+
+::
+
+    {"schema": 1, "mode": "both", "name", "seed", "versions", "arrivals",
+     "capacity_per_s", "bounded_by",              of the nodes, as predicted
+     "wall_s", "partial", "warnings": [...],
+     "loads": [
+       {"folder", "share", "rate_per_s",          share of the capacity; null as written
+        "partial",                                the measurement was interrupted
+        "requests": {"predicted": {"offered", "completed", "degraded", "failed"}, "measured": ...},
+        "latency_s": {"mean" | "p50" | ... | "max":
+                      {"predicted", "measured", "error", "predicted_95", "measured_95"}},
+        "throughput_per_s": {"predicted", "measured", "error"},
+        "breakdown_s": {"queue" | "compute" | "transfer" | "fusion": {...}},
+        "nodes": {name: {"utilization": {...}}},
+        "links": {name: {"bytes": {...}, "utilization": {...}}},
+        "accuracy": null or {"top1": {"predicted", "measured", "error", "measured_95"}},
+        "warnings": {"predicted": [...], "measured": [...]}}]}
+
+``error`` is (predicted - measured) / measured, null where one of them is not known or nothing was
+measured. ``predicted_95`` and ``measured_95`` are 95 % intervals, null where there are too few
+requests for one. ``folder`` has the results themselves, in ``predicted`` and ``measured``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.result import Result
+from edgesim.serve.both.loads import Load
+
+SCHEMA = 1
+MODE = "both"
+_Z95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One load that was played twice."""
+
+    load: Load
+    predicted: Result
+    measured: Result
+
+
+def document(
+    compared: Sequence[Compared],
+    *,
+    capacity_per_s: float,
+    bounded_by: str,
+    wall_s: float,
+    partial: bool,
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Return what ``comparison.json`` holds.
+
+    Args:
+        compared: at least one.
+        capacity_per_s: of the nodes, as predicted.
+        bounded_by: name of what bounds it.
+        wall_s: that all took.
+        partial: not all loads were played to their end.
+        warnings: of the comparison as a whole.
+    """
+    first = compared[0].predicted.summary
+    return {
+        "schema": SCHEMA,
+        "mode": MODE,
+        "name": first["name"],
+        "seed": first["seed"],
+        "versions": first["versions"],
+        "arrivals": str(compared[0].load.traffic.arrivals),
+        "capacity_per_s": capacity_per_s,
+        "bounded_by": bounded_by,
+        "wall_s": wall_s,
+        "partial": partial,
+        "warnings": list(warnings),
+        "loads": [_load(one) for one in compared],
+    }
+
+
+def _load(one: Compared) -> dict[str, Any]:
+    predicted, measured = one.predicted.summary, one.measured.summary
+    sides = {"predicted": predicted, "measured": measured}
+    return {
+        "folder": one.load.folder,
+        "share": one.load.share,
+        "rate_per_s": one.load.traffic.rate_per_s,
+        "partial": one.measured.partial,
+        "requests": {side: dict(summary["requests"]) for side, summary in sides.items()},
+        "latency_s": {
+            name: _pair(predicted["latency_s"][name], measured["latency_s"][name])
+            | {f"{side}_95": summary["confidence_95"].get(name) for side, summary in sides.items()}
+            for name in predicted["latency_s"]
+        },
+        "throughput_per_s": _pair(predicted["throughput_per_s"], measured["throughput_per_s"]),
+        "breakdown_s": _pairs(predicted["breakdown_s"], measured["breakdown_s"]),
+        "nodes": _rows(predicted["nodes"], measured["nodes"], ("utilization",)),
+        "links": _rows(predicted["links"], measured["links"], ("bytes", "utilization")),
+        "accuracy": _accuracy(predicted["accuracy"], measured["accuracy"]),
+        "warnings": {side: list(summary["warnings"]) for side, summary in sides.items()},
+    }
+
+
+def _pair(predicted: float | None, measured: float | None) -> dict[str, Any]:
+    known = predicted is not None and measured is not None and measured != 0.0
+    return {
+        "predicted": predicted,
+        "measured": measured,
+        "error": (predicted - measured) / measured if known else None,  # type: ignore[operator]
+    }
+
+
+def _pairs(predicted: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _pair(predicted[name], measured[name]) for name in predicted}
+
+
+def _rows(
+    predicted: Mapping[str, Any], measured: Mapping[str, Any], keys: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        name: {key: _pair(row[key], measured[name][key]) for key in keys}
+        for name, row in predicted.items()
+    }
+
+
+def _accuracy(
+    predicted: Mapping[str, Any] | None, measured: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    if predicted is None or measured is None:
+        return None
+    around = _wilson(measured["top1"], measured["samples"])
+    return {"top1": _pair(predicted["top1"], measured["top1"]) | {"measured_95": around}}
+
+
+def _wilson(share: float | None, images: int) -> list[float] | None:
+    """Return the 95 % interval of a share of independent images (Wilson, JASA 22:209, 1927)."""
+    if share is None:
+        return None
+    weight = _Z95**2 / images
+    centre = (share + weight / 2) / (1 + weight)
+    half = _Z95 / (1 + weight) * math.sqrt((share * (1 - share) + weight / 4) / images)
+    return [centre - half, centre + half]

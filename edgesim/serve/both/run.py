@@ -1,0 +1,166 @@
+"""One scenario played twice at every load: by the simulator, and by its real nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edgesim import api
+from edgesim.errors import EdgesimError
+from edgesim.hardware import Cluster, Messaging
+from edgesim.report.text import duration
+from edgesim.result import Result
+from edgesim.scenario.scenario import Scenario
+from edgesim.serve.as_served import Served, as_served
+from edgesim.serve.both.compare import Compared, document
+from edgesim.serve.both.loads import Load, find_loads
+from edgesim.serve.both.predict import predict
+
+Progress = Callable[[str, int, int], None]
+"""Told what is played, and how many of how many requests ended."""
+
+
+class Measure(Protocol):
+    """Plays a scenario on its real nodes."""
+
+    def __call__(self, scenario: Scenario, *, trace_requests: int, progress: Progress) -> Result:
+        """Return what was measured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came of it.
+
+    Attributes:
+        document: as in ``comparison.json``.
+        compared: the loads that were played.
+        partial: it was interrupted.
+        failure: what ended it early; None where nothing did.
+    """
+
+    document: dict[str, Any]
+    compared: tuple[Compared, ...]
+    partial: bool
+    failure: EdgesimError | None
+
+
+def run(
+    scenario: Scenario,
+    loads: str | None,
+    measure: Measure,
+    *,
+    trace_requests: int,
+    progress: Progress,
+) -> Comparison:
+    """Predict and measure a scenario at every load, with the same arrivals.
+
+    Loads that were finished are kept when a later one fails or is interrupted; so is what was
+    measured of a load until it was interrupted.
+
+    Args:
+        scenario: from `edgesim.api.load`.
+        loads: see `edgesim.serve.both.loads.find_loads`.
+        measure: plays a scenario on its nodes.
+        trace_requests: how many leading requests of each load leave spans.
+        progress: told how far it is; a KeyboardInterrupt that it raises ends the run.
+
+    Raises:
+        InputError: the scenario is not one for real nodes, or the loads are none.
+        PlanError: the model does not fit.
+        EdgesimError: the first load failed.
+        KeyboardInterrupt: before anything was measured.
+    """
+    begun_s = time.perf_counter()
+    plan = api.place(scenario)
+    served = as_served(scenario, plan)
+    chosen = find_loads(loads, scenario, served.capacity_per_s)
+    compared: list[Compared] = []
+    partial, failure = False, None
+    for number, load in enumerate(chosen):
+        told = _Told(progress, chosen, number)
+        try:
+            predicted = predict(
+                load.scenario, plan, served, trace_requests=trace_requests, progress=told.predicting
+            )
+            measured = measure(
+                load.scenario, trace_requests=trace_requests, progress=told.measuring
+            )
+        except KeyboardInterrupt:
+            if not compared:
+                raise
+            partial = True
+            break
+        except EdgesimError as error:
+            if not compared:
+                raise
+            failure = error
+            break
+        compared.append(Compared(load, predicted, measured))
+        if measured.partial:
+            partial = True
+            break
+    found = document(
+        compared,
+        capacity_per_s=served.capacity_per_s,
+        bounded_by=served.bounded_by,
+        wall_s=time.perf_counter() - begun_s,
+        partial=partial or failure is not None,
+        warnings=_warnings(scenario.cluster, served, compared, len(chosen), failure),
+    )
+    return Comparison(document=found, compared=tuple(compared), partial=partial, failure=failure)
+
+
+class _Told:
+    """Tells how far one load is, and how long it and all of them take."""
+
+    def __init__(self, progress: Progress, loads: tuple[Load, ...], number: int) -> None:
+        self._progress = progress
+        self._load = loads[number]
+        self._place = f"{number + 1}/{len(loads)}" if len(loads) > 1 else ""
+        times = [one.duration_s for one in loads]
+        known = [one for one in times if one is not None]
+        self._all_s = sum(known) if len(known) == len(times) else None
+
+    def predicting(self, label: str, done: int, total: int) -> None:
+        self._progress(f"{self._label(label)} predicted", done, total)
+
+    def measuring(self, label: str, done: int, total: int) -> None:
+        told = f"{self._label(label)} on nodes"
+        if self._load.duration_s is not None and self._all_s is not None:
+            told += f" for {duration(self._load.duration_s)}"
+            if self._place:
+                told += f" of {duration(self._all_s)}"
+        self._progress(told, done, total)
+
+    def _label(self, label: str) -> str:
+        return " ".join(filter(None, (label, self._place)))
+
+
+def _warnings(
+    cluster: Cluster,
+    served: Served,
+    compared: list[Compared],
+    chosen: int,
+    failure: EdgesimError | None,
+) -> list[str]:
+    found = []
+    nodes = dict.fromkeys(
+        task.node
+        for branch in served.plan.branches
+        for task in branch.tasks
+        if task.kind != "message"
+    )
+    bare = [name for name in nodes if cluster.nodes[name].device.messaging == Messaging()]
+    if bare:
+        found.append(
+            f"nothing is known of what a message costs {', '.join(bare)}; `edgesim profile` on the "
+            "machine measures it, for a device to name in the scenario"
+        )
+    if failure is not None:
+        found.append(f"{len(compared)} of {chosen} loads: {failure}")
+    elif len(compared) < chosen or compared[-1].measured.partial:
+        found.append("interrupted: this is what had finished by then")
+    return found
