@@ -1,6 +1,6 @@
 """Devices, links, and the cluster that they form."""
 
-from edgesim.hardware.device import Asking, Cost, Device, Messaging, Power
+from edgesim.hardware.device import Asking, Cooling, Cost, Device, Messaging, Power
 from edgesim.hardware.network import (
     Cluster,
     Duplex,
@@ -15,6 +15,7 @@ from edgesim.hardware.network import (
 __all__ = [
     "Asking",
     "Cluster",
+    "Cooling",
     "Cost",
     "Device",
     "Duplex",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import expm1
 from typing import Protocol, runtime_checkable
 
 from edgesim.graph import Graph
@@ -29,6 +30,23 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cooling:
+    """How much longer an execution takes after a rest, whose time ``rest_s`` it is:
+
+        1 + share x (1 - exp(-rest_s / time_s))
+
+    Caches go to others, clocks fall, cores halt: of all that, what a profile sees from outside.
+    """
+
+    share: float = 0.0
+    time_s: float = 1.0
+
+    def factor(self, rest_s: float) -> float:
+        """Return time after a rest over time without one."""
+        return 1.0 - self.share * expm1(-rest_s / self.time_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """Processor time of a coordinator, for one request and for each message of it."""
 
@@ -49,12 +67,14 @@ class Messaging:
         per_byte_s: and for each of its bytes.
         delay_s: between the arrival of a message and its handling, on no processor.
         asking: of a coordinator on this device.
+        cooling: of the processor time, where it was not used for a while.
     """
 
     per_message_s: float = 0.0
     per_byte_s: float = 0.0
     delay_s: float = 0.0
     asking: Asking = Asking()
+    cooling: Cooling = Cooling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

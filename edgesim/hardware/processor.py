@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgesim.errors import InputError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import Asking, Cost, Messaging, Power
+from edgesim.hardware.device import Asking, Cooling, Cost, Messaging, Power
 from edgesim.hardware.fusion import kernels
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Processor:
         messaging: software cost of a message.
         measured_s: seconds of whole models that were timed, by the fingerprint of their operators,
             precision and batch; they stand in place of the roofline.
+        cooling: how much longer an execution takes after a rest.
         spread: quantiles of the time of an execution over its mean, from the least to the most at
             equal steps of probability; () where nobody measured it.
         source: where each figure comes from.
@@ -78,6 +79,7 @@ class Processor:
     power: Power = field(default_factory=Power)
     messaging: Messaging = field(default_factory=Messaging)
     measured_s: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
+    cooling: Cooling = field(default_factory=Cooling)
     spread: tuple[float, ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
     kind: str = "processor"
@@ -117,10 +119,14 @@ class Processor:
                     per_message_s=spec.messaging.asking.per_message,
                     per_byte_s=spec.messaging.asking.per_byte,
                 ),
+                cooling=Cooling(
+                    share=spec.messaging.cooling.share, time_s=spec.messaging.cooling.time
+                ),
             ),
             measured_s={
                 (one.operators, one.precision, one.batch): one.time for one in spec.measured
             },
+            cooling=Cooling(share=spec.cooling.share, time_s=spec.cooling.time),
             spread=spec.spread,
             source=spec.source,
         )

@@ -89,6 +89,13 @@ class PowerSpec(_Strict):
         return self
 
 
+class CoolingSpec(_Strict):
+    """Longer after a rest: time x (1 + share x (1 - exp(-rest / time)))."""
+
+    share: Ratio = 0.0
+    time: PositiveSeconds = 1.0
+
+
 class AskingSpec(_Strict):
     """Processor time of a coordinator, for a request and for each message of it."""
 
@@ -108,6 +115,7 @@ class MessagingSpec(_Strict):
     per_byte: SecondsPerByte = 0.0
     delay: Seconds = 0.0
     asking: AskingSpec = AskingSpec()
+    cooling: CoolingSpec = CoolingSpec()
 
 
 class MeasuredSpec(_Strict):
@@ -176,6 +184,7 @@ class ProcessorSpec(_Strict):
     power: PowerSpec = PowerSpec()
     messaging: MessagingSpec = MessagingSpec()
     measured: tuple[MeasuredSpec, ...] = ()
+    cooling: CoolingSpec = CoolingSpec()
     spread: Annotated[tuple[Quantile, ...], AfterValidator(_ascending)] = ()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()

@@ -213,8 +213,14 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
         if name == home:
             beside.append(_COORDINATOR.format(name))
         for other in beside:
-            device = _messenger(other, node.device)
-            nodes[other] = Node(name=other, device=device, host=host, faults=node.faults)
+            nodes[other] = Node(
+                name=other,
+                device=_messenger(other, node.device),
+                host=host,
+                faults=node.faults,
+                # What disturbs computing disturbs messages too.
+                variability="measured" if measured else "none",
+            )
         place.update(dict.fromkeys((name, *beside), name))
     coordinator = _COORDINATOR.format(home)
     # Its own failures would be the whole run's.
@@ -235,6 +241,8 @@ def _messenger(name: str, device: Device) -> Processor:
         peak_flop_s=dict.fromkeys(device.precisions(), 1.0),
         memory_bandwidth_byte_s=inf,
         messaging=Messaging(delay_s=device.messaging.delay_s),
+        cooling=device.messaging.cooling,
+        spread=spread_of(device),
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING
 
 from simpy.events import NORMAL, Event
 
-from edgesim.hardware import Node
+from edgesim.hardware import Cooling, Device, Node
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.parts import Parts
@@ -76,6 +77,8 @@ class Server:
         self._done = done
         self._host = host
         self._idle_w = node.device.power.idle_w
+        self._cooling = cooling_of(node.device)
+        self._worked_s = -inf
         self._parts = Parts(node.device.power)
         self._cores = node.device.cores
         self._free = node.device.cores
@@ -186,6 +189,8 @@ class Server:
         time_s = cost.time_s
         if self._factors is not None:
             time_s *= self._factors()
+        if self._cooling is not None:
+            time_s *= self._cooling.factor(now - self._worked_s)
         self._free -= task.cores
         self.executions += 1
         if self._host is None:
@@ -198,7 +203,7 @@ class Server:
     def _finish(self, run: Execution) -> None:
         if run.void:
             return
-        now = self.kernel.time_s
+        now = self._worked_s = self.kernel.time_s
         start = run.start_s
         batch = run.work
         task = batch[0].task
@@ -279,3 +284,9 @@ class Server:
         self._timer = None
         self.up = False
         return lost
+
+
+def cooling_of(device: Device) -> Cooling | None:
+    """Return how much longer a device takes after a rest; None where it does not."""
+    found: Cooling | None = getattr(device, "cooling", None)
+    return found if found is not None and found.share > 0.0 else None

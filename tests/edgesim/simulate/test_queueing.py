@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from edgesim.hardware import Cooling
 from edgesim.simulate import Arrivals, Recording, Traffic
-from tests.edgesim.simulate.models import Flops, cluster, node, plan, play, task
+from tests.edgesim.simulate.models import Flops, at, cluster, node, plan, play, task
 
 REPLICATIONS = 12
 REQUESTS = 20_000
 WARMUP = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cooled(Flops):
+    """A device that is slower after a rest."""
+
+    cooling: Cooling
 
 
 def interval(
@@ -105,3 +114,41 @@ def test_little_law_holds_in_every_run() -> None:
     number = np.cumsum(change[order])[:-1]
     area = float(number @ np.diff(times[order]))
     assert area == pytest.approx(float(recording.latency_s.sum()), rel=1e-12)
+
+
+def test_wait_where_the_first_after_a_rest_takes_longer() -> None:
+    # Welch, Operations Research 12 (1964): M/G/1 with another service S0 for who finds it idle:
+    # wait = rate E[S^2] / (2 (1 - rho)) + rate (E[S0^2] - E[S^2]) / (2 (1 - rho + rate E[S0])).
+    service, slower = 0.6, 1.5
+
+    first = slower * service
+    expected = service**2 / (2 * (1 - service))
+    expected += (first**2 - service**2) / (2 * (1 - service + first))
+    # Cold at once: who finds it idle pays in full.
+    device = Cooled(cooling=Cooling(share=slower - 1, time_s=1e-9))
+    where = cluster([node(device=device)])
+    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=1.0)
+    means = [
+        mean_wait(
+            play(
+                plan([task("t", "A", service)]),
+                where,
+                traffic,
+                seed=11,
+                replication=index,
+                trace_requests=0,
+            )
+        )
+        for index in range(REPLICATIONS)
+    ]
+    half = stats.t.ppf(0.9995, REPLICATIONS - 1) * np.std(means, ddof=1) / math.sqrt(REPLICATIONS)
+    assert half < 0.1 * expected
+    assert abs(np.mean(means) - expected) <= half
+
+
+def test_a_rest_counts_from_the_end_of_the_last_work() -> None:
+    where = cluster([node(device=Cooled(cooling=Cooling(share=0.5, time_s=2.0)))])
+    found = play(plan([task("t", "A", 1.0)]), where, at(0.0, 4.0, 5.0))
+    second = 1 + 0.5 * (1 - math.exp(-2.5 / 2.0))
+    third = 1.0  # it waits for the second: no rest
+    assert found.latency_s == pytest.approx([1.5, second, 4.0 + second + third - 5.0])
