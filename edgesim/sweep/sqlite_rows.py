@@ -1,0 +1,127 @@
+"""Rows of a study in SQLite: the only writer is the process that leads the sweep."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.sweep.spans import Spans
+from edgesim.sweep.table import Column
+
+FILE = "points.sqlite"
+MOST_COLUMNS = 1_900
+"""SQLite takes 2,000."""
+Row = tuple[Any, ...]
+"""A point's number, a cell for each column, and the error or None."""
+
+
+class SqliteRows:
+    """Rows in ``points.sqlite``; those of an `append` are there whole or not at all, also after a
+    kill.
+
+    Args:
+        folder: of the file, which is made if it is missing.
+        columns: between ``point`` and ``error``.
+
+    Raises:
+        InputError: the file is none of ours.
+        EdgesimError: it cannot be read or written; the message says why.
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[Column]) -> None:
+        self._path = folder / FILE
+        names = ", ".join(_quoted(one.name) for one in columns)
+        self._insert = f"INSERT INTO points VALUES ({', '.join('?' * (len(columns) + 2))})"
+        self._select = f"SELECT point, {names}, error FROM points ORDER BY point"
+        with _told(self._path):
+            # Another process that reads may hold the file for a moment.
+            self._file = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+            # Where there is no shared memory, as on a network's disk, SQLite stays without it.
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute(
+                f"CREATE TABLE IF NOT EXISTS points (point INTEGER PRIMARY KEY, {names}, error)"
+            )
+
+    def done(self) -> Spans:
+        """Return the numbers of the points that have a row."""
+        spans = Spans()
+        with _told(self._path):
+            for (point,) in self._file.execute("SELECT point FROM points ORDER BY point"):
+                spans.add(point)
+        return spans
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Keep rows, all or none."""
+        with _told(self._path):
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                self._file.executemany(self._insert, rows)
+                self._file.execute("COMMIT")
+            except BaseException:
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
+                raise
+
+    def ordered(self) -> Iterator[Row]:
+        """Yield the rows by number."""
+        with _told(self._path):
+            yield from self._file.execute(self._select)
+
+    def close(self) -> None:
+        """Close the file, and leave it the only one."""
+        with _told(self._path):
+            try:
+                self._file.execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.OperationalError:
+                # Someone reads it just now; the rows are as safe beside it.
+                pass
+            finally:
+                self._file.close()
+
+
+def read(folder: Path, columns: Sequence[Column]) -> list[Row]:
+    """Return the rows of a folder by number, also while a sweep writes them.
+
+    Raises:
+        InputError: there are none, or they are not of these columns.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    names = ", ".join(_quoted(one.name) for one in columns)
+    with _told(path):
+        file = sqlite3.connect(path, timeout=30.0)
+        try:
+            return list(file.execute(f"SELECT point, {names}, error FROM points ORDER BY point"))
+        finally:
+            file.close()
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+class _told:  # noqa: N801
+    """Turns SQLite's errors into ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError):
+            what = str(error)
+            if "full" in what:
+                what = "the disk is full"
+            raise EdgesimError(
+                f"cannot write {self._path}: {what}; what was finished is kept, "
+                "the same command goes on"
+            ) from None
+        if isinstance(error, sqlite3.DatabaseError):
+            raise InputError(f"{self._path}: no rows of a sweep ({error})") from None

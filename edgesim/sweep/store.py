@@ -1,0 +1,232 @@
+"""The folder of a study: what it is of, its rows as they come, and its table at the end.
+
+``study.json`` says which study the rows are of. Rows lie in ``points.sqlite``, or as Parquet in
+``points/``. ``table.csv`` is written once every point has its row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.report.files import write_text
+from edgesim.sweep import parquet_rows, sqlite_rows
+from edgesim.sweep.bounds import Bound
+from edgesim.sweep.csv_table import write_csv
+from edgesim.sweep.lock import Lock
+from edgesim.sweep.spans import Spans
+from edgesim.sweep.sqlite_rows import Row, SqliteRows
+from edgesim.sweep.table import Column, Table, table_of
+from edgesim.version import __version__
+
+SCHEMA = 1
+"""Of the folder; another one is refused."""
+META, CSV = "study.json", "table.csv"
+Format = Literal["sqlite", "parquet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """What ``study.json`` says.
+
+    Attributes:
+        name: of the study.
+        points: that it has.
+        columns: axes, then results.
+        fingerprint: of all that its results depend on.
+        study: as it was written, with the base scenario in it; for people and for reports.
+        format: of the rows.
+    """
+
+    name: str
+    points: int
+    columns: tuple[Column, ...]
+    fingerprint: str
+    study: Mapping[str, Any]
+    format: Format = "sqlite"
+
+
+class Rows(Protocol):
+    """What keeps rows."""
+
+    def done(self) -> Spans:
+        """Return the numbers of the points that have a row."""
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Keep rows."""
+
+    def ordered(self) -> Iterator[Row]:
+        """Yield the rows by number."""
+
+    def close(self) -> None:
+        """Finish writing."""
+
+
+class Store:
+    """A folder that one sweep at a time writes to; a context that gives it free again.
+
+    Args:
+        directory: made if it is missing.
+        meta: of the study.
+
+    Raises:
+        InputError: the folder holds something else: files that are no study, another study, or
+            one that another version wrote.
+        EdgesimError: another sweep writes there, or the folder cannot be written to.
+    """
+
+    def __init__(self, directory: Path, meta: Meta) -> None:
+        self.directory = directory
+        self.meta = meta
+        _check_free(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EdgesimError(f"cannot write {directory}: {error.strerror}") from None
+        self._lock = Lock(directory)
+        try:
+            self._take()
+            self._rows: Rows = (
+                SqliteRows(directory, meta.columns)
+                if meta.format == "sqlite"
+                else parquet_rows.ParquetRows(directory, meta.columns)
+            )
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _take(self) -> None:
+        """Check that what is here is of the same study; say so where nothing is."""
+        path = self.directory / META
+        if not path.exists():
+            document = {"schema": SCHEMA, "edgesim": __version__, **asdict(self.meta)}
+            write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+            return
+        found = _load(path)
+        written_by, other = found["edgesim"], "name another folder with --out, or remove this one"
+        if written_by != __version__:
+            raise InputError(
+                f"{self.directory} was written by edgesim {written_by}, and this is {__version__}, "
+                f"whose figures may differ; {other}"
+            )
+        if found["fingerprint"] != self.meta.fingerprint:
+            raise InputError(
+                f"{self.directory} holds another study, or this one before it was changed; {other}"
+            )
+        if found["format"] != self.meta.format:
+            raise InputError(
+                f"{self.directory} holds rows as {found['format']}; go on with "
+                f"--format {found['format']}, or {other}"
+            )
+
+    def done(self) -> Spans:
+        """Return the numbers of the points that have a row."""
+        return self._rows.done()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Keep rows; they are read again after a kill."""
+        self._rows.append(rows)
+
+    def ordered(self) -> Iterator[Row]:
+        """Yield the rows by number."""
+        return self._rows.ordered()
+
+    def finish(self) -> Path:
+        """Write ``table.csv``; return its path. The same rows give the same bytes."""
+        path = self.directory / CSV
+        write_csv(path, [one.name for one in self.meta.columns], self._rows.ordered())
+        return path
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._rows.close()
+        except EdgesimError:
+            # What ended the sweep says more than what that does to its end.
+            if error is None:
+                raise
+        finally:
+            self._lock.release()
+
+
+def read(directory: str | Path) -> Table:
+    """Return the table of a study's folder: whole, or what there is while a sweep writes it.
+
+    Raises:
+        InputError: it is no folder of a study, it is damaged, or another version of the schema.
+    """
+    return table(Path(directory), read_meta(directory))
+
+
+def read_meta(directory: str | Path) -> Meta:
+    """Return what a study's folder is of; raises as `read` does."""
+    path = Path(directory) / META
+    found = _load(path)
+    try:
+        return Meta(
+            name=str(found["name"]),
+            points=int(found["points"]),
+            columns=tuple(Column(**one) for one in found["columns"]),
+            fingerprint=str(found["fingerprint"]),
+            study=dict(found["study"]),
+            format=found["format"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a whole study ({error!r})") from None
+
+
+def table(directory: Path, meta: Meta) -> Table:
+    """Return the table of the rows that are in a folder."""
+    kept = parquet_rows if meta.format == "parquet" else sqlite_rows
+    made = table_of(meta.name, meta.points, meta.columns, kept.read(directory, meta.columns))
+    bounds = [(one.name, Bound.parse(one.bound)) for one in meta.columns if one.bound]
+    if not bounds and not any(one.aim for one in meta.columns):
+        return made
+    feasible = np.array([error is None for error in made.errors], bool)
+    for name, bound in bounds:
+        feasible &= bound.holds(np.asarray(made.values[name], float))
+    return replace(made, feasible=feasible)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path.parent} is no study's folder: {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is no JSON") from None
+    if not isinstance(found, dict) or not {"schema", "edgesim", "fingerprint"} <= set(found):
+        raise InputError(f"{path}: expected what `edgesim sweep` writes")
+    if found["schema"] != SCHEMA:
+        raise InputError(
+            f"{path}: written by edgesim {found['edgesim']} in schema {found['schema']}; "
+            f"edgesim {__version__} reads schema {SCHEMA}"
+        )
+    return found
+
+
+def _check_free(directory: Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is no folder; name another with --out")
+    try:
+        present = {one.name for one in directory.iterdir()} if directory.exists() else set()
+    except OSError as error:
+        raise EdgesimError(f"cannot read {directory}: {error.strerror}") from None
+    if META not in present and {name for name in present if not name.startswith(".")}:
+        raise InputError(
+            f"{directory} holds files that are no study; name another folder with --out"
+        )

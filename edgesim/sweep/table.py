@@ -1,0 +1,173 @@
+"""The table of a study: one row for each point, one column for each axis and each result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Cell = float | int | str | None
+Values = NDArray[np.float64] | tuple[str | None, ...]
+"""Of one column: numbers with NaN where there is none, or texts with None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: key path of an axis (``traffic.rate``), or path of a result (``latency_s.p99``).
+        role: what it is.
+        kind: what its values are.
+        unit: of the numbers: as the study writes an axis (``W``, ``/s``), the SI unit of a result.
+        scale: of an axis's numbers, for plots.
+        integer: whether the numbers are whole.
+        aim: of a search, which result is to be small or large.
+        bound: of a search, what the result is held to: ``< 2 s``.
+    """
+
+    name: str
+    role: Literal["axis", "result"]
+    kind: Literal["number", "text"] = "number"
+    unit: str = ""
+    scale: Literal["linear", "log"] = "linear"
+    integer: bool = False
+    aim: Literal["", "minimize", "maximize"] = ""
+    bound: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a study gave so far, in order of its points.
+
+    Attributes:
+        name: of the study.
+        size: how many points the study has; there are fewer rows while it is not finished.
+        columns: axes first, then results.
+        point: number of each row's point, ascending, from 0. Shape (rows,).
+        values: of each column by its name, each of shape (rows,).
+        errors: of each row: None, or why its results are missing.
+        feasible: of a search, whether a row meets all constraints, shape (rows,); else None.
+    """
+
+    name: str
+    size: int
+    columns: tuple[Column, ...]
+    point: NDArray[np.int64]
+    values: Mapping[str, Values]
+    errors: tuple[str | None, ...]
+    feasible: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    @property
+    def axes(self) -> tuple[Column, ...]:
+        """The columns of the axes."""
+        return tuple(one for one in self.columns if one.role == "axis")
+
+    @property
+    def results(self) -> tuple[Column, ...]:
+        """The columns of the results."""
+        return tuple(one for one in self.columns if one.role == "result")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every point has its row."""
+        return len(self) == self.size
+
+    @property
+    def failed(self) -> int:
+        """How many rows have an error in place of results."""
+        return sum(error is not None for error in self.errors)
+
+    def column(self, name: str) -> Column:
+        """Return the column of this name; KeyError where there is none."""
+        for one in self.columns:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[dict[str, Cell]]:
+        """Yield the rows as plain data: ``point``, every column by name, ``error``."""
+        for index in range(len(self)):
+            row: dict[str, Cell] = {"point": int(self.point[index])}
+            for one in self.columns:
+                row[one.name] = _cell(one, self.values[one.name][index])
+            row["error"] = self.errors[index]
+            yield row
+
+    def rows(self) -> list[dict[str, Cell]]:
+        """Return the rows as plain data: ``point``, every column by name, ``error``."""
+        return list(self)
+
+    def pareto(self) -> NDArray[np.bool_]:
+        """Return which rows no other dominates in the aims of a search. Shape (rows,).
+
+        Rows that failed or break a constraint are never among them.
+
+        Raises:
+            ValueError: the study has no aims.
+        """
+        from edgesim.sweep.pareto import non_dominated
+
+        aims = [one for one in self.columns if one.aim]
+        if not aims:
+            raise ValueError("the study says nothing to minimize or maximize")
+        costs = np.column_stack(
+            [
+                np.asarray(self.values[one.name], float) * (-1.0 if one.aim == "maximize" else 1.0)
+                for one in aims
+            ]
+        )
+        allowed = np.isfinite(costs).all(axis=1)
+        if self.feasible is not None:
+            allowed &= self.feasible
+        found = np.zeros(len(self), bool)
+        found[allowed] = non_dominated(costs[allowed])
+        return found
+
+    def frame(self) -> Any:
+        """Return the rows as a pandas frame, indexed by ``point``.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        pd = import_module("pandas")
+        columns = {one.name: self.values[one.name] for one in self.columns}
+        index = pd.Index(self.point, name="point")
+        return pd.DataFrame({**columns, "error": self.errors}, index=index)
+
+
+def _cell(column: Column, value: Any) -> Cell:
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)
+    if np.isnan(number):
+        return None
+    return int(number) if column.integer and number.is_integer() else number
+
+
+def table_of(
+    name: str, size: int, columns: Sequence[Column], rows: Sequence[Sequence[Any]]
+) -> Table:
+    """Return the table of rows that hold a point's number, a cell a column, and the error."""
+    turned = list(zip(*rows, strict=True)) or [()] * (len(columns) + 2)
+    values: dict[str, Values] = {}
+    for one, cells in zip(columns, turned[1:-1], strict=True):
+        if one.kind == "text":
+            values[one.name] = tuple(None if cell is None else str(cell) for cell in cells)
+        else:
+            values[one.name] = np.array([np.nan if cell is None else cell for cell in cells], float)
+    return Table(
+        name=name,
+        size=size,
+        columns=tuple(columns),
+        point=np.array(turned[0], np.int64),
+        values=values,
+        errors=tuple(turned[-1]),
+    )
