@@ -27,8 +27,9 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Real images, and an independent simulator to compare with.
-SYSTEM := dataset-fashion-mnist python3-simgrid
+# Real images, an independent simulator to compare with, networks between processes, and a browser
+# for pages.
+SYSTEM := dataset-fashion-mnist python3-simgrid iproute2 chromium
 
 system:
 	@if dpkg -s $(SYSTEM) >/dev/null 2>&1; then :; \
