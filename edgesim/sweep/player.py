@@ -1,0 +1,101 @@
+"""Plays points: from a number to a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgesim import api
+from edgesim.errors import EdgesimError
+from edgesim.sweep.reader import from_mapping
+from edgesim.sweep.sqlite_rows import Row
+from edgesim.sweep.study import Study
+from edgesim.sweep.table import Cell
+
+LONGEST_ERROR = 1_000
+"""Characters of a row's error."""
+Check = Callable[[], None]
+"""Called now and then while a point is played; what it raises ends that."""
+
+
+class Player:
+    """Plays points of a study; what they share is done once.
+
+    Args:
+        study: whose points.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._baselines = any(one.of_baselines for one in study.kept)
+
+    def row(self, point: int, settings: Mapping[str, Any] | None = None,
+            check: Check | None = None) -> Row:  # fmt: skip
+        """Return the row of a point: its number, the axes' cells, the results, and the error.
+
+        Args:
+            point: number.
+            settings: of a search's trial: a setting and a cell by key path; else the study's own.
+            check: called while the point is played.
+
+        Raises:
+            KeyboardInterrupt: ``check`` did.
+        """
+        axes = self._study.points.axes
+        if settings is None:
+            values = self._study.points.at(point)
+            cells: list[Cell] = [None if one is None else one.cell for one in values]
+            set_to = self._study.settings(point)
+        else:
+            cells = [settings[axis.column.name][1] for axis in axes]
+            set_to = tuple((axis.column.name, settings[axis.column.name][0]) for axis in axes)
+        results, error = self._play(set_to, check)
+        return (point, *cells, *results, error)
+
+    def _play(
+        self, settings: tuple[tuple[str, Any], ...], check: Check | None
+    ) -> tuple[list[Cell], str | None]:
+        kept = self._study.kept
+        nothing: list[Cell] = [None] * len(kept)
+        try:
+            scenario = self._study.base.scenario(settings)
+            if not self._baselines:
+                scenario = replace(scenario, baselines=())
+            progress = None if check is None else lambda *told: check()
+            result = api.run(scenario, trace_requests=0, progress=progress)
+            if result.partial:
+                raise KeyboardInterrupt
+            return [one.of(result.summary) for one in kept], None
+        except EdgesimError as error:
+            return nothing, str(error)[:LONGEST_ERROR]
+        except MemoryError:
+            return nothing, "out of memory"
+        except RecursionError:
+            return nothing, "nested too deeply"
+        except Exception as error:
+            # A plug-in's strategy or device may raise anything: of this point, not of the sweep.
+            return nothing, f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+
+
+def payload(study: Study) -> str:
+    """Return what another process makes a `Player` of the same study from, as JSON."""
+    base = study.base
+    return json.dumps(
+        {
+            "study": study.document,
+            "name": base.name,
+            "title": base.title,
+            "folder": str(base.folder.resolve()),
+        }
+    )
+
+
+def player(text: str) -> Player:
+    """Return the player that `payload` describes."""
+    told = json.loads(text)
+    study = from_mapping(told["study"], name=told["name"], title=told["title"],
+                         folder=Path(told["folder"]), checked=True)  # fmt: skip
+    return Player(study)

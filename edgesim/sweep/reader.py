@@ -1,0 +1,154 @@
+"""Reading studies: files, text, and plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgesim.errors import InputError
+from edgesim.scenario.document import Document, parse, plain
+from edgesim.scenario.files import read_text
+from edgesim.scenario.problems import ScenarioError, located
+from edgesim.scenario.syntax import YamlError
+from edgesim.sweep import base as bases
+from edgesim.sweep.base import Base
+from edgesim.sweep.check import check
+from edgesim.sweep.read_points import Places, read_points
+from edgesim.sweep.read_results import read_aims, read_kept
+from edgesim.sweep.schema import StudySpec
+from edgesim.sweep.study import Study
+from edgesim.validation import Problem, described, problems
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """Read a study file.
+
+    Args:
+        path: of the file; the study is named after it unless it has a ``name``.
+        overrides: ``key.path=value`` settings that replace values of the base scenario.
+
+    Raises:
+        InputError: it cannot be read, or says something wrong, or its first point does; one line
+            for each problem, with file, line and column.
+    """
+    file = Path(path)
+    text = read_text(file, what="a study")
+    try:
+        document = parse(text)
+    except YamlError as error:
+        raise ScenarioError(
+            [f"{file}:{line}:{column}: {told}" for (line, column), told in error.found]
+        ) from None
+    return _read(document, str(file), file.stem, file.parent, overrides)
+
+
+def from_mapping(
+    mapping: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    name: str = "<study>",
+    title: str = "study",
+    folder: str | Path = ".",
+    checked: bool = False,
+) -> Study:
+    """Read a study from plain data: the content of a study file.
+
+    Args:
+        mapping: of the study.
+        overrides: as of `load`.
+        name: what messages call it.
+        title: names it unless it has a ``name``.
+        folder: that the path of its base, and paths in it, are relative to.
+        checked: that it is right is known, from another process.
+
+    Raises:
+        InputError: it says something wrong.
+    """
+    try:
+        document = Document(plain(mapping))
+    except InputError as error:
+        raise ScenarioError([f"{name}: {error}"]) from None
+    return _read(document, name, title, Path(folder), overrides, checked=checked)
+
+
+def _read(
+    document: Document,
+    name: str,
+    title: str,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    checked: bool = False,
+) -> Study:
+    data = document.data
+    if not isinstance(data, dict):
+        message = f"expected a mapping with 'base', 'axes' and more, got {described(data)}"
+        raise ScenarioError(located([Problem((), message)], document, name, {}))
+    try:
+        spec = StudySpec.model_validate(data)
+    except ValidationError as error:
+        found = problems(error, StudySpec, data)
+        if "base" not in data and {"model", "traffic"} <= set(data):
+            told = "this is a scenario; a study names one as 'base', and has 'axes'"
+            found = [Problem((), told)]
+        raise ScenarioError(located(found, document, name, {})) from None
+    found = []
+    points, places = read_points(spec, found, search=spec.optimize is not None)
+    axes = [axis.column for axis in points.axes] if points is not None else []
+    kept = read_kept(spec, axes, found)
+    base = _base(spec, document, name, title, folder, overrides, found)
+    aims = None
+    if spec.optimize is not None and points is not None:
+        aims, kept = read_aims(spec.optimize, points, kept, found)
+    if found or base is None or points is None:
+        raise ScenarioError(located(found, document, name, {}))
+    study = Study(
+        name=spec.name or title,
+        base=base,
+        points=points,
+        kept=tuple(kept),
+        aims=aims,
+        document={**data, "base": base.document.data},
+        titles=_titles(places, document, name),
+    )
+    return study if checked else check(study, default_kept=spec.keep is None)
+
+
+def _base(
+    spec: StudySpec,
+    document: Document,
+    name: str,
+    title: str,
+    folder: Path,
+    overrides: Sequence[str],
+    found: list[Problem],
+) -> Base | None:
+    """Return the base scenario with the study's seed and replications in it."""
+    try:
+        if isinstance(spec.base, str):
+            base = bases.from_file(folder / spec.base, overrides)
+        else:
+            inside = bases.within(document, "base")
+            base = bases.from_document(inside, name, title, folder, overrides)
+    except ScenarioError:
+        raise
+    except InputError as error:
+        found.append(Problem(("base",), str(error)))
+        return None
+    for key in ("seed", "replications"):
+        given = getattr(spec, key)
+        if given is not None:
+            base.document.data[key] = given
+    return base
+
+
+def _titles(places: Places, document: Document, name: str) -> dict[str, str]:
+    """Return what messages call each axis: file, line and column where the text has them."""
+    titles = {}
+    for key, path in places.items():
+        place = document.position(path, at_key=True)
+        titles[key] = name if place is None else f"{name}:{place[0]}:{place[1]}"
+    return titles

@@ -1,0 +1,197 @@
+"""What a study keeps of each run: paths into ``summary.json``, and what is made of several.
+
+``latency_s.p99`` is one number of the summary. ``max(nodes.*.utilization)`` is the largest of all
+nodes; ``min``, ``mean`` and ``sum`` go the same way, and ``count(nodes)`` says how many there are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.errors import InputError, nearest
+from edgesim.sweep.table import Cell, Column
+
+DEFAULT = (
+    "latency_s.mean", "latency_s.p50", "latency_s.p99", "throughput_per_s", "energy_j.per_request",
+    "max(nodes.*.utilization)", "plan.capacity_per_s", "requests.failed",
+)  # fmt: skip
+"""Kept unless a study says what; and ``accuracy.top1`` where the model has a measured one."""
+ACCURACY = "accuracy.top1"
+
+_LATENCY = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
+_SINGLE = {
+    "simulated_s", "throughput_per_s", "energy_j.total", "energy_j.per_request", "replications",
+    *(f"requests.{name}" for name in ("offered", "completed", "degraded", "failed")),
+    *(f"latency_s.{name}" for name in _LATENCY),
+    *(f"breakdown_s.{name}" for name in ("queue", "compute", "transfer", "fusion")),
+    *(f"plan.{name}" for name in (
+        "strategy", "precision", "tasks", "bottleneck", "capacity_per_s", "unloaded_latency_s",
+    )),
+    *(f"accuracy.{name}" for name in ("top1", "top1_all_parts", "top1_unsplit")),
+    *(f"mlperf.{name}" for name in ("value", "valid")),
+}  # fmt: skip
+_MEMBERS: dict[str, tuple[str, ...]] = {
+    "nodes": (
+        "device", "utilization", "energy_j", "idle_j", "memory_bytes", "memory_capacity_bytes",
+        "max_queue", "down_s",
+    ),
+    "links": ("bytes", "utilization"),
+    "baselines": (
+        "device", "latency_s", "throughput_per_s", "energy_j_per_request", "idle_j_per_request",
+        "speedup", "energy_ratio", "unloaded_latency_s", "settled",
+    ),
+    "energy_j.nodes": (),
+    "energy_j.links": (),
+}  # fmt: skip
+"""Mappings of the summary by name of a node, link or baseline, and what each entry has."""
+_TEXTS = {"plan.strategy", "plan.precision", "plan.bottleneck"}
+_WHOLE = {"replications", "plan.tasks", "mlperf.valid"}
+_WHOLE_LEAVES = {"max_queue", "settled"}
+_CALL = re.compile(r"(count|max|min|mean|sum)\((.*)\)")
+_MERGES: dict[str, Callable[[Sequence[float]], float]] = {
+    "max": max, "min": min, "sum": math.fsum, "mean": lambda some: math.fsum(some) / len(some),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One result.
+
+    Attributes:
+        column: of the table.
+        merge: ``max``, ``min``, ``mean``, ``sum`` or ``count``, or nothing.
+        mapping: of the summary that ``merge`` is over, or that a member is in; or nothing.
+        member: of the mapping; ``*`` for all.
+        leaf: of each entry of the mapping; nothing where it is the number itself.
+        path: of a single number.
+    """
+
+    column: Column
+    merge: str = ""
+    mapping: str = ""
+    member: str = ""
+    leaf: str = ""
+    path: tuple[str, ...] = ()
+
+    @property
+    def of_baselines(self) -> bool:
+        """Whether baselines have to be played for it."""
+        return self.mapping == "baselines"
+
+    def of(self, summary: Mapping[str, Any]) -> Cell:
+        """Return the cell that a summary gives; None where it has no such number."""
+        if self.path:
+            found: Any = summary
+            for key in self.path:
+                found = found.get(key) if isinstance(found, Mapping) else None
+            return self._cell(found)
+        entries: Any = summary
+        for key in self.mapping.split("."):
+            entries = entries[key]
+        if self.merge == "count":
+            return len(entries)
+        if not self.merge:
+            return self._cell(self._leaf(entries.get(self.member)))
+        values = [self._leaf(entry) for entry in entries.values()]
+        numbers = [float(value) for value in values if value is not None]
+        return self._cell(_MERGES[self.merge](numbers) if numbers else None)
+
+    def _leaf(self, entry: Any) -> Any:
+        return entry.get(self.leaf) if self.leaf and entry is not None else entry
+
+    def _cell(self, value: Any) -> Cell:
+        """Return a cell of the column's kind: the same number is always the same text."""
+        if value is None:
+            return None
+        if self.column.kind == "text":
+            return str(value)
+        return int(value) if self.column.integer else float(value)
+
+
+def kept(text: str) -> Kept:
+    """Return the result that a study names.
+
+    Raises:
+        InputError: a summary has no such number; the message names the nearest.
+    """
+    name = "".join(text.split())
+    call = _CALL.fullmatch(name)
+    if call is not None:
+        return _merged(name, call[1], call[2])
+    if name in _SINGLE:
+        head, _, rest = name.partition(".")
+        return Kept(column=_column(name), path=(head, rest) if rest else (head,))
+    for mapping, leaves in _MEMBERS.items():
+        if not name.startswith(f"{mapping}."):
+            continue
+        rest = name.removeprefix(f"{mapping}.")
+        if not leaves:
+            return Kept(column=_column(name), mapping=mapping, member=rest)
+        member, _, leaf = rest.rpartition(".")
+        if member and leaf in leaves:
+            if member == "*":
+                break
+            return Kept(column=_column(name, leaf), mapping=mapping, member=member, leaf=leaf)
+        if member:
+            near = nearest(leaf, list(leaves))
+            raise InputError(
+                f"'{leaf}' is nothing that {mapping} have{near}; they have {', '.join(leaves)}"
+            )
+    if "*" in name:
+        raise InputError(f"'*' goes with max, min, mean or sum, as in max({name})")
+    if name == "wall_s" or name.startswith("versions"):
+        raise InputError(f"'{name}' differs between runs of the same scenario; keep another result")
+    members = (f"{one}.NAME.{leaf}" for one, leaves in _MEMBERS.items() for leaf in leaves)
+    known = sorted([*_SINGLE, *members])
+    raise InputError(
+        f"no result is named '{name[:60]}'{nearest(name, known)}; those of summary.json are, as "
+        "are max(nodes.*.utilization) and count(nodes)"
+    )
+
+
+def _merged(name: str, merge: str, inside: str) -> Kept:
+    if merge == "count":
+        if inside not in ("nodes", "links"):
+            raise InputError(f"expected count(nodes) or count(links), got '{name[:60]}'")
+        return Kept(column=Column(name=name, role="result", integer=True), merge=merge,
+                    mapping=inside)  # fmt: skip
+    mapping, star, leaf = inside.partition(".*")
+    leaf = leaf.removeprefix(".")
+    leaves = _MEMBERS.get(mapping)
+    if not star or leaves is None:
+        raise InputError(
+            f"expected {merge} of all entries, as in {merge}(nodes.*.utilization), "
+            f"got '{name[:60]}'"
+        )
+    if (leaf not in leaves or leaf == "device") if leaves else leaf:
+        known = [one for one in leaves if one != "device"]
+        told = f"; they have {', '.join(known)}" if known else ", as they are numbers themselves"
+        raise InputError(f"'{leaf[:60]}' is no number of {mapping}{nearest(leaf, known)}{told}")
+    column = _column(name, leaf if merge in ("max", "min") else "", leaf)
+    return Kept(column=column, merge=merge, mapping=mapping, member="*", leaf=leaf)
+
+
+def _column(name: str, whole_leaf: str = "", leaf: str = "") -> Column:
+    text = name in _TEXTS or whole_leaf == "device"
+    whole = name in _WHOLE or name.startswith("requests.") or whole_leaf in _WHOLE_LEAVES
+    return Column(
+        name=name,
+        role="result",
+        kind="text" if text else "number",
+        unit="" if text else _unit(leaf or whole_leaf or name),
+        integer=whole and not text,
+    )
+
+
+def _unit(name: str) -> str:
+    """Return the SI unit that a result's name ends in, or is below: ``latency_s.p99`` is in s."""
+    section = name.split(".")[0]
+    head = section if section in ("latency_s", "breakdown_s", "energy_j") else name
+    for ending, unit in (("_per_s", "/s"), ("_s", "s"), ("_j", "J"), ("_j_per_request", "J")):
+        if head.endswith(ending):
+            return unit
+    return "B" if head.endswith("bytes") else ""

@@ -1,0 +1,1 @@
+"""Searches: which points to play, told by the results of those before."""

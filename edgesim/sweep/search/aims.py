@@ -1,0 +1,88 @@
+"""What a search looks for: results to minimize or maximize, and bounds that hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edgesim import units
+from edgesim.errors import InputError
+from edgesim.sweep.bounds import Bound
+from edgesim.sweep.table import Cell, Column
+
+_CONSTRAINT = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*(.+?)\s*")
+_DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes", "/s": "rate", "": "ratio"}
+"""Of the units that results have."""
+
+
+Aim = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aims:
+    """What a search looks for.
+
+    Attributes:
+        goals: columns to minimize or maximize; at least one.
+        bounds: of columns.
+        trials: points that are played.
+        parallel: trials that are asked for together.
+        seed: of the search.
+    """
+
+    goals: tuple[tuple[str, Aim], ...]
+    bounds: tuple[tuple[str, Bound], ...]
+    trials: int
+    parallel: int
+    seed: int
+
+    def marked(self, axes: Sequence[Column], results: Sequence[Column]) -> list[Column]:
+        """Return columns that say what is looked for in them."""
+        goals, bounds = dict(self.goals), dict(self.bounds)
+        return [
+            replace(
+                one,
+                aim=goals.get(one.name, ""),
+                bound=str(bounds[one.name]) if one.name in bounds else "",
+            )
+            for one in (*axes, *results)
+        ]
+
+    def excesses(self, row: Mapping[str, Cell]) -> tuple[float, ...]:
+        """Return by how much a row breaks each bound; above 0 where it does."""
+        found = []
+        for name, bound in self.bounds:
+            value = row[name]
+            found.append(bound.excess(value) if isinstance(value, int | float) else float("inf"))
+        return tuple(found)
+
+
+def split(text: str) -> tuple[str, str, str]:
+    """Return name, sign and limit of a constraint such as ``latency_s.p99 < 2 s``.
+
+    Raises:
+        InputError: it is none.
+    """
+    match = _CONSTRAINT.fullmatch(text)
+    if match is None:
+        raise InputError(f"expected a bound such as 'latency_s.p99 < 2 s', got '{text[:60]}'")
+    return match[1], match[2], match[3]
+
+
+def bound(column: Column, sign: str, limit: str) -> Bound:
+    """Return a bound of a column; its limit may have a unit.
+
+    Raises:
+        InputError: the column has no numbers, or the limit is none of their kind.
+    """
+    if column.kind != "number":
+        raise InputError(f"'{column.name}' is text, which has no bounds")
+    known = (name for name, all_units in units.DIMENSIONS.items() if column.unit in all_units)
+    dimension = _DIMENSIONS.get(column.unit) or next(known, "ratio")
+    factor = units.DIMENSIONS[dimension].get(column.unit, 1.0)
+    try:
+        return Bound(sign, units.parse(limit, dimension) / factor)
+    except ValueError as error:
+        raise InputError(f"{column.name}: {error}") from None
