@@ -31,11 +31,12 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooling:
-    """How much longer an execution takes after a rest, whose time ``rest_s`` it is:
+    """How much longer a task takes that did not run for a while, ``rest_s``:
 
         1 + share x (1 - exp(-rest_s / time_s))
 
-    Caches go to others, clocks fall, cores halt: of all that, what a profile sees from outside.
+    Its code and data leave the caches, clocks fall, cores halt: of all that, what a profile sees
+    from outside.
     """
 
     share: float = 0.0
