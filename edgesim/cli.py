@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edgesim import cli_serve
+from edgesim import cli_profile, cli_serve
 from edgesim.errors import EdgesimError, InputError
 from edgesim.failure import leave, tell
 from edgesim.interrupts import Held, quit_at_once
@@ -135,7 +135,7 @@ def run(
 
     real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain)
     if mode is Mode.SIMULATE and real.asked:
-        raise InputError(f"{real.asked} belongs to --mode real")
+        raise InputError(f"{real.asked} belongs to --mode real and both")
     if mode is not Mode.BOTH and loads is not None:
         raise InputError("--loads belongs to --mode both")
     scenario = api.load(file, overrides=settings or (), seed=seed)
@@ -300,6 +300,7 @@ def schema(
 
 
 cli_serve.add_to(app)
+cli_profile.add_to(app)
 
 
 def main() -> NoReturn:

@@ -13,6 +13,7 @@ from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
     from edgesim.api import Progress
+    from edgesim.hardware import Device
     from edgesim.result import Result
     from edgesim.scenario import Scenario
 
@@ -117,7 +118,7 @@ def node(
     emulate: Annotated[
         str | None,
         typer.Option(
-            metavar="DEVICE", help="Take as long as a device of the catalog would, or longer."
+            metavar="DEVICE", help="Take as long as this device would, or longer: a name or a file."
         ),
     ] = None,
     plain: Plain = False,
@@ -138,7 +139,6 @@ def node(
     ] = "info",
 ) -> None:
     """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
-    from edgesim.hardware import catalog
     from edgesim.serve import command
     from edgesim.serve.machine import processors
     from edgesim.serve.settings import Settings
@@ -163,7 +163,7 @@ def node(
         max_message_bytes=round(_quantity("max-message", max_message, "bytes")),
         memory_bytes=round(_quantity("memory", memory, "bytes")) if memory is not None else None,
         drain_s=_quantity("drain", drain, "time"),
-        emulate=catalog.device(emulate) if emulate is not None else None,
+        emulate=_device(emulate) if emulate is not None else None,
     )
     if not command.serve(settings, log_level):
         raise EdgesimError(f"some requests were not answered within {drain}")
@@ -270,45 +270,11 @@ class Player:
         self._check_keys("both")
         # gRPC's own lines would stand between ours.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        from edgesim.interrupts import Held
-        from edgesim.report import both_folder, both_tables
-        from edgesim.report.progress import Bar
-        from edgesim.serve.both.run import run
+        from edgesim import cli_both
 
-        with Held() as held:
-            with Bar() as bar:
-
-                def progress(label: str, done: int, total: int) -> None:
-                    held.begin()
-                    held.check()
-                    bar.update(label, done, total)
-
-                found = run(
-                    scenario, loads, self.run, trace_requests=trace_requests, progress=progress
-                )
-            results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
-            try:
-                written = both_folder.write(found.document, results, directory)
-            except EdgesimError:
-                if not as_json:
-                    # The work is done; what cannot be kept can still be seen.
-                    both_tables.show(found.document, stdout_console())
-                raise
-        if found.failure is not None:
-            kept = f"the loads before are kept in {written}"
-            raise EdgesimError(f"{found.failure}; {kept}") from found.failure
-        if as_json:
-            print_json(found.document)
-        else:
-            both_tables.show(found.document, stdout_console())
-        typer.echo(f"Wrote {written}", err=as_json)
-        if found.partial:
-            typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
-            raise typer.Exit(1)
-        if held.noted:
-            told = "edgesim: interrupted after the end of the run; its result is whole"
-            typer.echo(told, err=True)
-            raise typer.Exit(1)
+        cli_both.compare(
+            scenario, loads, self.run, directory, trace_requests=trace_requests, as_json=as_json
+        )
 
     def _check_keys(self, mode: str) -> None:
         if self.keys is None and not self.plain:
@@ -347,6 +313,14 @@ def player(
         settings=settings,
         tries=tries,
     )
+
+
+def _device(text: str) -> Device:
+    """Return a device of the catalog, or of a file such as `edgesim profile` writes."""
+    from edgesim.hardware import catalog
+    from edgesim.scenario.device_files import names_file, read_device
+
+    return read_device(Path(text)) if names_file(text) else catalog.device(text)
 
 
 def _quantity(option: str, text: str, dimension: str) -> float:

@@ -35,6 +35,8 @@ def predict(
     recordings = []
     for replication in range(scenario.replications):
         label, total = scenario.name, scenario.traffic.requests
+        if scenario.replications > 1:
+            label = f"{label} {replication + 1}/{scenario.replications}"
         progress(label, 0, total)
         recording = simulate(
             served.plan,

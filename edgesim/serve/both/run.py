@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from edgesim import api
 from edgesim.errors import EdgesimError
-from edgesim.hardware import Cluster, Messaging
+from edgesim.hardware import Asking, Cluster
 from edgesim.report.text import duration
 from edgesim.result import Result
 from edgesim.scenario.scenario import Scenario
@@ -153,11 +153,12 @@ def _warnings(
         for task in branch.tasks
         if task.kind != "message"
     )
-    bare = [name for name in nodes if cluster.nodes[name].device.messaging == Messaging()]
-    if bare:
+    # What asking costs stands in no data sheet: who knows it was measured.
+    guessed = [name for name in nodes if cluster.nodes[name].device.messaging.asking == Asking()]
+    if guessed:
         found.append(
-            f"nothing is known of what a message costs {', '.join(bare)}; `edgesim profile` on the "
-            "machine measures it, for a device to name in the scenario"
+            f"predicted: what messages cost {', '.join(guessed)} is not measured; `edgesim "
+            "profile` does that on such a machine, and its file is the node's device"
         )
     if failure is not None:
         found.append(f"{len(compared)} of {chosen} loads: {failure}")

@@ -67,3 +67,7 @@ def test_devices_that_parts_do_not_run_on_are_refused(tmp_path: Path, keys: Path
     start = ("node", "--listen", FREE, "--store", tmp_path / "store", "--keys", keys / "localhost")
     assert_fails(edgesim(*start, "--emulate", "raspbery-pi-5"), 2, ["raspberry-pi-5"])
     assert_fails(edgesim(*start, "--emulate", "lt-b"), 2, ["fp32", "int4"])
+    # A file that `edgesim profile` wrote elsewhere is a device too.
+    (tmp_path / "there.yaml").write_text("peak: {int8: 1 TFLOP/s}\n")
+    assert_fails(edgesim(*start, "--emulate", tmp_path / "there.yaml"), 2, ["fp32", "int8"])
+    assert_fails(edgesim(*start, "--emulate", "./their.yaml"), 2, ["their.yaml does not exist"])

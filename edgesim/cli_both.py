@@ -1,0 +1,72 @@
+"""What `edgesim run --mode both` shows and keeps; what it does is in `edgesim.serve.both`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from edgesim.errors import EdgesimError
+from edgesim.interrupts import Held
+from edgesim.output import print_json, stdout_console
+from edgesim.report import both_folder, both_tables
+from edgesim.report.progress import Bar
+from edgesim.scenario import Scenario
+from edgesim.serve.both.run import Measure, run
+
+
+def compare(
+    scenario: Scenario,
+    loads: str | None,
+    measure: Measure,
+    directory: Path,
+    *,
+    trace_requests: int,
+    as_json: bool,
+) -> None:
+    """Predict and measure a scenario, print both, and write them to ``directory``.
+
+    Args:
+        scenario: from `edgesim.api.load`.
+        loads: see `edgesim.serve.both.loads.find_loads`.
+        measure: plays a scenario on its nodes.
+        directory: that `edgesim.report.folder.prepare` took.
+        trace_requests: how many leading requests of each load leave spans.
+        as_json: print the comparison as JSON instead of tables.
+
+    Raises:
+        InputError: the loads are none, or the scenario is not one for real nodes.
+        EdgesimError: a load failed; those that were finished are written.
+        typer.Exit: it was interrupted; what had finished is written.
+    """
+    with Held() as held:
+        with Bar() as bar:
+
+            def progress(label: str, done: int, total: int) -> None:
+                held.begin()
+                held.check()
+                bar.update(label, done, total)
+
+            found = run(scenario, loads, measure, trace_requests=trace_requests, progress=progress)
+        results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
+        try:
+            written = both_folder.write(found.document, results, directory)
+        except EdgesimError:
+            if not as_json:
+                # The work is done; what cannot be kept can still be seen.
+                both_tables.show(found.document, stdout_console())
+            raise
+    if found.failure is not None:
+        kept = f"the loads before are kept in {written}"
+        raise EdgesimError(f"{found.failure}; {kept}") from found.failure
+    if as_json:
+        print_json(found.document)
+    else:
+        both_tables.show(found.document, stdout_console())
+    typer.echo(f"Wrote {written}", err=as_json)
+    if found.partial:
+        typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
+        raise typer.Exit(1)
+    if held.noted:
+        typer.echo("edgesim: interrupted after the end of the run; its result is whole", err=True)
+        raise typer.Exit(1)
