@@ -56,14 +56,14 @@ def compare(
                 # The work is done; what cannot be kept can still be seen.
                 both_tables.show(found.document, stdout_console())
             raise
-    if found.failure is not None:
-        kept = f"the loads before are kept in {written}"
-        raise EdgesimError(f"{found.failure}; {kept}") from found.failure
     if as_json:
         print_json(found.document)
     else:
         both_tables.show(found.document, stdout_console())
     typer.echo(f"Wrote {written}", err=as_json)
+    if found.failure is not None:
+        kept = "the loads before it are kept, marked partial"
+        raise EdgesimError(f"{found.failure}; {kept}") from found.failure
     if found.partial:
         typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgesim import api
+from edgesim import api, cli_both
 from edgesim.cli_serve import player
 from edgesim.errors import EdgesimError, InputError
 from edgesim.report import both_folder, folder
@@ -227,7 +227,9 @@ def test_what_was_finished_before_an_interrupt_is_kept(nodes: Nodes) -> None:
         compare(long, "0.9,scenario", at("1/2 predicted", 0))
 
 
-def test_loads_before_a_failure_are_kept(nodes: Nodes) -> None:
+def test_loads_before_a_failure_are_kept(
+    nodes: Nodes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls = []
 
     def failing(found: Scenario, *, trace_requests: int, progress: Progress) -> Result:
@@ -244,6 +246,17 @@ def test_loads_before_a_failure_are_kept(nodes: Nodes) -> None:
     assert [one["folder"] for one in found.document["loads"]] == ["load-0.5"]
     assert found.document["partial"]
     assert "1 of 2 loads: not every node is ready: 'pi' has gone" in found.document["warnings"]
+    # The devices are of the catalog: what asking costs them stands in no data sheet.
+    assert any("what messages cost pi, hub is not" in one for one in found.document["warnings"])
+    calls.clear()
+    with pytest.raises(EdgesimError, match="has gone; the loads before it are kept, marked"):
+        cli_both.compare(
+            nodes.load(), "0.5,0.9", failing, tmp_path / "out", trace_requests=0, as_json=False
+        )
+    assert both_folder.read(tmp_path / "out")["partial"]
+    shown = capsys.readouterr().out
+    assert "50 % of capacity" in shown
+    assert "Wrote " in shown
     calls.pop()
     with pytest.raises(EdgesimError, match="has gone"):
         run(
