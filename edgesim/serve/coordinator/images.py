@@ -32,9 +32,15 @@ class Images:
     labels: NDArray[np.int64] | None
     lacking: str | None = None
 
-    def rows(self, request: int, samples: int) -> NDArray[np.intp]:
-        """Return which images a request carries: the next ones, from the first again at the end."""
-        return (request * samples + np.arange(samples)) % len(self.pixels)
+    def rows(self, request: int, samples: int) -> slice | NDArray[np.intp]:
+        """Return which images a request carries: the next ones, from the first again at the end.
+
+        A slice, which copies nothing, wherever they lie together.
+        """
+        first = request * samples % len(self.pixels)
+        if first + samples <= len(self.pixels):
+            return slice(first, first + samples)
+        return (first + np.arange(samples)) % len(self.pixels)
 
 
 def find_images(work: Work, *, samples: int, seed: int, replication: int) -> Images:

@@ -86,7 +86,10 @@ def play(
     """
     recorder = Recorder(work, cluster, traffic.requests, trace_requests)
 
-    async def run() -> tuple[Recording, list[Out]]:
+    recordings: list[Recording] = []
+    outs: list[Out] = []
+
+    async def run() -> None:
         clock = _Clock()
         peers = _peers(work, access, policy, clock)
         try:
@@ -107,14 +110,15 @@ def play(
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
             whole = await _until_over(paced, peers, recorder, progress)
-            outs = [out for peer in peers.values() for out in peer.all_outs()]
-            return recorder.recording(peers, clock(), partial=not whole), outs
+            recordings.append(recorder.recording(peers, clock(), partial=not whole))
+            outs.extend(out for peer in peers.values() for out in peer.all_outs())
         finally:
             await asyncio.gather(*(peer.close() for peer in peers.values()))
 
-    recording, outs = asyncio.run(run())
+    # It gives nothing back: Python 3.11 writes out what the main task gave, and throws that away.
+    asyncio.run(run())
     return Played(
-        recording=recording,
+        recording=recordings[0],
         reasons=recorder.reasons,
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,

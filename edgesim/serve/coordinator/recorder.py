@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -51,10 +52,11 @@ class Recorder:
             part: np.zeros(requests) for part in ("queue", "compute", "transfer", "fusion")
         }
         self._outcome = np.zeros(requests, dtype=np.uint8)
-        self._spans: list[Span] = []
+        self._traced: list[tuple[int, Piece, Reply]] = []
         self._busy_s: defaultdict[str, float] = defaultdict(float)
         self._executions: defaultdict[str, float] = defaultdict(float)
-        self._carried: Counter[tuple[str, bool]] = Counter()
+        self._sent_bytes: Counter[str] = Counter()
+        self._received_bytes: Counter[str] = Counter()
 
     def begin(self, number: int, meant_s: float) -> None:
         """Take down that a request was meant to be sent."""
@@ -109,14 +111,21 @@ class Recorder:
                 continue
             self._busy_s[piece.node] += reply.compute_s / reply.batch
             self._executions[piece.node] += 1 / reply.batch
-            self._carry(self._work.home, piece.node, reply.sent_bytes)
-            self._carry(piece.node, self._work.home, reply.received_bytes)
+            self._sent_bytes[piece.node] += reply.sent_bytes
+            self._received_bytes[piece.node] += reply.received_bytes
             if number < self._trace_requests:
-                self._spans += self._drawn(number, piece, reply)
+                self._traced.append((number, piece, reply))
 
-    def _carry(self, source: str, target: str, size: int) -> None:
-        for hop in self._cluster.network.route(source, target) or ():
-            self._carried[hop.link, hop.forward] += size
+    def _carried(self) -> Counter[tuple[str, bool]]:
+        """Return the bytes of every link and direction."""
+        home, route = self._work.home, self._cluster.network.route
+        found: Counter[tuple[str, bool]] = Counter()
+        for node in self._sent_bytes:
+            for hop in route(home, node) or ():
+                found[hop.link, hop.forward] += self._sent_bytes[node]
+            for hop in route(node, home) or ():
+                found[hop.link, hop.forward] += self._received_bytes[node]
+        return found
 
     def _drawn(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
         """Return the way there, the execution, and the way back."""
@@ -146,6 +155,9 @@ class Recorder:
         """
         count = self._begun if partial else len(self._arrival_s)
         parts = [piece.name for piece in self._work.parts]
+        carried = self._carried()
+        # Drawn only now: while requests are under way, the processor is theirs.
+        spans = itertools.chain.from_iterable(itertools.starmap(self._drawn, self._traced))
         return Recording(
             arrival_s=self._arrival_s[:count],
             latency_s=self._latency_s[:count],
@@ -156,9 +168,9 @@ class Recorder:
                 for there, many in self.answered.items()
                 if not all(there)
             },
-            spans=tuple(sorted(self._spans, key=lambda span: span.end_s)),
+            spans=tuple(sorted(spans, key=lambda span: span.end_s)),
             nodes={name: self._node(peers.get(name), name, end_s) for name in self._cluster.nodes},
-            links={name: self._link(name, end_s) for name in self._cluster.network.links},
+            links={name: self._link(name, carried, end_s) for name in self._cluster.network.links},
             simulated_s=end_s,
             partial=partial,
         )
@@ -174,13 +186,13 @@ class Recorder:
             executions=round(self._executions[name]),
         )
 
-    def _link(self, name: str, end_s: float) -> LinkTotals:
-        carried = [self._carried[name, forward] for forward in (True, False)]
+    def _link(self, name: str, carried: Mapping[tuple[str, bool], int], end_s: float) -> LinkTotals:
+        ways = [carried.get((name, forward), 0) for forward in (True, False)]
         whole = self._cluster.network.links[name].bandwidth_byte_s * end_s
         return LinkTotals(
-            bytes=float(sum(carried)),
+            bytes=float(sum(ways)),
             energy_j=NOT_MEASURED,
-            utilization=max(carried) / whole if whole > 0.0 else 0.0,
+            utilization=max(ways) / whole if whole > 0.0 else 0.0,
         )
 
 
