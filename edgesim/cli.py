@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edgesim import cli_profile, cli_serve
+from edgesim import cli_profile, cli_serve, cli_sweep
 from edgesim.errors import EdgesimError, InputError
 from edgesim.failure import leave, tell
 from edgesim.interrupts import Held, quit_at_once
@@ -300,6 +300,7 @@ def schema(
 
 
 cli_serve.add_to(app)
+cli_sweep.add_to(app)
 cli_profile.add_to(app)
 
 

@@ -95,11 +95,15 @@ class Table:
     def __iter__(self) -> Iterator[dict[str, Cell]]:
         """Yield the rows as plain data: ``point``, every column by name, ``error``."""
         for index in range(len(self)):
-            row: dict[str, Cell] = {"point": int(self.point[index])}
-            for one in self.columns:
-                row[one.name] = _cell(one, self.values[one.name][index])
-            row["error"] = self.errors[index]
-            yield row
+            yield self.row(index)
+
+    def row(self, index: int) -> dict[str, Cell]:
+        """Return one row as plain data, by its place in the table."""
+        row: dict[str, Cell] = {"point": int(self.point[index])}
+        for one in self.columns:
+            row[one.name] = _cell(one, self.values[one.name][index])
+        row["error"] = self.errors[index]
+        return row
 
     def rows(self) -> list[dict[str, Cell]]:
         """Return the rows as plain data: ``point``, every column by name, ``error``."""

@@ -1,0 +1,154 @@
+"""The command that plays studies: what it takes. What it does is in :mod:`edgesim.sweep`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesim.cli_serve import Json
+from edgesim.errors import InputError
+from edgesim.failure import leave
+from edgesim.interrupts import Held
+from edgesim.output import print_json, stdout_console
+
+if TYPE_CHECKING:
+    from edgesim.sweep.crew import Crew
+    from edgesim.sweep.mpi import Ranks
+    from edgesim.sweep.player import Check
+    from edgesim.sweep.run import Swept
+    from edgesim.sweep.study import Study
+
+
+class Rows(StrEnum):
+    """How a study's folder keeps its rows."""
+
+    SQLITE = "sqlite"
+    PARQUET = "parquet"
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Study file (YAML).")],
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Processes that play points.")
+    ] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Results; an interrupted sweep goes on there.",
+            show_default="runs/NAME",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY.PATH=VALUE",
+            help="Replace a value of the base scenario; repeatable.",
+        ),
+    ] = None,
+    rows: Annotated[
+        Rows, typer.Option("--format", help="Of the points' rows; parquet needs pyarrow.")
+    ] = Rows.SQLITE,
+    yes: Annotated[
+        bool, typer.Option("--yes", metavar="", help="Play more than a million points.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Play a study: a scenario at every point of a grid, or searched for the best.
+
+    Also under MPI: mpiexec -n N edgesim sweep FILE.
+    """
+    from edgesim.sweep import mpi
+
+    if not mpi.started_by_mpi():
+        from edgesim.sweep.run import several
+
+        lead(file, out, settings, rows, lambda study, check: several(study, workers, check),
+             yes=yes, as_json=as_json)  # fmt: skip
+        return
+    if not mpi.leads():
+        # An interrupt is for the rank that speaks; the others end with it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    if workers != 1:
+        raise InputError("--workers is for one machine without MPI; here mpiexec -n says how many")
+    try:
+        with mpi.ranks() as ranks:
+            if ranks is not None:
+                lead(file, out, settings, rows, _over(ranks), yes=yes, as_json=as_json)
+    except InputError:
+        if not mpi.leads():
+            # Said once is enough.
+            leave(InputError.exit_status)
+        raise
+
+
+def _over(ranks: Ranks) -> Callable[[Study, Check], Crew]:
+    from edgesim.sweep.mpi import OverRanks
+
+    return lambda study, check: OverRanks(study, ranks, check)
+
+
+def lead(
+    file: Path,
+    out: Path | None,
+    settings: list[str] | None,
+    rows: Rows,
+    crew: Callable[[Study, Check], Crew],
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Play a study with a crew, and tell what came of it."""
+    from edgesim.report import sweep_table
+    from edgesim.report.progress import Bar
+    from edgesim.sweep import run
+    from edgesim.sweep.reader import load
+
+    study = load(file, settings or ())
+    directory = out or Path("runs") / study.name
+    with Held() as held, Bar(what="points") as bar:
+
+        def progress(done: int, points: int) -> None:
+            held.begin()
+            bar.update(study.name, done, points)
+
+        swept = run.sweep(
+            study,
+            directory,
+            lambda check: crew(study, check),
+            rows=rows.value,
+            many=yes,
+            progress=progress,
+            check=held.check,
+        )
+    shown = sweep_table.examine(study, swept)
+    if as_json:
+        print_json(shown.document)
+    else:
+        sweep_table.show(shown, stdout_console())
+    _end(swept, as_json=as_json, noted=held.noted)
+
+
+def _end(swept: Swept, *, as_json: bool, noted: bool) -> None:
+    from edgesim.sweep.run import kept
+
+    if swept.interrupted:
+        told = kept(swept.found + swept.played, swept.points, swept.directory)
+        typer.echo(f"edgesim: interrupted; {told}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Wrote {swept.directory}", err=as_json)
+    if noted:
+        typer.echo("edgesim: interrupted after the end of the sweep; its table is whole", err=True)
+        raise typer.Exit(1)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Let ``app`` have this command."""
+    app.command()(sweep)

@@ -1,0 +1,178 @@
+"""What the console says of a study: its rows where they are few, else the range of each result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from edgesim.report.text import digits, duration, joules, rate, size
+from edgesim.sweep import store
+from edgesim.sweep.run import Swept
+from edgesim.sweep.study import Study
+from edgesim.sweep.table import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_ROWS = 20
+"""A study with more points is told by ranges."""
+_MOST_ERRORS = 5
+_MOST_FRONT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A study's table, what was done, and the same as plain data for ``--json``."""
+
+    table: Table
+    swept: Swept
+    document: dict[str, Any]
+
+
+def examine(study: Study, swept: Swept) -> Shown:
+    """Return what there is to tell of a study that was played."""
+    table = store.table(swept.directory, study.meta(store.read_meta(swept.directory).format))
+    document = {
+        "name": study.name,
+        "directory": str(swept.directory),
+        "table": None if swept.csv is None else str(swept.csv),
+        "points": swept.points,
+        "found": swept.found,
+        "played": swept.played,
+        "failed": swept.failed,
+        "wall_s": swept.wall_s,
+        "interrupted": swept.interrupted,
+        "columns": [
+            {"name": one.name, "role": one.role, "unit": one.unit, **_extent(table, one)}
+            for one in table.columns
+        ],
+        "errors": dict(_errors(table).most_common(_MOST_ERRORS)),
+    }
+    if study.aims is not None:
+        document["best"] = [table.row(int(index)) for index in np.flatnonzero(table.pareto())]
+    elif len(table) <= MOST_ROWS:
+        document["rows"] = table.rows()
+    return Shown(table, swept, document)
+
+
+def show(shown: Shown, console: Console) -> None:
+    """Print it."""
+    table, swept = shown.table, shown.swept
+    before = f", {swept.found:,} of them before" if swept.found else ""
+    failed = f", {swept.failed:,} [red]failed[/]" if swept.failed else ""
+    console.print(
+        f"[bold]{escape(table.name)}[/]  {len(table):,} of {swept.points:,} points{before}"
+        f"{failed}, {duration(swept.wall_s)}"
+    )
+    if any(one.aim for one in table.columns):
+        _show_best(table, console)
+    elif len(table) <= MOST_ROWS:
+        console.print(_rows(table, range(len(table)), "Points"))
+    else:
+        console.print(_ranges(table))
+    for error, count in _errors(table).most_common(_MOST_ERRORS):
+        noun = "point" if count == 1 else "points"
+        console.print(f"[red]{count:,} {noun}:[/] {escape(error)}")
+
+
+def _show_best(table: Table, console: Console) -> None:
+    best = [int(index) for index in np.flatnonzero(table.pareto())]
+    aims = [one for one in table.columns if one.aim]
+    told = ", ".join(f"{one.aim} {one.name}" for one in aims)
+    bounds = ", ".join(f"{one.name} {one.bound}" for one in table.columns if one.bound)
+    within = f" where {bounds}" if bounds else ""
+    if not best:
+        console.print(f"No point is within the bounds: {told}{escape(within)}")
+        return
+    first = aims[0]
+    values = np.asarray(table.values[first.name], float)
+    best.sort(key=lambda index: values[index] * (-1.0 if first.aim == "maximize" else 1.0))
+    title = f"{'Best' if len(aims) == 1 else 'Pareto front'}: {told}{within}"
+    console.print(_rows(table, best[:_MOST_FRONT], escape(title)))
+    if len(best) > _MOST_FRONT:
+        console.print(f" … {len(best) - _MOST_FRONT:,} more of them in the folder")
+
+
+def _rows(table: Table, indices: Any, title: str) -> Grid:
+    grid = _grid(title, "point", *(one.name for one in table.columns))
+    for index in indices:
+        cells = [f"{table.point[index]:,}"]
+        row = table.row(int(index))
+        cells += [written(one, row[one.name]) for one in table.columns]
+        failed = table.errors[index] is not None
+        grid.add_row(*map(escape, cells), style="red" if failed else None)
+    return grid
+
+
+def _ranges(table: Table) -> Grid:
+    grid = _grid("Axes and results", "", "least", "at point", "median", "most", "at point")
+    for one in table.columns:
+        grid.add_row(*map(escape, _range(table, one)), style="dim" if one.role == "axis" else None)
+    return grid
+
+
+def _range(table: Table, column: Column) -> Iterator[str]:
+    yield column.name
+    values = table.values[column.name]
+    if column.kind == "text":
+        seen = Counter(value for value in values if value is not None)
+        yield f"{len(seen):,} kinds"
+        yield from [""] * 4
+        return
+    numbers = np.asarray(values, float)
+    known = np.flatnonzero(np.isfinite(numbers))
+    if not len(known):
+        yield from ["-"] * 5
+        return
+    axis = column.role == "axis"
+    least, most = known[np.argmin(numbers[known])], known[np.argmax(numbers[known])]
+    yield written(column, float(numbers[least]))
+    yield "" if axis else f"{table.point[least]:,}"
+    yield written(column, float(np.median(numbers[known])))
+    yield written(column, float(numbers[most]))
+    yield "" if axis else f"{table.point[most]:,}"
+
+
+def _extent(table: Table, column: Column) -> dict[str, Any]:
+    values = table.values[column.name]
+    if column.kind == "text":
+        return {"values": sorted({str(value) for value in values if value is not None})[:100]}
+    numbers = np.asarray(values, float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return {"least": None, "most": None}
+    return {"least": float(numbers.min()), "most": float(numbers.max())}
+
+
+def _errors(table: Table) -> Counter[str]:
+    return Counter(error for error in table.errors if error is not None)
+
+
+def written(column: Column, value: Cell) -> str:
+    """Return a cell as people read it: a result with its unit, an axis as the study has it."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if column.role == "axis":
+        gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
+        return f"{value:.6g}{gap}{column.unit}"
+    if column.integer:
+        return f"{int(value):,}"
+    by_unit = {"s": duration, "J": joules, "/s": rate, "B": size}
+    if column.unit in by_unit:
+        return by_unit[column.unit](value)
+    return digits(value)
+
+
+def _grid(title: str, *headings: str) -> Grid:
+    grid = Grid(title=f"[bold]{title}[/]", title_justify="left", box=None, pad_edge=True)
+    for index, heading in enumerate(headings):
+        grid.add_column(heading, justify="left" if index == 0 and not heading else "right")
+    return grid

@@ -1,0 +1,229 @@
+"""Plays a study into its folder: what is there already stays, the rest is played and kept."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.sweep import store as stores
+from edgesim.sweep.crew import Alone, Crew, Task
+from edgesim.sweep.player import Check
+from edgesim.sweep.reader import from_mapping, load
+from edgesim.sweep.spans import Spans
+from edgesim.sweep.sqlite_rows import Row
+from edgesim.sweep.store import Format, Store
+from edgesim.sweep.study import Study
+from edgesim.sweep.table import Table
+
+MOST_POINTS = 1_000_000
+"""More are played only when asked for twice."""
+KEEP_S, KEEP_ROWS = 0.5, 5_000
+"""Rows are kept after so long, or so many: what a kill can cost beside the points under way."""
+Progress = Callable[[int, int], None]
+"""Called with how many of how many points have their row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep did.
+
+    Attributes:
+        directory: of the study.
+        csv: path of ``table.csv``; None where an interrupt came first.
+        points: of the study.
+        found: that had their row before.
+        played: now.
+        failed: rows with an error, of all.
+        wall_s: that it took.
+        interrupted: an interrupt came before all points were played.
+    """
+
+    directory: Path
+    csv: Path | None
+    points: int
+    found: int
+    played: int
+    failed: int
+    wall_s: float
+    interrupted: bool = False
+
+
+def run_study(
+    study: Study | str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    *,
+    workers: int = 1,
+    rows: Format = "sqlite",
+    many: bool = False,
+    progress: Progress | None = None,
+) -> Table:
+    """Play a study; return its table.
+
+    Args:
+        study: from `load`; or the path of a study file; or its content as plain data.
+        out: folder of the results. What an earlier, interrupted run of the same study left there is
+            not played again. None: nothing is kept but the table.
+        workers: processes that play; 1 is this one.
+        rows: how the folder keeps them.
+        many: whether more than a million points are meant.
+        progress: told how far it is.
+
+    Raises:
+        InputError: the study is wrong, or ``out`` holds something else.
+        EdgesimError: the run failed; what was finished is kept, and the same call goes on.
+        KeyboardInterrupt: an interrupt; likewise.
+    """
+    if workers < 1:
+        raise InputError(f"expected at least 1 worker, got {workers}")
+    if isinstance(study, str | Path):
+        study = load(study)
+    elif not isinstance(study, Study):
+        study = from_mapping(study)
+
+    def crew(check: Check) -> Crew:
+        return several(study, workers, check)
+
+    with tempfile.TemporaryDirectory(prefix="edgesim-") as temporary:
+        directory = Path(out if out is not None else temporary)
+        swept = sweep(study, directory, crew, rows=rows, many=many, progress=progress)
+        if swept.interrupted:
+            raise KeyboardInterrupt
+        return stores.read(directory)
+
+
+def several(study: Study, workers: int, check: Check) -> Crew:
+    """Return a crew of so many processes; 1 is this one."""
+    if workers == 1:
+        return Alone(study, check)
+    from edgesim.sweep.workers import Workers
+
+    return Workers(study, workers, check)
+
+
+def sweep(
+    study: Study,
+    directory: Path,
+    crew: Callable[[Check], Crew],
+    *,
+    rows: Format = "sqlite",
+    many: bool = False,
+    progress: Progress | None = None,
+    check: Check = lambda: None,
+) -> Swept:
+    """Play what is missing of a study's points.
+
+    Args:
+        study: what to play.
+        directory: of the results; made if it is missing.
+        crew: makes those who play, given a function that they call now and then.
+        rows: how the folder keeps them.
+        many: whether more than a million points are meant.
+        progress: told how far it is.
+        check: called now and then; a KeyboardInterrupt of it ends the sweep.
+
+    Raises:
+        InputError: too many points, or the folder holds something else.
+        EdgesimError: someone who plays has ended, or the folder cannot be written. What was
+            finished is kept.
+    """
+    began_s = time.monotonic()
+    refuse_many(study, many=many)
+    with Store(directory, study.meta(rows)) as store:
+        done = store.done()
+        found = len(done)
+        keeper = _Keeper(store, study.size, found, progress)
+        interrupted = False
+        if found < study.size:
+            try:
+                with crew(check) as players:
+                    _play(study, done, store, players, keeper)
+            except KeyboardInterrupt:
+                interrupted = True
+            except EdgesimError as error:
+                keeper.flush()
+                raise EdgesimError(f"{error}; {kept(keeper.done, study.size, directory)}") from None
+            finally:
+                keeper.flush()
+        whole = keeper.done == study.size
+        csv = store.finish() if whole else None
+        failed = sum(row[-1] is not None for row in store.ordered())
+    return Swept(
+        directory=directory,
+        csv=csv,
+        points=study.size,
+        found=found,
+        played=keeper.done - found,
+        failed=failed,
+        wall_s=time.monotonic() - began_s,
+        interrupted=interrupted and not whole,
+    )
+
+
+def refuse_many(study: Study, *, many: bool) -> None:
+    """Raise InputError for more points than anyone writes by accident."""
+    if study.size > MOST_POINTS and not many:
+        sizes = [len(axis) for axis in study.points.axes]
+        told = " × ".join(f"{size:,}" for size in sizes) if all(sizes) else "of chance"
+        raise InputError(
+            f"this study has {study.size:,} points ({told}); if that is meant, add --yes"
+        )
+
+
+def kept(done: int, points: int, directory: Path) -> str:
+    """Return what a message says of a sweep that ended early."""
+    return f"{done:,} of {points:,} points are kept in {directory}, the same command goes on"
+
+
+def _play(study: Study, done: Spans, store: Store, crew: Crew, keeper: _Keeper) -> None:
+    if study.aims is None:
+        for row in crew.play(_missing(study, done)):
+            keeper.take(row)
+        return
+    from edgesim.sweep.search.search import search
+
+    search(study, store, crew, keeper.take)
+
+
+def _missing(study: Study, done: Spans) -> Iterator[Task]:
+    for stretch in done.missing(study.size):
+        for point in stretch:
+            yield Task(point)
+
+
+class _Keeper:
+    """Rows on their way to the store, in parcels that a kill would cost."""
+
+    def __init__(self, store: Store, size: int, done: int, progress: Progress | None) -> None:
+        self._store = store
+        self._size = size
+        self.done = done
+        self._progress = progress
+        self._waiting: list[Row] = []
+        self._since_s = time.monotonic()
+        if progress is not None:
+            progress(done, size)
+
+    def take(self, row: Row) -> None:
+        self._waiting.append(row)
+        self.done += 1
+        if self._progress is not None:
+            self._progress(self.done, self._size)
+        late = time.monotonic() - self._since_s > KEEP_S
+        if late or len(self._waiting) >= KEEP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        rows: Sequence[Row] = self._waiting
+        self._waiting = []
+        self._since_s = time.monotonic()
+        if rows:
+            try:
+                self._store.append(rows)
+            except EdgesimError:
+                self.done -= len(rows)
+                raise
