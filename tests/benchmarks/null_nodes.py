@@ -1,0 +1,85 @@
+"""Nodes that compute nothing: one process answers at once, with the same bytes, at many ports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from edgesim.serve.access import read_access
+from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.services import INFERENCE
+from tests.edgesim.command import ROOT, environment
+
+
+def reply(name: str, values: int) -> bytes:
+    """Return an answer as a node gives it: one tensor, and where the time went."""
+    message = wire.ModelInferResponse(model_name="model", model_version="0" * 12, id="0")
+    for key in ("queue_ns", "compute_ns", "batch"):
+        message.parameters[key].int64_param = 1
+    message.outputs.add(name=name, datatype="FP32", shape=(1, values))
+    message.raw_output_contents.append(np.zeros(values, "<f4").tobytes())
+    return message.SerializeToString()
+
+
+async def serve(keys: Path, nodes: int, features: int, classes: int) -> None:
+    """Answer until the process is ended; the first line of stdout has the addresses."""
+    ready = wire.ModelReadyResponse(ready=True).SerializeToString()
+    answers = {True: reply("logits", classes), False: reply("features", features)}
+
+    async def model_ready(request: bytes, context: Any) -> bytes:
+        return ready
+
+    async def model_infer(request: bytes, context: Any) -> bytes:
+        # The name of the model is the first field.
+        return answers[b"fusion" in request[:16]]
+
+    methods = {"ModelReady": model_ready, "ModelInfer": model_infer}
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(INFERENCE, handlers),))
+    credentials = read_access(keys, plain=False).server_credentials(known_clients=True)
+    assert credentials is not None
+    ports = [server.add_secure_port("127.0.0.1:0", credentials) for _ in range(nodes)]
+    await server.start()
+    print(*(f"127.0.0.1:{port}" for port in ports), flush=True)
+    await server.wait_for_termination()
+
+
+@contextmanager
+def null_nodes(keys: Path, nodes: int, features: int, classes: int) -> Iterator[list[str]]:
+    """Start their process; return their addresses. It does not outlive its test.
+
+    Args:
+        keys: folder of the nodes' keys.
+        nodes: how many.
+        features: values of a part's answer.
+        classes: values of the fusion's.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.null_nodes", keys, nodes, features, classes]
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, env=environment(), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            yield process.stdout.readline().split()
+        finally:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    asyncio.run(serve(Path(sys.argv[1]), *map(int, sys.argv[2:])))
