@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Bar:
     """A bar on stderr with rate and time left; appears after a second, and only in a terminal."""
 
-    def __init__(self, after_s: float = 1.0) -> None:
+    def __init__(self, after_s: float = 1.0, what: str = "requests") -> None:
         self._after_s = after_s
+        self._what = what
         self._begun_s = time.monotonic()
         self._progress: Progress | None = None
         self._label = ""
@@ -37,7 +38,7 @@ class Bar:
         if self._progress is None:
             if time.monotonic() - self._begun_s < self._after_s:
                 return
-            self._progress = _start()
+            self._progress = _start(self._what)
         if self._task is None or label != self._label:
             if self._task is not None:
                 self._progress.remove_task(self._task)
@@ -46,7 +47,7 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total)
 
 
-def _start() -> Progress:
+def _start(what: str) -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -69,7 +70,7 @@ def _start() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("requests"),
+        TextColumn(what),
         Rate(),
         TimeRemainingColumn(),
         console=console,

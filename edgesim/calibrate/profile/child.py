@@ -1,0 +1,185 @@
+"""A node on this machine that a profile asks: started, given models, watched, and ended."""
+
+from __future__ import annotations
+
+import json
+import queue
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgesim.errors import EdgesimError
+from edgesim.serve.access import Access, read_access
+from edgesim.serve.keys import make_keys
+from edgesim.serve.manifest import SignedManifest
+
+_PATIENCE_S = 120.0
+"""For a node to start, on the slowest board."""
+_LEAVE_S = 5.0
+_QUEUE = 4096
+"""Requests that may wait: an asker that was held up sends all that it missed at once."""
+_HOST = "localhost"
+NODE = "node"
+"""Its name, in messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A running node.
+
+    Attributes:
+        pid: of its process.
+        address: HOST:PORT of inference.
+        client: what asks it.
+    """
+
+    pid: int
+    address: str
+    client: Access
+    _admin: str
+    _keys: Path
+    _plain: bool
+
+    async def give(self, artifact: Path) -> SignedManifest:
+        """Let it serve all models of an artifact; return what those are.
+
+        Raises:
+            InputError: the artifact is none, or was changed.
+            EdgesimError: the node does not take it.
+        """
+        from edgesim.serve.deploy import deploy, pack
+        from edgesim.serve.targets import Target
+
+        parcel = pack(artifact, self._keys / "admin")
+        target = Target(NODE, self.address, self._admin, tuple(parcel.paths))
+        access = read_access(self._keys / "admin", plain=self._plain)
+        # Nothing depends on these pauses but when the node is asked again.
+        (row,) = await deploy([target], parcel, access, generator=random.Random(self.pid))
+        if row.error is not None:
+            raise EdgesimError(f"cannot profile the models of {artifact}: {row.error}")
+        return parcel.manifest
+
+    def processor_s(self) -> float:
+        """Return the processor time that it has taken."""
+        return processor_s(self.pid)
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process, threads that have ended included.
+
+    To the nanosecond on Linux, whose clock of another process has the number that
+    ``clock_getcpuclockid`` makes of its own; else to the ticks that the system counts.
+    """
+    if sys.platform == "linux":
+        try:
+            return 1e-9 * time.clock_gettime_ns((~pid << 3) | 2)
+        except OSError:
+            pass
+    import psutil
+
+    told = psutil.Process(pid).cpu_times()
+    return float(told.user + told.system)
+
+
+@contextmanager
+def started(
+    folder: Path, *, threads: int, cpus: frozenset[int] | None, plain: bool
+) -> Iterator[Child]:
+    """Start a node on free ports of loopback, with keys of its own; it ends with the block.
+
+    Args:
+        folder: empty, for its keys and its store.
+        threads: of torch.
+        cpus: processors to stay on; None for all.
+        plain: without TLS.
+
+    Raises:
+        EdgesimError: it does not start.
+    """
+    keys = folder / "keys"
+    make_keys(keys, [_HOST])
+    options = ["--threads", str(threads), "--queue", str(_QUEUE)]
+    if cpus is not None:
+        options += ["--cpus", ",".join(map(str, sorted(cpus)))]
+    if plain:
+        options.append("--plain")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "edgesim", "node", "--listen", "127.0.0.1:0"),
+            *("--store", str(folder / "store"), "--keys", str(keys / _HOST), *options),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # An interrupt of ours is not the node's: it ends when it is told.
+        start_new_session=True,
+    )
+    lines: queue.Queue[str | None] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+    reader.start()
+    try:
+        heard = _until(lines, "listening")
+        _until(lines, "ready")
+        yield Child(
+            pid=process.pid,
+            address=heard["inference"],
+            client=read_access(keys / "client", plain=plain),
+            _admin=heard["admin"],
+            _keys=keys,
+            _plain=plain,
+        )
+    finally:
+        _end(process, reader)
+
+
+def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.put(line)
+    lines.put(None)
+
+
+def _until(lines: queue.Queue[str | None], event: str) -> dict[str, Any]:
+    """Wait for an event in a node's log."""
+    last = ""
+    while True:
+        try:
+            line = lines.get(timeout=_PATIENCE_S)
+        except queue.Empty:
+            raise EdgesimError(f"the node of the profile was not {event} in time") from None
+        if line is None:
+            raise EdgesimError(f"the node of the profile ended before it was {event}: {last}")
+        last = line.strip().removeprefix("edgesim: ")
+        try:
+            found: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        if found.get("event") == event:
+            return found
+
+
+def _end(process: subprocess.Popen[str], reader: threading.Thread) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_LEAVE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    reader.join(_LEAVE_S)
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def others(cpus: Sequence[int], node: frozenset[int] | None) -> frozenset[int] | None:
+    """Return the processors that the asker takes: those that the node leaves, where there are."""
+    left = frozenset(cpus) - (node or frozenset(cpus))
+    return left or None

@@ -1,0 +1,84 @@
+"""How much longer things take after a rest, from their times and the rests before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.hardware import Cooling
+
+Array = NDArray[np.float64]
+_LEAST_S, _MOST_S = 1e-4, 1.0
+"""Between which a machine may cool down."""
+_MOST_SHARE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """Times of one task, each with the rest before it.
+
+    Attributes:
+        rests_s: since the task last ran.
+        times_s: of it.
+    """
+
+    rests_s: Array
+    times_s: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooled:
+    """What a rest does to some tasks.
+
+    Attributes:
+        cooling: of all of them.
+        hot_s: mean time of each without a rest.
+        ratios: every time over what that tells of it; their mean is 1 for each task.
+    """
+
+    cooling: Cooling
+    hot_s: tuple[float, ...]
+    ratios: tuple[Array, ...]
+
+
+def fit(tasks: Sequence[Rested]) -> Cooled:
+    """Return one cooling for some tasks, and the time of each without a rest.
+
+    Least squares of the logarithms of the times, with a loss that grows as their absolute value
+    where they are far off: a disturbance of one execution says nothing of all. Each task's time
+    without a rest is then set so that the times have the mean that was measured.
+    """
+    from scipy.optimize import least_squares
+
+    def residuals(found: Array) -> Array:
+        cooling = _cooling(found)
+        told = []
+        for task in tasks:
+            logs = np.log(task.times_s) - np.log(_factors(cooling, task.rests_s))
+            told.append(logs - np.median(logs))
+        return np.concatenate(told)
+
+    starts = [np.array([share, np.log(time_s)]) for share in (0.1, 1.0) for time_s in (3e-3, 3e-2)]
+    bounds = ([0.0, np.log(_LEAST_S)], [_MOST_SHARE, np.log(_MOST_S)])
+    solutions = [
+        least_squares(residuals, start, bounds=bounds, loss="soft_l1", f_scale=0.1)
+        for start in starts
+    ]
+    cooling = _cooling(min(solutions, key=lambda one: float(one.cost)).x)
+    hot_s, ratios = [], []
+    for task in tasks:
+        alone = task.times_s / _factors(cooling, task.rests_s)
+        hot_s.append(float(alone.mean()))
+        ratios.append(alone / alone.mean())
+    return Cooled(cooling=cooling, hot_s=tuple(hot_s), ratios=tuple(ratios))
+
+
+def _cooling(found: Array) -> Cooling:
+    return Cooling(share=float(found[0]), time_s=float(np.exp(found[1])))
+
+
+def _factors(cooling: Cooling, rests_s: Array) -> Array:
+    return 1.0 - cooling.share * np.expm1(-rests_s / cooling.time_s)

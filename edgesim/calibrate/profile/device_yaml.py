@@ -1,0 +1,165 @@
+"""A profile as a device's YAML file, every figure with its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgesim.calibrate.profile.operators import FUSED
+from edgesim.calibrate.profile.profile import Profile
+from edgesim.calibrate.profile.served import Timed
+from edgesim.errors import EdgesimError
+from edgesim.report.files import write_text
+from edgesim.report.text import digits, percent
+
+
+def mapping(profile: Profile) -> dict[str, Any]:
+    """Return the device as its file says it."""
+    where, options, fit = profile.machine, profile.options, profile.messages
+    costs, asking = fit.messaging, fit.messaging.asking
+    precision = options.precision
+    found: dict[str, Any] = {
+        "kind": "processor",
+        "description": f"{where.processor}, {options.threads} thread(s) of {where.cores}, measured",
+        "peak": {precision: f"{digits(profile.limits.peak_flop_s / 1e9, 4)} GFLOP/s"},
+        "cores": options.threads if options.device == "cpu" else 1,
+        "fused": [kind.value for kind in FUSED],
+        "memory": {
+            "capacity": f"{digits(where.memory_bytes / 2**30, 4)} GiB",
+            "bandwidth": f"{profile.roofline.bandwidth_byte_s / 1e9:.4g} GB/s",
+        },
+        "efficiency": {precision: {k: _short(v) for k, v in profile.roofline.efficiency.items()}},
+        "launch_overhead": _time(profile.roofline.launch_overhead_s),
+        "half_saturation": _short(profile.roofline.half_saturation),
+    }
+    if profile.watts is not None:
+        found["power"] = {
+            "idle": f"{profile.watts.idle_w:.4g} W",
+            "busy": f"{profile.watts.busy_w:.4g} W",
+        }
+    found["messaging"] = {
+        "per_message": _time(costs.per_message_s),
+        "per_byte": _per_byte(costs.per_byte_s),
+        "delay": _time(costs.delay_s),
+        "asking": {
+            "per_request": _time(asking.per_request_s),
+            "per_message": _time(asking.per_message_s),
+            "per_byte": _per_byte(asking.per_byte_s),
+        },
+    }
+    if profile.timed:
+        found["measured"] = [
+            {
+                "model": one.model,
+                "operators": one.operators,
+                "precision": "fp32",
+                "batch": one.batch,
+                "time": _time(one.mean_s(profile.cooling)),
+                "runs": len(one.times_s),
+            }
+            for one in _distinct(profile)
+        ]
+    if profile.cooling.share > 0.0:
+        found["cooling"] = {
+            "share": _short(profile.cooling.share),
+            "time": _time(profile.cooling.time_s),
+        }
+    if profile.spread:
+        found["spread"] = list(profile.spread)
+    found["source"] = sources(profile)
+    return found
+
+
+def _distinct(profile: Profile) -> list[Timed]:
+    """Return the timed models; of those with the same operators and batch, the first."""
+    kept: dict[tuple[str, int], Timed] = {}
+    for one in profile.timed:
+        kept.setdefault((one.operators, one.batch), one)
+    return list(kept.values())
+
+
+def sources(profile: Profile) -> dict[str, str]:
+    """Return where each figure comes from."""
+    where, options, fit = profile.machine.told, profile.options, profile.messages
+    many = len(profile.operators)
+    held = abs(profile.roofline.held_out)
+    fitted = (
+        f"fitted to {many} operators (medians of {profile.rounds} rounds, "
+        f"{options.threads} thread(s)); held-out operators within a median of "
+        f"{percent(float(sorted(held)[len(held) // 2]))}; {where}"
+    )
+    told = {
+        "peak": f"{profile.limits.peak_told}, {options.threads} thread(s); {where}",
+        "cores": f"threads of a node; this process may use {profile.machine.cores}",
+        "fused": "torch computes scaled_dot_product_attention as one kernel",
+        "memory.capacity": f"of the machine, {where}",
+        "memory.bandwidth": f"{fitted}; caches included, main memory has "
+        f"{profile.limits.bandwidth_byte_s / 1e9:.4g} GB/s ({profile.limits.bandwidth_told})",
+        "efficiency": fitted,
+        "launch_overhead": fitted,
+        "half_saturation": fitted,
+        "messaging": f"least squares over {len(fit.rows)} shapes of request, {profile.requests} "
+        f"requests each, {'without TLS' if options.plain else 'mutual TLS'}, loopback; R² "
+        f"{fit.node_r2:.3f} of the node's processor time, {fit.asker_r2:.3f} of the "
+        f"coordinator's; {where}",
+    }
+    if profile.watts is not None:
+        told["power"] = f"{profile.watts.told}; {where}"
+    if profile.timed:
+        runs = sum(len(one.times_s) for one in profile.timed)
+        told["measured"] = (
+            f"means of executions of a node that was asked over gRPC, {options.threads} "
+            f"thread(s), after rests of 1 ms to 100 ms whose share is taken off; {where}"
+        )
+        told["spread"] = f"{runs} executions over their model's mean, rests taken off; {where}"
+        told["cooling"] = f"fitted to {runs} executions after rests of 1 ms to 100 ms; {where}"
+    return told
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _time(seconds: float) -> str:
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= factor:
+            return f"{seconds / factor:.4g} {unit}"
+    return f"{seconds / 1e-9:.4g} ns"
+
+
+def _per_byte(seconds: float) -> str:
+    return f"{seconds / 1e-9:.4g} ns/B"
+
+
+def write(profile: Profile, path: Path) -> None:
+    """Write a device's file, whole or not at all, once it is known to be read again.
+
+    Raises:
+        EdgesimError: it cannot be written.
+    """
+    from edgesim.hardware import catalog
+
+    document = mapping(profile)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    # What a scenario will make of it.
+    catalog.from_mapping(path.stem, yaml.safe_load(text))
+    write_text(path, text)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before minutes are spent whether a file can be written.
+
+    Raises:
+        EdgesimError: it cannot.
+    """
+    import os
+
+    if path.is_dir():
+        raise EdgesimError(f"cannot write {path}: it is a folder; name a file")
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise EdgesimError(f"cannot write {path}: {folder} cannot be written to")

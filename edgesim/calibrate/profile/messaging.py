@@ -1,0 +1,293 @@
+"""What messages cost: processor time of a node and of a coordinator, and time on no processor.
+
+A node that computes next to nothing is asked by the real coordinator, for one to four parts with
+images of several sizes. Both processes tell the processor time that they took; least squares over
+all of that give
+
+    node        = per_message x messages + per_byte x bytes
+    coordinator = per_request + per_message x messages + per_byte x bytes
+
+for one request. The node's own executions are left out by what it says of them (``compute_ns``);
+waking its computing thread, and handing over, is part of the messages. What remains of a request's
+time when all of that is taken off is ``delay``, an equal share of it for each message on its way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgesim.calibrate.profile.child import NODE, Child
+from edgesim.calibrate.profile.served import Array, Told
+from edgesim.errors import EdgesimError
+from edgesim.hardware import Asking, Cluster, Messaging, Network, Node
+from edgesim.hardware.processor import Processor
+from edgesim.serve.access import Access
+from edgesim.serve.coordinator.answering import Answered
+from edgesim.serve.coordinator.asking import Reply
+from edgesim.serve.coordinator.images import Images
+from edgesim.serve.coordinator.play import play
+from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.work import Piece, Work
+from edgesim.simulate import Arrivals, Traffic
+
+_WARM_UP = 10
+_POLICY = Policy(deadline_s=30.0, tries=1, health_interval_s=30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Requests of one shape.
+
+    Attributes:
+        parts: that a request asks.
+        side: of its image, in pixels.
+        bytes: of all its messages.
+        node_s: processor time of the node for one, executions left out.
+        asker_s: processor time of the coordinator for one.
+        compute_s: of the executions on a request's critical path.
+        wall_s: from the first question to the last answer.
+    """
+
+    parts: int
+    side: int
+    bytes: float
+    node_s: float
+    asker_s: float
+    compute_s: float
+    wall_s: float
+
+    @property
+    def messages(self) -> int:
+        """Messages of a request: question and answer of every part, and of the fusion."""
+        return 2 * (self.parts + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What messages cost, and how well that tells what was measured.
+
+    Attributes:
+        messaging: the costs.
+        node_error: median error of the node's processor time of a request, as a share.
+        asker_error: of the coordinator's.
+        node_r2: share of the node's variance that the costs explain.
+        asker_r2: of the coordinator's.
+        wall_s: median time of a request with one part and the smallest image.
+        left_s: of that, what is on no processor; negative where both processes work at once.
+        rows: what was measured.
+    """
+
+    messaging: Messaging
+    node_error: float
+    asker_error: float
+    node_r2: float
+    asker_r2: float
+    wall_s: float
+    left_s: float
+    rows: tuple[Row, ...]
+
+
+def measure(
+    child: Child,
+    access: Access,
+    pieces: Sequence[Piece],
+    fusion: Piece,
+    side: int,
+    *,
+    classes: int,
+    requests: int,
+    rate_per_s: float,
+) -> Row:
+    """Ask a node for some parts, at even intervals, and read what that cost.
+
+    Raises:
+        EdgesimError: a request was not answered.
+    """
+    work = Work(
+        parts=tuple(pieces),
+        fusion=fusion,
+        addresses={NODE: child.address},
+        home=NODE,
+        shape=(1, side, side),
+        classes=classes,
+        manifest={},
+    )
+    pixels = np.zeros((8, 1, side, side), dtype=np.float32)
+    traffic = Traffic(
+        arrivals=Arrivals.PERIODIC, requests=_WARM_UP + requests, rate_per_s=rate_per_s
+    )
+    device = Processor(name=NODE, peak_flop_s={"fp32": 1.0})
+    cluster = Cluster(
+        nodes={NODE: Node(name=NODE, device=device)}, network=Network(links={}, routes={})
+    )
+    marks: list[tuple[float, float]] = []
+    walls: list[float] = []
+    lost: list[str] = []
+    computed: list[list[float]] = []
+    sent = 0
+
+    def seen(number: int, found: Answered) -> None:
+        nonlocal sent
+        replies = [one for one in (*found.parts, found.fusion) if isinstance(one, Reply)]
+        if len(replies) <= len(pieces):
+            # Something else than the node was measured, whatever it was.
+            lost.append(found.reason or "a part did not answer")
+        elif number >= _WARM_UP:
+            computed.append([one.compute_s for one in replies])
+            sent += sum(one.sent_bytes + one.received_bytes for one in replies)
+            walls.append(replies[-1].received_s - replies[0].asked_s)
+        if number in (_WARM_UP - 1, _WARM_UP + requests - 1):
+            marks.append((time.process_time(), child.processor_s()))
+
+    play(
+        work, cluster, traffic, Images(pixels, None), access, _POLICY,
+        seed=0, trace_requests=0, seen=seen,
+    )  # fmt: skip
+    if lost:
+        raise EdgesimError(f"the node of the profile failed: {lost[0]}")
+    (asker_begun_s, node_begun_s), (asker_end_s, node_end_s) = marks
+    # Medians: an execution that was put off its processor did not work longer.
+    compute_s = np.median(computed, axis=0)
+    return Row(
+        parts=len(pieces),
+        side=side,
+        bytes=sent / requests,
+        node_s=max(0.0, (node_end_s - node_begun_s) / requests - float(compute_s.sum())),
+        asker_s=(asker_end_s - asker_begun_s) / requests,
+        compute_s=float(compute_s[:-1].max() + compute_s[-1]),
+        wall_s=float(np.median(walls)),
+    )
+
+
+def median_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return one row for each shape: the median of its rounds, figure by figure."""
+    shapes: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        shapes.setdefault((row.parts, row.side), []).append(row)
+    return [
+        Row(
+            parts=parts,
+            side=side,
+            bytes=float(np.median([one.bytes for one in alike])),
+            node_s=float(np.median([one.node_s for one in alike])),
+            asker_s=float(np.median([one.asker_s for one in alike])),
+            compute_s=float(np.median([one.compute_s for one in alike])),
+            wall_s=float(np.median([one.wall_s for one in alike])),
+        )
+        for (parts, side), alike in shapes.items()
+    ]
+
+
+def fit(rows: Sequence[Row]) -> Fit:
+    """Return the costs that tell some rows best; each of at least three shapes.
+
+    Relative errors are squared, none of the costs is negative (non-negative least squares).
+    """
+    messages = np.array([row.messages for row in rows], dtype=float)
+    size = np.array([row.bytes for row in rows])
+    node_s = np.array([row.node_s for row in rows])
+    asker_s = np.array([row.asker_s for row in rows])
+    node, node_told = _least(np.stack([messages, size], axis=1), node_s)
+    asker, asker_told = _least(np.stack([np.ones_like(size), messages, size], axis=1), asker_s)
+    # Of the request that is most like one alone on a real node.
+    row = min(rows, key=lambda one: (one.parts, one.bytes))
+    own_s = node[0] * row.messages + node[1] * row.bytes
+    asks_s = asker[1] * row.messages + asker[2] * row.bytes
+    left_s = row.wall_s - row.compute_s - own_s - asks_s
+    return Fit(
+        messaging=Messaging(
+            per_message_s=node[0],
+            per_byte_s=node[1],
+            delay_s=max(0.0, left_s / row.messages),
+            asking=Asking(per_request_s=asker[0], per_message_s=asker[1], per_byte_s=asker[2]),
+        ),
+        node_error=_median_error(node_told, node_s),
+        asker_error=_median_error(asker_told, asker_s),
+        node_r2=_explained(node_told, node_s),
+        asker_r2=_explained(asker_told, asker_s),
+        wall_s=row.wall_s,
+        left_s=left_s,
+        rows=tuple(rows),
+    )
+
+
+def _least(columns: Array, wanted: Array) -> tuple[list[float], Array]:
+    """Return the factors of the columns that tell what is wanted, and what they tell."""
+    from scipy.optimize import nnls
+
+    scale = columns.max(axis=0)
+    weight = 1.0 / np.maximum(wanted, 1e-9)
+    found, _ = nnls(columns / scale * weight[:, None], wanted * weight)
+    factors = found / scale
+    return [float(one) for one in factors], columns @ factors
+
+
+def _median_error(told: Array, wanted: Array) -> float:
+    return float(np.median(np.abs(told / np.maximum(wanted, 1e-9) - 1.0)))
+
+
+def _explained(told: Array, wanted: Array) -> float:
+    around = wanted - wanted.mean()
+    whole = float(around @ around)
+    return 1.0 - float((told - wanted) @ (told - wanted)) / whole if whole > 0.0 else 1.0
+
+
+def rounds(
+    child: Child,
+    artifact: Path,
+    numbers: dict[int, list[int]],
+    *,
+    shapes: Sequence[tuple[int, int]],
+    repeats: int,
+    requests: int,
+    rate_per_s: float,
+    classes: int,
+    told: Told,
+) -> list[Row]:
+    """Measure shapes (parts, side of the image) in rounds; one row for each.
+
+    Args:
+        child: a node that serves the null artifact.
+        artifact: the null artifact.
+        numbers: of its parts, by side.
+        shapes: what requests ask.
+        repeats: rounds.
+        requests: of a shape in a round.
+        rate_per_s: that they come at.
+        classes: of the fusion.
+        told: how far it is.
+    """
+    from partition import read_manifest
+
+    files = read_manifest(artifact)["files"]
+    version = {name: files[f"{name}.safetensors"][:12] for name in ("fusion", *_names(numbers))}
+    rows = []
+    for again in range(repeats):
+        for index, (parts, side) in enumerate(shapes):
+            told("asking", again * len(shapes) + index, repeats * len(shapes))
+            pieces = [
+                Piece(f"part-{number}", NODE, version[f"part-{number}"])
+                for number in numbers[side][:parts]
+            ]
+            rows.append(
+                measure(
+                    child,
+                    child.client,
+                    pieces,
+                    Piece("fusion", NODE, version["fusion"]),
+                    side,
+                    classes=classes,
+                    requests=requests,
+                    rate_per_s=rate_per_s,
+                )
+            )
+    return median_rows(rows)
+
+
+def _names(numbers: dict[int, list[int]]) -> list[str]:
+    return [f"part-{number}" for some in numbers.values() for number in some]

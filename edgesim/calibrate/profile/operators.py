@@ -1,0 +1,230 @@
+"""Operators to time: of each kind that models have, from a small part's size to a large model's.
+
+Each is a graph of one operator, of attention three that run as one kernel, beside the call of torch
+that computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.calibrate.profile.limits import DTYPES
+from edgesim.graph import ConvGeometry, Graph, OpKind
+from edgesim.graph.builder import Builder
+
+FUSED = (OpKind.SOFTMAX, OpKind.ATTENTION)
+"""Kinds that torch runs in the kernel before them: ``scaled_dot_product_attention`` is one."""
+_BLOCKS = ((17, 36, 3), (65, 64, 1), (50, 192, 3), (197, 192, 3), (197, 384, 6), (197, 768, 12))
+"""Of Vision Transformers: tokens, width and heads."""
+_MAPS = ((24, 16), (48, 8), (64, 56), (128, 28), (256, 14))
+"""Of convolutional models: channels and side."""
+_BATCHES = (1, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """An operator.
+
+    Attributes:
+        graph: that it is.
+        kind: of what it is timed for.
+        batch: samples at once.
+        run: computes it.
+    """
+
+    graph: Graph
+    kind: OpKind
+    batch: int
+    run: Callable[[], object]
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"{self.graph.name}, batch {self.batch}" if self.batch > 1 else self.graph.name
+
+
+def samples(device: str, precision: str) -> list[Sample]:
+    """Return the operators."""
+    import torch
+
+    make = _Maker(device, getattr(torch, DTYPES[precision]))
+    found = []
+    for batch in _BATCHES:
+        for tokens, width, heads in _BLOCKS:
+            hidden = 4 * width
+            found += [
+                make.linear(batch, tokens, width, 3 * width),
+                make.linear(batch, tokens, width, hidden),
+                make.linear(batch, tokens, hidden, width),
+                make.linear(batch, 1, width, 10),
+                make.attention(batch, tokens, heads, max(1, width // heads)),
+                make.norm(batch, tokens, width),
+                make.pointwise(batch, OpKind.TRANSCENDENTAL, tokens, hidden),
+                make.pointwise(batch, OpKind.ELEMENTWISE, tokens, width),
+                make.pointwise(batch, OpKind.SOFTMAX, heads * tokens, tokens),
+                make.pointwise(batch, OpKind.MEMORY, tokens, width),
+            ]
+        found += [
+            make.conv(batch, 1, 24, 32, 3, 2, 1),
+            make.conv(batch, 24, 48, 16, 3, 2, 1),
+            make.conv(batch, 64, 36, 4, 1, 1, 0),
+        ]
+        for channels, side in _MAPS:
+            found += [
+                make.conv(batch, channels, channels, side, 3, 1, 1),
+                make.conv(batch, channels, channels, side, 1, 1, 0),
+                make.conv(batch, channels, channels, side, 3, 1, 1, depthwise=True),
+                make.pointwise(batch, OpKind.ACTIVATION, channels, side * side),
+                make.batchnorm(batch, channels, side),
+                make.pool(batch, channels, side),
+            ]
+        found.append(make.conv(batch, 3, 768, 224, 16, 16, 0))
+    return found
+
+
+class _Maker:
+    """Makes operators with weights and inputs of noise."""
+
+    def __init__(self, device: str, dtype: Any) -> None:
+        import torch
+
+        self._device = device
+        self._dtype = dtype
+        self._generator = torch.Generator(device).manual_seed(0)
+
+    def _noise(self, *shape: int) -> Any:
+        import torch
+
+        drawn = torch.randn(*shape, device=self._device, generator=self._generator)
+        return drawn.to(self._dtype)
+
+    def linear(self, batch: int, rows: int, inner: int, columns: int) -> Sample:
+        from torch.nn import functional
+
+        build = Builder(f"linear {rows}x{inner}x{columns}", (rows * inner,))
+        build.linear("op", (), rows=rows, features=(inner, columns))
+        x, weight, bias = (
+            self._noise(batch, rows, inner),
+            self._noise(columns, inner),
+            self._noise(columns),
+        )
+        return Sample(
+            graph=build.graph(),
+            kind=OpKind.LINEAR,
+            batch=batch,
+            run=lambda: functional.linear(x, weight, bias),
+        )
+
+    def attention(self, batch: int, tokens: int, heads: int, width: int) -> Sample:
+        from torch.nn import functional
+
+        build = Builder(f"attention {heads}x{tokens}x{width}", (3 * heads * tokens * width,))
+        scores = build.product("qk", (), count=heads, shape=(tokens, width, tokens))
+        weights = build.pointwise("softmax", OpKind.SOFTMAX, (scores,))
+        build.product("av", (weights,), count=heads, shape=(tokens, tokens, width))
+        q, k, v = self._noise(3, batch, heads, tokens, width)
+        return Sample(
+            graph=build.graph(),
+            kind=OpKind.ATTENTION,
+            batch=batch,
+            run=lambda: functional.scaled_dot_product_attention(q, k, v),
+        )
+
+    def norm(self, batch: int, rows: int, width: int) -> Sample:
+        from torch.nn import functional
+
+        build = Builder(f"norm {rows}x{width}", (rows * width,))
+        build.pointwise("op", OpKind.NORM, (), params=2 * width)
+        x, weight, bias = self._noise(batch, rows, width), self._noise(width), self._noise(width)
+        return Sample(
+            graph=build.graph(),
+            kind=OpKind.NORM,
+            batch=batch,
+            run=lambda: functional.layer_norm(x, (width,), weight, bias),
+        )
+
+    def batchnorm(self, batch: int, channels: int, side: int) -> Sample:
+        from torch.nn import functional
+
+        build = Builder(f"batchnorm {channels}x{side}x{side}", (channels * side * side,))
+        build.pointwise("op", OpKind.BATCHNORM, (), params=2 * channels)
+        x = self._noise(batch, channels, side, side)
+        mean, weight, bias = (self._noise(channels) for _ in range(3))
+        variance = self._noise(channels).square() + 1.0
+        return Sample(
+            graph=build.graph(),
+            kind=OpKind.BATCHNORM,
+            batch=batch,
+            run=lambda: functional.batch_norm(x, mean, variance, weight, bias),
+        )
+
+    def pool(self, batch: int, channels: int, side: int) -> Sample:
+        from torch.nn import functional
+
+        build = Builder(f"pool {channels}x{side}x{side}", (channels * side * side,))
+        build.pointwise("op", OpKind.POOL, (), output_elements=channels)
+        x = self._noise(batch, channels, side, side)
+        return Sample(
+            graph=build.graph(),
+            kind=OpKind.POOL,
+            batch=batch,
+            run=lambda: functional.adaptive_avg_pool2d(x, 1),
+        )
+
+    def pointwise(self, batch: int, kind: OpKind, rows: int, width: int) -> Sample:
+        import torch
+        from torch.nn import functional
+
+        x, y = self._noise(batch, rows, width), self._noise(batch, rows, width)
+        run: dict[OpKind, Callable[[], object]] = {
+            OpKind.TRANSCENDENTAL: lambda: functional.gelu(x),
+            OpKind.ACTIVATION: lambda: functional.relu(x),
+            OpKind.ELEMENTWISE: lambda: x + y,
+            OpKind.SOFTMAX: lambda: torch.softmax(x, -1),
+            OpKind.MEMORY: lambda: torch.cat((x, y), 1),
+        }
+        two = kind in (OpKind.ELEMENTWISE, OpKind.MEMORY)
+        elements = rows * width
+        build = Builder(f"{kind.value} {rows}x{width}", (elements * (2 if two else 1),))
+        written = 2 * elements if kind is OpKind.MEMORY else elements
+        build.pointwise("op", kind, (), output_elements=written)
+        return Sample(graph=build.graph(), kind=kind, batch=batch, run=run[kind])
+
+    def conv(
+        self,
+        batch: int,
+        inner: int,
+        outer: int,
+        side: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        *,
+        depthwise: bool = False,
+    ) -> Sample:
+        from torch.nn import functional
+
+        groups = inner if depthwise else 1
+        told = "depthwise" if depthwise else "conv"
+        build = Builder(
+            f"{told} {kernel}x{kernel} {inner}→{outer}, {side}x{side}", (inner * side**2,)
+        )
+        build.conv(
+            "op", (), channels=(inner, outer), kernel=kernel, in_size=(side, side),
+            stride=stride, padding=padding, groups=groups, bias=True,
+        )  # fmt: skip
+        graph = build.graph()
+        assert isinstance(graph.ops[0].geometry, ConvGeometry)
+        x, weight, bias = (
+            self._noise(batch, inner, side, side),
+            self._noise(outer, inner // groups, kernel, kernel),
+            self._noise(outer),
+        )
+        return Sample(
+            graph=graph,
+            kind=graph.ops[0].kind,
+            batch=batch,
+            run=lambda: functional.conv2d(x, weight, bias, stride, padding, 1, groups),
+        )

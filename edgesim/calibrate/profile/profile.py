@@ -1,0 +1,305 @@
+"""A whole profile: what is measured, in which order, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgesim.calibrate.profile import limits, machine, messaging, operators, power, roofline
+from edgesim.calibrate.profile.child import Child, others, started
+from edgesim.calibrate.profile.limits import Limits
+from edgesim.calibrate.profile.machine import Machine
+from edgesim.calibrate.profile.model_artifact import write_model
+from edgesim.calibrate.profile.null_artifact import CLASSES, write_null_artifact
+from edgesim.calibrate.profile.options import Options
+from edgesim.calibrate.profile.roofline import Operator, Roofline
+from edgesim.calibrate.profile.served import Timed, Told, find_cooling, spread, time_served
+from edgesim.calibrate.profile.timing import time_all
+from edgesim.hardware import Cooling
+from edgesim.hardware.processor import Processor
+
+_SIDES = (8, 128, 384)
+_PARTS = 4
+_RATE_PER_S = 40.0
+_POWER_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured."""
+
+    rounds: int
+    runs: int
+    budget_s: float
+    shapes: tuple[tuple[int, int], ...]
+    repeats: int
+    requests: int
+
+
+_WHOLE = Effort(
+    rounds=40,
+    runs=400,
+    budget_s=60.0,
+    shapes=tuple((parts, side) for parts in (1, 2, 3, 4) for side in _SIDES),
+    repeats=3,
+    requests=80,
+)
+_QUICK = Effort(
+    rounds=9,
+    runs=120,
+    budget_s=8.0,
+    shapes=((1, 8), (2, 8), (4, 8), (1, 128), (1, 384), (4, 384)),
+    repeats=2,
+    requests=30,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watts:
+    """Draw of the machine.
+
+    Attributes:
+        idle_w: while nothing of ours runs.
+        busy_w: while the processors that a node uses multiply matrices.
+        told: where that is from.
+    """
+
+    idle_w: float
+    busy_w: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What was found.
+
+    Attributes:
+        options: what was asked for.
+        machine: where.
+        limits: peak and bandwidth.
+        operators: that were timed.
+        roofline: that was fitted to them.
+        timed: whole models.
+        cooling: what rests add to them.
+        spread: how their times vary.
+        messages: what messages cost.
+        watts: draw; None where nothing tells it.
+        rounds: that operators were timed in.
+        requests: of each shape that messages were measured with.
+        wall_s: that it all took.
+    """
+
+    options: Options
+    machine: Machine
+    limits: Limits
+    operators: tuple[Operator, ...]
+    roofline: Roofline
+    timed: tuple[Timed, ...]
+    cooling: Cooling
+    spread: tuple[float, ...]
+    messages: messaging.Fit
+    watts: Watts | None
+    rounds: int
+    requests: int
+    wall_s: float
+
+    def bare(self) -> Processor:
+        """Return the roofline as a device, with no measured model in its place."""
+        return roofline.processor(
+            self.roofline, self.limits.peak_flop_s, self.options.precision, operators.FUSED
+        )
+
+
+def measure(options: Options, told: Told) -> Profile:
+    """Measure this machine.
+
+    Args:
+        options: what, and how much.
+        told: how far it is; a KeyboardInterrupt that it raises ends all, and nothing is left.
+
+    Raises:
+        InputError: an artifact is none.
+        EdgesimError: a node cannot be started, or fails.
+    """
+    import torch
+
+    begun_s = time.perf_counter()
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    effort = _QUICK if options.quick else _WHOLE
+    torch.set_num_threads(options.threads)
+    where = machine.find_machine(options.device, options.cpus)
+    with tempfile.TemporaryDirectory(prefix="edgesim-profile-") as name:
+        folder = Path(name)
+        with _on(options.cpus):
+            told("limits", 0, 1)
+            watts = _watts(options, told)
+            found_limits = limits.measure(options.device, options.precision, rounds=effort.rounds)
+            timed_operators = _operators(options, effort, told)
+        found_roofline = roofline.fit(
+            timed_operators,
+            peak_flop_s=found_limits.peak_flop_s,
+            bandwidth_byte_s=found_limits.bandwidth_byte_s,
+            precision=options.precision,
+            fused=operators.FUSED,
+        )
+        (folder / "node").mkdir()
+        told("starting a node", 0, 1)
+        with (
+            started(
+                folder / "node",
+                threads=options.threads,
+                cpus=options.cpus,
+                plain=options.plain,
+            ) as child,
+            _on(others(machine.usable(), options.cpus)),
+        ):
+            messages = _messages(child, folder, effort, told)
+            timed = _timed(child, folder, options, effort, told)
+    cooling = find_cooling(timed)
+    return Profile(
+        options=options,
+        machine=where,
+        limits=found_limits,
+        operators=tuple(timed_operators),
+        roofline=found_roofline,
+        timed=tuple(timed),
+        cooling=cooling,
+        spread=spread(timed, cooling),
+        messages=messages,
+        watts=watts,
+        rounds=effort.rounds,
+        requests=effort.repeats * effort.requests,
+        wall_s=time.perf_counter() - begun_s,
+    )
+
+
+@contextlib.contextmanager
+def _on(cpus: frozenset[int] | None) -> Iterator[None]:
+    """Keep this thread, and those that it starts, on some processors for a while."""
+    if cpus is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _operators(options: Options, effort: Effort, told: Told) -> list[Operator]:
+    import torch
+
+    samples = operators.samples(options.device, options.precision)
+    with torch.inference_mode():
+        times = time_all(
+            [one.run for one in samples],
+            rounds=effort.rounds,
+            cuda=options.device == "cuda",
+            once=True,
+            generator=np.random.default_rng(0),
+            told=lambda done, total: told("timing operators", done, total),
+        )
+    return [
+        Operator(
+            name=one.name, kind=one.kind, graph=one.graph, batch=one.batch, time_s=took.median_s
+        )
+        for one, took in zip(samples, times, strict=True)
+    ]
+
+
+def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messaging.Fit:
+    numbers = write_null_artifact(folder / "null", _SIDES, _PARTS)
+    asyncio.run(child.give(folder / "null"))
+    rows = messaging.rounds(
+        child,
+        folder / "null",
+        numbers,
+        shapes=effort.shapes,
+        repeats=effort.repeats,
+        requests=effort.requests,
+        rate_per_s=_RATE_PER_S,
+        classes=CLASSES,
+        told=told,
+    )
+    return messaging.fit(rows)
+
+
+def _timed(child: Child, folder: Path, options: Options, effort: Effort, told: Told) -> list[Timed]:
+    generator = np.random.default_rng(0)
+    found: list[Timed] = []
+    if options.artifact is not None:
+        label = options.artifact.resolve().name
+        found += _time(child, options.artifact, label, options, effort, generator, told)
+    for name in options.models:
+        write_model(folder / name, name)
+        timed = _time(child, folder / name, name, options, effort, generator, told)
+        # The one layer that stands in for a fusion is no model.
+        found += timed[: len(options.batches)]
+    return found
+
+
+def _time(
+    child: Child,
+    artifact: Path,
+    label: str,
+    options: Options,
+    effort: Effort,
+    generator: np.random.Generator,
+    told: Told,
+) -> Sequence[Timed]:
+    manifest = asyncio.run(child.give(artifact))
+    entries = list(manifest.entries.values())
+    if label in options.models:
+        entries = entries[:1]
+    return asyncio.run(
+        time_served(
+            child,
+            label,
+            entries,
+            options.batches,
+            runs=effort.runs,
+            budget_s=effort.budget_s,
+            generator=generator,
+            told=told,
+        )
+    )
+
+
+def _watts(options: Options, told: Told) -> Watts | None:
+    """Return the draw as it was told, or as a meter tells it."""
+    if options.power is not None:
+        return Watts(
+            idle_w=options.power[0], busy_w=options.power[1], told="told by hand, not measured"
+        )
+    meter = power.find_meter(options.device)
+    if meter is None:
+        return None
+    import torch
+
+    span_s = _POWER_S / 3 if options.quick else _POWER_S
+    with power.reading(meter) as idle:
+        time.sleep(span_s)
+    side = 1024
+    left = torch.randn(side, side, device=options.device)
+    with power.reading(meter) as busy:
+        until_s = time.monotonic() + span_s
+        while time.monotonic() < until_s:
+            told("power", 0, 1)
+            torch.matmul(left, left)
+            if options.device == "cuda":
+                torch.cuda.synchronize()
+    return Watts(
+        idle_w=idle.mean_w,
+        busy_w=max(idle.mean_w, busy.mean_w),
+        told=f"{meter.name}, mean over {span_s:g} s; busy multiplies matrices, "
+        f"{options.threads} thread(s)",
+    )

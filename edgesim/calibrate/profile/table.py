@@ -1,0 +1,217 @@
+"""What ``edgesim profile`` prints: what was measured, and how well the fits tell it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgesim.calibrate.profile.device_yaml import mapping
+from edgesim.calibrate.profile.profile import Profile
+from edgesim.report.text import count, digits, duration, percent, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WORST = 3
+
+
+def document(profile: Profile) -> dict[str, Any]:
+    """Return what is printed, as plain data."""
+    fit, bare = profile.messages, profile.bare()
+    errors, held = abs(profile.roofline.errors), abs(profile.roofline.held_out)
+    kinds = {}
+    for kind in dict.fromkeys(one.kind for one in profile.operators):
+        own = [index for index, one in enumerate(profile.operators) if one.kind is kind]
+        kinds[kind.value] = {"operators": len(own), **_two(errors[own], held[own])}
+    worst = np.argsort(-np.abs(np.log1p(profile.roofline.errors)))[:_WORST]
+    models = []
+    for one in profile.timed:
+        mean_s = one.mean_s(profile.cooling)
+        told_s = bare.graph_cost(one.graph, "fp32", one.batch).time_s
+        low, middle, high = np.quantile(one.times_s, (0.05, 0.5, 0.95))
+        models.append(
+            {
+                "model": one.model,
+                "batch": one.batch,
+                "runs": len(one.times_s),
+                "time_s": mean_s,
+                "p5_s": float(low),
+                "p50_s": float(middle),
+                "p95_s": float(high),
+                "roofline_s": told_s,
+                "error": told_s / mean_s - 1.0,
+            }
+        )
+    return {
+        "file": str(profile.options.out),
+        "processor": profile.machine.processor,
+        "cores": profile.machine.cores,
+        "threads": profile.options.threads,
+        "wall_s": profile.wall_s,
+        "precision": profile.options.precision,
+        "peak_flop_s": profile.limits.peak_flop_s,
+        "memory_byte_s": profile.limits.bandwidth_byte_s,
+        "memory_bytes": profile.machine.memory_bytes,
+        "launch_overhead_s": profile.roofline.launch_overhead_s,
+        "kinds": kinds,
+        "all": {"operators": len(errors), **_two(errors, held)},
+        "worst": [
+            {
+                "operator": profile.operators[index].name,
+                "time_s": profile.operators[index].time_s,
+                "error": float(profile.roofline.errors[index]),
+            }
+            for index in worst
+        ],
+        "models": models,
+        "cooling": {"share": profile.cooling.share, "time_s": profile.cooling.time_s},
+        "messages": [
+            {
+                "parts": row.parts,
+                "bytes": row.bytes,
+                "node_s": row.node_s,
+                "coordinator_s": row.asker_s,
+                "wall_s": row.wall_s,
+            }
+            for row in fit.rows
+        ],
+        "messaging": {
+            "node_r2": fit.node_r2,
+            "node_error": fit.node_error,
+            "coordinator_r2": fit.asker_r2,
+            "coordinator_error": fit.asker_error,
+            "on_no_processor_s": fit.left_s,
+        },
+        "power": None
+        if profile.watts is None
+        else {"idle_w": profile.watts.idle_w, "busy_w": profile.watts.busy_w},
+        "device": mapping(profile),
+    }
+
+
+def _two(errors: Any, held: Any) -> dict[str, float]:
+    return {
+        "median": float(np.median(errors)),
+        "nine_in_ten": float(np.quantile(errors, 0.9)),
+        "held_out_median": float(np.median(held)),
+        "held_out_nine_in_ten": float(np.quantile(held, 0.9)),
+    }
+
+
+def show(told: dict[str, Any], console: Console) -> None:
+    """Print what `document` returned."""
+    from rich.markup import escape
+
+    console.print(
+        f"[bold]{escape(told['processor'])}[/]  {told['threads']} thread(s), of {told['cores']} "
+        f"processors; measured in {duration(told['wall_s'])}"
+    )
+    console.print(
+        f"Peak {count(told['peak_flop_s'])}FLOP/s in {told['precision']}, memory "
+        f"{count(told['memory_byte_s'])}B/s of {size(told['memory_bytes'])}, "
+        f"launch {duration(told['launch_overhead_s'])}"
+    )
+    _show_kinds(told, console)
+    if told["models"]:
+        _show_models(told, console)
+    _show_messages(told, console)
+    if told["power"] is None:
+        console.print(
+            "No meter of this system tells its draw: power is left out; "
+            "tell it with --power idle=2.7W,busy=6.4W"
+        )
+    else:
+        console.print(
+            f"Draw {digits(told['power']['idle_w'])} W idle, "
+            f"{digits(told['power']['busy_w'])} W busy"
+        )
+
+
+def _table(first: str, *others: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column(first, no_wrap=True)
+    for title in others:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _show_kinds(told: dict[str, Any], console: Console) -> None:
+    from rich.markup import escape
+
+    table = _table("operators", "", "error", "9 in 10", "not seen", "9 in 10", "efficiency")
+    efficiency = told["device"]["efficiency"][told["precision"]]
+    for kind, row in (*told["kinds"].items(), ("all", told["all"])):
+        table.add_row(
+            kind,
+            str(row["operators"]),
+            percent(row["median"]),
+            percent(row["nine_in_ten"]),
+            percent(row["held_out_median"]),
+            percent(row["held_out_nine_in_ten"]),
+            digits(efficiency[kind]) if kind in efficiency else "",
+        )
+    console.print("[bold]Operators: time that the fitted roofline tells, against measured[/]")
+    console.print(table)
+    worst = "; ".join(
+        f"{escape(one['operator'])} {duration(one['time_s'])} ({100 * one['error']:+.0f} %)"
+        for one in told["worst"]
+    )
+    console.print(f"not seen: left out of the fit, a fifth at a time. Worst: {worst}", style="dim")
+
+
+def _show_models(told: dict[str, Any], console: Console) -> None:
+    table = _table("model", "batch", "runs", "mean", "p5", "p50", "p95", "roofline", "error")
+    for row in told["models"]:
+        table.add_row(
+            row["model"],
+            str(row["batch"]),
+            str(row["runs"]),
+            duration(row["time_s"]),
+            duration(row["p5_s"]),
+            duration(row["p50_s"]),
+            duration(row["p95_s"]),
+            duration(row["roofline_s"]),
+            f"{100 * row['error']:+.1f} %",
+        )
+    console.print("[bold]Models on a node: the device takes the measured mean, not the roofline[/]")
+    console.print(table)
+    cooling = told["cooling"]
+    console.print(
+        f"mean: without a rest. A rest adds up to {percent(cooling['share'])}, two thirds of it "
+        f"after {duration(cooling['time_s'])}; p5 to p95 are as measured, after 1 ms to 100 ms",
+        style="dim",
+    )
+
+
+def _show_messages(told: dict[str, Any], console: Console) -> None:
+    costs, fit = told["device"]["messaging"], told["messaging"]
+    asking = costs["asking"]
+    table = _table("messages", "a request", "a message", "a byte", "R²", "median error")
+    table.add_row(
+        "node",
+        "",
+        costs["per_message"],
+        costs["per_byte"],
+        f"{fit['node_r2']:.3f}",
+        percent(fit["node_error"]),
+    )
+    table.add_row(
+        "coordinator",
+        asking["per_request"],
+        asking["per_message"],
+        asking["per_byte"],
+        f"{fit['coordinator_r2']:.3f}",
+        percent(fit["coordinator_error"]),
+    )
+    console.print("[bold]Messages: processor time, fitted to requests of several shapes[/]")
+    console.print(table)
+    left_s = fit["on_no_processor_s"]
+    told_left = (
+        f"{costs['delay']} of each message is on no processor"
+        if left_s > 0
+        else f"the two work {duration(-left_s)} of a request at once, so that no delay is left"
+    )
+    console.print(told_left, style="dim")

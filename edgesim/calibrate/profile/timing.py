@@ -1,0 +1,91 @@
+"""How long something takes: rounds that interleave all of it, so that a disturbance hits all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgesim.calibrate.profile.served import Array
+
+Work = Callable[[], object]
+_LEAST_S = 2e-4
+"""Of one measurement: what is shorter is repeated within it."""
+_MOST_REPEATS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of one piece of work: seconds of it in each round."""
+
+    rounds_s: Array
+
+    @property
+    def median_s(self) -> float:
+        """Median over the rounds."""
+        return float(np.median(self.rounds_s))
+
+    @property
+    def least_s(self) -> float:
+        """Of the fastest round."""
+        return float(self.rounds_s.min())
+
+
+def seconds(work: Work, repeats: int, *, cuda: bool) -> float:
+    """Return the mean time of ``repeats`` executions; on a GPU, between events on its stream."""
+    if cuda:
+        import torch
+
+        event: Callable[..., Any] = torch.cuda.Event
+        begun, ended = (event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begun.record()
+        for _ in range(repeats):
+            work()
+        ended.record()
+        torch.cuda.synchronize()
+        return float(begun.elapsed_time(ended)) * 1e-3 / repeats
+    begun_s = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - begun_s) / repeats
+
+
+def time_all(
+    works: Sequence[Work],
+    *,
+    rounds: int,
+    cuda: bool = False,
+    once: bool = False,
+    generator: np.random.Generator,
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Times]:
+    """Time some work in rounds: each once (or as often as makes a measurement) a round.
+
+    Args:
+        works: what to do.
+        rounds: how often.
+        cuda: whether it runs on a GPU.
+        once: a single execution a round, after all the others: what an operator takes in a model,
+            where code and data are those of other operators. Repeated, one of 3 µs would seem
+            to cost what no model has ever seen of it.
+        generator: of the order in each round.
+        told: how many of how many measurements are done.
+    """
+    repeats = []
+    for work in works:
+        work()
+        if once:
+            repeats.append(1)
+            continue
+        once_s = min(seconds(work, 1, cuda=cuda) for _ in range(2))
+        repeats.append(int(np.clip(np.ceil(_LEAST_S / max(once_s, 1e-9)), 1, _MOST_REPEATS)))
+    found = np.zeros((rounds, len(works)))
+    for number in range(rounds):
+        for done, index in enumerate(generator.permutation(len(works))):
+            told(number * len(works) + done, rounds * len(works))
+            found[number, index] = seconds(works[index], repeats[index], cuda=cuda)
+    return [Times(found[:, index]) for index in range(len(works))]

@@ -1,0 +1,176 @@
+"""``edgesim profile``: what it takes. What it does is in :mod:`edgesim.calibrate.profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.output import print_json, stdout_console
+
+if TYPE_CHECKING:
+    from edgesim.calibrate.profile.options import Options
+
+
+def profile(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.yaml", help="To write.")],
+    artifact: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Time the parts and the fusion of an artifact too."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Time a whole Vision Transformer too; repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="To measure.")] = "cpu",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Of torch.")] = 1,
+    cpus: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Processors of the node, such as 0-2,5."),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="Of operators: fp32, fp16 or bf16.")
+    ] = "fp32",
+    batch: Annotated[str, typer.Option(metavar="LIST", help="Images at once, of models.")] = "1",
+    power: Annotated[
+        str | None,
+        typer.Option(metavar="idle=W,busy=W", help="Draw, where no meter of the system tells it."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", metavar="", help="Measure less, in half a minute.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", metavar="", help="Messages without TLS.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
+        ),
+    ] = False,
+) -> None:
+    """Measure this machine: operators, models, messages, draw. Writes a device for scenarios."""
+    from edgesim.calibrate.profile import device_yaml, table
+    from edgesim.calibrate.profile.profile import measure
+    from edgesim.interrupts import Held
+    from edgesim.report.progress import Bar
+
+    options = _options(
+        out, artifact, model or [], device, threads, cpus, precision, batch, power,
+        quick=quick, plain=plain,
+    )  # fmt: skip
+    device_yaml.check_writable(out)
+    with Held() as held, Bar(what="steps") as bar:
+
+        def told(label: str, done: int, total: int) -> None:
+            held.begin()
+            held.check()
+            bar.update(label, done, total)
+
+        found = measure(options, told)
+    try:
+        device_yaml.write(found, out)
+    except EdgesimError:
+        if not as_json:
+            # The work is done; what cannot be kept can still be seen.
+            table.show(table.document(found), stdout_console())
+        raise
+    if as_json:
+        print_json(table.document(found))
+    else:
+        table.show(table.document(found), stdout_console())
+    typer.echo(f"Wrote {out}. In a scenario: device: {_as_named(out)}", err=as_json)
+
+
+def _as_named(out: Path) -> str:
+    text = str(out)
+    return text if "/" in text else f"./{text}"
+
+
+def _options(
+    out: Path,
+    artifact: Path | None,
+    models: list[str],
+    device: str,
+    threads: int,
+    cpus: str | None,
+    precision: str,
+    batch: str,
+    power: str | None,
+    *,
+    quick: bool,
+    plain: bool,
+) -> Options:
+    """Return the options, every one checked before anything is measured.
+
+    Raises:
+        InputError: one is wrong.
+    """
+    from edgesim.calibrate.profile.machine import usable
+    from edgesim.calibrate.profile.options import Options
+    from edgesim.calibrate.profile.power import told_power
+    from edgesim.serve.machine import processors
+
+    if out.suffix not in (".yaml", ".yml"):
+        raise InputError(f"--out: expected a file that ends in .yaml, got {out}")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device: expected cpu or cuda, got {device!r}")
+    if precision not in ("fp32", "fp16", "bf16"):
+        raise InputError(f"--precision: expected fp32, fp16 or bf16, got {precision!r}")
+    chosen = processors(cpus) if cpus is not None else None
+    if chosen is not None and not chosen <= set(usable()):
+        there = ",".join(map(str, usable()))
+        raise InputError(f"--cpus: there is no {cpus}; this process may use {there}")
+    if precision != "fp32" and (artifact is not None or models):
+        raise InputError(f"--precision: parts and models of nodes are fp32, not {precision}")
+    watts = None
+    if power is not None:
+        try:
+            watts = told_power(power)
+        except ValueError as error:
+            raise InputError(f"--power: {error}") from None
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("--device cuda: torch finds no GPU here; leave it out for the CPU")
+        if artifact is not None or models:
+            raise InputError(
+                "--device cuda: nodes compute on the CPU; leave artifact and models out"
+            )
+    if models:
+        from edgesim.calibrate.profile.model_artifact import known
+
+        for name in models:
+            known(name)
+    if artifact is not None:
+        from edgesim import artifact as artifacts
+
+        artifacts.load(artifact)
+    return Options(
+        out=out,
+        artifact=artifact,
+        models=tuple(models),
+        device=device,
+        threads=threads,
+        cpus=chosen,
+        precision=precision,
+        batches=_batches(batch),
+        quick=quick,
+        plain=plain,
+        power=watts,
+    )
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(one.isascii() and one.isdigit() and 0 < int(one) <= 1024 for one in pieces):
+        raise InputError(f"--batch: expected numbers from 1 to 1024 such as 1,2,4, got {text!r}")
+    return tuple(dict.fromkeys(map(int, pieces)))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Let ``app`` have this command."""
+    app.command()(profile)
