@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 """A study with more points is told by ranges."""
 _MOST_ERRORS = 5
+_HEADING = 11
+"""Letters of a line of a heading."""
 _MOST_FRONT = 20
 
 
@@ -72,7 +75,7 @@ def show(shown: Shown, console: Console) -> None:
     )
     if any(one.aim for one in table.columns):
         _show_best(table, console)
-    elif len(table) <= MOST_ROWS:
+    elif len(table) <= MOST_ROWS and len(table.columns) * _HEADING < console.width:
         console.print(_rows(table, range(len(table)), "Points"))
     else:
         console.print(_ranges(table))
@@ -100,7 +103,7 @@ def _show_best(table: Table, console: Console) -> None:
 
 
 def _rows(table: Table, indices: Any, title: str) -> Grid:
-    grid = _grid(title, "point", *(one.name for one in table.columns))
+    grid = _grid(title, "point", *(escape(_heading(one.name)) for one in table.columns))
     for index in indices:
         cells = [f"{table.point[index]:,}"]
         row = table.row(int(index))
@@ -108,6 +111,16 @@ def _rows(table: Table, indices: Any, title: str) -> Grid:
         failed = table.errors[index] is not None
         grid.add_row(*map(escape, cells), style="red" if failed else None)
     return grid
+
+
+def _heading(name: str) -> str:
+    """Return a name on several lines, broken where its parts are."""
+    lines = [""]
+    for part in re.findall(r".[^._]*[._]?", name):
+        if len(lines[-1]) + len(part) > _HEADING:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines).strip()
 
 
 def _ranges(table: Table) -> Grid:
@@ -162,7 +175,7 @@ def written(column: Column, value: Cell) -> str:
         return value
     if column.role == "axis":
         gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
-        return f"{value:.6g}{gap}{column.unit}"
+        return f"{value:.4g}{gap}{column.unit}"
     if column.integer:
         return f"{int(value):,}"
     by_unit = {"s": duration, "J": joules, "/s": rate, "B": size}

@@ -7,8 +7,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from queue import SimpleQueue
 from threading import Thread
+
+LATEST_S = 0.05
+"""Rows that take little time go out together, so late at most."""
 
 
 def main() -> None:
@@ -24,10 +28,13 @@ def main() -> None:
     from edgesim.sweep.player import player
 
     playing = player(first)
+    told_s = time.monotonic()
     while True:
         point, settings = json.loads(tasks.get())
         rows.write(json.dumps(playing.row(point, settings)) + "\n")
-        rows.flush()
+        if tasks.empty() or time.monotonic() - told_s > LATEST_S:
+            rows.flush()
+            told_s = time.monotonic()
 
 
 def _listen(tasks: SimpleQueue[str]) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from types import TracebackType
@@ -109,9 +110,9 @@ class _Shared:
         self._tasks = tasks
         self._lock = Lock()
 
-    def take(self) -> Task | None:
+    def take(self, count: int) -> list[Task]:
         with self._lock:
-            return next(self._tasks, None)
+            return list(islice(self._tasks, count))
 
 
 def _serve(
@@ -126,14 +127,15 @@ def _serve(
     more = True
     try:
         while True:
-            while more and under_way < _ahead(played, time.monotonic() - since_s):
-                task = shared.take()
-                if task is None:
-                    more = False
-                    break
-                process.stdin.write(json.dumps([task.point, task.settings]) + "\n")
-                under_way += 1
-            process.stdin.flush()
+            ahead = _ahead(played, time.monotonic() - since_s)
+            # Many at once, when half of them are played: a message costs more than what is in it.
+            if more and under_way <= ahead // 2:
+                tasks = shared.take(ahead - under_way)
+                more = len(tasks) == ahead - under_way
+                under_way += len(tasks)
+                lines = (json.dumps([task.point, task.settings]) + "\n" for task in tasks)
+                process.stdin.write("".join(lines))
+                process.stdin.flush()
             if not under_way:
                 rows.put(None)
                 return
