@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -197,6 +198,7 @@ def _nodes(
     recordings: Sequence[Recording], scenario: Scenario, plan: Plan, simulated_s: float
 ) -> dict[str, Any]:
     held = plan.memory_bytes()
+    sharing = Counter(node.host for node in scenario.cluster.nodes.values())
     rows = {}
     for name, node in scenario.cluster.nodes.items():
         totals = [recording.nodes[name] for recording in recordings]
@@ -205,7 +207,9 @@ def _nodes(
             "device": node.device.name,
             "utilization": busy_s / simulated_s if simulated_s > 0.0 else 0.0,
             "energy_j": _mean([one.energy_j for one in totals]),
-            "idle_j": _mean([_idle_j(node, one) for one in recordings]),
+            "idle_j": _mean([_idle_j(node, one) for one in recordings]) / sharing[node.host]
+            if node.host is not None
+            else _mean([_idle_j(node, one) for one in recordings]),
             "memory_bytes": held.get(name, 0.0),
             "memory_capacity_bytes": node.device.memory_capacity_bytes,
             "max_queue": max(one.max_queue for one in totals),
