@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scipy.stats import binomtest
 
 from edgesim import api, cli_both
 from edgesim.cli_serve import player
@@ -145,6 +146,12 @@ def check_errors(load: dict, predicted: dict, measured: dict) -> None:
     for pair, ours, theirs in pairs:
         assert (pair["predicted"], pair["measured"]) == (ours, theirs)
         assert pair["error"] == pytest.approx(ours / theirs - 1.0, rel=1e-9, abs=1e-12)
+    top1, right = load["accuracy"]["top1"], measured["accuracy"]
+    assert top1["predicted"] == predicted["accuracy"]["top1"]
+    assert top1["measured"] == right["top1"]
+    trials = binomtest(round(right["top1"] * right["samples"]), right["samples"])
+    around = trials.proportion_ci(method="wilson")
+    assert top1["measured_95"] == pytest.approx([around.low, around.high], rel=1e-6)
     for side, summary in (("predicted", predicted), ("measured", measured)):
         assert load["requests"][side] == summary["requests"]
         assert load["latency_s"]["mean"][f"{side}_95"] == summary["confidence_95"]["mean"]
