@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 
 from edgesim.report.text import digits, duration, joules, rate, size
 from edgesim.sweep import store
+from edgesim.sweep.bounds import Bound
 from edgesim.sweep.run import Swept
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Cell, Column, Table
@@ -88,7 +89,7 @@ def _show_best(table: Table, console: Console) -> None:
     best = [int(index) for index in np.flatnonzero(table.pareto())]
     aims = [one for one in table.columns if one.aim]
     told = ", ".join(f"{one.aim} {one.name}" for one in aims)
-    bounds = ", ".join(f"{one.name} {one.bound}" for one in table.columns if one.bound)
+    bounds = ", ".join(_bound(one) for one in table.columns if one.bound)
     within = f" where {bounds}" if bounds else ""
     if not best:
         console.print(f"No point is within the bounds: {told}{escape(within)}")
@@ -96,10 +97,20 @@ def _show_best(table: Table, console: Console) -> None:
     first = aims[0]
     values = np.asarray(table.values[first.name], float)
     best.sort(key=lambda index: values[index] * (-1.0 if first.aim == "maximize" else 1.0))
+    # A search may come back to a point.
+    seen: dict[tuple[Any, ...], int] = {}
+    for index in best:
+        seen.setdefault(tuple(table.values[one.name][index] for one in table.axes), index)
+    best = list(seen.values())
     title = f"{'Best' if len(aims) == 1 else 'Pareto front'}: {told}{within}"
     console.print(_rows(table, best[:_MOST_FRONT], escape(title)))
     if len(best) > _MOST_FRONT:
         console.print(f" … {len(best) - _MOST_FRONT:,} more of them in the folder")
+
+
+def _bound(column: Column) -> str:
+    bound = Bound.parse(column.bound)
+    return f"{column.name} {bound.sign} {written(column, bound.limit)}"
 
 
 def _rows(table: Table, indices: Any, title: str) -> Grid:

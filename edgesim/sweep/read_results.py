@@ -86,5 +86,6 @@ def read_aims(
         trials=spec.trials,
         parallel=spec.parallel,
         seed=spec.seed or 0,
+        sampler=spec.sampler,
     )
     return made, list(by_name.values())

@@ -55,6 +55,9 @@ class OptimizeSpec(Strict):
     parallel: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] = Field(
         default=8, description="trials that are asked for together, before their results are told"
     )
+    sampler: Literal["tpe", "nsga-ii"] = Field(
+        default="tpe", description="how points are chosen; tpe needs fewer trials"
+    )
     seed: Seed | None = Field(default=None, description="of the search; 0 unless given")
 
     @model_validator(mode="before")

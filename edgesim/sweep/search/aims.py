@@ -30,6 +30,7 @@ class Aims:
         trials: points that are played.
         parallel: trials that are asked for together.
         seed: of the search.
+        sampler: how points are chosen.
     """
 
     goals: tuple[tuple[str, Aim], ...]
@@ -37,6 +38,7 @@ class Aims:
     trials: int
     parallel: int
     seed: int
+    sampler: Literal["tpe", "nsga-ii"] = "tpe"
 
     def marked(self, axes: Sequence[Column], results: Sequence[Column]) -> list[Column]:
         """Return columns that say what is looked for in them."""

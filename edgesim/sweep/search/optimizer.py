@@ -1,7 +1,8 @@
 """Asks Optuna which points to play next, and tells it what came of them.
 
-One aim: a tree-structured Parzen estimator (TPE). Several: the genetic algorithm NSGA-II. Both
-prefer points within the bounds (Deb's rule: of two that break them, the one that does so less).
+By a tree-structured Parzen estimator (TPE), which needs few trials, or by the genetic algorithm
+NSGA-II, whose trials cost nothing to choose when there are many thousands. Both prefer points
+within the bounds.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Optimizer:
 
 
 def _sampler(optuna: Any, aims: Aims) -> Any:
-    if len(aims.goals) == 1:
+    if aims.sampler == "tpe":
         return optuna.samplers.TPESampler(
             seed=aims.seed % 2**32, n_startup_trials=max(10, aims.parallel), multivariate=True
         )

@@ -2,7 +2,8 @@
 
 Trials are asked for in parcels of a fixed size and told in order of their numbers, whoever played
 them: so a search depends on its seed and on ``parallel``, and on no number of workers. One that was
-interrupted is asked the same again, and told what is in the folder.
+interrupted is asked the same again, and told what is in the folder. A point that is asked for again
+is not played again: it would give the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from edgesim.sweep.crew import Crew, Task
 from edgesim.sweep.search.optimizer import Asked, Optimizer
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
+from edgesim.sweep.table import Cell
 
 
 class Kept(Protocol):
@@ -38,28 +40,35 @@ def search(study: Study, kept: Kept, crew: Crew, take: Callable[[Row], None]) ->
         EdgesimError: the rows that are there are of another search.
     """
     assert study.aims is not None
-    axes = study.points.axes
+    axes = len(study.points.axes)
     names = [one.name for one in study.columns]
-    optimizer = Optimizer(axes, study.aims)
+    optimizer = Optimizer(study.points.axes, study.aims)
     found: dict[int, Row] = {int(row[0]): row for row in kept.ordered()}
+    played: dict[tuple[Cell, ...], Row] = {}
     for first in range(0, study.aims.trials, study.aims.parallel):
         asked = [
             optimizer.ask() for _ in range(min(study.aims.parallel, study.aims.trials - first))
         ]
         rows = {number: found.pop(number) for number, _ in asked if number in found}
-        _compare(asked, rows, len(axes))
-        missing = (
-            Task(number, {key: (one.setting, one.cell) for key, one in values.items()})
-            for number, values in asked
-            if number not in rows
-        )
-        for row in crew.play(missing):
-            rows[int(row[0])] = row
+        _compare(asked, rows, axes)
+        for row in rows.values():
+            played[row[1 : axes + 1]] = row
+        missing: dict[tuple[Cell, ...], Task] = {}
+        for number, values in asked:
+            cells = tuple(one.cell for one in values.values())
+            if cells not in played and cells not in missing:
+                settings = {key: (one.setting, one.cell) for key, one in values.items()}
+                missing[cells] = Task(number, settings)
+        for row in crew.play(iter(missing.values())):
+            played[row[1 : axes + 1]] = rows[int(row[0])] = row
             take(row)
-        for number, _ in asked:
+        for number, values in asked:
+            if number not in rows:
+                again = played[tuple(one.cell for one in values.values())]
+                rows[number] = (number, *again[1:])
+                take(rows[number])
             row = rows[number]
-            cells = dict(zip(names, row[1:-1], strict=True))
-            optimizer.tell(number, cells, row[-1])
+            optimizer.tell(number, dict(zip(names, row[1:-1], strict=True)), row[-1])
 
 
 def _compare(asked: list[tuple[int, Asked]], rows: dict[int, Row], axes: int) -> None:
