@@ -11,6 +11,7 @@ from edgesim.calibrate.profile.operators import FUSED
 from edgesim.calibrate.profile.profile import Profile
 from edgesim.calibrate.profile.served import Timed
 from edgesim.errors import EdgesimError
+from edgesim.hardware import Cooling
 from edgesim.report.files import write_text
 from edgesim.report.text import digits, percent
 
@@ -48,6 +49,7 @@ def mapping(profile: Profile) -> dict[str, Any]:
             "per_message": _time(asking.per_message_s),
             "per_byte": _per_byte(asking.per_byte_s),
         },
+        "cooling": _cooling(costs.cooling),
     }
     if profile.timed:
         found["measured"] = [
@@ -56,27 +58,23 @@ def mapping(profile: Profile) -> dict[str, Any]:
                 "operators": one.operators,
                 "precision": "fp32",
                 "batch": one.batch,
-                "time": _time(one.mean_s(profile.cooling)),
+                "time": _time(hot_s),
                 "runs": len(one.times_s),
             }
-            for one in _distinct(profile)
+            for one, hot_s in _distinct(profile)
         ]
-    if profile.cooling.share > 0.0:
-        found["cooling"] = {
-            "share": _short(profile.cooling.share),
-            "time": _time(profile.cooling.time_s),
-        }
+        found["cooling"] = _cooling(profile.cooled.cooling)
     if profile.spread:
         found["spread"] = list(profile.spread)
     found["source"] = sources(profile)
     return found
 
 
-def _distinct(profile: Profile) -> list[Timed]:
+def _distinct(profile: Profile) -> list[tuple[Timed, float]]:
     """Return the timed models; of those with the same operators and batch, the first."""
-    kept: dict[tuple[str, int], Timed] = {}
-    for one in profile.timed:
-        kept.setdefault((one.operators, one.batch), one)
+    kept: dict[tuple[str, int], tuple[Timed, float]] = {}
+    for one, hot_s in zip(profile.timed, profile.cooled.hot_s, strict=True):
+        kept.setdefault((one.operators, one.batch), (one, hot_s))
     return list(kept.values())
 
 
@@ -116,6 +114,10 @@ def sources(profile: Profile) -> dict[str, str]:
         told["spread"] = f"{runs} executions over their model's mean, rests taken off; {where}"
         told["cooling"] = f"fitted to {runs} executions after rests of 1 ms to 100 ms; {where}"
     return told
+
+
+def _cooling(cooling: Cooling) -> dict[str, Any]:
+    return {"share": _short(cooling.share), "time": _time(cooling.time_s)}
 
 
 def _short(value: float) -> float:

@@ -7,9 +7,10 @@ all of that give
     node        = per_message x messages + per_byte x bytes
     coordinator = per_request + per_message x messages + per_byte x bytes
 
-for one request. The node's own executions are left out by what it says of them (``compute_ns``);
-waking its computing thread, and handing over, is part of the messages. What remains of a request's
-time when all of that is taken off is ``delay``, an equal share of it for each message on its way.
+for one request, both times what a rest adds. The node's own executions are left out by what it
+says of them (``compute_ns``); waking its computing thread, and handing over, is part of the
+messages. What remains of a request's time when all of that is taken off is ``delay``, an equal
+share of it for each message on its way.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
+from edgesim.calibrate.profile.cooling import Rested
+from edgesim.calibrate.profile.cooling import fit as find_cooling
 from edgesim.calibrate.profile.served import Array, Told
 from edgesim.errors import EdgesimError
-from edgesim.hardware import Asking, Cluster, Messaging, Network, Node
+from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.answering import Answered
@@ -36,6 +39,7 @@ from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import Arrivals, Traffic
 
 _WARM_UP = 10
+_LEAST_RATES = 3
 _POLICY = Policy(deadline_s=30.0, tries=1, health_interval_s=30.0)
 
 
@@ -46,6 +50,7 @@ class Row:
     Attributes:
         parts: that a request asks.
         side: of its image, in pixels.
+        rate_per_s: that they came at.
         bytes: of all its messages.
         node_s: processor time of the node for one, executions left out.
         asker_s: processor time of the coordinator for one.
@@ -55,6 +60,7 @@ class Row:
 
     parts: int
     side: int
+    rate_per_s: float
     bytes: float
     node_s: float
     asker_s: float
@@ -156,6 +162,7 @@ def measure(
     return Row(
         parts=len(pieces),
         side=side,
+        rate_per_s=rate_per_s,
         bytes=sent / requests,
         node_s=max(0.0, (node_end_s - node_begun_s) / requests - float(compute_s.sum())),
         asker_s=(asker_end_s - asker_begun_s) / requests,
@@ -166,54 +173,78 @@ def measure(
 
 def median_rows(rows: Sequence[Row]) -> list[Row]:
     """Return one row for each shape: the median of its rounds, figure by figure."""
-    shapes: dict[tuple[int, int], list[Row]] = {}
+    shapes: dict[tuple[int, int, float], list[Row]] = {}
     for row in rows:
-        shapes.setdefault((row.parts, row.side), []).append(row)
+        shapes.setdefault((row.parts, row.side, row.rate_per_s), []).append(row)
     return [
         Row(
             parts=parts,
             side=side,
+            rate_per_s=rate_per_s,
             bytes=float(np.median([one.bytes for one in alike])),
             node_s=float(np.median([one.node_s for one in alike])),
             asker_s=float(np.median([one.asker_s for one in alike])),
             compute_s=float(np.median([one.compute_s for one in alike])),
             wall_s=float(np.median([one.wall_s for one in alike])),
         )
-        for (parts, side), alike in shapes.items()
+        for (parts, side, rate_per_s), alike in shapes.items()
     ]
 
 
 def fit(rows: Sequence[Row]) -> Fit:
     """Return the costs that tell some rows best; each of at least three shapes.
 
-    Relative errors are squared, none of the costs is negative (non-negative least squares).
+    First what a rest adds is found from requests of one shape that came at several rates: every
+    message rested for about the time between two requests. With that taken off, relative errors are
+    squared, and none of the costs is negative (non-negative least squares).
     """
-    messages = np.array([row.messages for row in rows], dtype=float)
-    size = np.array([row.bytes for row in rows])
+    cooling = _cooling(rows)
+    warm = np.array([cooling.factor(1.0 / row.rate_per_s) for row in rows])
+    messages = np.array([row.messages for row in rows]) * warm
+    size = np.array([row.bytes for row in rows]) * warm
     node_s = np.array([row.node_s for row in rows])
     asker_s = np.array([row.asker_s for row in rows])
     node, node_told = _least(np.stack([messages, size], axis=1), node_s)
-    asker, asker_told = _least(np.stack([np.ones_like(size), messages, size], axis=1), asker_s)
-    # Of the request that is most like one alone on a real node.
-    row = min(rows, key=lambda one: (one.parts, one.bytes))
-    own_s = node[0] * row.messages + node[1] * row.bytes
-    asks_s = asker[1] * row.messages + asker[2] * row.bytes
-    left_s = row.wall_s - row.compute_s - own_s - asks_s
+    asker, asker_told = _least(np.stack([warm, messages, size], axis=1), asker_s)
+    # Of the requests that are most like one alone on a real node, at all their rates.
+    first = min((row.parts, row.side) for row in rows)
+    alone = [index for index, row in enumerate(rows) if (row.parts, row.side) == first]
+    walls_s = np.array([rows[index].wall_s for index in alone])
+    computes_s = np.array([rows[index].compute_s for index in alone])
+    asks_s = asker_told[alone] - asker[0] * warm[alone]
+    left_s = float(np.median(walls_s - computes_s - node_told[alone] - asks_s))
+    many = rows[alone[0]].messages
     return Fit(
         messaging=Messaging(
             per_message_s=node[0],
             per_byte_s=node[1],
-            delay_s=max(0.0, left_s / row.messages),
+            delay_s=max(0.0, left_s / many),
             asking=Asking(per_request_s=asker[0], per_message_s=asker[1], per_byte_s=asker[2]),
+            cooling=cooling,
         ),
         node_error=_median_error(node_told, node_s),
         asker_error=_median_error(asker_told, asker_s),
         node_r2=_explained(node_told, node_s),
         asker_r2=_explained(asker_told, asker_s),
-        wall_s=row.wall_s,
+        wall_s=float(np.median(walls_s)),
         left_s=left_s,
         rows=tuple(rows),
     )
+
+
+def _cooling(rows: Sequence[Row]) -> Cooling:
+    """Return what a rest adds to the processor time of both, from the shape of several rates."""
+    by_shape: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        by_shape.setdefault((row.parts, row.side), []).append(row)
+    alike = max(by_shape.values(), key=len)
+    if len(alike) < _LEAST_RATES:
+        return Cooling()
+    rests_s = np.array([1.0 / row.rate_per_s for row in alike])
+    node_s, asker_s = (
+        np.maximum(1e-9, [getattr(row, what) for row in alike]) for what in ("node_s", "asker_s")
+    )
+    return find_cooling([Rested(rests_s, node_s), Rested(rests_s, asker_s)]).cooling
 
 
 def _least(columns: Array, wanted: Array) -> tuple[list[float], Array]:
@@ -242,14 +273,13 @@ def rounds(
     artifact: Path,
     numbers: dict[int, list[int]],
     *,
-    shapes: Sequence[tuple[int, int]],
+    shapes: Sequence[tuple[int, int, float]],
     repeats: int,
     requests: int,
-    rate_per_s: float,
     classes: int,
     told: Told,
 ) -> list[Row]:
-    """Measure shapes (parts, side of the image) in rounds; one row for each.
+    """Measure shapes (parts, side of the image, rate) in rounds; one row for each.
 
     Args:
         child: a node that serves the null artifact.
@@ -258,7 +288,6 @@ def rounds(
         shapes: what requests ask.
         repeats: rounds.
         requests: of a shape in a round.
-        rate_per_s: that they come at.
         classes: of the fusion.
         told: how far it is.
     """
@@ -268,7 +297,7 @@ def rounds(
     version = {name: files[f"{name}.safetensors"][:12] for name in ("fusion", *_names(numbers))}
     rows = []
     for again in range(repeats):
-        for index, (parts, side) in enumerate(shapes):
+        for index, (parts, side, rate_per_s) in enumerate(shapes):
             told("asking", again * len(shapes) + index, repeats * len(shapes))
             pieces = [
                 Piece(f"part-{number}", NODE, version[f"part-{number}"])

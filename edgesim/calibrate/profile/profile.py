@@ -15,6 +15,7 @@ import numpy as np
 
 from edgesim.calibrate.profile import limits, machine, messaging, operators, power, roofline
 from edgesim.calibrate.profile.child import Child, others, started
+from edgesim.calibrate.profile.cooling import Cooled
 from edgesim.calibrate.profile.limits import Limits
 from edgesim.calibrate.profile.machine import Machine
 from edgesim.calibrate.profile.model_artifact import write_model
@@ -23,7 +24,6 @@ from edgesim.calibrate.profile.options import Options
 from edgesim.calibrate.profile.roofline import Operator, Roofline
 from edgesim.calibrate.profile.served import Timed, Told, find_cooling, spread, time_served
 from edgesim.calibrate.profile.timing import time_all
-from edgesim.hardware import Cooling
 from edgesim.hardware.processor import Processor
 
 _SIDES = (8, 128, 384)
@@ -34,12 +34,21 @@ _POWER_S = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much is measured."""
+    """How much is measured.
+
+    Attributes:
+        rounds: of operators.
+        runs: of each model.
+        budget_s: for the models of an artifact.
+        shapes: of requests for messages: parts, side of the image, rate.
+        repeats: of each shape.
+        requests: in each.
+    """
 
     rounds: int
     runs: int
     budget_s: float
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, int, float], ...]
     repeats: int
     requests: int
 
@@ -48,7 +57,10 @@ _WHOLE = Effort(
     rounds=40,
     runs=400,
     budget_s=60.0,
-    shapes=tuple((parts, side) for parts in (1, 2, 3, 4) for side in _SIDES),
+    shapes=(
+        *((1, 8, rate_per_s) for rate_per_s in (10.0, 20.0, 80.0, 160.0)),
+        *((parts, side, _RATE_PER_S) for parts in (1, 2, 3, 4) for side in _SIDES),
+    ),
     repeats=3,
     requests=80,
 )
@@ -56,7 +68,12 @@ _QUICK = Effort(
     rounds=9,
     runs=120,
     budget_s=8.0,
-    shapes=((1, 8), (2, 8), (4, 8), (1, 128), (1, 384), (4, 384)),
+    shapes=(
+        *((1, 8, 10.0), (1, 8, 160.0)),
+        *((parts, 8, _RATE_PER_S) for parts in (1, 2, 4)),
+        *((1, side, _RATE_PER_S) for side in _SIDES[1:]),
+        (4, _SIDES[-1], _RATE_PER_S),
+    ),
     repeats=2,
     requests=30,
 )
@@ -88,7 +105,7 @@ class Profile:
         operators: that were timed.
         roofline: that was fitted to them.
         timed: whole models.
-        cooling: what rests add to them.
+        cooled: what rests add to them, and their times without.
         spread: how their times vary.
         messages: what messages cost.
         watts: draw; None where nothing tells it.
@@ -103,7 +120,7 @@ class Profile:
     operators: tuple[Operator, ...]
     roofline: Roofline
     timed: tuple[Timed, ...]
-    cooling: Cooling
+    cooled: Cooled
     spread: tuple[float, ...]
     messages: messaging.Fit
     watts: Watts | None
@@ -163,7 +180,7 @@ def measure(options: Options, told: Told) -> Profile:
         ):
             messages = _messages(child, folder, effort, told)
             timed = _timed(child, folder, options, effort, told)
-    cooling = find_cooling(timed)
+    cooled = find_cooling(timed)
     return Profile(
         options=options,
         machine=where,
@@ -171,8 +188,8 @@ def measure(options: Options, told: Told) -> Profile:
         operators=tuple(timed_operators),
         roofline=found_roofline,
         timed=tuple(timed),
-        cooling=cooling,
-        spread=spread(timed, cooling),
+        cooled=cooled,
+        spread=spread(timed, cooled),
         messages=messages,
         watts=watts,
         rounds=effort.rounds,
@@ -226,7 +243,6 @@ def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messagi
         shapes=effort.shapes,
         repeats=effort.repeats,
         requests=effort.requests,
-        rate_per_s=_RATE_PER_S,
         classes=CLASSES,
         told=told,
     )

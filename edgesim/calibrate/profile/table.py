@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,7 @@ def document(profile: Profile) -> dict[str, Any]:
         kinds[kind.value] = {"operators": len(own), **_two(errors[own], held[own])}
     worst = np.argsort(-np.abs(np.log1p(profile.roofline.errors)))[:_WORST]
     models = []
-    for one in profile.timed:
-        mean_s = one.mean_s(profile.cooling)
+    for one, mean_s in zip(profile.timed, profile.cooled.hot_s, strict=True):
         told_s = bare.graph_cost(one.graph, "fp32", one.batch).time_s
         low, middle, high = np.quantile(one.times_s, (0.05, 0.5, 0.95))
         models.append(
@@ -65,10 +65,11 @@ def document(profile: Profile) -> dict[str, Any]:
             for index in worst
         ],
         "models": models,
-        "cooling": {"share": profile.cooling.share, "time_s": profile.cooling.time_s},
+        "cooling": asdict(profile.cooled.cooling),
         "messages": [
             {
                 "parts": row.parts,
+                "rate_per_s": row.rate_per_s,
                 "bytes": row.bytes,
                 "node_s": row.node_s,
                 "coordinator_s": row.asker_s,
@@ -82,6 +83,7 @@ def document(profile: Profile) -> dict[str, Any]:
             "coordinator_r2": fit.asker_r2,
             "coordinator_error": fit.asker_error,
             "on_no_processor_s": fit.left_s,
+            "cooling": asdict(fit.messaging.cooling),
         },
         "power": None
         if profile.watts is None
@@ -214,4 +216,9 @@ def _show_messages(told: dict[str, Any], console: Console) -> None:
         if left_s > 0
         else f"the two work {duration(-left_s)} of a request at once, so that no delay is left"
     )
-    console.print(told_left, style="dim")
+    rest = fit["cooling"]
+    console.print(
+        f"{told_left}. After a rest all of it is up to {percent(rest['share'])} more, two thirds "
+        f"of that after {duration(rest['time_s'])}",
+        style="dim",
+    )
