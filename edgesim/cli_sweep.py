@@ -69,8 +69,10 @@ def sweep(
     if not mpi.started_by_mpi():
         from edgesim.sweep.run import several
 
-        lead(file, out, settings, rows, lambda study, check: several(study, workers, check),
-             yes=yes, as_json=as_json)  # fmt: skip
+        def processes(study: Study, check: Check, directory: Path) -> Crew:
+            return several(study, workers, check)
+
+        lead(file, out, settings, rows, processes, yes=yes, as_json=as_json)
         return
     if not mpi.leads():
         # An interrupt is for the rank that speaks; the others end with it.
@@ -89,10 +91,10 @@ def sweep(
         raise
 
 
-def _over(ranks: Ranks) -> Callable[[Study, Check], Crew]:
+def _over(ranks: Ranks) -> Callable[[Study, Check, Path], Crew]:
     from edgesim.sweep.mpi import OverRanks
 
-    return lambda study, check: OverRanks(study, ranks, check)
+    return lambda study, check, directory: OverRanks(study, ranks, check, directory)
 
 
 def lead(
@@ -100,7 +102,7 @@ def lead(
     out: Path | None,
     settings: list[str] | None,
     rows: Rows,
-    crew: Callable[[Study, Check], Crew],
+    crew: Callable[[Study, Check, Path], Crew],
     *,
     yes: bool,
     as_json: bool,
@@ -122,7 +124,7 @@ def lead(
         swept = run.sweep(
             study,
             directory,
-            lambda check: crew(study, check),
+            lambda check: crew(study, check, directory),
             rows=rows.value,
             many=yes,
             progress=progress,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -22,6 +23,7 @@ from typing import Any, Self
 
 from edgesim.errors import EdgesimError, InputError
 from edgesim.sweep.crew import Task
+from edgesim.sweep.mpi_watch import Watch
 from edgesim.sweep.player import Check, Player, payload, player
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
@@ -92,17 +94,23 @@ class OverRanks:
         study: whose points.
         ranks: the others.
         check: called while a point is played; what it raises ends the sweep.
+        directory: of the results, for messages.
     """
 
-    def __init__(self, study: Study, ranks: Ranks, check: Check) -> None:
+    def __init__(self, study: Study, ranks: Ranks, check: Check, directory: Path) -> None:
+        self._watch = Watch(
+            f"a rank ended, and the launcher killed the others; what was finished is kept in "
+            f"{directory}, the same command goes on"
+        )
         self._player = Player(study)
         self._payload = payload(study)
         self._ranks = ranks
         self._check = check
+        self._parcels: _Parcels | None = None
 
     def play(self, tasks: Iterator[Task]) -> Iterator[Row]:
         """Yield the row of each task, in the order in which they are finished."""
-        parcels = _Parcels(self._ranks, self._payload, tasks)
+        parcels = self._parcels = _Parcels(self._ranks, self._payload, tasks)
         parcels.begin()
         while True:
             self._check()
@@ -117,6 +125,7 @@ class OverRanks:
                 return
 
     def __enter__(self) -> Self:
+        self._watch.__enter__()
         return self
 
     def __exit__(
@@ -125,6 +134,9 @@ class OverRanks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._watch.__exit__(kind, error, trace)
+        if self._parcels is not None:
+            self._parcels.stop()
         if error is not None and self._ranks.executor is not None:
             self._ranks.executor.shutdown(wait=False, cancel_futures=True)
 
@@ -146,6 +158,11 @@ class _Parcels:
         for _ in range(_PARCELS * self._ranks.others):
             self._send()
 
+    def stop(self) -> None:
+        """Send no more."""
+        with self._lock:
+            self._tasks = iter(())
+
     def learn(self, points: int, spent_s: float) -> None:
         self._points += points
         self._spent_s += spent_s
@@ -158,16 +175,16 @@ class _Parcels:
     def _send(self) -> None:
         try:
             with self._lock:
-                length = self._length()
-                parcel = list(islice(self._tasks, length))
+                parcel = list(islice(self._tasks, self._length()))
+                if not parcel:
+                    return
+                future = self._ranks.executor.submit(play_parcel, self._text, parcel)
+                self._under_way.add(future)
         except BaseException as error:
+            # Of the tasks, which are made as they are taken.
             self._wrong = error
             return
-        if parcel:
-            future = self._ranks.executor.submit(play_parcel, self._text, parcel)
-            with self._lock:
-                self._under_way.add(future)
-            future.add_done_callback(self._back)
+        future.add_done_callback(self._back)
 
     def _back(self, future: Future[Played]) -> None:
         """Called by the thread that talks to the ranks."""
