@@ -56,6 +56,17 @@ class Engine:
         self._ended = ended
         self._thread.start()
 
+    def admit(self, job: Job) -> int:
+        """Put a request in line; return how many then wait, itself included.
+
+        Where nothing runs, the first is about to be taken, and does not count.
+
+        Raises:
+            RefusalError: the line is full, or closed.
+        """
+        self.line.put(job)
+        return len(self.line) if self.running else max(0, len(self.line) - 1)
+
     def do(self, task: Callable[[], T]) -> Future[T]:
         """Run something in the computing thread, between two executions."""
         result: Future[T] = Future()
@@ -75,12 +86,11 @@ class Engine:
             if callable(work):
                 work()
             else:
-                self.running = len(work)
                 self._execute(work)
-                self.running = 0
         self._ended()
 
     def _execute(self, batch: list[Job]) -> None:
+        self.running = len(batch)
         begun_s = time.monotonic()
         first = batch[0]
         try:
@@ -94,6 +104,7 @@ class Engine:
             # Whatever a model raises is an answer to those who asked it; the node goes on.
             told = RefusalError(Reason.INTERNAL, f"{first.model.name} failed: {error}")
             told.__cause__ = error
+            self.running = 0
             for job in batch:
                 job.done(told)
             return
@@ -102,6 +113,8 @@ class Engine:
             name: torch.split(tensor, [job.samples for job in batch])
             for name, tensor in outputs.items()
         }
+        # Whoever asks again at once finds nobody before them.
+        self.running = 0
         for number, job in enumerate(batch):
             answer = Answer(
                 outputs={name: split[number] for name, split in pieces.items()},

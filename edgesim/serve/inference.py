@@ -155,7 +155,7 @@ class Inference:
             done=lambda found: _tell(loop, settle, found),
             deadline_s=math.inf if left_s is None else time.monotonic() + left_s,
         )
-        self._engine.line.put(job)
+        waiting = self._engine.admit(job)
         try:
             found = await result
         except asyncio.CancelledError:
@@ -170,7 +170,7 @@ class Inference:
         self._metrics.queue_s.labels(model.name).observe(found.queue_s)
         self._metrics.compute_s.labels(model.name).observe(found.compute_s)
         self._metrics.batch.labels(model.name).observe(found.batch)
-        reply = messages.answer(request, model, found)
+        reply = messages.answer(request, model, found, waiting)
         self._metrics.sent_bytes.inc(sum(map(len, reply.raw_output_contents)))
         return reply
 

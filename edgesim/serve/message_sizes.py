@@ -76,8 +76,10 @@ def _answer(piece: Piece, output: str, samples: int, elements: int, number: int)
     reply = wire.ModelInferResponse(
         model_name=piece.name, model_version=piece.version, id=str(number)
     )
-    for key, value in (("queue_ns", _TYPICAL_NS), ("compute_ns", _TYPICAL_NS), ("batch", 1)):
-        reply.parameters[key].int64_param = value
+    for key in ("queue_ns", "compute_ns"):
+        reply.parameters[key].int64_param = _TYPICAL_NS
+    for key in ("batch", "waiting"):
+        reply.parameters[key].int64_param = 1
     reply.outputs.add(name=output, datatype="FP32", shape=(samples, elements))
     reply.raw_output_contents.append(bytes(4 * samples * elements))
     return reply.ByteSize()

@@ -77,11 +77,14 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
     )
 
 
-def answer(request: wire.ModelInferRequest, model: Model, found: Answer) -> wire.ModelInferResponse:
+def answer(
+    request: wire.ModelInferRequest, model: Model, found: Answer, waiting: int
+) -> wire.ModelInferResponse:
     """Return the message that answers ``request``.
 
-    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, and how
-    many requests that execution took together (``batch``).
+    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, how
+    many requests that execution took together (``batch``), and how many waited when this one had
+    come, itself included (``waiting``).
     """
     reply = wire.ModelInferResponse(
         model_name=model.name, model_version=version(model), id=request.id
@@ -90,6 +93,7 @@ def answer(request: wire.ModelInferRequest, model: Model, found: Answer) -> wire
         ("queue_ns", round(found.queue_s * 1e9)),
         ("compute_ns", round(found.compute_s * 1e9)),
         ("batch", found.batch),
+        ("waiting", waiting),
     ):
         reply.parameters[key].int64_param = value
     for name, tensor in found.outputs.items():

@@ -32,6 +32,7 @@ class Reply:
         queue_s: in the node's line, as the node tells.
         compute_s: of the execution, as the node tells.
         batch: requests that the execution took together.
+        waiting: requests in the node's line once this one had come, as the node tells.
         sent_bytes: of the question's message.
         received_bytes: of the answer's.
         output: raw tensor.
@@ -43,6 +44,7 @@ class Reply:
     queue_s: float
     compute_s: float
     batch: int
+    waiting: int
     sent_bytes: int
     received_bytes: int
     output: bytes
@@ -144,6 +146,7 @@ async def _once(
         queue_s=told["queue_ns"].int64_param * 1e-9,
         compute_s=told["compute_ns"].int64_param * 1e-9,
         batch=max(1, told["batch"].int64_param),
+        waiting=told["waiting"].int64_param,
         sent_bytes=request.ByteSize(),
         received_bytes=reply.ByteSize(),
         output=reply.raw_output_contents[0],
@@ -177,6 +180,8 @@ async def _hedged(
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 good = [one for one in done if one.exception() is None]
                 if good:
+                    for other in good[1:]:
+                        peer.vain.answered(request, other.result())
                     return good[0].result(), begun_s[good[0]]
             return await first, sent_s
         finally:

@@ -13,6 +13,7 @@ import grpc
 from edgesim.serve.access import Access
 from edgesim.serve.channels import open_channel
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.vain import Vain
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
@@ -45,8 +46,7 @@ class Peer:
         node: name in the scenario.
         up: whether it is asked.
         why: it is not; empty where it is.
-        asked: calls under way.
-        most_asked: at once.
+        vain: messages without use.
         outs: every time out that is over.
     """
 
@@ -76,8 +76,7 @@ class Peer:
         self.address = address
         self.up = True
         self.why = ""
-        self.asked = 0
-        self.most_asked = 0
+        self.vain = Vain()
         self.outs: list[Out] = []
         self._pieces = tuple(pieces)
         self._access = access
@@ -107,15 +106,15 @@ class Peer:
         Raises:
             AioRpcError: it refused, failed, or did not answer in time.
         """
-        self.asked += 1
-        self.most_asked = max(self.most_asked, self.asked)
         try:
             reply: wire.ModelInferResponse = await self._infer(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
+            self.vain.failed(request, error.code())
             self._failed(error)
             raise
-        finally:
-            self.asked -= 1
+        except asyncio.CancelledError:
+            self.vain.asked(request)
+            raise
         self._strikes = 0
         return reply
 
@@ -129,9 +128,16 @@ class Peer:
         """
         if self._second is None:
             self._second = self._open()
-        reply: wire.ModelInferResponse = await MODEL_INFER.on(self._second)(
-            request, timeout=timeout_s
-        )
+        try:
+            reply: wire.ModelInferResponse = await MODEL_INFER.on(self._second)(
+                request, timeout=timeout_s
+            )
+        except grpc.aio.AioRpcError as error:
+            self.vain.failed(request, error.code())
+            raise
+        except asyncio.CancelledError:
+            self.vain.asked(request)
+            raise
         return reply
 
     def _failed(self, error: grpc.aio.AioRpcError) -> None:

@@ -57,6 +57,7 @@ class Recorder:
         self._executions: defaultdict[str, float] = defaultdict(float)
         self._sent_bytes: Counter[str] = Counter()
         self._received_bytes: Counter[str] = Counter()
+        self._most_waiting: Counter[str] = Counter()
 
     def begin(self, number: int, meant_s: float) -> None:
         """Take down that a request was meant to be sent."""
@@ -113,18 +114,21 @@ class Recorder:
             self._executions[piece.node] += 1 / reply.batch
             self._sent_bytes[piece.node] += reply.sent_bytes
             self._received_bytes[piece.node] += reply.received_bytes
+            if reply.waiting > self._most_waiting[piece.node]:
+                self._most_waiting[piece.node] = reply.waiting
             if number < self._trace_requests:
                 self._traced.append((number, piece, reply))
 
-    def _carried(self) -> Counter[tuple[str, bool]]:
+    def _carried(self, peers: Mapping[str, Peer]) -> Counter[tuple[str, bool]]:
         """Return the bytes of every link and direction."""
         home, route = self._work.home, self._cluster.network.route
         found: Counter[tuple[str, bool]] = Counter()
-        for node in self._sent_bytes:
+        for node, peer in peers.items():
             for hop in route(home, node) or ():
-                found[hop.link, hop.forward] += self._sent_bytes[node]
+                found[hop.link, hop.forward] += self._sent_bytes[node] + peer.vain.sent_bytes
             for hop in route(node, home) or ():
-                found[hop.link, hop.forward] += self._received_bytes[node]
+                came = self._received_bytes[node] + peer.vain.received_bytes
+                found[hop.link, hop.forward] += came
         return found
 
     def _drawn(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
@@ -155,7 +159,7 @@ class Recorder:
         """
         count = self._begun if partial else len(self._arrival_s)
         parts = [piece.name for piece in self._work.parts]
-        carried = self._carried()
+        carried = self._carried(peers)
         # Drawn only now: while requests are under way, the processor is theirs.
         spans = itertools.chain.from_iterable(itertools.starmap(self._drawn, self._traced))
         return Recording(
@@ -182,7 +186,7 @@ class Recorder:
             receiving_s=NOT_MEASURED,
             down_s=peer.down_s(end_s) if peer is not None else 0.0,
             energy_j=NOT_MEASURED,
-            max_queue=max(0, peer.most_asked - 1) if peer is not None else 0,
+            max_queue=self._most_waiting[name],
             executions=round(self._executions[name]),
         )
 

@@ -133,6 +133,29 @@ def test_answers_are_those_of_the_artifact_and_times_add_up(nodes: Nodes) -> Non
     )
 
 
+def test_questions_that_were_asked_twice_are_carried_twice(nodes: Nodes) -> None:
+    played, work = nodes.load("{arrivals: closed, requests: 5}")
+    # No answer is there within a microsecond: everything is asked a second time.
+    found = {
+        hedge_after_s: play(
+            work, played.cluster, played.traffic, noise(1), OPEN,
+            replace(PATIENT, hedge_after_s=hedge_after_s), seed=7,
+        ).recording
+        for hedge_after_s in (None, 1e-6)
+    }  # fmt: skip
+    once, twice = found[None], found[1e-6]
+    assert (once.outcome == Outcome.COMPLETED).all()
+    assert (twice.outcome == Outcome.COMPLETED).all()
+    for link in ("hub-switch", "pi-0-switch", "pi-1-switch"):
+        sent = 4096 * 5 * {"hub-switch": 5, "pi-0-switch": 3, "pi-1-switch": 2}[link]
+        more = twice.links[link].bytes - once.links[link].bytes
+        # Every question once more; of the answers, those that came as well.
+        assert sent < more <= once.links[link].bytes
+    # One request at a time: its three parts wait for each other, and its fusion for nobody.
+    assert once.nodes["hub"].max_queue == 0
+    assert once.nodes["pi-0"].max_queue <= 2
+
+
 def test_the_command_writes_what_a_simulation_writes(nodes: Nodes, tmp_path: Path) -> None:
     out = tmp_path / "real"
     options = ("--set", "traffic={arrivals: periodic, rate: 20/s, requests: 6}", "--json")

@@ -76,6 +76,10 @@ def test_a_full_line_refuses_and_what_waited_goes_in_one_batch(busy: Pair) -> No
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "the line is full (3)" in caught.value.details()
     assert tensors(long.result())["logits"].shape == (1024, 3)
+    # Each tells how long the line was once it had come.
+    assert long.result().parameters["waiting"].int64_param == timings["waiting"] == 0
+    lengths = [future.result().parameters["waiting"].int64_param for future in waiting]
+    assert sorted(lengths) == [1, 2, 3]
     for answer in (future.result() for future in waiting):
         assert answer.parameters["batch"].int64_param == 3
         assert answer.parameters["queue_ns"].int64_param > 0
