@@ -2,6 +2,7 @@
 # make test    checks style and types and runs every test
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
+# make docs    builds the documentation into build/site
 # make peers   compares with timm, four optics libraries and Triton's client, in an environment of
 #              their own
 # They build a virtual environment in .venv first, once for each change of the requirements.
@@ -14,7 +15,7 @@ PEERS := .venv-peers
 ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
 	tests/edgesim/serve/peers/requirements.txt
 
-.PHONY: run test lint system bench peers clean
+.PHONY: run test lint system bench docs peers clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
@@ -42,6 +43,9 @@ system:
 
 bench: $(STAMP)
 	EDGESIM_BENCHMARKS=full OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
 
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
