@@ -49,6 +49,8 @@ def requests(load: Mapping[str, Any]) -> str:
         if counts["failed"]:
             text += f", {counts['failed']:,} failed"
         told.append(text)
+    if load["partial"]:
+        told.append("interrupted")
     return "; ".join(told)
 
 

@@ -21,6 +21,8 @@ def predict(
 ) -> Result:
     """Simulate a scenario as its real nodes play it; the figures are of its own nodes and links.
 
+    Baselines are left out, as in the real run.
+
     Args:
         scenario: with the traffic to play.
         plan: of the scenario.

@@ -125,3 +125,4 @@ def test_lines_tell_signs_and_leave_out_the_idle_of_many() -> None:
     assert both_rows.requests(load) == (
         "predicted: 3 of 3 answered, 1 degraded; measured: 2 of 3 answered, 1 failed"
     )
+    assert both_rows.requests({**load, "partial": True}).endswith("1 failed; interrupted")
