@@ -18,16 +18,18 @@ from edgesim.report.text import duration
 # predicted curve is dashed as well.
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --dim: #5b6675; --paper: #ffffff;
-  --line: #d9dee5; --card: #f5f7fa; --predicted: #0072b2; --measured: #d55e00; }
+  --line: #d9dee5; --predicted: #0072b2; --measured: #d55e00; --warn: #fff3d6;
+  --warn-ink: #5c4300; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --dim: #9aa6b5; --paper: #14181f;
-  --line: #323a46; --card: #1d232c; --predicted: #56b4e9; --measured: #f0803c; } }
+  --line: #323a46; --predicted: #56b4e9; --measured: #f0803c; --warn: #3a2f12;
+  --warn-ink: #f0d994; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 58rem; padding: 1.5rem 1rem 4rem; background: var(--paper);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
 h2 { margin: 2.4rem 0 .4rem; font-size: 1.15rem; }
 .dim { color: var(--dim); }
-.warning { background: #fff3d6; color: #5c4300; border-radius: .5rem; padding: .6rem .9rem;
+.warning { background: var(--warn); color: var(--warn-ink); border-radius: .5rem; padding: .6rem .9rem;
   margin-top: .7rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin-top: .6rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
