@@ -52,8 +52,6 @@ def profile(
     ] = False,
 ) -> None:
     """Measure this machine: operators, models, messages, draw. Writes a device for scenarios."""
-    from edgesim.calibrate.profile import device_yaml, table
-    from edgesim.calibrate.profile.profile import measure
     from edgesim.interrupts import Held
     from edgesim.report.progress import Bar
 
@@ -61,7 +59,11 @@ def profile(
         out, artifact, model or [], device, threads, cpus, precision, batch, power,
         quick=quick, plain=plain,
     )  # fmt: skip
-    device_yaml.check_writable(out)
+    _check_writable(out)
+    # Only now what takes seconds to load.
+    from edgesim.calibrate.profile import device_yaml, table
+    from edgesim.calibrate.profile.profile import measure
+
     with Held() as held, Bar(what="steps") as bar:
 
         def told(label: str, done: int, total: int) -> None:
@@ -82,6 +84,26 @@ def profile(
     else:
         table.show(table.document(found), stdout_console())
     typer.echo(f"Wrote {out}. In a scenario: device: {_as_named(out)}", err=as_json)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before minutes are spent whether a file can be written.
+
+    Raises:
+        EdgesimError: it cannot.
+    """
+    import tempfile
+
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder; name a file")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise EdgesimError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _as_named(out: Path) -> str:

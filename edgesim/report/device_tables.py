@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from edgesim.calibrate.predict import predictions
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
 from edgesim.report.text import count, duration, joules, percent, size
+from edgesim.scenario.device_files import names_file, read_mapping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,20 +46,24 @@ def every() -> dict[str, Any]:
 def one(name: str) -> dict[str, Any]:
     """Return a device's figures with their sources, and every published figure with a prediction.
 
+    Args:
+        name: of the catalog, or of a file such as ``edgesim profile`` writes.
+
     Raises:
-        InputError: no device has this name.
+        InputError: no device has this name, or the file describes none.
     """
-    entry = catalog.entry(name)
-    sources = dict(entry["source"])
+    in_file = names_file(name)
+    entry = read_mapping(Path(name)) if in_file else catalog.entry(name)
+    sources = dict(entry.get("source", {}))
     figures = []
     for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
         found = next((sources[key] for key in _prefixes(path) if key in sources), "")
         figures.append({"figure": path, "value": value, "source": found})
-    device = catalog.device(name)
+    device = catalog.from_mapping(Path(name).stem, entry) if in_file else catalog.device(name)
     if device.kind == "optical-4f":
         figures += _parts(device)
     rows = []
-    for prediction in predictions(name):
+    for prediction in () if in_file else predictions(name):
         published = prediction.published
         rows.append(
             {

@@ -61,8 +61,15 @@ def fit(tasks: Sequence[Rested]) -> Cooled:
             told.append(logs - np.median(logs))
         return np.concatenate(told)
 
-    starts = [np.array([share, np.log(time_s)]) for share in (0.1, 1.0) for time_s in (3e-3, 3e-2)]
-    bounds = ([0.0, np.log(_LEAST_S)], [_MOST_SHARE, np.log(_MOST_S)])
+    # A cooling that is over before the shortest rest cannot be told from a longer time.
+    shortest_s = min(float(np.quantile(task.rests_s, 0.05)) for task in tasks)
+    least_s = float(np.clip(shortest_s, _LEAST_S, _MOST_S / 2))
+    starts = [
+        np.array([share, np.log(time_s)])
+        for share in (0.1, 1.0)
+        for time_s in (1.1 * least_s, max(1.2 * least_s, 3e-2))
+    ]
+    bounds = ([0.0, np.log(least_s)], [_MOST_SHARE, np.log(_MOST_S)])
     solutions = [
         least_squares(residuals, start, bounds=bounds, loss="soft_l1", f_scale=0.1)
         for start in starts

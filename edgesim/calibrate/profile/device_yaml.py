@@ -10,7 +10,6 @@ import yaml
 from edgesim.calibrate.profile.operators import FUSED
 from edgesim.calibrate.profile.profile import Profile
 from edgesim.calibrate.profile.served import Timed
-from edgesim.errors import EdgesimError
 from edgesim.hardware import Cooling
 from edgesim.report.files import write_text
 from edgesim.report.text import digits, percent
@@ -148,20 +147,3 @@ def write(profile: Profile, path: Path) -> None:
     # What a scenario will make of it.
     catalog.from_mapping(path.stem, yaml.safe_load(text))
     write_text(path, text)
-
-
-def check_writable(path: Path) -> None:
-    """Find out before minutes are spent whether a file can be written.
-
-    Raises:
-        EdgesimError: it cannot.
-    """
-    import os
-
-    if path.is_dir():
-        raise EdgesimError(f"cannot write {path}: it is a folder; name a file")
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise EdgesimError(f"cannot write {path}: {folder} cannot be written to")

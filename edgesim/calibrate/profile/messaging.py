@@ -38,7 +38,7 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import Arrivals, Traffic
 
-_WARM_UP = 10
+_WARM_UP = 5
 _LEAST_RATES = 3
 _POLICY = Policy(deadline_s=30.0, tries=1, health_interval_s=30.0)
 

@@ -66,16 +66,16 @@ _WHOLE = Effort(
 )
 _QUICK = Effort(
     rounds=9,
-    runs=120,
+    runs=72,
     budget_s=8.0,
     shapes=(
-        *((1, 8, 10.0), (1, 8, 160.0)),
+        *((1, 8, 15.0), (1, 8, 160.0)),
         *((parts, 8, _RATE_PER_S) for parts in (1, 2, 4)),
         *((1, side, _RATE_PER_S) for side in _SIDES[1:]),
         (4, _SIDES[-1], _RATE_PER_S),
     ),
     repeats=2,
-    requests=30,
+    requests=20,
 )
 
 
