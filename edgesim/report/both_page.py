@@ -29,8 +29,8 @@ body { margin: 0 auto; max-width: 58rem; padding: 1.5rem 1rem 4rem; background: 
 h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
 h2 { margin: 2.4rem 0 .4rem; font-size: 1.15rem; }
 .dim { color: var(--dim); }
-.warning { background: var(--warn); color: var(--warn-ink); border-radius: .5rem; padding: .6rem .9rem;
-  margin-top: .7rem; overflow-wrap: anywhere; }
+.warning { background: var(--warn); color: var(--warn-ink); border-radius: .5rem;
+  padding: .6rem .9rem; margin-top: .7rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin-top: .6rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; }
