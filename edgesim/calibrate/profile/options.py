@@ -22,8 +22,6 @@ class Options:
         quick: fewer operators and runs.
         plain: messages without TLS.
         power: idle and busy draw in watts, told by hand; None to read meters.
-        peer: HOST:PORT of another node, whose link is measured; None for none.
-        keys: the client's keys for it; None without TLS.
     """
 
     out: Path
@@ -37,5 +35,3 @@ class Options:
     quick: bool = False
     plain: bool = False
     power: tuple[float, float] | None = None
-    peer: str | None = None
-    keys: Path | None = None

@@ -88,7 +88,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     command = [*COMMAND, "profile", "--out", str(tmp_path / "x.yaml"), "--quick"]
     with started(command, tmp_path) as process:
         until_s = time.monotonic() + 60
-        while not list(scratch.glob("*/node/store/*")) and time.monotonic() < until_s:
+        while not list(scratch.glob("*/node/keys/*")) and time.monotonic() < until_s:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
