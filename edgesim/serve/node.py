@@ -36,6 +36,10 @@ CHUNK_BYTES = 1 << 20
 _MANIFEST_BYTES = 4 << 20
 _STREAMS = 256
 """Calls that one connection may have open."""
+_SILENCE_S = 30.0
+"""Of a connection, after which the node asks whether the client is still there."""
+_ANSWER_S = 10.0
+"""For the client to say so."""
 _LAST_ANSWERS_S = 5.0
 """For answers to get on their way, after the last was computed."""
 
@@ -198,6 +202,10 @@ def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_concurrent_streams", _STREAMS),
+        # A client whose machine lost power says no goodbye; its connection goes within a minute.
+        ("grpc.keepalive_time_ms", round(_SILENCE_S * 1e3)),
+        ("grpc.keepalive_timeout_ms", round(_ANSWER_S * 1e3)),
+        ("grpc.keepalive_permit_without_calls", 1),
         # Two nodes on one port would share its clients, at random.
         ("grpc.so_reuseport", 0),
     ]

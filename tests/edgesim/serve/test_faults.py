@@ -7,7 +7,9 @@ Times are printed; how they come about stands at the bounds.
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from edgesim.report.folder import FILES
 from edgesim.serve.coordinator.run import INTERRUPTED
@@ -32,6 +36,7 @@ ARP_S = 1.0
 SLACK_S = 1.0
 """For a check and a request on a machine that others use too; both take 20 ms on an idle one."""
 PATIENCE_S = 60.0
+FULL = os.environ.get("EDGESIM_FAULTS") == "full"
 LOOPS = 16
 """Requests that a coordinator has under way."""
 
@@ -171,9 +176,27 @@ def held(cluster: Five) -> dict[str, tuple[int, int]]:
     return found
 
 
-def until(condition: Callable[[], bool]) -> None:
+def settled(cluster: Five) -> dict[str, tuple[int, int]]:
+    """Return the same, when connections that were given up are closed at the nodes' end too."""
+    found = dict.fromkeys(cluster.nodes, (0, 0))
+    while True:
+        before, found = found, held(cluster)
+        if all(before[name][0] == found[name][0] for name in found):
+            return found
+        time.sleep(0.5)
+
+
+def busy(status: dict[str, Any]) -> bool:
+    """Return whether a node has requests."""
+    return bool(status["waiting"] or status["running"])
+
+
+def until(condition: Callable[[], bool], *runs: subprocess.Popen[str]) -> None:
+    """Wait for a condition while processes run."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
+        for run in runs:
+            assert run.poll() is None, run.communicate()
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
@@ -185,7 +208,7 @@ def test_nodes_outlive_coordinators_that_are_killed_or_interrupted(
     # What load makes a process hold for good, it holds before.
     closed = f"{{arrivals: closed, concurrency: {3 * LOOPS}, requests: {6 * LOOPS}}}"
     cluster.play(traffic=closed, deadline_s=60.0)
-    before = held(cluster)
+    before = settled(cluster)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     with ExitStack() as stack:
         runs = {
@@ -195,9 +218,12 @@ def test_nodes_outlive_coordinators_that_are_killed_or_interrupted(
             for number in numbers
         }
         # One connection from each to every node, and requests on them.
-        until(lambda: all(held(cluster)[name][0] >= before[name][0] + 3 for name in before))
+        until(
+            lambda: all(held(cluster)[name][0] >= before[name][0] + 3 for name in before),
+            *runs.values(),
+        )
         for _ in range(3):
-            until(lambda: cluster.status("pi-0")["waiting"] > 0)
+            until(lambda: cluster.status("pi-0")["waiting"] > 0, *runs.values())
         for number, run in runs.items():
             run.send_signal(number)
         told = {number: run.communicate(timeout=PATIENCE_S) for number, run in runs.items()}
@@ -222,8 +248,7 @@ def test_nodes_outlive_coordinators_that_are_killed_or_interrupted(
         rows = (result / "requests.csv").read_text().splitlines()
         assert len(rows) - 1 == requests["offered"]
     assert not (tmp_path / "SIGKILL").exists() or not [*(tmp_path / "SIGKILL").iterdir()]
-    for name in cluster.nodes:
-        until(lambda: not any(cluster.status(name)[key] for key in ("waiting", "running")))  # noqa: B023
+    until(lambda: not any(map(busy, map(cluster.status, cluster.nodes))))
     until(lambda: all(held(cluster)[name][0] <= before[name][0] for name in before))
     after = held(cluster)
     for name, (descriptors, memory_bytes) in before.items():
@@ -235,3 +260,25 @@ def test_nodes_outlive_coordinators_that_are_killed_or_interrupted(
     assert check_counts(seen, answered) == {"completed": 10}
     for one in cluster.nodes.values():
         assert {event["level"] for event in one.told()} == {"info"}
+
+
+@needs_links
+@pytest.mark.skipif(not FULL, reason="takes 45 s; EDGESIM_FAULTS=full runs it")
+def test_a_coordinator_whose_machine_vanishes_leaves_no_connection(cluster: Five) -> None:
+    before = settled(cluster)
+
+    def open_ones() -> list[int]:
+        return [held(cluster)[pi][0] - before[pi][0] for pi in PIS]
+
+    # One request and then silence: nothing is under way whose loss the nodes would notice.
+    rare = "traffic={arrivals: periodic, rate: 0.01/s, requests: 9}"
+    with started(cluster.command("--set", rare, "--health", "10 min"), cluster.folder) as run:
+        until(lambda: open_ones() == [1] * len(PIS), run)
+        time.sleep(2.0)
+        cluster.net.cut(HUB)
+        run.kill()
+        begun_s = time.monotonic()
+    assert open_ones() == [1] * len(PIS)
+    until(lambda: open_ones() == [0] * len(PIS))
+    print(f"\nvanished: its connections are gone after {time.monotonic() - begun_s:.1f} s")
+    cluster.net.mend(HUB)
