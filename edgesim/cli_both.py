@@ -36,8 +36,8 @@ def compare(
 
     Raises:
         InputError: the loads are none, or the scenario is not one for real nodes.
-        EdgesimError: a load failed; those that were finished are written.
-        typer.Exit: it was interrupted; what had finished is written.
+        EdgesimError: the first load failed, or the result cannot be written.
+        typer.Exit: it was interrupted, or a load failed; what had finished is written.
     """
     with Held() as held:
         with Bar() as bar:
@@ -62,8 +62,10 @@ def compare(
         both_tables.show(found.document, stdout_console())
     typer.echo(f"Wrote {written}", err=as_json)
     if found.failure is not None:
+        # Told here: raised, it would be a second JSON document.
         kept = "the loads before it are kept, marked partial"
-        raise EdgesimError(f"{found.failure}; {kept}") from found.failure
+        typer.echo(f"edgesim: {found.failure}; {kept}", err=True)
+        raise typer.Exit(found.failure.exit_status)
     if found.partial:
         typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
         raise typer.Exit(1)

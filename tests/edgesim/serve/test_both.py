@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from scipy.stats import binomtest
 
@@ -255,15 +256,23 @@ def test_loads_before_a_failure_are_kept(
     assert "1 of 2 loads: not every node is ready: 'pi' has gone" in found.document["warnings"]
     # The devices are of the catalog: what asking costs them stands in no data sheet.
     assert any("what messages cost pi, hub is not" in one for one in found.document["warnings"])
-    calls.clear()
-    with pytest.raises(EdgesimError, match="has gone; the loads before it are kept, marked"):
-        cli_both.compare(
-            nodes.load(), "0.5,0.9", failing, tmp_path / "out", trace_requests=0, as_json=False
-        )
-    assert both_folder.read(tmp_path / "out")["partial"]
-    shown = capsys.readouterr().out
-    assert "50 % of capacity" in shown
-    assert "Wrote " in shown
+    for as_json in (False, True):
+        calls.clear()
+        with pytest.raises(typer.Exit) as ended:
+            cli_both.compare(
+                nodes.load(), "0.5,0.9", failing, tmp_path / "out", trace_requests=0,
+                as_json=as_json,
+            )  # fmt: skip
+        assert ended.value.exit_code == 1
+        kept = both_folder.read(tmp_path / "out")
+        assert kept["partial"]
+        shown = capsys.readouterr()
+        assert "has gone; the loads before it are kept, marked partial\n" in shown.err
+        if as_json:
+            assert document(shown.out) == kept
+        else:
+            assert "50 % of capacity" in shown.out
+            assert "Wrote " in shown.out
     calls.pop()
     with pytest.raises(EdgesimError, match="has gone"):
         run(
