@@ -1,0 +1,170 @@
+"""Pages that are made of the product itself when the site is built, so that they cannot disagree.
+
+A line ``<!-- made: NAME -->`` in a page is replaced by what the function of that name returns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+_PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)
+_SECTIONS = (
+    "ModelSpec", "TaskSpec", "TransferSpec", "PlacementSpec", "NodeSpec", "BatchSpec",
+    "VariabilitySpec", "FaultsSpec", "OutageSpec", "HostSpec", "NetworkSpec", "SwitchSpec",
+    "WifiSpec", "LinkSpec", "RouteSpec", "TrafficSpec", "BaselineSpec",
+)  # fmt: skip
+_MOST_NAMED = 20
+_KINDS = ("processor", "optical-4f", "photonic-crossbar")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put what is made in its places; mkdocs calls this for every page."""
+    return _PLACE.sub(lambda found: MADE[found[1]](), markdown)
+
+
+def scenario() -> str:
+    """Return the keys of a scenario, section by section."""
+    from edgesim.scenario.json_schema import schema
+
+    found = schema()
+    lines = ["## The file", "", *_keys(found)]
+    for name in _SECTIONS:
+        part = found["$defs"][name]
+        lines += ["", f"## {_title(name)}", "", part.get("description", ""), "", *_keys(part)]
+    for kind in _KINDS:
+        part = found["$defs"][kind]
+        lines += ["", f"## Device of kind `{kind}`", "", part.get("description", "").split("\n")[0]]
+        lines += ["", *_keys(part)]
+        for name, one in found["$defs"].items():
+            if name.startswith(f"{kind}.") and "properties" in one:
+                lines += ["", f"### `{kind}`: {_title(name.partition('.')[2])}", ""]
+                lines += [one.get("description", "").split("\n\n")[0], "", *_keys(one)]
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """Return what every command says of itself."""
+    import typer
+    from typer.main import get_command
+
+    from edgesim.cli import app
+
+    root = get_command(app)
+    lines = []
+    for name, command in sorted(root.commands.items()):  # type: ignore[attr-defined]
+        context = typer.Context(command, info_name=f"edgesim {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        lines += [
+            f"## edgesim {name}",
+            "",
+            command.help or "",
+            "",
+            "```",
+            f"edgesim {name} {usage}",
+        ]
+        lines += ["```", "", *_table(("", "", "default"), _options(command)), ""]
+    return "\n".join(lines)
+
+
+def devices() -> str:
+    """Return the catalog with how well it predicts, and the source of every figure."""
+    from edgesim.report import device_tables
+
+    rows = []
+    for one in device_tables.every()["devices"]:
+        error = one["median_error"]
+        told = (
+            f"{error:.1%} of {one['published_rows']}" if error is not None else "no row to compare"
+        )
+        power = f"{one['idle_w']:g} / {one['busy_w']:g} W"
+        link = f"[{one['name']}](#{one['name']})"
+        rows.append((link, one["kind"], one["description"], power, told))
+    head = ("device", "kind", "what it is", "idle / busy", "median error")
+    lines = [*_table(head, rows), ""]
+    for one in device_tables.every()["devices"]:
+        lines += [f"## {one['name']}", ""]
+        figures = device_tables.one(one["name"])["figures"]
+        told = [(row["figure"], f"{row['value']}", row["source"]) for row in figures]
+        lines += [*_table(("figure", "value", "source"), told), ""]
+    return "\n".join(lines)
+
+
+def _options(command: Any) -> Iterator[tuple[str, str, str]]:
+    for one in command.params:
+        flag = one.opts[0].startswith("-")
+        name = f"`{', '.join(one.opts)}`" if flag else f"`{one.metavar or one.name.upper()}`"
+        if flag and one.metavar:
+            name += f" {one.metavar}"
+        shown = getattr(one, "show_default", None)
+        default = shown if isinstance(shown, str) else one.default
+        plain = default is None or default is False or callable(default)
+        yield name, getattr(one, "help", None) or "", "" if plain else str(default)
+
+
+def _keys(part: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for key, one in part.get("properties", {}).items():
+        needed = "yes" if key in part.get("required", ()) else ""
+        rows.append((f"`{key}`", _kind(one), one.get("description", ""), _default(one), needed))
+    if not rows:
+        return []
+    return _table(("key", "value", "meaning", "default", "needed"), rows)
+
+
+def _kind(one: Mapping[str, Any]) -> str:
+    if "$ref" in one:
+        return _title(one["$ref"].rpartition("/")[2].rpartition(".")[2])
+    if len(one.get("enum", ())) > _MOST_NAMED:
+        return f"one of {len(one['enum'])} names, such as `{one['enum'][0]}`"
+    if "enum" in one:
+        return ", ".join(f"`{value}`" for value in one["enum"])
+    if "const" in one:
+        return f"`{one['const']}`"
+    if "anyOf" in one:
+        told = [_kind(choice) for choice in one["anyOf"] if choice.get("type") != "null"]
+        return " or ".join(dict.fromkeys(filter(None, told)))
+    examples = one.get("examples")
+    if one.get("type") == "array":
+        return f"list of {_kind(one.get('items', {})) or 'values'}"
+    if one.get("type") == "object":
+        values = [*one.get("patternProperties", {}).values(), one.get("additionalProperties")]
+        inner = next((_kind(value) for value in values if isinstance(value, dict)), "")
+        return f"by name: {inner}" if inner else "mapping"
+    told = str(one.get("type", ""))
+    bounds = [
+        f"{sign} {one[key]:g}"
+        for key, sign in (
+            ("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")
+        )
+        if isinstance(one.get(key), int | float)
+    ]  # fmt: skip
+    if examples:
+        return f"quantity, such as `{examples[0]}`"
+    return " ".join([told, *bounds])
+
+
+def _default(one: Mapping[str, Any]) -> str:
+    value = one.get("default")
+    return "" if value is None or value in ({}, []) else f"`{value}`"
+
+
+def _title(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Spec")).lower()
+
+
+def _table(head: Sequence[str], rows: Any) -> list[str]:
+    told = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return told + [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("\n", " ").replace("|", "\\|")
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "scenario": scenario,
+    "commands": commands,
+    "devices": devices,
+}

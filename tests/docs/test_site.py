@@ -1,0 +1,130 @@
+"""The documentation: built without a warning, offline, and saying what the product does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edgesim.hardware import catalog
+from tests.edgesim.command import COMMAND, ROOT, edgesim, environment
+
+DOCS = ROOT / "docs"
+PLUGIN = ROOT / "examples" / "plugin"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocs")
+    out = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", out],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env=environment(NO_MKDOCS_2_WARNING="1"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr, done.stderr
+    assert "@@" not in "".join(page.read_text() for page in DOCS.glob("*.md"))
+    return out
+
+
+def text_of(page: Path) -> str:
+    """Return what a reader sees of a page."""
+    found: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_data(self, data: str) -> None:
+            found.append(data)
+
+    Reader().feed(page.read_text())
+    return " ".join(" ".join(found).split())
+
+
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    for page in site.glob("*.html"):
+        loads = re.findall(
+            r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)"', page.read_text()
+        )
+        assert not [one for one in loads if "canonical" not in one], page
+
+
+def test_every_key_of_a_scenario_is_in_the_reference(site: Path) -> None:
+    schema = json.loads(edgesim("schema").stdout)
+    told = text_of(site / "scenario.html")
+    for name in ("NodeSpec", "TrafficSpec", "NetworkSpec", "PlacementSpec", "HostSpec"):
+        for key, one in schema["$defs"][name]["properties"].items():
+            assert f" {key} " in told, (name, key)
+            for words in one.get("description", "").split("`"):
+                assert words.strip() in told, (name, key)
+
+
+def test_every_command_and_option_is_in_the_reference(site: Path) -> None:
+    told = text_of(site / "commands.html")
+    listed = re.findall(r"^[│ ]*([a-z]+)  ", edgesim("--help", COLUMNS="200").stdout, re.MULTILINE)
+    assert {"run", "check", "node", "deploy"} <= set(listed)
+    for name in listed:
+        assert f"edgesim {name}" in told
+        options = re.findall(r"--[a-z-]+", edgesim(name, "--help", COLUMNS="300").stdout)
+        for option in set(options) - {"--help"}:
+            assert option in told, (name, option)
+
+
+def test_every_device_is_in_the_catalog(site: Path) -> None:
+    told = text_of(site / "devices.html")
+    for name in catalog.names():
+        assert name in told
+    source = catalog.entry("raspberry-pi-4b")["source"]["power.idle"]
+    assert " ".join(source.split()) in told
+
+
+def test_the_plug_in_of_the_page_works(tmp_path: Path) -> None:
+    # As pip would install it: the modules, and what the distribution says of itself.
+    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
+    folder = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    folder.mkdir()
+    told = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (folder / "METADATA").write_text(told)
+    points = [
+        line
+        for group, entries in project["entry-points"].items()
+        for line in (f"[{group}]", *(f"{key} = {value}" for key, value in entries.items()))
+    ]
+    (folder / "entry_points.txt").write_text("\n".join(points))
+    for module in PLUGIN.glob("*.py"):
+        (tmp_path / module.name).write_text(module.read_text())
+    scenario = {
+        "model": {"name": "vit_tiny_patch16_224", "classes": 10},
+        "placement": {"strategy": "first-node"},
+        "nodes": {"slow": {"device": {"kind": "metronome", "beat": "20 ms", "power": "3 W"}}},
+        "traffic": {"arrivals": "closed", "requests": 10},
+    }
+    (tmp_path / "beats.yaml").write_text(yaml.safe_dump(scenario))
+    done = subprocess.run(
+        [*COMMAND, "run", "beats.yaml", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=environment(PYTHONPATH=f"{tmp_path}:{ROOT}"),
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["latency_s"]["p99"] == pytest.approx(0.02)
+    # Ten executions of 20 ms at 3 W.
+    assert found["energy_j"]["total"] == pytest.approx(0.6)
+
+
+def test_the_quick_start_runs_as_it_stands(tmp_path: Path) -> None:
+    page = (DOCS / "quick-start.md").read_text()
+    lines = re.findall(r"^\$ edgesim (.*)$", page, re.MULTILINE)
+    mistake = "check cluster.yaml"
+    assert lines.count(mistake) == 1
+    lines.remove(mistake)
+    assert len(lines) >= 5
+    for line in lines:
+        done = edgesim(*line.split(), cwd=tmp_path)
+        assert done.returncode == 0, (line, done.stderr)
+    assert (tmp_path / "runs" / "eight" / "summary.json").is_file()
