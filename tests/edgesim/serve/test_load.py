@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,11 @@ import pytest
 import torch
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from edgesim.serve.access import Access
+from edgesim.serve.coordinator.asking import Input, question
+from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_READY
@@ -102,6 +109,42 @@ def test_work_whose_deadline_passed_is_not_computed(busy: Pair) -> None:
     busy.client.infer("part-2", {"input": SHORT})
     assert busy.metric('edgesim_compute_seconds_count{model="part-1"}') == computed
     assert busy.metric('edgesim_requests_total{code="CANCELLED",model="part-1"}') == 2
+
+
+def test_a_node_that_is_asked_more_than_it_takes_is_not_taken_for_gone(busy: Pair) -> None:
+    # More calls at once than a connection may have: some are refused before anyone reads them.
+    work = Work(
+        parts=(Piece("part-0", "node", ""),), fusion=Piece("part-0", "node", ""), addresses={},
+        home="node", shape=(1, 32, 32), classes=10, manifest={},
+    )  # fmt: skip
+    asked = question(work.parts[0], (Input("input", SHORT.shape, SHORT.numpy().tobytes()),), "", 0)
+    asked.ClearField("outputs")
+    access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
+
+    async def flood() -> tuple[list[str], bool]:
+        peer = Peer(
+            "node", busy.node.inference, work.parts, access, Policy(strikes=1), time.monotonic
+        )
+        told: list[str] = []
+
+        async def ask() -> None:
+            try:
+                await peer.infer(asked, 60.0)
+            except grpc.aio.AioRpcError as error:
+                told.append(error.details() or "")
+
+        for _ in range(5):
+            await asyncio.gather(*(ask() for _ in range(2000)))
+            await peer.check()
+            if any("RST_STREAM" in one for one in told):
+                break
+        up = peer.up
+        await peer.close()
+        return told, up
+
+    told, up = asyncio.run(flood())
+    assert any("RST_STREAM" in one for one in told), set(told)
+    assert up
 
 
 def test_told_to_end_it_answers_what_it_has_and_refuses_the_rest(
