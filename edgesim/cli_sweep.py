@@ -78,9 +78,11 @@ def sweep(
         # An interrupt is for the rank that speaks; the others end with it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-    if workers != 1:
-        raise InputError("--workers is for one machine without MPI; here mpiexec -n says how many")
     try:
+        if workers != 1:
+            raise InputError(
+                "--workers is for one machine without MPI; here mpiexec -n says how many"
+            )
         with mpi.ranks() as ranks:
             if ranks is not None:
                 lead(file, out, settings, rows, _over(ranks), yes=yes, as_json=as_json)

@@ -15,6 +15,7 @@ from typing import Self
 _PROGRAM = """
 import sys
 told = sys.stdin.readline()
+print("ready", flush=True)
 if sys.stdin.read() == "":
     sys.stderr.write("edgesim: " + told)
 """
@@ -34,11 +35,14 @@ class Watch:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
         self._say(self._message + "\n")
+        assert self._process.stdout is not None
+        # The launcher goes soon after a death: to start only then would be too late.
+        self._process.stdout.readline()
         return self
 
     def _say(self, text: str) -> None:
@@ -58,4 +62,6 @@ class Watch:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._process.wait()

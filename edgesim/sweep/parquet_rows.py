@@ -85,8 +85,7 @@ class ParquetRows:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise EdgesimError(
-                f"cannot write {self._folder / name}: {error.strerror or error}; what was finished "
-                "before is kept, the same command goes on"
+                f"cannot write {self._folder / name}: {error.strerror or error}"
             ) from None
         self._next += 1
         self._waiting = []

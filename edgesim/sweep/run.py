@@ -133,6 +133,10 @@ def sweep(
     """
     began_s = time.monotonic()
     refuse_many(study, many=many)
+    if study.aims is not None:
+        from edgesim.sweep.search.optimizer import require
+
+        require()
     with Store(directory, study.meta(rows)) as store:
         done = store.done()
         found = len(done)

@@ -119,9 +119,6 @@ class _told:  # noqa: N801
             what = str(error)
             if "full" in what:
                 what = "the disk is full"
-            raise EdgesimError(
-                f"cannot write {self._path}: {what}; what was finished is kept, "
-                "the same command goes on"
-            ) from None
+            raise EdgesimError(f"cannot write {self._path}: {what}") from None
         if isinstance(error, sqlite3.DatabaseError):
             raise InputError(f"{self._path}: no rows of a sweep ({error})") from None

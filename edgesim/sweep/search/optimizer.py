@@ -107,6 +107,11 @@ def _value(axis: Axis, chosen: float | int) -> Value:
     return axis.at(int(chosen))
 
 
+def require() -> None:
+    """Raise InputError where Optuna is not installed."""
+    _optuna()
+
+
 def _optuna() -> Any:
     try:
         return import_module("optuna")

@@ -1,0 +1,107 @@
+"""What is kept of a run, held to the summary that it is of."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from functools import cache
+from typing import Any
+
+import pytest
+
+from edgesim import api
+from edgesim.errors import InputError
+from edgesim.sweep.results import DEFAULT, kept
+from tests.edgesim.command import FIVE_PIS
+
+
+@cache
+def summary() -> Any:
+    scenario = api.load(FIVE_PIS, overrides=["traffic.requests=40"])
+    return api.run(scenario, trace_requests=0).summary
+
+
+def numbers(value: Any, path: tuple[str, ...] = ()) -> Any:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from numbers(one, (*path, key))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, value
+
+
+def test_every_default_is_a_number_of_the_summary() -> None:
+    for name in DEFAULT:
+        assert isinstance(kept(name).of(summary()), int | float), name
+
+
+def test_single_numbers_are_those_of_the_summary() -> None:
+    found = 0
+    for path, value in numbers(summary()):
+        if "best_batch" in path:
+            continue  # no baseline is named so: checking the study refuses it
+        try:
+            one = kept(".".join(path))
+        except InputError:
+            continue
+        found += 1
+        assert one.of(summary()) == value
+    assert found > 60
+
+
+def test_merged_numbers_are_those_of_all_nodes() -> None:
+    nodes, links = summary()["nodes"].values(), summary()["links"].values()
+    busy = [one["utilization"] for one in nodes]
+    assert kept("max(nodes.*.utilization)").of(summary()) == max(busy)
+    assert kept("min( nodes.*.utilization )").of(summary()) == min(busy)
+    assert kept("mean(nodes.*.utilization)").of(summary()) == statistics.fmean(busy)
+    assert kept("sum(links.*.bytes)").of(summary()) == sum(one["bytes"] for one in links)
+    assert kept("max(nodes.*.max_queue)").of(summary()) == max(one["max_queue"] for one in nodes)
+    assert kept("count(nodes)").of(summary()) == 6
+    assert kept("count(links)").of(summary()) == 6
+    joules = json.loads(json.dumps(summary()))["energy_j"]["nodes"]
+    assert kept("max(energy_j.nodes.*)").of(summary()) == max(joules.values())
+    assert kept("energy_j.nodes.pi-3").of(summary()) == joules["pi-3"]
+
+
+def test_columns_tell_their_kind_and_unit() -> None:
+    units = {
+        "latency_s.p99.9": "s", "throughput_per_s": "/s", "energy_j.per_request": "J",
+        "nodes.pi-0.memory_bytes": "B", "max(nodes.*.utilization)": "", "breakdown_s.queue": "s",
+        "energy_j.nodes.hub": "J", "sum(links.*.bytes)": "B", "plan.capacity_per_s": "/s",
+        "baselines.x.energy_j_per_request": "J", "baselines.x.latency_s": "s",
+    }  # fmt: skip
+    assert {name: kept(name).column.unit for name in units} == units
+    assert kept("plan.bottleneck").column.kind == "text"
+    assert kept("plan.bottleneck").of(summary()) == "pi-0"
+    assert kept("nodes.hub.device").of(summary()) == "raspberry-pi-5"
+    assert kept("requests.failed").column.integer
+    assert not kept("latency_s.mean").column.integer
+    assert not kept("mean(nodes.*.max_queue)").column.integer
+
+
+def test_what_a_run_does_not_have_is_nothing() -> None:
+    assert kept("accuracy.top1").of(summary()) is None
+    assert kept("nodes.pi-9.utilization").of(summary()) is None
+    assert kept("mlperf.value").of(summary()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latency_s.p98", "no result is named 'latency_s.p98' (did you mean 'latency_s.p9"),
+        ("latency", "no result is named 'latency'"),
+        ("nodes.pi-0.utilisation", "'utilisation' is nothing that nodes have (did you mean"),
+        ("nodes.*.utilization", "'*' goes with max, min, mean or sum, as in max(nodes.*"),
+        ("max(nodes.pi-0.utilization)", "expected max of all entries"),
+        ("max(nodes.*.device)", "'device' is no number of nodes"),
+        ("max(nodes.*.load)", "'load' is no number of nodes"),
+        ("max(energy_j.nodes.*.x)", "'x' is no number of energy_j.nodes"),
+        ("count(baselines)", "expected count(nodes) or count(links)"),
+        ("wall_s", "differs between runs of the same scenario"),
+        ("", "no result is named ''"),
+    ],
+)
+def test_what_no_run_has_is_told(text: str, message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        kept(text)
+    assert message in str(raised.value)

@@ -1,0 +1,179 @@
+"""Folders of studies: who may write to them, and what is read from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgesim.errors import EdgesimError, InputError
+from edgesim.sweep.reader import from_mapping
+from edgesim.sweep.run import run_study
+from edgesim.sweep.spans import Spans
+from edgesim.sweep.store import Store, read
+from edgesim.version import __version__
+from tests.edgesim.command import assert_fails, edgesim
+from tests.edgesim.disk import small_disk
+from tests.edgesim.sweep.studies import FLOP, PEAK, grid, mapping
+
+
+def changed(folder: Path, **entries: Any) -> None:
+    path = folder / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+def test_a_table_is_read_with_its_columns(tmp_path: Path) -> None:
+    run_study({**grid(3, 2), "keep": ["latency_s.mean", "plan.bottleneck", "requests.failed"]},
+              tmp_path / "a")  # fmt: skip
+    table = read(tmp_path / "a")
+    assert (table.name, table.size, len(table), table.complete) == ("small", 6, 6, True)
+    assert [(one.name, one.role, one.kind, one.unit) for one in table.columns] == [
+        (FLOP, "axis", "number", "GFLOP"), (PEAK, "axis", "number", "GFLOP/s"),
+        ("latency_s.mean", "result", "number", "s"), ("plan.bottleneck", "result", "text", ""),
+        ("requests.failed", "result", "number", ""),
+    ]  # fmt: skip
+    assert table.values["plan.bottleneck"] == ("n",) * 6
+    np.testing.assert_array_equal(table.values[FLOP], [1, 1, 2, 2, 3, 3])
+    assert table.feasible is None
+    assert table.row(5) == {
+        "point": 5, FLOP: 3.0, PEAK: 2.0, "latency_s.mean": 1.5, "plan.bottleneck": "n",
+        "requests.failed": 0, "error": None,
+    }  # fmt: skip
+    assert type(table.row(5)["requests.failed"]) is int
+
+
+def test_another_study_is_refused(tmp_path: Path) -> None:
+    run_study(grid(2, 2), tmp_path / "a")
+    before = (tmp_path / "a" / "table.csv").read_bytes()
+    with pytest.raises(InputError, match="holds another study, or this one before it was changed"):
+        run_study(grid(2, 3), tmp_path / "a")
+    with pytest.raises(InputError, match="holds another study"):
+        run_study({**grid(2, 2), "seed": 5}, tmp_path / "a")
+    assert (tmp_path / "a" / "table.csv").read_bytes() == before
+    run_study({**grid(2, 2), "name": "the-same"}, tmp_path / "a")
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    run_study(grid(2, 2), tmp_path / "a")
+    changed(tmp_path / "a", edgesim="0.0.9")
+    with pytest.raises(InputError, match=rf"written by edgesim 0\.0\.9, and this is {__version__}"):
+        run_study(grid(2, 2), tmp_path / "a")
+    assert len(read(tmp_path / "a")) == 4
+    changed(tmp_path / "a", schema=2)
+    for attempt in (lambda: read(tmp_path / "a"), lambda: run_study(grid(2, 2), tmp_path / "a")):
+        with pytest.raises(InputError, match=r"in schema 2; edgesim .* reads schema 1"):
+            attempt()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1}', "\x00", "{" * 10_000])
+def test_what_is_no_study_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(InputError, match=r"study\.json"):
+        read(tmp_path)
+
+
+def test_folders_of_others_are_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no study's folder"):
+        read(tmp_path / "nothing")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds files that are no study; name another folder"):
+        run_study(grid(2, 2), tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(InputError, match="is no folder"):
+        run_study(grid(2, 2), tmp_path / "notes.txt")
+
+
+def test_damaged_rows_are_told(tmp_path: Path) -> None:
+    run_study(grid(2, 2), tmp_path / "a")
+    (tmp_path / "a" / "points.sqlite").write_bytes(b"no database at all, but long enough" * 100)
+    for attempt in (lambda: read(tmp_path / "a"), lambda: run_study(grid(2, 2), tmp_path / "a")):
+        with pytest.raises(InputError, match=r"points\.sqlite: no rows of a sweep"):
+            attempt()
+    changed(tmp_path / "a", columns=[{"name": 1, "colour": "red"}])
+    with pytest.raises(InputError, match="not a whole study"):
+        read(tmp_path / "a")
+
+
+def test_one_sweep_at_a_time_writes(tmp_path: Path) -> None:
+    study = from_mapping(grid(2, 2))
+    with (
+        Store(tmp_path / "a", study.meta("sqlite")),
+        pytest.raises(EdgesimError, match=r"another sweep writes to .*a \(process \d+ on"),
+    ):
+        run_study(study, tmp_path / "a")
+    assert len(run_study(study, tmp_path / "a")) == 4
+
+
+def test_rows_are_read_while_they_are_written(tmp_path: Path) -> None:
+    study = from_mapping(grid(2, 2))
+    with Store(tmp_path / "a", study.meta("sqlite")) as store:
+        assert len(read(tmp_path / "a")) == 0
+        store.append([(3, 2.0, 2.0, 1.0, None)])
+        assert list(read(tmp_path / "a").point) == [3]
+        store.append([(1, 1.0, 2.0, None, "it fell over")])
+        table = read(tmp_path / "a")
+    assert list(table.point) == [1, 3]
+    assert table.errors == ("it fell over", None)
+    assert not table.complete
+    assert np.isnan(np.asarray(table.values["latency_s.mean"], float)[0])
+
+
+def test_a_full_disk_is_told_and_damages_nothing(tmp_path: Path) -> None:
+    many = mapping({FLOP: {"from": 1, "to": 2, "steps": 3_000}})
+    with small_disk(tmp_path, "128k") as disk:
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(many))
+        done = edgesim("sweep", "study.yaml", "--out", disk / "a", cwd=tmp_path)
+        assert_fails(done, 1, ["cannot write", "the same command goes on"])
+        kept = read(disk / "a")
+        shutil.copytree(disk / "a", tmp_path / "b")
+    assert 0 < len(kept) < 3_000
+    whole = run_study(many, tmp_path / "b")
+    assert whole.complete
+    run_study(many, tmp_path / "c")
+    one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "bc")
+    assert one == two
+
+
+def test_columns_of_any_name_are_kept(tmp_path: Path) -> None:
+    name = 'odd "name"; DROP TABLE points'
+    base = {
+        "model": {"tasks": {name: {"flop": 1, "node": "n"}}},
+        "nodes": {"n": {"device": {"peak": {"fp32": 1}}}},
+        "traffic": {"arrivals": "closed", "requests": 1},
+    }
+    study = {"base": base, "axes": {f"model.tasks.{name}.flop": [1, 2]}, "keep": ["latency_s.max"]}
+    table = run_study(study, tmp_path / "a")
+    np.testing.assert_array_equal(table.values["latency_s.max"], [1.0, 2.0])
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_spans_are_a_set(numbers: set[int]) -> None:
+    spans = Spans()
+    for number in sorted(numbers):
+        spans.add(number)
+    assert len(spans) == len(numbers)
+    assert [number for number in range(62) if number in spans] == sorted(numbers)
+    missing = [number for stretch in spans.missing(50) for number in stretch]
+    assert missing == [number for number in range(50) if number not in numbers]
+
+
+def test_a_second_command_is_refused(tmp_path: Path) -> None:
+    study = from_mapping(grid(2, 2))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(grid(2, 2)))
+    with Store(tmp_path / "out", study.meta("sqlite")):
+        done = edgesim("sweep", "study.yaml", "--out", "out", cwd=tmp_path)
+    assert_fails(done, 1, ["another sweep writes to out", "wait for it"])
+
+
+def test_format_of_rows_stays(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    run_study(grid(2, 2), tmp_path / "a")
+    with pytest.raises(InputError, match="holds rows as sqlite; go on with --format sqlite"):
+        run_study(grid(2, 2), tmp_path / "a", rows="parquet")

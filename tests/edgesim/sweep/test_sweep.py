@@ -1,0 +1,271 @@
+"""Sweeps: the same table whoever plays it, whenever it was interrupted."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgesim import api
+from edgesim.errors import EdgesimError, InputError
+from edgesim.sweep.reader import from_mapping, load
+from edgesim.sweep.run import run_study, several, sweep
+from edgesim.sweep.store import read
+from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, started
+from tests.edgesim.sweep.studies import FLOP, ONE_NODE, PEAK, grid, mapping
+
+
+def written(folder: Path, content: dict[str, Any]) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def test_latencies_are_the_quotients_that_the_points_say() -> None:
+    table = run_study(grid(4, 3))
+    assert table.complete
+    assert table.failed == 0
+    for row in table:
+        flop, peak, latency_s = row[FLOP], row[PEAK], row["latency_s.mean"]
+        assert isinstance(flop, float)
+        assert isinstance(peak, float)
+        assert latency_s == pytest.approx(flop / peak, rel=1e-12)
+    assert [column.name for column in table.axes] == [FLOP, PEAK]
+
+
+def test_a_point_is_the_run_with_the_same_settings() -> None:
+    axes = {"traffic.rate": ["0.2/s", "2/s"], "nodes.pi.count": [5, 7]}
+    study = {"base": str(FIVE_PIS), "axes": axes, "keep": ["latency_s.p99", "energy_j.total"]}
+    table = run_study(study)
+    for row, (rate, count) in zip(table, [("0.2/s", 5), ("0.2/s", 7), ("2/s", 5), ("2/s", 7)]):
+        scenario = api.load(FIVE_PIS, overrides=[f"traffic.rate={rate}", f"nodes.pi.count={count}"])
+        summary = api.run(scenario).summary
+        assert row["latency_s.p99"] == summary["latency_s"]["p99"]
+        assert row["energy_j.total"] == summary["energy_j"]["total"]
+
+
+def test_baselines_are_played_where_they_are_kept() -> None:
+    study = {"base": str(FIVE_PIS), "axes": {"traffic.requests": [20]},
+             "keep": ["baselines.nvidia-rtx-4090.speedup"]}  # fmt: skip
+    (row,) = run_study(study)
+    summary = api.run(api.load(FIVE_PIS, overrides=["traffic.requests=20"])).summary
+    speedup = row["baselines.nvidia-rtx-4090.speedup"]
+    assert speedup == summary["baselines"]["nvidia-rtx-4090"]["speedup"]
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
+    for workers in (1, 2, 3):
+        run_study(grid(5, 4), tmp_path / str(workers), workers=workers)
+    one = (tmp_path / "1" / "table.csv").read_bytes()
+    assert one.count(b"\n") == 21
+    assert (tmp_path / "2" / "table.csv").read_bytes() == one
+    assert (tmp_path / "3" / "table.csv").read_bytes() == one
+
+
+def test_a_failed_point_is_a_row_with_its_error(tmp_path: Path) -> None:
+    axes = {"model.tasks.work.memory": ["1 MB", "3 GB", "2 MB"], "traffic.rate": [None, "1/s"]}
+    base = {**ONE_NODE, "nodes": {"n": {"device": {"peak": {"fp32": "1 GFLOP/s"},
+                                                   "memory": {"capacity": "1 GB"}}}}}  # fmt: skip
+    for workers in (1, 2):
+        table = run_study({**mapping(axes), "base": base}, tmp_path / str(workers), workers=workers)
+        assert table.failed == 4
+        assert table.errors[0] is None
+        assert "'rate' belongs to poisson, periodic or server, not to closed" in table.errors[1]
+        assert "lacks 2,000,000,000 bytes" in str(table.errors[2])
+        assert table.rows()[2]["latency_s.mean"] is None
+    one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")
+    assert one == two
+
+
+def test_what_is_there_is_not_played_again(tmp_path: Path) -> None:
+    study = from_mapping(grid(5, 4))
+
+    def some(check: Any) -> Any:
+        crew = several(study, 1, check)
+        play = crew.play
+
+        def few(tasks: Any) -> Any:
+            for number, row in enumerate(play(tasks)):
+                if number == 7:
+                    raise EdgesimError("the worker fell over")
+                yield row
+
+        crew.play = few  # type: ignore[method-assign]
+        return crew
+
+    with pytest.raises(EdgesimError, match=r"fell over; 7 of 20 points are kept in .*goes on"):
+        sweep(study, tmp_path / "a", some)
+    table = read(tmp_path / "a")
+    assert list(table.point) == list(range(7))
+    assert not table.complete
+    assert not (tmp_path / "a" / "table.csv").exists()
+    swept = sweep(study, tmp_path / "a", lambda check: several(study, 1, check))
+    assert (swept.found, swept.played) == (7, 13)
+    run_study(study, tmp_path / "b")
+    assert (tmp_path / "a" / "table.csv").read_bytes() == (
+        tmp_path / "b" / "table.csv"
+    ).read_bytes()
+    swept = sweep(study, tmp_path / "a", lambda check: several(study, 1, check))
+    assert (swept.found, swept.played) == (20, 0)
+
+
+SLOW = 200
+"""Points of more than ten milliseconds each: two processes take a second or more for them."""
+
+
+def slow() -> dict[str, Any]:
+    """A study that is still under way when it is killed."""
+    base = {**ONE_NODE, "traffic": {"arrivals": "closed", "requests": 4_000}}
+    return {**grid(SLOW, 1), "base": base}
+
+
+def playing(folder: Path, workers: int) -> subprocess.Popen[str]:
+    command = [*COMMAND, "sweep", "study.yaml", "--out", "out", "--workers", str(workers)]
+    return started(command, folder)  # type: ignore[return-value]
+
+
+def rows(folder: Path) -> int:
+    path = folder / "out" / "points.sqlite"
+    if not path.exists():
+        return 0
+    file = sqlite3.connect(path, timeout=30)
+    try:
+        return int(file.execute("SELECT count(*) FROM points").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the file is there, its table is yet to be made
+    finally:
+        file.close()
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def has_more(folder: Path, before: int, process: subprocess.Popen[str]) -> bool:
+    return rows(folder) > before or process.poll() is not None
+
+
+def all_gone(pids: list[int]) -> bool:
+    return all(gone(pid) for pid in pids)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_for(what: Any) -> None:
+    deadline_s = time.monotonic() + 60.0
+    while not what():
+        assert time.monotonic() < deadline_s, "nothing happened for a minute"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, workers: int) -> None:
+    written(tmp_path, slow())
+    moments = random.Random(workers)
+    before = 0
+    for _ in range(2 if workers == 1 else 1):
+        with playing(tmp_path, workers) as process:
+            wait_for(partial(has_more, tmp_path, before, process))
+            time.sleep(moments.uniform(0.0, 0.2))
+            assert process.poll() is None
+            workmen = children(process.pid)
+            assert len(workmen) == (workers if workers > 1 else 0)
+            process.kill()
+            process.wait()
+        wait_for(partial(all_gone, workmen))
+        now = rows(tmp_path)
+        assert before < now < SLOW
+        before = now
+    study = load(tmp_path / "study.yaml")
+    swept = sweep(study, tmp_path / "out", lambda check: several(study, 1, check))
+    assert (swept.found, swept.played) == (before, SLOW - before)
+    with (tmp_path / "out" / "table.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [int(row["point"]) for row in table] == list(range(SLOW))
+    assert all(float(row["latency_s.mean"]) == pytest.approx(float(row[FLOP])) for row in table)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, workers: int) -> None:
+    written(tmp_path, slow())
+    with playing(tmp_path, workers) as process:
+        wait_for(lambda: rows(tmp_path) > 0)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+        kept = rows(tmp_path)
+        assert f"edgesim: interrupted; {kept:,} of 200 points are kept in out" in told
+        assert "Traceback" not in told
+
+
+def test_a_worker_that_dies_ends_the_sweep_with_a_message(tmp_path: Path) -> None:
+    written(tmp_path, slow())
+    with playing(tmp_path, 2) as process:
+        wait_for(lambda: rows(tmp_path) > 0)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert told.startswith("edgesim: a worker process ended by SIGKILL")
+        assert "points are kept in out, the same command goes on" in told
+
+
+def test_a_billion_points_are_refused_unless_meant(tmp_path: Path) -> None:
+    many = mapping({FLOP: {"from": 1, "to": 2, "steps": 100_000},
+                    PEAK: {"from": 1, "to": 2.5, "steps": 10_000}})  # fmt: skip
+    written(tmp_path, many)
+    done = edgesim("sweep", "study.yaml", cwd=tmp_path)
+    assert_fails(done, 2, ["1,000,000,000 points (100,000 × 10,000)", "add --yes"])
+    assert not (tmp_path / "runs").exists()
+    with playing_many(tmp_path) as process:
+        wait_for(lambda: rows(tmp_path) > 0 or process.poll() is not None)
+        assert process.poll() is None
+
+
+def playing_many(folder: Path) -> Any:
+    return started([*COMMAND, "sweep", "study.yaml", "--out", "out", "--yes"], folder)
+
+
+def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
+    written(tmp_path, grid(2, 2))
+    done = edgesim("sweep", "study.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "small  4 of 4 points" in done.stdout
+    assert done.stdout.endswith("Wrote runs/small\n")
+    again = edgesim("sweep", "study.yaml", "--json", cwd=tmp_path)
+    told = document(again.stdout)
+    assert (told["points"], told["found"], told["played"], told["failed"]) == (4, 4, 0, 0)
+    assert [row["latency_s.mean"] for row in told["rows"]] == [1.0, 0.5, 2.0, 1.0]
+    assert (tmp_path / "runs" / "small" / "table.csv").read_text().splitlines() == [
+        f"point,{FLOP},{PEAK},latency_s.mean,error",
+        "0,1.0,1.0,1.0,", "1,1.0,2.0,0.5,", "2,2.0,1.0,2.0,", "3,2.0,2.0,1.0,",
+    ]  # fmt: skip
+
+
+def test_wrong_numbers_of_workers_are_refused(tmp_path: Path) -> None:
+    written(tmp_path, grid(2, 2))
+    assert_fails(edgesim("sweep", "study.yaml", "--workers", "0", cwd=tmp_path), 2, ["--workers"])
+    with pytest.raises(InputError, match="at least 1 worker"):
+        run_study(grid(2, 2), workers=0)
