@@ -170,9 +170,8 @@ class Inference:
         self._metrics.queue_s.labels(model.name).observe(found.queue_s)
         self._metrics.compute_s.labels(model.name).observe(found.compute_s)
         self._metrics.batch.labels(model.name).observe(found.batch)
-        reply = messages.answer(request, model, found, waiting)
-        self._metrics.sent_bytes.inc(sum(map(len, reply.raw_output_contents)))
-        return reply
+        self._metrics.sent_bytes.inc(sum(tensor.nbytes for tensor in found.outputs.values()))
+        return messages.answer(request, model, found, waiting)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:

@@ -47,6 +47,7 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
     specs = {spec.name: spec for spec in model.inputs}
     inputs: dict[str, Tensor] = {}
     counts = set()
+    raw_bytes = 0
     for number, given in enumerate(request.inputs):
         spec = specs.get(given.name)
         if spec is None:
@@ -60,7 +61,10 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
         if raw:
             if given.HasField("contents"):
                 raise _invalid(f"input '{spec.name}' comes as raw bytes and as a list")
-            inputs[spec.name] = tensors.from_raw(spec, samples, raw[number])
+            # Every look into the message copies: one look for each.
+            data = raw[number]
+            raw_bytes += len(data)
+            inputs[spec.name] = tensors.from_raw(spec, samples, data)
         else:
             inputs[spec.name] = _from_contents(spec, samples, given.contents)
     missing = [spec.name for spec in model.inputs if spec.name not in inputs and not spec.optional]
@@ -73,7 +77,7 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
         inputs=inputs,
         outputs=_outputs(request, model),
         samples=counts.pop(),
-        raw_bytes=sum(map(len, raw)),
+        raw_bytes=raw_bytes,
     )
 
 
