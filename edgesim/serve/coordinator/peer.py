@@ -38,6 +38,14 @@ class Out:
     end_s: float | None
     why: str
 
+    @property
+    def told(self) -> str:
+        """Return it as a sentence."""
+        until = "the end" if self.end_s is None else f"{self.end_s:.1f} s"
+        return (
+            f"'{self.node}' was out of service from {self.begin_s:.1f} s to {until}: it {self.why}"
+        )
+
 
 class Peer:
     """One node.

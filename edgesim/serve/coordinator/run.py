@@ -13,7 +13,6 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator import accuracy
 from edgesim.serve.coordinator.images import find_images
-from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import find_work
@@ -95,7 +94,7 @@ def run(
     if images.lacking is not None:
         warnings.append(f"accuracy was not measured, on images of noise: {images.lacking}")
     for one in plays:
-        warnings += [_told_out(out) for out in one.outs]
+        warnings += [out.told for out in one.outs]
     failures: Counter[str] = Counter()
     for one in plays:
         failures += one.reasons
@@ -116,13 +115,6 @@ def run(
         wall_s=time.perf_counter() - begun_s,
         partial=partial,
         measured=measured,
-    )
-
-
-def _told_out(out: Out) -> str:
-    until = "to the end" if out.end_s is None else f"for {out.end_s - out.begin_s:.1f} s"
-    return (
-        f"'{out.node}' was out of service {until}, {out.begin_s:.1f} s after the begin: {out.why}"
     )
 
 

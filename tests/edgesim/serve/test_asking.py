@@ -13,6 +13,7 @@ import pytest
 
 from edgesim.serve.coordinator.asking import Lost, Reply, ask
 from edgesim.serve.coordinator.pacing import pace
+from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Arrivals, Traffic
@@ -111,6 +112,13 @@ def test_a_node_that_is_out_is_not_asked() -> None:
     peer.up, peer.why = False, "does not answer"
     assert asked(peer).reason == "pi: out of service, does not answer"
     assert not peer.timeouts
+
+
+def test_a_time_out_is_told_in_a_sentence() -> None:
+    assert Out("pi", 1.24, 4.0, "does not answer").told == (
+        "'pi' was out of service from 1.2 s to 4.0 s: it does not answer"
+    )
+    assert "from 1.2 s to the end: it" in Out("pi", 1.24, None, "does not answer").told
 
 
 def test_pauses_grow_to_the_longest_and_half_of_them_is_chance() -> None:
