@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,5 +42,7 @@ def images() -> torch.Tensor:
 @pytest.fixture(scope="module", params=["loopback" if lacking() else "namespaces"])
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
     """Start five nodes and a hub; the names of tests that use them tell where they are."""
+    if sys.platform != "linux":
+        pytest.skip("stays on processors and watches processes as Linux lets it")
     with five(tmp_path_factory.mktemp("five"), RATE) as running:
         yield running

@@ -53,7 +53,8 @@ class Five:
         self, name: str, inference: str | None = None, admin: str | None = None
     ) -> NodeProcess:
         host = self.net.addresses[name]
-        processor = sorted(os.sched_getaffinity(0))[NAMES.index(name) % os.cpu_count()]
+        processors = sorted(os.sched_getaffinity(0))
+        processor = processors[NAMES.index(name) % len(processors)]
         options = (
             "--listen", inference or f"{host}:0", "--admin", admin or f"{host}:0",
             "--name", name, "--cpus", str(processor),
