@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -54,14 +55,7 @@ def one(name: str) -> dict[str, Any]:
     """
     in_file = names_file(name)
     entry = read_mapping(Path(name)) if in_file else catalog.entry(name)
-    sources = dict(entry.get("source", {}))
-    figures = []
-    for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
-        found = next((sources[key] for key in _prefixes(path) if key in sources), "")
-        figures.append({"figure": path, "value": value, "source": found})
     device = catalog.from_mapping(Path(name).stem, entry) if in_file else catalog.device(name)
-    if device.kind == "optical-4f":
-        figures += _parts(device)
     rows = []
     for prediction in () if in_file else predictions(name):
         published = prediction.published
@@ -84,9 +78,26 @@ def one(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "description": entry.get("description", ""),
-        "figures": figures,
+        "figures": figures(entry, device),
         "published": rows,
     }
+
+
+def figures(entry: Mapping[str, Any], device: Device) -> list[dict[str, Any]]:
+    """Return every figure of a device's entry with its source, by key path.
+
+    Args:
+        entry: as the catalog or a file has it.
+        device: that was made of it.
+    """
+    sources = dict(entry.get("source", {}))
+    found = []
+    for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
+        source = next((sources[key] for key in _prefixes(path) if key in sources), "")
+        found.append({"figure": path, "value": value, "source": source})
+    if device.kind == "optical-4f":
+        found += _parts(device)
+    return found
 
 
 def _parts(device: Device) -> list[dict[str, Any]]:
@@ -205,7 +216,7 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
     for figure in document["figures"]:
         table.add_row(
             figure["figure"],
-            _value(figure["figure"], figure["value"]),
+            written_figure(figure["figure"], figure["value"]),
             references.number(figure["source"]),
         )
     console.print(table)
@@ -258,7 +269,8 @@ def _error(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.1f} %"
 
 
-def _value(path: str, value: Any) -> str:
+def written_figure(path: str, value: Any) -> str:
+    """Return a figure of an entry as text."""
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     if isinstance(value, float) and path == "memory.bandwidth":

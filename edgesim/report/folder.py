@@ -9,12 +9,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgesim.errors import EdgesimError, InputError
 from edgesim.report import tables_csv
 from edgesim.report.html import page
+from edgesim.report.page.plan_document import SCHEMA, plan_document
 from edgesim.report.trace_event import trace_json
 from edgesim.result import Result
 from edgesim.scenario.dump import dump
@@ -24,7 +26,11 @@ COMPARISON = "comparison.json"
 """Of a folder that holds predicted and measured results, at several loads."""
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
-FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", "scenario.yaml", "report.html")
+PLAN = "plan.json"
+"""The plan and the figures of its devices, which the page shows."""
+FILES = (
+    SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yaml", "report.html",
+)  # fmt: skip
 
 
 def prepare(directory: Path) -> None:
@@ -117,13 +123,20 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
 def files_of(result: Result) -> dict[str, Callable[[], str]]:
     """Return what makes the text of each file of a result."""
     recording = result.recordings[0]
+    plan = cache(lambda: plan_document(result.scenario, result.plan))
+    scenario = cache(lambda: dump(result.scenario.document))
     return {
         "requests.csv": lambda: tables_csv.requests(result.recordings),
         "tasks.csv": lambda: tables_csv.tasks(recording),
         "trace.json": lambda: trace_json(recording, result.scenario.cluster),
-        "scenario.yaml": lambda: dump(result.scenario.document),
+        PLAN: lambda: json.dumps(plan(), allow_nan=False) + "\n",
+        "scenario.yaml": scenario,
         "report.html": lambda: page(
-            result.summary, tables_csv.latency_column(result.recordings), recording.spans
+            result.summary,
+            tables_csv.columns(result.recordings),
+            tables_csv.in_order(recording.spans),
+            plan(),
+            scenario(),
         ),
         SUMMARY: lambda: json.dumps(result.summary, indent=2, allow_nan=False) + "\n",
     }
@@ -201,12 +214,32 @@ def rewrite_report(directory: Path) -> Path:
 
         return both_folder.rewrite_report(directory)
     summary = read_summary(directory)
-    latency = tables_csv.read_latency(directory / "requests.csv")
+    requests = tables_csv.read_columns(directory / "requests.csv")
     spans = tables_csv.read_spans(directory / "tasks.csv")
+    plan = _read_plan(directory / PLAN)
     path = directory / "report.html"
     try:
-        text = page(summary, latency, spans)
+        scenario = (directory / "scenario.yaml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        scenario = ""
+    try:
+        text = page(summary, requests, spans, plan, scenario)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{directory / SUMMARY}: not a whole summary ({error!r})") from None
     write_text(path, text)
     return path
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    """Return a ``plan.json``; None where there is none, as in results of older versions."""
+    if not path.exists():
+        return None
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is no JSON") from None
+    if not isinstance(plan, dict) or plan.get("schema") != SCHEMA:
+        raise InputError(f"{path}: expected a plan of schema {SCHEMA}")
+    return plan

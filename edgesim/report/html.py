@@ -1,212 +1,142 @@
-"""The page of a result: self-contained, light and dark, no script and no network."""
+"""The page of a run: one file that opens without a network, on a screen, a phone or paper."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgesim.report import energy_parts
 from edgesim.report.accuracy_text import accuracy
-from edgesim.report.comparison import (
-    BASELINE_COLUMNS,
-    baseline_notes,
-    baseline_rows,
-    half_widths,
-    idle_share,
-    interval_notes,
-)
-from edgesim.report.svg import distribution, shares, timeline
-from edgesim.report.text import duration, joules, percent, rate, size
+from edgesim.report.comparison import idle_share
+from edgesim.report.page import assumptions, cluster, latency, load, plan_graph, timeline
+from edgesim.report.page.frame import document
+from edgesim.report.page.markup import Section, figure_of, name
+from edgesim.report.tables_csv import Columns
+from edgesim.report.text import duration, joules, percent, rate
 from edgesim.simulate import Span
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --dim: #5b6675; --paper: #ffffff;
-  --line: #d9dee5; --card: #f5f7fa; --queue: #e0a526; --compute: #2f6fd0; --transfer: #2a9d78;
-  --fusion: #a04bbd; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --dim: #9aa6b5; --paper: #14181f;
-  --line: #323a46; --card: #1d232c; --queue: #e8b84a; --compute: #6ba1f0; --transfer: #4cc29b;
-  --fusion: #c583dc; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 4rem; background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
-h2 { margin: 2.2rem 0 .6rem; font-size: 1.15rem; }
-.dim { color: var(--dim); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem;
-  margin-top: 1.2rem; }
-.card { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
-.card b { display: block; font-size: 1.35rem; font-weight: 650; white-space: nowrap; }
-.warning { background: #fff3d6; color: #5c4300; border-radius: .5rem; padding: .6rem .9rem;
-  margin-top: 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
-  white-space: nowrap; }
-th { color: var(--dim); font-weight: 500; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
-svg .dim { fill: var(--dim); }
-svg .axis { stroke: var(--line); }
-.queue { fill: var(--queue); } .compute { fill: var(--compute); }
-.transfer { fill: var(--transfer); } .fusion { fill: var(--fusion); }
-.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: .4rem 0 0; padding: 0;
-  list-style: none; }
-.legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
-  margin-right: .4rem; vertical-align: -.05rem; }
-""".strip()
 
-_MOST_ROWS = 50
-
-
-def page(summary: Mapping[str, Any], latency_s: NDArray[np.float64], spans: Sequence[Span]) -> str:
+def page(
+    summary: Mapping[str, Any],
+    requests: Columns,
+    spans: Sequence[Span],
+    plan: Mapping[str, Any] | None = None,
+    scenario: str = "",
+) -> str:
     """Return the page of a result as HTML.
 
     Args:
         summary: as in ``summary.json``.
-        latency_s: of every answered request.
+        requests: of all replications.
         spans: tasks and transfers of the first requests.
+        plan: as in ``plan.json``; None where it is not there.
+        scenario: text of ``scenario.yaml``.
     """
-    name = escape(str(summary["name"]))
-    body = [
-        f"<h1>{name}</h1>",
-        f'<div class="dim">{_subtitle(summary)}</div>',
-        _cards(summary),
-        *(f'<div class="warning">{escape(text)}</div>' for text in summary["warnings"]),
-    ]
-    if len(latency_s) and summary["latency_s"]["mean"] is not None:
-        body += [
-            "<h2>Latency</h2>",
-            distribution(latency_s, summary["latency_s"]),
-            _latency_table(summary),
-            "<h2>Where a request's time goes</h2>",
-            shares(summary["breakdown_s"]),
-            _legend(summary),
-        ]
-    body += ["<h2>Nodes</h2>", _node_table(summary)]
-    parts = energy_parts.devices(summary)
-    if parts:
-        headings = [cell for name in parts for cell in (escape(name), "share")]
-        body.append(f"<h2>{energy_parts.TITLE}</h2>")
-        body.append(_table(["", *headings], energy_parts.rows(parts)))
-    if summary["links"]:
-        body += ["<h2>Links</h2>", _link_table(summary)]
-    if summary["baselines"]:
-        body += [f"<h2>{BASELINE_COLUMNS[0]}</h2>", _baseline_table(summary)]
-    if spans:
-        body += ["<h2>The first requests</h2>", timeline(spans)]
+    intro = [f'<p class="dim">{_subtitle(summary)}</p>', _cards(summary)]
+    intro += [f'<p class="warning">{escape(text)}</p>' for text in summary["warnings"]]
     versions = ", ".join(f"{key} {value}" for key, value in summary["versions"].items())
-    body.append(f'<p class="dim">seed {summary["seed"]}, {escape(versions)}</p>')
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name} · edgesim</title><style>{_STYLE}</style></head><body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
+    return document(
+        str(summary["name"]),
+        "\n".join(intro),
+        list(_sections(summary, requests, spans, plan, scenario)),
+        f"seed {summary['seed']}, {escape(versions)}",
+        ["timeline.js"] if spans else [],
     )
+
+
+def _sections(
+    summary: Mapping[str, Any],
+    requests: Columns,
+    spans: Sequence[Span],
+    plan: Mapping[str, Any] | None,
+    scenario: str,
+) -> Iterator[Section]:
+    chosen = latency.counted(requests, plan["warmup"] if plan else 0)
+    if chosen.any() and summary["latency_s"]["mean"] is not None:
+        found = requests.latency_s[chosen]
+        drawn = latency.distribution(found, summary) + latency.percentiles(summary)
+        yield Section("latency", "Latency", drawn)
+        parts = latency.critical_path(summary, requests, chosen)
+        yield Section("path", "Where a request’s time goes", parts)
+    yield Section("plan", "The plan", plan_graph.plan(summary, plan))
+    if spans:
+        traced = len({span.request for span in spans})
+        drawn = timeline.timeline(spans, timeline.routes_of(plan), traced)
+        yield Section("timeline", "Timeline of nodes and links", drawn)
+    else:
+        told = (
+            "No request was traced: `edgesim run --trace N` keeps the tasks and transfers of the "
+            "first N requests."
+        )
+        yield Section("timeline", "Timeline of nodes and links", f'<p class="dim">{told}</p>')
+    body = cluster.states(summary)
+    if spans and plan:
+        body += "<h3>Over time</h3>"
+        body += load.over_time(requests, spans, plan, summary["simulated_s"])
+    body += cluster.node_table(summary)
+    if summary["links"]:
+        body += cluster.link_table(summary)
+    yield Section("nodes", "Nodes and links", body)
+    if summary["energy_j"]["total"] is not None:
+        yield Section("energy", "Energy", cluster.energy(summary))
+    else:
+        told = '<p class="dim">Joules were not measured: real nodes tell times only.</p>'
+        yield Section("energy", "Energy", told)
+    yield Section("memory", "Memory", cluster.memory(summary))
+    if summary["baselines"]:
+        yield Section("baselines", "On one device instead", cluster.baselines(summary))
+    if plan and plan["optics"]:
+        yield Section("optics", "On light", assumptions.optics(plan))
+    if plan:
+        yield Section("assumptions", "Assumptions and sources", assumptions.assumed(plan))
+    if scenario:
+        yield Section("scenario", "Scenario", assumptions.scenario(scenario))
 
 
 def _subtitle(summary: Mapping[str, Any]) -> str:
     plan, requests = summary["plan"], summary["requests"]
+
+    def counted(key: str) -> str:
+        return figure_of(summary, ("requests", key), lambda value: f"{value:,}")
+
+    real = summary["mode"] == "real"
     told = [
         escape(str(plan["strategy"])),
         escape(str(plan["precision"])),
-        f"{requests['offered']:,} requests",
-        f"{duration(summary['simulated_s'])} "
-        f"{'on real nodes' if summary['mode'] == 'real' else 'simulated'}",
+        f"{counted('completed')} of {counted('offered')} requests answered in full",
+        f"{figure_of(summary, ('simulated_s',), duration)} "
+        f"{'on real nodes' if real else 'simulated'}",
     ]
     if requests["degraded"]:
-        told.append(f"{requests['degraded']:,} degraded")
+        told.append(f"{counted('degraded')} degraded")
     if requests["failed"]:
-        told.append(f"{requests['failed']:,} failed")
+        told.append(f"{counted('failed')} failed")
+    if summary["replications"] > 1:
+        told.append(
+            f"{summary['replications']} replications: requests of all, totals of a mean one"
+        )
     return " · ".join(told)
 
 
 def _cards(summary: Mapping[str, Any]) -> str:
-    latency, energy = summary["latency_s"], summary["energy_j"]
+    predicted = "predicted " if summary["mode"] == "real" else ""
     cards = [
-        ("median latency", duration(latency["p50"])),
-        ("99th percentile", duration(latency["p99"])),
-        ("throughput", rate(summary["throughput_per_s"])),
-        (f"{'predicted ' if summary['mode'] == 'real' else ''}bottleneck "
-         f"{escape(str(summary['plan']['bottleneck']))}",
-         f"{rate(summary['plan']['capacity_per_s'])}"),
-    ]  # fmt: skip
-    if energy["total"] is not None:
+        ("median latency", figure_of(summary, ("latency_s", "p50"), duration)),
+        ("99th percentile", figure_of(summary, ("latency_s", "p99"), duration)),
+        ("throughput", figure_of(summary, ("throughput_per_s",), rate)),
+        (
+            f"{predicted}bottleneck {name(summary['plan']['bottleneck'])}",
+            figure_of(summary, ("plan", "capacity_per_s"), rate),
+        ),
+    ]
+    if summary["energy_j"]["total"] is not None:
         told = f"energy a request, {percent(idle_share(summary))} idle"
-        cards.insert(3, (told, joules(energy["per_request"])))
+        cards.insert(3, (told, figure_of(summary, ("energy_j", "per_request"), joules)))
     found = summary["accuracy"]
     if found is not None:
         label = f"accuracy; {accuracy(found['top1_unsplit'])} unsplit"
-        cards.append((label, accuracy(found["top1"])))
-    inside = "".join(f'<div class="card"><b>{value}</b>{label}</div>' for label, value in cards)
-    return f'<div class="cards">{inside}</div>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], more: str = "") -> str:
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    rest = f'<tr><td class="dim" colspan="{len(head)}">{more}</td></tr>' if more else ""
-    return f'<div class="wide"><table><tr>{top}</tr>{lines}{rest}</table></div>'
-
-
-def _latency_table(summary: Mapping[str, Any]) -> str:
-    latency = summary["latency_s"]
-    rows = [
-        ["", *(duration(value) for value in latency.values())],
-        ["± (95 %)", *half_widths(summary)],
-    ]
-    return _table(["", *latency], rows) + _notes(interval_notes(summary))
-
-
-def _notes(notes: Iterable[str]) -> str:
-    return f'<p class="dim">{"<br>".join(map(escape, notes))}</p>'
-
-
-def _legend(summary: Mapping[str, Any]) -> str:
-    mean = summary["latency_s"]["mean"]
-    entries = "".join(
-        f'<li><i style="background: var(--{part})"></i>{part} {duration(value)} '
-        f'<span class="dim">{percent(value / mean if mean else None)}</span></li>'
-        for part, value in summary["breakdown_s"].items()
+        cards.append((label, figure_of(summary, ("accuracy", "top1"), accuracy)))
+    inside = "".join(
+        f'<div class="card"><dt>{label}</dt><dd>{value}</dd></div>' for label, value in cards
     )
-    return f'<ul class="legend">{entries}</ul>'
-
-
-def _node_table(summary: Mapping[str, Any]) -> str:
-    ranked = sorted(summary["nodes"].items(), key=lambda entry: -entry[1]["utilization"])
-    shown = list(summary["nodes"].items()) if len(ranked) <= _MOST_ROWS else ranked[:_MOST_ROWS]
-    rows = []
-    for name, node in shown:
-        capacity = node["memory_capacity_bytes"]
-        held = size(node["memory_bytes"])
-        rows.append([
-            escape(name), escape(str(node["device"])), percent(node["utilization"]),
-            joules(node["energy_j"]), held if capacity is None else f"{held} of {size(capacity)}",
-            f"{node['max_queue']:,}",
-        ])  # fmt: skip
-    hidden = len(ranked) - len(shown)
-    more = f"… {hidden:,} more nodes, less busy" if hidden else ""
-    return _table(["node", "device", "busy", "energy", "memory", "longest queue"], rows, more)
-
-
-def _link_table(summary: Mapping[str, Any]) -> str:
-    ranked = sorted(summary["links"].items(), key=lambda entry: -entry[1]["utilization"])
-    shown = list(summary["links"].items()) if len(ranked) <= _MOST_ROWS else ranked[:_MOST_ROWS]
-    rows = [[escape(name), size(one["bytes"]), percent(one["utilization"])] for name, one in shown]
-    hidden = len(ranked) - len(shown)
-    more = f"… {hidden:,} more links, less busy" if hidden else ""
-    return _table(["link", "carried", "busy"], rows, more)
-
-
-def _baseline_table(summary: Mapping[str, Any]) -> str:
-    rows = []
-    for row in baseline_rows(summary):
-        label = escape(row.cells[0].strip())
-        shown = f'<span class="dim">&emsp;{label}</span>' if row.aside else label
-        rows.append([shown, *row.cells[1:]])
-    return _table(["", *BASELINE_COLUMNS[1:]], rows) + _notes(baseline_notes(summary))
+    return f'<dl class="cards">{inside}</dl>'

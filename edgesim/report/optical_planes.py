@@ -103,7 +103,7 @@ def _cover(plane: Plane, down: int, across: int) -> NDArray[np.float64]:
     return np.where(cover < 1e-9, 0.0, np.minimum(cover, 1.0))
 
 
-def svg(layout: Layout, title: str) -> str:
+def svg(layout: Layout, title: str, most_rectangles: int = _MOST_RECTANGLES) -> str:
     """Return the planes as an SVG document, to scale; images and kernels by colour."""
     rows, columns = layout.plane
     scale = _SIDE / max(rows, columns)
@@ -117,7 +117,7 @@ def svg(layout: Layout, title: str) -> str:
             f'<text y="-8">{escape(plane.title)}</text>'
             f'<rect class="plane" width="{columns * scale:.1f}" height="{rows * scale:.1f}"/>'
         )
-        drawn = list(zip(plane.tiles, plane.colours, strict=True))[:_MOST_RECTANGLES]
+        drawn = list(zip(plane.tiles, plane.colours, strict=True))[:most_rectangles]
         body.extend(
             f'<rect class="tile" x="{tile.left * scale:.2f}" y="{tile.top * scale:.2f}" '
             f'width="{max(_SEEN, tile.size[1] * scale):.2f}" '

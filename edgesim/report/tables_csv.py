@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def tasks(recording: Recording) -> str:
     Joules are empty where they were not measured.
     """
     lines = [",".join(TASKS)]
-    ordered = sorted(recording.spans, key=lambda span: (span.request, span.start_s, span.end_s))
-    for span in ordered:
+    for span in in_order(recording.spans):
         task, node, target = (_field(text) for text in (span.task, span.node, span.target))
         joules = "" if math.isnan(span.joules) else repr(span.joules)
         lines.append(
@@ -67,6 +67,11 @@ def tasks(recording: Recording) -> str:
             f"{joules},{target}"
         )
     return "\n".join(lines) + "\n"
+
+
+def in_order(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Return spans by request and start, as they stand in ``tasks.csv``."""
+    return tuple(sorted(spans, key=lambda span: (span.request, span.start_s, span.end_s)))
 
 
 @cache
@@ -94,6 +99,69 @@ def read_latency(path: Path) -> NDArray[np.float64]:
         return np.array([float(value) for value in values if value])
     except ValueError:
         raise InputError(f"{path} is damaged: a latency is no number") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Requests of all replications, one after the other; NaN where there is no answer.
+
+    Attributes:
+        replication: number, shape (requests,).
+        index: of the request in its replication.
+        arrival_s: from the start.
+        latency_s: from arrival to answer.
+        breakdown_s: ``queue``, ``compute``, ``transfer``, ``fusion``, each (requests,).
+    """
+
+    replication: NDArray[np.int64]
+    index: NDArray[np.int64]
+    arrival_s: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    breakdown_s: Mapping[str, NDArray[np.float64]]
+
+
+_PARTS = ("queue", "compute", "transfer", "fusion")
+
+
+def columns(recordings: Sequence[Recording]) -> Columns:
+    """Return the requests of all replications."""
+    sizes = [len(one.latency_s) for one in recordings]
+    return Columns(
+        replication=np.repeat(np.arange(len(sizes)), sizes),
+        index=np.concatenate([np.arange(size) for size in sizes]),
+        arrival_s=np.concatenate([one.arrival_s for one in recordings]),
+        latency_s=np.concatenate([one.latency_s for one in recordings]),
+        breakdown_s={
+            part: np.concatenate(
+                [np.where(np.isfinite(one.latency_s), one.breakdown_s[part], np.nan)
+                 for one in recordings]
+            )
+            for part in _PARTS
+        },
+    )  # fmt: skip
+
+
+def read_columns(path: Path) -> Columns:
+    """Return the requests in a ``requests.csv``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    rows = _rows(path, REQUESTS)
+
+    def numbers(name: str) -> NDArray[np.float64]:
+        return np.array([float(row[name] or "nan") for row in rows], float)
+
+    try:
+        return Columns(
+            replication=np.array([int(row["replication"]) for row in rows], np.int64),
+            index=np.array([int(row["request"]) for row in rows], np.int64),
+            arrival_s=numbers("arrival_s"),
+            latency_s=numbers("latency_s"),
+            breakdown_s={part: numbers(f"{part}_s") for part in _PARTS},
+        )
+    except ValueError:
+        raise InputError(f"{path} is damaged: a time is no number") from None
 
 
 def read_spans(path: Path) -> tuple[Span, ...]:

@@ -17,7 +17,7 @@ from rich.console import Console
 from edgesim import api
 from edgesim.errors import InputError
 from edgesim.report import console, html
-from edgesim.report.tables_csv import latency_column
+from edgesim.report.tables_csv import columns
 from edgesim.report.text import joules
 from edgesim.scenario import from_mapping
 from edgesim.scenario.json_schema import schema
@@ -149,6 +149,6 @@ def test_a_result_tells_joules_by_part_in_summary_console_and_page() -> None:
     text = file.getvalue()
     assert max(map(len, text.split("\n"))) <= 80
     (line,) = [line for line in text.split("\n") if line.split()[:1] == ["camera"]]
-    shown = html.page(result.summary, latency_column(result.recordings), result.recordings[0].spans)
+    shown = html.page(result.summary, columns(result.recordings), result.recordings[0].spans)
     assert line.split()[1:3] == joules(node["energy_by_part_j"]["camera"]).split()
     assert f"<td>{joules(node['energy_by_part_j']['camera'])}</td>" in shown

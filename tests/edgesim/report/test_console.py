@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from edgesim import api
 from edgesim.report import console, device_tables, model_tables, plan_tables
 from edgesim.report.comparison import baseline_notes, baseline_rows, half_widths, interval_notes
 from edgesim.report.html import page
-from edgesim.report.tables_csv import latency_column
+from edgesim.report.tables_csv import columns
 from edgesim.report.text import count, digits, duration, joules, percent, rate, size
 from edgesim.result import Result
 from edgesim.scenario.scenario import Baseline
@@ -96,7 +97,7 @@ def test_no_answer_has_no_intervals_to_explain() -> None:
     assert list(interval_notes(result.summary)) == []
     text = printed(lambda to: console.show(result, to), 100)
     assert "0 of 200 requests answered, 200 failed" in text
-    assert "<h2>Latency</h2>" not in page(result.summary, latency_column(result.recordings), ())
+    assert 'id="latency"' not in page(result.summary, columns(result.recordings), ())
 
 
 def test_baselines_are_compared_in_words() -> None:
@@ -137,8 +138,9 @@ def test_an_overloaded_device_is_compared_by_one_request_alone() -> None:
 def test_markup_in_names_is_text() -> None:
     result = play(name="[red]a[/red]")
     assert "[red]a[/red]" in printed(lambda to: console.show(result, to), 100)
-    html = page({**result.summary, "name": "<script>"}, latency_column(result.recordings), ())
-    assert "<script>" not in html
+    html = page({**result.summary, "name": "<script>x"}, columns(result.recordings), ())
+    assert "<script>x" not in html
+    assert "&lt;script&gt;x" in html
 
 
 def test_many_nodes_are_summed_up() -> None:
@@ -154,9 +156,11 @@ def test_many_nodes_are_summed_up() -> None:
 
 def test_the_page_needs_nothing_else(five_pis: Result) -> None:
     recording = five_pis.recordings[0]
-    html = page(five_pis.summary, latency_column(five_pis.recordings), recording.spans)
-    for outside in ("http:", "https:", "src=", "href=", "@import", "<script", "url("):
+    html = page(five_pis.summary, columns(five_pis.recordings), recording.spans)
+    for outside in ("http:", "https:", "src=", "@import", "<script src", "url("):
         assert outside not in html
+    assert set(re.findall(r'href="(.)', html)) == {"#", "d"}
+    assert re.findall(r'href="d[^"]*', html) == ['href="data:,']
     assert html.startswith("<!doctype html>")
 
 

@@ -32,7 +32,7 @@ HELD = {"hub": ["fusion"], "pi": list(PARTS)}
 TRAFFIC = "traffic={arrivals: poisson, rate: 50/s, requests: 6}"
 PATIENT = ("--deadline", "1 min", "--health", "30 s")
 """No failure is expected, and none shall come of a busy machine."""
-FILES = {"summary.json", "requests.csv", "tasks.csv", "trace.json", "scenario.yaml", "report.html"}
+FILES = set(folder.FILES)
 
 
 class Nodes:

@@ -1,0 +1,54 @@
+"""The frame of a page: head, style, script, navigation and foot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from edgesim.report.page.markup import Section, name
+from edgesim.report.page.palette import variables
+
+
+def document(
+    title: str, intro: str, sections: Sequence[Section], foot: str, scripts: Sequence[str] = ()
+) -> str:
+    """Return a whole page.
+
+    A policy in its head forbids requests and every script but its own, whose hash it names.
+
+    Args:
+        title: a name that someone chose.
+        intro: HTML between title and navigation.
+        sections: in order.
+        foot: HTML.
+        scripts: files of this package, after the common one.
+    """
+    script = "\n".join(_file(one) for one in ("common.js", *scripts))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    links = "".join(f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escape(title)} · edgesim</title>\n"
+        f"<style>{variables()}\n{_file('style.css')}</style></head><body>\n"
+        '<a class="skip" href="#main">Skip to the results</a>\n<header><div class="top">'
+        f'<h1>{name(title)}</h1><button class="theme" type="button">Dark</button></div>\n'
+        f'{intro}\n<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main id="main">\n'
+        + "\n".join(one.html() for one in sections)
+        + f"\n</main>\n<footer>{foot}</footer>\n<script>{script}</script>\n</body></html>\n"
+    )
+
+
+@cache
+def _file(file: str) -> str:
+    return Path(__file__).with_name(file).read_text(encoding="utf-8")

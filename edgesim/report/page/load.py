@@ -1,0 +1,201 @@
+"""How busy nodes were over time and how long their queues, from the spans of traced requests.
+
+Exact up to the arrival of the first request that was not traced: until then, every task on every
+node has its span. A task waits from when its last input has come until it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.report.page.markup import BROAD, picture, shortened
+from edgesim.report.tables_csv import Columns
+from edgesim.report.text import duration, percent
+from edgesim.simulate import Span
+
+_MOST_NODES = 12
+_BINS = 120
+_BAND = 44.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Of one node, over bins of time.
+
+    Attributes:
+        busy: mean share of its cores that work, shape (bins,).
+        waiting: mean number of tasks that wait, shape (bins,).
+    """
+
+    busy: NDArray[np.float64]
+    waiting: NDArray[np.float64]
+
+
+def window_s(requests: Columns, spans: Sequence[Span]) -> float:
+    """Return until when all requests were traced, in seconds of the first replication."""
+    traced = {span.request for span in spans}
+    first = requests.replication == 0
+    last = max((span.end_s for span in spans), default=0.0)
+    for index, arrival, latency in zip(
+        requests.index[first].tolist(), requests.arrival_s[first].tolist(),
+        requests.latency_s[first].tolist(), strict=True,
+    ):  # fmt: skip
+        # A request that failed may have left no span.
+        if index not in traced and latency == latency:
+            return min(last, float(arrival))
+    return last
+
+
+def loads(
+    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any], bins: int = _BINS
+) -> tuple[float, dict[str, Load]]:
+    """Return the end of the window, and the load of every node in equal bins from 0 to there."""
+    end = window_s(requests, spans)
+    nodes = document["nodes"]
+    cores = {
+        (task["name"], task["node"]): task["cores"]
+        for branch in document["branches"]
+        for task in branch["tasks"]
+    }
+    ready = _ready(requests, spans, document)
+    busy: dict[str, NDArray[np.float64]] = {}
+    waiting: dict[str, NDArray[np.float64]] = {}
+    running: set[tuple[str, str, float, float]] = set()
+    for span in spans:
+        if span.kind == "transfer" or span.node not in nodes:
+            continue
+        have = nodes[span.node]["cores"]
+        own = cores.get((span.task, span.node)) or have
+        key = (span.node, span.task, span.start_s, span.end_s)
+        if key not in running:  # members of a batch run as one
+            running.add(key)
+            _add(busy, span.node, span.start_s, span.end_s, min(1.0, own / have), end, bins)
+        since = ready.get((span.request, span.task))
+        if since is not None and since < span.start_s - 1e-9:
+            _add(waiting, span.node, since, span.start_s, 1.0, end, bins)
+    nothing = np.zeros(bins)
+    return end, {
+        node: Load(np.minimum(1.0, busy.get(node, nothing)), waiting.get(node, nothing))
+        for node in nodes
+        if node in busy or node in waiting
+    }
+
+
+def _ready(
+    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any]
+) -> dict[tuple[int, str], float]:
+    """Return when the last input of every task of every request had come."""
+    into: dict[str, list[str | None]] = {}
+    for branch in document["branches"]:
+        for source, target, _ in branch["transfers"]:
+            if target is not None:
+                into.setdefault(target, []).append(source)
+    first = requests.replication == 0
+    arrival = dict(
+        zip(requests.index[first].tolist(), requests.arrival_s[first].tolist(), strict=True)
+    )
+    done: dict[tuple[int, str], float] = {}
+    come: dict[tuple[int, str], float] = {}
+    for span in spans:
+        if span.kind == "transfer":
+            target = span.task.rpartition("→")[2]
+            key = (span.request, target)
+            come[key] = max(come.get(key, 0.0), span.end_s)
+        else:
+            done[span.request, span.task] = span.end_s
+    found = {}
+    for request, task in done:
+        if request not in arrival:
+            continue
+        since = max(arrival[request], come.get((request, task), 0.0))
+        for source in into.get(task, ()):
+            since = max(since, done.get((request, source), 0.0)) if source is not None else since
+        found[request, task] = since
+    return found
+
+
+def _add(
+    into: dict[str, NDArray[np.float64]], node: str, start: float, stop: float, height: float,
+    end: float, bins: int,
+) -> None:  # fmt: skip
+    """Add a step of ``height`` between two times to the means over bins."""
+    stop = min(stop, end)
+    if stop <= start or end <= 0.0:
+        return
+    values = into.setdefault(node, np.zeros(bins))
+    wide = end / bins
+    first, last = int(start / wide), min(bins - 1, int(stop / wide))
+    if first >= bins:
+        return
+    edges = np.arange(first, last + 2) * wide
+    covered = np.minimum(stop, edges[1:]) - np.maximum(start, edges[:-1])
+    values[first : last + 1] += height * np.maximum(0.0, covered) / wide
+
+
+def over_time(
+    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any], simulated_s: float
+) -> str:
+    """Return utilization and queue of every node over the traced window, as bands."""
+    end, found = loads(requests, spans, document)
+    if end <= 0.0 or not found:
+        return ""
+    ranked = sorted(found, key=lambda node: -float(found[node].busy.mean()))
+    shown = ranked if len(found) <= _MOST_NODES else ranked[:_MOST_NODES]
+    order = [node for node in found if node in shown]
+    longest = max(float(found[node].waiting.max()) for node in order) or 1.0
+    share = min(1.0, end / simulated_s) if simulated_s else 1.0
+    hidden = len(found) - len(order)
+    caption = (
+        f"From 0 s to {duration(end)}, {percent(share)} of the run: every request that came until "
+        f"then was traced (--trace N traces more). Filled: share of a node's cores that work, from "
+        f"0 to 1. Line: tasks that wait, from 0 to {longest:.3g}. Means over "
+        f"{duration(end / _BINS)}."
+    )
+    if hidden:
+        caption += f" The {len(order)} busiest of {len(found):,} nodes."
+
+    def drawn(width: float) -> tuple[float, str]:
+        left, right = (150.0, 70.0) if width >= BROAD else (88.0, 56.0)
+        letters = 22 if width >= BROAD else 13
+        step = (width - left - right) / _BINS
+        parts = []
+        for number, node in enumerate(order):
+            base = _BAND * (number + 1) - 4
+            deep = _BAND - 10
+            one = found[node]
+            steps = "".join(
+                f"L{left + place * step:.1f} {base - value * deep:.1f}"
+                f"H{left + (place + 1) * step:.1f}"
+                for place, value in enumerate(one.busy.tolist())
+            )
+            line = " ".join(
+                f"{left + (place + 0.5) * step:.1f},{base - value / longest * deep:.1f}"
+                for place, value in enumerate(one.waiting.tolist())
+            )
+            parts.append(
+                f'<text y="{base - 12:.0f}">{escape(shortened(node, letters))}</text>'
+                f'<path class="work" opacity=".75" d="M{left} {base}{steps}V{base}Z"/>'
+                f'<path class="axis" d="M{left} {base}H{width - right}"/>'
+            )
+            if one.waiting.any():
+                parts.append(f'<polyline class="mark" points="{line}"/>')
+            parts.append(
+                f'<text class="dim" x="{width - right + 6}" y="{base - 12:.0f}">'
+                f"{percent(float(one.busy.mean()))}</text>"
+            )
+        height = _BAND * len(order) + 18
+        for share_of, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+            at = left + share_of * (width - left - right)
+            parts.append(
+                f'<text class="dim" x="{at:.1f}" y="{height - 4:.0f}" text-anchor="{anchor}">'
+                f"{duration(share_of * end)}</text>"
+            )
+        return height, "".join(parts)
+
+    return picture("Utilization and queue of nodes over time", drawn, caption)

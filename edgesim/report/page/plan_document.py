@@ -1,0 +1,151 @@
+"""``plan.json``: the plan, the routes, and every figure of its devices with where it comes from."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgesim.placement import Plan
+from edgesim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from edgesim.placement.plan import Branch
+
+SCHEMA = 1
+MOST_BRANCHES = 64
+"""Alternatives that are written one by one."""
+_MOST_RECTANGLES = 1200
+
+
+def plan_document(scenario: Scenario, plan: Plan) -> dict[str, Any]:
+    """Return what the page shows beyond the summary and the tables, as plain data.
+
+    Bytes are of one sample, watts and seconds in SI units. Alternatives beyond `MOST_BRANCHES` are
+    only counted.
+    """
+    cluster = scenario.cluster
+    branches = plan.branches[:MOST_BRANCHES]
+    devices = {node.device.name: node.device for node in cluster.nodes.values()}
+    for row in scenario.baselines:
+        devices.setdefault(row.device.name, row.device)
+    return {
+        "schema": SCHEMA,
+        "warmup": scenario.traffic.warmup,
+        "input_node": plan.input_node,
+        "output_node": plan.output_node,
+        "branches_in_all": len(plan.branches),
+        "branches": [_branch(one) for one in branches],
+        "nodes": {
+            name: {"device": node.device.name, "cores": node.device.cores, "host": node.host}
+            for name, node in cluster.nodes.items()
+        },
+        "routes": _routes(scenario, plan),
+        "devices": {name: list(_figures(scenario, name)) for name in sorted(devices)},
+        "optics": list(_optics(scenario, plan)),
+    }
+
+
+def _branch(branch: Branch) -> dict[str, Any]:
+    return {
+        "tasks": [
+            {
+                "name": task.name,
+                "node": task.node,
+                "kind": task.kind,
+                "memory_bytes": task.memory_bytes,
+                "macs": float(task.graph.macs) if task.graph is not None else task.flop / 2,
+                "cores": task.cores,
+                "optional": task.optional,
+            }
+            for task in branch.tasks
+        ],
+        "transfers": [[one.source, one.target, one.bytes] for one in branch.transfers],
+    }
+
+
+def _routes(scenario: Scenario, plan: Plan) -> list[list[Any]]:
+    """Return (source, target, links) for every two nodes between which the plan sends."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for branch in plan.branches:
+        places = {task.name: task.node for task in branch.tasks}
+        for one in branch.transfers:
+            source = plan.input_node if one.source is None else places[one.source]
+            target = plan.output_node if one.target is None else places[one.target]
+            if source is None or target is None or source == target:
+                continue
+            if (source, target) not in found:
+                hops = scenario.cluster.network.route(source, target) or ()
+                found[source, target] = [hop.link for hop in hops]
+    return [[source, target, links] for (source, target), links in found.items()]
+
+
+def _figures(scenario: Scenario, name: str) -> Iterator[list[str]]:
+    """Yield (figure, value, source) of a device as its entry, or the scenario, says them."""
+    from edgesim.hardware import catalog
+    from edgesim.report.device_tables import figures, written_figure
+
+    inline = _inline(scenario.document)
+    if name in inline:
+        entry: Mapping[str, Any] = inline[name]
+    elif name in catalog.names():
+        entry = catalog.entry(name)
+    else:
+        return
+    device = next(
+        (node.device for node in scenario.cluster.nodes.values() if node.device.name == name),
+        None,
+    ) or next(row.device for row in scenario.baselines if row.device.name == name)
+    for row in figures(entry, device):
+        source = row["source"] or ("the scenario" if name in inline else "")
+        yield [row["figure"], written_figure(row["figure"], row["value"]), source]
+
+
+def _inline(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the devices that a scenario describes itself, by the node that they are named for."""
+    found: dict[str, Mapping[str, Any]] = {}
+    nodes = document.get("nodes")
+    for name, node in nodes.items() if isinstance(nodes, Mapping) else ():
+        if isinstance(node, Mapping) and isinstance(node.get("device"), Mapping):
+            found[str(name)] = node["device"]
+    return found
+
+
+def _optics(scenario: Scenario, plan: Plan) -> Iterator[dict[str, Any]]:
+    """Yield the planes of the layer that takes longest on each 4f accelerator of the plan."""
+    nodes = scenario.cluster.nodes
+    seen = set()
+    for branch in plan.branches:
+        for task in branch.tasks:
+            device: Any = nodes[task.node].device
+            if device.kind != "optical-4f" or task.graph is None or device.name in seen:
+                continue
+            seen.add(device.name)
+            lit = [
+                layer
+                for layer in device.layers(task.graph, plan.precision, scenario.traffic.samples)
+                if layer.light is not None
+            ]
+            if lit:
+                yield _drawn(task.node, max(lit, key=lambda layer: float(layer.time_s)))
+
+
+def _drawn(node: str, layer: Any) -> dict[str, Any]:
+    from edgesim.report import optical_planes
+    from edgesim.report.optical_layers import written
+
+    layout = layer.light.layout
+    title = f"{layer.names[0]}: one frame"
+    drawing = optical_planes.svg(layout, title, most_rectangles=_MOST_RECTANGLES)
+    return {
+        "node": node,
+        "layer": layer.names[0],
+        "shape": written(layout.shape),
+        "plane": list(layout.plane),
+        "planes": [plane.title for plane in optical_planes.planes(layout)],
+        "frames": layer.light.exposures,
+        "time_s": layer.time_s if math.isfinite(layer.time_s) else None,
+        "use": layout.use,
+        "svg": base64.b64encode(drawing.encode()).decode(),
+    }
