@@ -31,12 +31,12 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooling:
-    """How much longer a task takes that did not run for a while, ``rest_s``:
+    """How much longer an execution takes after a rest of its processor, ``rest_s``:
 
         1 + share x (1 - exp(-rest_s / time_s))
 
-    Its code and data leave the caches, clocks fall, cores halt: of all that, what a profile sees
-    from outside.
+    Code and data leave the caches, clocks fall, cores halt: of all that, what a profile sees from
+    outside.
     """
 
     share: float = 0.0

@@ -90,7 +90,7 @@ class PowerSpec(_Strict):
 
 
 class CoolingSpec(_Strict):
-    """Longer after a rest of the same task: x (1 + share x (1 - exp(-rest / time)))."""
+    """Longer after a rest: time x (1 + share x (1 - exp(-rest / time)))."""
 
     share: Ratio = 0.0
     time: PositiveSeconds = 1.0

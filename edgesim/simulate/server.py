@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING
 
 from simpy.events import NORMAL, Event
@@ -77,6 +78,7 @@ class Server:
         self._host = host
         self._idle_w = node.device.power.idle_w
         self._cooling = cooling_of(node.device)
+        self._worked_s = -inf
         self._parts = Parts(node.device.power)
         self._cores = node.device.cores
         self._free = node.device.cores
@@ -188,7 +190,7 @@ class Server:
         if self._factors is not None:
             time_s *= self._factors()
         if self._cooling is not None:
-            time_s *= self._cooling.factor(now - task.worked_s)
+            time_s *= self._cooling.factor(now - self._worked_s)
         self._free -= task.cores
         self.executions += 1
         if self._host is None:
@@ -201,11 +203,10 @@ class Server:
     def _finish(self, run: Execution) -> None:
         if run.void:
             return
-        now = self.kernel.time_s
+        now = self._worked_s = self.kernel.time_s
         start = run.start_s
         batch = run.work
         task = batch[0].task
-        task.worked_s = now
         run.work = _NOTHING
         self._pool.append(run)
         self._free += task.cores

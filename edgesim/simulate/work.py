@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from edgesim.hardware import Cluster, Cost
@@ -143,7 +142,6 @@ class Step:
         "share",
         "span_kind",
         "tells_parts",
-        "worked_s",
     )
 
     def __init__(
@@ -157,7 +155,6 @@ class Step:
         self.message = task.kind == "message"
         self.span_kind = "transfer" if self.message else "fusion" if self.fusion else "compute"
         self.optional = task.optional
-        self.worked_s = -inf
         self.priority = task.priority
         self.cores = task.cores or device.cores
         self.share = self.cores / device.cores

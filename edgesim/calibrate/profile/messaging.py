@@ -15,6 +15,7 @@ share of it for each message on its way.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +24,6 @@ from pathlib import Path
 import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
-from edgesim.calibrate.profile.cooling import Rested
-from edgesim.calibrate.profile.cooling import fit as find_cooling
 from edgesim.calibrate.profile.served import Array, Told
 from edgesim.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
@@ -39,7 +38,13 @@ from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import Arrivals, Traffic
 
 _WARM_UP = 5
+_AT_ONCE = 4
 _LEAST_RATES = 3
+_MOST_SHARE = 10.0
+_LEAST_S, _MOST_S = 1e-4, 1.0
+"""Between which a machine may cool down."""
+_USUAL_ERROR = 0.05
+"""Of a row, beyond which it weighs less."""
 _POLICY = Policy(deadline_s=30.0, tries=1, health_interval_s=30.0)
 
 
@@ -50,7 +55,8 @@ class Row:
     Attributes:
         parts: that a request asks.
         side: of its image, in pixels.
-        rate_per_s: that they came at.
+        rate_per_s: that they were to come at; infinity for as fast as they were answered.
+        rest_s: from one to the next, as it was.
         bytes: of all its messages.
         node_s: processor time of the node for one, executions left out.
         asker_s: processor time of the coordinator for one.
@@ -61,6 +67,7 @@ class Row:
     parts: int
     side: int
     rate_per_s: float
+    rest_s: float
     bytes: float
     node_s: float
     asker_s: float
@@ -111,6 +118,8 @@ def measure(
 ) -> Row:
     """Ask a node for some parts, at even intervals, and read what that cost.
 
+    At an infinite rate there are always some requests under way, and nothing rests.
+
     Raises:
         EdgesimError: a request was not answered.
     """
@@ -124,31 +133,34 @@ def measure(
         manifest={},
     )
     pixels = np.zeros((8, 1, side, side), dtype=np.float32)
-    traffic = Traffic(
-        arrivals=Arrivals.PERIODIC, requests=_WARM_UP + requests, rate_per_s=rate_per_s
-    )
+    many = _WARM_UP + requests
+    if math.isinf(rate_per_s):
+        traffic = Traffic(arrivals=Arrivals.CLOSED, requests=many, concurrency=_AT_ONCE)
+    else:
+        traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=many, rate_per_s=rate_per_s)
     device = Processor(name=NODE, peak_flop_s={"fp32": 1.0})
     cluster = Cluster(
         nodes={NODE: Node(name=NODE, device=device)}, network=Network(links={}, routes={})
     )
-    marks: list[tuple[float, float]] = []
+    marks: list[tuple[float, float, float]] = []
     walls: list[float] = []
     lost: list[str] = []
     computed: list[list[float]] = []
-    sent = 0
+    sent = ended = 0
 
     def seen(number: int, found: Answered) -> None:
-        nonlocal sent
+        nonlocal sent, ended
         replies = [one for one in (*found.parts, found.fusion) if isinstance(one, Reply)]
         if len(replies) <= len(pieces):
             # Something else than the node was measured, whatever it was.
             lost.append(found.reason or "a part did not answer")
-        elif number >= _WARM_UP:
+        elif ended >= _WARM_UP:
             computed.append([one.compute_s for one in replies])
             sent += sum(one.sent_bytes + one.received_bytes for one in replies)
             walls.append(replies[-1].received_s - replies[0].asked_s)
-        if number in (_WARM_UP - 1, _WARM_UP + requests - 1):
-            marks.append((time.process_time(), child.processor_s()))
+        ended += 1
+        if ended in (_WARM_UP, many):
+            marks.append((time.process_time(), child.processor_s(), time.monotonic()))
 
     play(
         work, cluster, traffic, Images(pixels, None), access, _POLICY,
@@ -156,13 +168,14 @@ def measure(
     )  # fmt: skip
     if lost:
         raise EdgesimError(f"the node of the profile failed: {lost[0]}")
-    (asker_begun_s, node_begun_s), (asker_end_s, node_end_s) = marks
+    (asker_begun_s, node_begun_s, begun_s), (asker_end_s, node_end_s, end_s) = marks
     # Medians: an execution that was put off its processor did not work longer.
     compute_s = np.median(computed, axis=0)
     return Row(
         parts=len(pieces),
         side=side,
         rate_per_s=rate_per_s,
+        rest_s=(end_s - begun_s) / requests,
         bytes=sent / requests,
         node_s=max(0.0, (node_end_s - node_begun_s) / requests - float(compute_s.sum())),
         asker_s=(asker_end_s - asker_begun_s) / requests,
@@ -181,6 +194,7 @@ def median_rows(rows: Sequence[Row]) -> list[Row]:
             parts=parts,
             side=side,
             rate_per_s=rate_per_s,
+            rest_s=float(np.median([one.rest_s for one in alike])),
             bytes=float(np.median([one.bytes for one in alike])),
             node_s=float(np.median([one.node_s for one in alike])),
             asker_s=float(np.median([one.asker_s for one in alike])),
@@ -194,21 +208,23 @@ def median_rows(rows: Sequence[Row]) -> list[Row]:
 def fit(rows: Sequence[Row]) -> Fit:
     """Return the costs that tell some rows best; each of at least three shapes.
 
-    First what a rest adds is found from requests of one shape that came at several rates: every
-    message rested for about the time between two requests. With that taken off, relative errors are
-    squared, and none of the costs is negative (non-negative least squares).
+    The first message of a request comes after a rest, the others follow each other; what a rest
+    adds is what tells all rows best, those of other rates above all. Relative errors are squared,
+    and none of the costs is negative (non-negative least squares).
     """
-    cooling = _cooling(rows)
-    warm = np.array([cooling.factor(1.0 / row.rate_per_s) for row in rows])
-    messages = np.array([row.messages for row in rows]) * warm
-    size = np.array([row.bytes for row in rows]) * warm
     node_s = np.array([row.node_s for row in rows])
     asker_s = np.array([row.asker_s for row in rows])
-    node, node_told = _least(np.stack([messages, size], axis=1), node_s)
-    asker, asker_told = _least(np.stack([warm, messages, size], axis=1), asker_s)
-    # Of the requests that are most like one alone on a real node, at all their rates.
+    cooling = _cooling(rows, node_s, asker_s)
+    warm, on_node, on_asker = _columns(rows, cooling)
+    node, node_told = _least(on_node, node_s)
+    asker, asker_told = _least(on_asker, asker_s)
+    # Of the requests that are most like one alone on a real node, at all rates that leave it so.
     first = min((row.parts, row.side) for row in rows)
-    alone = [index for index, row in enumerate(rows) if (row.parts, row.side) == first]
+    alone = [
+        index
+        for index, row in enumerate(rows)
+        if (row.parts, row.side) == first and not math.isinf(row.rate_per_s)
+    ]
     walls_s = np.array([rows[index].wall_s for index in alone])
     computes_s = np.array([rows[index].compute_s for index in alone])
     asks_s = asker_told[alone] - asker[0] * warm[alone]
@@ -232,19 +248,51 @@ def fit(rows: Sequence[Row]) -> Fit:
     )
 
 
-def _cooling(rows: Sequence[Row]) -> Cooling:
-    """Return what a rest adds to the processor time of both, from the shape of several rates."""
-    by_shape: dict[tuple[int, int], list[Row]] = {}
+def _columns(rows: Sequence[Row], cooling: Cooling) -> tuple[Array, Array, Array]:
+    """Return what a mean message takes over one without a rest, and what costs are factors of.
+
+    The first message of a request rests from the end of the last request on. The others rest for an
+    equal part of the request's time; where requests are always under way, none does.
+    """
+    warm = []
     for row in rows:
-        by_shape.setdefault((row.parts, row.side), []).append(row)
-    alike = max(by_shape.values(), key=len)
-    if len(alike) < _LEAST_RATES:
+        if math.isinf(row.rate_per_s):
+            warm.append(1.0)
+            continue
+        first = cooling.factor(max(0.0, row.rest_s - row.wall_s))
+        others = cooling.factor(row.wall_s / row.messages)
+        warm.append((first + (row.messages - 1) * others) / row.messages)
+    factors = np.array(warm)
+    messages = np.array([row.messages for row in rows]) * factors
+    size = np.array([row.bytes for row in rows]) * factors
+    return factors, np.stack([messages, size], 1), np.stack([factors, messages, size], 1)
+
+
+def _cooling(rows: Sequence[Row], node_s: Array, asker_s: Array) -> Cooling:
+    """Return what a rest adds to the processor time of both; nothing where rates are too few."""
+    from scipy.optimize import minimize
+
+    if len({row.rate_per_s for row in rows}) < _LEAST_RATES:
         return Cooling()
-    rests_s = np.array([1.0 / row.rate_per_s for row in alike])
-    node_s, asker_s = (
-        np.maximum(1e-9, [getattr(row, what) for row in alike]) for what in ("node_s", "asker_s")
-    )
-    return find_cooling([Rested(rests_s, node_s), Rested(rests_s, asker_s)]).cooling
+
+    def made(found: Array) -> Cooling:
+        return Cooling(share=float(np.exp(found[0])), time_s=float(np.exp(found[1])))
+
+    def loss(found: Array) -> float:
+        _, on_node, on_asker = _columns(rows, made(found))
+        told = 0.0
+        for columns, wanted in ((on_node, node_s), (on_asker, asker_s)):
+            errors = _least(columns, wanted)[1] / np.maximum(wanted, 1e-9) - 1.0
+            told += float(np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2).sum())
+        return told
+
+    bounds = [(np.log(1e-3), np.log(_MOST_SHARE)), (np.log(_LEAST_S), np.log(_MOST_S))]
+    solutions = [
+        minimize(loss, np.log([share, time_s]), method="Nelder-Mead", bounds=bounds)
+        for share in (0.1, 2.0)
+        for time_s in (3e-3, 3e-2)
+    ]
+    return made(min(solutions, key=lambda one: float(one.fun)).x)
 
 
 def _least(columns: Array, wanted: Array) -> tuple[list[float], Array]:

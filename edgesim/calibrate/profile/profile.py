@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ _WHOLE = Effort(
     runs=400,
     budget_s=60.0,
     shapes=(
-        *((1, 8, rate_per_s) for rate_per_s in (10.0, 20.0, 80.0, 160.0)),
+        *((1, 8, rate_per_s) for rate_per_s in (10.0, 20.0, 80.0, 160.0, inf)),
         *((parts, side, _RATE_PER_S) for parts in (1, 2, 3, 4) for side in _SIDES),
     ),
     repeats=3,
@@ -69,7 +70,7 @@ _QUICK = Effort(
     runs=72,
     budget_s=8.0,
     shapes=(
-        *((1, 8, 15.0), (1, 8, 160.0)),
+        *((1, 8, 15.0), (1, 8, 100.0), (1, 8, inf)),
         *((parts, 8, _RATE_PER_S) for parts in (1, 2, 4)),
         *((1, side, _RATE_PER_S) for side in _SIDES[1:]),
         (4, _SIDES[-1], _RATE_PER_S),

@@ -3,8 +3,8 @@
 In a loop of its own a model finds its weights and its code in the caches, and its times are those
 of a node that is never without work. What has to be predicted is a node between messages: so every
 model is asked for over gRPC, and its time is what the node tells (``compute_ns``). Pauses between
-requests are drawn from a thousandth of a second to a tenth, so that what a rest adds can be told
-from what a model takes:
+requests are drawn from a thousandth of a second to a tenth, and every third request comes as two at
+once, of which the second rests not at all: so what a rest adds can be told from what a model takes:
 
     time = time of the model x (1 + share x (1 - exp(-rest / time of cooling)))
 """
@@ -28,7 +28,7 @@ from edgesim.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
 from edgesim.serve.coordinator.answering import FEATURES, INPUT, LOGITS
-from edgesim.serve.coordinator.asking import Input, Lost, ask, question
+from edgesim.serve.coordinator.asking import Input, Lost, Reply, ask, question
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
@@ -41,6 +41,10 @@ Told = Callable[[str, int, int], None]
 
 _VISIT = 8
 """Executions of a model before the next one's turn; one more goes before them, uncounted."""
+_PAIRED = 3
+"""Every so many requests of a visit, two come at once."""
+_WAITED_S = 2e-4
+"""In a node's line: longer than a thread takes to wake, it waited for an execution to end."""
 _RESTS_S = (1e-3, 0.1)
 """Least and most pause before a request; as many in each tenfold."""
 _DEADLINE_S = 120.0
@@ -123,15 +127,24 @@ async def time_served(
                 for number in range(1 + _VISIT):
                     await asyncio.sleep(float(np.exp(generator.uniform(*np.log(_RESTS_S)))))
                     asked = question(pieces[entry.name], inputs[cell], output, number)
-                    found = await ask(peer, asked, policy, random.Random(number), time.monotonic)
-                    if isinstance(found, Lost):
-                        raise EdgesimError(f"{entry.name} with {batch} images: {found.reason}")
-                    if visit and number:
-                        times[cell].append(found.compute_s)
-                        # Answers take as long on their way after this execution as after the last.
-                        rested_s = found.received_s - heard_s - found.compute_s
-                        rests[cell].append(max(0.0, rested_s))
-                    heard_s = found.received_s
+                    at_once = 2 if number % _PAIRED == 0 else 1
+                    found = await asyncio.gather(
+                        *(
+                            ask(peer, asked, policy, random.Random(number), time.monotonic)
+                            for _ in range(at_once)
+                        )
+                    )
+                    for one in sorted(found, key=_end_s):
+                        if isinstance(one, Lost):
+                            raise EdgesimError(f"{entry.name} with {batch} images: {one.reason}")
+                        if visit and number:
+                            times[cell].append(one.compute_s)
+                            # Answers are on their way for as long after each execution.
+                            rested_s = one.received_s - heard_s - one.compute_s
+                            rests[cell].append(
+                                0.0 if one.queue_s > _WAITED_S else max(0.0, rested_s)
+                            )
+                        heard_s = one.received_s
     finally:
         await peer.close()
     return [
@@ -144,6 +157,10 @@ async def time_served(
         )
         for (entry, batch), found, rested in zip(cells, times, rests, strict=True)
     ]
+
+
+def _end_s(one: Reply | Lost) -> float:
+    return one.received_s if isinstance(one, Reply) else one.given_up_s
 
 
 def _inputs(entry: Entry, batch: int, generator: np.random.Generator) -> list[Input]:

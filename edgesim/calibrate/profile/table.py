@@ -69,7 +69,7 @@ def document(profile: Profile) -> dict[str, Any]:
         "messages": [
             {
                 "parts": row.parts,
-                "rate_per_s": row.rate_per_s,
+                "rate_per_s": 1.0 / row.rest_s,
                 "bytes": row.bytes,
                 "node_s": row.node_s,
                 "coordinator_s": row.asker_s,

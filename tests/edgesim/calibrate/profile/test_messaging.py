@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from edgesim.calibrate.profile.messaging import Row, fit
@@ -11,25 +13,34 @@ PER_MESSAGE, PER_BYTE, DELAY = 150e-6, 0.9e-9, 80e-6
 REQUEST, ASK, ASK_BYTE = 700e-6, 60e-6, 1.1e-9
 
 
-def rows(cooling: Cooling, rates: tuple[float, ...] = (10.0, 40.0, 160.0)) -> list[Row]:
+def rows(cooling: Cooling, rates: tuple[float, ...] = (10.0, 40.0, 160.0, math.inf)) -> list[Row]:
+    """Requests whose first message comes after a rest, and the others soon after it."""
     found = []
     shapes = [(1, 8, rate) for rate in rates]
     shapes += [(parts, side, 40.0) for parts in (2, 4) for side in (8, 128, 384)]
     for parts, side, rate in shapes:
         messages, size = 2 * (parts + 1), parts * (4.0 * side**2 + 300)
-        factor = cooling.factor(1 / rate)
-        node_s = factor * (PER_MESSAGE * messages + PER_BYTE * size)
-        asks_s = factor * (ASK * messages + ASK_BYTE * size)
+        rest_s = 1.5e-3 if math.isinf(rate) else 1 / rate
+        wall_s = 0.0
+        # What messages cost depends on how long they take: to the fixed point.
+        for _ in range(200):
+            first = cooling.factor(max(0.0, rest_s - wall_s))
+            mean = (first + (messages - 1) * cooling.factor(wall_s / messages)) / messages
+            factor = 1.0 if math.isinf(rate) else mean
+            node_s = factor * (PER_MESSAGE * messages + PER_BYTE * size)
+            asks_s = factor * (ASK * messages + ASK_BYTE * size)
+            wall_s = node_s + asks_s + 400e-6 + DELAY * messages
         found.append(
             Row(
                 parts=parts,
                 side=side,
                 rate_per_s=rate,
+                rest_s=rest_s,
                 bytes=size,
                 node_s=node_s,
                 asker_s=factor * REQUEST + asks_s,
                 compute_s=400e-6,
-                wall_s=node_s + asks_s + 400e-6 + DELAY * messages,
+                wall_s=wall_s,
             )
         )
     return found
