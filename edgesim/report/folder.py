@@ -24,6 +24,8 @@ from edgesim.scenario.dump import dump
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
 """Of a folder that holds predicted and measured results, at several loads."""
+STUDY = "study.json"
+"""Of a folder that holds the points of a study."""
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
 PLAN = "plan.json"
@@ -213,6 +215,8 @@ def rewrite_report(directory: Path) -> Path:
         from edgesim.report import both_folder
 
         return both_folder.rewrite_report(directory)
+    if (directory / STUDY).exists():
+        return rewrite_study(directory)
     summary = read_summary(directory)
     requests = tables_csv.read_columns(directory / "requests.csv")
     spans = tables_csv.read_spans(directory / "tasks.csv")
@@ -227,6 +231,23 @@ def rewrite_report(directory: Path) -> Path:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{directory / SUMMARY}: not a whole summary ({error!r})") from None
     write_text(path, text)
+    return path
+
+
+def rewrite_study(directory: Path) -> Path:
+    """Write ``report.html`` of a study's folder; return its path.
+
+    Raises:
+        InputError: the folder is no study, or it is damaged.
+        EdgesimError: the page cannot be written.
+    """
+    from edgesim.report.files import write_text
+    from edgesim.report.page import study_page
+    from edgesim.sweep import store
+
+    meta = store.read_meta(directory)
+    path = directory / "report.html"
+    write_text(path, study_page.page(store.table(directory, meta), meta.study))
     return path
 
 

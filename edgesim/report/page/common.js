@@ -78,7 +78,16 @@ theme.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellTheme);
 window.addEventListener("resize", repaint);
+// Paper is light, whatever the screen is.
+let onScreen;
+window.addEventListener("afterprint", () => {
+  if (onScreen === undefined) delete root.dataset.theme; else root.dataset.theme = onScreen;
+  repaint();
+});
 window.addEventListener("beforeprint", () => {
+  onScreen = root.dataset.theme;
+  root.dataset.theme = "light";
+  repaint();
   for (const one of document.querySelectorAll("details.print")) one.open = true;
 });
 tellTheme();
