@@ -91,7 +91,7 @@ class Engine:
 
     def _execute(self, batch: list[Job]) -> None:
         self.running = len(batch)
-        begun_s = time.monotonic()
+        begun_s, worked_s = time.monotonic(), time.thread_time()
         first = batch[0]
         try:
             inputs = first.inputs
@@ -109,6 +109,7 @@ class Engine:
                 job.done(told)
             return
         compute_s = time.monotonic() - begun_s
+        processor_s = time.thread_time() - worked_s
         pieces = {
             name: torch.split(tensor, [job.samples for job in batch])
             for name, tensor in outputs.items()
@@ -120,6 +121,7 @@ class Engine:
                 outputs={name: split[number] for name, split in pieces.items()},
                 queue_s=begun_s - job.entered_s,
                 compute_s=compute_s,
+                processor_s=processor_s,
                 batch=len(batch),
             )
             job.done(answer)

@@ -23,12 +23,15 @@ class Answer:
         outputs: (samples, …) by name.
         queue_s: that it waited.
         compute_s: that the execution took which it was part of.
+        processor_s: of that, what the computing thread was on a processor; others that torch uses
+            are not in it.
         batch: requests in that execution.
     """
 
     outputs: Mapping[str, Tensor]
     queue_s: float
     compute_s: float
+    processor_s: float
     batch: int
 
 

@@ -76,7 +76,7 @@ def _answer(piece: Piece, output: str, samples: int, elements: int, number: int)
     reply = wire.ModelInferResponse(
         model_name=piece.name, model_version=piece.version, id=str(number)
     )
-    for key in ("queue_ns", "compute_ns"):
+    for key in ("queue_ns", "compute_ns", "processor_ns"):
         reply.parameters[key].int64_param = _TYPICAL_NS
     for key in ("batch", "waiting"):
         reply.parameters[key].int64_param = 1

@@ -86,9 +86,10 @@ def answer(
 ) -> wire.ModelInferResponse:
     """Return the message that answers ``request``.
 
-    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, how
-    many requests that execution took together (``batch``), and how many waited when this one had
-    come, itself included (``waiting``).
+    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, of that
+    ``processor_ns`` that the computing thread was on a processor, how many requests that execution
+    took together (``batch``), and how many waited when this one had come, itself included
+    (``waiting``).
     """
     reply = wire.ModelInferResponse(
         model_name=model.name, model_version=version(model), id=request.id
@@ -96,6 +97,7 @@ def answer(
     for key, value in (
         ("queue_ns", round(found.queue_s * 1e9)),
         ("compute_ns", round(found.compute_s * 1e9)),
+        ("processor_ns", round(found.processor_s * 1e9)),
         ("batch", found.batch),
         ("waiting", waiting),
     ):

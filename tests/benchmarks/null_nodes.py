@@ -23,7 +23,7 @@ from tests.edgesim.command import ROOT, environment
 def reply(name: str, values: int) -> bytes:
     """Return an answer as a node gives it: one tensor, and where the time went."""
     message = wire.ModelInferResponse(model_name="model", model_version="0" * 12, id="0")
-    for key in ("queue_ns", "compute_ns", "batch", "waiting"):
+    for key in ("queue_ns", "compute_ns", "processor_ns", "batch", "waiting"):
         message.parameters[key].int64_param = 1
     message.outputs.add(name=name, datatype="FP32", shape=(1, values))
     message.raw_output_contents.append(np.zeros(values, "<f4").tobytes())

@@ -39,11 +39,13 @@ class Child:
         pid: of its process.
         address: HOST:PORT of inference.
         client: what asks it.
+        threads: of torch.
     """
 
     pid: int
     address: str
     client: Access
+    threads: int
     _admin: str
     _keys: Path
     _plain: bool
@@ -133,6 +135,7 @@ def started(
             pid=process.pid,
             address=heard["inference"],
             client=read_access(keys / "client", plain=plain),
+            threads=threads,
             _admin=heard["admin"],
             _keys=keys,
             _plain=plain,

@@ -8,7 +8,7 @@ all of that give
     coordinator = per_request + per_message x messages + per_byte x bytes
 
 for one request, both times what a rest adds. The node's own executions are left out by what it
-says of them (``compute_ns``); waking its computing thread, and handing over, is part of the
+says of them (``processor_ns``); waking its computing thread, and handing over, is part of the
 messages. What remains of a request's time when all of that is taken off is ``delay``, an equal
 share of it for each message on its way.
 """
@@ -147,15 +147,17 @@ def measure(
     lost: list[str] = []
     computed: list[list[float]] = []
     sent = ended = 0
+    worked_s = 0.0
 
     def seen(number: int, found: Answered) -> None:
-        nonlocal sent, ended
+        nonlocal sent, ended, worked_s
         replies = [one for one in (*found.parts, found.fusion) if isinstance(one, Reply)]
         if len(replies) <= len(pieces):
             # Something else than the node was measured, whatever it was.
             lost.append(found.reason or "a part did not answer")
         elif ended >= _WARM_UP:
             computed.append([one.compute_s for one in replies])
+            worked_s += sum(one.processor_s for one in replies)
             sent += sum(one.sent_bytes + one.received_bytes for one in replies)
             walls.append(replies[-1].received_s - replies[0].asked_s)
         ended += 1
@@ -169,7 +171,7 @@ def measure(
     if lost:
         raise EdgesimError(f"the node of the profile failed: {lost[0]}")
     (asker_begun_s, node_begun_s, begun_s), (asker_end_s, node_end_s, end_s) = marks
-    # Medians: an execution that was put off its processor did not work longer.
+    # Medians: what an execution was put off its processor for is no message.
     compute_s = np.median(computed, axis=0)
     return Row(
         parts=len(pieces),
@@ -177,7 +179,7 @@ def measure(
         rate_per_s=rate_per_s,
         rest_s=(end_s - begun_s) / requests,
         bytes=sent / requests,
-        node_s=max(0.0, (node_end_s - node_begun_s) / requests - float(compute_s.sum())),
+        node_s=max(0.0, (node_end_s - node_begun_s) - worked_s) / requests,
         asker_s=(asker_end_s - asker_begun_s) / requests,
         compute_s=float(compute_s[:-1].max() + compute_s[-1]),
         wall_s=float(np.median(walls)),

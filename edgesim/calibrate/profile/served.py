@@ -2,7 +2,9 @@
 
 In a loop of its own a model finds its weights and its code in the caches, and its times are those
 of a node that is never without work. What has to be predicted is a node between messages: so every
-model is asked for over gRPC, and its time is what the node tells (``compute_ns``). Pauses between
+model is asked for over gRPC, and its time is what the node tells: of one thread its processor time
+(``processor_ns``), which does not count what else had the processor meanwhile, messages of its own
+node among it; of several threads the time that passed (``compute_ns``). Pauses between
 requests are drawn from a thousandth of a second to a tenth, and every third request comes as two at
 once, of which the second rests not at all: so what a rest adds can be told from what a model takes:
 
@@ -138,7 +140,8 @@ async def time_served(
                         if isinstance(one, Lost):
                             raise EdgesimError(f"{entry.name} with {batch} images: {one.reason}")
                         if visit and number:
-                            times[cell].append(one.compute_s)
+                            alone = child.threads == 1
+                            times[cell].append(one.processor_s if alone else one.compute_s)
                             # Answers are on their way for as long after each execution.
                             rested_s = one.received_s - heard_s - one.compute_s
                             rests[cell].append(

@@ -31,6 +31,7 @@ class Reply:
         received_s: when the answer was there.
         queue_s: in the node's line, as the node tells.
         compute_s: of the execution, as the node tells.
+        processor_s: of that, what the computing thread was on a processor.
         batch: requests that the execution took together.
         waiting: requests in the node's line once this one had come, as the node tells.
         sent_bytes: of the question's message.
@@ -43,6 +44,7 @@ class Reply:
     received_s: float
     queue_s: float
     compute_s: float
+    processor_s: float
     batch: int
     waiting: int
     sent_bytes: int
@@ -145,6 +147,7 @@ async def _once(
         received_s=received_s,
         queue_s=told["queue_ns"].int64_param * 1e-9,
         compute_s=told["compute_ns"].int64_param * 1e-9,
+        processor_s=told["processor_ns"].int64_param * 1e-9,
         batch=max(1, told["batch"].int64_param),
         waiting=told["waiting"].int64_param,
         sent_bytes=request.ByteSize(),

@@ -165,7 +165,13 @@ def test_sizes_are_those_of_real_messages() -> None:
     class Model:
         name, sha256, inputs, outputs = "part-0", work.parts[0].version + "0" * 52, (), ()
 
-    answer = Answer({"features": torch.ones(2, features)}, queue_s=1e-3, compute_s=1e-3, batch=1)
+    answer = Answer(
+        {"features": torch.ones(2, features)},
+        queue_s=1e-3,
+        compute_s=1e-3,
+        processor_s=1e-3,
+        batch=1,
+    )
     reply = messages.answer(asked, Model(), answer, 1)  # type: ignore[arg-type]
     assert sizes.answered["part-0"] == len(reply.SerializeToString())
 

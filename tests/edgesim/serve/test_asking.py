@@ -26,7 +26,7 @@ QUESTION = wire.ModelInferRequest(model_name="part-0")
 def answer() -> wire.ModelInferResponse:
     reply = wire.ModelInferResponse(raw_output_contents=[b"1234"])
     for key, value in (("queue_ns", 2_000_000), ("compute_ns", 3_000_000), ("batch", 4),
-                       ("waiting", 5)):  # fmt: skip
+                       ("waiting", 5), ("processor_ns", 1_500_000)):  # fmt: skip
         reply.parameters[key].int64_param = value
     return reply
 
@@ -71,6 +71,7 @@ def asked(peer: Scripted, **settings: float) -> Reply | Lost:
 def test_an_answer_tells_its_times_and_sizes() -> None:
     found = asked(Scripted())
     assert (found.queue_s, found.compute_s, found.batch, found.waiting) == (2e-3, 3e-3, 4, 5)
+    assert found.processor_s == 1.5e-3
     assert (found.sent_bytes, found.received_bytes) == (QUESTION.ByteSize(), answer().ByteSize())
     assert found.output == b"1234"
     assert found.asked_s <= found.sent_s <= found.received_s

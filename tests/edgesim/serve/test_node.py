@@ -115,7 +115,7 @@ def test_only_what_is_asked_for_comes_back_with_its_timings(
     assert list(reply.outputs[0].shape) == [4, 3]
     assert reply.id == "7"
     timings = {key: one.int64_param for key, one in reply.parameters.items()}
-    assert timings.keys() == {"queue_ns", "compute_ns", "batch", "waiting"}
+    assert timings.keys() == {"queue_ns", "compute_ns", "processor_ns", "batch", "waiting"}
     assert (timings["batch"], timings["waiting"]) == (1, 0)
     assert timings["queue_ns"] >= 0
     # Four images of 1.97 MMAC in less than 10 µs would be 780 GMAC/s on one thread.

@@ -51,7 +51,7 @@ def test_triton_client_against_a_node(
         {"name": "input", "datatype": "FP32", "shape": ["-1", "1", "32", "32"]}
     ]
     assert seen["id"] == "42"
-    assert seen["timings"].keys() == {"queue_ns", "compute_ns", "batch", "waiting"}
+    assert seen["timings"].keys() == {"queue_ns", "compute_ns", "processor_ns", "batch", "waiting"}
     codes = {name: status for name, (status, _) in seen["errors"].items()}
     assert codes == {
         "unknown model": "StatusCode.NOT_FOUND",
