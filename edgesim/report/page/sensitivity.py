@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from edgesim.sweep.table import Column, Table
 
 MOST_LEVELS = 12
-"""Values of an axis that stand for themselves; more of them are divided into `GROUPS`."""
-GROUPS = 8
+"""Values of an axis that stand for themselves; more of them are divided into groups."""
+MOST_GROUPS = 32
+_LEAST_GROUPS, _ROWS_A_GROUP = 4, 25
 FORMULA = "S = Σ n(a) (mean of y at a − mean of y)² / Σ (y − mean of y)²"
 
 
@@ -72,7 +73,8 @@ def levels_of(table: Table, axis: Column) -> NDArray[np.int64]:
     distinct, found = np.unique(numbers, return_inverse=True)
     if len(distinct) <= MOST_LEVELS:
         return found.astype(np.int64)
-    edges = np.quantile(numbers, np.linspace(0, 1, GROUPS + 1)[1:-1])
+    groups = int(np.clip(len(numbers) // _ROWS_A_GROUP, _LEAST_GROUPS, MOST_GROUPS))
+    edges = np.quantile(numbers, np.linspace(0, 1, groups + 1)[1:-1])
     return np.searchsorted(edges, numbers, side="right").astype(np.int64)
 
 

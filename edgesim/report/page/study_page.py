@@ -12,7 +12,7 @@ import numpy as np
 
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import BROAD, Section, data, name, picture, shortened, table
-from edgesim.report.page.sensitivity import FORMULA, GROUPS, MOST_LEVELS, effects
+from edgesim.report.page.sensitivity import FORMULA, MOST_GROUPS, MOST_LEVELS, effects
 from edgesim.report.page.thinning import front, kept
 from edgesim.report.text import digits, duration, percent
 from edgesim.sweep.table import Column, Table
@@ -226,9 +226,9 @@ def _sensitivity(study: Table) -> str:
         f"<p>S is the share of a result’s variance that lies between the values of an axis, each "
         f"taken for itself: <code>{escape(FORMULA)}</code>; over a full grid, the first-order "
         f"Sobol index. What the shares lack to 100 % are joint effects of several axes and noise. "
-        f"An axis of more than {MOST_LEVELS} values is taken in {GROUPS} groups of equal size. The "
-        "span is the greatest less the least mean over the values of the axis. By chance: the "
-        "share that an axis without any effect would have.</p>"
+        f"An axis of more than {MOST_LEVELS} values is taken in at most {MOST_GROUPS} "
+        "groups of equal size. The span is the greatest less the least mean over the values of the "
+        "axis. By chance: the share that an axis without any effect would have.</p>"
     )
     results = [one for one in study.results if one.kind == "number"][:_MOST_EFFECTS]
     axes = study.axes[:_MOST_EFFECTS]

@@ -1,0 +1,152 @@
+"""The page of a study: its shares of variance, the rows that it holds, and its numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgesim.report import folder
+from edgesim.report.page import study_page
+from edgesim.report.page.sensitivity import effect, effects
+from edgesim.report.page.thinning import MOST_ROWS, front, kept
+from edgesim.sweep.pareto import non_dominated
+from edgesim.sweep.table import Column, Table
+from tests.edgesim.report.page.numbers_of import numbers_of
+
+AXES = ("one", "two")
+RESULTS = ("latency_s.p99", "energy_j.total")
+
+
+def table(values: dict[str, Any], *, aims: tuple[str, ...] = (), **fields: Any) -> Table:
+    """Return a study of columns; names in `RESULTS` are results, texts are text."""
+    rows = len(next(iter(values.values())))
+    columns = tuple(
+        Column(
+            name=name,
+            role="result" if name in RESULTS else "axis",
+            kind="text" if isinstance(held, tuple) else "number",
+            unit="s" if name.startswith("latency") else "",
+            aim="minimize" if name in aims else "",
+        )
+        for name, held in values.items()
+    )
+    found: dict[str, Any] = {
+        "name": "study", "size": rows, "columns": columns, "point": np.arange(rows),
+        "values": values, "errors": (None,) * rows,
+    }  # fmt: skip
+    return Table(**{**found, **fields})
+
+
+def grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    one, two = np.meshgrid(np.arange(rows, dtype=float), np.arange(columns, dtype=float))
+    return one.ravel(), two.ravel()
+
+
+def test_shares_of_a_sum_are_its_terms_variances() -> None:
+    one, two = grid(4, 6)
+    found = effects(table({"one": one, "two": two, "latency_s.p99": 3 * one + two + 1e6}))
+    # Variances of 4 and of 6 equal steps: (n² - 1) / 12.
+    terms = np.array([9 * 15 / 12, 35 / 12])
+    shares = [found["latency_s.p99", axis].share for axis in AXES]
+    assert shares == pytest.approx(terms / terms.sum(), rel=1e-9)
+    assert found["latency_s.p99", "one"].span == pytest.approx(9.0)
+    assert found["latency_s.p99", "one"].noise == pytest.approx(3 / 23)
+
+
+def test_a_pure_interaction_belongs_to_no_axis() -> None:
+    one, two = grid(3, 3)
+    found = effects(table({"one": one, "two": two, "latency_s.p99": (one - 1) * (two - 1)}))
+    assert [found["latency_s.p99", axis].share for axis in AXES] == pytest.approx([0.0, 0.0])
+
+
+def test_ishigami_s_published_indices() -> None:
+    # f = sin x1 + 7 sin² x2 + 0.1 x3⁴ sin x1: S1 = 0.3139, S2 = 0.4424, S3 = 0 (Ishigami and Homma,
+    # 1990). Of 32 groups instead of the whole axis, and drawn by chance: two digits.
+    x = np.random.default_rng(5).uniform(-np.pi, np.pi, (3, 100_000))
+    y = np.sin(x[0]) + 7 * np.sin(x[1]) ** 2 + 0.1 * x[2] ** 4 * np.sin(x[0])
+    found = effects(table({"one": x[0], "two": x[1], "three": x[2], "latency_s.p99": y}))
+    shares = [found["latency_s.p99", axis].share for axis in ("one", "two", "three")]
+    assert shares == pytest.approx([0.3139, 0.4424, 0.0], abs=0.01)
+
+
+def test_what_does_not_vary_has_no_shares() -> None:
+    levels = np.array([0, 0, 1, 1])
+    assert math.isnan(effect(levels, np.full(4, 0.1 + 0.2)).share)
+    assert math.isnan(effect(levels, np.full(4, np.nan)).share)
+    assert effect(levels, np.array([1.0, 1.0, 2.0, np.nan])).share == pytest.approx(1.0)
+
+
+def test_fronts_are_those_of_the_search() -> None:
+    noise = np.random.default_rng(6)
+    costs = noise.normal(size=(3000, 2)).round(2)
+    found = {tuple(row) for row in costs[front(costs[:, 0], costs[:, 1])].tolist()}
+    assert found == {tuple(row) for row in costs[non_dominated(costs)].tolist()}
+
+
+def test_a_hundred_thousand_rows_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
+    noise = np.random.default_rng(7)
+    rows = 100_000
+    values = {
+        "one": noise.uniform(size=rows), "two": noise.integers(0, 5, rows).astype(float),
+        "latency_s.p99": noise.lognormal(size=rows), "energy_j.total": noise.lognormal(size=rows),
+    }  # fmt: skip
+    study = table(values)
+    chosen = kept(study)
+    assert len(chosen) == MOST_ROWS == len(set(chosen.tolist()))
+    for name in RESULTS:
+        assert {int(values[name].argmin()), int(values[name].argmax())} <= set(chosen.tolist())
+    whole = non_dominated(np.column_stack([values[name] for name in RESULTS])[chosen])
+    best = front(values[RESULTS[0]], values[RESULTS[1]])
+    assert set(chosen[whole].tolist()) == set(best.tolist())
+    html = study_page.page(study)
+    assert "This page holds 2,000 of 100,000 rows" in html
+    assert len(html.encode()) < 1_000_000
+
+
+def test_numbers_are_the_table_s() -> None:
+    one, two = grid(4, 3)
+    latency = one / (1 + two)
+    latency[5] = np.nan
+    errors: list[str | None] = [None] * 12
+    errors[5] = "nodes.n: no </script> such thing"
+    study = table({"one": one, "two": two, "latency_s.p99": latency}, errors=tuple(errors),
+                  aims=("latency_s.p99",), size=20)  # fmt: skip
+    html = study_page.page(study, {"axes": "</script>"})
+    found = effects(study)
+    for key, value, _ in numbers_of(html):
+        first, _, name = key.partition(".")
+        if first.isdigit():
+            assert value == study.row(int(first))[name]
+        else:
+            result, _, axis = key.rpartition(".")
+            assert value == found[result, axis].share
+    keys = {key for key, _, _ in numbers_of(html)}
+    assert {"0.one", "11.latency_s.p99", "latency_s.p99.two"} <= keys
+    assert "Not finished: 8 points" in html
+    assert "1 failed" in html
+    assert html.count("</script>") == 2
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_study_that_has_just_begun(rows: int) -> None:
+    study = table({"one": np.arange(rows) * 1.0, "two": ("a",) * rows,
+                   "latency_s.p99": np.full(rows, np.nan)}, size=9)  # fmt: skip
+    html = study_page.page(study)
+    assert f"{rows} of 9 points" in html
+
+
+def test_report_of_a_study_s_folder(tmp_path: Path) -> None:
+    from edgesim.sweep.reader import from_mapping
+    from edgesim.sweep.run import several, sweep
+    from tests.edgesim.sweep.studies import grid as small
+
+    out = tmp_path / "out"
+    study = from_mapping(small())
+    sweep(study, out, lambda check: several(study, 1, check))
+    html = folder.rewrite_report(out).read_text()
+    values = {value for key, value, _ in numbers_of(html) if key.endswith("latency_s.mean")}
+    assert {1.0, 0.5, 0.25, 4.0} <= values
