@@ -23,7 +23,11 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def edgesim(
-    *arguments: str | Path, cwd: Path | None = None, inside: Sequence[str] = (), **variables: str
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    inside: Sequence[str] = (),
+    timeout_s: float = 180.0,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; return its exit status, stdout and stderr as text.
 
@@ -37,7 +41,7 @@ def edgesim(
         cwd=cwd,
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
-        timeout=180,
+        timeout=timeout_s,
         check=False,
     )
 
