@@ -1,7 +1,7 @@
 """Ranks of MPI that play points: ``mpiexec -n N edgesim sweep FILE``, on one machine or many.
 
-Rank 0 leads and plays too; the others take points in parcels through mpi4py.futures. No rank but
-the first reads the study or writes anything.
+Rank 0 leads, and plays too while it has few others; they take points in parcels through
+mpi4py.futures. No rank but the first reads the study or writes anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,8 +29,12 @@ from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
 
 PARCEL_S = 0.2
-"""What a parcel of points is to take; a point that takes longer is one alone."""
+"""What a parcel of points is to take for up to `FEW` ranks; a point that takes longer is alone."""
+FEW = 100
+"""More ranks have larger parcels, each of which costs rank 0 some 0.2 ms."""
 MOST_POINTS = 256
+MANY = 32
+"""With so many others rank 0 only leads: what it plays would keep them waiting."""
 _PARCELS = 2
 """For each rank: one that it plays, and one that waits for it."""
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
@@ -112,16 +116,19 @@ class OverRanks:
         """Yield the row of each task, in the order in which they are finished."""
         parcels = self._parcels = _Parcels(self._ranks, self._payload, tasks)
         parcels.begin()
+        wait_s = 0.0
         while True:
             self._check()
-            yield from parcels.finished()
-            task = parcels.take_one()
+            yield from parcels.finished(wait_s)
+            task = parcels.take_one() if self._ranks.others < MANY else None
             if task is not None:
                 began_s = time.monotonic()
                 yield self._player.row(task.point, task.settings, self._check)
                 parcels.learn(1, time.monotonic() - began_s)
-            elif not parcels.wait(0.5):
-                yield from parcels.finished()
+            elif parcels.under_way():
+                wait_s = 0.5
+            else:
+                yield from parcels.finished(0.0)
                 return
 
     def __enter__(self) -> Self:
@@ -150,7 +157,7 @@ class _Parcels:
         self._tasks = tasks
         self._lock = Lock()
         self._under_way: set[Future[Played]] = set()
-        self._finished: SimpleQueue[Future[Played]] = SimpleQueue()
+        self._finished: SimpleQueue[Future[Played] | None] = SimpleQueue()
         self._points, self._spent_s = 0, 0.0
         self._wrong: BaseException | None = None
 
@@ -170,7 +177,9 @@ class _Parcels:
     def _length(self) -> int:
         if not self._points or not self._spent_s:
             return 1
-        return max(1, min(MOST_POINTS, int(PARCEL_S * self._points / self._spent_s)))
+        larger = max(1.0, self._ranks.others / FEW)
+        most = int(MOST_POINTS * larger)
+        return max(1, min(most, int(PARCEL_S * larger * self._points / self._spent_s)))
 
     def _send(self) -> None:
         try:
@@ -193,34 +202,37 @@ class _Parcels:
             self._send()
         with self._lock:
             self._under_way.discard(future)
+        # Whoever waits for one that is no more under way looks again.
+        self._finished.put(None)
 
     def take_one(self) -> Task | None:
-        if self._wrong is not None:
-            raise self._wrong
         with self._lock:
             return next(self._tasks, None)
 
-    def finished(self) -> Iterator[Row]:
-        """Yield the rows that have come back."""
+    def under_way(self) -> bool:
+        with self._lock:
+            return bool(self._under_way)
+
+    def finished(self, wait_s: float) -> Iterator[Row]:
+        """Yield the rows that have come back, after a wait for the first."""
         while True:
+            if self._wrong is not None:
+                raise self._wrong
             try:
-                future = self._finished.get_nowait()
+                future = (
+                    self._finished.get(timeout=wait_s) if wait_s else self._finished.get_nowait()
+                )
             except Empty:
                 return
+            wait_s = 0.0
+            if future is None:
+                continue
             error = future.exception()
             if error is not None:
                 raise EdgesimError(f"a rank failed: {error}") from error
             spent_s, rows = future.result()
             self.learn(len(rows), spent_s)
             yield from rows
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for a parcel; return whether any is under way."""
-        with self._lock:
-            under_way = set(self._under_way)
-        if under_way:
-            wait(under_way, timeout=timeout_s, return_when=FIRST_COMPLETED)
-        return bool(under_way)
 
 
 def play_parcel(text: str, parcel: Sequence[Task]) -> Played:
