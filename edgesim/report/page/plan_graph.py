@@ -99,9 +99,13 @@ def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> str:
 
 def _detail(key: str, value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return size(value) if key.endswith("bytes") else count(value)
+        if key.endswith("bytes"):
+            return size(value)
+        return f"{value:,}" if isinstance(value, int) and value < 10_000 else count(value)
     if isinstance(value, list):
         return ", ".join(_detail(key, one) for one in value)
+    if isinstance(value, dict) and value.keys() == {"node", "first", "last"}:
+        return f"{value['node']} ({value['first']} to {value['last']})"
     if isinstance(value, dict):
         return " ".join(_detail(inner, one) for inner, one in value.items())
     return str(value)

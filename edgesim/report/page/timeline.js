@@ -7,8 +7,7 @@
   const height = HEAD + held.tracks.length * ROW + FOOT;
   const [TRACK, LANE, KIND, REQUEST, TASK, START, LENGTH] = [0, 1, 2, 3, 4, 5, 6];
   const end = Math.max(...held.spans.map((one) => one[START] + one[LENGTH])) || 1e-9;
-  const early = held.spans.filter((one) => one[REQUEST] < held.spans[0][REQUEST] + 6);
-  const firstEnd = Math.max(...early.map((one) => one[START] + one[LENGTH])) || end;
+  const firstEnd = held.first || end;
   let from = 0, to = firstEnd, chosen = -1;
 
   function left() { return canvas.clientWidth >= 640 ? 150 : 90; }

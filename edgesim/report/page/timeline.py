@@ -16,6 +16,8 @@ MOST_SPANS = 4000
 MOST_TRACKS = 40
 _STATIC_REQUESTS = 6
 _ROW = 22.0
+_SPARSE = 60.0
+"""Times its longest span that a still picture may take, so that spans are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,10 @@ def timeline(
         ]
         for one in rows.placed
     ]  # fmt: skip
+    first = first_requests(spans)
     held = {
         "start": start,
+        "first": max(one.span.end_s for one in rows.placed if one.span.request in first) - start,
         "tracks": [[track.name, int(track.link)] for track in rows.tracks],
         "lanes": rows.lanes,
         "kinds": kinds,
@@ -165,11 +169,25 @@ def timeline(
         f'<p class="dim">{keys}</p></div>'
     )
     still = f'<div class="static">{_still(spans, routes)}</div>'
-    kinds_told = legend((kind, kind) for kind in kinds)
+    seen = {one.span.kind for one in rows.placed}
+    kinds_told = legend((kind, kind) for kind in kinds if kind in seen)
     return (
         f'<p class="dim">{escape("; ".join(told))}.</p>'
         + kinds_told + live + still + data("timeline-data", held)
     )  # fmt: skip
+
+
+def first_requests(spans: Sequence[Span]) -> set[int]:
+    """Return the first requests that a picture shows: six, or fewer where they lie far apart."""
+    order = sorted({span.request for span in spans})[:_STATIC_REQUESTS]
+    while len(order) > 1:
+        shown = [span for span in spans if span.request in set(order)]
+        longest = max(span.end_s - span.start_s for span in shown)
+        start = min(span.start_s for span in shown)
+        if max(span.end_s for span in shown) - start <= _SPARSE * longest:
+            break
+        order.pop()
+    return set(order)
 
 
 def _told(span: Span) -> str:
@@ -178,13 +196,13 @@ def _told(span: Span) -> str:
 
 
 def _still(spans: Sequence[Span], routes: Mapping[tuple[str, str], Sequence[str]]) -> str:
-    first = sorted({span.request for span in spans})[:_STATIC_REQUESTS]
-    shown = set(first)
-    rows = arranged([span for span in spans if span.request in shown], routes)
+    first = first_requests(spans)
+    noun = f"{len(first)} requests" if len(first) > 1 else "request"
+    rows = arranged([span for span in spans if span.request in first], routes)
     return picture(
-        f"Timeline of the first {len(first)} requests",
+        f"Timeline of the first {noun}",
         lambda width: _drawn(rows, width),
-        f"The first {len(first)} requests; all else is in tasks.csv and trace.json.",
+        f"The first {noun}; all else is in tasks.csv and trace.json.",
     )
 
 
