@@ -102,8 +102,9 @@ def _show_best(table: Table, console: Console) -> None:
     for index in best:
         seen.setdefault(tuple(table.values[one.name][index] for one in table.axes), index)
     best = list(seen.values())
-    title = f"{'Best' if len(aims) == 1 else 'Pareto front'}: {told}{within}"
-    console.print(_rows(table, best[:_MOST_FRONT], escape(title)))
+    title = "Best" if len(aims) == 1 else "Pareto front"
+    console.print(f"[bold]{title}[/]: {escape(told + within)}")
+    console.print(_rows(table, best[:_MOST_FRONT], ""))
     if len(best) > _MOST_FRONT:
         console.print(f" … {len(best) - _MOST_FRONT:,} more of them in the folder")
 
@@ -196,7 +197,7 @@ def written(column: Column, value: Cell) -> str:
 
 
 def _grid(title: str, *headings: str) -> Grid:
-    grid = Grid(title=f"[bold]{title}[/]", title_justify="left", box=None, pad_edge=True)
+    grid = Grid(title=f"[bold]{title}[/]" if title else None, title_justify="left", box=None)
     for index, heading in enumerate(headings):
         grid.add_column(heading, justify="left" if index == 0 and not heading else "right")
     return grid

@@ -100,13 +100,13 @@ class ParquetRows:
         self._write()
 
 
-def read(folder: Path, columns: Sequence[Column]) -> list[Row]:
-    """Return the rows of a folder by number; those of parts, while a sweep writes them.
+def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
+    """Yield the rows of a folder by number; those of parts, while a sweep writes them.
 
     Raises:
         InputError: pyarrow is not installed, or a part is damaged.
     """
-    return list(_ordered(folder / FOLDER, columns))
+    yield from _ordered(folder / FOLDER, columns)
 
 
 def _ordered(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:

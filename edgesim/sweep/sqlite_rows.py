@@ -82,20 +82,20 @@ class SqliteRows:
                 self._file.close()
 
 
-def read(folder: Path, columns: Sequence[Column]) -> list[Row]:
-    """Return the rows of a folder by number, also while a sweep writes them.
+def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
+    """Yield the rows of a folder by number, also while a sweep writes them.
 
     Raises:
         InputError: there are none, or they are not of these columns.
     """
     path = folder / FILE
     if not path.is_file():
-        return []
+        return
     names = ", ".join(_quoted(one.name) for one in columns)
     with _told(path):
         file = sqlite3.connect(path, timeout=30.0)
         try:
-            return list(file.execute(f"SELECT point, {names}, error FROM points ORDER BY point"))
+            yield from file.execute(f"SELECT point, {names}, error FROM points ORDER BY point")
         finally:
             file.close()
 

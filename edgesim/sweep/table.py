@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -157,21 +159,31 @@ def _cell(column: Column, value: Any) -> Cell:
 
 
 def table_of(
-    name: str, size: int, columns: Sequence[Column], rows: Sequence[Sequence[Any]]
+    name: str, size: int, columns: Sequence[Column], rows: Iterable[Sequence[Any]]
 ) -> Table:
-    """Return the table of rows that hold a point's number, a cell a column, and the error."""
-    turned = list(zip(*rows, strict=True)) or [()] * (len(columns) + 2)
-    values: dict[str, Values] = {}
-    for one, cells in zip(columns, turned[1:-1], strict=True):
-        if one.kind == "text":
-            values[one.name] = tuple(None if cell is None else str(cell) for cell in cells)
-        else:
-            values[one.name] = np.array([np.nan if cell is None else cell for cell in cells], float)
+    """Return the table of rows that hold a point's number, a cell a column, and the error.
+
+    Rows are taken one at a time: what is held of a hundred thousand is their numbers.
+    """
+    points = array("q")
+    numbers = {one.name: array("d") for one in columns if one.kind == "number"}
+    texts: dict[str, list[str | None]] = {one.name: [] for one in columns if one.kind == "text"}
+    errors: list[str | None] = []
+    for row in rows:
+        points.append(row[0])
+        for one, cell in zip(columns, row[1:-1], strict=True):
+            if one.kind == "number":
+                numbers[one.name].append(math.nan if cell is None else cell)
+            else:
+                texts[one.name].append(None if cell is None else str(cell))
+        errors.append(row[-1])
+    values: dict[str, Values] = {key: np.array(cells, float) for key, cells in numbers.items()}
+    values |= {key: tuple(cells) for key, cells in texts.items()}
     return Table(
         name=name,
         size=size,
         columns=tuple(columns),
-        point=np.array(turned[0], np.int64),
+        point=np.array(points, np.int64),
         values=values,
-        errors=tuple(turned[-1]),
+        errors=tuple(errors),
     )
