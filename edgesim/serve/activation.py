@@ -133,6 +133,7 @@ class Activation:
         self._metrics.models.clear()
         for model in fresh.values():
             self._metrics.models.labels(model.name, model.sha256).set(1)
+        machine.settle()
         await self._changed()
         return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import psutil
@@ -39,6 +40,17 @@ def pin(chosen: frozenset[int]) -> None:
         there = ",".join(map(str, sorted(os.sched_getaffinity(0))))
         told = f"cannot use the processors {sorted(chosen)}, there are {there}: {error.strerror}"
         raise EdgesimError(told) from error
+
+
+def settle() -> None:
+    """Let the collector of reference cycles leave alone what is there by now.
+
+    torch and the models are some hundred thousand objects that stay to the end. A full collection
+    looks at all of them, for a tenth of a second in which nobody is answered.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def available_memory_bytes() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edgesim.errors import EdgesimError
 from edgesim.hardware import Cluster
+from edgesim.serve import machine
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.answering import Answered, Coordinator
 from edgesim.serve.coordinator.images import Images
@@ -107,6 +108,9 @@ def play(
                 recorder.end(number, found, end_s, right_answers(found.logits, labels))
                 seen(number, found)
 
+            # What its first call loads shall not hold up the first requests.
+            progress(0)
+            machine.settle()
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
             whole = await _until_over(paced, peers, recorder, progress)
