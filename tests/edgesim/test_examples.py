@@ -18,7 +18,7 @@ from tests.edgesim.scenario.cases import TASKS
 SCENARIOS = [
     path
     for path in sorted((ROOT / "examples").glob("*.yaml"))
-    if "training" not in yaml.safe_load(path.read_text()).get("model", {})
+    if "training" not in yaml.safe_load(path.read_text()).get("model", {"training": "a study"})
 ]
 
 

@@ -1,0 +1,88 @@
+"""The studies that lie in examples: each is read, and says what it is there to say."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from edgesim.sweep.player import Player
+from edgesim.sweep.reader import from_mapping, load
+from edgesim.sweep.run import run_study
+from tests.edgesim.command import ROOT
+
+EXAMPLES = ROOT / "examples"
+STUDIES = [
+    path for path in sorted(EXAMPLES.glob("*.yaml")) if "base" in yaml.safe_load(path.read_text())
+]
+
+
+def test_there_are_studies() -> None:
+    assert [path.stem for path in STUDIES] == [
+        "fewest-pis-study", "five-pis-study", "sweep-of-a-sweep",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_is_right(path: Path) -> None:
+    study = load(path)
+    assert study.name == path.stem
+    if study.aims is None:
+        *_, error = Player(study).row(0)
+        assert error is None
+
+
+def test_two_hundred_points_of_five_pis() -> None:
+    assert load(EXAMPLES / "five-pis-study.yaml").size == 200
+
+
+def test_the_search_finds_what_all_points_have() -> None:
+    content = yaml.safe_load((EXAMPLES / "fewest-pis-study.yaml").read_text())
+    less = ["traffic.requests=100"]
+    found = run_study(from_mapping(content, less, folder=EXAMPLES))
+    aims = content.pop("optimize")
+    content["keep"] += ["latency_s.p99"]
+    # Of the points that the search could choose: those of a kind of Pi that the front has.
+    content["axes"]["nodes.pi.device"] = ["raspberry-pi-4b"]
+    content["axes"]["nodes.hub.device"] = ["raspberry-pi-5"]
+    every = run_study(from_mapping(content, less, folder=EXAMPLES))
+    assert len(every) == 9 * 6
+    assert aims["subject_to"] == ["latency_s.p99 < 500 ms", "energy_j.per_request < 100 J"]
+    count, p99_s, joules = (
+        np.asarray(every.values[name], float)
+        for name in ("nodes.pi.count", "latency_s.p99", "energy_j.per_request")
+    )
+    within = (p99_s < 0.5) & (joules < 100.0)
+    best = {number: p99_s[within & (count == number)].min() for number in np.unique(count[within])}
+    front = [
+        (number, latency_s)
+        for number, latency_s in best.items()
+        if all(latency_s < best[fewer] for fewer in best if fewer < number)
+    ]
+    rows = [found.row(int(index)) for index in np.flatnonzero(found.pareto())]
+    assert {(row["nodes.pi.count"], row["latency_s.p99"]) for row in rows} == set(front)
+
+
+def test_few_ranks_on_paper_are_always_busy() -> None:
+    content = yaml.safe_load((EXAMPLES / "sweep-of-a-sweep.yaml").read_text())
+    (axes,) = content["axes"]
+    content["axes"] = [{key: [values[0], values[2]] for key, values in axes.items()}]
+    one, ten = run_study(from_mapping(content, ["traffic.requests=2000"], folder=EXAMPLES)).rows()
+    # A rank that always has a parcel answers 1 / 0.2 s of them, whatever their spread.
+    assert one["throughput_per_s"] == pytest.approx(5.0, rel=0.01)
+    assert ten["throughput_per_s"] == pytest.approx(50.0, rel=0.02)
+
+
+def test_points_of_examples_are_the_product_of_their_axes() -> None:
+    study = load(EXAMPLES / "five-pis-study.yaml")
+    rates = np.geomspace(0.1, 3.0, 40)
+    expected = itertools.product(rates, [1, 2, 3, 4, 6])
+    for point, (rate, heads) in enumerate(expected):
+        first, second = study.points.at(point)
+        assert first is not None
+        assert second is not None
+        assert first.cell == pytest.approx(rate, rel=1e-11)
+        assert second.cell == heads
