@@ -60,10 +60,12 @@ def _start(what: str) -> Progress:
     )
     from rich.text import Text
 
+    from edgesim.report.text import rate
+
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f}/s")
+            return Text("" if speed is None else rate(speed))
 
     console = Console(stderr=True)
     progress = Progress(
