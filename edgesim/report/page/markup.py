@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -60,7 +61,7 @@ def table(
         text: columns of words, which wrap.
         more: of what was left out.
     """
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    top = "".join(f'<th scope="col">{_breakable(cell)}</th>' for cell in head)
     lines = []
     for row in rows:
         one = row if isinstance(row, Row) else Row(row)
@@ -75,6 +76,11 @@ def table(
         f"<table{kind}><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>{note}"
     )
+
+
+def _breakable(text: str) -> str:
+    """Return a heading that may go on in a new line after a dot or an underscore."""
+    return re.sub("[._]", lambda one: f"{one[0]}<wbr>", escape(text))
 
 
 def picture(label: str, draw: Callable[[float], tuple[float, str]], caption: str = "") -> str:

@@ -111,7 +111,7 @@ _FRONT = (
     '<canvas id="front-canvas" role="img" aria-label="Scatter of two results with their Pareto '
     'front"></canvas><p class="tip" id="front-tip" aria-live="polite"></p>'
     '<p class="dim">The line joins the points that no other point beats in both: the Pareto front '
-    "of what the filter leaves.</p></div>"
+    "of what the filter leaves and the study's bounds allow.</p></div>"
 )
 _HEAT = (
     '<div class="live"><div class="needs-script">'
@@ -136,6 +136,8 @@ def written(column: Column, value: Any) -> str:
         return value
     if column.role == "result" and column.unit == "s":
         return duration(value)
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{int(value):,}"
     return digits(float(value), 4)
 
 
@@ -191,6 +193,11 @@ def _best(study: Table) -> str:
     sign = -1.0 if first.aim == "maximize" else 1.0
     values = np.asarray(study.values[first.name], float)
     best.sort(key=lambda row: sign * values[row])
+    # A search may come back to a point.
+    seen: dict[tuple[Any, ...], int] = {}
+    for row in best:
+        seen.setdefault(tuple(study.values[one.name][row] for one in study.axes), row)
+    best = list(seen.values())
     more = f"… {len(best) - _MOST_BEST:,} more on the front" if len(best) > _MOST_BEST else ""
     what = "Best point" if len(aims) == 1 else "Pareto front"
     return _table(study, best[:_MOST_BEST], f"{what}: {title}", more)

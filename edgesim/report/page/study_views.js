@@ -4,7 +4,8 @@
   const numeric = all.filter((index) => !study.columns[index].labels);
   const axes = all.filter((index) => study.columns[index].role === "axis");
   const results = numeric.filter((index) => study.columns[index].role === "result");
-  const aims = results.filter((index) => study.columns[index].aim);
+  // An axis may be an aim too: the fewest nodes.
+  const aims = numeric.filter((index) => study.columns[index].aim);
   for (const index of axes) document.getElementById("filters").append(filterField(index));
   document.getElementById("clear").addEventListener("click", () => {
     filters.clear();
@@ -31,8 +32,7 @@
 
   function parallel() {
     const canvas = document.getElementById("parallel-canvas");
-    const columns = [...axes, ...(aims.length ? aims : []),
-      ...results.filter((index) => !aims.includes(index))].slice(0, 12);
+    const columns = [...new Set([...axes, ...aims, ...results])].slice(0, 12);
     const by = choose("parallel-colour", columns, (aims[0] ?? results[0] ?? columns[0]), paint);
     const HEAD = 40, FOOT = 24;
     let drag = null;
@@ -98,7 +98,9 @@
           context.textAlign = "right";
           context.fillText(high, x1, y0 - 11);
         } else {
-          const wide = (canvas.clientWidth - 100) / Math.max(1, columns.length - 1) - 6;
+          const edge = number === 0 || number === columns.length - 1;
+          const apart = (canvas.clientWidth - 100) / Math.max(1, columns.length - 1) - 6;
+          const wide = edge ? Math.min(apart, 96) : apart;
           context.textAlign = "center";
           const parts = column.title.match(/[^._]*[._]?/g).filter(Boolean);
           const lines = [""];
@@ -108,7 +110,7 @@
             else lines[lines.length - 1] = last + part;
           }
           lines.slice(0, 3).forEach((text, row) => {
-            context.fillText(clipped(context, text, Math.max(wide, 70)), x0, 8 + row * 13);
+            context.fillText(clipped(context, text, wide), x0, 8 + row * 13);
           });
           context.fillStyle = dim;
           context.fillText(clipped(context, low, Math.max(wide, 50)), x0, height() - 8);
@@ -154,13 +156,15 @@
   /** Rows of the front of two columns, by the first; signs are -1 where large is better. */
   function paretoFront(rows, first, second, signs) {
     const known = rows.filter((row) => first.values[row] !== null && second.values[row] !== null);
-    known.sort((a, b) => signs[0] * (first.values[a] - first.values[b])
-      || signs[1] * (second.values[a] - second.values[b]));
+    // What differs by the rounding of sums is the same.
+    const cost = (which, column, row) => signs[which] * Number(column.values[row].toPrecision(9));
+    known.sort((a, b) => cost(0, first, a) - cost(0, first, b)
+      || cost(1, second, a) - cost(1, second, b));
     let least = Infinity;
     return known.filter((row) => {
-      const cost = signs[1] * second.values[row];
-      if (cost >= least) return false;
-      least = cost;
+      const value = cost(1, second, row);
+      if (value >= least) return false;
+      least = value;
       return true;
     });
   }
@@ -253,7 +257,7 @@
     const tip = document.getElementById("heat-tip");
     const x = choose("heat-x", axes, axes[0], paint);
     const y = choose("heat-y", axes, axes[1], paint);
-    const z = choose("heat-z", results, aims[0] ?? results[0], paint);
+    const z = choose("heat-z", results, results.find((one) => aims.includes(one)) ?? results[0], paint);
     const HEIGHT = 380;
     let drawn = null;
     /** Levels of an axis: its values where they are few, else ten equal parts. */

@@ -155,7 +155,7 @@ def timeline(
         "Home shows all, N and P step through the spans."
     )
     live = (
-        '<div class="live"><div class="needs-script">'
+        '<div class="live on-screen"><div class="needs-script">'
         '<button type="button" data-do="in" aria-label="Zoom in">+</button>'
         '<button type="button" data-do="out" aria-label="Zoom out">−</button>'
         '<button type="button" data-do="left" aria-label="Earlier">←</button>'
@@ -168,7 +168,7 @@ def timeline(
         '<p class="tip" id="timeline-tip" aria-live="polite"></p>'
         f'<p class="dim">{keys}</p></div>'
     )
-    still = f'<div class="static">{_still(spans, routes)}</div>'
+    still = f'<div class="static on-paper">{_still(spans, routes)}</div>'
     seen = {one.span.kind for one in rows.placed}
     kinds_told = legend((kind, kind) for kind in kinds if kind in seen)
     return (
