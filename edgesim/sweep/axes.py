@@ -16,6 +16,7 @@ from edgesim.units import DIMENSIONS
 
 _DIGITS = 12
 """Significant digits of a range's inner values: 0.3, and not 0.30000000000000004."""
+_LARGEST = 2**53
 MOST_LISTED = 1_000_000
 """Values of a list, and whole numbers of a rounded range."""
 _QUANTITY = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(\s*)(.*?)\s*")
@@ -106,6 +107,9 @@ def _numbers(settings: Sequence[Any]) -> tuple[list[int | float], str] | None:
         unit = own if unit is None else unit
         factor = 1.0 if own == unit else conversion(own, unit)
         if factor is None or not _finite(number):
+            return None
+        if isinstance(number, int) and abs(number) > _LARGEST:
+            # Such as a seed: the table's numbers are doubles, which would be another one.
             return None
         found.append(number if own == unit else number * factor)
     return found, unit or ""

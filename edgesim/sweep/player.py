@@ -10,6 +10,7 @@ from typing import Any
 
 from edgesim import api
 from edgesim.errors import EdgesimError
+from edgesim.scenario.document import Document
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
@@ -30,6 +31,13 @@ class Player:
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        # Whoever plays says the same of a point that fails, wherever the file lies.
+        self._base = replace(
+            study.base,
+            document=Document(study.base.document.data),
+            name=Path(study.base.name).name,
+            overridden={},
+        )
         self._baselines = any(one.of_baselines for one in study.kept)
 
     def row(self, point: int, settings: Mapping[str, Any] | None = None,
@@ -61,7 +69,7 @@ class Player:
         kept = self._study.kept
         nothing: list[Cell] = [None] * len(kept)
         try:
-            scenario = self._study.base.scenario(settings)
+            scenario = self._base.scenario(settings)
             if not self._baselines:
                 scenario = replace(scenario, baselines=())
             progress = None if check is None else lambda *told: check()

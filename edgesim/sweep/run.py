@@ -13,6 +13,7 @@ from edgesim.errors import EdgesimError, InputError
 from edgesim.sweep import store as stores
 from edgesim.sweep.crew import Alone, Crew, Task
 from edgesim.sweep.player import Check
+from edgesim.sweep.points import Grid
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row
@@ -171,11 +172,11 @@ def sweep(
 def refuse_many(study: Study, *, many: bool) -> None:
     """Raise InputError for more points than anyone writes by accident."""
     if study.size > MOST_POINTS and not many:
-        sizes = [len(axis) for axis in study.points.axes]
-        told = " × ".join(f"{size:,}" for size in sizes) if all(sizes) else "of chance"
-        raise InputError(
-            f"this study has {study.size:,} points ({told}); if that is meant, add --yes"
-        )
+        told = ""
+        if isinstance(study.points, Grid):
+            sizes = " × ".join(f"{len(group[0]):,}" for group in study.points.groups)
+            told = f" ({sizes})"
+        raise InputError(f"this study has {study.size:,} points{told}; if that is meant, add --yes")
 
 
 def kept(done: int, points: int, directory: Path) -> str:

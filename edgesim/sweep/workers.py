@@ -50,22 +50,31 @@ class Workers:
 
     def __enter__(self) -> Self:
         # Ctrl-C reaches all processes of a terminal's session: these are told by their stdin.
-        for _ in range(self._count):
-            process = subprocess.Popen(
-                _COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                env=_environment(),
-                start_new_session=True,
-            )
-            self._processes.append(process)
-            with contextlib.suppress(BrokenPipeError):
-                assert process.stdin is not None
-                process.stdin.write(self._payload + "\n")
-                process.stdin.flush()
+        try:
+            for _ in range(self._count):
+                self._start()
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise EdgesimError(
+                f"cannot start {self._count:,} worker processes: {error.strerror or error}"
+            ) from None
         return self
+
+    def _start(self) -> None:
+        process = subprocess.Popen(
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=_environment(),
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(self._payload + "\n")
+            process.stdin.flush()
 
     def play(self, tasks: Iterator[Task]) -> Iterator[Row]:
         """Yield the row of each task, in the order in which they are finished."""

@@ -131,6 +131,7 @@ def test_lists_of_quantities_become_numbers_of_one_unit() -> None:
         (["3 apples", "4 apples"], ["3 apples", "4 apples"]),
         (["1 W", "2 s"], ["1 W", "2 s"]),
         ([True, False], ["true", "false"]),
+        ([1, 2**63], ["1", "9223372036854775808"]),
         ([None, 1], ["null", "1"]),
         ([{"cv": 0.1}, [1, 2]], ['{"cv": 0.1}', "[1, 2]"]),
         (["0.5", "50 %"], [0.5, 0.5]),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.errors import EdgesimError, InputError
+from edgesim.sweep import run
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study
 from edgesim.sweep.spans import Spans
@@ -125,12 +126,14 @@ def test_rows_are_read_while_they_are_written(tmp_path: Path) -> None:
     assert np.isnan(np.asarray(table.values["latency_s.mean"], float)[0])
 
 
-def test_a_full_disk_is_told_and_damages_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_damages_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = mapping({FLOP: {"from": 1, "to": 2, "steps": 1_000}})
-    with small_disk(tmp_path, "64k") as disk:
-        (tmp_path / "study.yaml").write_text(yaml.safe_dump(many))
-        done = edgesim("sweep", "study.yaml", "--out", disk / "a", cwd=tmp_path)
-        assert_fails(done, 1, ["cannot write", "the same command goes on"])
+    monkeypatch.setattr(run, "KEEP_ROWS", 100)
+    with small_disk(tmp_path, "128k") as disk:
+        with pytest.raises(EdgesimError, match=r"the disk is full; [1-9]00 of 1,000 points are"):
+            run_study(many, disk / "a")
         kept = read(disk / "a")
         shutil.copytree(disk / "a", tmp_path / "b")
     assert 0 < len(kept) < 1_000

@@ -87,6 +87,18 @@ def test_a_failed_point_is_a_row_with_its_error(tmp_path: Path) -> None:
     assert one == two
 
 
+def test_errors_of_a_study_in_files_are_the_same_whoever_plays(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(ONE_NODE))
+    axes = {"model.tasks.work.cores": [1, 2, 3]}
+    path = written(tmp_path, {**mapping(axes), "base": "base.yaml"})
+    for workers in (1, 2):
+        table = run_study(path, tmp_path / str(workers), workers=workers)
+        told = "base.yaml: model.tasks.work.cores: expected at most 1, which 'n' has, got"
+        assert table.errors == (None, f"{told} 2", f"{told} 3")
+    one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")
+    assert one == two
+
+
 def test_what_is_there_is_not_played_again(tmp_path: Path) -> None:
     study = from_mapping(grid(5, 4))
 
