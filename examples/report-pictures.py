@@ -55,7 +55,7 @@ def main() -> None:
         edgesim("sweep", EXAMPLES / "fewest-pis-study.yaml", "--out", study)
         edgesim("report", study)
         picture(
-            study / "report.html", FIGURES / "report-study.png", 1290,
+            study / "report.html", FIGURES / "report-study.png", 1400,
             "nav, #filter, #heat, #sensitivity, #points, #study, main p, footer",
         )  # fmt: skip
 

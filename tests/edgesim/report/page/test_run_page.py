@@ -221,3 +221,21 @@ def test_json_has_no_number_that_is_none(tmp_path: Path) -> None:
     document = json.loads((out / folder.PLAN).read_text(), parse_constant=refuse)
     assert document["warmup"] == 0
     assert all(math.isfinite(task["memory_bytes"]) for task in document["branches"][0]["tasks"])
+
+
+def test_planes_of_an_optical_node_are_drawn() -> None:
+    import base64
+
+    file = FIVE_PIS.with_name("pis-with-light.yaml")
+    result = api.run(api.load(file, overrides=["traffic.requests=120", "baselines=[]"]))
+    (drawn,) = plan_document(result.scenario, result.plan)["optics"]
+    assert drawn["node"] == "light"
+    # 64 images beside each other, and each of its 16 kernels for all of them: 1,024.
+    assert drawn["planes"] == ["input: 64 maps", "filter: 1,024 kernels", "camera: 16 maps"]
+    picture = base64.b64decode(drawn["svg"]).decode()
+    assert picture.startswith("<svg")
+    assert picture.count('class="tile"') == 64 + 1024 + 16
+    html = page_of(result)
+    assert "optics" in sections(html)
+    assert drawn["svg"] in html
+    assert "energy by part" in html.lower()
