@@ -180,3 +180,11 @@ def test_format_of_rows_stays(tmp_path: Path) -> None:
     run_study(grid(2, 2), tmp_path / "a")
     with pytest.raises(InputError, match="holds rows as sqlite; go on with --format sqlite"):
         run_study(grid(2, 2), tmp_path / "a", rows="parquet")
+
+
+def test_a_frame_has_a_row_for_each_point() -> None:
+    pytest.importorskip("pandas")
+    frame = run_study(grid(2, 2)).frame()
+    assert list(frame.index) == [0, 1, 2, 3]
+    assert list(frame.columns) == [FLOP, PEAK, "latency_s.mean", "error"]
+    assert list(frame["latency_s.mean"]) == [1.0, 0.5, 2.0, 1.0]
