@@ -1,0 +1,7 @@
+"""edgesim in a notebook: scenarios that play, results as frames and plots."""
+
+from edgesim.notebook.loaded import Loaded, load
+from edgesim.notebook.played import Played
+from edgesim.notebook.studied import Studied, study
+
+__all__ = ["Loaded", "Played", "Studied", "load", "study"]

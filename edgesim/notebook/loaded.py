@@ -1,0 +1,111 @@
+"""A scenario that can be played."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgesim import api
+from edgesim.notebook import html
+from edgesim.notebook.played import Played
+from edgesim.notebook.studied import Studied, study
+from edgesim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from edgesim.placement import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A scenario, read and checked.
+
+    Attributes:
+        scenario: with every name resolved.
+    """
+
+    scenario: Scenario
+
+    def run(self, *, trace_requests: int = 1000) -> Played:
+        """Simulate it and its baselines.
+
+        Args:
+            trace_requests: how many leading requests leave rows in `Played.tasks`.
+
+        Raises:
+            PlanError: the model does not fit.
+        """
+        return Played(api.run(self.scenario, trace_requests=trace_requests))
+
+    def plan(self) -> Plan:
+        """Return how the model is placed.
+
+        Raises:
+            PlanError: it does not fit.
+        """
+        return api.place(self.scenario)
+
+    def sweep(
+        self,
+        axes: Mapping[str, Any],
+        *,
+        keep: Sequence[str] = (),
+        workers: int = 1,
+        out: str | Path | None = None,
+        **more: Any,
+    ) -> Studied:
+        """Play it along axes.
+
+        Args:
+            axes: values by key path, as in a study file: a list, or ``{"from", "to", "steps",
+                "scale"}``.
+            keep: results to keep; those that a study keeps by itself if none.
+            workers: processes that play.
+            out: folder of the results; nothing is kept but the table if None.
+            more: other keys of a study file, such as ``combine`` and ``optimize``.
+
+        Raises:
+            InputError: an axis or a result is wrong.
+        """
+        content: dict[str, Any] = {
+            "name": self.scenario.name,
+            "base": dict(self.scenario.document),
+            "axes": dict(axes),
+            **more,
+        }
+        if keep:
+            content["keep"] = list(keep)
+        return study(content, workers=workers, out=out)
+
+    def _repr_html_(self) -> str:
+        return html.scenario(self.scenario)
+
+
+def load(
+    path: str | Path,
+    *,
+    set: Mapping[str, Any] | None = None,  # noqa: A002  # as the command line calls it
+    seed: int | None = None,
+) -> Loaded:
+    """Read a scenario file.
+
+    Args:
+        path: of the YAML file.
+        set: values by key path that replace what the file says.
+        seed: replaces the file's.
+
+    Raises:
+        InputError: the file says something wrong; the message has every problem with its place.
+    """
+    settings = [f"{key}={_text(value)}" for key, value in (set or {}).items()]
+    return Loaded(api.load(path, overrides=settings, seed=seed))
+
+
+def _text(value: Any) -> str:
+    """Return a value as it would stand behind ``--set``."""
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value)

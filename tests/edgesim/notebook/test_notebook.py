@@ -1,0 +1,154 @@
+"""edgesim in a notebook: frames that are the files, plots that show them, and light imports."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+import edgesim
+from edgesim.errors import EdgesimError, InputError
+from tests.edgesim.command import FIVE_PIS, ROOT, environment
+
+SCRIPTS = sorted((ROOT / "examples" / "notebooks").glob("*.py"))
+pytest.importorskip("pandas")
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> edgesim.Loaded:
+    return edgesim.load(FIVE_PIS, set={"traffic.rate": "1/s", "traffic.requests": 200}, seed=3)
+
+
+@pytest.fixture(scope="module")
+def played(cluster: edgesim.Loaded) -> edgesim.Played:
+    return cluster.run(trace_requests=20)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def test_settings_and_the_seed_are_taken(cluster: edgesim.Loaded) -> None:
+    assert cluster.scenario.traffic.rate_per_s == 1.0
+    assert (cluster.scenario.traffic.requests, cluster.scenario.seed) == (200, 3)
+
+
+def test_frames_are_what_the_files_hold(played: edgesim.Played, tmp_path: Path) -> None:
+    import pandas as pd
+
+    folder = played.save(tmp_path / "out")
+    for name in ("requests", "tasks"):
+        written = pd.read_csv(folder / f"{name}.csv")
+        pd.testing.assert_frame_equal(getattr(played, name), written)
+    frame = played.requests
+    assert frame["latency_s"].mean() == pytest.approx(played.summary["latency_s"]["mean"])
+    parts = frame[["queue_s", "compute_s", "transfer_s", "fusion_s"]].sum(axis=1)
+    np.testing.assert_allclose(parts, frame["latency_s"], rtol=1e-12)
+    assert played.nodes.loc["pi-0", "device"] == "raspberry-pi-4b"
+    assert played.nodes["energy_j"].sum() == pytest.approx(played.summary["energy_j"]["total"])
+    assert played.links["bytes"].sum() > 0
+
+
+def test_latency_is_drawn_with_its_percentiles(played: edgesim.Played) -> None:
+    axes = played.plot.latency()
+    (curve, *dots) = axes.get_lines()
+    x, y = curve.get_data()
+    np.testing.assert_array_equal(x, np.sort(played.requests["latency_s"]))
+    assert y[-1] == 1.0
+    told = [float(dot.get_xdata()[0]) for dot in dots]
+    assert told == [played.summary["latency_s"][name] for name in ("p50", "p90", "p99")]
+    assert axes.get_xlabel() == "latency (s)"
+
+
+def test_the_timeline_has_a_bar_for_every_span(played: edgesim.Played) -> None:
+    axes = played.plot.timeline(requests=5)
+    spans = played.tasks[played.tasks["request"] < 5]
+    assert len(axes.patches) == len(spans)
+    assert {label.get_text() for label in axes.get_yticklabels()} >= {"pi-0", "hub → pi-0"}
+
+
+def test_energy_adds_up(played: edgesim.Played) -> None:
+    axes = plt.figure().subplots()
+    assert played.plot.energy(axes) is axes
+    drawn = sum(bar.get_width() for bar in axes.patches)
+    assert drawn == pytest.approx(played.summary["energy_j"]["total"])
+
+
+def test_a_sweep_is_a_frame_and_a_heat_map(cluster: edgesim.Loaded) -> None:
+    found = cluster.sweep(
+        {"traffic.rate": ["0.5/s", "1/s", "2/s"], "placement.heads": [1, 3]},
+        keep=["latency_s.p99", "latency_s.mean"],
+    )
+    frame = found.frame
+    assert len(found) == len(frame) == 6
+    again = edgesim.load(
+        FIVE_PIS,
+        set={"traffic.rate": "2/s", "traffic.requests": 200, "placement.heads": 3},
+        seed=3,
+    ).run()
+    at = frame[(frame["traffic.rate"] == 2.0) & (frame["placement.heads"] == 3)]
+    assert at["latency_s.p99"].item() == again.summary["latency_s"]["p99"]
+    axes = found.plot.heatmap("traffic.rate", "placement.heads", "latency_s.p99")
+    (picture,) = axes.get_images()
+    table = frame.pivot(index="placement.heads", columns="traffic.rate", values="latency_s.p99")
+    np.testing.assert_array_equal(picture.get_array(), table.to_numpy())
+    with pytest.raises(InputError, match=r"no 'latency_s.p9'.*did you mean 'latency_s.p99'"):
+        found.plot.heatmap("traffic.rate", "placement.heads", "latency_s.p9")
+    with pytest.raises(InputError, match="optimize"):
+        found.plot.pareto("latency_s.p99", "latency_s.mean")
+
+
+def test_cells_show_tables_and_escape_names(cluster: edgesim.Loaded, tmp_path: Path) -> None:
+    text = FIVE_PIS.read_text().replace("pi:  {", '"<b>&": {')
+    (tmp_path / "odd.yaml").write_text(text)
+    odd = edgesim.load(tmp_path / "odd.yaml", set={"traffic.requests": 5}).run()
+    shown = odd._repr_html_()
+    assert "<b>" not in shown
+    assert "&lt;b&gt;&amp;-0" in shown
+    for one in (cluster._repr_html_(), shown):
+        assert one.count("<table>") == one.count("</table>") > 0
+    assert "5 × raspberry-pi-4b" in cluster._repr_html_()
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    code = (
+        "import sys, edgesim; print([m for m in ('numpy', 'pandas', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_pandas_it_is_told_what_to_install(
+    played: edgesim.Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(EdgesimError, match=r"pip install 'edgesim\[notebook\]'"):
+        _ = played.requests
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_examples_run_and_draw(script: Path, tmp_path: Path) -> None:
+    if "optimize" in script.read_text():
+        pytest.importorskip("optuna")
+    done = subprocess.run(
+        [sys.executable, script, tmp_path, "150"],
+        env=environment(MPLBACKEND="Agg"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    drawn = re.findall(r'FIGURES / "([^"]+)"', script.read_text())
+    assert sorted(os.listdir(tmp_path)) == sorted(drawn)
+    for name in drawn:
+        committed = script.parent / "figures" / name
+        assert 1_000 < committed.stat().st_size < 300_000
