@@ -199,5 +199,7 @@ def written(column: Column, value: Cell) -> str:
 def _grid(title: str, *headings: str) -> Grid:
     grid = Grid(title=f"[bold]{title}[/]" if title else None, title_justify="left", box=None)
     for index, heading in enumerate(headings):
-        grid.add_column(heading, justify="left" if index == 0 and not heading else "right")
+        left = index == 0 and not heading
+        # A narrow window breaks names; it cuts nothing off.
+        grid.add_column(heading, justify="left" if left else "right", overflow="fold")
     return grid
