@@ -17,5 +17,5 @@ def mlp(name: str, widths: tuple[int, ...]) -> Graph:
     for index, features in enumerate(pairwise(widths)):
         stream = (build.linear(f"fc{index}", stream, rows=1, features=features),)
         if index < last:
-            stream = (build.pointwise(f"act{index}", OpKind.ACTIVATION, stream),)
+            stream = (build.pointwise(f"act{index}", OpKind.TRANSCENDENTAL, stream),)
     return build.graph()
