@@ -84,6 +84,20 @@ def test_every_device_is_in_the_catalog(site: Path) -> None:
     assert " ".join(source.split()) in told
 
 
+def test_files_that_pages_show_are_shown(site: Path) -> None:
+    # A marker that is not understood is left in the page as it stands, without a warning.
+    shown = {
+        "plugins.html": [PLUGIN / "metronome.py", PLUGIN / "first_node.py"],
+        "studies.html": [ROOT / "examples" / f"{n}-study.yaml" for n in ("five-pis", "fewest-pis")],
+    }
+    for name, files in shown.items():
+        for file in files:
+            told = "".join(text_of(site / name).split())
+            assert "".join(file.read_text().split()) in told, (name, file.name)
+    for page in site.glob("*.html"):
+        assert not re.search(r"--8\s*<", text_of(page)), page.name
+
+
 def test_the_plug_in_of_the_page_works(tmp_path: Path) -> None:
     # As pip would install it: the modules, and what the distribution says of itself.
     project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
