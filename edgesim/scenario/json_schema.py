@@ -75,10 +75,19 @@ def _devices(definitions: Schema) -> Schema:
         inline.append({"$ref": f"#/$defs/{name}"})
     return {
         "title": "Device",
-        "description": "name in the catalog (`edgesim devices` lists them), or an inline device",
-        "anyOf": [{"type": "string", "enum": list(catalog.names())}, *inline],
+        "description": "name in the catalog (`edgesim devices` lists them), file of a device "
+        "(`edgesim profile` writes them), or an inline device",
+        "anyOf": [*_named(), *inline],
         "examples": ["raspberry-pi-4b", {"peak": {"fp32": "48 GFLOP/s"}, "cores": 4}],
     }
+
+
+def _named() -> list[Schema]:
+    """Return what a text that stands for a device may be."""
+    return [
+        {"type": "string", "enum": list(catalog.names())},
+        {"type": "string", "pattern": r"/|\.ya?ml$"},
+    ]
 
 
 def _or_short(definitions: Schema, name: str) -> None:
@@ -87,7 +96,7 @@ def _or_short(definitions: Schema, name: str) -> None:
     first = next(iter(whole["properties"].values()))
     short = {key: first[key] for key in ("type", "enum") if key in first}
     if "x-device" in first:
-        short = {"type": "string", "enum": list(catalog.names())}
+        short = {"anyOf": _named()}
     definitions[name] = {
         "title": whole.pop("title").removesuffix("Spec"),
         "description": whole.pop("description"),

@@ -104,7 +104,7 @@ def states(summary: Mapping[str, Any]) -> str:
     whole = summary["simulated_s"]
     rows = []
     for key, node in _shown(summary["nodes"])[0]:
-        busy = min(1.0, node["utilization"])
+        busy = min(1.0, node["utilization"] or 0.0)
         down = min(1.0 - busy, (node.get("down_s") or 0.0) / whole) if whole else 0.0
         pieces = [("work", busy), ("down", down), ("rest", 1.0 - busy - down)]
         rows.append((key, pieces, percent(node["utilization"])))
