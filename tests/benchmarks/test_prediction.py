@@ -26,9 +26,10 @@ from edgesim.serve.keys import make_keys
 from tests.benchmarks.scale import FULL
 from tests.edgesim.command import ROOT, edgesim
 from tests.edgesim.serve.cluster import begun
+from tests.edgesim.serve.echo import round_trip_s
 from tests.edgesim.serve.namespaces import Rate, Star, lacking, star
 
-REQUESTS = 2000 if FULL else 40
+REQUESTS = 1500 if FULL else 40
 LOADS = "0.1,0.5,0.9" if FULL else "0.1"
 RATE = Rate(byte_s=1e9 / 8, burst_bytes=128 << 10)
 """A gigabit's bucket must hold more than one timer tick lets out."""
@@ -58,7 +59,8 @@ class Cluster:
         with ExitStack() as stack:
             nodes = {name: stack.enter_context(self._node(name)).start() for name in self.names}
             self._profile()
-            self._write({name: one.inference for name, one in nodes.items()})
+            latency_s = self._latency_s()
+            self._write(latency_s, {name: one.inference for name, one in nodes.items()})
             admins = [f"--admin={name}={one.admin}" for name, one in nodes.items()]
             self._do("deploy", self.file, self.artifact, "--keys", "admin", *admins)
             return self._do(
@@ -79,6 +81,16 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         print(done.stdout)
 
+    def _latency_s(self) -> float:
+        """Return a link's latency: what a byte takes over two of them, less within a machine."""
+        last = self.names[-1]
+        there, here = self._pinned(last), self._pinned("hub")
+        over = round_trip_s(self.net.addresses[last], there, here)
+        within = round_trip_s("127.0.0.1", self._pinned("hub", self.core(last)), here)
+        found = max(0.0, over - within) / 4
+        print(f"{over * 1e6:.0f} us there and back, {within * 1e6:.0f} us within a machine")
+        return found
+
     def _node(self, name: str) -> Any:
         host = self.net.addresses[name]
         options = ("--listen", f"{host}:0", "--admin", f"{host}:0", "--name", name)
@@ -88,9 +100,10 @@ class Cluster:
             "--cpus", str(self.core(name)), "--queue", "4096", inside=inside,
         )  # fmt: skip
 
-    def _pinned(self, name: str) -> list[str]:
-        """Return what a command begins with that shall run beside a node."""
-        return [*self.net.inside(name), "taskset", "--cpu-list", str(self.core(name))]
+    def _pinned(self, name: str, core: int | None = None) -> list[str]:
+        """Return what a command begins with that shall run beside a node, or on another core."""
+        chosen = self.core(name) if core is None else core
+        return [*self.net.inside(name), "taskset", "--cpu-list", str(chosen)]
 
     def _do(self, command: str, *arguments: str | Path) -> Any:
         told = list(arguments)
@@ -99,7 +112,7 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if "--json" in told else done.stdout
 
-    def _write(self, addresses: dict[str, str]) -> None:
+    def _write(self, latency_s: float, addresses: dict[str, str]) -> None:
         document = {
             "name": self.artifact.name,
             "seed": 7,
@@ -116,7 +129,7 @@ class Cluster:
                 for name, address in addresses.items()
             },
             "hosts": {f"processor {core}": {"cores": 1} for core in CORES},
-            "network": {"switch": {"bandwidth": RATE.byte_s, "latency": "20 us"}},
+            "network": {"switch": {"bandwidth": RATE.byte_s, "latency": latency_s}},
             "traffic": {"arrivals": "poisson", "rate": "10/s", "requests": REQUESTS},
         }  # fmt: skip
         self.file.write_text(yaml.safe_dump(document))
