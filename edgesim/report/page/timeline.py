@@ -55,8 +55,8 @@ def arranged(
 
     Args:
         spans: of any number of requests.
-        routes: links between two nodes; a transfer whose route is not known stands in a row of its
-            sender.
+        routes: links between two nodes; a transfer whose route is not known, or that stays
+            on its node, stands in a row of its sender.
         most: spans; one request more is never cut.
     """
     by_request: dict[int, list[Span]] = {}
@@ -75,7 +75,9 @@ def arranged(
         if span.kind != "transfer":
             wanted.setdefault(Track(span.node, False), []).append(span)
             continue
-        links = routes.get((span.node, span.target)) or [f"{span.node} sends"]
+        within = span.node == span.target
+        unknown = f"{span.node} to itself" if within else f"{span.node} sends"
+        links = routes.get((span.node, span.target)) or [unknown]
         for link in dict.fromkeys(links):
             wanted.setdefault(Track(link, True), []).append(span)
     tracks = sorted(wanted, key=lambda track: (track.link, _natural(track.name)))
