@@ -277,10 +277,10 @@ def devices(
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A result folder.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A result or study folder.")],
     as_json: Json = False,
 ) -> None:
-    """Write report.html anew from the files of a result folder."""
+    """Write report.html anew from the files of a result folder, or of a study's."""
     from edgesim.report import folder
 
     path = folder.rewrite_report(directory)
