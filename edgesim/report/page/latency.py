@@ -46,7 +46,10 @@ def _drawn(
     height, left, right, top, bottom = 250.0, 46.0, 12.0, 34.0, 26.0
     low, high = float(latency_s.min()), float(latency_s.max())
     low = max(low, high * 1e-9)
-    if high <= low * 1.02:
+    if high <= 0.0:
+        # Tasks without work, all at hand: no time has a place on a logarithmic axis.
+        low, high = 1e-9, 1e-6
+    elif high <= low * 1.02:
         # All take the same time, but for how sums of times are rounded.
         low, high = low * 0.9, high * 1.1 + 1e-12
     bins = int(np.clip(2 * math.sqrt(len(latency_s)), 10, 80 if width >= BROAD else 40))

@@ -158,3 +158,13 @@ def test_load_by_hand() -> None:
         spans, document, bins=5,
     )  # fmt: skip
     assert math.isclose(end, 4.0)
+
+
+def test_latencies_of_nothing_are_drawn() -> None:
+    from edgesim.report.page import latency
+
+    drawn = latency.distribution(np.zeros(3), {"latency_s": {"p50": 0.0, "p99": 0.0}})
+    assert drawn.count('class="mark"') > 0
+    assert "nan" not in drawn
+    some = latency.distribution(np.array([0.0, 0.0, 2.0]), {"latency_s": {"p50": 0.0, "p99": 2.0}})
+    assert "nan" not in some
