@@ -11,7 +11,7 @@ from typing import Any
 from edgesim.errors import InputError
 from edgesim.report import tables_csv
 from edgesim.report.both_page import Latencies, page
-from edgesim.report.files import write_text
+from edgesim.report.files import read_document, write_text
 from edgesim.report.folder import COMPARISON, SIDES, files_of, put
 from edgesim.result import Result
 
@@ -54,16 +54,7 @@ def read(directory: Path) -> dict[str, Any]:
     Raises:
         InputError: it is none, or of another version of the schema.
     """
-    path = directory / COMPARISON
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{directory} is no comparison: {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is no JSON") from None
-    if not isinstance(document, dict) or document.get("schema") != 1:
-        raise InputError(f"{path}: expected a comparison of schema 1")
-    return document
+    return read_document(directory / COMPARISON, "comparison", "comparison")
 
 
 def rewrite_report(directory: Path) -> Path:

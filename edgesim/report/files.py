@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from edgesim.errors import EdgesimError
+from edgesim.errors import EdgesimError, InputError
+
+SCHEMA = 1
+"""Of the documents in result folders."""
+
+
+def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
+    """Return the JSON document of a result folder.
+
+    Args:
+        path: of the file.
+        kind: what the document is, for messages: ``summary``.
+        folder: what its folder is then: ``result folder``.
+
+    Raises:
+        InputError: it is none, or of another version of the schema.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path.parent} is no {folder}: {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is no JSON") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise InputError(f"{path}: expected a {kind} of schema {SCHEMA}")
+    return document
 
 
 def write_text(path: Path, text: str) -> None:

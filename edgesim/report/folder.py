@@ -15,6 +15,7 @@ from typing import Any
 
 from edgesim.errors import EdgesimError, InputError
 from edgesim.report import tables_csv
+from edgesim.report.files import read_document
 from edgesim.report.html import page
 from edgesim.report.page.plan_document import SCHEMA, plan_document
 from edgesim.report.trace_event import trace_json
@@ -190,16 +191,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
     Raises:
         InputError: it is none, or of another version of the schema.
     """
-    path = directory / SUMMARY
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{directory} is no result folder: {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is no JSON") from None
-    if not isinstance(summary, dict) or summary.get("schema") != 1:
-        raise InputError(f"{path}: expected a summary of schema 1")
-    return summary
+    return read_document(directory / SUMMARY, "summary", "result folder")
 
 
 def rewrite_report(directory: Path) -> Path:

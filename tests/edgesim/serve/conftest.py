@@ -43,6 +43,7 @@ def images() -> torch.Tensor:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
     """Start five nodes and a hub; the names of tests that use them tell where they are."""
     if sys.platform != "linux":
+        # Affinity and /proc are Linux's; .ci/run is on Linux, where nothing is skipped.
         pytest.skip("stays on processors and watches processes as Linux lets it")
     with five(tmp_path_factory.mktemp("five"), RATE) as running:
         yield running
