@@ -41,6 +41,7 @@ PositiveBytes = Annotated[float, _positive(), _parser("bytes"), _above_zero("byt
 Bandwidth = Annotated[float, _positive(), _parser("bandwidth"), _above_zero("bandwidth")]
 Watts = Annotated[float, _not_negative(), _parser("power"), _schema("power")]
 Joules = Annotated[float, _not_negative(), _parser("energy"), _schema("energy")]
+PositiveJoules = Annotated[float, _positive(), _parser("energy"), _above_zero("energy")]
 JoulesPerByte = Annotated[
     float, _not_negative(), _parser("energy_per_byte"), _schema("energy_per_byte")
 ]
@@ -51,4 +52,20 @@ Flop = Annotated[float, _not_negative(), _parser("flop"), _schema("flop")]
 FlopRate = Annotated[float, _positive(), _parser("flop_rate"), _above_zero("flop_rate")]
 Rate = Annotated[float, _positive(), _parser("rate"), _above_zero("rate")]
 Metres = Annotated[float, _positive(), _parser("length"), _above_zero("length")]
+Celsius = Annotated[
+    float,
+    Field(ge=-100.0, le=1000.0),
+    _parser("celsius"),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": -100, "maximum": 1000}, {"type": "string"}],
+            "description": f"number in °C, or such as '{units.EXAMPLES['celsius']}'",
+            "examples": [units.EXAMPLES["celsius"]],
+        }
+    ),
+]
+"""Of a place or a die; not kelvin, of which no data sheet of a board speaks."""
+KelvinPerWatt = Annotated[
+    float, _positive(), _parser("thermal_resistance"), _above_zero("thermal_resistance")
+]
 Ratio = Annotated[float, _not_negative(), _parser("ratio"), _schema("ratio")]

@@ -55,6 +55,8 @@ DIMENSIONS: dict[str, dict[str, float]] = {
     "length": _scaled({"m": 1.0}, _SI) | {"cm": 1e-2},
     "ratio": {"": 1.0, "%": 1e-2},
     "temperature": {"K": 1.0},
+    "celsius": {"°C": 1.0, "C": 1.0, "degC": 1.0},
+    "thermal_resistance": {"K/W": 1.0, "°C/W": 1.0, "C/W": 1.0},
 }
 """Units of each dimension with their factor to the SI unit; bytes and FLOP are the base units."""
 
@@ -72,6 +74,8 @@ EXAMPLES: dict[str, str] = {
     "length": "532 nm",
     "ratio": "50 %",
     "temperature": "300 K",
+    "celsius": "25 °C",
+    "thermal_resistance": "12 K/W",
 }
 
 _QUANTITY = re.compile(

@@ -1,24 +1,28 @@
 """Devices, links, and the cluster that they form."""
 
 from edgesim.hardware.device import Asking, Cooling, Cost, Device, Messaging, Power
-from edgesim.hardware.network import (
-    Cluster,
-    Duplex,
+from edgesim.hardware.faults import (
+    Battery,
+    Exhaustion,
+    Fault,
+    FaultKind,
     Faults,
-    Hop,
-    Link,
-    Network,
-    Node,
     Outage,
+    Thermal,
 )
+from edgesim.hardware.network import Cluster, Duplex, Hop, Link, Network, Node
 
 __all__ = [
     "Asking",
+    "Battery",
     "Cluster",
     "Cooling",
     "Cost",
     "Device",
     "Duplex",
+    "Exhaustion",
+    "Fault",
+    "FaultKind",
     "Faults",
     "Hop",
     "Link",
@@ -27,4 +31,5 @@ __all__ = [
     "Node",
     "Outage",
     "Power",
+    "Thermal",
 ]

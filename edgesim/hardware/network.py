@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from edgesim.hardware.device import Device
+from edgesim.hardware.faults import Battery, Exhaustion, Fault, Faults
 
 
 class Duplex(StrEnum):
@@ -32,6 +33,8 @@ class Link:
         ends: names of the nodes or switches that it joins, where known.
         power_w: constant draw of the link's own equipment.
         energy_per_byte_j: joules for each byte carried.
+        loss: share of packets that it loses.
+        faults: cut and repair.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Link:
     ends: tuple[str, str] | None = None
     power_w: float = 0.0
     energy_per_byte_j: float = 0.0
+    loss: float = 0.0
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +71,6 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
-    """One scheduled failure: the node is down from ``at_s`` for ``duration_s`` seconds."""
-
-    at_s: float
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """Crash and repair of a node: exponential times, or a schedule."""
-
-    mtbf_s: float | None = None
-    mttr_s: float | None = None
-    schedule: tuple[Outage, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A device in the cluster, and how it queues and serves.
 
@@ -98,6 +86,10 @@ class Node:
         address: host:port of a real node.
         faults: crash and repair.
         host: machine whose cores it shares with others; None where it has one to itself.
+        restart_s: from a repair until it answers again: it boots and loads its weights.
+        ambient_c: temperature around it, which turns on its device's thermal model.
+        battery: that it lives on; None where it is on the mains.
+        exhaustion: how its memory fills up; None where it does not.
     """
 
     name: str
@@ -110,12 +102,24 @@ class Node:
     address: str | None = None
     faults: Faults | None = None
     host: str | None = None
+    restart_s: float = 0.0
+    ambient_c: float | None = None
+    battery: Battery | None = None
+    exhaustion: Exhaustion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Nodes by name, the network between them, and the cores of machines that nodes share."""
+    """A cluster.
+
+    Attributes:
+        nodes: by name.
+        network: between them.
+        hosts: cores of machines that nodes share, by name.
+        faults: scheduled faults of nodes and links, beside those of their own.
+    """
 
     nodes: Mapping[str, Node]
     network: Network
     hosts: Mapping[str, int] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()

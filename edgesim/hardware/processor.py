@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgesim.errors import InputError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
 from edgesim.hardware.device import Asking, Cooling, Cost, Messaging, Power
+from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import kernels
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Processor:
         measured_s: seconds of whole models that were timed, by the fingerprint of their operators,
             precision and batch; they stand in place of the roofline.
         cooling: how much longer an execution takes after a rest.
+        thermal: how it warms up and throttles; None where nobody knows.
         spread: quantiles of the time of an execution over its mean, from the least to the most at
             equal steps of probability; () where nobody measured it.
         source: where each figure comes from.
@@ -80,6 +82,7 @@ class Processor:
     messaging: Messaging = field(default_factory=Messaging)
     measured_s: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     cooling: Cooling = field(default_factory=Cooling)
+    thermal: Thermal | None = None
     spread: tuple[float, ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
     kind: str = "processor"
@@ -127,6 +130,15 @@ class Processor:
                 (one.operators, one.precision, one.batch): one.time for one in spec.measured
             },
             cooling=Cooling(share=spec.cooling.share, time_s=spec.cooling.time),
+            thermal=None
+            if spec.thermal is None
+            else Thermal(
+                resistance_k_w=spec.thermal.resistance,
+                time_constant_s=spec.thermal.time_constant,
+                limit_c=spec.thermal.limit,
+                release_c=spec.thermal.release,
+                speed=spec.thermal.speed,
+            ),
             spread=spec.spread,
             source=spec.source,
         )

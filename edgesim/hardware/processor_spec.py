@@ -19,8 +19,10 @@ from pydantic import (
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 from edgesim.quantities import (
     Bandwidth,
+    Celsius,
     FlopRate,
     Joules,
+    KelvinPerWatt,
     PositiveBytes,
     PositiveSeconds,
     Ratio,
@@ -94,6 +96,24 @@ class CoolingSpec(_Strict):
 
     share: Ratio = 0.0
     time: PositiveSeconds = 1.0
+
+
+class ThermalSpec(_Strict):
+    """How the device warms up, and how it throttles; see `edgesim.hardware.Thermal`."""
+
+    resistance: KelvinPerWatt
+    time_constant: PositiveSeconds
+    limit: Celsius
+    release: Celsius
+    speed: Annotated[Ratio, Field(gt=0.0, lt=1.0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ThermalSpec:
+        if self.release >= self.limit:
+            raise ValueError(
+                f"expected release of less than limit ({self.limit:g} °C), got {self.release:g} °C"
+            )
+        return self
 
 
 class AskingSpec(_Strict):
@@ -185,6 +205,7 @@ class ProcessorSpec(_Strict):
     messaging: MessagingSpec = MessagingSpec()
     measured: tuple[MeasuredSpec, ...] = ()
     cooling: CoolingSpec = CoolingSpec()
+    thermal: ThermalSpec | None = None
     spread: Annotated[tuple[Quantile, ...], AfterValidator(_ascending)] = ()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()

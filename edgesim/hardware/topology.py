@@ -9,6 +9,7 @@ from math import isfinite
 import networkx as nx
 
 from edgesim.errors import InputError, nearest
+from edgesim.hardware.faults import Faults
 from edgesim.hardware.network import Duplex, Hop, Link, Network
 
 Routes = Mapping[tuple[str, str], tuple[Hop, ...]]
@@ -23,6 +24,8 @@ def star(
     duplex: Duplex = Duplex.FULL,
     energy_per_byte_j: float = 0.0,
     power_w: float = 0.0,
+    loss: float = 0.0,
+    faults: Faults | None = None,
 ) -> Network:
     """Return a star: a link ``NODE-switch`` from every node to one switch.
 
@@ -41,6 +44,8 @@ def star(
             ends=(node, "switch"),
             power_w=power_w,
             energy_per_byte_j=energy_per_byte_j,
+            loss=loss,
+            faults=faults,
         )
         for node in nodes
     }
@@ -55,6 +60,8 @@ def wifi(
     latency_s: float,
     energy_per_byte_j: float = 0.0,
     power_w: float = 0.0,
+    loss: float = 0.0,
+    faults: Faults | None = None,
 ) -> Network:
     """Return one medium, ``wifi``, that all flows share; a route crosses it once.
 
@@ -69,6 +76,8 @@ def wifi(
         duplex=Duplex.SHARED,
         power_w=power_w,
         energy_per_byte_j=energy_per_byte_j,
+        loss=loss,
+        faults=faults,
     )
     return Network(links=_by_name([medium]), routes=_Medium(tuple(nodes)))
 

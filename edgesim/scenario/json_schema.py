@@ -9,9 +9,11 @@ from typing import Any
 
 from edgesim import units
 from edgesim.graph import zoo
-from edgesim.hardware import catalog
+from edgesim.hardware import FaultKind, catalog
+from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement import strategy_names
 from edgesim.scenario.fields import NAME_PATTERN
+from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
 from edgesim.scenario.resolve_placement import KEYS
 from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
 from edgesim.scenario.schema import ScenarioSpec
@@ -49,6 +51,8 @@ def schema() -> Schema:
     _network(definitions["NetworkSpec"])
     _traffic(definitions["TrafficSpec"])
     _faults(definitions["FaultsSpec"])
+    _fault(definitions["FaultSpec"])
+    definitions["ScheduleSpec"]["anyOf"] = [{"required": ["schedule"]}, {"required": ["file"]}]
     # What `edgesim partition` trains needs no cluster yet.
     needed = [key for key in made["required"] if key != "model"]
     made["required"] = ["model"]
@@ -153,7 +157,25 @@ def _traffic(section: Schema) -> None:
 
 def _faults(section: Schema) -> None:
     section["oneOf"] = [{"required": ["mtbf", "mttr"]}, {"required": ["schedule"]}]
-    section["dependentRequired"] = {"mtbf": ["mttr"], "mttr": ["mtbf"]}
+    section["dependentRequired"] = {
+        "mtbf": ["mttr"],
+        "mttr": ["mtbf"],
+        "shape": ["mtbf"],
+        "repair_shape": ["mtbf"],
+    }
+
+
+def _fault(section: Schema) -> None:
+    rules = []
+    for kind in FaultKind:
+        target = "link" if kind in OF_LINKS else "node"
+        foreign = [key for other, keys in KEYS_OF_FAULTS.items() if other != kind for key in keys]
+        foreign.append("node" if target == "link" else "link")
+        then: Schema = {"required": [target], **_without(foreign)}
+        if kind in KEYS_OF_FAULTS:
+            then["anyOf"] = [{"required": [key]} for key in KEYS_OF_FAULTS[kind]]
+        rules.append({"if": {"properties": {"kind": {"const": kind.value}}}, "then": then})
+    section["allOf"] = rules
 
 
 def _without(keys: Iterable[str]) -> Schema:

@@ -10,6 +10,7 @@ from typing import Any
 from edgesim.errors import InputError
 from edgesim.scenario.device_files import take_in
 from edgesim.scenario.document import Document, parse, plain
+from edgesim.scenario.fault_file import take_in_faults
 from edgesim.scenario.files import read_text
 from edgesim.scenario.overrides import override
 from edgesim.scenario.problems import ScenarioError, located
@@ -138,7 +139,7 @@ def read_document(
     if not isinstance(data, dict):
         message = f"expected a mapping with 'model', 'nodes' and more, got {described(data)}"
         raise ScenarioError(located([Problem((), message)], document, name, {}))
-    in_files = take_in(data, folder)
+    in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
     validated = validate(data)
     resolved = copy.deepcopy(data)
     if "model" not in validated.broken and data["model"].get("artifact") is not None:

@@ -9,6 +9,7 @@ from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_cluster import resolve_device, resolve_network, resolve_nodes
+from edgesim.scenario.resolve_faults import resolve_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
 from edgesim.scenario.resolve_placement import (
     check_sizes,
@@ -48,6 +49,8 @@ def resolve(
     network = None
     if not {"nodes", "network"} & broken:
         network = resolve_network(findings, spec.network, nodes)
+    faults = resolve_schedule(findings, spec.faults, nodes, network)
+    recovery = resolve_recovery(findings, spec.recovery, nodes)
     tasks = spec.model.tasks is not None
     model = None
     if "model" not in broken:
@@ -72,13 +75,14 @@ def resolve(
         strategy=strategy,
         placement=PlacementRequest(
             model=model,
-            cluster=Cluster(nodes=nodes, network=network, hosts=hosts),
+            cluster=Cluster(nodes=nodes, network=network, hosts=hosts, faults=faults),
             input_node=spec.placement.input,
             fusion_node=spec.placement.fusion,
             nodes=candidates,
             options=options(spec.placement),
         ),
         traffic=traffic,
+        recovery=recovery,
         baselines=baselines,
         replications=spec.replications,
         document=document,

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
 
 from edgesim.errors import InputError, nearest
-from edgesim.hardware import Device, Duplex, Faults, Link, Network, Node, Outage, catalog
+from edgesim.hardware import Device, Duplex, Link, Network, Node, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
+from edgesim.scenario.resolve_faults import (
+    battery,
+    check_limits,
+    exhaustion,
+    resolve_own_faults,
+)
 from edgesim.scenario.schema_cluster import (
-    FaultsSpec,
     LinkSpec,
     NetworkSpec,
     NodeSpec,
@@ -65,7 +69,8 @@ def resolve_nodes(
         device = resolve_device(findings, (*path, "device"), name, spec.device)
         _check_variability(findings, path, spec, device)
         _check_host(findings, path, spec, device, hosts)
-        faults = _faults(findings, (*path, "faults"), spec.faults)
+        check_limits(findings, path, spec, device)
+        faults = resolve_own_faults(findings, (*path, "faults"), spec.faults, "node")
         names = [name] if spec.count is None else [f"{name}-{i}" for i in range(spec.count)]
         reached: Sequence[str | None] = spec.address or [None] * len(names)
         if len(reached) != len(names):
@@ -92,6 +97,10 @@ def resolve_nodes(
                     address=address,
                     faults=faults,
                     host=spec.host,
+                    restart_s=spec.restart,
+                    ambient_c=spec.ambient,
+                    battery=battery(spec),
+                    exhaustion=exhaustion(spec),
                 )
     return found
 
@@ -128,27 +137,6 @@ def _check_variability(
         findings.wrong((*path, "variability", "cv"), f"belongs to lognormal, not to {kind}", True)
 
 
-def _faults(findings: Findings, path: Path, spec: FaultsSpec | None) -> Faults | None:
-    if spec is None:
-        return None
-    random = [key for key in ("mtbf", "mttr") if getattr(spec, key) is not None]
-    if len(random) == 1:
-        findings.wrong(path, f"'mtbf' and 'mttr' go together, got '{random[0]}' alone")
-    if bool(random) == (spec.schedule is not None):
-        came = "both" if random else "neither"
-        findings.wrong(path, f"expected 'mtbf' and 'mttr', or a 'schedule', got {came}")
-    outages = sorted(enumerate(spec.schedule or ()), key=lambda entry: entry[1].at)
-    for (_, one), (index, other) in pairwise(outages):
-        if other.at < one.at + one.duration:
-            told = f"the node is still down at {other.at:g} s from the failure at {one.at:g} s"
-            findings.wrong((*path, "schedule", index), told)
-    return Faults(
-        mtbf_s=spec.mtbf,
-        mttr_s=spec.mttr,
-        schedule=tuple(Outage(at_s=one.at, duration_s=one.duration) for _, one in outages),
-    )
-
-
 def resolve_network(
     findings: Findings, spec: NetworkSpec | None, nodes: Mapping[str, Node]
 ) -> Network | None:
@@ -164,9 +152,11 @@ def resolve_network(
     if spec.routes and spec.links is None:
         findings.wrong(("network", "routes"), "belong to 'links', which are not given", True)
     if spec.switch is not None:
-        return star(names, duplex=Duplex(spec.switch.duplex), **_figures(spec.switch))
+        path: Path = ("network", "switch")
+        figures = _figures(findings, path, spec.switch)
+        return star(names, duplex=Duplex(spec.switch.duplex), **figures)
     if spec.wifi is not None:
-        return wifi(names, **_figures(spec.wifi))
+        return wifi(names, **_figures(findings, ("network", "wifi"), spec.wifi))
     assert spec.links is not None
     return _links(findings, spec, spec.links, nodes)
 
@@ -181,8 +171,9 @@ def _links(
     links = {}
     for name, one in specs.items():
         ends = None if one.ends is None else (one.ends[0], one.ends[1])
-        link = Link(name=name, duplex=Duplex(one.duplex), ends=ends, **_figures(one))
         path: Path = ("network", "links", name)
+        figures = _figures(findings, path, one)
+        link = Link(name=name, duplex=Duplex(one.duplex), ends=ends, **figures)
         if findings.told(path, partial(from_links, names, [link])) is not None:
             links[name] = link
     if len(findings.problems) > before:
@@ -235,8 +226,12 @@ def _check_ends(findings: Findings, specs: Mapping[str, LinkSpec]) -> None:
                 )
 
 
-def _figures(spec: SwitchSpec | WifiSpec | LinkSpec) -> dict[str, Any]:
+def _figures(
+    findings: Findings, path: Path, spec: SwitchSpec | WifiSpec | LinkSpec
+) -> dict[str, Any]:
     return {
+        "loss": spec.loss,
+        "faults": resolve_own_faults(findings, (*path, "faults"), spec.faults, "link"),
         "bandwidth_byte_s": spec.bandwidth,
         "latency_s": spec.latency,
         "energy_per_byte_j": spec.energy_per_byte,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster, Device
 from edgesim.placement.request import PlacementRequest
+from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.traffic import Traffic
 
 
@@ -29,6 +30,7 @@ class Scenario:
         strategy: entry-point name of the placement strategy.
         placement: what the strategy is given (model, cluster, options).
         traffic: what is asked of the cluster.
+        recovery: how it deals with faults.
         baselines: single devices to compare with.
         replications: independent repetitions, each with its own random streams.
         document: the resolved scenario as plain YAML data; loading it again gives the same run.
@@ -42,6 +44,7 @@ class Scenario:
     baselines: tuple[Baseline, ...]
     replications: int
     document: Mapping[str, object]
+    recovery: Recovery = field(default_factory=Recovery)
 
     @property
     def cluster(self) -> Cluster:

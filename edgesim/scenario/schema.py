@@ -14,6 +14,7 @@ from edgesim.hardware.processor_spec import Precision
 from edgesim.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
 from edgesim.scenario.fields import WHOLE, Count, DeviceField, FileName, Name, Strict, Text
 from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
+from edgesim.scenario.schema_faults import RecoverySpec, ScheduleSpec
 from edgesim.scenario.schema_model import ModelSpec
 
 
@@ -110,6 +111,10 @@ class ScenarioSpec(Strict):
     network: NetworkSpec | None = Field(
         default=None, description="between the nodes; a lone node needs none"
     )
+    faults: ScheduleSpec | None = Field(
+        default=None, description="of nodes and links, at known times"
+    )
+    recovery: RecoverySpec = RecoverySpec()
     traffic: TrafficSpec
     baselines: list[BaselineSpec] = Field(
         default_factory=list, description="single devices that run the whole model, to compare with"

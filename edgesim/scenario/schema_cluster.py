@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
-from edgesim.quantities import Bandwidth, JoulesPerByte, PositiveSeconds, Ratio, Seconds, Watts
+from edgesim.quantities import Bandwidth, Celsius, JoulesPerByte, Ratio, Seconds, Watts
 from edgesim.scenario.fields import WHOLE, Addresses, Count, DeviceField, Name, Strict
+from edgesim.scenario.schema_faults import BatterySpec, ExhaustionSpec, FaultsSpec, Loss
 
 
 class BatchSpec(Strict):
@@ -31,23 +32,6 @@ class VariabilitySpec(Strict):
         return {"kind": value} if isinstance(value, str) else value
 
 
-class OutageSpec(Strict):
-    """A failure at a known time."""
-
-    at: Seconds = Field(description="from the start of the run")
-    duration: PositiveSeconds
-
-
-class FaultsSpec(Strict):
-    """Crash and repair: exponential times (`mtbf` and `mttr`), or a `schedule`."""
-
-    mtbf: PositiveSeconds | None = Field(None, description="mean time between failures")
-    mttr: PositiveSeconds | None = Field(None, description="mean time to repair")
-    schedule: Annotated[list[OutageSpec], Field(min_length=1)] | None = Field(
-        default=None, description="failures at known times"
-    )
-
-
 class NodeSpec(Strict):
     """One node, or `count` alike: `pi` becomes `pi-0`, `pi-1`, …"""
 
@@ -65,6 +49,14 @@ class NodeSpec(Strict):
     host: Name | None = Field(
         default=None, description="machine of `hosts` whose cores it shares with other nodes"
     )
+    restart: Seconds = Field(
+        default=0.0, description="from a repair until it answers: it boots and loads its weights"
+    )
+    ambient: Celsius | None = Field(
+        default=None, description="temperature around it; its device then warms up and throttles"
+    )
+    battery: BatterySpec | None = None
+    exhaustion: ExhaustionSpec | None = None
 
 
 class HostSpec(Strict):
@@ -80,6 +72,8 @@ class WifiSpec(Strict):
     latency: Seconds = Field(default=0.0, description="one way")
     energy_per_byte: JoulesPerByte = 0.0
     power: Watts = Field(default=0.0, description="constant draw of the link's equipment")
+    loss: Loss = Field(default=0.0, description="share of packets that get lost")
+    faults: FaultsSpec | None = Field(default=None, description="cuts, of each link by itself")
 
 
 class SwitchSpec(WifiSpec):
