@@ -229,7 +229,7 @@ def _idle_j(node: Node, recording: Recording) -> float:
     totals = recording.nodes[node.name]
     if math.isnan(totals.energy_j):
         return math.nan
-    return node.device.power.idle_w * (recording.simulated_s - totals.down_s)
+    return node.device.power.idle_w * (recording.simulated_s - totals.off_s)
 
 
 def _links(recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Task:
         priority: lower runs first on a ``priority`` node.
         optional: True where the request can still be answered, degraded, without this task.
         classes: class indices that a class-wise part answers for.
+        unit: tasks of one name are given up together when their deadline passes; empty for a
+            task by itself.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Task:
     priority: int = 0
     optional: bool = False
     classes: tuple[int, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,100 +1,389 @@
-"""Crash and repair of nodes: exponential times, or a schedule."""
+"""Faults: when nodes and links fail, how long they are down, and what is told of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from math import gamma
 
 import numpy as np
-from simpy.events import Event
 
-from edgesim.hardware import Cluster, Faults
+from edgesim.hardware import Cluster, Fault, FaultKind, Faults
+from edgesim.simulate.charge import Charge
+from edgesim.simulate.fault_record import FaultEvent, TargetFaults
+from edgesim.simulate.flows import Flows
+from edgesim.simulate.hosts import Host
+from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.loss import LinkState
+from edgesim.simulate.meter import Meter, MeteredPort
+from edgesim.simulate.ports import Port
+from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
-from edgesim.simulate.work import Move
-
-if TYPE_CHECKING:
-    from edgesim.simulate.engine import Engine
+from edgesim.simulate.thermal import Throttle, thermal_of
+from edgesim.simulate.work import Work
 
 
-class Crashes:
-    """Takes nodes out of service and back.
+class Stopwatch:
+    """Adds up the times at which something was so."""
 
-    A crash loses what the node ran, queued and held of inputs, and every flow to or from it.
-    Those who depend on it know at once (a closed connection); there is no retry. A node that
-    comes back is empty and has its weights loaded.
+    __slots__ = ("_since_s", "_total_s", "times")
+
+    def __init__(self) -> None:
+        self.times = 0
+        self._total_s = 0.0
+        self._since_s: float | None = None
+
+    def set(self, on: bool, now: float) -> None:
+        """Start or stop; nothing where it is so already."""
+        if on and self._since_s is None:
+            self._since_s = now
+            self.times += 1
+        elif not on and self._since_s is not None:
+            self._total_s += now - self._since_s
+            self._since_s = None
+
+    def seconds(self, now: float) -> float:
+        """Return the time until ``now``."""
+        return self._total_s + (0.0 if self._since_s is None else now - self._since_s)
+
+
+class NodeState:
+    """What befalls one node.
+
+    Attributes:
+        causes: why it is down; empty where it has power.
+        starting: it has power and does not answer yet.
+        frozen: it stands still.
     """
 
-    def __init__(self, engine: Engine, cluster: Cluster, seed: int, replication: int) -> None:
-        self.down: dict[str, float] = {}
-        """Nodes that are down now, and since when."""
-        self.any_down = False
-        self._engine = engine
-        self._down_s: dict[str, float] = {}
-        self._faults = {
-            name: (node.faults, stream(seed, replication, f"faults {name}"))
-            for name, node in cluster.nodes.items()
-            if node.faults is not None
-        }
+    def __init__(self) -> None:
+        self.causes: set[str] = set()
+        self.starting = 0
+        self.frozen = False
+        self.speeds: dict[str, float] = {}
+        self.failed = 0
+        self.down = Stopwatch()
+        self.off = Stopwatch()
+        self.slow = Stopwatch()
+        self.meter: Meter | None = None
+        self.throttle: Throttle | None = None
+        self.charge: Charge | None = None
 
-    @property
-    def possible(self) -> bool:
-        """Whether any node can fail."""
-        return bool(self._faults)
+
+class FaultPlayer:
+    """Plays the faults of a cluster.
+
+    A crash loses what the node ran, queued and held, and every flow to or from it; those who
+    depend on it know at once (a closed connection). A node that comes back is empty, and answers
+    once it has started. A frozen node keeps everything and does nothing; a cut link keeps what is
+    under way on it.
+
+    Args:
+        kernel: the clock.
+        cluster: what can fail.
+        servers: of every node.
+        flows: over every link.
+        seed: of random failures.
+        replication: number of the repetition.
+        crashed: told of each node that went down, after it has.
+        returned: told of each node that answers again.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        cluster: Cluster,
+        servers: dict[str, Server],
+        flows: Flows,
+        seed: int,
+        replication: int,
+        crashed: Callable[[str, list[tuple[Work, float]]], None],
+        returned: Callable[[str], None],
+    ) -> None:
+        self.events: list[FaultEvent] = []
+        self.nodes = {name: NodeState() for name in cluster.nodes}
+        self.began_s: list[float] = []
+        """When something went down."""
+        self._kernel = kernel
+        self._cluster = cluster
+        self._servers = servers
+        self._flows = flows
+        self._seed = seed, replication
+        self._crashed = crashed
+        self._returned = returned
+        self._cut: dict[str, Stopwatch] = {}
+        self._degraded: dict[str, Stopwatch] = {}
+        self._links: dict[str, dict[object, Fault | None]] = {}
+
+    def meter(self, name: str, host: Host, port: Port) -> None:
+        """Follow the temperature and the charge of a node that has them."""
+        node = self._cluster.nodes[name]
+        state = self.nodes[name]
+        state.meter = meter = Meter(self._kernel, node, host)
+        if isinstance(port, MeteredPort):
+            meter.watch(port)
+        thermal = thermal_of(node.device)
+        if node.ambient_c is not None and thermal is not None:
+            idle_w = node.device.power.idle_w
+            state.throttle = Throttle(
+                self._kernel, thermal, node.ambient_c, idle_w, lambda speed: self._heat(name, speed)
+            )
+            meter.followers.append(state.throttle)
+        if node.battery is not None:
+            state.charge = Charge(
+                self._kernel,
+                node.battery,
+                lambda: self.crash(name, "battery empty", "battery empty"),
+                lambda: self.repair(name, "battery empty", "charged"),
+            )
+            meter.followers.append(state.charge)
 
     def begin(self) -> None:
-        """Schedule the first crash of every node that can fail."""
-        for name, (faults, generator) in self._faults.items():
-            for outage in faults.schedule:
-                self._plan_outage(name, outage.at_s, outage.duration_s)
-            if faults.mtbf_s is not None:
-                self._plan_random(name, faults, generator, 0.0)
+        """Schedule what is known, and the first of what is random."""
+        for name, node in self._cluster.nodes.items():
+            if node.faults is not None:
+                self._plan(
+                    node.faults, f"faults {name}",
+                    partial(self.crash, name, "fault"),
+                    partial(self.repair, name, "fault"),
+                )  # fmt: skip
+        for name, link in self._cluster.network.links.items():
+            if link.faults is not None:
+                self._plan(
+                    link.faults, f"faults of link {name}",
+                    partial(self._link, name, "own", _CUT),
+                    partial(self._link, name, "own", None),
+                )  # fmt: skip
+        for fault in self._cluster.faults:
+            begins, ends = self._calls(fault)
+            self._at(fault.at_s, begins)
+            self._at(fault.end_s, ends)
+        for state in self.nodes.values():
+            if state.meter is not None:
+                state.meter.begin()
 
-    def _plan_outage(self, name: str, at_s: float, duration_s: float) -> None:
-        kernel = self._engine.kernel
-        kernel.call_at(at_s, lambda _: self._crash(name))
-        kernel.call_at(at_s + duration_s, lambda _: self._repair(name))
+    def _at(self, time_s: float, call: Callable[[], None]) -> None:
+        self._kernel.call_at(time_s, lambda _: call())
+
+    def _plan(
+        self, faults: Faults, purpose: str, begins: Callable[[], None], ends: Callable[[], None]
+    ) -> None:
+        for outage in faults.schedule:
+            self._at(outage.at_s, begins)
+            self._at(outage.at_s + outage.duration_s, ends)
+        if faults.mtbf_s is not None:
+            generator = stream(*self._seed, purpose)
+            self._plan_random(faults, generator, 0.0, begins, ends)
 
     def _plan_random(
-        self, name: str, faults: Faults, generator: np.random.Generator, now: float
+        self,
+        faults: Faults,
+        generator: np.random.Generator,
+        now: float,
+        begins: Callable[[], None],
+        ends: Callable[[], None],
     ) -> None:
-        kernel = self._engine.kernel
         assert faults.mtbf_s is not None
-        at_s = now + float(generator.exponential(faults.mtbf_s))
-        back_s = at_s + float(generator.exponential(faults.mttr_s or 0.0))
+        at_s = now + _weibull(generator, faults.mtbf_s, faults.shape)
+        back_s = at_s + _weibull(generator, faults.mttr_s or 0.0, faults.repair_shape)
 
-        def repair(_: Event) -> None:
-            self._repair(name)
-            self._plan_random(name, faults, generator, back_s)
+        def end(_: object) -> None:
+            ends()
+            self._plan_random(faults, generator, back_s, begins, ends)
 
-        kernel.call_at(at_s, lambda _: self._crash(name))
-        kernel.call_at(back_s, repair)
+        self._kernel.call_at(at_s, lambda _: begins())
+        self._kernel.call_at(back_s, end)
 
-    def _crash(self, name: str) -> None:
-        if name in self.down:
+    def _calls(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
+        name = fault.target
+        match fault.kind:
+            case FaultKind.CRASH:
+                return lambda: self.crash(name, "schedule"), lambda: self.repair(name, "schedule")
+            case FaultKind.FREEZE:
+                return partial(self._freeze, name, True), partial(self._freeze, name, False)
+            case FaultKind.SLOW:
+                return lambda: self._slow(name, fault.speed), lambda: self._slow(name, 1.0)
+            case _:
+                key = fault.kind
+                return lambda: self._link(name, key, fault), lambda: self._link(name, key, None)
+
+    def crash(self, name: str, cause: str, told: str = "crash") -> None:
+        """Take a node down, for one more cause."""
+        state = self.nodes[name]
+        now = self._kernel.time_s
+        if cause in state.causes:
             return
-        engine = self._engine
-        self.down[name] = engine.kernel.time_s
-        self.any_down = True
-        for work in engine.servers[name].crash():
-            engine.losses.lose(work.request, work.task)
-        for parcel in engine.flows.cut(name):
-            engine.losses.drop(parcel)
-        engine.losses.forget(name)
-
-    def _repair(self, name: str) -> None:
-        since_s = self.down.pop(name, None)
-        if since_s is None:
+        state.causes.add(cause)
+        self._tell(name, told)
+        if len(state.causes) > 1:
             return
-        self._down_s[name] = self._down_s.get(name, 0.0) + self._engine.kernel.time_s - since_s
-        self.any_down = bool(self.down)
-        self._engine.servers[name].up = True
+        was_up = not state.starting
+        state.starting = 0
+        state.failed += 1
+        self.began_s.append(now)
+        state.down.set(True, now)
+        state.off.set(True, now)
+        lost = self._servers[name].crash() if was_up else []
+        if state.meter is not None:
+            state.meter.powered = False
+            state.meter.update()
+        self._crashed(name, lost)
 
-    def severed(self, move: Move) -> bool:
-        """Whether one end of a move is down now."""
-        return move.source_node in self.down or move.target_node in self.down
+    def repair(self, name: str, cause: str, told: str = "repair") -> None:
+        """Take one cause away; the node starts when none is left."""
+        state = self.nodes[name]
+        now = self._kernel.time_s
+        if cause not in state.causes:
+            return
+        state.causes.discard(cause)
+        self._tell(name, told)
+        if state.causes:
+            return
+        state.off.set(False, now)
+        if state.meter is not None:
+            state.meter.powered = True
+            state.meter.update()
+        restart_s = self._cluster.nodes[name].restart_s
+        if restart_s > 0.0:
+            state.starting += 1
+            mine = state.failed
+            self._kernel.call_at(now + restart_s, lambda _: self._started(name, mine))
+            return
+        self._up(name)
 
-    def down_s(self, now: float) -> dict[str, float]:
-        """Return the seconds that each node was down until ``now``."""
-        total = dict(self._down_s)
-        for name, since_s in self.down.items():
-            total[name] = total.get(name, 0.0) + now - since_s
-        return total
+    def _started(self, name: str, failed: int) -> None:
+        state = self.nodes[name]
+        # Meanwhile it may have failed again.
+        if state.starting and state.failed == failed:
+            state.starting = 0
+            self._tell(name, "up")
+            self._up(name)
+
+    def _up(self, name: str) -> None:
+        state = self.nodes[name]
+        state.down.set(state.frozen, self._kernel.time_s)
+        self._servers[name].up = True
+        self._returned(name)
+
+    def answers(self, name: str) -> bool:
+        """Whether a node would answer a check now, if the way to it is whole."""
+        return self._servers[name].up and not self.nodes[name].frozen
+
+    def _freeze(self, name: str, on: bool) -> None:
+        state = self.nodes[name]
+        state.frozen = on
+        now = self._kernel.time_s
+        self._tell(name, "freeze" if on else "thaw")
+        if on:
+            self.began_s.append(now)
+        state.down.set(on or not self._servers[name].up, now)
+        self._servers[name].set_speed("freeze", 0.0 if on else 1.0)
+
+    def _slow(self, name: str, speed: float) -> None:
+        self._tell(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
+        self._set_speed(name, "slow", speed)
+
+    def _heat(self, name: str, speed: float) -> None:
+        self._set_speed(name, "heat", speed)
+        throttle = self.nodes[name].throttle
+        assert throttle is not None
+        told = "throttle" if speed < 1.0 else "release"
+        self._tell(name, told, f"{throttle.celsius:.1f} °C")
+
+    def _set_speed(self, name: str, cause: str, speed: float) -> None:
+        state = self.nodes[name]
+        state.speeds[cause] = speed
+        state.slow.set(min(state.speeds.values()) < 1.0, self._kernel.time_s)
+        self._servers[name].set_speed(cause, speed)
+
+    def _link(self, name: str, key: object, fault: Fault | None) -> None:
+        """Let a fault of a link begin, or end where it is None."""
+        active = self._links.setdefault(name, {})
+        before = active.get(key)
+        active[key] = fault
+        now = self._kernel.time_s
+        if fault is None:
+            self._tell(name, "mend")
+        else:
+            self._tell(name, fault.kind.value, _described(fault))
+            if fault.kind is FaultKind.CUT:
+                self.began_s.append(now)
+        faults = [one for one in active.values() if one is not None]
+        cut = any(one.kind is FaultKind.CUT for one in faults)
+        worse = [one for one in faults if one.kind is FaultKind.DEGRADE]
+        self._cut.setdefault(name, Stopwatch()).set(cut, now)
+        self._degraded.setdefault(name, Stopwatch()).set(bool(worse) and not cut, now)
+        link = self._cluster.network.links[name]
+        kept = 1.0 - link.loss
+        bandwidth = link.bandwidth_byte_s
+        for one in worse:
+            kept *= 1.0 - one.loss
+            if one.bandwidth_byte_s is not None:
+                bandwidth = min(bandwidth, one.bandwidth_byte_s)
+        latency_s = sum(one.latency_s for one in worse)
+        state = LinkState(0.0 if cut else bandwidth, latency_s, 1.0 - kept)
+        if fault is not None or before is not None:
+            self._flows.set_link(name, state)
+
+    def is_cut(self, link: str) -> bool:
+        """Whether a link carries nothing now."""
+        active = self._links.get(link, {})
+        return any(one is not None and one.kind is FaultKind.CUT for one in active.values())
+
+    def tell(self, target: str, what: str, detail: str = "") -> None:
+        """Keep something that befell a target."""
+        self._tell(target, what, detail)
+
+    def _tell(self, target: str, what: str, detail: str = "") -> None:
+        self.events.append(FaultEvent(self._kernel.time_s, target, what, detail))
+
+    def off_s(self, now: float) -> dict[str, float]:
+        """Return the seconds that each node had no power until ``now``."""
+        return {name: state.off.seconds(now) for name, state in self.nodes.items()}
+
+    def node_rows(self, now: float) -> dict[str, TargetFaults]:
+        """Return what befell every node until ``now``."""
+        for state in self.nodes.values():
+            if state.meter is not None:
+                state.meter.pass_time()
+        return {
+            name: TargetFaults(
+                failures=state.down.times,
+                down_s=state.down.seconds(now),
+                slow_s=state.slow.seconds(now),
+                hottest_c=None if state.throttle is None else state.throttle.hottest_c,
+                charge_j=None if state.charge is None else state.charge.joules,
+            )
+            for name, state in self.nodes.items()
+        }
+
+    def link_rows(self, now: float) -> dict[str, TargetFaults]:
+        """Return what befell the links that failed until ``now``."""
+        return {
+            name: TargetFaults(
+                failures=self._cut[name].times,
+                down_s=self._cut[name].seconds(now),
+                slow_s=self._degraded[name].seconds(now),
+            )
+            for name in self._links
+        }
+
+
+_CUT = Fault(at_s=0.0, duration_s=0.0, kind=FaultKind.CUT, target="")
+
+
+def _weibull(generator: np.random.Generator, mean: float, shape: float) -> float:
+    if shape == 1.0:
+        return float(generator.exponential(mean))
+    return float(mean / gamma(1.0 + 1.0 / shape) * generator.weibull(shape))
+
+
+def _described(fault: Fault) -> str:
+    told = []
+    if fault.bandwidth_byte_s is not None:
+        told.append(f"{fault.bandwidth_byte_s:g} B/s")
+    if fault.latency_s:
+        told.append(f"+{fault.latency_s:g} s")
+    if fault.loss:
+        told.append(f"{100 * fault.loss:g} % lost")
+    return ", ".join(told)

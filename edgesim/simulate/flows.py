@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from simpy.events import Event
 
-from edgesim.hardware import Duplex, Network
+from edgesim.hardware import Cluster, Duplex
 from edgesim.simulate.fairness import fill
 from edgesim.simulate.kernel import AFTER, Kernel
+from edgesim.simulate.loss import LinkState, tcp_byte_s
 from edgesim.simulate.ports import Port
 from edgesim.simulate.routes import Channel, End, Route
 
@@ -27,16 +29,19 @@ class Flows:
 
     Args:
         kernel: the clock.
-        network: links and routes.
+        cluster: its links and routes, and what may befall them.
         ports: of every node, for the time that it sends and receives.
         deliver: called with the token of each flow when its last byte arrives.
     """
 
     def __init__(
-        self, kernel: Kernel, network: Network, ports: dict[str, Port], deliver: Delivery
+        self, kernel: Kernel, cluster: Cluster, ports: dict[str, Port], deliver: Delivery
     ) -> None:
         self._kernel = kernel
-        self._network = network
+        self._network = network = cluster.network
+        self._lossy = {name for name, link in network.links.items() if link.loss > 0.0}
+        self._lossy |= {fault.target for fault in cluster.faults if fault.loss > 0.0}
+        self._state: dict[str, LinkState] = {}
         self._ports = ports
         self._deliver = deliver
         self._routes: dict[tuple[str, str], Route] = {}
@@ -52,7 +57,14 @@ class Flows:
             assert hops, f"placement checked that {source} reaches {target}"
             channels = {self._channel(hop.link, hop.forward): None for hop in hops}
             latency = sum(self._network.links[hop.link].latency_s for hop in hops)
-            route = Route(tuple(channels), latency, self._ports[source], self._ports[target])
+            names = tuple(dict.fromkeys(hop.link for hop in hops))
+            limit = None
+            if not self._lossy.isdisjoint(names):
+                limit = Channel(inf)
+                channels[limit] = None
+            ports = (self._ports[source], self._ports[target])
+            route = Route(tuple(channels), latency, *ports, names, limit)
+            self._see(route)
             self._routes[source, target] = route
         return route
 
@@ -61,7 +73,9 @@ class Flows:
         key = (link, forward or not full)
         channel = self.channels.get(key)
         if channel is None:
-            channel = Channel(self._network.links[link].bandwidth_byte_s)
+            state = self._state.get(link)
+            own = self._network.links[link].bandwidth_byte_s
+            channel = Channel(own if state is None else state.bandwidth_byte_s)
             self.channels[key] = channel
         return channel
 
@@ -80,6 +94,8 @@ class Flows:
         route.serial += 1
         heapq.heappush(route.flows, (progress + size, route.serial, size, token))
         route.count += 1
+        if route.limit is not None:
+            route.limit.capacity = route.flow_byte_s * route.count
         route.source.start_sending(now)
         route.target.start_receiving(now)
         if route.count > 1:
@@ -100,7 +116,8 @@ class Flows:
     def _schedule(self, route: Route) -> None:
         route.end = end = End(self._kernel, self._finish, route)
         left = route.flows[0][0] - route.progress
-        self._kernel.at(self._kernel.time_s + left / route.rate, end)
+        if route.rate > 0.0:
+            self._kernel.at(self._kernel.time_s + left / route.rate, end)
 
     def _mark(self, route: Route) -> None:
         """Have rates found anew at the end of this instant, once for all that happens in it."""
@@ -131,6 +148,8 @@ class Flows:
 
     def _release(self, route: Route, ended: int, now: float) -> None:
         route.count -= ended
+        if route.limit is not None and route.count:
+            route.limit.capacity = route.flow_byte_s * route.count
         for _ in range(ended):
             route.source.stop_sending(now)
             route.target.stop_receiving(now)
@@ -169,6 +188,35 @@ class Flows:
             route.updated_s = now
             route.rate = route.new_rate
             self._schedule(route)
+
+    def set_link(self, link: str, state: LinkState) -> None:
+        """Change what a link is like, for flows under way too."""
+        self._state[link] = state
+        for forward in (True, False):
+            channel = self.channels.get((link, forward))
+            if channel is not None:
+                channel.capacity = state.bandwidth_byte_s
+                for route in channel.active:
+                    self._mark(route)
+        for route in self._routes.values():
+            if link in route.links:
+                self._see(route)
+
+    def _see(self, route: Route) -> None:
+        """Find what the state of its links makes of a route."""
+        links = self._network.links
+        states = [self._state.get(name) for name in route.links]
+        route.extra_s = sum(state.latency_s for state in states if state is not None)
+        if route.limit is None:
+            return
+        kept = 1.0
+        for name, state in zip(route.links, states, strict=True):
+            kept *= 1.0 - (links[name].loss if state is None else state.loss)
+        route.loss = 1.0 - kept
+        route.flow_byte_s = tcp_byte_s(route.loss, 2.0 * (route.latency_s + route.extra_s))
+        route.limit.capacity = route.flow_byte_s * route.count
+        if route.count:
+            self._mark(route)
 
     def cut(self, node: str) -> list[Any]:
         """Drop every flow to or from ``node``; return their tokens."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.simulate.fault_record import FaultRecord
+
 
 class Outcome(IntEnum):
     """How a request ended."""
@@ -50,6 +52,7 @@ class NodeTotals:
         sending_s: time with at least one flow leaving.
         receiving_s: time with at least one flow arriving.
         down_s: time out of service.
+        off_s: of that, time without power.
         energy_j: integral of its power over the run.
         max_queue: most tasks that waited at once.
         executions: batches that it ran.
@@ -63,6 +66,7 @@ class NodeTotals:
     energy_j: float
     max_queue: int
     executions: int
+    off_s: float = 0.0
     energy_by_part_j: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -92,6 +96,7 @@ class Recording:
         links: totals by link name.
         simulated_s: from the start to the last event.
         partial: True where the run was interrupted.
+        faults: what failed, and what came of it; None where nothing could, or nobody knows.
     """
 
     arrival_s: NDArray[np.float64]
@@ -104,3 +109,4 @@ class Recording:
     simulated_s: float
     partial: bool = False
     missing: Mapping[frozenset[str], int] = field(default_factory=dict)
+    faults: FaultRecord | None = None

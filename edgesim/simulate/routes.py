@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from simpy.events import Event
@@ -48,14 +49,24 @@ class Route:
         new_rate: the rate just found.
         serial: of the last flow.
         end: the event at which the next flow ends.
+        links: names of the links that it crosses.
+        limit: holds its flows to what packet loss lets one of them have; None where none is lost.
+        extra_s: latency that faults add.
+        loss: share of packets that are lost on the way.
+        flow_byte_s: that one flow may have at most.
     """
 
     __slots__ = (
         "channels",
         "count",
         "end",
+        "extra_s",
+        "flow_byte_s",
         "flows",
         "latency_s",
+        "limit",
+        "links",
+        "loss",
         "new_rate",
         "progress",
         "rate",
@@ -66,7 +77,13 @@ class Route:
     )
 
     def __init__(
-        self, channels: tuple[Channel, ...], latency_s: float, source: Port, target: Port
+        self,
+        channels: tuple[Channel, ...],
+        latency_s: float,
+        source: Port,
+        target: Port,
+        links: tuple[str, ...] = (),
+        limit: Channel | None = None,
     ) -> None:
         self.channels = channels
         self.latency_s = latency_s
@@ -80,6 +97,11 @@ class Route:
         self.new_rate = 0.0
         self.serial = 0
         self.end: End | None = None
+        self.links = links
+        self.limit = limit
+        self.extra_s = 0.0
+        self.loss = 0.0
+        self.flow_byte_s = inf
 
 
 class End(Event):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import inf, prod
 from typing import TYPE_CHECKING
 
 from simpy.events import NORMAL, Event
@@ -28,6 +28,7 @@ class Execution(Event):
 
     def __init__(self, server: Server) -> None:
         self.env = server.kernel
+        self.server = server
         self.callbacks = server.finished
         self._ok = True
         self._value = None
@@ -71,6 +72,7 @@ class Server:
         self.max_queue = 0
         self.executions = 0
         self.up = True
+        self._speeds: dict[str, float] = {}
         self._agenda = kernel.agenda
         self._events = kernel.serial
         self._factors = factors
@@ -265,17 +267,46 @@ class Server:
         """
         return self._parts.joules(idle_s, self.joules_above_idle, ports_j)
 
-    def crash(self) -> list[Work]:
-        """Stop at once; return the work that ran or waited, which is lost."""
-        self.close(self.kernel.time_s)
-        lost: list[Work] = []
+    def set_speed(self, cause: str, speed: float) -> None:
+        """Let ``cause`` hold the node to a share of its speed; causes multiply.
+
+        Only for a node whose cores a `Host` keeps.
+        """
+        self._speeds[cause] = speed
+        assert self._host is not None, "a node that can be slow has a host"
+        self._host.set_speed(self, prod(self._speeds.values()))
+
+    def withdraw(self, work: Work) -> bool:
+        """Take work back that waits; return False where it does not, as it runs or is done."""
+        if self._priority:
+            kept = [entry for entry in self._ranked if entry[2] is not work]
+            if len(kept) == len(self._ranked):
+                return False
+            self._ranked = kept
+            heapify(self._ranked)
+        else:
+            try:
+                self._queue.remove(work)
+            except ValueError:
+                return False
+        return True
+
+    def crash(self) -> list[tuple[Work, float]]:
+        """Stop at once; return the work that ran or waited, with the joules spent on each."""
+        now = self.kernel.time_s
+        lost: list[tuple[Work, float]] = []
+        for run in self._executions:
+            if run.work:
+                joules = self._spent_j(run, now) / len(run.work)
+                lost += [(work, joules) for work in run.work]
+        self.close(now)
         for run in self._executions:
             run.void = True
-            lost.extend(run.work)
+            run.work = _NOTHING
             if self._host is not None:
                 self._host.stop(run)
-        lost.extend(self._queue)
-        lost.extend(entry[2] for entry in sorted(self._ranked))
+        lost += [(work, 0.0) for work in self._queue]
+        lost += [(entry[2], 0.0) for entry in sorted(self._ranked)]
         self._executions.clear()
         self._pool.clear()
         self._queue.clear()
@@ -284,6 +315,20 @@ class Server:
         self._timer = None
         self.up = False
         return lost
+
+    def _spent_j(self, run: Execution, now: float) -> float:
+        """Return the joules of an execution that has not ended."""
+        duration_s = now - run.start_s
+        if self._host is None:
+            return run.power_w * duration_s
+        worked_s = run.alone_s - self._host.left_s(run)
+        above_j = (run.power_w - self._idle_w) * worked_s
+        return above_j + self._idle_w * self._host.idle_share * duration_s
+
+    def unfinished_j(self) -> float:
+        """Return the joules of all that runs now."""
+        now = self.kernel.time_s
+        return sum(self._spent_j(run, now) for run in self._executions if run.work)
 
 
 def cooling_of(device: Device) -> Cooling | None:

@@ -16,18 +16,19 @@ def node_totals(
     servers: Mapping[str, Server],
     ports: Mapping[str, Port],
     down_s: Mapping[str, float],
+    off_s: Mapping[str, float],
     duration_s: float,
 ) -> dict[str, NodeTotals]:
     """Return the totals of each node after ``duration_s``.
 
-    Joules = idle power over the time in service, plus what running work drew above idle, plus
-    what sending and receiving draw above idle while at least one flow leaves or enters. The idle
-    power of a machine that nodes share is drawn once, in equal parts.
+    Joules = idle power over the time that it has power, plus what running work drew above idle,
+    plus what sending and receiving draw above idle while at least one flow leaves or enters. The
+    idle power of a machine that nodes share is drawn once, in equal parts.
     """
     totals = {}
     for name, server in servers.items():
         port = ports[name]
-        idle_s = duration_s - down_s.get(name, 0.0)
+        idle_s = duration_s - off_s.get(name, 0.0)
         sending_w, receiving_w = port_watts(server.node)
         ports_j = sending_w * port.sending_s + receiving_w * port.receiving_s
         idle_s *= server.idle_share
@@ -37,6 +38,7 @@ def node_totals(
             sending_s=port.sending_s,
             receiving_s=port.receiving_s,
             down_s=down_s.get(name, 0.0),
+            off_s=off_s.get(name, 0.0),
             energy_j=energy,
             energy_by_part_j=server.joules_by_part(idle_s, ports_j),
             max_queue=server.max_queue,

@@ -1,0 +1,100 @@
+"""Checks that find out which nodes answer, as a coordinator makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edgesim.simulate.faults import FaultPlayer
+from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.recovery import Health
+
+
+class Checks:
+    """Checks every node again and again; one that fails is asked no more until it passes.
+
+    A check of a node that is down fails at once (a refused connection); one of a node that stands
+    still, or is behind a cut link, waits for an interval in vain. Checks begin an interval apart,
+    or when the one before has ended.
+
+    Args:
+        kernel: the clock.
+        health: how often, and how many failures it takes.
+        faults: what a check meets.
+        links: names of the links between whoever checks and each node that is checked.
+        found: told of a node that was taken out, or back in.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        health: Health,
+        faults: FaultPlayer,
+        links: Mapping[str, Sequence[str]],
+        found: Callable[[str], None],
+    ) -> None:
+        self.out: set[str] = set()
+        self._kernel = kernel
+        self._health = health
+        self._faults = faults
+        self._links = links
+        self._found = found
+        self._strikes = dict.fromkeys(links, 0)
+
+    def begin(self) -> None:
+        """Expect the first check of every node."""
+        for name in self._links:
+            self._wait(name, self._health.interval_s)
+
+    def _wait(self, name: str, due_s: float) -> None:
+        now = self._kernel.time_s
+        self._kernel.call_at(max(now, due_s), lambda _: self._check(name, max(now, due_s)))
+
+    def _check(self, name: str, began_s: float) -> None:
+        if self._answers(name):
+            self._passed(name)
+        elif self._refuses(name):
+            self.strike(name)
+        else:
+            until_s = began_s + self._health.interval_s
+            self._kernel.call_at(until_s, lambda _: self._give_up(name, began_s))
+            return
+        self._wait(name, began_s + self._health.interval_s)
+
+    def _give_up(self, name: str, began_s: float) -> None:
+        if self._answers(name):
+            self._passed(name)
+        else:
+            self.strike(name)
+        self._wait(name, began_s + self._health.interval_s)
+
+    def _answers(self, name: str) -> bool:
+        return self._faults.answers(name) and self._reached(name)
+
+    def _refuses(self, name: str) -> bool:
+        frozen = self._faults.nodes[name].frozen
+        return self._reached(name) and not frozen and not self._faults.answers(name)
+
+    def _reached(self, name: str) -> bool:
+        return not any(map(self._faults.is_cut, self._links[name]))
+
+    def _passed(self, name: str) -> None:
+        self._strikes[name] = 0
+        if name in self.out:
+            self.out.discard(name)
+            self._faults.tell(name, "taken in")
+            self._found(name)
+
+    def passed(self, name: str) -> None:
+        """Count an answer of a part."""
+        if name in self._strikes and name not in self.out:
+            self._strikes[name] = 0
+
+    def strike(self, name: str) -> None:
+        """Count a failure of a check or of a part."""
+        if name not in self._strikes or name in self.out:
+            return
+        self._strikes[name] += 1
+        if self._strikes[name] >= self._health.strikes:
+            self.out.add(name)
+            self._faults.tell(name, "taken out")
+            self._found(name)
