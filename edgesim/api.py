@@ -41,8 +41,11 @@ def place(scenario: Scenario) -> Plan:
         PlanError: the model does not fit; the message names the node and what it lacks.
     """
     from edgesim import placement
+    from edgesim.placement.standby import standby_bytes
 
-    return placement.place(scenario.placement, scenario.strategy)
+    plan = placement.place(scenario.placement, scenario.strategy)
+    standby_bytes(plan, scenario.cluster, scenario.recovery.standby)
+    return plan
 
 
 def run(
@@ -84,6 +87,7 @@ def run(
                 replication=replication,
                 trace_requests=trace_requests if replication == 0 else 0,
                 progress=_told(progress, label, scenario),
+                recovery=scenario.recovery,
             )
             recordings.append(recording)
             partial = recording.partial

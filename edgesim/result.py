@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim import accuracy, mlperf
+from edgesim import accuracy, fault_summary, mlperf
 from edgesim.baselines import BaselineRow, mean_latency_s
 from edgesim.hardware import Node
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.standby import standby_bytes
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.arrivals import CLOSED_LOOP
@@ -114,6 +115,7 @@ def summarise(
             for row in baselines
         },
         "accuracy": found_accuracy,
+        "faults": fault_summary.section(recordings),
         "confidence_95": {
             name: None if one is None else list(one)
             for name, one in latency_intervals(answered).items()
@@ -198,6 +200,9 @@ def _nodes(
     recordings: Sequence[Recording], scenario: Scenario, plan: Plan, simulated_s: float
 ) -> dict[str, Any]:
     held = plan.memory_bytes()
+    copies = standby_bytes(plan, scenario.cluster, scenario.recovery.standby)
+    for name, size in copies.items():
+        held[name] = held.get(name, 0.0) + size
     sharing = Counter(node.host for node in scenario.cluster.nodes.values())
     rows = {}
     for name, node in scenario.cluster.nodes.items():

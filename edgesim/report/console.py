@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edgesim.report import energy_parts
+from edgesim.report import energy_parts, fault_text
 from edgesim.report.accuracy_text import sentence
 from edgesim.report.comparison import (
     BASELINE_COLUMNS,
@@ -41,7 +41,13 @@ def show(result: Result, console: Console) -> None:
     right = sentence(summary)
     if right is not None:
         console.print(f"[bold]Accuracy[/] {escape(right)}")
+    for number, told in enumerate(fault_text.sentences(summary)):
+        console.print(f"[bold]Faults[/] {escape(told)}" if not number else f"  {escape(told)}")
     console.print(_nodes(summary))
+    if summary.get("faults"):
+        for title, key in (("Faults of nodes", "nodes"), ("Faults of links", "links")):
+            if summary["faults"][key]:
+                console.print(_failed(title, summary["faults"][key]))
     parts = energy_parts.devices(summary)
     if parts:
         console.print(_parts(parts))
@@ -140,6 +146,16 @@ def _nodes(summary: Mapping[str, Any]) -> Table:
             f"{node['max_queue']:,}",
         )
     _more(table, len(nodes) - len(shown), "nodes, less busy")
+    return table
+
+
+def _failed(title: str, section: Mapping[str, Any]) -> Table:
+    kept = fault_text.columns(section)
+    table = _table(title, *(fault_text.NODE_COLUMNS[index] for index in kept))
+    rows = fault_text.rows(section)
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*(row[index] for index in kept))
+    _more(table, len(rows) - _MOST_ROWS, "like these")
     return table
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.errors import EdgesimError, InputError
+from edgesim.fault_summary import events_csv
 from edgesim.report import tables_csv
 from edgesim.report.files import read_document
 from edgesim.report.html import page
@@ -29,10 +30,13 @@ STUDY = "study.json"
 """Of a folder that holds the points of a study."""
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
+FAULTS = "faults.csv"
+"""What failed and when; of a run in which something could."""
 PLAN = "plan.json"
 """The plan and the figures of its devices, which the page shows."""
 FILES = (
-    SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yaml", "report.html",
+    SUMMARY, "requests.csv", "tasks.csv", "trace.json", FAULTS, PLAN, "scenario.yaml",
+    "report.html",
 )  # fmt: skip
 
 
@@ -128,7 +132,10 @@ def files_of(result: Result) -> dict[str, Callable[[], str]]:
     recording = result.recordings[0]
     plan = cache(lambda: plan_document(result.scenario, result.plan))
     scenario = cache(lambda: dump(result.scenario.document))
+    records = [one.faults for one in result.recordings]
+    faults = {FAULTS: lambda: events_csv(records)} if any(records) else {}
     return {
+        **faults,
         "requests.csv": lambda: tables_csv.requests(result.recordings),
         "tasks.csv": lambda: tables_csv.tasks(recording),
         "trace.json": lambda: trace_json(recording, result.scenario.cluster),

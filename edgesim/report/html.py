@@ -8,7 +8,7 @@ from typing import Any
 
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.comparison import idle_share
-from edgesim.report.page import assumptions, cluster, latency, load, plan_graph, timeline
+from edgesim.report.page import assumptions, cluster, faults, latency, load, plan_graph, timeline
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import Section, figure_of, name
 from edgesim.report.tables_csv import Columns
@@ -77,6 +77,8 @@ def _sections(
     if summary["links"]:
         body += cluster.link_table(summary)
     yield Section("nodes", "Nodes and links", body)
+    if summary.get("faults") is not None:
+        yield Section("faults", "Faults", faults.faults(summary))
     if summary["energy_j"]["total"] is not None:
         yield Section("energy", "Energy", cluster.energy(summary))
     else:

@@ -32,6 +32,10 @@ _SINGLE = {
         "strategy", "precision", "tasks", "bottleneck", "capacity_per_s", "unloaded_latency_s",
     )),
     *(f"accuracy.{name}" for name in ("top1", "top1_all_parts", "top1_unsplit")),
+    *(f"faults.{name}" for name in (
+        "availability", "whole", "attempts", "failures", "recover_s.mean", "recover_s.max",
+        "recover_s.never", "joules.used", "joules.lost", "joules.lost_share",
+    )),
     *(f"mlperf.{name}" for name in ("value", "valid")),
 }  # fmt: skip
 _MEMBERS: dict[str, tuple[str, ...]] = {
@@ -49,7 +53,10 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Mappings of the summary by name of a node, link or baseline, and what each entry has."""
 _TEXTS = {"plan.strategy", "plan.precision", "plan.bottleneck"}
-_WHOLE = {"replications", "plan.tasks", "mlperf.valid"}
+_WHOLE = {
+    "replications", "plan.tasks", "mlperf.valid", "faults.attempts", "faults.failures",
+    "faults.recover_s.never",
+}  # fmt: skip
 _WHOLE_LEAVES = {"max_queue", "settled"}
 _CALL = re.compile(r"(count|max|min|mean|sum)\((.*)\)")
 _MERGES: dict[str, Callable[[Sequence[float]], float]] = {
