@@ -35,8 +35,7 @@ FAULTS = "faults.csv"
 PLAN = "plan.json"
 """The plan and the figures of its devices, which the page shows."""
 FILES = (
-    SUMMARY, "requests.csv", "tasks.csv", "trace.json", FAULTS, PLAN, "scenario.yaml",
-    "report.html",
+    SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yaml", "report.html",
 )  # fmt: skip
 
 
@@ -76,7 +75,7 @@ def _ours(directory: Path) -> bool:
     except FileNotFoundError:
         # Another run is just replacing it.
         return True
-    if not present or (SUMMARY in present and present <= set(FILES)):
+    if not present or (SUMMARY in present and present <= {*FILES, FAULTS}):
         return True
     loads = present - {COMPARISON, "report.html"}
     return COMPARISON in present and all(_of_a_load(directory / name) for name in loads)

@@ -12,6 +12,7 @@ class Attempt:
         request: that it is of.
         step: on the node that is asked.
         waiting: inputs that are not there yet.
+        coming: inputs on their way.
         timed: its time-out runs.
         arrived: moves whose data are there.
         work: on its server; None until every input is there.
@@ -19,7 +20,17 @@ class Attempt:
         means: why this node was asked: a place in `edgesim.simulate.choices.MEANS`.
     """
 
-    __slots__ = ("arrived", "means", "over", "request", "step", "timed", "waiting", "work")
+    __slots__ = (
+        "arrived",
+        "coming",
+        "means",
+        "over",
+        "request",
+        "step",
+        "timed",
+        "waiting",
+        "work",
+    )
 
     def __init__(self, request: Course, step: Step, waiting: int, means: int) -> None:
         self.request = request
@@ -29,6 +40,7 @@ class Attempt:
         self.work: Tried | None = None
         self.over = False
         self.timed = False
+        self.coming: list[Carried] = []
         self.means = means
 
 

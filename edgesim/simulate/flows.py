@@ -218,6 +218,22 @@ class Flows:
         if route.count:
             self._mark(route)
 
+    def withdraw(self, route: Route, token: Any) -> None:
+        """Take a flow off its route; nothing where it is not on it. What it carried counts."""
+        for place, (finish, _, size, one) in enumerate(route.flows):
+            if one is token:
+                break
+        else:
+            return
+        now = self._kernel.time_s
+        moved = route.progress + route.rate * (now - route.updated_s)
+        for channel in route.channels:
+            channel.bytes += max(0.0, size - (finish - moved))
+        route.flows[place] = route.flows[-1]
+        route.flows.pop()
+        heapq.heapify(route.flows)
+        self._release(route, 1, now)
+
     def cut(self, node: str) -> list[Any]:
         """Drop every flow to or from ``node``; return their tokens."""
         now = self._kernel.time_s

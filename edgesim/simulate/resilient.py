@@ -335,6 +335,8 @@ class Resilient(Run):
             self._dropped(parcel)
             return
         assert move.route is not None
+        if parcel.attempt is not None:
+            parcel.attempt.coming.append(parcel)
         self.flows.begin(move.route, move.size, parcel)
 
     def _dropped(self, parcel: Carried) -> None:
@@ -452,6 +454,9 @@ class Resilient(Run):
 
     def _drop(self, attempt: Attempt) -> None:
         attempt.over = True
+        for parcel in attempt.coming:
+            if parcel.move.route is not None and parcel.number not in attempt.arrived:
+                self.flows.withdraw(parcel.move.route, parcel)
         work = attempt.work
         if work is not None and attempt.step.server.withdraw(work):
             name = attempt.step.server.node.name

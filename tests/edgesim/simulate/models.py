@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgesim.graph import Graph
@@ -11,12 +11,15 @@ from edgesim.hardware import (
     Cluster,
     Cost,
     Duplex,
+    Fault,
+    FaultKind,
     Hop,
     Link,
     Messaging,
     Network,
     Node,
     Power,
+    Thermal,
 )
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.simulate import Arrivals, Recording, Traffic, simulate
@@ -34,6 +37,7 @@ class Flops:
     kind: str = "flops"
     memory_capacity_bytes: float = float("inf")
     source: Mapping[str, str] = field(default_factory=dict)
+    thermal: Thermal | None = None
 
     def precisions(self) -> tuple[str, ...]:
         return ("fp32",)
@@ -70,6 +74,17 @@ def cluster(
     }
     network = Network(links={one.name: one for one in links}, routes=hops)
     return Cluster(nodes={one.name: one for one in nodes}, network=network)
+
+
+def fault(kind: str, target: str, at_s: float, duration_s: float, **more: float | None) -> Fault:
+    """A scheduled fault."""
+    options: dict[str, Any] = dict(more)
+    return Fault(at_s=at_s, duration_s=duration_s, kind=FaultKind(kind), target=target, **options)
+
+
+def faulty(where: Cluster, *faults: Fault) -> Cluster:
+    """A cluster with these faults."""
+    return replace(where, faults=faults)
 
 
 def plan(
