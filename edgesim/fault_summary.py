@@ -20,9 +20,9 @@ def section(recordings: Sequence[Recording]) -> dict[str, Any] | None:
     - ``availability``: answered requests, degraded ones included, over offered ones.
     - ``answered``: of these, by the most that was done for one of their parts.
     - ``reasons``: failed requests, by why.
-    - ``recover_s``: from the time that something went down to the first whole answer to a request
-      that came after; ``never`` counts those without one.
-    - ``joules``: drawn by nodes while they ran what an answer used, and what no answer used.
+    - ``recover_mean_s``, ``recover_max_s``: from the time that something went down to the first
+      whole answer to a request that came after; ``recover_never`` counts failures without one.
+    - ``used_j``, ``lost_j``: drawn by nodes while they ran what an answer used, and what none did.
     """
     records = [recording.faults for recording in recordings if recording.faults is not None]
     if len(records) < len(recordings):
@@ -42,16 +42,11 @@ def section(recordings: Sequence[Recording]) -> dict[str, Any] | None:
         "reasons": dict(sum((Counter(one.reasons) for one in records), Counter())),
         "attempts": sum(one.attempts for one in records),
         "failures": len(times),
-        "recover_s": {
-            "mean": math.fsum(known) / len(known) if known else None,
-            "max": max(known, default=None),
-            "never": len(times) - len(known),
-        },
-        "joules": {
-            "used": used_j,
-            "lost": lost_j,
-            "lost_share": lost_j / (used_j + lost_j) if used_j + lost_j > 0.0 else 0.0,
-        },
+        "recover_mean_s": math.fsum(known) / len(known) if known else None,
+        "recover_max_s": max(known, default=None),
+        "recover_never": len(times) - len(known),
+        "used_j": used_j,
+        "lost_j": lost_j,
         "nodes": _rows([one.nodes for one in records], span_s),
         "links": _rows([one.links for one in records], span_s),
     }

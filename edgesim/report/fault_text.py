@@ -7,6 +7,13 @@ from typing import Any
 
 from edgesim.report.text import digits, duration, joules
 
+_BY = {
+    "first try": "at the first try",
+    "retry": "on a retry",
+    "hedge": "by a hedge",
+    "standby": "by a standby",
+    "reassigned": "from a new home",
+}
 NODE_COLUMNS = ("", "failures", "down", "available", "slow", "hottest", "charge")
 
 
@@ -18,28 +25,26 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
     told = [f"{share(found['availability'])} of the requests answered"]
     if found["whole"] != found["availability"]:
         told[0] += f", {share(found['whole'])} in full"
-    means = [f"{many:,} by {name}" for name, many in found["answered"].items()]
+    means = [f"{many:,} {_BY.get(name, name)}" for name, many in found["answered"].items()]
     if means[1:] or (means and "first try" not in found["answered"]):
         told.append(", ".join(means))
     if found["reasons"]:
         reasons = (f"{many:,} {name}" for name, many in sorted(found["reasons"].items()))
         told.append("without an answer: " + ", ".join(reasons))
-    recover = found["recover_s"]
     if found["failures"]:
         times = f"{found['failures']:,} failures"
-        if recover["mean"] is not None:
+        if found["recover_mean_s"] is not None:
             times += (
-                f", whole answers again after {duration(recover['mean'])} on average, "
-                f"{duration(recover['max'])} at most"
+                f", whole answers again after {duration(found['recover_mean_s'])} on average, "
+                f"{duration(found['recover_max_s'])} at most"
             )
-        if recover["never"]:
-            times += f", {recover['never']:,} without one until the end"
+        if found["recover_never"]:
+            times += f", {found['recover_never']:,} without one until the end"
         told.append(times)
-    lost = found["joules"]
-    if lost["lost"]:
+    if found["lost_j"]:
         told.append(
-            f"{joules(lost['lost'])} spent on work that no answer used, "
-            f"{share(lost['lost_share'])} of that for work"
+            f"{joules(found['lost_j'])} spent on work that no answer used, "
+            f"{joules(found['used_j'])} on work that one did"
         )
     return told
 

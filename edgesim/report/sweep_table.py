@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -184,7 +185,7 @@ def written(column: Column, value: Cell) -> str:
     if value is None:
         return "-"
     if isinstance(value, str):
-        return value
+        return _in_short(value) if column.role == "axis" else value
     if column.role == "axis":
         gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
         return f"{value:.4g}{gap}{column.unit}"
@@ -194,6 +195,17 @@ def written(column: Column, value: Cell) -> str:
     if column.unit in by_unit:
         return by_unit[column.unit](value)
     return digits(value)
+
+
+def _in_short(text: str) -> str:
+    """Return the keys of a mapping, which would fill a page; other text as it is."""
+    if not text.startswith("{"):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return ", ".join(map(str, found)) or "nothing"
 
 
 def _grid(title: str, *headings: str) -> Grid:

@@ -220,11 +220,10 @@ class Flows:
 
     def withdraw(self, route: Route, token: Any) -> None:
         """Take a flow off its route; nothing where it is not on it. What it carried counts."""
-        for place, (finish, _, size, one) in enumerate(route.flows):
-            if one is token:
-                break
-        else:
+        place = next((n for n, flow in enumerate(route.flows) if flow[3] is token), None)
+        if place is None:
             return
+        finish, _, size, _ = route.flows[place]
         now = self._kernel.time_s
         moved = route.progress + route.rate * (now - route.updated_s)
         for channel in route.channels:

@@ -33,8 +33,8 @@ _SINGLE = {
     )),
     *(f"accuracy.{name}" for name in ("top1", "top1_all_parts", "top1_unsplit")),
     *(f"faults.{name}" for name in (
-        "availability", "whole", "attempts", "failures", "recover_s.mean", "recover_s.max",
-        "recover_s.never", "joules.used", "joules.lost", "joules.lost_share",
+        "availability", "whole", "attempts", "failures", "recover_mean_s", "recover_max_s",
+        "recover_never", "used_j", "lost_j",
     )),
     *(f"mlperf.{name}" for name in ("value", "valid")),
 }  # fmt: skip
@@ -55,7 +55,7 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
 _TEXTS = {"plan.strategy", "plan.precision", "plan.bottleneck"}
 _WHOLE = {
     "replications", "plan.tasks", "mlperf.valid", "faults.attempts", "faults.failures",
-    "faults.recover_s.never",
+    "faults.recover_never",
 }  # fmt: skip
 _WHOLE_LEAVES = {"max_queue", "settled"}
 _CALL = re.compile(r"(count|max|min|mean|sum)\((.*)\)")

@@ -29,6 +29,8 @@ KNOWN = {
     "length": {"532 nm": 532e-9, "8 um": 8e-6, "5 cm": 0.05, "2 mm": 2e-3},
     "ratio": {"50 %": 0.5, "0.5": 0.5, "3 dB": 10**0.3, "-10 dB": 0.1, "0 dB": 1},
     "temperature": {"300 K": 300},
+    "celsius": {"25 °C": 25, "-10 C": -10, "85 degC": 85},
+    "thermal_resistance": {"12 K/W": 12, "8.5 °C/W": 8.5},
 }  # fmt: skip
 
 

@@ -23,10 +23,10 @@ def faults(summary: Mapping[str, Any]) -> str:
         ["tries of parts", figure_of(summary, ("faults", "attempts"), _count)],
         [
             "mean time until the next whole answer",
-            figure_of(summary, ("faults", "recover_s", "mean"), duration),
+            figure_of(summary, ("faults", "recover_mean_s"), duration),
         ],
-        ["joules of used work", figure_of(summary, ("faults", "joules", "used"), joules)],
-        ["joules of lost work", figure_of(summary, ("faults", "joules", "lost"), joules)],
+        ["joules of used work", figure_of(summary, ("faults", "used_j"), joules)],
+        ["joules of lost work", figure_of(summary, ("faults", "lost_j"), joules)],
     ]
     body = f"<ul>{told}</ul>" + table("In figures", ["", "value"], figures)
     for title, key in (("Nodes that failed", "nodes"), ("Links that failed", "links")):
