@@ -56,6 +56,7 @@ class PlacementRequest:
         nodes: candidates to place on, in order; all nodes unless the scenario says otherwise.
         options: the strategy's own keys of the scenario, already typed
             (``submodels``, ``heads``, ``memory_budget``, ``objective``).
+        standby: nodes that hold copies, for when others fail.
     """
 
     model: Model
@@ -64,6 +65,7 @@ class PlacementRequest:
     fusion_node: str | None = None
     nodes: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    standby: tuple[str, ...] = ()
 
 
 class Strategy(Protocol):

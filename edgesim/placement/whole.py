@@ -28,14 +28,14 @@ def candidates(request: PlacementRequest) -> list[Node]:
     """Return the nodes to place on, in order.
 
     They are the request's own; else all nodes but those where requests enter and parts are fused,
-    as long as others remain.
+    and those on standby, as long as others remain.
 
     Raises:
         PlanError: there is no node.
     """
     names = list(request.nodes)
     if not names:
-        apart = {request.input_node, request.fusion_node}
+        apart = {request.input_node, request.fusion_node, *request.standby}
         names = [name for name in request.cluster.nodes if name not in apart]
     names = names or list(request.cluster.nodes)
     if not names:

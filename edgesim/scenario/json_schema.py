@@ -61,6 +61,10 @@ def schema() -> Schema:
     made["title"] = "edgesim scenario"
     made["examples"] = [EXAMPLE]
     tidied: Schema = _tidied(made)
+    # Once each: they are long, and many keys have one.
+    for dimension in units.DIMENSIONS:
+        pattern = {"type": "string", "pattern": _pattern(dimension)}
+        tidied["$defs"][f"text-{dimension}"] = pattern
     return {"$schema": DIALECT, **tidied}
 
 
@@ -172,8 +176,11 @@ def _fault(section: Schema) -> None:
         foreign = [key for other, keys in KEYS_OF_FAULTS.items() if other != kind for key in keys]
         foreign.append("node" if target == "link" else "link")
         then: Schema = {"required": [target], **_without(foreign)}
-        if kind in KEYS_OF_FAULTS:
-            then["anyOf"] = [{"required": [key]} for key in KEYS_OF_FAULTS[kind]]
+        own = KEYS_OF_FAULTS.get(kind, ())
+        if own[1:]:
+            then["anyOf"] = [{"required": [key]} for key in own]
+        else:
+            then["required"] += own
         rules.append({"if": {"properties": {"kind": {"const": kind.value}}}, "then": then})
     section["allOf"] = rules
 
@@ -207,8 +214,8 @@ def _tidied(node: Any) -> Any:
         del node["default"]
     dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))
     if dimension is not None and {"type": "string"} in node.get("anyOf", ()):
-        pattern = {"type": "string", "pattern": _pattern(dimension)}
-        node["anyOf"] = [pattern if one == {"type": "string"} else one for one in node["anyOf"]]
+        text = {"$ref": f"#/$defs/text-{dimension}"}
+        node["anyOf"] = [text if one == {"type": "string"} else one for one in node["anyOf"]]
     return {key: _tidied(one) for key, one in node.items()}
 
 

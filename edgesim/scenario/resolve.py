@@ -80,6 +80,7 @@ def resolve(
             fusion_node=spec.placement.fusion,
             nodes=candidates,
             options=options(spec.placement),
+            standby=recovery.standby,
         ),
         traffic=traffic,
         recovery=recovery,

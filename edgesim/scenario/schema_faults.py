@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, WithJsonSchema
 
+from edgesim import units
 from edgesim.quantities import (
     Bandwidth,
     Bytes,
@@ -17,10 +18,19 @@ from edgesim.quantities import (
 )
 from edgesim.scenario.fields import WHOLE, Name, Strict, Text
 
-Loss = Annotated[Ratio, Field(ge=0.0, lt=1.0)]
-Shape = Annotated[Ratio, Field(ge=0.1, le=10.0)]
-Speed = Annotated[Ratio, Field(gt=0.0, lt=1.0)]
-Charge = Annotated[Ratio, Field(ge=0.0, le=1.0)]
+
+def _told(**bounds: float) -> WithJsonSchema:
+    number = {"type": "number", **bounds}
+    return WithJsonSchema(
+        {"anyOf": [number, {"type": "string"}], "examples": [units.EXAMPLES["ratio"]]}
+    )
+
+
+Loss = Annotated[Ratio, Field(ge=0.0, lt=1.0), _told(minimum=0, exclusiveMaximum=1)]
+Shape = Annotated[Ratio, Field(ge=0.1, le=10.0), _told(minimum=0.1, maximum=10)]
+Speed = Annotated[Ratio, Field(gt=0.0, lt=1.0), _told(exclusiveMinimum=0, exclusiveMaximum=1)]
+Charge = Annotated[Ratio, Field(ge=0.0, le=1.0), _told(minimum=0, maximum=1)]
+Restart = Annotated[Ratio, Field(gt=0.0, le=1.0), _told(exclusiveMinimum=0, maximum=1)]
 
 
 class OutageSpec(Strict):
@@ -77,7 +87,7 @@ class BatterySpec(Strict):
     capacity: PositiveJoules
     charge: Charge = Field(default=1.0, description="at the start, of the capacity")
     recharge: Watts = Field(default=0.0, description="that come in all the time")
-    restart: Annotated[Charge, Field(gt=0.0)] = Field(
+    restart: Restart = Field(
         default=0.1, description="charge at which a node that was empty comes back"
     )
 

@@ -48,7 +48,11 @@ def nodes(draw: st.DrawFn) -> Drawn:
     if draw(st.integers(0, 4)) == 0:
         node["faults"] = draw(
             st.sampled_from(
-                [{"mtbf": 5, "mttr": "500 ms"}, {"schedule": [{"at": "1 s", "duration": 0.5}]}]
+                [
+                    {"mtbf": 5, "mttr": "500 ms"},
+                    {"mtbf": 5, "mttr": "500 ms", "shape": 1.5, "repair_shape": 2},
+                    {"schedule": [{"at": "1 s", "duration": 0.5}]},
+                ]
             )
         )
     return node

@@ -70,6 +70,17 @@ RIGHT = [
     (BASE, "count: 2", "count: 2, variability: {kind: lognormal, cv: 20 %}"),
     (BASE, "count: 2", "count: 2, faults: {mtbf: 1 h, mttr: 1 min}"),
     (BASE, "count: 2", "count: 2, faults: {schedule: [{at: 1, duration: 2}]}"),
+    (BASE, "count: 2", "count: 2, faults: {mtbf: 1 h, mttr: 1 min, shape: 2, repair_shape: 0.5}"),
+    (BASE, "count: 2", "count: 2, restart: 5 s, ambient: 30 °C, exhaustion: {leak: 1 MB}"),
+    (BASE, "count: 2", "count: 2, battery: {capacity: 10 Wh, charge: 50 %, recharge: 2 W}"),
+    (BASE, "0.25 ms}", "0.25 ms, loss: 1 %, faults: {mtbf: 1 h, mttr: 1 s}}"),
+    (BASE, "traffic:", "faults: {schedule: [{at: 1, duration: 2, node: hub, kind: freeze}, "
+     "{at: 1, duration: 2, node: pi-0, kind: slow, speed: 20 %}, "
+     "{at: 1, duration: 2, link: hub-switch, kind: cut}, "
+     "{at: 9, duration: 2, link: hub-switch, kind: degrade, loss: 1 %}]}\ntraffic:"),
+    (BASE, "traffic:", "recovery: {deadline: 1 s, retry: {attempts: 2, timeout: 1 s}, hedge: "
+     "{after: 1 ms}, standby: [pi-1], reassign: {after: 1 s}, degrade: false, health: {}}\n"
+     "traffic:"),
     (BASE, "device: raspberry-pi-5", "device: {peak: {fp32: 1 TFLOP/s}, cores: 2}"),
     (BASE, "classes: 10", "classes: 7, depth: 3, heads: 2, width: 64"),
     (BASE, "single", "pipeline, objective: latency, nodes: [pi]"),
@@ -127,6 +138,30 @@ WRONG = [
     ),
     (BASE, "count: 2", "count: 2, faults: {}"),
     (BASE, "count: 2", "count: 2, faults: {schedule: []}"),
+    (BASE, "count: 2", "count: 2, faults: {schedule: [{at: 1, duration: 2}], shape: 2}"),
+    (BASE, "count: 2", "count: 2, faults: {mtbf: 1 h, mttr: 1 h, shape: 0}"),
+    (BASE, "count: 2", "count: 2, battery: {capacity: 10 Wh, charge: 1.5}"),
+    (BASE, "count: 2", "count: 2, ambient: 30 V"),
+    (BASE, "0.25 ms}", "0.25 ms, loss: 1}"),
+    (BASE, "traffic:", "faults: {}\ntraffic:"),
+    (BASE, "traffic:", "faults: {schedule: [{at: 1, duration: 2, kind: crash}]}\ntraffic:"),
+    (
+        BASE,
+        "traffic:",
+        "faults: {schedule: [{at: 1, duration: 2, node: hub, kind: cut}]}\ntraffic:",
+    ),
+    (
+        BASE,
+        "traffic:",
+        "faults: {schedule: [{at: 1, duration: 2, node: hub, kind: slow}]}\ntraffic:",
+    ),
+    (
+        BASE,
+        "traffic:",
+        "faults: {schedule: [{at: 1, duration: 2, node: hub, kind: crash, loss: 1 %}]}\ntraffic:",
+    ),
+    (BASE, "traffic:", "recovery: {retry: {attempts: 0}}\ntraffic:"),
+    (BASE, "traffic:", "recovery: {hedge: 5 ms}\ntraffic:"),
     (BASE, "switch:", "switsch:"),
     (BASE, "network:", "network:\n  wifi: {bandwidth: 1 MB/s}"),
     (BASE, "1 Gbit/s", "1 Gbit"),
