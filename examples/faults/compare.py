@@ -1,0 +1,46 @@
+"""Plays every example of this folder and prints a table of what each policy made of its faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgesim import api
+from edgesim.report.accuracy_text import accuracy
+from edgesim.report.fault_text import share
+from edgesim.report.text import duration, joules
+
+NAMES = (
+    "none", "retry", "patient", "checks", "standby", "reassign", "hedge", "links", "heat",
+    "battery", "memory",
+)  # fmt: skip
+
+HEAD = (
+    "example", "answered", "in full", "right", "p50", "p99", "p99.9", "whole again after",
+    "energy a request", "energy lost",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Print the table, as Markdown."""
+    print("| " + " | ".join(HEAD) + " |")
+    print("|---" * len(HEAD) + "|")
+    for name in NAMES:
+        scenario = api.load(Path(__file__).parent / f"{name}.yaml")
+        summary = api.run(scenario, trace_requests=0).summary
+        faults, latency = summary["faults"], summary["latency_s"]
+        right = summary["accuracy"]["top1"] if summary["accuracy"] else None
+        cells = (
+            f"`{name}.yaml`",
+            share(faults["availability"]),
+            share(faults["whole"]),
+            accuracy(right),
+            *(duration(latency[key]) for key in ("p50", "p99", "p99.9")),
+            duration(faults["recover_mean_s"]),
+            joules(summary["energy_j"]["per_request"]),
+            joules(faults["lost_j"]),
+        )
+        print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
