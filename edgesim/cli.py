@@ -125,6 +125,7 @@ def run(
     tries: cli_serve.Tries = None,
     hedge: cli_serve.Hedge = None,
     health: cli_serve.Health = None,
+    faults_by: cli_serve.FaultsBy = None,
     loads: cli_serve.Loads = None,
     as_json: Json = False,
 ) -> None:
@@ -133,7 +134,7 @@ def run(
     from edgesim.report import console, folder
     from edgesim.report.progress import Bar
 
-    real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain)
+    real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain, faults_by=faults_by)
     if mode is Mode.SIMULATE and real.asked:
         raise InputError(f"{real.asked} belongs to --mode real and both")
     if mode is not Mode.BOTH and loads is not None:

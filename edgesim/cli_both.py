@@ -13,12 +13,14 @@ from edgesim.report import both_folder, both_tables
 from edgesim.report.progress import Bar
 from edgesim.scenario import Scenario
 from edgesim.serve.both.run import Measure, run
+from edgesim.simulate.recovery import Recovery
 
 
 def compare(
     scenario: Scenario,
     loads: str | None,
     measure: Measure,
+    recovery: Recovery,
     directory: Path,
     *,
     trace_requests: int,
@@ -30,6 +32,7 @@ def compare(
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.loads.find_loads`.
         measure: plays a scenario on its nodes.
+        recovery: how patient the coordinator is, as a simulation plays it.
         directory: that `edgesim.report.folder.prepare` took.
         trace_requests: how many leading requests of each load leave spans.
         as_json: print the comparison as JSON instead of tables.
@@ -47,7 +50,14 @@ def compare(
                 held.check()
                 bar.update(label, done, total)
 
-            found = run(scenario, loads, measure, trace_requests=trace_requests, progress=progress)
+            found = run(
+                scenario,
+                loads,
+                measure,
+                recovery,
+                trace_requests=trace_requests,
+                progress=progress,
+            )
         results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
         try:
             written = both_folder.write(found.document, results, directory)

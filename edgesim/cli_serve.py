@@ -46,6 +46,15 @@ Hedge = Annotated[
         show_default="never",
     ),
 ]
+FaultsBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROGRAM",
+        help="Real nodes: breaks them as the scenario's schedule of faults says; takes an order "
+        "on each line of its input (see `python -m edgesim.serve.faults.local`).",
+        show_default="nobody",
+    ),
+]
 Health = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Real nodes: between checks.", show_default="1 s"),
@@ -228,6 +237,7 @@ class Player:
     plain: bool
     settings: dict[str, float]
     tries: int | None
+    faults_by: tuple[str, ...]
 
     def run(self, scenario: Scenario, *, trace_requests: int, progress: Progress) -> Result:
         """Play a scenario on its nodes.
@@ -245,6 +255,7 @@ class Player:
             plain=self.plain,
             settings=self.settings,
             tries=self.tries,
+            faults_by=self.faults_by,
             trace_requests=trace_requests,
             progress=progress,
         )
@@ -271,9 +282,17 @@ class Player:
         # gRPC's own lines would stand between ours.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from edgesim import cli_both
+        from edgesim.serve.patience import policy_of, recovery_of
 
+        recovery = recovery_of(policy_of(scenario.recovery, self.settings, self.tries))
         cli_both.compare(
-            scenario, loads, self.run, directory, trace_requests=trace_requests, as_json=as_json
+            scenario,
+            loads,
+            self.run,
+            recovery,
+            directory,
+            trace_requests=trace_requests,
+            as_json=as_json,
         )
 
     def _check_keys(self, mode: str) -> None:
@@ -292,6 +311,7 @@ def player(
     health: str | None,
     *,
     plain: bool,
+    faults_by: str | None = None,
 ) -> Player:
     """Return what options say of real nodes.
 
@@ -299,7 +319,9 @@ def player(
         InputError: one is no time, or none that can be.
     """
     times = {"deadline": deadline, "hedge": hedge, "health": health}
-    given = {"keys": keys, "plain": plain or None, "tries": tries, **times}
+    given = {
+        "keys": keys, "plain": plain or None, "tries": tries, "faults-by": faults_by, **times
+    }  # fmt: skip
     settings = {
         name: _quantity(name, text, "time") for name, text in times.items() if text is not None
     }
@@ -312,7 +334,22 @@ def player(
         plain=plain,
         settings=settings,
         tries=tries,
+        faults_by=_words(faults_by),
     )
+
+
+def _words(program: str | None) -> tuple[str, ...]:
+    import shlex
+
+    if program is None:
+        return ()
+    try:
+        words = tuple(shlex.split(program))
+    except ValueError as error:
+        raise InputError(f"--faults-by: {error}, in {program[:80]}") from None
+    if not words:
+        raise InputError("--faults-by: expected a program, got nothing")
+    return words
 
 
 def _device(text: str) -> Device:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.report.accuracy_text import accuracy
+from edgesim.report.fault_text import share
 from edgesim.report.text import duration, half_width, percent, rate, size
 from edgesim.statistics import requests_for_interval
 
@@ -15,6 +16,7 @@ COLUMNS = ("", "predicted", "± (95 %)", "measured", "± (95 %)", "error")
 SUMMED_UP = ("p50", "p90", "p99", "mean")
 """Latencies that the comparison of all loads shows."""
 _MOST_ROWS = 12
+_SIDES = ("predicted", "measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ def lines(load: Mapping[str, Any]) -> Iterator[Line]:
     for part, pair in load["breakdown_s"].items():
         yield _line(f"  {part}", pair, duration)
     yield _line("throughput", load["throughput_per_s"], rate, first=True)
+    shares = load.get("availability", {})
+    if any(pair[side] not in (1.0, None) for pair in shares.values() for side in _SIDES):
+        yield _line("answered", shares["answered"], share)
+        yield _line("  in full", shares["whole"], share)
     if load["accuracy"] is not None:
         top1 = load["accuracy"]["top1"]
         around = top1["measured_95"]

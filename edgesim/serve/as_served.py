@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
-from edgesim.hardware import Cluster, Device, Hop, Link, Messaging, Network, Node
+from edgesim.hardware import Cluster, Device, Faults, Hop, Link, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import bottleneck
@@ -67,8 +67,19 @@ class Served:
         missing: Counter[frozenset[str]] = Counter()
         for names, many in recording.missing.items():
             missing[frozenset(_piece_of(name) for name in names)] += many
+        faults = recording.faults
+        if faults is not None:
+            links = self._scenario.network.links
+            own = (*self._scenario.nodes, *links)
+            faults = replace(
+                faults,
+                events=tuple(event for event in faults.events if event.target in own),
+                nodes={name: faults.nodes[name] for name in self._scenario.nodes},
+                links={name: row for name, row in faults.links.items() if name in links},
+            )
         return replace(
             recording,
+            faults=faults,
             nodes={name: recording.nodes[name] for name in self._scenario.nodes},
             links={name: recording.links[name] for name in self._scenario.network.links},
             spans=tuple(
@@ -150,7 +161,7 @@ class _Tasks:
         costs = self._cluster.nodes[piece.node].device.messaging
         asked, answered = self._sizes.asked[name], self._sizes.answered[name]
         self._add(f"take {name}", node, _cost_s(costs, asked), optional=optional)
-        self._tasks.append(task)
+        self._tasks.append(replace(task, unit=name))
         self._add(f"give {name}", node, _cost_s(costs, answered), optional=optional)
         self._transfers += [
             Transfer(source=f"ask {name}", target=f"take {name}", bytes=asked / self._samples),
@@ -180,7 +191,11 @@ class _Tasks:
     ) -> None:
         # The processors of messages do one FLOP a second: seconds stand in for operations.
         flop = time_s / self._samples
-        task = Task(name=name, node=node, kind="message", flop=flop, cores=1, optional=optional)
+        task = Task(
+            name=name, node=node, kind="message", flop=flop, cores=1, optional=optional,
+            # A part has one deadline, from the first word of the question to the answer.
+            unit=_piece_of(name),
+        )  # fmt: skip
         self._tasks.append(task)
         self._transfers += [_local(one, name) for one in after]
 
@@ -207,7 +222,10 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
             hosts[host] = node.device.cores
         measured = node.variability == "none" and bool(spread_of(node.device))
         nodes[name] = replace(
-            node, host=host, variability="measured" if measured else node.variability
+            node,
+            host=host,
+            variability="measured" if measured else node.variability,
+            faults=_scheduled(node.faults),
         )
         beside = [_MESSAGES.format(name)]
         if name == home:
@@ -217,7 +235,8 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
                 name=other,
                 device=_messenger(other, node.device),
                 host=host,
-                faults=node.faults,
+                faults=_scheduled(node.faults),
+                restart_s=node.restart_s,
                 # What disturbs computing disturbs messages too.
                 variability="measured" if measured else "none",
             )
@@ -231,7 +250,20 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
     }
     links = {**cluster.network.links, **{link.name: link for link in within.values()}}
     network = Network(links=links, routes=_Routes(cluster.network, place))
-    return Cluster(nodes=nodes, network=network, hosts=hosts)
+    faults = []
+    for fault in cluster.faults:
+        faults.append(fault)
+        if fault.target in cluster.nodes:
+            # One process computes and handles messages.
+            faults.append(replace(fault, target=_MESSAGES.format(fault.target)))
+    return Cluster(nodes=nodes, network=network, hosts=hosts, faults=tuple(faults))
+
+
+def _scheduled(faults: Faults | None) -> Faults | None:
+    """Return the part of a node's faults that is at known times, as in a real run."""
+    if faults is None or not faults.schedule:
+        return None
+    return Faults(schedule=faults.schedule)
 
 
 def _messenger(name: str, device: Device) -> Processor:

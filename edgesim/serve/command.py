@@ -112,6 +112,7 @@ def coordinate(
     plain: bool,
     settings: Mapping[str, float],
     tries: int | None,
+    faults_by: Sequence[str],
     trace_requests: int,
     progress: Progress,
 ) -> Result:
@@ -123,6 +124,7 @@ def coordinate(
         plain: without TLS.
         settings: seconds of ``deadline``, ``hedge`` and ``health``, where they are given.
         tries: of one part, where given.
+        faults_by: program that breaks nodes and links as the scenario has it.
         trace_requests: how many leading requests leave spans.
         progress: told how far it is.
 
@@ -131,21 +133,20 @@ def coordinate(
         EdgesimError: a node is not ready.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from dataclasses import replace
-
     from edgesim.serve.access import Access, read_access
-    from edgesim.serve.coordinator.policy import Policy
     from edgesim.serve.coordinator.run import run
+    from edgesim.serve.patience import policy_of
 
-    policy = Policy(hedge_after_s=settings.get("hedge"))
-    if "deadline" in settings:
-        policy = replace(policy, deadline_s=settings["deadline"])
-    if "health" in settings:
-        policy = replace(policy, health_interval_s=settings["health"])
-    if tries is not None:
-        policy = replace(policy, tries=tries)
+    policy = policy_of(scenario.recovery, settings, tries)
     if keys is None:
         access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
     else:
         access = read_access(keys, plain=plain)
-    return run(scenario, access, policy, trace_requests=trace_requests, progress=progress)
+    return run(
+        scenario,
+        access,
+        policy,
+        trace_requests=trace_requests,
+        faults_by=faults_by,
+        progress=progress,
+    )

@@ -9,6 +9,7 @@
        {"folder", "share", "rate_per_s",          share of the capacity; null as written
         "partial",                                the measurement was interrupted
         "requests": {"predicted": {"offered", "completed", "degraded", "failed"}, "measured": ...},
+        "availability": {"answered" | "whole": {"predicted", "measured", "error"}},
         "latency_s": {"mean" | "p50" | ... | "max":
                       {"predicted", "measured", "error", "predicted_95", "measured_95"}},
         "throughput_per_s": {"predicted", "measured", "error"},
@@ -92,6 +93,10 @@ def _load(one: Compared) -> dict[str, Any]:
         "rate_per_s": one.load.traffic.rate_per_s,
         "partial": one.measured.partial,
         "requests": {side: dict(summary["requests"]) for side, summary in sides.items()},
+        "availability": {
+            key: _pair(*(_share(side["requests"], key) for side in sides.values()))
+            for key in ("answered", "whole")
+        },
         "latency_s": {
             name: _pair(predicted["latency_s"][name], measured["latency_s"][name])
             | {f"{side}_95": summary["confidence_95"].get(name) for side, summary in sides.items()}
@@ -104,6 +109,12 @@ def _load(one: Compared) -> dict[str, Any]:
         "accuracy": _accuracy(predicted["accuracy"], measured["accuracy"]),
         "warnings": {side: list(summary["warnings"]) for side, summary in sides.items()},
     }
+
+
+def _share(requests: Mapping[str, int], key: str) -> float | None:
+    """Return the share of the offered requests that were answered, or answered in full."""
+    answered = requests["completed"] + requests["degraded"] * (key == "answered")
+    return answered / requests["offered"] if requests["offered"] else None
 
 
 def _pair(predicted: float | None, measured: float | None) -> dict[str, Any]:

@@ -11,13 +11,21 @@ from edgesim.result import Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served
 from edgesim.simulate import simulate
+from edgesim.simulate.recovery import Recovery
+from edgesim.simulate.resilient import can_fail
 
 Progress = Callable[[str, int, int], None]
 """Told what is played, and how many of how many requests ended."""
 
 
 def predict(
-    scenario: Scenario, plan: Plan, served: Served, *, trace_requests: int, progress: Progress
+    scenario: Scenario,
+    plan: Plan,
+    served: Served,
+    recovery: Recovery,
+    *,
+    trace_requests: int,
+    progress: Progress,
 ) -> Result:
     """Simulate a scenario as its real nodes play it; the figures are of its own nodes and links.
 
@@ -27,6 +35,7 @@ def predict(
         scenario: with the traffic to play.
         plan: of the scenario.
         served: the plan as real nodes play it.
+        recovery: how patient their coordinator is; matters only where something can fail.
         trace_requests: how many leading requests leave spans.
         progress: told how far each replication is; a KeyboardInterrupt that it raises ends them.
 
@@ -48,6 +57,7 @@ def predict(
             replication=replication,
             trace_requests=trace_requests if replication == 0 else 0,
             progress=functools.partial(_told, progress, label, total),
+            recovery=recovery if can_fail(served.cluster) else None,
         )
         if recording.partial:
             raise KeyboardInterrupt

@@ -17,6 +17,7 @@ from edgesim.serve.as_served import Served, as_served
 from edgesim.serve.both.compare import Compared, document
 from edgesim.serve.both.loads import Load, find_loads
 from edgesim.serve.both.predict import predict
+from edgesim.simulate.recovery import Recovery
 
 Progress = Callable[[str, int, int], None]
 """Told what is played, and how many of how many requests ended."""
@@ -51,6 +52,7 @@ def run(
     scenario: Scenario,
     loads: str | None,
     measure: Measure,
+    recovery: Recovery,
     *,
     trace_requests: int,
     progress: Progress,
@@ -64,6 +66,7 @@ def run(
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.loads.find_loads`.
         measure: plays a scenario on its nodes.
+        recovery: how patient it is then, as a simulation plays it.
         trace_requests: how many leading requests of each load leave spans.
         progress: told how far it is; a KeyboardInterrupt that it raises ends the run.
 
@@ -83,7 +86,12 @@ def run(
         told = _Told(progress, chosen, number)
         try:
             predicted = predict(
-                load.scenario, plan, served, trace_requests=trace_requests, progress=told.predicting
+                load.scenario,
+                plan,
+                served,
+                recovery,
+                trace_requests=trace_requests,
+                progress=told.predicting,
             )
             measured = measure(
                 load.scenario, trace_requests=trace_requests, progress=told.measuring

@@ -26,7 +26,7 @@ class Answered:
 
     Attributes:
         parts: what came of each, in the order of the artifact.
-        fusion: what came of the fusion; None where no part answered.
+        fusion: what came of the fusion; None where no part answered, or not all that have to.
         logits: (samples, classes); None where there is no answer.
     """
 
@@ -46,7 +46,8 @@ class Answered:
             return f"the fusion did not answer ({self.fusion.reason})"
         if self.fusion is None:
             told = {one.reason for one in self.parts if isinstance(one, Lost)}
-            return f"no part answered ({'; '.join(sorted(told))})"
+            what = "a part did not answer" if any(self.there) else "no part answered"
+            return f"{what} ({'; '.join(sorted(told))})"
         return None
 
 
@@ -93,7 +94,8 @@ class Coordinator:
             if isinstance(one, Reply)
         ]
         fusion = logits = None
-        if features:
+        whole = len(features) == len(parts)
+        if features and (whole or self._policy.degrade):
             asked = question(work.fusion, features, LOGITS, number)
             fusion = await self._ask(work.fusion.node, asked)
             if isinstance(fusion, Reply):

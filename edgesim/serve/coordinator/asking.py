@@ -114,10 +114,14 @@ async def ask(
             reason = f"out of service, {peer.why}"
             break
         try:
-            return await _once(peer, request, policy, asked_s, until_s, clock)
+            end_s = until_s
+            if policy.timeout_s is not None:
+                end_s = min(until_s, clock() + policy.timeout_s)
+            return await _once(peer, request, policy, asked_s, end_s, clock)
         except grpc.aio.AioRpcError as error:
             reason = error.code().name
-            if error.code() not in _WORTH_ANOTHER_TRY or tried == policy.tries:
+            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
+            if tried == policy.tries or not (late or error.code() in _WORTH_ANOTHER_TRY):
                 break
         pause_s = policy.pause_s(tried, generator)
         if clock() + pause_s >= until_s:

@@ -22,6 +22,7 @@ from edgesim.serve.coordinator.peer import Out, Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.recorder import Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
+from edgesim.serve.faults.driver import Driver
 from edgesim.simulate import Recording, Traffic
 
 _LOOK_S = 0.1
@@ -63,6 +64,7 @@ def play(
     seed: int,
     replication: int = 0,
     trace_requests: int = 1000,
+    driver: Driver | None = None,
     progress: Told = lambda done: None,
     seen: Seen = lambda number, found: None,
 ) -> Played:
@@ -78,12 +80,13 @@ def play(
         seed: of the arrival times.
         replication: number of the repetition.
         trace_requests: how many leading requests leave spans.
+        driver: breaks nodes and links meanwhile; None where nothing is to be broken.
         progress: told now and then how many requests ended.
         seen: shown every request that ended.
 
     Raises:
         InputError: without TLS, a node is another machine.
-        EdgesimError: a node is not ready.
+        EdgesimError: a node is not ready, or the driver failed.
     """
     recorder = Recorder(work, cluster, traffic.requests, trace_requests)
 
@@ -95,6 +98,8 @@ def play(
         peers = _peers(work, access, policy, clock)
         try:
             await _all_ready(peers)
+            if driver is not None:
+                await driver.start()
             # Nothing depends on these pauses but when a node is asked again.
             generator = random.Random(os.getpid())
             coordinator = Coordinator(work, peers, policy, generator, clock)
@@ -113,10 +118,13 @@ def play(
             machine.settle()
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
-            whole = await _until_over(paced, peers, recorder, progress)
+            breaking = None if driver is None else asyncio.ensure_future(driver.play(clock))
+            whole = await _until_over(paced, peers, recorder, progress, breaking)
             recordings.append(recorder.recording(peers, clock(), partial=not whole))
             outs.extend(out for peer in peers.values() for out in peer.all_outs())
         finally:
+            if driver is not None:
+                await driver.close()
             await asyncio.gather(*(peer.close() for peer in peers.values()))
 
     # It gives nothing back: Python 3.11 writes out what the main task gave, and throws that away.
@@ -170,14 +178,25 @@ async def _all_ready(peers: dict[str, Peer]) -> None:
 
 
 async def _until_over(
-    paced: Coroutine[None, None, None], peers: dict[str, Peer], recorder: Recorder, progress: Told
+    paced: Coroutine[None, None, None],
+    peers: dict[str, Peer],
+    recorder: Recorder,
+    progress: Told,
+    breaking: asyncio.Future[None] | None,
 ) -> bool:
-    """Wait for the end of all requests, or an interrupt; return whether it was the end."""
+    """Wait for the end of all requests, or an interrupt; return whether it was the end.
+
+    ``breaking`` is what breaks nodes meanwhile; if it fails, so does the run.
+    """
     run = asyncio.ensure_future(paced)
-    watches = [asyncio.ensure_future(peer.watch()) for peer in peers.values()]
+    watches: list[asyncio.Future[None]] = [
+        asyncio.ensure_future(peer.watch()) for peer in peers.values()
+    ]
     try:
         while not run.done():
             await asyncio.wait((run,), timeout=_LOOK_S)
+            if breaking is not None and breaking.done():
+                await breaking
             try:
                 progress(recorder.ended)
             except KeyboardInterrupt:
@@ -185,8 +204,9 @@ async def _until_over(
         await run
         return True
     finally:
-        for task in (run, *watches):
+        tasks = [run, *watches, *([] if breaking is None or breaking.done() else [breaking])]
+        for task in tasks:
             task.cancel()
-        for task in (run, *watches):
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -15,6 +15,8 @@ class Policy:
         tries: of one part.
         first_pause_s: before the second try, at most; twice as long before each further one.
         longest_pause_s: between two tries, at most.
+        timeout_s: of one try; None where only the deadline ends it.
+        degrade: whether a request is answered without parts that did not.
         hedge_after_s: after which a part that has not answered is asked a second time, over a
             connection of its own; the first answer counts. None for never.
         health_interval_s: between checks of a node; each has so long to answer.
@@ -24,6 +26,8 @@ class Policy:
 
     deadline_s: float = 5.0
     tries: int = 3
+    timeout_s: float | None = None
+    degrade: bool = True
     first_pause_s: float = 0.02
     longest_pause_s: float = 0.5
     hedge_after_s: float | None = None

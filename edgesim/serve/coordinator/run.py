@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgesim import api
+from edgesim.errors import InputError
+from edgesim.report.text import duration
 from edgesim.result import Measured, Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
@@ -16,6 +18,8 @@ from edgesim.serve.coordinator.images import find_images
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import find_work
+from edgesim.serve.faults.driver import Driver
+from edgesim.serve.faults.orders import Order, orders_of
 from edgesim.simulate import Outcome
 
 INTERRUPTED = "the run was interrupted before it was answered"
@@ -31,6 +35,7 @@ def run(
     policy: Policy,
     *,
     trace_requests: int = 1000,
+    faults_by: Sequence[str] = (),
     progress: Progress = lambda label, done, total: None,
 ) -> Result:
     """Play a scenario on its nodes; what meters would have to tell is None in the summary.
@@ -42,6 +47,7 @@ def run(
         access: what the coordinator proves itself with.
         policy: how patient it is.
         trace_requests: how many leading requests leave spans.
+        faults_by: program that breaks nodes and links as the scenario's schedule has it.
         progress: told how far each replication is; a KeyboardInterrupt that it raises ends the
             run, and the result is marked partial.
 
@@ -53,9 +59,12 @@ def run(
     begun_s = time.perf_counter()
     plan = api.place(scenario)
     work = find_work(scenario, plan)
+    orders = orders_of(scenario.cluster)
+    _check_faults(orders, faults_by)
     traffic, artifact = scenario.traffic, scenario.placement.model.artifact
     assert artifact is not None, "find_work checks this"
     plays: list[Played] = []
+    drivers: list[Driver] = []
     partial = False
     for replication in range(scenario.replications):
         label = scenario.name
@@ -74,6 +83,8 @@ def run(
             seed=scenario.seed,
             replication=replication,
         )
+        driver = Driver(faults_by, orders) if orders else None
+        drivers += [] if driver is None else [driver]
         plays.append(
             play(
                 work,
@@ -85,6 +96,7 @@ def run(
                 seed=scenario.seed,
                 replication=replication,
                 trace_requests=trace_requests if replication == 0 else 0,
+                driver=driver,
                 progress=functools.partial(_told, progress, label, traffic.requests),
             )
         )
@@ -93,6 +105,7 @@ def run(
     warnings = ["energy was not measured: real nodes tell times, and no meter is read"]
     if images.lacking is not None:
         warnings.append(f"accuracy was not measured, on images of noise: {images.lacking}")
+    warnings += _told_of_faults(scenario, drivers)
     for one in plays:
         warnings += [out.told for out in one.outs]
     failures: Counter[str] = Counter()
@@ -116,6 +129,43 @@ def run(
         partial=partial,
         measured=measured,
     )
+
+
+def _check_faults(orders: Sequence[Order], faults_by: Sequence[str]) -> None:
+    """Check that who is to break nodes has something to break, and the other way round.
+
+    Raises:
+        InputError: the one is there without the other.
+    """
+    if orders and not faults_by:
+        raise InputError(
+            f"the scenario has {len(orders) // 2:,} scheduled faults, and nobody to break real "
+            "nodes; name a program with --faults-by, such as 'python -m edgesim.serve.faults.local "
+            "CLUSTER.json', or leave the faults out (--set faults=)"
+        )
+    if faults_by and not orders:
+        raise InputError("--faults-by: the scenario has no scheduled faults")
+
+
+def _told_of_faults(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
+    """Return what is to be known of faults in a real run."""
+    told = []
+    done = [one for driver in drivers for one in driver.done]
+    if done:
+        late_s = max(one.given_s - one.order.at_s for one in done)
+        took_s = max(one.done_s - one.given_s for one in done)
+        told.append(
+            f"{len(done):,} orders of the schedule were carried out, each within "
+            f"{duration(late_s + took_s)} of its time"
+        )
+    cluster = scenario.cluster
+    random = [one.name for one in cluster.nodes.values() if one.faults and one.faults.mtbf_s]
+    random += [
+        name for name, one in cluster.network.links.items() if one.faults and one.faults.mtbf_s
+    ]
+    if random:
+        told.append(f"random faults are simulated only: {', '.join(random[:5])}")
+    return told
 
 
 def _told(progress: Progress, label: str, total: int, done: int) -> None:

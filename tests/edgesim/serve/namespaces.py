@@ -54,6 +54,11 @@ class Star:
         """Return what a command begins with that shall run on a node."""
         return ["ip", "netns", "exec", self._prefix + node] if self._prefix else []
 
+    def ends(self, node: str) -> list[tuple[list[str], str]]:
+        """Return what a command begins with at each end of a node's link, and its device there."""
+        port = f"port{list(self.addresses).index(node) + 1}"
+        return [(self.inside(node), "eth0"), (self.inside(_SWITCH), port)]
+
     def cut(self, node: str) -> None:
         """Pull a node's plug."""
         _run("ip", "-n", self._prefix + node, "link", "set", "eth0", "down")
