@@ -16,6 +16,9 @@ from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.graph.vit import vit
 
+LARGEST = 10_000_000
+DEEPEST = 10_000
+"""Of sizes and layers of a model: far above any that there is, and far below what takes long."""
 PRECISION = "fp32"
 """Of the weights that the accuracies were measured with."""
 
@@ -111,7 +114,9 @@ def load(folder: Path) -> Artifact:
         raise InputError(str(error)) from None
     try:
         return _artifact(folder, manifest)
-    except (KeyError, TypeError, IndexError) as error:
+    except partition.InputError as error:
+        raise InputError(f"{folder}: {error}; make the artifact again") from None
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{folder}: the manifest lacks what this version reads ({error!r}); "
             "make the artifact again"
@@ -122,25 +127,25 @@ def _artifact(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
     parts = tuple(
         Part(
             graph=_graph(folder, f"part-{number}", entry),
-            classes=tuple(entry["classes"]),
-            feature_elements=entry["feature_bytes"] // 4,
-            device=entry["device"],
+            classes=tuple(map(_count, entry["classes"])),
+            feature_elements=_count(entry["feature_bytes"]) // 4,
+            device=None if entry["device"] is None else _text(entry["device"]),
         )
         for number, entry in enumerate(manifest["parts"])
     )
     data, fusion, whole = manifest["data"], manifest["fusion"], manifest["unsplit"]
     return Artifact(
         folder=folder,
-        name=manifest["name"],
+        name=_text(manifest["name"]),
         parts=parts,
-        fusion=_checked(folder, mlp("fusion", tuple(fusion["widths"])), fusion),
-        unsplit=_graph(folder, manifest["name"], whole),
+        fusion=_checked(folder, mlp("fusion", _widths(fusion["widths"])), fusion),
+        unsplit=_graph(folder, _text(manifest["name"]), whole),
         accuracy=Accuracy(
-            dataset=data["name"],
-            samples=data["images"]["test"],
-            top1=fusion["accuracy"],
-            top1_unsplit=whole["accuracy"],
-            survivors=manifest["survivors"]["accuracy"],
+            dataset=_text(data["name"]),
+            samples=_count(data["images"]["test"]),
+            top1=_share(fusion["accuracy"]),
+            top1_unsplit=_share(whole["accuracy"]),
+            survivors=_survivors(manifest["survivors"]["accuracy"], len(parts)),
         ),
     )
 
@@ -169,7 +174,45 @@ def part_graph(name: str, shape: Mapping[str, Any]) -> Graph:
 
 
 def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
-    return _checked(folder, part_graph(name, entry["config"]), entry)
+    from partition.config import ViTConfig
+
+    config = ViTConfig.from_dict(entry["config"])
+    sizes = [value for value in config.to_dict().values() if isinstance(value, int)]
+    if max(*sizes, *config.stem, 0) > LARGEST or config.depth > DEEPEST or len(config.stem) > 8:
+        raise ValueError(f"a model with a size above {LARGEST:,}, or deeper than {DEEPEST:,}")
+    return _checked(folder, part_graph(name, config.to_dict()), entry)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 200:
+        raise TypeError(f"expected a name, got {str(value)[:60]!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 53:
+        raise TypeError(f"expected a whole number, got {str(value)[:60]}")
+    return value
+
+
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise TypeError(f"expected an accuracy from 0 to 1, got {str(value)[:60]}")
+    return float(value)
+
+
+def _widths(values: Any) -> tuple[int, ...]:
+    widths = tuple(map(_count, values))
+    if len(widths) < 2 or min(widths) < 1 or max(widths) > LARGEST or len(widths) > DEEPEST:
+        raise ValueError("expected the widths of a fusion's layers")
+    return widths
+
+
+def _survivors(values: Any, parts: int) -> dict[str, float]:
+    found = {str(key): _share(value) for key, value in values.items()}
+    if not found or any(len(key) != parts or set(key) - {"0", "1"} for key in found):
+        raise ValueError(f"expected accuracies by which of {parts} parts are there")
+    return found
 
 
 def _checked(folder: Path, graph: Graph, entry: Mapping[str, Any]) -> Graph:
@@ -178,7 +221,7 @@ def _checked(folder: Path, graph: Graph, entry: Mapping[str, Any]) -> Graph:
         ("weights", graph.params, entry["parameters"]),
         ("multiply-accumulates", graph.macs, entry["macs"]),
     ):
-        if ours != told:
+        if ours != _count(told):
             raise InputError(
                 f"{folder}: the manifest gives '{graph.name}' {told:,} {what}, and its shape has "
                 f"{ours:,}; make the artifact again"

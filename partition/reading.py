@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from partition.files import sha256, to_json
 FORMAT = "edgesim-partition"
 SCHEMA = 1
 MANIFEST = "manifest.json"
+LARGEST_BYTES = 4 << 20
+"""Of a manifest."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def manifest_hash(manifest: Mapping[str, Any]) -> str:
@@ -52,25 +57,69 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(_read(path))
     except OSError as error:
         raise InputError(
             f"{folder} is not an artifact: cannot read {MANIFEST} ({error.strerror or error}); "
             "make one with 'edgesim partition FILE -o DIR'"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}); make the artifact again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"{path} is not the manifest of a partition artifact")
     if manifest.get("schema") != SCHEMA:
         raise InputError(f"{path} has schema {manifest.get('schema')}; this version reads {SCHEMA}")
-    if manifest.get("sha256") != manifest_hash(manifest):
+    try:
+        right = manifest.get("sha256") == manifest_hash(manifest)
+    except (ValueError, RecursionError):
+        # No number that JSON has.
+        right = False
+    if not right:
         raise InputError(f"{path} was changed after it was written; make the artifact again")
-    for name in manifest["files"]:
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} lacks {name}; copy or make the artifact again")
+    _check_files(folder, manifest.get("files"))
     result: dict[str, Any] = manifest
     return result
+
+
+def _read(path: Path) -> bytes:
+    """Return what a manifest holds, which is no device, no pipe, and not large.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is something else.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if status.st_size > LARGEST_BYTES:
+        raise ValueError(f"expected at most {LARGEST_BYTES:,} bytes, got {status.st_size:,}")
+    return path.read_bytes()
+
+
+def _check_files(folder: Path, files: object) -> None:
+    """Check that a manifest names files of its own folder, and that they are there.
+
+    Raises:
+        InputError: one is elsewhere, by its name or by a symbolic link, or missing.
+    """
+    path = folder / MANIFEST
+    if not isinstance(files, dict) or not files:
+        raise InputError(f"{path} names no files; make the artifact again")
+    home = folder.resolve()
+    for name, digest in files.items():
+        if _NAME.fullmatch(name) is None or not isinstance(digest, str):
+            raise InputError(
+                f"{path}: expected names of files in its own folder and their SHA-256, got "
+                f"{name[:60]!r}"
+            )
+        file = folder / name
+        if not file.is_file():
+            raise InputError(f"{folder} lacks {name}; copy or make the artifact again")
+        if file.resolve().parent != home:
+            raise InputError(
+                f"{file} is a link to another folder; copy the file itself, or make the artifact "
+                "again"
+            )
 
 
 def verify_files(folder: Path, manifest: Mapping[str, Any]) -> None:

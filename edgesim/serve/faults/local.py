@@ -2,7 +2,8 @@
 
 ``python -m edgesim.serve.faults.local CLUSTER.json`` reads orders from its input, one a line (see
 `edgesim.serve.faults.orders`), and answers each with ``ok`` or ``error`` and why. The file tells
-how every node is started, where it runs now, and which commands change a link (``{loss_percent}`` is what tc's netem takes)::
+how every node is started, where it runs now, and which commands change a link (netem takes a
+``{loss_percent}``)::
 
     {"nodes": {"pi-0": {"pid": 4711, "start": ["edgesim", "node", "--listen", ...]}},
      "links": {"pi-0-switch": {"cut": [["ip", "link", "set", "eth0", "down"]],
