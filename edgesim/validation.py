@@ -58,6 +58,9 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel], data: object) -> 
     at_key = "[key]" in location
     path = tuple(key for key in location if key not in _BRANCHES)
     kind, came = str(error["type"]), described(error["input"])
+    if kind == "extra_forbidden" and location and location[-1] in _BRANCHES:
+        # A user's key may be called like a branch.
+        path = (*path, location[-1])
     if isinstance(error["input"], float):
         # What was written, -1 ms, says more than what was made of it, -0.001.
         came = _written_number(data, path) or came

@@ -33,7 +33,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         InputError: it cannot be read, is no YAML, or describes no device; one line for each
             problem, with file, line and column.
     """
-    text = read_text(path, LARGEST_BYTES, "a device")
+    text = read_text(path, LARGEST_BYTES, "a device", regular=True)
     try:
         document = parse(text)
     except YamlError as error:

@@ -28,7 +28,7 @@ def read_faults(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: it cannot be read, or a row is no fault; one line for each, with its number.
     """
-    text = read_text(path, LARGEST_BYTES, "a table of faults")
+    text = read_text(path, LARGEST_BYTES, "a table of faults", regular=True)
     lines = [
         (number, line)
         for number, line in enumerate(text.splitlines(), 1)

@@ -11,8 +11,17 @@ LARGEST_BYTES = 10_000_000
 """Of a scenario file."""
 
 
-def read_text(path: Path, largest_bytes: int = LARGEST_BYTES, what: str = "a scenario") -> str:
+def read_text(
+    path: Path,
+    largest_bytes: int = LARGEST_BYTES,
+    what: str = "a scenario",
+    *,
+    regular: bool = False,
+) -> str:
     """Return the text of a file; ``what`` is what messages expect it to be.
+
+    ``regular`` is for files that another file names: a pipe or a device among them would be waited
+    for, or never end.
 
     Raises:
         InputError: it does not exist (the message names the nearest in its folder), is a folder,
@@ -21,6 +30,8 @@ def read_text(path: Path, largest_bytes: int = LARGEST_BYTES, what: str = "a sce
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder; expected {what} file")
+        if regular and not path.is_file() and path.exists():
+            raise InputError(f"{path} is no regular file; expected {what} file")
         size = path.stat().st_size
         if size > largest_bytes:
             raise InputError(_too_large(path, largest_bytes, what, f", got {size:,}"))

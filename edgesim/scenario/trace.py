@@ -22,7 +22,8 @@ def read_times(path: Path) -> tuple[float, ...]:
     """
     times: list[float] = []
     before = 0.0
-    for number, line in enumerate(read_text(path, LARGEST_BYTES, "a trace").split("\n"), start=1):
+    text = read_text(path, LARGEST_BYTES, "a trace", regular=True)
+    for number, line in enumerate(text.split("\n"), start=1):
         entry = line.partition("#")[0].strip()
         if not entry:
             continue

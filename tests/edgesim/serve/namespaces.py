@@ -56,7 +56,7 @@ class Star:
 
     def ends(self, node: str) -> list[tuple[list[str], str]]:
         """Return what a command begins with at each end of a node's link, and its device there."""
-        port = f"port{list(self.addresses).index(node) + 1}"
+        port = f"port{list(self.addresses).index(node)}"
         return [(self.inside(node), "eth0"), (self.inside(_SWITCH), port)]
 
     def cut(self, node: str) -> None:

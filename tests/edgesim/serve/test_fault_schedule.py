@@ -1,8 +1,8 @@
 """The same schedule of faults in the simulator and on five nodes and a hub, in one table.
 
 Every node is a process in a network namespace of its own. A program kills, stops and slows
-processes and takes links down when the schedule says so. EDGESIM_FAULT_SCHEDULE=full plays a longer one,
-with devices that were profiled just before.
+processes and takes links down when the schedule says so. EDGESIM_FAULT_SCHEDULE=full plays a longer
+one, with devices that were profiled just before.
 """
 
 from __future__ import annotations
