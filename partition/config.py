@@ -8,6 +8,9 @@ from typing import Any
 
 from partition.errors import InputError, nearest
 
+LARGEST = 1 << 24
+"""Of any size of a model: above all that there are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViTConfig:
@@ -47,6 +50,10 @@ class ViTConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"model {name} must be a whole number of at least 1, not {value}")
+            if value > LARGEST:
+                raise InputError(f"model {name} must be at most {LARGEST:,}, not {value}")
+        if not isinstance(self.distilled, bool):
+            raise InputError(f"model distilled must be true or false, not {self.distilled}")
         if self.channels not in (1, 3):
             raise InputError(f"model channels must be 1 or 3, not {self.channels}")
         if any(width < 1 for width in self.stem):
@@ -93,8 +100,10 @@ class ViTConfig:
         Raises:
             InputError: a key is unknown or a value out of range.
         """
+        if not isinstance(values, Mapping):
+            raise InputError(f"expected the shape of a model, not {str(values)[:60]}")
         known = list(ViTConfig.__dataclass_fields__)
-        for key in values:
+        for key in map(str, values):
             if key not in known:
                 raise InputError(f"unknown model key '{key}'{nearest(key, known)}")
         stem = values.get("stem", ())

@@ -50,7 +50,13 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         header_bytes = struct.unpack("<Q", data[:8])[0]
         header = json.loads(data[8 : 8 + header_bytes])
         state = json.loads(header.get("__metadata__", {}).get("state", "{}"))
-    except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
+        if not isinstance(state, dict):
+            raise ValueError("its state is no mapping")
+        if any(not tensor.numel() for tensor in tensors.values()):
+            raise ValueError("a tensor holds nothing")
+    except (
+        safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError, struct.error,
+    ) as error:  # fmt: skip
         raise InputError(
             f"{path} is not a whole safetensors file ({error}); "
             "fetch or make it again (pickled checkpoints are not read: convert them)"

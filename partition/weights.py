@@ -16,6 +16,15 @@ from partition.errors import InputError
 from partition.model import VisionTransformer
 from partition.store import load_tensors, save_tensors
 
+_AXES = {
+    "patch_embed.proj.weight": 4,
+    "blocks.0.attn.qkv.weight": 2,
+    "blocks.0.mlp.fc1.weight": 2,
+    "head.weight": 2,
+    "pos_embed": 3,
+}
+"""How many axes the weights have that tell a model's shape."""
+
 
 def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
     """Read a model's shape off its weights.
@@ -29,6 +38,9 @@ def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
     Raises:
         InputError: a weight that every ViT has is missing, or shapes contradict one another.
     """
+    for key, axes in _AXES.items():
+        if key in weights and weights[key].dim() != axes:
+            raise InputError(f"not a ViT with timm's names: {key} has {weights[key].dim()} axes")
     try:
         width, before, patch, _ = weights["patch_embed.proj.weight"].shape
         qkv = weights["blocks.0.attn.qkv.weight"].shape[0]
@@ -42,6 +54,8 @@ def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
         stem.append(weights[key].shape[0])
     channels = weights["patch_embed.backbone.0.weight"].shape[1] if stem else before
     blocks = {int(found[1]) for key in weights if (found := re.match(r"blocks\.(\d+)\.", key))}
+    if blocks != set(range(len(blocks))) or not blocks:
+        raise InputError("not a ViT with timm's names: its blocks are not numbered from 0 on")
     distilled = "dist_token" in weights
     grid = round((positions - 1 - distilled) ** 0.5)
     if grid**2 + 1 + distilled != positions or qkv % (3 * head_width):
@@ -83,7 +97,7 @@ def load_vit(
     weights, state = load_tensors(path)
     if config is None:
         saved = state.get("config")
-        config = ViTConfig.from_dict(saved) if saved is not None else config_of(weights)
+        config = config_of(weights) if saved is None else _told(path, saved, weights)
     generator = None if new_head is None else torch.Generator().manual_seed(new_head)
     model = VisionTransformer(config, generator)
     wanted = model.state_dict()
@@ -98,6 +112,21 @@ def load_vit(
     _check(path, weights, wanted)
     model.load_state_dict({name: weights[name].to(torch.float32) for name in wanted})
     return model.eval()
+
+
+def _told(path: Path, saved: Any, weights: Mapping[str, Tensor]) -> ViTConfig:
+    """Return the shape in a file's header, which must be that of its weights.
+
+    What is made of it is then no larger than the file.
+    """
+    config = ViTConfig.from_dict(saved)
+    found = config_of(weights, config.head_width)
+    if config != found:
+        raise InputError(
+            f"{path}: its header has another shape than its weights, {config} and {found}; "
+            "fetch or make it again"
+        )
+    return config
 
 
 def save_vit(path: Path, model: VisionTransformer, state: Mapping[str, Any] | None = None) -> None:
