@@ -97,6 +97,9 @@ def _shares(capacities: list[float]) -> list[float]:
     if inf in capacities:
         return [1.0 / capacities.count(inf) if one == inf else 0.0 for one in capacities]
     total = sum(capacities)
+    if total == 0.0:
+        # None can serve anything in the range of numbers: no reason to prefer one.
+        return [1.0 / len(capacities)] * len(capacities)
     return [one / total for one in capacities]
 
 

@@ -26,7 +26,7 @@ def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
         InputError: it is none, or of another version of the schema.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path.parent} is no {folder}: {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
@@ -34,6 +34,21 @@ def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a {kind} of schema {SCHEMA}")
     return document
+
+
+def from_json(text: str) -> Any:
+    """Return what a JSON text holds; whole numbers that no double can be are infinite.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    # Of 300 digits each is a double; and Python refuses to read thousands.
+    return int(digits) if len(digits) <= 300 else float(digits)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from edgesim.errors import EdgesimError, InputError
 from edgesim.fault_summary import events_csv
 from edgesim.report import tables_csv
-from edgesim.report.files import read_document
+from edgesim.report.files import from_json, read_document
 from edgesim.report.html import page
 from edgesim.report.page.plan_document import SCHEMA, plan_document
 from edgesim.report.trace_event import trace_json
@@ -254,7 +254,7 @@ def _read_plan(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):

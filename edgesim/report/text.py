@@ -11,11 +11,13 @@ _SIZES = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")
 
 
 def digits(value: float, significant: int = 3) -> str:
-    """Return ``value`` rounded to so many significant digits, never in exponent form."""
+    """Return ``value`` rounded to so many significant digits; in exponent form beyond 1e±18."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "-"
     if value == 0.0:
         return "0"
+    if not 1e-18 <= abs(value) < 1e18:
+        return f"{value:.{significant - 1}e}"
     places = significant - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
     if abs(rounded) >= 10.0 ** (significant - places):

@@ -235,6 +235,10 @@ def range_axis(
     if steps is None:
         integer = integer or written_whole
         every = integer and scale == "linear"
+        for end, number in (("from", first), ("to", last)):
+            if every and abs(number) > _LARGEST:
+                told = f"expected whole numbers of at most {_LARGEST:,}, got {number:g}"
+                raise RangeError(end, told)
         steps = abs(round(last) - round(first)) + 1 if every else 0
         rounded = False
     else:
