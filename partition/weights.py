@@ -63,6 +63,13 @@ def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
             f"{positions} positions and {qkv} query, key and value rows fit no square image with "
             f"heads of {head_width}; name the shape of the model"
         )
+    heavy = len(blocks) * width * (qkv // 3 * 4 + 2 * hidden)
+    there = sum(one.numel() for one in weights.values())
+    if heavy > there:
+        raise InputError(
+            f"its shapes ask for {heavy:,} weights in blocks, and it holds {there:,}: it is "
+            "truncated, or none of timm's"
+        )
     return ViTConfig(
         image=grid * patch << len(stem),
         channels=channels,

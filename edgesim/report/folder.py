@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -30,6 +33,8 @@ STUDY = "study.json"
 """Of a folder that holds the points of a study."""
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
+_YOUNG_S = 60.0
+"""A folder that nobody has locked yet may be in use while it is no older."""
 FAULTS = "faults.csv"
 """What failed and when; of a run in which something could."""
 PLAN = "plan.json"
@@ -113,7 +118,9 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
     _check_free(directory)
     with _told(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
+        _clear(directory)
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        held = _hold(temporary)
         try:
             for name, make in files.items():
                 path = temporary / name
@@ -123,7 +130,37 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
             _replace(temporary, directory)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            if held is not None:
+                os.close(held)
     return directory
+
+
+def _hold(folder: Path) -> int | None:
+    """Lock a folder for as long as this process has it; return what holds it, None for nothing."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Another process has it, or the file system knows no locks.
+        os.close(handle)
+        return None
+    return handle
+
+
+def _clear(directory: Path) -> None:
+    """Remove what runs that were killed left beside ``directory`` under a temporary name.
+
+    That of a run which still writes is locked; one that is just being made is young.
+    """
+    for left in directory.parent.glob(f".{glob.escape(directory.name)}.*"):
+        with contextlib.suppress(OSError):
+            young = time.time() - left.stat().st_mtime < _YOUNG_S
+            if left.is_symlink() or not left.is_dir() or young:
+                continue
+            held = _hold(left)
+            if held is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
 
 
 def files_of(result: Result) -> dict[str, Callable[[], str]]:

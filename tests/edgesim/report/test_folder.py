@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import itertools
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -171,3 +174,21 @@ def test_damaged_folders_are_told(
 def test_no_folder_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no result folder"):
         folder.rewrite_report(tmp_path / "nowhere")
+
+
+def test_what_killed_runs_left_is_removed_and_what_others_write_is_not(
+    result: Result, tmp_path: Path
+) -> None:
+    old = time.time() - 3600.0
+    for name in (".out.left", ".out.held", ".out.young", ".other.left"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requests.csv").write_text("half")
+        if name != ".out.young":
+            os.utime(tmp_path / name, (old, old))
+    held = os.open(tmp_path / ".out.held", os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        folder.write(result, tmp_path / "out")
+    finally:
+        os.close(held)
+    assert names(tmp_path) == [".other.left", ".out.held", ".out.young", "out"]
