@@ -14,6 +14,13 @@ _BY = {
     "standby": "by a standby",
     "reassigned": "from a new home",
 }
+_WHY = {
+    "crash": "lost in a crash",
+    "deadline": "past a deadline",
+    "timeout": "not answered in time",
+    "out of service": "of nodes that were out of service",
+    "nobody takes the answer": "whose answer nobody could take",
+}
 NODE_COLUMNS = ("", "failures", "down", "available", "slow", "hottest", "charge")
 
 
@@ -29,7 +36,9 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
     if means[1:] or (means and "first try" not in found["answered"]):
         told.append(", ".join(means))
     if found["reasons"]:
-        reasons = (f"{many:,} {name}" for name, many in sorted(found["reasons"].items()))
+        reasons = (
+            f"{many:,} {_WHY.get(name, name)}" for name, many in sorted(found["reasons"].items())
+        )
         told.append("without an answer: " + ", ".join(reasons))
     if found["failures"]:
         times = f"{found['failures']:,} failures"

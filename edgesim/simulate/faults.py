@@ -365,7 +365,8 @@ class FaultPlayer:
                 down_s=self._cut[name].seconds(now),
                 slow_s=self._degraded[name].seconds(now),
             )
-            for name in self._links
+            for name in self._cluster.network.links
+            if name in self._links
         }
 
 
