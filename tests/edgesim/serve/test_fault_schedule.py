@@ -165,7 +165,7 @@ def test_a_schedule_is_predicted_and_measured(cluster: Five) -> None:
     events = (out / "as-written" / "predicted" / "faults.csv").read_text()
     assert [line.split(",")[1:4] for line in events.splitlines() if ",pi-0," in line] == [
         ["2.0", "pi-0", "crash"], ["2.5", "pi-0", "taken out"], ["4.0", "pi-0", "repair"],
-        ["5.5", "pi-0", "up"], ["6.0", "pi-0", "taken in"],
+        ["5.6", "pi-0", "up"], ["6.0", "pi-0", "taken in"],
     ]  # fmt: skip
     # Everything was put right.
     seen, _ = cluster.play(traffic="{arrivals: periodic, rate: 20/s, requests: 20}")
