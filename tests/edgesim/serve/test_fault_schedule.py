@@ -156,12 +156,11 @@ def test_a_schedule_is_predicted_and_measured(cluster: Five) -> None:
     # 3.6 s of 31 s for the crash, 4 s for the freeze and for the cut, and half a second each for a
     # check to see that they are over.
     assert whole["predicted"] == pytest.approx(1 - 13.0 / 31, abs=0.05)
-    # Where other tests keep the processors busy, a node starts seconds later, and answers that are
-    # late lack a part; nothing makes more of them whole.
-    assert whole["predicted"] - 0.3 < whole["measured"] < whole["predicted"] + 0.15
+    # A process that others keep from starting takes longer.
+    assert whole["measured"] == pytest.approx(whole["predicted"], abs=0.15)
     answered = found["availability"]["answered"]
     assert answered["predicted"] == 1.0
-    assert answered["measured"] > 0.9
+    assert answered["measured"] > 0.98
     events = (out / "as-written" / "predicted" / "faults.csv").read_text()
     assert [line.split(",")[1:4] for line in events.splitlines() if ",pi-0," in line] == [
         ["2.0", "pi-0", "crash"], ["2.5", "pi-0", "taken out"], ["4.0", "pi-0", "repair"],
