@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgesim.simulate.run import Parcel
 from edgesim.simulate.work import Move, Path, Request, Step, Way, Work
 
 
@@ -111,7 +112,7 @@ class Course(Request):
         return self.attempts.get(step.index, [])
 
 
-class Carried:
+class Carried(Parcel):
     """A move of a request on its way to one try, or to the end of the request.
 
     Attributes:
@@ -123,7 +124,9 @@ class Carried:
         path: of the request up to then.
     """
 
-    __slots__ = ("attempt", "move", "number", "path", "request", "sent_s")
+    __slots__ = ("attempt", "number")
+
+    request: Course
 
     def __init__(
         self,
@@ -134,12 +137,9 @@ class Carried:
         sent_s: float,
         path: Path,
     ) -> None:
-        self.request = request
-        self.move = move
+        super().__init__(move, request, sent_s, path)
         self.number = number
         self.attempt = attempt
-        self.sent_s = sent_s
-        self.path = path
 
     @property
     def useless(self) -> bool:

@@ -10,9 +10,7 @@ from edgesim.simulate.attempts import Attempt, Carried, Course
 from edgesim.simulate.choices import Choices
 from edgesim.simulate.loss import tail_s
 from edgesim.simulate.reassign import Shipment
-from edgesim.simulate.recording import Span
 from edgesim.simulate.run import Run
-from edgesim.simulate.totals import transfer_joules
 from edgesim.simulate.work import Path, Step, Way
 
 
@@ -110,18 +108,7 @@ class Carrying(Run):
 
     def _received(self, parcel: Carried) -> None:
         now = self.kernel.time_s
-        queue_s, compute_s, transfer_s, fusion_s = parcel.path
-        move, request = parcel.move, parcel.request
-        if request.index < self._trace_requests:
-            joules = transfer_joules(move, self._cluster)
-            self._spans.append(
-                Span(
-                    request.index, move.name, move.source_node, move.target_node, "transfer",
-                    parcel.sent_s, now, joules,
-                )
-            )  # fmt: skip
-        path = (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)
-        self._arrived(parcel, now, path)
+        self._arrived(parcel, now, self._carried(parcel, now))
 
     def _arrived(self, parcel: Carried, now: float, path: Path) -> None:
         """Count an input that is there; the last one carries the critical path."""

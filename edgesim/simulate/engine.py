@@ -8,11 +8,10 @@ from simpy.events import Event
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
-from edgesim.simulate.recording import Recording, Span
+from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.resilient import Resilient, can_fail
 from edgesim.simulate.run import START, Parcel, Progress, Run
-from edgesim.simulate.totals import transfer_joules
 from edgesim.simulate.traffic import Traffic
 from edgesim.simulate.work import Move, Path, Request, Step, Work
 
@@ -65,26 +64,8 @@ class Engine(Run):
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
         """Go on from a step that ran."""
-        request = work.request
-        step = work.task
-        queue_s, compute_s, transfer_s, fusion_s = work.path
-        if step.message:
-            # The wait for whoever handles messages is part of the way.
-            transfer_s += end_s - work.ready_s
-        else:
-            queue_s += start_s - work.ready_s
-            if step.fusion:
-                fusion_s += end_s - start_s
-            else:
-                compute_s += end_s - start_s
-        if request.index < self._trace_requests:
-            self._spans.append(
-                Span(
-                    request.index, step.name, step.server.node.name, "", step.span_kind,
-                    start_s, end_s, joules,
-                )
-            )  # fmt: skip
-        path = (queue_s, compute_s, transfer_s, fusion_s)
+        request, step = work.request, work.task
+        path = self._worked(work, start_s, end_s, joules)
         if step.last:
             self.end(request, end_s, path)
         else:
@@ -127,18 +108,8 @@ class Engine(Run):
 
     def _received(self, parcel: Parcel) -> None:
         now = self.kernel.time_s
-        queue_s, compute_s, transfer_s, fusion_s = parcel.path
-        move, request = parcel.move, parcel.request
-        if request.index < self._trace_requests:
-            joules = transfer_joules(move, self._cluster)
-            self._spans.append(
-                Span(
-                    request.index, move.name, move.source_node, move.target_node, "transfer",
-                    parcel.sent_s, now, joules,
-                )
-            )  # fmt: skip
-        path = (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)
-        self._arrived(request, move, now, path)
+        path = self._carried(parcel, now)
+        self._arrived(parcel.request, parcel.move, now, path)
 
     def _arrived(self, request: Request, move: Move, now: float, path: Path) -> None:
         """Count an input that is there; the last one carries the critical path."""

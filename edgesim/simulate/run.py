@@ -22,7 +22,7 @@ from edgesim.simulate.ports import Port
 from edgesim.simulate.recording import Outcome, Recording, Span
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import service_factors
-from edgesim.simulate.totals import link_totals, node_totals
+from edgesim.simulate.totals import link_totals, node_totals, transfer_joules
 from edgesim.simulate.traffic import Traffic
 from edgesim.simulate.work import Move, Path, Request, Way, Work
 
@@ -121,6 +121,41 @@ class Run(ABC):
     @abstractmethod
     def _delivered(self, token: Parcel) -> None:
         """Go on from a flow whose last byte is there."""
+
+    def _worked(self, work: Work, start_s: float, end_s: float, joules: float) -> Path:
+        """Keep the span of a piece of work that ran; return its request's path up to its end."""
+        step = work.task
+        queue_s, compute_s, transfer_s, fusion_s = work.path
+        if step.message:
+            # The wait for whoever handles messages is part of the way.
+            transfer_s += end_s - work.ready_s
+        else:
+            queue_s += start_s - work.ready_s
+            if step.fusion:
+                fusion_s += end_s - start_s
+            else:
+                compute_s += end_s - start_s
+        if work.request.index < self._trace_requests:
+            self._spans.append(
+                Span(
+                    work.request.index, step.name, step.server.node.name, "", step.span_kind,
+                    start_s, end_s, joules,
+                )
+            )  # fmt: skip
+        return (queue_s, compute_s, transfer_s, fusion_s)
+
+    def _carried(self, parcel: Parcel, now: float) -> Path:
+        """Keep the span of a move that is there; return its request's path up to now."""
+        queue_s, compute_s, transfer_s, fusion_s = parcel.path
+        move, index = parcel.move, parcel.request.index
+        if index < self._trace_requests:
+            self._spans.append(
+                Span(
+                    index, move.name, move.source_node, move.target_node, "transfer",
+                    parcel.sent_s, now, transfer_joules(move, self._cluster),
+                )
+            )  # fmt: skip
+        return (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)
 
     def _off_s(self, now: float) -> dict[str, float]:
         """Return the seconds that each node drew no power until ``now``."""

@@ -9,7 +9,6 @@ from edgesim.simulate.choices import MEANS
 from edgesim.simulate.exhaustion import Memories
 from edgesim.simulate.giving import Giving
 from edgesim.simulate.health import Checks
-from edgesim.simulate.recording import Span
 from edgesim.simulate.run import START
 from edgesim.simulate.work import Path, Step, Way, Work
 
@@ -198,28 +197,14 @@ class Tries(Giving):
         assert isinstance(work, Tried)
         attempt = work.attempt
         request, step = attempt.request, attempt.step
-        queue_s, compute_s, transfer_s, fusion_s = work.path
-        if step.message:
-            # The wait for whoever handles messages is part of the way.
-            transfer_s += end_s - work.ready_s
-        else:
-            queue_s += start_s - work.ready_s
-            if step.fusion:
-                fusion_s += end_s - start_s
-            else:
-                compute_s += end_s - start_s
         name = step.server.node.name
-        if request.index < self._trace_requests:
-            self._spans.append(
-                Span(request.index, step.name, name, "", step.span_kind, start_s, end_s, joules)
-            )
+        path = self._worked(work, start_s, end_s, joules)
         self._memories.give(name, self._bytes_of(attempt), ran=True)
         if self._checks is not None:
             self._checks.passed(name)
         if attempt.over or request.settled(step):
             self._lost_j += joules
             return
-        path = (queue_s, compute_s, transfer_s, fusion_s)
         request.done[step.index] = Gave(step, path, self._lives[name], joules)
         request.means = max(request.means, attempt.means)
         self.call_off(request, step)
