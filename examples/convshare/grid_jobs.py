@@ -69,27 +69,27 @@ class Order:
 
 
 def make_all(order: Order, tell: Tell) -> None:
-    """Make what is not filed and not another process's, until everything is there."""
+    """Make what is not filed and not another process's, until everything is there.
+
+    A run that is filed is claimed too: the process that made it may have been killed before it
+    removed its lock.
+    """
     data = open_data(order.setting.data)
     left = list(order.runs)
     while left:
-        before = len(left)
-        left = [run for run in left if not _whole(run, order.work)]
-        made = before - len(left)
+        others = []
         for run in left:
-            lock = order.work / f"{run.name}.lock"
-            with claim(lock) as held:
+            with claim(order.work / f"{run.name}.lock") as held:
                 if held is None:
-                    continue
-                if not _whole(run, order.work):
+                    others.append(run)
+                elif not _whole(run, order.work):
                     if held.cut_short:
                         tell(f"{run.name} was cut short ({held.cut_short}); it goes on from there")
                     make(run, data, order.setting, order.work, torch.device(order.device), tell)
                     tell(Report(step=run.name, done=1.0))
-                    made += 1
-                lock.unlink(missing_ok=True)
-        if not made:
+        if len(others) == len(left):
             time.sleep(POLL_S)
+        left = others
 
 
 def _whole(run: Run, work: Path) -> bool:

@@ -133,6 +133,41 @@ def test_a_run_that_another_process_makes_is_left_to_it(tmp_path: Path, grid: Mo
         assert held.cut_short == ""  # it ended as it should
 
 
+def test_the_lock_of_a_process_that_was_killed_once_its_run_was_filed_goes(
+    whole: tuple[Path, str], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, data in kept(whole[0]).items():
+        if name != "grid.json":
+            (tmp_path / name).write_bytes(data)
+    (tmp_path / "vit-1.lock").write_text("process 1 on elsewhere\n")
+    assert grid.main([*QUICK, *TWO, "--work", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (whole[1], "")
+    assert kept(tmp_path) == kept(whole[0])
+
+
+def test_a_lock_that_its_holder_removed_is_not_the_next_ones(
+    tmp_path: Path, grid: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened before it was removed and locked after: what is held must be the file of that name."""
+    import grid_claims
+
+    path, lock, removed = tmp_path / "run.lock", grid_claims.fcntl.flock, []
+
+    def late(handle: int, operation: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(handle)
+        lock(handle, operation)
+
+    monkeypatch.setattr("fcntl.flock", late)
+    with grid_claims.claim(path) as held:
+        assert held is not None
+        assert path.read_text().startswith("process ")
+    assert removed
+    assert not path.exists()
+
+
 def test_a_damaged_run_is_made_again(
     whole: tuple[Path, str], tmp_path: Path, grid: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
