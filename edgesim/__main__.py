@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from edgesim.interrupts import quit_at_once
+from edgesim.common.interrupts import quit_at_once
 
 
 def main() -> NoReturn:

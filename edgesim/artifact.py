@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.graph.vit import vit

@@ -12,9 +12,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from edgesim import cli_profile, cli_serve, cli_sweep
-from edgesim.errors import EdgesimError, InputError
-from edgesim.failure import leave, tell
-from edgesim.interrupts import Held, quit_at_once
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.failure import leave, tell
+from edgesim.common.interrupts import Held, quit_at_once
 from edgesim.output import print_json, stdout_console
 from edgesim.version import __version__
 
@@ -76,7 +76,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Write a commented starter scenario that runs."""
-    from edgesim.report.files import write_text
+    from edgesim.common.files import write_text
     from edgesim.scenario.starter import starter
 
     path = directory / "cluster.yaml"
@@ -131,8 +131,8 @@ def run(
 ) -> None:
     """Play a scenario; print a table and write a result folder."""
     from edgesim import api
+    from edgesim.common.progress import Bar
     from edgesim.report import console, folder
-    from edgesim.report.progress import Bar
 
     real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain, faults_by=faults_by)
     if mode is Mode.SIMULATE and real.asked:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import typer
 
-from edgesim.errors import EdgesimError
-from edgesim.interrupts import Held
+from edgesim.common.errors import EdgesimError
+from edgesim.common.interrupts import Held
+from edgesim.common.progress import Bar
 from edgesim.output import print_json, stdout_console
 from edgesim.report import both_folder, both_tables
-from edgesim.report.progress import Bar
 from edgesim.scenario import Scenario
 from edgesim.serve.both.run import Measure, run
 from edgesim.simulate.recovery import Recovery

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def profile(
     ] = False,
 ) -> None:
     """Measure this machine: operators, models, messages, draw. Writes a device for scenarios."""
-    from edgesim.interrupts import Held
-    from edgesim.report.progress import Bar
+    from edgesim.common.interrupts import Held
+    from edgesim.common.progress import Bar
 
     options = _options(
         out, artifact, model or [], device, threads, cpus, precision, batch, power,

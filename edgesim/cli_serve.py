@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
@@ -361,7 +361,7 @@ def _device(text: str) -> Device:
 
 
 def _quantity(option: str, text: str, dimension: str) -> float:
-    from edgesim import units
+    from edgesim.common import units
 
     try:
         value = units.parse(text, dimension)

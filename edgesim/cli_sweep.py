@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesim.cli_serve import Json
-from edgesim.errors import InputError
-from edgesim.failure import leave
-from edgesim.interrupts import Held
+from edgesim.common.errors import InputError
+from edgesim.common.failure import leave
+from edgesim.common.interrupts import Held
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def lead(
     as_json: bool,
 ) -> None:
     """Play a study with a crew, and tell what came of it."""
+    from edgesim.common.progress import Bar
     from edgesim.report import sweep_table
-    from edgesim.report.progress import Bar
     from edgesim.sweep import run
     from edgesim.sweep.reader import load
 

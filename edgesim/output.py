@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario.document import parse
 from edgesim.scenario.files import read_text
 from edgesim.scenario.overrides import override
@@ -17,7 +17,7 @@ from edgesim.scenario.sections import validate
 from edgesim.scenario.syntax import YamlError
 
 if TYPE_CHECKING:
-    from edgesim.interrupts import Held
+    from edgesim.common.interrupts import Held
     from partition import Recipe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, Op, OpKind

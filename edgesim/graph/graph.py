@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import networkx as nx
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.op import BYTES_PER_ELEMENT, Op
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
 from edgesim.graph.layers import add, head, mix, mlp, norm

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.trace_emit import Emitter
 from edgesim.graph.trace_values import Value, flat

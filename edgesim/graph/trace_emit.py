@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import prod
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 from edgesim.graph.trace_rules import Shape, Work

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import trace_rules as rules
 from edgesim.graph.op import OpKind
 from edgesim.graph.trace_emit import Emitter

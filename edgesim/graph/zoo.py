@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.graph.convit import convit
 from edgesim.graph.convnext import convnext
 from edgesim.graph.convshare import convshare

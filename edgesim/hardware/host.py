@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware.processor import Processor
 from edgesim.hardware.processor_spec import ProcessorSpec
 

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
 from edgesim.hardware.device import Asking, Cooling, Cost, Messaging, Power
 from edgesim.hardware.faults import Thermal

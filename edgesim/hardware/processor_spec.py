@@ -16,8 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from edgesim.graph import BYTES_PER_ELEMENT, OpKind
-from edgesim.quantities import (
+from edgesim.common.quantities import (
     Bandwidth,
     Celsius,
     FlopRate,
@@ -30,6 +29,7 @@ from edgesim.quantities import (
     SecondsPerByte,
     Watts,
 )
+from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 Share = Annotated[Ratio, Field(gt=0.0, le=1.0)]

@@ -8,7 +8,7 @@ from math import isfinite
 
 import networkx as nx
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.hardware.faults import Faults
 from edgesim.hardware.network import Duplex, Hop, Link, Network
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from edgesim.report.text import duration, joules, percent, size
+from edgesim.common.text import duration, joules, percent, size
 from edgesim.result import Result
 from edgesim.scenario import Scenario
 from edgesim.sweep import Table

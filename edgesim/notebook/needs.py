@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 
 
 def need(module: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.notebook.needs import need
 from edgesim.report import tables_csv
 from edgesim.result import Result

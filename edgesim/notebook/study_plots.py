@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.notebook.plots import COLOURS, axes
 from edgesim.sweep import Table
 from edgesim.sweep.table import Values

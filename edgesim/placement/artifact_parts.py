@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesim.artifact import Artifact, Part
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text
 from edgesim.placement.fused_parts import PlacedPart, fused_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, isfinite
 
-from edgesim.errors import InputError, PlanError, nearest
+from edgesim.common.errors import InputError, PlanError, nearest
 from edgesim.hardware import Cluster, Node
 from edgesim.placement.plan import Branch, Plan, Task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node

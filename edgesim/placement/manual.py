@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
 

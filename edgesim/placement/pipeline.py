@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.errors import InputError, PlanError, nearest
+from edgesim.common.errors import InputError, PlanError, nearest
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text, lacking

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.errors import PlanError
+from edgesim.common.errors import PlanError
 from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.placement.check import lacking
 from edgesim.placement.plan import Plan

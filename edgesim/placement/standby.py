@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgesim.errors import PlanError
+from edgesim.common.errors import PlanError
 from edgesim.hardware import Cluster
 from edgesim.placement.check import lacking, no_precision
 from edgesim.placement.plan import Plan

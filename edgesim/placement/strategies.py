@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from edgesim.errors import InputError, PlanError, nearest
+from edgesim.common.errors import InputError, PlanError, nearest
 from edgesim.placement.check import verify
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest, Strategy

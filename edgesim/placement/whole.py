@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import no_precision

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.text import count, size
 from edgesim.report.accuracy_text import accuracy
-from edgesim.report.text import count, size
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.report.text import duration
+from edgesim.common.text import duration
 from edgesim.statistics import percentile
 
 _WIDTH, _HEIGHT = 720.0, 400.0

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.files import read_document, write_text
 from edgesim.report import tables_csv
 from edgesim.report.both_page import Latencies, page
-from edgesim.report.files import read_document, write_text
 from edgesim.report.folder import COMPARISON, SIDES, files_of, put
 from edgesim.result import Result
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.text import duration
 from edgesim.report import both_rows
 from edgesim.report.both_curves import curves
 from edgesim.report.both_tables import warnings
-from edgesim.report.text import duration
 
 # Blue and vermilion of Okabe and Ito (2008), which people tell apart however they see colours; the
 # predicted curve is dashed as well.

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgesim.common.text import duration, half_width, percent, rate, size
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.fault_text import share
-from edgesim.report.text import duration, half_width, percent, rate, size
 from edgesim.statistics import requests_for_interval
 
 COLUMNS = ("", "predicted", "± (95 %)", "measured", "± (95 %)", "error")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.common.text import duration
 from edgesim.report import both_rows
-from edgesim.report.text import duration
 
 if TYPE_CHECKING:
     from rich.console import Console

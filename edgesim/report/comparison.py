@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgesim.report.text import digits, duration, half_width, joules, percent, rate, size
+from edgesim.common.text import digits, duration, half_width, joules, percent, rate, size
 from edgesim.statistics import requests_for_interval
 
 BASELINE_COLUMNS = (

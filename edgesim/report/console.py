@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.common.text import duration, joules, percent, rate, size
 from edgesim.report import energy_parts, fault_text
 from edgesim.report.accuracy_text import sentence
 from edgesim.report.comparison import (
@@ -17,7 +18,6 @@ from edgesim.report.comparison import (
     idle_share,
     interval_notes,
 )
-from edgesim.report.text import duration, joules, percent, rate, size
 
 if TYPE_CHECKING:
     from rich.console import Console

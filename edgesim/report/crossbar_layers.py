@@ -6,11 +6,11 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.text import duration, joules, percent
 from edgesim.graph import Graph
 from edgesim.hardware.crossbar import Layer, PhotonicCrossbar
 from edgesim.report.optical_layers import joules_each
-from edgesim.report.text import duration, joules, percent
 
 if TYPE_CHECKING:
     from rich.console import Console

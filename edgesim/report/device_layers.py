@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.crossbar import PhotonicCrossbar

@@ -9,9 +9,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgesim.calibrate.predict import predictions
+from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
-from edgesim.report.text import count, duration, joules, percent, size
 from edgesim.scenario.device_files import names_file, read_mapping
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgesim.report.text import joules, percent
+from edgesim.common.text import joules, percent
 
 TITLE = "Energy by part"
 _MOST_DEVICES = 4

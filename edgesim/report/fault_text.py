@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgesim.report.text import digits, duration, joules
+from edgesim.common.text import digits, duration, joules
 
 _BY = {
     "first try": "at the first try",

@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.files import from_json, read_document
 from edgesim.fault_summary import events_csv
 from edgesim.report import tables_csv
-from edgesim.report.files import from_json, read_document
 from edgesim.report.html import page
 from edgesim.report.page.plan_document import SCHEMA, plan_document
 from edgesim.report.trace_event import trace_json
@@ -244,7 +244,7 @@ def rewrite_report(directory: Path) -> Path:
         InputError: the folder is no result, or one of its files is damaged.
         EdgesimError: the page cannot be written.
     """
-    from edgesim.report.files import write_text
+    from edgesim.common.files import write_text
 
     if (directory / COMPARISON).exists():
         from edgesim.report import both_folder
@@ -276,7 +276,7 @@ def rewrite_study(directory: Path) -> Path:
         InputError: the folder is no study, or it is damaged.
         EdgesimError: the page cannot be written.
     """
-    from edgesim.report.files import write_text
+    from edgesim.common.files import write_text
     from edgesim.report.page import study_page
     from edgesim.sweep import store
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from edgesim.common.text import duration, joules, percent, rate
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.comparison import idle_share
 from edgesim.report.page import assumptions, cluster, faults, latency, load, plan_graph, timeline
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import Section, figure_of, name
 from edgesim.report.tables_csv import Columns
-from edgesim.report.text import duration, joules, percent, rate
 from edgesim.simulate import Span
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.text import count, size
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, Op, zoo
-from edgesim.report.text import count, size
 
 if TYPE_CHECKING:
     from rich.console import Console

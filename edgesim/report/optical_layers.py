@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.files import write_text
+from edgesim.common.text import digits, duration, joules, percent, size
 from edgesim.graph import Graph, zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.optical_4f import Layer, Optical4F
 from edgesim.report import optical_planes
-from edgesim.report.files import write_text
-from edgesim.report.text import digits, duration, joules, percent, size
 from optics.tiling import ConvShape, Layout
 from optics.timing import LightBudget
 

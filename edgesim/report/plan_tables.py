@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.text import count, duration, percent, rate, size
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import Bottleneck, bottleneck, task_s
-from edgesim.report.text import count, duration, percent, rate, size
 from edgesim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:

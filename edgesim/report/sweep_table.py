@@ -13,7 +13,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from edgesim.report.text import digits, duration, joules, rate, size
+from edgesim.common.text import digits, duration, joules, rate, size
 from edgesim.sweep import store
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.run import Swept

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.simulate import Outcome, Recording, Span
 
 _OUTCOMES = {

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Path as KeyPath
+from edgesim.common.validation import Problem, described, problems
 from edgesim.hardware import Device, catalog
 from edgesim.scenario.document import parse
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError, located
 from edgesim.scenario.syntax import YamlError
-from edgesim.validation import Path as KeyPath
-from edgesim.validation import Problem, described, problems
 
 LARGEST_BYTES = 1_000_000
 """Of a device's file."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Path, described
 from edgesim.scenario.syntax import Place, YamlError
 from edgesim.scenario.yaml12 import DEEPEST, MOST_VALUES, Mapping, Node, Scalar, compose
-from edgesim.validation import Path, described
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Problem, problems
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError
 from edgesim.scenario.schema_faults import FaultSpec
-from edgesim.validation import Problem, problems
 
 LARGEST_BYTES = 10_000_000
 MOST_FAULTS = 100_000

@@ -16,7 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from edgesim.validation import described
+from edgesim.common.validation import described
 
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$"
 _NAME = re.compile(NAME_PATTERN.removesuffix("$"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 
 LARGEST_BYTES = 10_000_000
 """Of a scenario file."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.validation import Path, Problem
 from edgesim.hardware import Node
 from edgesim.scenario.sections import Validated
-from edgesim.validation import Path, Problem
 
 T = TypeVar("T")
 

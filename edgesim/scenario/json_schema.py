@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from edgesim import units
+from edgesim.common import units
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS

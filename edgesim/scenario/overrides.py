@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.validation import Path, described, written
 from edgesim.scenario.document import parse
 from edgesim.scenario.syntax import YamlError
-from edgesim.validation import Path, described, written
 
 
 def put(data: Any, key: str, value: Any) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario.document import Document
-from edgesim.validation import Path, Problem, written
 
 MOST_SHOWN = 20
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Path as KeyPath
+from edgesim.common.validation import Problem, described
 from edgesim.scenario.device_files import take_in
 from edgesim.scenario.document import Document, parse, plain
 from edgesim.scenario.fault_file import take_in_faults
@@ -20,8 +22,6 @@ from edgesim.scenario.schema import ScenarioSpec
 from edgesim.scenario.sections import validate
 from edgesim.scenario.syntax import YamlError
 from edgesim.scenario.trace import read_times
-from edgesim.validation import Path as KeyPath
-from edgesim.validation import Problem, described
 
 MOST_INLINE_TIMES = 100_000
 """Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""

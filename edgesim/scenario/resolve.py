@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from edgesim.common.validation import Path, Problem
 from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
 from edgesim.scenario.findings import Findings
@@ -21,7 +22,6 @@ from edgesim.scenario.resolve_traffic import resolve_traffic
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
 from edgesim.scenario.sections import Validated
-from edgesim.validation import Path, Problem
 
 
 def resolve(

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.validation import Path, Problem, problems
 from edgesim.hardware import Device, Duplex, Link, Network, Node, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
@@ -27,7 +28,6 @@ from edgesim.scenario.schema_cluster import (
     WifiSpec,
 )
 from edgesim.simulate.streams import spread_of
-from edgesim.validation import Path, Problem, problems
 
 MOST_NODES = 100_000
 _NETWORKS = ("switch", "wifi", "links")

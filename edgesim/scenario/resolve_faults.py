@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from edgesim.errors import nearest
+from edgesim.common.errors import nearest
+from edgesim.common.validation import Path
 from edgesim.hardware import (
     Battery,
     Device,
@@ -23,7 +24,6 @@ from edgesim.scenario.schema_cluster import NodeSpec
 from edgesim.scenario.schema_faults import FaultSpec, FaultsSpec, RecoverySpec, ScheduleSpec
 from edgesim.simulate.recovery import Health, Reassign, Recovery, Retry
 from edgesim.simulate.thermal import thermal_of
-from edgesim.validation import Path
 
 KEYS_OF_FAULTS = {
     "slow": ("speed",),

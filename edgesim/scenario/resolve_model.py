@@ -9,13 +9,13 @@ from pathlib import Path as FilePath
 import networkx as nx
 
 from edgesim import artifact
-from edgesim.errors import nearest
+from edgesim.common.errors import nearest
+from edgesim.common.validation import Path
 from edgesim.graph import zoo
 from edgesim.hardware import Network, Node
 from edgesim.placement import Model, Task, Transfer
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema_model import BUILD_OPTIONS, ModelSpec, TaskSpec
-from edgesim.validation import Path
 
 
 def resolve_model(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from edgesim.errors import nearest
+from edgesim.common.errors import nearest
+from edgesim.common.validation import Path
 from edgesim.hardware import Node
 from edgesim.placement import Model, strategy_names
 from edgesim.placement.artifact_parts import check_options
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
-from edgesim.validation import Path
 
 _ROLES = ("input", "nodes")
 KEYS = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+from edgesim.common.validation import Path
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import TrafficSpec
 from edgesim.simulate.traffic import Arrivals, Traffic
-from edgesim.validation import Path
 
 MULTI_STREAM_SAMPLES = 8
 """Samples of a multi-stream query, by MLPerf Inference's definition (rules, section 3)."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from edgesim.common.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
 from edgesim.hardware.processor_spec import Precision
-from edgesim.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
 from edgesim.scenario.fields import WHOLE, Count, DeviceField, FileName, Name, Strict, Text
 from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
 from edgesim.scenario.schema_faults import RecoverySpec, ScheduleSpec

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
-from edgesim.quantities import Bandwidth, Celsius, JoulesPerByte, Ratio, Seconds, Watts
+from edgesim.common.quantities import Bandwidth, Celsius, JoulesPerByte, Ratio, Seconds, Watts
 from edgesim.scenario.fields import WHOLE, Addresses, Count, DeviceField, Name, Strict
 from edgesim.scenario.schema_faults import BatterySpec, ExhaustionSpec, FaultsSpec, Loss
 

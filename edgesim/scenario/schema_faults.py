@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, WithJsonSchema
 
-from edgesim import units
-from edgesim.quantities import (
+from edgesim.common import units
+from edgesim.common.quantities import (
     Bandwidth,
     Bytes,
     PositiveJoules,

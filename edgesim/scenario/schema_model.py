@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
+from edgesim.common.quantities import Bytes, Flop
 from edgesim.hardware.processor_spec import Precision
-from edgesim.quantities import Bytes, Flop
 from edgesim.scenario.fields import WHOLE, Count, Name, Strict, Text
 
 Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edgesim.common.validation import Problem, problems
 from edgesim.scenario.schema import ScenarioSpec
-from edgesim.validation import Problem, problems
 
 # Stand where a section is wrong, so that the others can be checked; never resolved.
 _STAND_INS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 
 Place = tuple[int, int]
 """Line and column, both from 1."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesim import units
-from edgesim.errors import InputError
+from edgesim.common import units
+from edgesim.common.errors import InputError
 from edgesim.scenario.files import read_text
 
 LARGEST_BYTES = 512_000_000

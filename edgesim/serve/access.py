@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.serve.keys import ADMIN
 from edgesim.serve.refusal import Reason, RefusalError
 

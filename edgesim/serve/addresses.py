@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 
 
 def is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.serve.access import Access
 from edgesim.serve.addresses import is_loopback, split_address
 from edgesim.serve.settings import MAX_MESSAGE_BYTES

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.serve.access import Access
 from edgesim.serve.channels import open_channel
 from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from edgesim.report.text import duration, size
+from edgesim.common.text import duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console

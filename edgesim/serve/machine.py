@@ -7,7 +7,7 @@ import os
 
 import psutil
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 
 
 def processors(text: str) -> frozenset[int]:

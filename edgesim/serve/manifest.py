@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.serve.refusal import Reason, RefusalError
 from partition.reading import FORMAT, SCHEMA, manifest_hash
 

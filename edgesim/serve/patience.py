@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.simulate.recovery import Health, Recovery, Retry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 
 
 class Reason(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware import Device
 from edgesim.serve.addresses import is_loopback, join_address, split_address
 

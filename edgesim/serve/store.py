@@ -24,7 +24,7 @@ from types import TracebackType
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.serve.manifest import SignedManifest, verify
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.upload import Upload

@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from edgesim.common.units import DIMENSIONS
 from edgesim.sweep.table import Cell, Column
-from edgesim.units import DIMENSIONS
 
 _DIGITS = 12
 """Significant digits of a range's inner values: 0.3, and not 0.30000000000000004."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgesim.common.validation import Path as KeyPath
+from edgesim.common.validation import Problem, described
 from edgesim.scenario import Scenario
 from edgesim.scenario.device_files import take_in
 from edgesim.scenario.document import Document, parse
@@ -16,8 +18,6 @@ from edgesim.scenario.overrides import override, put
 from edgesim.scenario.problems import ScenarioError, located
 from edgesim.scenario.reader import read_document
 from edgesim.scenario.syntax import YamlError
-from edgesim.validation import Path as KeyPath
-from edgesim.validation import Problem, described
 
 Settings = Sequence[tuple[str, Any]]
 """Key paths and what they are set to."""

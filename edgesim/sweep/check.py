@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario import Scenario
 from edgesim.scenario.problems import ScenarioError
 from edgesim.scenario.sections import validate
 from edgesim.sweep.axes import Axis
 from edgesim.sweep.results import ACCURACY, kept
 from edgesim.sweep.study import Study
-from edgesim.validation import Path, Problem, written
 
 MOST_CHECKED = 1_000
 """Values of an axis; of a longer one, so many from its start, and the last."""

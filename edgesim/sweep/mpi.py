@@ -21,7 +21,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.crew import Task
 from edgesim.sweep.mpi_watch import Watch
 from edgesim.sweep.player import Check, Player, payload, player

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.table import Column

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim import api
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.scenario.document import Document
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.sqlite_rows import Row

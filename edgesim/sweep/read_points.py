@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edgesim.common.validation import Path, Problem, described, problems
 from edgesim.sweep.axes import Axis, ListAxis, RangeError, Value, list_axis, range_axis
 from edgesim.sweep.points import Grid, Listed, Points, Random
 from edgesim.sweep.schema import CombineSpec, RangeSpec, StudySpec
-from edgesim.validation import Path, Problem, described, problems
 
 Places = dict[str, Path]
 """Of each axis, by its key path: where the study file has it."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Path, Problem
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.points import Points
 from edgesim.sweep.results import DEFAULT, Kept, kept
 from edgesim.sweep.schema import OptimizeSpec, StudySpec
 from edgesim.sweep.search.aims import Aim, Aims, bound, split
 from edgesim.sweep.table import Column
-from edgesim.validation import Path, Problem
 
 
 def read_kept(spec: StudySpec, axes: Sequence[Column], found: list[Problem]) -> list[Kept]:

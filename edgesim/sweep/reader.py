@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.validation import Problem, described, problems
 from edgesim.scenario.document import Document, parse, plain
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError, located
@@ -20,7 +21,6 @@ from edgesim.sweep.read_points import Places, read_points
 from edgesim.sweep.read_results import read_aims, read_kept
 from edgesim.sweep.schema import StudySpec
 from edgesim.sweep.study import Study
-from edgesim.validation import Problem, described, problems
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:

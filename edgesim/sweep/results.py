@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.sweep.table import Cell, Column
 
 DEFAULT = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep import store as stores
 from edgesim.sweep.crew import Alone, Crew, Task
 from edgesim.sweep.player import Check

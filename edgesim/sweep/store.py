@@ -15,12 +15,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from edgesim.errors import EdgesimError, InputError
-from edgesim.report.files import write_text
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.files import write_text
+from edgesim.common.lock import Lock
 from edgesim.sweep import parquet_rows, sqlite_rows
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.csv_table import write_csv
-from edgesim.sweep.lock import Lock
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of

@@ -21,7 +21,7 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.sweep.crew import Task
 from edgesim.sweep.player import Check, payload
 from edgesim.sweep.sqlite_rows import Row

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgesim import api
+from edgesim.common.text import duration, joules
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.fault_text import share
-from edgesim.report.text import duration, joules
 
 NAMES = (
     "none", "retry", "patient", "checks", "standby", "reassign", "hedge", "links", "heat",

@@ -44,7 +44,7 @@ class Accelerator:
         """Return the device on a plane of so many pixels a side, at so many exposures a second.
 
         Raises:
-            edgesim.errors.InputError: a plane or rate of nothing.
+            edgesim.common.errors.InputError: a plane or rate of nothing.
         """
         return catalog.from_mapping(self.name, self.written(plane, rate_hz))
 

@@ -18,7 +18,7 @@ from costs import MODELS
 from page import text
 from what_ifs import Grid, fill
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 
 RESULTS = Path(__file__).parents[1] / "results"
 

@@ -11,7 +11,7 @@ from accelerators import END_TO_END, LIGHT, Accelerator
 from costs import gpus, model, per_image_s
 from numpy.typing import NDArray
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware import catalog
 
 SYSTEMS = (LIGHT, END_TO_END)

@@ -1,6 +1,6 @@
 """A placement strategy: the whole model on the first candidate, however slow it is."""
 
-from edgesim.errors import PlanError
+from edgesim.common.errors import PlanError
 from edgesim.placement import PlacementRequest, Plan
 from edgesim.placement.plan import Branch, Task, Transfer
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from edgesim.common.quantities import PositiveSeconds, Watts
 from edgesim.graph import Graph
 from edgesim.hardware import Cost, Messaging, Power
-from edgesim.quantities import PositiveSeconds, Watts
 
 
 class MetronomeSpec(BaseModel):

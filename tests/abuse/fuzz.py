@@ -78,7 +78,7 @@ def bounded(longest_s: float) -> Iterator[None]:
 
 def put_in(surface: Surface, data: bytes, folder: Path, tally: Tally) -> None:
     """Put one input into a surface, in a folder of its own."""
-    from edgesim.errors import InputError
+    from edgesim.common.errors import InputError
     from partition.errors import InputError as PartitionInputError
 
     begun_s = time.perf_counter()

@@ -229,7 +229,7 @@ def kill(name: str, subject: Subject, kills: int, seed: int) -> Counter[str]:
 def _before_ours(error: str) -> bool:
     """Whether Python was interrupted while it started: it tells that by itself, at some length."""
     told = error.rstrip().endswith("KeyboardInterrupt")
-    return told and "edgesim/cli" not in error and "edgesim/interrupts" not in error
+    return told and "edgesim/cli" not in error and "edgesim/common/interrupts" not in error
 
 
 def _again(subject: Subject, folder: Path, right: Any, told: Counter[str]) -> None:

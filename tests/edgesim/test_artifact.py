@@ -12,7 +12,7 @@ import pytest
 
 from edgesim import api, artifact, scenario
 from edgesim.accuracy import section
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.simulate import Recording
 from edgesim.simulate.recording import Outcome
 

@@ -157,7 +157,7 @@ def test_at_a_random_moment(part: int, start: Start, tmp_path: Path) -> None:
 def test_an_interrupt_after_the_work_is_done_changes_nothing(number: int) -> None:
     code = f"""
 import os
-from edgesim.interrupts import quit_at_once
+from edgesim.common.interrupts import quit_at_once
 quit_at_once()
 class Late:
     def __init__(self):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from edgesim import api
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from edgesim.scenario import load_text

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from edgesim import partitioning
-from edgesim.errors import InputError
-from edgesim.interrupts import Held
+from edgesim.common.errors import InputError
+from edgesim.common.interrupts import Held
 from partition import read_manifest
 from tests.edgesim.command import started
 

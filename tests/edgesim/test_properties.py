@@ -125,7 +125,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=scenarios(), draw=st.data())
 def test_broken_scenarios_are_told_or_placed(data: dict[str, Any], draw: st.DataObject) -> None:
-    from edgesim.errors import InputError
+    from edgesim.common.errors import InputError
     from edgesim.scenario import from_mapping
 
     for _ in range(draw.draw(st.integers(1, 2))):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.serve.access import Access, read_access
 from edgesim.serve.keys import make_keys
 from edgesim.serve.manifest import SignedManifest

@@ -10,9 +10,9 @@ import yaml
 from edgesim.calibrate.profile.operators import FUSED
 from edgesim.calibrate.profile.profile import Profile
 from edgesim.calibrate.profile.served import Timed
+from edgesim.common.files import write_text
+from edgesim.common.text import digits, percent
 from edgesim.hardware import Cooling
-from edgesim.report.files import write_text
-from edgesim.report.text import digits, percent
 
 
 def mapping(profile: Profile) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.served import Array, Told
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
 from edgesim.serve.access import Access

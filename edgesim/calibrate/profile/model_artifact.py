@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 
 
 def known(name: str) -> None:

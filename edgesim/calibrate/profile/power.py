@@ -182,7 +182,7 @@ def told_power(text: str) -> tuple[float, float]:
     Raises:
         ValueError: the text is another, or busy is less than idle.
     """
-    from edgesim import units
+    from edgesim.common import units
 
     given: dict[str, float] = {}
     for piece in text.split(","):

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from edgesim.calibrate.profile import cooling
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import Cooled, Rested
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
 from edgesim.serve.coordinator.answering import FEATURES, INPUT, LOGITS

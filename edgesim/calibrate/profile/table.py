@@ -9,7 +9,7 @@ import numpy as np
 
 from edgesim.calibrate.profile.device_yaml import mapping
 from edgesim.calibrate.profile.profile import Profile
-from edgesim.report.text import count, digits, duration, percent, size
+from edgesim.common.text import count, digits, duration, percent, size
 
 if TYPE_CHECKING:
     from rich.console import Console

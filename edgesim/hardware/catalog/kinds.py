@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from edgesim.errors import InputError, nearest
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.validation import described, problems, written
 from edgesim.hardware.device import Device
-from edgesim.validation import described, problems, written
 
 GROUP = "edgesim.devices"
 

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from edgesim import units
-from edgesim.errors import InputError, nearest
+from edgesim.common import units
+from edgesim.common.errors import InputError, nearest
 from edgesim.hardware.catalog.kinds import from_mapping
 from edgesim.hardware.device import Device
 

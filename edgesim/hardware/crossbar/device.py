@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.crossbar.counts import Counts, Product, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
 
 _FOLDED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.LINEAR)

@@ -7,11 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edgesim.graph import OpKind
-from edgesim.hardware.crossbar.parts import BITS, Array, Converter, Digital, Light, Parts, Storage
-from edgesim.hardware.host import HostSpec
-from edgesim.hardware.processor_spec import Count, MessagingSpec, Published, Share
-from edgesim.quantities import (
+from edgesim.common.quantities import (
     Bandwidth,
     Joules,
     JoulesPerByte,
@@ -20,6 +16,10 @@ from edgesim.quantities import (
     Ratio,
     Watts,
 )
+from edgesim.graph import OpKind
+from edgesim.hardware.crossbar.parts import BITS, Array, Converter, Digital, Light, Parts, Storage
+from edgesim.hardware.host import HostSpec
+from edgesim.hardware.processor_spec import Count, MessagingSpec, Published, Share
 
 Precision = Literal["int4", "int8"]
 Loss = Annotated[Ratio, Field(ge=1.0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware.optical_4f.device import Optical4F
 from edgesim.hardware.optical_4f.host import processor_of
 from edgesim.hardware.optical_4f.parts import PARTS, key_of, system_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.device import Cost, Messaging, Power
 from edgesim.hardware.optical_4f.parts import cycle_s

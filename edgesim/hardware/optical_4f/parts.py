@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware.optical_4f.spec import Optical4FSpec
 from optics.camera import Camera
 from optics.errors import InputError as OpticsInputError

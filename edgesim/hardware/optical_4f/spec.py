@@ -17,10 +17,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from edgesim.errors import nearest
-from edgesim.graph import OpKind
-from edgesim.hardware.host import HostSpec
-from edgesim.quantities import (
+from edgesim.common.errors import nearest
+from edgesim.common.quantities import (
     Bandwidth,
     Joules,
     Metres,
@@ -30,7 +28,9 @@ from edgesim.quantities import (
     Seconds,
     Watts,
 )
-from edgesim.units import EXAMPLES
+from edgesim.common.units import EXAMPLES
+from edgesim.graph import OpKind
+from edgesim.hardware.host import HostSpec
 from optics.modulator import ModulatorKind
 from optics.presets import PRESETS
 from optics.tiling.plan import Kind

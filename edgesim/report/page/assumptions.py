@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from edgesim.common.text import duration, percent
 from edgesim.report.page.markup import name, table
-from edgesim.report.text import duration, percent
 
 
 def assumed(document: Mapping[str, Any]) -> str:

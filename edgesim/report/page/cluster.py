@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from edgesim.common.text import duration, joules, percent, size
 from edgesim.report import energy_parts
 from edgesim.report.comparison import BASELINE_COLUMNS, baseline_notes, baseline_rows
 from edgesim.report.page.markup import (
@@ -19,7 +20,6 @@ from edgesim.report.page.markup import (
     shortened,
     table,
 )
-from edgesim.report.text import duration, joules, percent, size
 
 MOST_ROWS = 50
 _MOST_BARS = 24

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from edgesim.common.text import duration, joules
 from edgesim.report import fault_text
 from edgesim.report.page.markup import figure_of, name, table
-from edgesim.report.text import duration, joules
 
 _MOST_ROWS = 40
 

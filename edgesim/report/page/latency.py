@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.text import duration, percent
 from edgesim.report.comparison import half_widths, interval_notes
 from edgesim.report.page.markup import BROAD, figure_of, legend, notes, picture, table
 from edgesim.report.tables_csv import Columns
-from edgesim.report.text import duration, percent
 
 PARTS = ("queue", "compute", "transfer", "fusion")
 _TAIL = 0.01

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.text import duration, percent
 from edgesim.report.page.markup import BROAD, picture, shortened
 from edgesim.report.tables_csv import Columns
-from edgesim.report.text import duration, percent
 from edgesim.simulate import Span
 
 _MOST_NODES = 12

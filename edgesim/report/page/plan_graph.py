@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from edgesim.common.text import count, duration, rate, size
 from edgesim.report.page.markup import BROAD, figure_of, name, picture, shortened, table
-from edgesim.report.text import count, duration, rate, size
 
 _MOST_TASKS = 60
 _REQUEST, _ANSWER = "\0request", "\0answer"

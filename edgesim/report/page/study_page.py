@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from edgesim.common.text import digits, duration, percent
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import BROAD, Section, data, name, picture, shortened, table
 from edgesim.report.page.sensitivity import FORMULA, MOST_GROUPS, MOST_LEVELS, effects
 from edgesim.report.page.thinning import front, kept
-from edgesim.report.text import digits, duration, percent
 from edgesim.sweep.table import Column, Table
 from edgesim.version import __version__
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from edgesim.common.text import duration
 from edgesim.report.page.markup import BROAD, data, legend, picture, shortened
-from edgesim.report.text import duration
 from edgesim.simulate import Span
 
 MOST_SPANS = 4000

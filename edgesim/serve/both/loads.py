@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from edgesim import units
-from edgesim.errors import InputError
+from edgesim.common import units
+from edgesim.common.errors import InputError
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Arrivals, Traffic
 

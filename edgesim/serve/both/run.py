@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgesim import api
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
+from edgesim.common.text import duration
 from edgesim.hardware import Asking, Cluster
-from edgesim.report.text import duration
 from edgesim.result import Result
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served, as_served

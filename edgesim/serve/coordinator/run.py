@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from edgesim import api
-from edgesim.errors import InputError
-from edgesim.report.text import duration
+from edgesim.common.errors import InputError
+from edgesim.common.text import duration
 from edgesim.result import Measured, Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access

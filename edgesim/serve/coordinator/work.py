@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.artifact import PRECISION
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.placement import Plan
 from edgesim.placement.fused_parts import PART
 from edgesim.scenario.scenario import Scenario

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware import Cluster, Fault, FaultKind, Outage
 
 _ENDS = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgesim import units
-from edgesim.errors import InputError
+from edgesim.common import units
+from edgesim.common.errors import InputError
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.table import Cell, Column
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.sweep.axes import Axis, ListAxis, RangeAxis, Value
 from edgesim.sweep.search.aims import Aims
 from edgesim.sweep.table import Cell

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.sweep.crew import Crew, Task
 from edgesim.sweep.search.optimizer import Asked, Optimizer
 from edgesim.sweep.sqlite_rows import Row

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import ConvGeometry, Graph, OpKind, zoo
 from edgesim.graph.convshare import convshare
 from edgesim.graph.trace import trace

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind, zoo
 from edgesim.graph.mlp import mlp
 

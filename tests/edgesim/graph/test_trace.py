@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, OpKind
 from edgesim.graph.trace import trace
 

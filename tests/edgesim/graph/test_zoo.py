@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import ConvGeometry, MatmulGeometry, OpKind, zoo
 
 # Of timm's models with their own number of classes: parameters, and multiply-accumulates of one

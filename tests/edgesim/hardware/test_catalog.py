@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.graph.builder import Builder
 from edgesim.hardware import Device, catalog

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, Op, OpKind, zoo
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.crossbar.counts import Product, counts, product_of

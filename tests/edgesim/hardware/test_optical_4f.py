@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, OpKind, zoo
 from edgesim.hardware import Device
 from tests.edgesim.hardware.optical import HOST, accelerator, chain, conv, pointwise

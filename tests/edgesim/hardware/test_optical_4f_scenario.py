@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from edgesim import api
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
+from edgesim.common.text import joules
 from edgesim.report import console, html
 from edgesim.report.tables_csv import columns
-from edgesim.report.text import joules
 from edgesim.scenario import from_mapping
 from edgesim.scenario.json_schema import schema
 from tests.edgesim.command import assert_fails, edgesim, environment

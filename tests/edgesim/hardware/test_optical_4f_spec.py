@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import OpKind, zoo
 from edgesim.hardware import catalog
 from optics.presets import PRESETS, preset

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind, fingerprint, zoo
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.device import Power

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware import Duplex, Hop, Link
 from edgesim.hardware.topology import from_links, star, wifi
 

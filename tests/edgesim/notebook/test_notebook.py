@@ -14,7 +14,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import edgesim
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from tests.edgesim.command import FIVE_PIS, ROOT, environment
 
 SCRIPTS = sorted((ROOT / "examples" / "notebooks").glob("*.py"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.hardware import Cluster
 from edgesim.hardware.processor import Processor
 from edgesim.placement import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.errors import PlanError
+from edgesim.common.errors import PlanError
 from edgesim.graph import Graph, Op, OpKind, zoo
 from edgesim.hardware import Cluster, Cost, Duplex, Hop, Link, Messaging, Network, Node
 from edgesim.hardware.processor import Processor

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph, zoo
 from edgesim.hardware import Cluster, Node
 from edgesim.placement import Plan, place

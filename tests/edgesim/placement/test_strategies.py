@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names

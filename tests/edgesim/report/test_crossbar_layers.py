@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgesim.cli import app
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.crossbar import PhotonicCrossbar

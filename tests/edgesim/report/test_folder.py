@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import folder
 from edgesim.result import Result
 from tests.edgesim.cases import play, scenario
@@ -126,7 +126,7 @@ def test_a_file_size_limit_leaves_no_rest(tmp_path: Path) -> None:
     code = f"""
 import resource, signal
 from pathlib import Path
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.report import folder
 from tests.edgesim.cases import play
 result = play()

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.report import device_tables, energy_parts, optical_layers, optical_planes
 from optics.tiling import ConvShape, Layout, Split
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.scenario import Scenario, load_text
 
 BASE = """\

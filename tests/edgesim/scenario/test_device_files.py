@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.hardware.processor import Processor
 from edgesim.scenario import from_mapping, load_text
 from edgesim.scenario.device_files import read_device

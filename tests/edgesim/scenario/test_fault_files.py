@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgesim import api
-from edgesim.errors import InputError, PlanError
+from edgesim.common.errors import InputError, PlanError
 from edgesim.hardware import Fault, FaultKind
 from edgesim.scenario import load_text
 from edgesim.scenario.dump import dump

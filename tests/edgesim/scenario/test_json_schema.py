@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.scenario import from_mapping
 from edgesim.scenario.document import parse
 from edgesim.scenario.json_schema import schema

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.scenario import dump, from_mapping, load
 from edgesim.scenario.document import parse
 from edgesim.scenario.reader import MOST_INLINE_TIMES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.scenario import load as load_file
 from edgesim.scenario.document import parse
 from edgesim.scenario.syntax import YamlError

@@ -22,7 +22,7 @@ import grpc
 import torch
 
 from edgesim import api
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.serve.access import read_access
 from edgesim.serve.coordinator.answering import Answered
 from edgesim.serve.coordinator.images import Images

@@ -199,7 +199,7 @@ def test_a_node_that_fails_takes_its_part_and_no_more() -> None:
 
 
 def test_a_scenario_without_addresses_is_refused(tmp_path: Path) -> None:
-    from edgesim.errors import InputError
+    from edgesim.common.errors import InputError
 
     nodes: dict[str, Any] = {"hub": {}, "pi": {"count": 2}}
     scenario = load(nodes=nodes)

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 
 from edgesim import api, cli_both
 from edgesim.cli_serve import player
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import both_folder, folder
 from edgesim.result import Result
 from edgesim.scenario import Scenario

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from edgesim import api
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.answering import Answered

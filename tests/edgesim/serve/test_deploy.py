@@ -17,7 +17,7 @@ import grpc
 import pytest
 import torch
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.serve.access import read_access
 from edgesim.serve.deploy import Row, deploy, pack
 from edgesim.serve.manifest import SignedManifest, sign

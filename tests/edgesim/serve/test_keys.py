@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.serve.access import Access, read_access
 from edgesim.serve.keys import ADMIN, CLIENT, make_keys
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify

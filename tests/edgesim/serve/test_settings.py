@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.serve.access import Access
 from edgesim.serve.addresses import is_loopback, join_address, split_address
 from edgesim.serve.channels import open_channel

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 from edgesim.serve.manifest import SignedManifest, read_public_key
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.store import SPARE_BYTES, Store

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim import units
+from edgesim.common import units
 from edgesim.sweep.axes import RangeAxis, RangeError, list_axis, range_axis
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.sweep.parquet_rows import ParquetRows
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study

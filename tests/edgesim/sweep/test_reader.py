@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.sweep.reader import load
 from tests.edgesim.command import FIVE_PIS, ROOT
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgesim import api
-from edgesim.errors import InputError
+from edgesim.common.errors import InputError
 from edgesim.sweep.results import DEFAULT, kept
 from tests.edgesim.command import FIVE_PIS
 

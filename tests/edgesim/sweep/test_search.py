@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.pareto import non_dominated
 from edgesim.sweep.reader import from_mapping

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep import run
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study

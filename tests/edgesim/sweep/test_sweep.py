@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from edgesim import api
-from edgesim.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.run import run_study, several, sweep
 from edgesim.sweep.store import read

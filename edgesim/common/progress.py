@@ -60,7 +60,7 @@ def _start(what: str) -> Progress:
     )
     from rich.text import Text
 
-    from edgesim.report.text import rate
+    from edgesim.common.text import rate
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from edgesim.errors import nearest
+from edgesim.common.errors import nearest
 
 Path = tuple[str | int, ...]
 # Labels that pydantic puts into a location for a branch of a union, not for a key.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from edgesim import units
+from edgesim.common import units
 
 
 def _parser(dimension: str) -> BeforeValidator:

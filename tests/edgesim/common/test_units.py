@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim import units
+from edgesim.common import units
 
 # Factors from the SI brochure (9th edition, tables 7 and 8) and IEC 80000-13 (binary prefixes).
 KNOWN = {

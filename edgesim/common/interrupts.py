@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from edgesim.failure import tell
+from edgesim.common.failure import tell
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Handler = Callable[[int, FrameType | None], None]

@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from edgesim.errors import EdgesimError
+from edgesim.common.errors import EdgesimError
 
 FILE = ".lock"
 

@@ -1,0 +1,1 @@
+"""The ground that every other package of edgesim stands on; it imports none of them."""
