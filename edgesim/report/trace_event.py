@@ -101,10 +101,11 @@ def _quoted(text: str) -> str:
 
 def _complete(span: Span, process: int, thread: int) -> str:
     joules = "null" if math.isnan(span.joules) else repr(span.joules)
+    # Both ends are rounded, not the duration: slices that follow at once must not overlap.
+    start_us, end_us = round(span.start_s * 1e6, 3), round(span.end_s * 1e6, 3)
     return (
         f'{{"ph":"X","name":{_quoted(span.task)},"cat":"{span.kind}","pid":{process},'
-        f'"tid":{thread},"ts":{span.start_s * 1e6:.3f},'
-        f'"dur":{(span.end_s - span.start_s) * 1e6:.3f},'
+        f'"tid":{thread},"ts":{start_us:.3f},"dur":{end_us - start_us:.3f},'
         f'"args":{{"request":{span.request},"joules":{joules}}}}}'
     )
 
