@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgesim.placement import Plan
-    from edgesim.result import Result
+    from edgesim.results.result import Result
     from edgesim.scenario import Scenario
     from edgesim.simulate import Recording
 
@@ -65,8 +65,8 @@ def run(
     Raises:
         PlanError: the model does not fit.
     """
-    from edgesim import baselines
-    from edgesim.result import summarise
+    from edgesim.results import baselines
+    from edgesim.results.result import summarise
     from edgesim.simulate import simulate
 
     begun_s = time.perf_counter()

@@ -14,7 +14,7 @@ from edgesim.output import print_json, stdout_console
 if TYPE_CHECKING:
     from edgesim.api import Progress
     from edgesim.hardware import Device
-    from edgesim.result import Result
+    from edgesim.results.result import Result
     from edgesim.scenario import Scenario
 
 Json = Annotated[

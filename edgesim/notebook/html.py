@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from edgesim.common.text import duration, joules, percent, size
-from edgesim.result import Result
+from edgesim.results.result import Result
 from edgesim.scenario import Scenario
 from edgesim.sweep import Table
 

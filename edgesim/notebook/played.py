@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from edgesim.notebook import html
 from edgesim.notebook.needs import need
 from edgesim.notebook.plots import Plots
-from edgesim.report import folder, tables_csv
-from edgesim.result import Result
+from edgesim.report import folder
+from edgesim.results import tables_csv
+from edgesim.results.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd

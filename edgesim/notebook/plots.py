@@ -9,8 +9,8 @@ import numpy as np
 
 from edgesim.common.errors import EdgesimError
 from edgesim.notebook.needs import need
-from edgesim.report import tables_csv
-from edgesim.result import Result
+from edgesim.results import tables_csv
+from edgesim.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

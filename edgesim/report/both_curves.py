@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.text import duration
-from edgesim.statistics import percentile
+from edgesim.results.statistics import percentile
 
 _WIDTH, _HEIGHT = 720.0, 400.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 18.0, 16.0, 40.0

@@ -10,10 +10,10 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import read_document, write_text
-from edgesim.report import tables_csv
 from edgesim.report.both_page import Latencies, page
 from edgesim.report.folder import COMPARISON, SIDES, files_of, put
-from edgesim.result import Result
+from edgesim.results import tables_csv
+from edgesim.results.result import Result
 
 _PAGE = "report.html"
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgesim.common.text import duration, half_width, percent, rate, size
 from edgesim.report.accuracy_text import accuracy
 from edgesim.report.fault_text import share
-from edgesim.statistics import requests_for_interval
+from edgesim.results.statistics import requests_for_interval
 
 COLUMNS = ("", "predicted", "± (95 %)", "measured", "± (95 %)", "error")
 """Headings of a load's table."""

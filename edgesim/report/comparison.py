@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.common.text import digits, duration, half_width, joules, percent, rate, size
-from edgesim.statistics import requests_for_interval
+from edgesim.results.statistics import requests_for_interval
 
 BASELINE_COLUMNS = (
     "The whole model on one device: latency and energy of a request, same traffic", "latency",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from edgesim.result import Result
+    from edgesim.results.result import Result
 
 _MOST_ROWS = 12
 _QUANTILES = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")

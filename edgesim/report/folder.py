@@ -18,12 +18,12 @@ from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.files import from_json, read_document
-from edgesim.fault_summary import events_csv
-from edgesim.report import tables_csv
 from edgesim.report.html import page
 from edgesim.report.page.plan_document import SCHEMA, plan_document
-from edgesim.report.trace_event import trace_json
-from edgesim.result import Result
+from edgesim.results import tables_csv
+from edgesim.results.faults import events_csv
+from edgesim.results.result import Result
+from edgesim.results.trace_event import trace_json
 from edgesim.scenario.dump import dump
 
 SUMMARY = "summary.json"

@@ -12,7 +12,7 @@ from edgesim.report.comparison import idle_share
 from edgesim.report.page import assumptions, cluster, faults, latency, load, plan_graph, timeline
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import Section, figure_of, name
-from edgesim.report.tables_csv import Columns
+from edgesim.results.tables_csv import Columns
 from edgesim.simulate import Span
 
 

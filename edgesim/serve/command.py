@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgesim.api import Progress
-    from edgesim.result import Result
+    from edgesim.results.result import Result
     from edgesim.scenario import Scenario
     from edgesim.serve.deploy import Row
     from edgesim.serve.settings import Settings

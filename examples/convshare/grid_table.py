@@ -13,7 +13,7 @@ from typing import Any
 from grid_experiments import EXPERIMENTS, MLP, REFERENCE, UNTRAINED, Setting
 from torch import Tensor
 
-from edgesim.statistics import interval
+from edgesim.results.statistics import interval
 from optics.convshare.attention_score import agreement, attention_score
 from partition.data import Data
 from partition.errors import InputError

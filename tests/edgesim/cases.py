@@ -7,7 +7,7 @@ from typing import Any
 from edgesim.hardware import Cluster, Node, Power
 from edgesim.hardware.topology import star
 from edgesim.placement import Model, PlacementRequest
-from edgesim.result import Result, summarise
+from edgesim.results.result import Result, summarise
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.simulate import Arrivals, Traffic, simulate
 from tests.edgesim.placement.cases import chain
@@ -43,8 +43,8 @@ def scenario(strategy: str = "replicate", **fields: Any) -> Scenario:
 
 def play(what: Scenario | None = None, **fields: Any) -> Result:
     """Play a scenario from placement to result."""
-    from edgesim import baselines
     from edgesim.placement import place
+    from edgesim.results import baselines
 
     what = what or scenario(**fields)
     plan = place(what.placement, what.strategy)

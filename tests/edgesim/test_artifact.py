@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgesim import api, artifact, scenario
-from edgesim.accuracy import section
 from edgesim.common.errors import InputError, PlanError
+from edgesim.results.accuracy import section
 from edgesim.simulate import Recording
 from edgesim.simulate.recording import Outcome
 

@@ -173,7 +173,8 @@ late = Late()
 def test_a_second_interrupt_ends_the_writing_and_leaves_nothing(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
-from edgesim.report import folder, tables_csv
+from edgesim.report import folder
+from edgesim.results import tables_csv
 def slow(recording):
     os.kill(os.getpid(), signal.SIGINT)
     os.kill(os.getpid(), signal.SIGINT)
@@ -194,7 +195,8 @@ main()
 def test_one_interrupt_while_it_writes_lets_it_end(tmp_path: Path) -> None:
     code = """
 import os, signal
-from edgesim.report import folder, tables_csv
+from edgesim.report import folder
+from edgesim.results import tables_csv
 whole = tables_csv.tasks
 def slow(recording):
     os.kill(os.getpid(), signal.SIGINT)

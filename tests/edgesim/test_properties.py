@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from edgesim import api
 from edgesim.report import folder
-from edgesim.result import Result
+from edgesim.results.result import Result
 from tests.edgesim.scenario.strategies import scenarios
 
 

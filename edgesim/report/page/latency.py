@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgesim.common.text import duration, percent
 from edgesim.report.comparison import half_widths, interval_notes
 from edgesim.report.page.markup import BROAD, figure_of, legend, notes, picture, table
-from edgesim.report.tables_csv import Columns
+from edgesim.results.tables_csv import Columns
 
 PARTS = ("queue", "compute", "transfer", "fusion")
 _TAIL = 0.01

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgesim.common.text import duration, percent
 from edgesim.report.page.markup import BROAD, picture, shortened
-from edgesim.report.tables_csv import Columns
+from edgesim.results.tables_csv import Columns
 from edgesim.simulate import Span
 
 _MOST_NODES = 12

@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesim.result import Result
+from edgesim.results.result import Result
 from edgesim.serve.both.loads import Load
 
 SCHEMA = 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from edgesim.placement import Plan
-from edgesim.result import Result, summarise
+from edgesim.results.result import Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served
 from edgesim.simulate import simulate

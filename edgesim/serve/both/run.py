@@ -11,7 +11,7 @@ from edgesim import api
 from edgesim.common.errors import EdgesimError
 from edgesim.common.text import duration
 from edgesim.hardware import Asking, Cluster
-from edgesim.result import Result
+from edgesim.results.result import Result
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served, as_served
 from edgesim.serve.both.compare import Compared, document

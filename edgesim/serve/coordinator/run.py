@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.common.text import duration
-from edgesim.result import Measured, Result, summarise
+from edgesim.results.result import Measured, Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator import accuracy

@@ -18,7 +18,7 @@ from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.common.text import joules
 from edgesim.report import console, html
-from edgesim.report.tables_csv import columns
+from edgesim.results.tables_csv import columns
 from edgesim.scenario import from_mapping
 from edgesim.scenario.json_schema import schema
 from tests.edgesim.command import assert_fails, edgesim, environment

@@ -15,8 +15,8 @@ from edgesim.common.text import count, digits, duration, joules, percent, rate, 
 from edgesim.report import console, device_tables, model_tables, plan_tables
 from edgesim.report.comparison import baseline_notes, baseline_rows, half_widths, interval_notes
 from edgesim.report.html import page
-from edgesim.report.tables_csv import columns
-from edgesim.result import Result
+from edgesim.results.result import Result
+from edgesim.results.tables_csv import columns
 from edgesim.scenario.scenario import Baseline
 from edgesim.simulate import Arrivals, Traffic
 from tests.edgesim.cases import play, scenario

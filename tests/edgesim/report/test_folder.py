@@ -17,7 +17,7 @@ import yaml
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import folder
-from edgesim.result import Result
+from edgesim.results.result import Result
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.disk import small_disk
 

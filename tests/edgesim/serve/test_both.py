@@ -20,7 +20,7 @@ from edgesim import api, cli_both
 from edgesim.cli_serve import player
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import both_folder, folder
-from edgesim.result import Result
+from edgesim.results.result import Result
 from edgesim.scenario import Scenario
 from edgesim.serve.both.loads import find_loads
 from edgesim.serve.both.run import Comparison, Progress, run

@@ -12,7 +12,7 @@ import pytest
 from edgesim import api
 from edgesim.report import folder
 from edgesim.report.page import study_page
-from edgesim.result import Result
+from edgesim.results.result import Result
 from edgesim.sweep.pareto import non_dominated
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.report.page.browser import browse, needs_chromium

@@ -9,9 +9,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from edgesim.report import tables_csv
 from edgesim.report.page import load, palette, plan_graph, timeline
 from edgesim.report.page.plan_document import plan_document
+from edgesim.results import tables_csv
 from edgesim.simulate import Arrivals, Span, Traffic
 from tests.edgesim.cases import play
 

@@ -14,11 +14,12 @@ import pytest
 
 from edgesim import api
 from edgesim.hardware import Faults, Outage
-from edgesim.report import folder, tables_csv
+from edgesim.report import folder
 from edgesim.report.html import page
 from edgesim.report.page.latency import counted, slowest
 from edgesim.report.page.plan_document import plan_document
-from edgesim.result import Result
+from edgesim.results import tables_csv
+from edgesim.results.result import Result
 from edgesim.scenario.dump import dump
 from edgesim.simulate import Arrivals, Traffic
 from tests.edgesim.cases import play

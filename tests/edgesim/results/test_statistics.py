@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgesim.statistics import (
+from edgesim.results.statistics import (
     PERCENTILES,
     batch_count,
     batch_means,

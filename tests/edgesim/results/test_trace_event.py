@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from edgesim import api
-from edgesim.report.trace_event import trace_json
-from edgesim.result import Result
+from edgesim.results.result import Result
+from edgesim.results.trace_event import trace_json
 from edgesim.simulate import simulate
 from tests.edgesim.cases import play, scenario
 

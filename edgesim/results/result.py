@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim import accuracy, fault_summary, mlperf
-from edgesim.baselines import BaselineRow, mean_latency_s
 from edgesim.hardware import Node
 from edgesim.placement import Plan
 from edgesim.placement.bottleneck import bottleneck
 from edgesim.placement.standby import standby_bytes
+from edgesim.results import accuracy, faults, mlperf
+from edgesim.results.baselines import BaselineRow, mean_latency_s
+from edgesim.results.statistics import latency_intervals, latency_summary, settled
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.arrivals import CLOSED_LOOP
 from edgesim.simulate.traffic import Arrivals
-from edgesim.statistics import latency_intervals, latency_summary, settled
 from edgesim.version import __version__
 
 SCHEMA = 1
@@ -115,7 +115,7 @@ def summarise(
             for row in baselines
         },
         "accuracy": found_accuracy,
-        "faults": fault_summary.section(recordings),
+        "faults": faults.section(recordings),
         "confidence_95": {
             name: None if one is None else list(one)
             for name, one in latency_intervals(answered).items()

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesim import baselines
-from edgesim.baselines import best_batch
 from edgesim.placement.whole import held_bytes
+from edgesim.results import baselines
+from edgesim.results.baselines import best_batch
 from edgesim.scenario.scenario import Baseline
 from edgesim.simulate import Arrivals, Traffic
 from tests.edgesim import cases

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.results.statistics import percentile
 from edgesim.simulate.traffic import Arrivals, Traffic
-from edgesim.statistics import percentile
 
 LEAST_QUERIES = {
     Arrivals.SINGLE_STREAM: 1024,
