@@ -1,16 +1,107 @@
-"""What a pydantic error says, in our words: what was expected, what came, the nearest name."""
+"""Sections of YAML as dataclasses, and what a pydantic error of one says, in our words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from inspect import cleandoc
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasGenerator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from edgesim.common.errors import nearest
 
 Path = tuple[str | int, ...]
+T = TypeVar("T")
+_UNIT = re.compile(
+    "_(bytes|(?<!per_)byte_s|flop_s|j_byte|k_w|e_s|hz|rad|px|dn|waves|m|s|w|j|e|c|per_s)$"
+)
+"""Unit at the end of a bare number's name."""
+
+
+def key_of(field: str) -> str:
+    """Return the YAML key of a field: its name without the unit, ``delay`` of ``delay_s``."""
+    return _UNIT.sub("", field)
+
+
+def spec(section: type[T]) -> type[T]:
+    """Make a standard dataclass a section of YAML: what is written is what the code computes with.
+
+    Its fields are the section's keys (`key_of`, or ``Field(validation_alias=…)`` where the key is
+    another), their types the rules, with units where `edgesim.quantities` has them, and its
+    docstring the documentation: the first paragraph is of the section, ``Attributes:`` of the keys.
+    A ``pydantic.model_validator`` holds what joins several keys. Python makes objects by the names
+    of the fields, without validation; `validated` makes them of what YAML holds.
+    """
+    section.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]
+    return section
+
+
+def validated(section: type[T], data: object) -> T:
+    """Return the object that plain data describe.
+
+    Raises:
+        pydantic.ValidationError: they do not; `problems` says how.
+    """
+    made: T = adapter(section).validate_python(data)
+    return made
+
+
+adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+"""Pydantic's validator of a section."""
+
+
+def keys_of(section: type) -> dict[str, Any]:
+    """Return the keys of a section with their annotations; none where it is no section."""
+    if is_dataclass(section):
+        hints = get_type_hints(section, include_extras=True)
+        named = ((_alias(hints[one.name]) or key_of(one.name), one.name) for one in fields(section))
+        return {key: hints[name] for key, name in named if not key.startswith("(")}
+    own = getattr(section, "model_fields", {})
+    return {one.alias or name: one.annotation for name, one in own.items()}
+
+
+def _attributes(section: type) -> Iterator[tuple[str, str]]:
+    """Yield (field, what it is) of a docstring's ``Attributes:``."""
+    _, _, listed = cleandoc(section.__doc__ or "").partition("\nAttributes:\n")
+    entries = re.split(r"\n    (?=\w)", "\n" + listed.partition("\n\n")[0])
+    for entry in entries[1:]:
+        name, _, text = entry.partition(":")
+        yield name, " ".join(text.split())
+
+
+def _describe(schema: dict[str, Any], section: type) -> None:
+    """Put a section's docstring into its JSON Schema, and its defaults under their keys."""
+    schema["description"] = cleandoc(section.__doc__ or "").split("\n\n")[0]
+    for name, text in _attributes(section):
+        one = schema["properties"].get(key_of(name))
+        if one is not None and text:
+            one["description"] = text.rstrip(".")
+    for one in schema["properties"].values():
+        if isinstance(one.get("default"), dict):
+            one["default"] = _by_key(one["default"])
+
+
+def _by_key(default: Any) -> Any:
+    if not isinstance(default, dict):
+        return default
+    return {key_of(name): _by_key(value) for name, value in default.items()}
+
+
+_CONFIG = ConfigDict(
+    extra="forbid",
+    alias_generator=AliasGenerator(validation_alias=key_of),
+    json_schema_extra=_describe,
+)
+
+
+def _alias(annotation: Any) -> str | None:
+    found = (getattr(one, "validation_alias", None) for one in get_args(annotation)[1:])
+    return next((str(one) for one in found if one is not None), None)
+
+
 # Labels that pydantic puts into a location for a branch of a union, not for a key.
 _BRANCHES = ("kinds", "precisions", "named", "inline", "[key]")
 
@@ -24,7 +115,7 @@ class Problem:
     at_key: bool = False
 
 
-def problems(error: ValidationError, model: type[BaseModel], data: object = None) -> list[Problem]:
+def problems(error: ValidationError, model: type, data: object = None) -> list[Problem]:
     """Return the problems that a validation of ``data`` as ``model`` found."""
     return [_problem(dict(one), model, data) for one in error.errors(include_url=False)]
 
@@ -53,11 +144,14 @@ def described(value: object) -> str:
     return repr(value)[:60]
 
 
-def _problem(error: Mapping[str, Any], model: type[BaseModel], data: object) -> Problem:
+def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
     location = tuple(error["loc"])
     at_key = "[key]" in location
     path = tuple(key for key in location if key not in _BRANCHES)
     kind, came = str(error["type"]), described(error["input"])
+    if kind == "unexpected_keyword_argument":
+        # What pydantic says of a dataclass where it says extra_forbidden of a model.
+        kind = "extra_forbidden"
     if kind == "extra_forbidden" and location and location[-1] in _BRANCHES:
         # A user's key may be called like a branch.
         path = (*path, location[-1])
@@ -117,6 +211,7 @@ _MESSAGES = {
     "list_type": "a list",
     "tuple_type": "a list",
     "model_type": "a mapping",
+    "dataclass_type": "a mapping",
     "model_attributes_type": "a mapping",
     "greater_than": "more than {gt:,.15g}",
     "greater_than_equal": "at least {ge:,.15g}",
@@ -129,22 +224,16 @@ _MESSAGES = {
 }
 
 
-def known_keys(model: type[BaseModel], path: Path) -> list[str]:
+def known_keys(model: type, path: Path) -> list[str]:
     """Return the keys that ``model`` knows at ``path``; none where it is no mapping of fields."""
     here: Any = model
     rest = list(path)
     while rest:
-        fields = getattr(here, "model_fields", {})
-        named = {field.alias or name: field for name, field in fields.items()}
-        key = rest.pop(0)
-        if key not in named:
-            return []
-        annotation = named[str(key)].annotation
-        here = _models(annotation)
+        annotation = keys_of(here).get(str(rest.pop(0)))
+        here = _section(annotation)
         if rest and _holds_many(annotation):
             rest.pop(0)
-    fields = getattr(here, "model_fields", None)
-    return [field.alias or name for name, field in fields.items()] if fields else []
+    return list(keys_of(here))
 
 
 def _holds_many(annotation: Any) -> bool:
@@ -153,12 +242,14 @@ def _holds_many(annotation: Any) -> bool:
     return any(get_origin(part) in (dict, list, tuple) for part in parts)
 
 
-def _models(annotation: Any) -> Any:
-    """Return the model inside an annotation such as ``dict[str, Model] | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _section(annotation: Any) -> Any:
+    """Return the section inside an annotation such as ``dict[str, Section] | None``."""
+    if isinstance(annotation, type) and (
+        is_dataclass(annotation) or issubclass(annotation, BaseModel)
+    ):
         return annotation
     for argument in get_args(annotation):
-        found = _models(argument)
+        found = _section(argument)
         if found is not None:
             return found
     return None

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, inf, log
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from edgesim.common.quantities import Celsius, KelvinPerWatt, PositiveSeconds, Ratio
+from edgesim.common.validation import spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,7 @@ class Fault:
         return self.at_s + self.duration_s
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thermal:
     """How a device warms up, and what it does when it is too hot.
@@ -108,11 +115,20 @@ class Thermal:
         speed: while it throttles, as a share of its own.
     """
 
-    resistance_k_w: float
-    time_constant_s: float
-    limit_c: float
-    release_c: float
-    speed: float
+    resistance_k_w: KelvinPerWatt
+    time_constant_s: PositiveSeconds
+    limit_c: Celsius
+    release_c: Celsius
+    speed: Annotated[Ratio, Field(gt=0.0, lt=1.0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.release_c >= self.limit_c:
+            raise ValueError(
+                f"expected release of less than limit ({self.limit_c:g} °C), "
+                f"got {self.release_c:g} °C"
+            )
+        return self
 
     def after(self, from_c: float, ambient_c: float, watts: float, time_s: float) -> float:
         """Return the temperature after ``time_s`` at constant power, in °C."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgesim.common.errors import InputError
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import Asking, Cooling, Cost, Messaging, Power
+from edgesim.hardware.device import Cooling, Cost, Messaging, Power
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import kernels
 
@@ -107,38 +107,13 @@ class Processor:
             memory_bandwidth_byte_s=spec.memory.bandwidth,
             memory_capacity_bytes=spec.memory.capacity,
             fused=frozenset(spec.fused),
-            power=Power(
-                idle_w=spec.power.idle,
-                busy_w=spec.power.busy,
-                sending_w=spec.power.sending,
-                receiving_w=spec.power.receiving,
-            ),
-            messaging=Messaging(
-                per_message_s=spec.messaging.per_message,
-                per_byte_s=spec.messaging.per_byte,
-                delay_s=spec.messaging.delay,
-                asking=Asking(
-                    per_request_s=spec.messaging.asking.per_request,
-                    per_message_s=spec.messaging.asking.per_message,
-                    per_byte_s=spec.messaging.asking.per_byte,
-                ),
-                cooling=Cooling(
-                    share=spec.messaging.cooling.share, time_s=spec.messaging.cooling.time
-                ),
-            ),
+            power=spec.power,
+            messaging=spec.messaging,
             measured_s={
                 (one.operators, one.precision, one.batch): one.time for one in spec.measured
             },
-            cooling=Cooling(share=spec.cooling.share, time_s=spec.cooling.time),
-            thermal=None
-            if spec.thermal is None
-            else Thermal(
-                resistance_k_w=spec.thermal.resistance,
-                time_constant_s=spec.thermal.time_constant,
-                limit_c=spec.thermal.limit,
-                release_c=spec.thermal.release,
-                speed=spec.thermal.speed,
-            ),
+            cooling=spec.cooling,
+            thermal=spec.thermal,
             spread=spec.spread,
             source=spec.source,
         )

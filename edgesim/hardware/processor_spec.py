@@ -18,18 +18,16 @@ from pydantic import (
 
 from edgesim.common.quantities import (
     Bandwidth,
-    Celsius,
     FlopRate,
     Joules,
-    KelvinPerWatt,
     PositiveBytes,
     PositiveSeconds,
     Ratio,
     Seconds,
-    SecondsPerByte,
-    Watts,
 )
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
+from edgesim.hardware.device import Cooling, Messaging, Power
+from edgesim.hardware.faults import Thermal
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 Share = Annotated[Ratio, Field(gt=0.0, le=1.0)]
@@ -70,72 +68,6 @@ class MemorySpec(_Strict):
 
     capacity: PositiveBytes = inf
     bandwidth: Bandwidth = inf
-
-
-class PowerSpec(_Strict):
-    """Draw in each state, in watts, idle included."""
-
-    idle: Watts = 0.0
-    busy: Watts = 0.0
-    sending: Watts | None = None
-    receiving: Watts | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> PowerSpec:
-        for state in ("busy", "sending", "receiving"):
-            watts = getattr(self, state)
-            if watts is not None and watts < self.idle:
-                raise ValueError(
-                    f"expected {state} of at least idle ({self.idle} W), got {watts} W"
-                )
-        return self
-
-
-class CoolingSpec(_Strict):
-    """Longer after a rest: time x (1 + share x (1 - exp(-rest / time)))."""
-
-    share: Ratio = 0.0
-    time: PositiveSeconds = 1.0
-
-
-class ThermalSpec(_Strict):
-    """How the device warms up, and how it throttles; see `edgesim.hardware.Thermal`."""
-
-    resistance: KelvinPerWatt
-    time_constant: PositiveSeconds
-    limit: Celsius
-    release: Celsius
-    speed: Annotated[Ratio, Field(gt=0.0, lt=1.0)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ThermalSpec:
-        if self.release >= self.limit:
-            raise ValueError(
-                f"expected release of less than limit ({self.limit:g} °C), got {self.release:g} °C"
-            )
-        return self
-
-
-class AskingSpec(_Strict):
-    """Processor time of a coordinator, for a request and for each message of it."""
-
-    per_request: Seconds = 0.0
-    per_message: Seconds = 0.0
-    per_byte: SecondsPerByte = 0.0
-
-
-class MessagingSpec(_Strict):
-    """Software cost of a message at each of its ends; `edgesim profile` measures it.
-
-    ``per_message`` and ``per_byte`` are processor time of a node; ``delay`` passes on no processor
-    between a message's arrival and its handling; ``asking`` is of a coordinator on this device.
-    """
-
-    per_message: Seconds = 0.0
-    per_byte: SecondsPerByte = 0.0
-    delay: Seconds = 0.0
-    asking: AskingSpec = AskingSpec()
-    cooling: CoolingSpec = CoolingSpec()
 
 
 class MeasuredSpec(_Strict):
@@ -201,11 +133,11 @@ class ProcessorSpec(_Strict):
     launch_overhead: Seconds = 0.0
     memory: MemorySpec = MemorySpec()
     fused: tuple[OpKind, ...] = ()
-    power: PowerSpec = PowerSpec()
-    messaging: MessagingSpec = MessagingSpec()
+    power: Power = Power()
+    messaging: Messaging = Messaging()
     measured: tuple[MeasuredSpec, ...] = ()
-    cooling: CoolingSpec = CoolingSpec()
-    thermal: ThermalSpec | None = None
+    cooling: Cooling = Cooling()
+    thermal: Thermal | None = None
     spread: Annotated[tuple[Quantile, ...], AfterValidator(_ascending)] = ()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()

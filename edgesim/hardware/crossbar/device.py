@@ -14,7 +14,7 @@ from edgesim.hardware.crossbar.counts import Counts, Product, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.parts import BITS, Parts
 from edgesim.hardware.crossbar.prices import Price, price
-from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.device import Cost, Messaging, Power, PowerOfParts
 from edgesim.hardware.processor import Processor
 
 if TYPE_CHECKING:
@@ -133,9 +133,7 @@ class PhotonicCrossbar:
             standby_w=max(0.0, idle_w - parts.rings_w),
             sending_w=spec.power.sending,
             receiving_w=spec.power.receiving,
-            messaging=Messaging(
-                per_message_s=spec.messaging.per_message, per_byte_s=spec.messaging.per_byte
-            ),
+            messaging=spec.messaging,
             source=spec.source,
         )
 
@@ -154,12 +152,12 @@ class PhotonicCrossbar:
         idle_w = math.fsum(idle.values())
         full = self.parts.full_power_w(max(BITS[one] for one in self.offered))
         host_w = self.host.power.idle_w if self.host else 0.0
-        return Power(
+        return PowerOfParts(
             idle_w=idle_w,
             busy_w=math.fsum(full.values()) + self.standby_w + host_w,
             sending_w=None if self.sending_w is None else self.sending_w + host_w,
             receiving_w=None if self.receiving_w is None else self.receiving_w + host_w,
-            idle_by_part_w=idle,
+            parts_w=idle,
         )
 
     @cached_property

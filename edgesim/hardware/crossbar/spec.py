@@ -18,8 +18,9 @@ from edgesim.common.quantities import (
 )
 from edgesim.graph import OpKind
 from edgesim.hardware.crossbar.parts import BITS, Array, Converter, Digital, Light, Parts, Storage
+from edgesim.hardware.device import Messaging
 from edgesim.hardware.host import HostSpec
-from edgesim.hardware.processor_spec import Count, MessagingSpec, Published, Share
+from edgesim.hardware.processor_spec import Count, Published, Share
 
 Precision = Literal["int4", "int8"]
 Loss = Annotated[Ratio, Field(ge=1.0)]
@@ -139,7 +140,7 @@ class CrossbarSpec(_Strict):
     )
     link: Bandwidth = Field(default=inf, description="between the crossbar and its host")
     power: StatesSpec = StatesSpec()
-    messaging: MessagingSpec = MessagingSpec()
+    messaging: Messaging = Messaging()
     source: dict[str, str] = Field(default_factory=dict)
     published: tuple[Published, ...] = ()
 

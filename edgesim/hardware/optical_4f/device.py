@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.device import Cost, Messaging, Power
+from edgesim.hardware.device import Cost, Messaging, Power, PowerOfParts
 from edgesim.hardware.optical_4f.parts import cycle_s
 from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
 from edgesim.hardware.optical_4f.shapes import Reading, shape_of
@@ -141,12 +141,12 @@ class Optical4F:
         def beside(watts: float | None) -> float | None:
             return None if watts is None else rest + watts
 
-        return Power(
+        return PowerOfParts(
             idle_w=rest + host.idle_w,
             busy_w=rest + host.busy_w,
             sending_w=beside(host.sending_w),
             receiving_w=beside(host.receiving_w),
-            idle_by_part_w={**self._parts_w, "host": host.idle_w},
+            parts_w={**self._parts_w, "host": host.idle_w},
         )
 
     @cached_property
