@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Callback = Callable[[Any], None]
 AFTER: int = NORMAL + 1
 """Priority of what must see everything else of its instant first."""
+LAST: int = NORMAL + 2
+"""Priority of what must also see the end of every flow of its instant."""
 
 
 class Kernel(simpy.Environment):

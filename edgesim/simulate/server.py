@@ -12,7 +12,7 @@ from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Cooling, Device, Node
 from edgesim.simulate.hosts import Host
-from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.kernel import LAST, Kernel
 from edgesim.simulate.parts import Parts
 
 if TYPE_CHECKING:
@@ -45,8 +45,10 @@ class Server:
     Work waits in one queue, first come first served, or by priority and then first come. An
     execution takes the head, and where the node batches also up to ``batch_max - 1`` further
     requests that wait for the same task; it starts when the cores that the task asks for are
-    free, and nothing overtakes the head. An idle node whose batch is not full waits up to
-    ``batch_wait_s`` from the head's arrival.
+    free, and nothing overtakes the head. A node that batches looks at its queue once all that
+    happens in an instant has happened, so that work which comes at one instant may run together.
+    An idle node whose batch is not full waits up to ``batch_wait_s`` from the instant at which
+    the head had all its inputs.
 
     Args:
         kernel: the clock.
@@ -94,31 +96,39 @@ class Server:
         self._executions: list[Execution] = []
         self._pool: list[Execution] = []
         self._timer: Event | None = None
+        self._look: Event | None = None
 
     def submit(self, work: Work) -> None:
         """Queue ``work``, or start it if the node is idle."""
-        if self._free == self._cores and self._batch_max == 1:
+        if self._plain and self._free == self._cores:
             self._start([work])
-            return
-        if self._plain:
-            self._queue.append(work)
-            if self._free:
-                self._fill()
-            if len(self._queue) > self.max_queue:
-                self.max_queue = len(self._queue)
             return
         if self._priority:
             self._serial += 1
             heappush(self._ranked, (work.task.priority, self._serial, work))
-            waiting = len(self._ranked)
         else:
             self._queue.append(work)
-            waiting = len(self._queue)
         if self._free:
-            self._fill()
-            waiting = len(self._queue) + len(self._ranked)
+            self._fill_cores()
+        if self._look is None:
+            self._count()
+
+    def _count(self) -> None:
+        waiting = len(self._queue) + len(self._ranked)
         if waiting > self.max_queue:
             self.max_queue = waiting
+
+    def _fill_cores(self) -> None:
+        """Start whatever may start now; batches when all that this instant brings is there."""
+        if self._batch_max == 1:
+            self._fill()
+        elif self._look is None:
+            self._look = self.kernel.call_at(self.kernel.time_s, self._look_at_queue, LAST)
+
+    def _look_at_queue(self, _: Event) -> None:
+        self._look = None
+        self._fill()
+        self._count()
 
     def _fill(self) -> None:
         """Start whatever may start now."""
@@ -173,7 +183,7 @@ class Server:
         if self.kernel.time_s >= ends_s:
             return False
         if self._timer is None:
-            self._timer = self.kernel.call_at(ends_s, self._wake)
+            self._timer = self.kernel.call_at(ends_s, self._wake, LAST)
         return True
 
     def _wake(self, timer: Event) -> None:
@@ -227,7 +237,7 @@ class Server:
         if task.tells_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
         if self._queue or self._ranked:
-            self._fill()
+            self._fill_cores()
         if len(batch) == 1:
             self._done(batch[0], start, now, joules)
             return
