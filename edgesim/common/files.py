@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from edgesim.common.errors import EdgesimError, InputError
 
@@ -51,31 +53,38 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= 300 else float(digits)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` under a temporary name beside ``path``, then rename; make missing folders.
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Open a text file beside ``path`` that takes its name at the end of the block.
+
+    Missing folders are made. The bytes reach the disk before the name does. After an exception the
+    file is gone, and what was at ``path`` before stays as it was.
 
     Raises:
-        EdgesimError: the file cannot be written; the message says why. What was there before
-            stays as it was.
+        EdgesimError: the file cannot be written; the message says why.
     """
-    temporary: Path | None = None
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        temporary.chmod(0o666 & ~_umask())
+        with open(temporary, "x", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
-        temporary = None
     except OSError as error:
         raise EdgesimError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``, whole or not at all; raises as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(text)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole or not at all; raises as `whole_file` does."""
+    with whole_file(path) as file:
+        file.buffer.write(data)

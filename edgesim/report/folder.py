@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import glob
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.common.files import from_json, read_document
+from edgesim.common.files import from_json, read_document, write_text
+from edgesim.common.folders import whole_folder
 from edgesim.report.html import page
 from edgesim.report.page.plan_document import SCHEMA, plan_document
 from edgesim.results import tables_csv
@@ -33,8 +29,6 @@ STUDY = "study.json"
 """Of a folder that holds the points of a study."""
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
-_YOUNG_S = 60.0
-"""A folder that nobody has locked yet may be in use while it is no older."""
 FAULTS = "faults.csv"
 """What failed and when; of a run in which something could."""
 PLAN = "plan.json"
@@ -116,51 +110,12 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
         EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
     """
     _check_free(directory)
-    with _told(directory):
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        _clear(directory)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        held = _hold(temporary)
-        try:
-            for name, make in files.items():
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(make(), encoding="utf-8", newline="\n")
-            temporary.chmod(0o755)
-            _replace(temporary, directory)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-            if held is not None:
-                os.close(held)
+    with _told(directory), whole_folder(directory, check=_check_free) as building:
+        for name, make in files.items():
+            path = building / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(make(), encoding="utf-8", newline="\n")
     return directory
-
-
-def _hold(folder: Path) -> int | None:
-    """Lock a folder for as long as this process has it; return what holds it, None for nothing."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        # Another process has it, or the file system knows no locks.
-        os.close(handle)
-        return None
-    return handle
-
-
-def _clear(directory: Path) -> None:
-    """Remove what runs that were killed left beside ``directory`` under a temporary name.
-
-    That of a run which still writes is locked; one that is just being made is young.
-    """
-    for left in directory.parent.glob(f".{glob.escape(directory.name)}.*"):
-        with contextlib.suppress(OSError):
-            young = time.time() - left.stat().st_mtime < _YOUNG_S
-            if left.is_symlink() or not left.is_dir() or young:
-                continue
-            held = _hold(left)
-            if held is not None:
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(held)
 
 
 def files_of(result: Result) -> dict[str, Callable[[], str]]:
@@ -186,36 +141,6 @@ def files_of(result: Result) -> dict[str, Callable[[], str]]:
         ),
         SUMMARY: lambda: json.dumps(result.summary, indent=2, allow_nan=False) + "\n",
     }
-
-
-def _replace(temporary: Path, directory: Path) -> None:
-    """Put ``temporary`` in the place of ``directory``; what stood there goes only then.
-
-    Where other runs do the same at the same time, the last one stays.
-    """
-    while not _moved(temporary, directory):
-        _check_free(directory)
-        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        try:
-            with contextlib.suppress(FileNotFoundError):  # another run has just moved it away
-                directory.rename(aside / "old")
-            if _moved(temporary, directory):
-                return
-        finally:
-            if (aside / "old").exists() and not directory.exists():
-                (aside / "old").rename(directory)
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _moved(temporary: Path, directory: Path) -> bool:
-    """Rename a folder to where nothing is, or only an empty folder; return whether that was so."""
-    try:
-        temporary.rename(directory)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    return True
 
 
 @contextlib.contextmanager
@@ -244,8 +169,6 @@ def rewrite_report(directory: Path) -> Path:
         InputError: the folder is no result, or one of its files is damaged.
         EdgesimError: the page cannot be written.
     """
-    from edgesim.common.files import write_text
-
     if (directory / COMPARISON).exists():
         from edgesim.report import both_folder
 
@@ -276,7 +199,6 @@ def rewrite_study(directory: Path) -> Path:
         InputError: the folder is no study, or it is damaged.
         EdgesimError: the page cannot be written.
     """
-    from edgesim.common.files import write_text
     from edgesim.report.page import study_page
     from edgesim.sweep import store
 

@@ -13,6 +13,7 @@ a ``token`` that stands in for the certificate where there is no TLS.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import re
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.folders import whole_folder
 
 ADMIN = "urn:edgesim:admin"
 """In the alternative names of a certificate whose holder may put parts on nodes."""
@@ -186,12 +188,13 @@ def _private(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> byt
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     """Write a folder that its owner alone may read, whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-    building.mkdir(mode=0o700)
-    for name, data in files.items():
-        mode = 0o644 if name.endswith((".pub", "cert.pem", "ca.pem")) else 0o600
-        handle = os.open(building / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(handle, "wb") as file:
-            file.write(data)
-    os.rename(building, folder)
+    with whole_folder(folder, mode=0o700, check=_refuse) as building:
+        for name, data in files.items():
+            mode = 0o644 if name.endswith((".pub", "cert.pem", "ca.pem")) else 0o600
+            handle = os.open(building / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with open(handle, "wb") as file:
+                file.write(data)
+
+
+def _refuse(folder: Path) -> None:
+    raise FileExistsError(errno.EEXIST, "another process has just made it", str(folder))

@@ -12,9 +12,7 @@ No name that came over the network becomes a name of a file: a file is called by
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -25,11 +23,12 @@ from types import TracebackType
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgesim.common.errors import EdgesimError
+from edgesim.common.files import write_bytes, write_text
+from edgesim.common.lock import Lock, LockedError
 from edgesim.serve.manifest import SignedManifest, verify
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.upload import Upload
-from partition.errors import PartitionError
-from partition.files import sha256, to_json, write_atomic
+from partition.files import sha256, to_json
 
 SPARE_BYTES = 1 << 20
 """That stay free beside what is uploaded: for manifests and the record of what is served."""
@@ -60,21 +59,18 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock: int | None = None
+        self._lock: Lock | None = None
 
     def __enter__(self) -> Store:
         try:
             for name in ("blobs", "partial", "manifests"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._release()
+            self._lock = Lock(self.folder / "lock", mode=0o600)
+        except LockedError:
             raise EdgesimError(
                 f"another node uses {self.folder}; give each a --store of its own"
             ) from None
         except OSError as error:
-            self._release()
             told = f"cannot use {self.folder} as a store: {error.strerror or error}"
             raise EdgesimError(told) from error
         return self
@@ -85,11 +81,8 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._release()
-
-    def _release(self) -> None:
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     @property
@@ -164,9 +157,9 @@ class Store:
         """
         path = self.folder / "manifests" / manifest.sha256
         try:
-            write_atomic(path.with_suffix(".sig"), manifest.signature)
-            write_atomic(path, manifest.data)
-        except PartitionError as error:
+            write_bytes(path.with_suffix(".sig"), manifest.signature)
+            write_bytes(path, manifest.data)
+        except EdgesimError as error:
             raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
 
     def manifest(self, digest: str, trusted: ed25519.Ed25519PublicKey) -> SignedManifest:
@@ -208,8 +201,8 @@ class Store:
         """Record what is served, and delete all that other artifacts left."""
         chosen = {"manifest": manifest.sha256, "models": list(models)}
         try:
-            write_atomic(self.folder / "active.json", to_json(chosen).encode())
-        except PartitionError as error:
+            write_text(self.folder / "active.json", to_json(chosen))
+        except EdgesimError as error:
             raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
         known = {entry.sha256 for entry in manifest.entries.values()}
         for folder, kept in (

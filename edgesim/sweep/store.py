@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,11 +17,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.common.files import write_text
-from edgesim.common.lock import Lock
+from edgesim.common.files import whole_file, write_text
+from edgesim.common.lock import Lock, LockedError
 from edgesim.sweep import parquet_rows, sqlite_rows
 from edgesim.sweep.bounds import Bound
-from edgesim.sweep.csv_table import write_csv
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of
@@ -28,7 +28,7 @@ from edgesim.version import __version__
 
 SCHEMA = 1
 """Of the folder; another one is refused."""
-META, CSV = "study.json", "table.csv"
+META, CSV, LOCK = "study.json", "table.csv", ".lock"
 Format = Literal["sqlite", "parquet"]
 
 
@@ -90,7 +90,7 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EdgesimError(f"cannot write {directory}: {error.strerror}") from None
-        self._lock = Lock(directory)
+        self._lock = _lock(directory)
         try:
             self._take()
             self._rows: Rows = (
@@ -139,9 +139,18 @@ class Store:
         return self._rows.ordered()
 
     def finish(self) -> Path:
-        """Write ``table.csv``; return its path. The same rows give the same bytes."""
+        """Write ``table.csv``; return its path. The same rows give the same bytes.
+
+        Numbers are written as Python does, the shortest text that reads back as the same double.
+
+        Raises:
+            EdgesimError: it cannot be written; a table that was there before stays.
+        """
         path = self.directory / CSV
-        write_csv(path, [one.name for one in self.meta.columns], self._rows.ordered())
+        with whole_file(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["point", *(one.name for one in self.meta.columns), "error"])
+            writer.writerows(self._rows.ordered())
         return path
 
     def __enter__(self) -> Store:
@@ -217,6 +226,19 @@ def _load(path: Path) -> dict[str, Any]:
             f"edgesim {__version__} reads schema {SCHEMA}"
         )
     return found
+
+
+def _lock(directory: Path) -> Lock:
+    path = directory / LOCK
+    try:
+        return Lock(path)
+    except LockedError as error:
+        raise EdgesimError(
+            f"another sweep writes to {directory}{error.holder}; "
+            "wait for it, or name another folder with --out"
+        ) from None
+    except OSError as error:
+        raise EdgesimError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _check_free(directory: Path) -> None:

@@ -7,14 +7,12 @@ its block ends as it should; one that a killed process left tells the next that 
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgesim.common.lock import Lock, LockedError
 from partition.errors import PartitionError
 
 
@@ -38,36 +36,18 @@ def claim(path: Path) -> Iterator[Claim | None]:
     Raises:
         PartitionError: the folder cannot be written.
     """
-    handle = _lock(path)
-    if handle is None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = Lock(path, mode=0o644)
+    except LockedError:
         yield None
         return
+    except OSError as error:
+        raise PartitionError(
+            f"cannot write {path}: {error.strerror}; choose another --work"
+        ) from error
     try:
-        before = os.read(handle, 200).decode(errors="replace").strip()
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        yield Claim(before)
-        path.unlink(missing_ok=True)
+        yield Claim(lock.last_holder)
+        lock.remove()
     finally:
-        os.close(handle)
-
-
-def _lock(path: Path) -> int | None:
-    """Return the open and locked file ``path``, which it makes; None where it is locked."""
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise PartitionError(
-                f"cannot write {path}: {error.strerror}; choose another --work"
-            ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        # Who held it may have removed it since it was opened: only the file of that name counts.
-        if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
-            return handle
-        os.close(handle)
+        lock.release()

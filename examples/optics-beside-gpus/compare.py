@@ -19,6 +19,7 @@ from page import text
 from what_ifs import Grid, fill
 
 from edgesim.common.errors import InputError
+from edgesim.common.files import write_text
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -61,9 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     draw_map(grids, chosen.out / "optics-beside-gpus-map.png")
     draw_claim(chosen.out / "optics-beside-gpus-claim.png")
     path = chosen.out / "optics-beside-gpus.md"
-    partial = path.with_name(f".{path.name}")
-    partial.write_text(text(grids), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, text(grids))
     print(f"wrote {path} and two pictures in {time.perf_counter() - begun_s:.0f} s")
     return 0
 

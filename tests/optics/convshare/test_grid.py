@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -152,7 +153,7 @@ def test_a_lock_that_its_holder_removed_is_not_the_next_ones(
     """Opened before it was removed and locked after: what is held must be the file of that name."""
     import grid_claims
 
-    path, lock, removed = tmp_path / "run.lock", grid_claims.fcntl.flock, []
+    path, lock, removed = tmp_path / "run.lock", fcntl.flock, []
 
     def late(handle: int, operation: int) -> None:
         if not removed:
