@@ -131,6 +131,7 @@ def test_a_full_disk_is_told_and_damages_nothing(
 ) -> None:
     many = mapping({FLOP: {"from": 1, "to": 2, "steps": 1_000}})
     monkeypatch.setattr(run, "KEEP_ROWS", 100)
+    monkeypatch.setattr(run, "KEEP_S", float("inf"))
     with small_disk(tmp_path, "128k") as disk:
         with pytest.raises(EdgesimError, match=r"the disk is full; [1-9]00 of 1,000 points are"):
             run_study(many, disk / "a")
