@@ -1,5 +1,6 @@
 # make run     plays the example scenario
-# make test    checks style and types and runs every test
+# make test    checks style and types and runs every test; one that needs what is not installed is
+#              skipped. BARE=1 hides all that is optional, SHUFFLE=1 takes a random order
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
 # make docs    builds the documentation into build/site
@@ -21,7 +22,8 @@ run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
 
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadscope $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 EDGESIM_BARE=$(BARE) $(VENV)/bin/python -m pytest --numprocesses auto \
+		--dist loadscope $(if $(SHUFFLE),-p randomly) $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -24,7 +25,6 @@ class IdxSource:
         classes: class names, by label.
         url: folder that the files are fetched from.
         md5: of each gzipped file as its authors publish it, by file name.
-        installed: where a system package puts the files; None where there is none.
         package: Debian package that holds the files, or None.
     """
 
@@ -32,8 +32,17 @@ class IdxSource:
     classes: tuple[str, ...]
     url: str
     md5: Mapping[str, str]
-    installed: Path | None = None
     package: str | None = None
+
+    def installed(self) -> Path | None:
+        """Return the folder where a system package put the files, None where there is none.
+
+        It is ``datasets/NAME`` in one of the folders of ``XDG_DATA_DIRS``: ``/usr/local/share`` and
+        ``/usr/share`` where that is not set (XDG base directory specification 0.8).
+        """
+        shares = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+        folders = (Path(share, "datasets", self.name) for share in shares.split(":"))
+        return next(filter(Path.is_dir, folders), None)
 
 
 FASHION_MNIST = IdxSource(
@@ -49,7 +58,6 @@ FASHION_MNIST = IdxSource(
         "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
         "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
     },
-    installed=Path("/usr/share/datasets/fashion-mnist"),
     package="dataset-fashion-mnist",
 )  # fmt: skip
 """Xiao, Rasul, Vollgraf 2017; MIT licence."""
@@ -82,7 +90,7 @@ def load_idx(
         InputError: files are missing (the message says how to get them) or damaged.
         PartitionError: a download failed or did not match its checksum.
     """
-    place = folder or source.installed
+    place = folder or source.installed()
     if download:
         if folder is None:
             raise InputError(

@@ -16,7 +16,7 @@ from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from optics.tiling import ConvShape, plan
 from tests.benchmarks.scale import FULL
-from tests.edgesim.command import ROOT
+from tests.edgesim.command import ROOT, environment
 
 FOLDER = ROOT / "examples" / "optics-beside-gpus"
 SMALL = "planes=(540, 2160), rates_hz=(1e4, 1e6), batches=(1, 64)"
@@ -38,7 +38,7 @@ def test_a_grid_of_what_ifs() -> None:
     sizes = "" if FULL else f", {SMALL}"
     code = f"import sys, what_ifs; grid = what_ifs.fill('convsharevit_72'{sizes}); {TOLD}"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=FOLDER, env={"PYTHONPATH": f"{ROOT}:{FOLDER}"},
+        [sys.executable, "-c", code], cwd=FOLDER, env=environment(FOLDER),
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     settings, wall, processor, torch = done.stdout.split()

@@ -7,7 +7,6 @@ is a process of its own; those that are compared take turns.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import needs
 from tests.benchmarks.scale import FULL
 from tests.edgesim.command import COMMAND, ROOT, environment
 
 ED_VIT = ROOT / "examples" / "five-pis-study.yaml"
 ON_PAPER = ROOT / "examples" / "sweep-of-a-sweep.yaml"
 TURNS = 3 if FULL else 1
-MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 TRIVIAL: dict[str, Any] = {
     "base": {
         "model": {"tasks": {"a": {"flop": "1 GFLOP", "node": "n"}}},
@@ -77,11 +76,8 @@ def test_two_workers_beside_one(tmp_path: Path) -> None:
 
 
 def test_two_ranks_beside_one(tmp_path: Path) -> None:
-    pytest.importorskip("mpi4py", reason="pip install 'edgesim[mpi]' brings MPI")
-    if MPIEXEC is None:
-        # mpi4py may be there without an MPI; .ci/run brings mpich, where nothing is skipped.
-        pytest.skip("no mpiexec is on the path")
-    ratio = compared(tmp_path, (MPIEXEC, "-n", "1"), (MPIEXEC, "-n", "2"))
+    mpiexec = needs.MPI.require()
+    ratio = compared(tmp_path, (mpiexec, "-n", "1"), (mpiexec, "-n", "2"))
     print(f"  two ranks: {ratio:.2f} times as fast as one")
     if FULL:
         print(f"  predicted by {ON_PAPER.name}: {on_paper():.2f} times")

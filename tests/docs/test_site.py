@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from edgesim.hardware import catalog
+from tests import needs
 from tests.edgesim.command import COMMAND, ROOT, edgesim, environment
 
 DOCS = ROOT / "docs"
@@ -22,7 +23,7 @@ PLUGIN = ROOT / "examples" / "plugin"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("mkdocs")
+    needs.MKDOCS.require()
     out = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", out],
@@ -123,7 +124,7 @@ def test_the_plug_in_of_the_page_works(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "run", "beats.yaml", "--json"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
-        env=environment(PYTHONPATH=f"{tmp_path}:{ROOT}"),
+        env=environment(tmp_path),
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert found["latency_s"]["p99"] == pytest.approx(0.02)

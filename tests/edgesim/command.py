@@ -11,15 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests import needs
+
 ROOT = Path(__file__).parents[2]
 FIVE_PIS = ROOT / "examples" / "five-pis.yaml"
 COMMAND = [sys.executable, "-m", "edgesim"]
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a user without a terminal, whatever that of the tests is."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "TERM")}
-    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **variables}
+def environment(*paths: Path, **variables: str) -> dict[str, str]:
+    """Return the environment of a user without a terminal, whatever that of the tests is.
+
+    Modules are taken from ``paths``, too.
+    """
+    own = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "TERM")}
+    places = [*paths, *([needs.BARE_PATH] if needs.BARE else []), ROOT]
+    python_path = ":".join(map(str, places))
+    return {**own, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path, **variables}
 
 
 def edgesim(

@@ -17,7 +17,7 @@ from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from edgesim.scenario import load_text
-from tests.edgesim.command import ROOT
+from tests.edgesim.command import ROOT, environment
 
 FOLDER = ROOT / "examples" / "optics-beside-gpus"
 CARD = "nvidia-rtx-4090"
@@ -156,7 +156,7 @@ def test_a_grid_loads_no_torch() -> None:
         "rates_hz=(1e6,), batches=(1,)); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=FOLDER, env={"PYTHONPATH": f"{ROOT}:{FOLDER}"},
+        [sys.executable, "-c", code], cwd=FOLDER, env=environment(FOLDER),
         check=False,
     )  # fmt: skip
     assert done.returncode == 0

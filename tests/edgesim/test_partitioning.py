@@ -1,7 +1,6 @@
 """``edgesim partition``: one table or one JSON document, clear messages, and work that is kept."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from edgesim import partitioning
 from edgesim.common.errors import InputError
 from edgesim.common.interrupts import Held
 from partition import read_manifest
-from tests.edgesim.command import started
+from tests.edgesim.command import environment, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -44,10 +43,9 @@ def file(tmp_path):
 
 def edgesim(*arguments, **options):
     code = "from edgesim.cli import main; main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, env=environment, **options,
+        capture_output=True, text=True, env=environment(**options.pop("env", {})), **options,
     )  # fmt: skip
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "optics"
 SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "drawing.py")
 
-pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+needs.MATPLOTLIB.require()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

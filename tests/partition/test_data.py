@@ -28,6 +28,7 @@ from partition.data.dataset import statistics
 from partition.data.idx import read_idx
 from partition.data.mnist import FASHION_MNIST, MNIST, load_idx
 from partition.errors import InputError, PartitionError
+from tests import needs
 from tests.partition.small import generator
 
 
@@ -78,9 +79,10 @@ def test_mnist_from_a_folder(tmp_path):
     assert test.labels.tolist() == [0, 1, 2, 3]
 
 
-def test_missing_files_say_how_to_get_them(tmp_path):
+def test_missing_files_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     with pytest.raises(InputError, match=r"apt-get install dataset-fashion-mnist.*data\.folder"):
-        load_idx(replace(FASHION_MNIST, installed=tmp_path))
+        load_idx(FASHION_MNIST)
     with pytest.raises(InputError, match=r"name it as data\.folder.*download: true"):
         load_idx(MNIST)
     with pytest.raises(InputError, match="needs a folder"):
@@ -119,9 +121,17 @@ def test_a_download_is_checked_before_it_gets_its_name(tmp_path, monkeypatch):
         load_idx(source, tmp_path, download=True)
 
 
+def test_data_of_a_system_package_are_found_in_the_folders_for_shared_data(tmp_path, monkeypatch):
+    folder = tmp_path / "share" / "datasets" / "mnist"
+    folder.mkdir(parents=True)
+    for name, data in _mnist_files().items():
+        (folder / name).write_bytes(data)
+    monkeypatch.setenv("XDG_DATA_DIRS", f"{tmp_path / 'none'}:{tmp_path / 'share'}")
+    assert len(load_idx(MNIST)[0]) == 4
+
+
+@needs.FASHION_MNIST.mark
 def test_fashion_mnist_of_the_system_package():
-    if not FASHION_MNIST.installed.is_dir():
-        pytest.skip("the package dataset-fashion-mnist is not installed")
     train, test = load_idx(FASHION_MNIST)
     assert torch.bincount(train.labels).tolist() == [6000] * 10
     assert torch.bincount(test.labels).tolist() == [1000] * 10
@@ -177,11 +187,13 @@ def test_damaged_and_pickled_cifar_are_refused(tmp_path):
 
 
 def test_an_image_folder(tmp_path):
-    image = pytest.importorskip("PIL.Image")
+    needs.PILLOW.require()
+    from PIL import Image
+
     for name, colour in (("b", (0, 0, 255)), ("a", (255, 0, 0))):
         (tmp_path / name).mkdir()
         for number in range(5):
-            image.new("RGB", (20, 10), colour).save(tmp_path / name / f"{number}.png")
+            Image.new("RGB", (20, 10), colour).save(tmp_path / name / f"{number}.png")
     data = open_data(DataSpec(name="folder", folder=str(tmp_path), image=8, test=0.4))
     assert data.classes == ("a", "b")
     assert data.train.images.shape[1:] == (3, 8, 8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from edgesim.graph import zoo
 from edgesim.graph.builder import Builder
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
+from tests.edgesim.command import environment
 
 DEVICES = catalog.names()
 PROCESSORS = catalog.names("processor")
@@ -228,7 +228,7 @@ def test_a_scenario_runs_on_a_kind_that_a_distribution_adds(site: Path, tmp_path
     scenario.write_text(SCENARIO, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "edgesim", "run", str(scenario), "--json"],
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env=environment(site),
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -8,17 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 import edgesim
 from edgesim.common.errors import EdgesimError, InputError
+from tests import needs
 from tests.edgesim.command import FIVE_PIS, ROOT, environment
 
 SCRIPTS = sorted((ROOT / "examples" / "notebooks").glob("*.py"))
-pytest.importorskip("pandas")
+needs.PANDAS.require()
+mpl = pytest.importorskip("matplotlib", reason=needs.MATPLOTLIB.reason)
+plt = pytest.importorskip("matplotlib.pyplot", reason=needs.MATPLOTLIB.reason)
 mpl.use("Agg")
 
 
@@ -141,7 +142,7 @@ def test_without_pandas_it_is_told_what_to_install(
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_examples_run_and_draw(script: Path, tmp_path: Path) -> None:
     if "optimize" in script.read_text():
-        pytest.importorskip("optuna")
+        needs.OPTUNA.require()
     done = subprocess.run(
         [sys.executable, script, tmp_path, "150"],
         env=environment(MPLBACKEND="Agg"), capture_output=True, text=True, check=False,

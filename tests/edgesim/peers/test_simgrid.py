@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.edgesim.simulate.models import Flops, at, cluster, link, node, plan, play, task
 
 FLOWS = "simgrid_flows.py"
@@ -20,27 +19,8 @@ Flow = tuple[float, int, list[str]]
 """(start in seconds, bytes, names of the links that it crosses)"""
 
 
-@cache
-def python() -> str | None:
-    """Return a Python that has SimGrid; Debian's own has it with the package python3-simgrid."""
-    for name in ("python3", "/usr/bin/python3"):
-        found = shutil.which(name)
-        if found is not None:
-            asked = subprocess.run([found, "-c", "import simgrid"], capture_output=True)
-            if asked.returncode == 0:
-                return found
-    return None
-
-
-needs_simgrid = pytest.mark.skipif(
-    python() is None, reason="SimGrid is not installed (Debian: apt-get install python3-simgrid)"
-)
-
-
 def asked_of_simgrid(script: str, given: dict[str, Any]) -> list[float]:
-    interpreter = python()
-    assert interpreter is not None
-    command = [interpreter, str(Path(__file__).with_name(script))]
+    command = [needs.SIMGRID.require(), str(Path(__file__).with_name(script))]
     done = subprocess.run(
         command, input=json.dumps(given), capture_output=True, text=True, check=True
     )
@@ -66,7 +46,7 @@ def with_edgesim(links: dict[str, float], flows: list[Flow], latency_s: float) -
     return [by_name[f"wait{index}→got{index}"] for index in range(len(flows))]
 
 
-@needs_simgrid
+@needs.SIMGRID.mark
 @pytest.mark.parametrize("seed", range(12))
 def test_flows_end_when_simgrids_do(seed: int) -> None:
     draw = random.Random(seed)
@@ -107,7 +87,7 @@ def fork_with_edgesim(given: dict[str, Any]) -> list[float]:
     return (recording.arrival_s + recording.latency_s).tolist()
 
 
-@needs_simgrid
+@needs.SIMGRID.mark
 @pytest.mark.parametrize("seed", range(3))
 def test_a_cluster_answers_when_simgrids_does(seed: int) -> None:
     # Every request's end, not a mean: queues, forks, joins and shared links all at once.

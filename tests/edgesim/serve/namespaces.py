@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from tests import needs
 
 _NAMED = Path("/run/netns")
 _PREFIX = "edgesim-test"
@@ -97,10 +97,8 @@ def star(names: Sequence[str], rate: Rate) -> Iterator[Star]:
 @cache
 def lacking() -> str | None:
     """Return why this process can make no namespaces; None where it can."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return "network namespaces need Linux and root"
-    if not all(map(shutil.which, ("ip", "tc"))):
-        return "network namespaces need iproute2 (`make system` installs it on Debian)"
+    if not needs.NETWORKS.found:
+        return needs.NETWORKS.reason
     prefix = f"{_owner('self')}-0-"
     try:
         _lay(prefix, {"a": "10.77.0.1"}, Rate(1e6))

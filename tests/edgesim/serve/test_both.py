@@ -89,10 +89,13 @@ def arrivals(directory: Path) -> list[str]:
     return [row["arrival_s"] for row in rows]
 
 
-def test_the_folder_holds_both_results_and_their_comparison(nodes: Nodes, tmp_path: Path) -> None:
+def test_the_folder_holds_both_results_and_their_comparison(
+    nodes: Nodes, data_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "both"
     command = ("run", nodes.file, "--mode", "both", "--plain", *PATIENT, "--set", TRAFFIC)
-    done = edgesim(*command, "--loads", "50%, scenario", "--json", "--out", out)
+    done = edgesim(*command, "--loads", "50%, scenario", "--json", "--out", out,
+                   XDG_DATA_DIRS=str(data_folder))  # fmt: skip
     assert (done.returncode, done.stderr) == (0, f"Wrote {out}\n")
     told = document(done.stdout)
     assert told == json.loads((out / "comparison.json").read_text())

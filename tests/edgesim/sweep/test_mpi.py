@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-import pytest
 import yaml
 
 from edgesim.sweep.run import run_study
+from tests import needs
 from tests.edgesim.command import COMMAND, assert_fails, document, edgesim, environment, started
 from tests.edgesim.sweep.studies import grid
 from tests.edgesim.sweep.test_sweep import SLOW, children, rows, slow, wait_for, written
 
-MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-
-def needs_mpi() -> str:
-    pytest.importorskip("mpi4py", reason="pip install 'edgesim[mpi]' brings MPI")
-    if MPIEXEC is None:
-        # mpi4py may be there without an MPI; .ci/run brings mpich, where nothing is skipped.
-        pytest.skip("no mpiexec is on the path")
-    return MPIEXEC
-
 
 def over_ranks(count: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [needs_mpi(), "-n", str(count), *COMMAND, "sweep", "study.yaml", "--out", "out",
+        [needs.MPI.require(), "-n", str(count), *COMMAND, "sweep", "study.yaml", "--out", "out",
          *arguments],
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -61,7 +49,7 @@ def test_what_is_wrong_is_told_once_for_all_ranks(tmp_path: Path) -> None:
 
 def test_a_rank_that_dies_ends_the_sweep_which_goes_on_later(tmp_path: Path) -> None:
     written(tmp_path, slow())
-    command = [needs_mpi(), "-n", "2", *COMMAND, "sweep", "study.yaml", "--out", "out"]
+    command = [needs.MPI.require(), "-n", "2", *COMMAND, "sweep", "study.yaml", "--out", "out"]
     with started(command, tmp_path) as process:
         wait_for(lambda: rows(tmp_path) > 0 or process.poll() is not None)
         (proxy,) = children(process.pid)

@@ -14,9 +14,10 @@ from edgesim.sweep.parquet_rows import ParquetRows
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study
 from edgesim.sweep.store import Store, read
+from tests import needs
 from tests.edgesim.sweep.studies import FLOP, grid
 
-pytest.importorskip("pyarrow")
+needs.PYARROW.require()
 
 
 def test_the_table_is_the_same_as_from_sqlite(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edgesim.sweep.pareto import non_dominated
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study, several, sweep
 from edgesim.sweep.store import read
+from tests import needs
 from tests.edgesim.sweep.studies import FLOP, ONE_NODE, PEAK
 
 
@@ -63,7 +64,7 @@ def search(trials: int = 24, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-pytest.importorskip("optuna")
+pytestmark = needs.OPTUNA.mark
 
 
 def test_the_best_point_within_the_bounds_is_found() -> None:

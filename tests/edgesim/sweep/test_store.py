@@ -20,6 +20,7 @@ from edgesim.sweep.run import run_study
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.store import Store, read
 from edgesim.version import __version__
+from tests import needs
 from tests.edgesim.command import assert_fails, edgesim
 from tests.edgesim.disk import small_disk
 from tests.edgesim.sweep.studies import FLOP, PEAK, grid, mapping
@@ -177,14 +178,14 @@ def test_a_second_command_is_refused(tmp_path: Path) -> None:
 
 
 def test_format_of_rows_stays(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
+    needs.PYARROW.require()
     run_study(grid(2, 2), tmp_path / "a")
     with pytest.raises(InputError, match="holds rows as sqlite; go on with --format sqlite"):
         run_study(grid(2, 2), tmp_path / "a", rows="parquet")
 
 
 def test_a_frame_has_a_row_for_each_point() -> None:
-    pytest.importorskip("pandas")
+    needs.PANDAS.require()
     frame = run_study(grid(2, 2)).frame()
     assert list(frame.index) == [0, 1, 2, 3]
     assert list(frame.columns) == [FLOP, PEAK, "latency_s.mean", "error"]

@@ -17,6 +17,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from tests import needs
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
 GRID = EXAMPLES / "convshare" / "grid.py"
 QUICK = ("--data", "digits", "--images", "300", "--epochs", "3", "--seeds", "1")
@@ -239,7 +241,7 @@ def test_differences_are_of_pairs_that_differ_in_padding_alone(grid: ModuleType)
 def test_the_picture_is_drawn_of_kept_figures(
     whole: tuple[Path, str], tmp_path: Path, grid: ModuleType
 ) -> None:
-    pytest.importorskip("matplotlib", reason="pictures need the extra 'plots'")
+    needs.MATPLOTLIB.require()
     import grid_pictures
     from PIL import Image
 

@@ -20,11 +20,11 @@ from optics.detection import ReferenceBeam
 from partition.data import open_data
 from partition.errors import InputError
 from partition.progress import silent
+from tests import needs
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FOLDER = EXAMPLES / "convshare"
 SIDE = 56  # pixels: eight tiles of 4 x 4 maps and kernels
-FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
 MODULES = ("bench", "evaluate", "knobs", "model", "statistics", "table", "tune")
@@ -280,7 +280,7 @@ def test_kept_curves_rise_within_their_intervals(rig: Rig) -> None:
             assert rig.statistics.differs(darkest.lost, darkest.won)
 
 
-@pytest.mark.skipif(not FASHION.is_dir(), reason="takes the package dataset-fashion-mnist")
+@needs.FASHION_MNIST.mark
 def test_kept_model_answers_alike_on_ideal_light(rig: Rig, tmp_path: Path) -> None:
     recipe = rig.model.recipe_of("fashion-mnist")
     model, _ = rig.model.filed(rig.light.MODELS, "fashion-mnist-trained", recipe)

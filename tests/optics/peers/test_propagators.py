@@ -6,6 +6,7 @@ skipped.
 
 from __future__ import annotations
 
+import importlib
 import math
 
 import numpy as np
@@ -21,6 +22,7 @@ from optics.propagation import (
     fresnel_transfer,
     matrix_fourier,
 )
+from tests import needs
 
 WAVELENGTH_M, PITCH_M, SIDE = 633e-9, 10e-6, 128
 NEAR_M, FAR_M, FOCAL_M = 0.01, 0.06, 0.2
@@ -29,7 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def peer(name: str) -> object:
-    return pytest.importorskip(name, reason=f"{name} is not installed here; run `make peers`")
+    needs.OPTICS_PEERS[name].require()
+    return importlib.import_module(name)
 
 
 @pytest.fixture

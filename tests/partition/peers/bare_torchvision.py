@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests import needs
+
 
 def import_timm() -> Any:
     """Return timm; skip the tests of the calling module where it is not installed."""
@@ -22,7 +24,7 @@ def import_timm() -> Any:
 
     torch.library.register_fake = describe_others
     try:
-        return pytest.importorskip("timm", exc_type=ImportError)
+        return pytest.importorskip("timm", exc_type=ImportError, reason=needs.TIMM.reason)
     finally:
         torch.library.register_fake = describe
 

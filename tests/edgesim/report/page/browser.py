@@ -5,18 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed (apt install chromium, or make system)"
-)
+from tests.needs import CHROMIUM
 
 _LEAST_WIDTH = 500
 """Of a window of Chromium."""
@@ -47,7 +41,6 @@ def browse(page: str, folder: Path, *, width: int = 1280, probe: str = "") -> Se
         probe: JavaScript that runs after the page's own and fills the object ``told``. The page's
             policy, which forbids it, is taken out then.
     """
-    assert CHROMIUM is not None
     if probe:
         page, changed = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
         assert changed == 1
@@ -63,7 +56,7 @@ def browse(page: str, folder: Path, *, width: int = 1280, probe: str = "") -> Se
     file.write_text(page, encoding="utf-8")
     done = subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            CHROMIUM.found, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--disable-component-update",
             "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}",
             "--enable-logging=stderr", "--v=0", f"--window-size={width},2000",

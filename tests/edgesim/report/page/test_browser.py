@@ -15,13 +15,14 @@ from edgesim.report.page import study_page
 from edgesim.results.result import Result
 from edgesim.sweep.pareto import non_dominated
 from tests.edgesim.command import FIVE_PIS
-from tests.edgesim.report.page.browser import browse, needs_chromium
+from tests.edgesim.report.page.browser import browse
 from tests.edgesim.report.page.numbers_of import looked_up, numbers_of
 from tests.edgesim.report.page.test_run_page import HOSTILE
 from tests.edgesim.report.page.test_study_page import RESULTS, table
 from tests.edgesim.report.page.test_study_page import grid as levels
+from tests.needs import CHROMIUM
 
-pytestmark = needs_chromium
+pytestmark = CHROMIUM.mark
 
 WIDTHS = (1280, 390)
 COMMON = """

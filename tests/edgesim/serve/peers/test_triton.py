@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import open_inference_pb2
 from edgesim.version import __version__
 from partition.artifact import load_artifact
+from tests import needs
 from tests.edgesim.command import environment
 from tests.edgesim.serve.cluster import ARTIFACT, Client, fill, node
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tritonclient") is None, reason="compares with tritonclient[grpc]"
-)
+pytestmark = needs.TRITON.mark
 SCRIPT = Path(__file__).with_name("triton_session.py")
 
 
