@@ -139,10 +139,7 @@ def _verify_task(task: Task, node: Node, precision: str, ran: set[tuple[int, int
 def _verify_routes(plan: Plan, branch: Branch, cluster: Cluster) -> None:
     where = {task.name: task.node for task in branch.tasks}
     for transfer in branch.transfers:
-        start = where[transfer.source] if transfer.source is not None else plan.input_node
-        end = where[transfer.target] if transfer.target is not None else plan.output_node
-        if start is None or end is None:
-            continue
+        start, end = plan.ends(transfer, where)
         _node("requests enter at", start, cluster)
         _node("answers go to", end, cluster)
         if cluster.network.route(start, end) is None:

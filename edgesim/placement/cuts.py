@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Cluster, Duplex, Node
+from edgesim.hardware.message import Passage, passage
 from edgesim.placement.stage_times import Values, stage_bytes, stage_times
-from edgesim.placement.travel import Travel, travel
 
 OBJECTIVES = ("bottleneck", "latency")
 _MOST_STATES = 512
@@ -175,7 +175,7 @@ class _Problem:
         seen: dict[object, int] = {}
         classes = []
         ways = {
-            travel(self.cluster, a.name, b.name)
+            passage(self.cluster, a.name, b.name)
             for a in self.nodes
             for b in self.nodes
             if a is not b
@@ -184,7 +184,7 @@ class _Problem:
         for index, node in enumerate(self.nodes):
             # Only a network that treats all pairs alike makes equal devices interchangeable.
             ends = [
-                (travel(self.cluster, one, node.name), travel(self.cluster, node.name, one))
+                (passage(self.cluster, one, node.name), passage(self.cluster, node.name, one))
                 for one in others
             ]
             own = (id(node.device), node.batch_max, node.batch_wait_s)
@@ -192,12 +192,10 @@ class _Problem:
             classes.append(seen.setdefault(key, len(seen)))
         return classes
 
-    def _move(self, way: Travel, sizes: Values) -> Values:
-        if not self.only_flow:
-            return np.asarray(way.fixed_s + sizes * (way.per_byte_s + way.software_per_byte_s))
-        if way.fixed_s == np.inf:
+    def _move(self, way: Passage, sizes: Values) -> Values:
+        if way.latency_s == np.inf:
             return np.full_like(sizes, np.inf)
-        return np.asarray(sizes * way.per_byte_s)
+        return way.flow_s(sizes) if self.only_flow else way.total_s(sizes)
 
     def _join(self, a: Values, b: Values) -> Values:
         return np.asarray(a + b if self.latency else np.maximum(a, b))
@@ -210,7 +208,7 @@ class _Problem:
         for last, node in enumerate(self.nodes):
             if not self._next_of_class(none, last, -1):
                 continue
-            way = travel(self.cluster, self.input_node, node.name) if self.input_node else Travel()
+            way = passage(self.cluster, self.input_node or node.name, node.name)
             enter = self._move(way, sizes[:1])
             value = self._join(np.broadcast_to(enter, sizes.shape), self.stage[last][0])
             zeros = np.zeros(len(sizes), dtype=np.int64)
@@ -238,7 +236,7 @@ class _Problem:
         for new, node in enumerate(self.nodes):
             if not self._next_of_class(used, new, last):
                 continue
-            way = travel(self.cluster, self.nodes[last].name, node.name)
+            way = passage(self.cluster, self.nodes[last].name, node.name)
             handed = self._join(table[key].value, self._move(way, sizes))
             matrix = self._join(handed[:, None], self.stage[new])
             cut = np.argmin(matrix, axis=0)
@@ -280,7 +278,7 @@ class _Problem:
         value = best.value[-1:]
         if self.input_node:
             size = np.array([self.graph.output_elements * self.width])
-            way = travel(self.cluster, self.nodes[key[1]].name, self.input_node)
+            way = passage(self.cluster, self.nodes[key[1]].name, self.input_node)
             value = self._join(value, self._move(way, size))
         return float(value[0])
 

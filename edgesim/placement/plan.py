@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgesim.graph import Graph
+from edgesim.hardware import Cost, Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,12 @@ class Task:
     optional: bool = False
     classes: tuple[int, ...] = ()
     unit: str = ""
+
+    def cost(self, device: Device, precision: str, samples: int, requests: int = 1) -> Cost:
+        """Return the cost of one execution on ``requests`` requests of ``samples`` samples each."""
+        if self.graph is not None:
+            return device.graph_cost(self.graph, precision, requests * samples)
+        return device.flop_cost(self.flop * requests * samples, precision, self.cores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +95,13 @@ class Plan:
             for task in branch.tasks:
                 held[task.node] = held.get(task.node, 0.0) + task.memory_bytes
         return held
+
+    def ends(self, transfer: Transfer, where: Mapping[str, str]) -> tuple[str, str]:
+        """Return the nodes at a transfer's two ends; the same twice where nothing travels.
+
+        ``where`` has the node of each task. Without an input or output node the data is where the
+        task is.
+        """
+        start = self.input_node if transfer.source is None else where[transfer.source]
+        end = self.output_node if transfer.target is None else where[transfer.target]
+        return start or end or "", end or start or ""

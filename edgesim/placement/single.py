@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from edgesim.common.errors import PlanError
 from edgesim.graph import BYTES_PER_ELEMENT
+from edgesim.hardware.message import passage
 from edgesim.placement.check import lacking
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest
-from edgesim.placement.travel import travel
 from edgesim.placement.whole import able, graph_of, held_bytes, whole_branch
 
 
@@ -42,9 +42,9 @@ def single(request: PlacementRequest) -> Plan:
         compute_s = device.graph_cost(graph, precision).time_s
         if request.input_node is None:
             return compute_s
-        there = travel(request.cluster, request.input_node, name)
-        back = travel(request.cluster, name, request.input_node)
-        return there.latency_s(input_bytes) + compute_s + back.latency_s(answer_bytes)
+        there = passage(request.cluster, request.input_node, name)
+        back = passage(request.cluster, name, request.input_node)
+        return there.total_s(input_bytes) + compute_s + back.total_s(answer_bytes)
 
     chosen = min(fitting, key=lambda node: answer_s(node.name))
     return Plan(

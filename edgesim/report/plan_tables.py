@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.common.text import count, duration, percent, rate, size
 from edgesim.placement import Plan
-from edgesim.placement.bottleneck import Bottleneck, bottleneck, task_s
+from edgesim.placement.bounds import Bottleneck, bottleneck
 from edgesim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _rows(checked: Checked) -> list[_Row]:
             classes=list(task.classes),
             macs=float(task.graph.macs) if task.graph is not None else task.flop / 2,
             memory_bytes=task.memory_bytes,
-            time_s=task_s(task, nodes[task.node], checked.plan.precision, samples),
+            time_s=task.cost(nodes[task.node].device, checked.plan.precision, samples).time_s,
         )
         for number, branch in enumerate(checked.plan.branches)
         for task in branch.tasks

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgesim.hardware import Node
 from edgesim.placement import Plan
-from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.bounds import bottleneck
 from edgesim.placement.standby import standby_bytes
 from edgesim.results import accuracy, faults, mlperf
 from edgesim.results.baselines import BaselineRow, mean_latency_s

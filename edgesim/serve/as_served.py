@@ -23,9 +23,10 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from edgesim.hardware import Cluster, Device, Faults, Hop, Link, Messaging, Network, Node
+from edgesim.hardware.message import Software
 from edgesim.hardware.processor import Processor
 from edgesim.placement import Plan
-from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.bounds import bottleneck
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.coordinator.work import Piece, Work, find_work
@@ -158,11 +159,11 @@ class _Tasks:
         """Add a piece between the message that asks for it and the one that answers."""
         name, optional = piece.name, task.optional
         node = _MESSAGES.format(piece.node)
-        costs = self._cluster.nodes[piece.node].device.messaging
+        software = Software.of(self._cluster.nodes[piece.node].device.messaging)
         asked, answered = self._sizes.asked[name], self._sizes.answered[name]
-        self._add(f"take {name}", node, _cost_s(costs, asked), optional=optional)
+        self._add(f"take {name}", node, software.time_s(asked), optional=optional)
         self._tasks.append(replace(task, unit=name))
-        self._add(f"give {name}", node, _cost_s(costs, answered), optional=optional)
+        self._add(f"give {name}", node, software.time_s(answered), optional=optional)
         self._transfers += [
             Transfer(source=f"ask {name}", target=f"take {name}", bytes=asked / self._samples),
             _local(f"take {name}", name),
@@ -178,7 +179,7 @@ class _Tasks:
         )
 
     def _asks_s(self, size: int) -> float:
-        return self._asking.per_message_s + self._asking.per_byte_s * size
+        return Software.of(self._asking).time_s(size)
 
     def _add(
         self,
@@ -202,10 +203,6 @@ class _Tasks:
 
 def _local(source: str, target: str) -> Transfer:
     return Transfer(source=source, target=target, bytes=0.0)
-
-
-def _cost_s(messaging: Messaging, size: int) -> float:
-    return messaging.per_message_s + messaging.per_byte_s * size
 
 
 def _cluster(cluster: Cluster, home: str) -> Cluster:

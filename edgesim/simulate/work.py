@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgesim.hardware import Cluster, Cost
+from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
 
 if TYPE_CHECKING:
@@ -111,11 +112,8 @@ class Move:
         if cluster.network.route(self.source_node, self.target_node) == ():
             return
         self.route = flows.route(self.source_node, self.target_node)
-        sender = cluster.nodes[self.source_node].device.messaging
-        receiver = cluster.nodes[self.target_node].device.messaging
-        software_s = sender.per_message_s + sender.per_byte_s * self.size
-        self.before_s = software_s + self.route.latency_s
-        self.after_s = receiver.delay_s + receiver.per_message_s + receiver.per_byte_s * self.size
+        way = passage(cluster, self.source_node, self.target_node)
+        self.before_s, self.after_s = way.before_s(self.size), way.after_s(self.size)
 
 
 Fan = tuple[float, tuple[Move, ...]]
@@ -173,14 +171,9 @@ class Step:
 def _costs(task: Task, server: Server, precision: str, samples: int) -> tuple[Cost, ...]:
     """Return the cost of executions of 0, 1, ... requests at once, up to the node's batch."""
     device = server.node.device
-    costs = [Cost(time_s=0.0, power_w=device.power.idle_w)]
-    for requests in range(1, server.node.batch_max + 1):
-        if task.graph is not None:
-            costs.append(device.graph_cost(task.graph, precision, requests * samples))
-        else:
-            flop = task.flop * requests * samples
-            costs.append(device.flop_cost(flop, precision, task.cores))
-    return tuple(costs)
+    batches = range(1, server.node.batch_max + 1)
+    nothing = Cost(time_s=0.0, power_w=device.power.idle_w)
+    return (nothing, *(task.cost(device, precision, samples, requests) for requests in batches))
 
 
 class Way:
@@ -206,15 +199,13 @@ class Way:
             task.name: Step(index, task, servers[task.node], plan.precision, samples)
             for index, task in enumerate(branch.tasks)
         }
+        where = {task.name: task.node for task in branch.tasks}
         moves: list[Move] = []
         for transfer in branch.transfers:
             source = steps[transfer.source] if transfer.source is not None else None
             target = steps[transfer.target] if transfer.target is not None else None
-            start = source.server.node.name if source else plan.input_node
-            end = target.server.node.name if target else plan.output_node
-            # Without an input or output node the data is where the task is.
-            nodes = (start or end or "", end or start or "")
-            moves.append(Move(transfer.bytes * samples, source, target, nodes))
+            ends = plan.ends(transfer, where)
+            moves.append(Move(transfer.bytes * samples, source, target, ends))
             if target is not None:
                 target.inputs += 1
             if source is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgesim.hardware import Cluster, Messaging, Node
 from edgesim.hardware.topology import star, wifi
 from edgesim.placement import Branch, Plan, Task, Transfer, place
-from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.bounds import bottleneck
 from edgesim.simulate import Arrivals, Traffic, simulate
 from tests.edgesim.placement.cases import chain, joined, node, request
 
@@ -130,6 +130,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         messaging = Messaging(
             per_message_s=draw(st.sampled_from([0.0, 0.25])),
             per_byte_s=draw(st.sampled_from([0.0, 0.125])),
+            delay_s=draw(st.sampled_from([0.0, 0.5])),
         )
         home = node(
             f"n{index}",

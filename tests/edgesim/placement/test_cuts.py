@@ -17,7 +17,7 @@ from edgesim.hardware import Cluster, Cost, Duplex, Hop, Link, Messaging, Networ
 from edgesim.hardware.processor import Processor
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.placement import place
-from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.bounds import bottleneck
 from edgesim.placement.stage_times import stage_times
 from tests.edgesim.placement.cases import chain, joined, node, request
 from tests.edgesim.simulate.models import Flops
@@ -83,7 +83,7 @@ def value(
         flow = 4 * elements / min(link.bandwidth_byte_s for link in links)
         software = [cluster.nodes[name].device.messaging for name in (start_name, end_name)]
         fixed = sum(one.per_message_s + 4 * elements * one.per_byte_s for one in software)
-        fixed += sum(link.latency_s for link in links)
+        fixed += sum(link.latency_s for link in links) + software[1].delay_s
         seconds.append(flow + (fixed if objective == "latency" else 0.0))
     if objective == "latency":
         waits = [home.batch_wait_s for home in order if home.batch_max > 1]
@@ -101,7 +101,10 @@ def clusters(draw: st.DrawFn) -> Cluster:
             constant_s=draw(st.sampled_from([0.0, 0.0, 2.5])),
             power_of_flop=draw(st.sampled_from([1.0, 1.0, 0.5, 1.5])),
             memory_capacity_bytes=draw(st.sampled_from([inf, inf, 200.0, 500.0])),
-            messaging=Messaging(per_message_s=draw(st.sampled_from([0.0, 0.75]))),
+            messaging=Messaging(
+                per_message_s=draw(st.sampled_from([0.0, 0.75])),
+                delay_s=draw(st.sampled_from([0.0, 6.0])),
+            ),
         )
         batch = draw(st.sampled_from([1, 1, 4]))
         wait = draw(st.sampled_from([0.0, 1.5]))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 from math import inf
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgesim import api
 from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph, zoo
 from edgesim.hardware import Cluster, Node
 from edgesim.placement import Plan, place
-from edgesim.placement.bottleneck import bottleneck
+from edgesim.placement.bounds import bottleneck
 from edgesim.simulate import Arrivals, Traffic, simulate
 from tests.edgesim.placement.cases import chain, joined, meshed, node, request
 
@@ -152,6 +154,36 @@ def test_unloaded_latency_of_a_plan_is_what_a_simulation_measures() -> None:
     traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=3)
     recording = simulate(plan, cluster, traffic, seed=1)
     assert recording.latency_s.tolist() == pytest.approx([bottleneck(plan, cluster).latency_s] * 3)
+
+
+PLANNER_DELAY = """\
+name: planner-delay
+model: {name: vit_tiny_patch16_224}
+placement: {strategy: STRATEGY, objective: latency, input: a, nodes: [a, b]}
+nodes:
+  a: {device: {peak: {fp32: 10 GFLOP/s}}}
+  b: {device: {peak: {fp32: 20 GFLOP/s}, messaging: {delay: 100 s}}}
+network: {switch: {bandwidth: 1 Gbit/s, latency: 0 s}}
+traffic: {arrivals: closed, requests: 3}
+"""
+
+
+@pytest.mark.parametrize("strategy", ["pipeline", "single"])
+def test_the_delay_of_messages_keeps_a_plan_off_a_node(strategy: str, tmp_path: Path) -> None:
+    """Planner, bounds and engine agree: b's 100 s for each message outweigh its twice the speed."""
+    text = PLANNER_DELAY.replace("STRATEGY", strategy)
+    if strategy == "single":
+        text = text.replace("objective: latency, ", "")
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text)
+    scenario = api.load(path)
+    plan = api.place(scenario)
+    assert [task.node for task in plan.branches[0].tasks] == ["a"]
+    alone_s = 2 * zoo.build("vit_tiny_patch16_224").macs / 10e9
+    assert bottleneck(plan, scenario.cluster).latency_s == pytest.approx(alone_s, rel=1e-12)
+    recording = simulate(plan, scenario.cluster, scenario.traffic, seed=1)
+    assert recording.latency_s.tolist() == pytest.approx([alone_s] * 3, rel=1e-12)
+    assert round(alone_s, 3) == 0.251
 
 
 def test_many_kinds_of_nodes_keep_their_order() -> None:

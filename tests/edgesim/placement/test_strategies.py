@@ -310,7 +310,7 @@ def test_explicit_tasks_need_manual() -> None:
 
 
 def test_software_cost_of_messages_counts_in_the_least_latency() -> None:
-    from edgesim.placement.bottleneck import bottleneck
+    from edgesim.placement.bounds import bottleneck
 
     messaging = Messaging(per_message_s=0.5, per_byte_s=0.25)
     nodes = [node("a", messaging=messaging), node("hub", messaging=messaging)]

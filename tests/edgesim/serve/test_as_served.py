@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from edgesim import api
+from edgesim.placement.bounds import bottleneck
 from edgesim.scenario import Scenario
 from edgesim.serve import messages
 from edgesim.serve.as_served import Served, as_served
@@ -80,13 +81,16 @@ def play(scenario: Scenario) -> tuple[Served, Recording]:
 
 
 def test_one_request_takes_what_its_steps_take_by_hand() -> None:
-    _, found = play(load())
+    served, found = play(load())
     # Half of the request's own, two questions one after another; the second part's way, its
     # computing, and its answer; then the same for the fusion, which is on the coordinator's node.
     way_s = 2 * LATENCY_S + DELAY_S
     second = REQUEST_S / 2 + 2 * ASK_S + way_s + TAKE_S + PART_S + TAKE_S + way_s + ASK_S
     fusion = ASK_S + DELAY_S + TAKE_S + FUSION_S + TAKE_S + DELAY_S + ASK_S + REQUEST_S / 2
     assert found.latency_s == pytest.approx([second + fusion], rel=1e-9)
+    # The bounds count the same, but for the second question's wait; bytes take 10 ps here.
+    bound_s = bottleneck(served.plan, served.cluster).latency_s
+    assert bound_s == pytest.approx(second + fusion - ASK_S, abs=1e-11)
     parts = {name: float(column[0]) for name, column in found.breakdown_s.items()}
     assert parts["compute"] == pytest.approx(PART_S)
     assert parts["fusion"] == pytest.approx(FUSION_S)
