@@ -133,6 +133,7 @@ def run(
     from edgesim import api
     from edgesim.common.progress import Bar
     from edgesim.report import console, folder
+    from edgesim.results.folder import prepare
 
     real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain, faults_by=faults_by)
     if mode is Mode.SIMULATE and real.asked:
@@ -141,7 +142,7 @@ def run(
         raise InputError("--loads belongs to --mode both")
     scenario = api.load(file, overrides=settings or (), seed=seed)
     directory = out or Path("runs") / scenario.name
-    folder.prepare(directory)
+    prepare(directory)
     if mode is Mode.BOTH:
         real.compare(scenario, loads, directory, trace_requests=trace, as_json=as_json)
         return

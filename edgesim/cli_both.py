@@ -10,7 +10,7 @@ from edgesim.common.errors import EdgesimError
 from edgesim.common.interrupts import Held
 from edgesim.common.progress import Bar
 from edgesim.output import print_json, stdout_console
-from edgesim.report import both_folder, both_tables
+from edgesim.report import both_tables, folder
 from edgesim.scenario import Scenario
 from edgesim.serve.both.run import Measure, run
 from edgesim.simulate.recovery import Recovery
@@ -33,7 +33,7 @@ def compare(
         loads: see `edgesim.serve.both.loads.find_loads`.
         measure: plays a scenario on its nodes.
         recovery: how patient the coordinator is, as a simulation plays it.
-        directory: that `edgesim.report.folder.prepare` took.
+        directory: that `edgesim.results.folder.prepare` took.
         trace_requests: how many leading requests of each load leave spans.
         as_json: print the comparison as JSON instead of tables.
 
@@ -60,7 +60,7 @@ def compare(
             )
         results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
         try:
-            written = both_folder.write(found.document, results, directory)
+            written = folder.write_comparison(found.document, results, directory)
         except EdgesimError:
             if not as_json:
                 # The work is done; what cannot be kept can still be seen.

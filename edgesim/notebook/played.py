@@ -13,6 +13,7 @@ from edgesim.notebook.needs import need
 from edgesim.notebook.plots import Plots
 from edgesim.report import folder
 from edgesim.results import tables_csv
+from edgesim.results.folder import prepare
 from edgesim.results.result import Result
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Played:
             EdgesimError: it cannot be written.
         """
         target = Path(directory)
-        folder.prepare(target)
+        prepare(target)
         return folder.write(self.result, target)
 
     def _rows(self, section: str) -> pd.DataFrame:

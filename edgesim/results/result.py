@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.files import SCHEMA
 from edgesim.hardware import Node
 from edgesim.placement import Plan
 from edgesim.placement.bounds import bottleneck
@@ -25,7 +26,6 @@ from edgesim.simulate.arrivals import CLOSED_LOOP
 from edgesim.simulate.traffic import Arrivals
 from edgesim.version import __version__
 
-SCHEMA = 1
 _PARTS = ("queue", "compute", "transfer", "fusion")
 
 

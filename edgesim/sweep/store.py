@@ -19,6 +19,7 @@ import numpy as np
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.files import whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
+from edgesim.results.folder import STUDY
 from edgesim.sweep import parquet_rows, sqlite_rows
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.spans import Spans
@@ -28,7 +29,7 @@ from edgesim.version import __version__
 
 SCHEMA = 1
 """Of the folder; another one is refused."""
-META, CSV, LOCK = "study.json", "table.csv", ".lock"
+CSV, LOCK = "table.csv", ".lock"
 Format = Literal["sqlite", "parquet"]
 
 
@@ -104,7 +105,7 @@ class Store:
 
     def _take(self) -> None:
         """Check that what is here is of the same study; say so where nothing is."""
-        path = self.directory / META
+        path = self.directory / STUDY
         if not path.exists():
             document = {"schema": SCHEMA, "edgesim": __version__, **asdict(self.meta)}
             write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
@@ -183,7 +184,7 @@ def read(directory: str | Path) -> Table:
 
 def read_meta(directory: str | Path) -> Meta:
     """Return what a study's folder is of; raises as `read` does."""
-    path = Path(directory) / META
+    path = Path(directory) / STUDY
     found = _load(path)
     try:
         return Meta(
@@ -248,7 +249,7 @@ def _check_free(directory: Path) -> None:
         present = {one.name for one in directory.iterdir()} if directory.exists() else set()
     except OSError as error:
         raise EdgesimError(f"cannot read {directory}: {error.strerror}") from None
-    if META not in present and {name for name in present if not name.startswith(".")}:
+    if STUDY not in present and {name for name in present if not name.startswith(".")}:
         raise InputError(
             f"{directory} holds files that are no study; name another folder with --out"
         )

@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from edgesim.report.folder import FILES
+from edgesim.results.folder import FILES
 from partition.reading import read_manifest, verify_files
 from tests.edgesim.command import COMMAND, ROOT, environment
 from tests.edgesim.serve.cluster import fresh_keys, node

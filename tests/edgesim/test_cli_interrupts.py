@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgesim.report.folder import FILES
+from edgesim.results.folder import FILES
 from tests.edgesim.command import COMMAND, FIVE_PIS, document, edgesim, environment, started
 
 # More than can be played while a test lasts.

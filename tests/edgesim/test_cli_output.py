@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.report.folder import FILES
+from edgesim.results.folder import FILES
 from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, environment
 from tests.edgesim.disk import small_disk
 

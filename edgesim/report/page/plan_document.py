@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.files import SCHEMA
 from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     from edgesim.placement.plan import Branch
 
-SCHEMA = 1
 MOST_BRANCHES = 64
 """Alternatives that are written one by one."""
 _MOST_RECTANGLES = 1200

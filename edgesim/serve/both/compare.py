@@ -31,10 +31,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgesim.common.files import SCHEMA
 from edgesim.results.result import Result
 from edgesim.serve.both.loads import Load
 
-SCHEMA = 1
 MODE = "both"
 _Z95 = 1.959964
 

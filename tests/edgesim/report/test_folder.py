@@ -17,6 +17,7 @@ import yaml
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import folder
+from edgesim.results.folder import FILES, prepare
 from edgesim.results.result import Result
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.disk import small_disk
@@ -38,7 +39,7 @@ def names(directory: Path) -> list[str]:
 
 def test_all_files_are_there_and_nothing_else(result: Result, tmp_path: Path) -> None:
     out = folder.write(result, tmp_path / "runs" / "small")
-    assert names(out) == sorted(folder.FILES)
+    assert names(out) == sorted(FILES)
     assert names(tmp_path / "runs") == ["small"]
     assert json.loads((out / "summary.json").read_text()) == result.summary
     assert yaml.safe_load((out / "scenario.yaml").read_text()) == {"name": "small", "seed": 5}
@@ -102,9 +103,9 @@ def test_a_result_with_a_foreign_file_is_not_touched(result: Result, tmp_path: P
 def test_a_file_in_the_way(result: Result, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(InputError, match="is no folder"):
-        folder.prepare(tmp_path / "out")
+        prepare(tmp_path / "out")
     with pytest.raises(EdgesimError, match="cannot write the result"):
-        folder.prepare(tmp_path / "out" / "below")
+        prepare(tmp_path / "out" / "below")
 
 
 def test_a_full_disk_leaves_the_old_result_and_no_rest(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from scipy.stats import binomtest
 from edgesim import api, cli_both
 from edgesim.cli_serve import player
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.report import both_folder, folder
+from edgesim.report import folder
+from edgesim.results.folder import FILES as RESULT_FILES
+from edgesim.results.folder import prepare, read_summary
 from edgesim.results.result import Result
 from edgesim.scenario import Scenario
 from edgesim.serve.both.loads import find_loads
@@ -34,7 +36,7 @@ HELD = {"hub": ["fusion"], "pi": list(PARTS)}
 TRAFFIC = "traffic={arrivals: poisson, rate: 50/s, requests: 6}"
 PATIENT = ("--deadline", "1 min", "--health", "30 s")
 """No failure is expected, and none shall come of a busy machine."""
-FILES = set(folder.FILES)
+FILES = set(RESULT_FILES)
 
 
 class Nodes:
@@ -109,7 +111,7 @@ def test_the_folder_holds_both_results_and_their_comparison(
         assert all({path.name for path in one.iterdir()} == FILES for one in sides.values())
         assert arrivals(sides["predicted"]) == arrivals(sides["measured"])
         assert len(arrivals(sides["measured"])) == 6
-        summaries = {side: folder.read_summary(path) for side, path in sides.items()}
+        summaries = {side: read_summary(path) for side, path in sides.items()}
         assert [one["mode"] for one in summaries.values()] == ["simulate", "real"]
         check_errors(load, summaries["predicted"], summaries["measured"])
         # The scenario that is kept has the rate that was played.
@@ -173,14 +175,14 @@ def test_traffic_without_a_rate_is_played_once_as_written(nodes: Nodes, tmp_path
     # Over an older result, be it of one run or of two.
     results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
     folder.write(found.compared[0].measured, tmp_path / "out")
-    both_folder.write(found.document, results, tmp_path / "out")
-    both_folder.write(found.document, results, tmp_path / "out")
+    folder.write_comparison(found.document, results, tmp_path / "out")
+    folder.write_comparison(found.document, results, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "comparison.json", "report.html", "as-written",
     }  # fmt: skip
     (tmp_path / "out" / "as-written" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds files that are no result"):
-        folder.prepare(tmp_path / "out")
+        prepare(tmp_path / "out")
 
 
 def test_loads_are_shares_of_the_capacity(nodes: Nodes) -> None:
@@ -271,7 +273,7 @@ def test_loads_before_a_failure_are_kept(
                 as_json=as_json,
             )  # fmt: skip
         assert ended.value.exit_code == 1
-        kept = both_folder.read(tmp_path / "out")
+        kept = folder.read_comparison(tmp_path / "out")
         assert kept["partial"]
         shown = capsys.readouterr()
         assert "has gone; the loads before it are kept, marked partial\n" in shown.err
@@ -305,7 +307,7 @@ def test_ctrl_c_leaves_a_folder_that_says_so(nodes: Nodes, tmp_path: Path) -> No
     assert process.returncode == 1, errors
     assert errors == "edgesim: interrupted; what had finished is kept, marked partial\n"
     assert "warning: interrupted" in output
-    told = both_folder.read(tmp_path / "out")
+    told = folder.read_comparison(tmp_path / "out")
     assert told["partial"]
     (load,) = told["loads"]
     assert 1 <= load["requests"]["measured"]["completed"] < 2000

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from edgesim.report.folder import FILES
+from edgesim.results.folder import FILES
 from edgesim.serve.coordinator.run import INTERRUPTED
 from tests.edgesim.command import started
 from tests.edgesim.serve.five import HUB, PIS, Five, needs_links

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from edgesim import api
+from edgesim.common.errors import InputError
 from edgesim.hardware import Faults, Outage
 from edgesim.report import folder
 from edgesim.report.html import page
 from edgesim.report.page.latency import counted, slowest
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
+from edgesim.results.folder import PLAN
 from edgesim.results.result import Result
 from edgesim.scenario.dump import dump
 from edgesim.simulate import Arrivals, Traffic
@@ -116,13 +118,13 @@ def test_what_a_run_does_not_have_is_told(five_pis: Result) -> None:
 
 def test_an_older_folder_has_a_page_without_what_it_lacks(tmp_path: Path) -> None:
     out = folder.write(play(), tmp_path / "out")
-    (out / folder.PLAN).unlink()
+    (out / PLAN).unlink()
     html = folder.rewrite_report(out).read_text()
     assert "no plan.json" in html
     assert "assumptions" not in sections(html)
     for damage in ("{", "[]", '{"schema": 2}'):
-        (out / folder.PLAN).write_text(damage)
-        with pytest.raises(folder.InputError, match=r"is no JSON|expected a plan of schema 1"):
+        (out / PLAN).write_text(damage)
+        with pytest.raises(InputError, match=r"is no JSON|expected a plan of schema 1"):
             folder.rewrite_report(out)
 
 
@@ -219,7 +221,7 @@ def test_json_has_no_number_that_is_none(tmp_path: Path) -> None:
     def refuse(text: str) -> float:
         raise AssertionError(text)
 
-    document = json.loads((out / folder.PLAN).read_text(), parse_constant=refuse)
+    document = json.loads((out / PLAN).read_text(), parse_constant=refuse)
     assert document["warmup"] == 0
     assert all(math.isfinite(task["memory_bytes"]) for task in document["branches"][0]["tasks"])
 

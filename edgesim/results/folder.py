@@ -1,0 +1,115 @@
+"""The result folder: written whole under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.files import read_document
+from edgesim.common.folders import whole_folder
+
+SUMMARY = "summary.json"
+COMPARISON = "comparison.json"
+"""Of a folder that holds predicted and measured results, at several loads."""
+STUDY = "study.json"
+"""Of a folder that holds the points of a study."""
+SIDES = ("predicted", "measured")
+"""Names of the result folders of one load."""
+FAULTS = "faults.csv"
+"""What failed and when; of a run in which something could."""
+PLAN = "plan.json"
+"""The plan and the figures of its devices, which the page shows."""
+PAGE = "report.html"
+FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yaml", PAGE)
+
+
+def prepare(directory: Path) -> None:
+    """Check, before a run, that its result can be written to ``directory``; make nothing yet.
+
+    Raises:
+        InputError: something else stands there.
+        EdgesimError: its parent cannot be made or written to.
+    """
+    _check_free(directory)
+    with _told(directory):
+        parent = directory.parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _check_free(directory: Path) -> None:
+    with _told(directory):
+        if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+            raise InputError(f"{directory} is no folder; name another with --out")
+        if directory.is_mount() or Path.cwd().is_relative_to(directory.absolute().resolve()):
+            raise InputError(f"{directory} cannot be replaced; name a folder in it with --out")
+        if directory.is_dir() and not _ours(directory):
+            raise InputError(
+                f"{directory} holds files that are no result; name another folder with --out"
+            )
+
+
+def _ours(directory: Path) -> bool:
+    try:
+        present = {entry.name for entry in directory.iterdir()}
+    except FileNotFoundError:
+        # Another run is just replacing it.
+        return True
+    if not present or (SUMMARY in present and present <= {*FILES, FAULTS}):
+        return True
+    loads = present - {COMPARISON, PAGE}
+    return COMPARISON in present and all(_of_a_load(directory / name) for name in loads)
+
+
+def _of_a_load(directory: Path) -> bool:
+    return directory.is_dir() and all(
+        side.name in SIDES and side.is_dir() and _ours(side) for side in directory.iterdir()
+    )
+
+
+def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
+    """Write the files of a folder; return it. An older result there is replaced at the end.
+
+    Args:
+        files: what makes the text of each, by its path in the folder.
+        directory: where to.
+
+    Raises:
+        InputError: something else stands there.
+        EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
+    """
+    _check_free(directory)
+    with _told(directory), whole_folder(directory, check=_check_free) as building:
+        for name, make in files.items():
+            path = building / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(make(), encoding="utf-8", newline="\n")
+    return directory
+
+
+@contextlib.contextmanager
+def _told(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EdgesimError(
+            f"cannot write the result to {directory}: {error.strerror or error}"
+        ) from None
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """Return the summary of a result folder.
+
+    Raises:
+        InputError: it is none, or of another version of the schema.
+    """
+    return read_document(directory / SUMMARY, "summary", "result folder")
