@@ -12,7 +12,7 @@ from typing import Any
 _PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)
 _SECTIONS = (
     "ModelSpec", "TaskSpec", "TransferSpec", "PlacementSpec", "NodeSpec", "BatchSpec",
-    "VariabilitySpec", "FaultsSpec", "OutageSpec", "HostSpec", "NetworkSpec", "SwitchSpec",
+    "VariabilitySpec", "Faults", "Outage", "HostSpec", "NetworkSpec", "SwitchSpec",
     "WifiSpec", "LinkSpec", "RouteSpec", "TrafficSpec", "BaselineSpec",
 )  # fmt: skip
 _MOST_NAMED = 20

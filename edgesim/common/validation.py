@@ -49,6 +49,25 @@ def validated(section: type[T], data: object) -> T:
     return made
 
 
+def checked(section: type[T], data: object, found: list[Problem], at: Path = ()) -> T | None:
+    """Return the object that plain data describe; None after noting what is wrong with them.
+
+    Args:
+        section: made by `spec`, or a pydantic model.
+        data: as YAML gives them.
+        found: gets the problems.
+        at: key path of the data, before those of the problems.
+    """
+    try:
+        return validated(section, data)
+    except ValidationError as error:
+        found += [
+            Problem((*at, *one.path), one.message, one.at_key)
+            for one in problems(error, section, data)
+        ]
+        return None
+
+
 adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 """Pydantic's validator of a section."""
 
@@ -117,7 +136,14 @@ class Problem:
 
 def problems(error: ValidationError, model: type, data: object = None) -> list[Problem]:
     """Return the problems that a validation of ``data`` as ``model`` found."""
-    return [_problem(dict(one), model, data) for one in error.errors(include_url=False)]
+    errors: list[dict[str, Any]] = [dict(one) for one in error.errors(include_url=False)]
+    # A list whose entries are wrong is none of too few.
+    inner = {one["loc"][:depth] for one in errors for depth in range(len(one["loc"]))}
+    return [
+        _problem(one, model, data)
+        for one in errors
+        if one["type"] != "too_short" or one["loc"] not in inner
+    ]
 
 
 def written(path: Path) -> str:

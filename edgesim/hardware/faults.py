@@ -7,23 +7,56 @@ from enum import StrEnum
 from math import exp, inf, log
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
-from edgesim.common.quantities import Celsius, KelvinPerWatt, PositiveSeconds, Ratio
+from edgesim.common import units
+from edgesim.common.fields import UNSET, Name, choices
+from edgesim.common.quantities import (
+    Bandwidth,
+    Bytes,
+    Celsius,
+    KelvinPerWatt,
+    PositiveJoules,
+    PositiveSeconds,
+    Ratio,
+    Seconds,
+    Watts,
+)
 from edgesim.common.validation import spec
 
 
+def _bounds(**bounds: float) -> WithJsonSchema:
+    number = {"type": "number", **bounds}
+    return WithJsonSchema(
+        {"anyOf": [number, {"type": "string"}], "examples": [units.EXAMPLES["ratio"]]}
+    )
+
+
+Loss = Annotated[Ratio, Field(ge=0.0, lt=1.0), _bounds(minimum=0, exclusiveMaximum=1)]
+Shape = Annotated[Ratio, Field(ge=0.1, le=10.0), _bounds(minimum=0.1, maximum=10)]
+Speed = Annotated[Ratio, Field(gt=0.0, lt=1.0), _bounds(exclusiveMinimum=0, exclusiveMaximum=1)]
+Charge = Annotated[Ratio, Field(ge=0.0, le=1.0), _bounds(minimum=0, maximum=1)]
+Restart = Annotated[Ratio, Field(gt=0.0, le=1.0), _bounds(exclusiveMinimum=0, maximum=1)]
+
+
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """One failure at a known time: down from ``at_s`` for ``duration_s`` seconds."""
+    """A failure at a known time.
 
-    at_s: float
-    duration_s: float
+    Attributes:
+        at_s: from the start of the run.
+        duration_s: until it is over.
+    """
+
+    at_s: Seconds
+    duration_s: PositiveSeconds
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """Crash and repair of a node, or cut and repair of a link: random times, or a schedule.
+    """Crash and repair of a node, or cut and repair of a link: random, or at known times.
 
     Times between a repair and the next failure, and times to repair, are Weibull distributed about
     their means: F(t) = 1 - exp(-(t / scale)^shape) with scale = mean / Γ(1 + 1/shape). Shape 1 is
@@ -31,18 +64,18 @@ class Faults:
     Appl. Mech. 18, 1951). Availability is mtbf / (mtbf + mttr), whatever the shapes.
 
     Attributes:
-        mtbf_s: mean time from a repair to the next failure; None where there are no random ones.
+        mtbf_s: mean time between failures.
         mttr_s: mean time to repair.
-        shape: of the time between failures.
-        repair_shape: of the time to repair.
+        shape: Weibull's, of the time between failures; 1 is exponential.
+        repair_shape: Weibull's, of the time to repair; 1 is exponential.
         schedule: failures at known times.
     """
 
-    mtbf_s: float | None = None
-    mttr_s: float | None = None
-    shape: float = 1.0
-    repair_shape: float = 1.0
-    schedule: tuple[Outage, ...] = ()
+    mtbf_s: PositiveSeconds | None = None
+    mttr_s: PositiveSeconds | None = None
+    shape: Annotated[Shape, UNSET] = 1.0
+    repair_shape: Annotated[Shape, UNSET] = 1.0
+    schedule: Annotated[tuple[Outage, ...], Field(min_length=1), UNSET] = ()
 
 
 class FaultKind(StrEnum):
@@ -64,29 +97,37 @@ OF_LINKS = (FaultKind.CUT, FaultKind.DEGRADE)
 """Kinds of faults that links have; nodes have the others."""
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault of the cluster's schedule.
+    """One fault of a node or a link at a known time.
 
     Attributes:
-        at_s: when it begins.
-        duration_s: after which it is over.
+        at_s: from the start of the run.
+        duration_s: until it is over.
+        node: that has it.
+        link: that has it.
         kind: what it does.
-        target: name of the node, or of the link.
-        speed: of a slow node, as a share of its own.
-        bandwidth_byte_s: of a degraded link; None for its own.
-        latency_s: of a degraded link, on top of its own.
-        loss: share of packets that a degraded link loses, on top of its own.
+        speed: slow: share of the node's own speed.
+        bandwidth_byte_s: degrade: instead of the link's own.
+        latency_s: degrade: on top of the link's own.
+        loss: degrade: share of packets, on top of its own.
     """
 
-    at_s: float
-    duration_s: float
-    kind: FaultKind
-    target: str
-    speed: float = 1.0
-    bandwidth_byte_s: float | None = None
-    latency_s: float = 0.0
-    loss: float = 0.0
+    at_s: Seconds
+    duration_s: PositiveSeconds
+    node: Name | None = None
+    link: Name | None = None
+    kind: Annotated[FaultKind, choices(FaultKind)]
+    speed: Annotated[Speed, UNSET] = 1.0
+    bandwidth_byte_s: Bandwidth | None = None
+    latency_s: Annotated[Seconds, UNSET] = 0.0
+    loss: Annotated[Loss, UNSET] = 0.0
+
+    @property
+    def target(self) -> str:
+        """Name of the node or link that has it."""
+        return self.node or self.link or ""
 
     @property
     def end_s(self) -> float:
@@ -119,7 +160,7 @@ class Thermal:
     time_constant_s: PositiveSeconds
     limit_c: Celsius
     release_c: Celsius
-    speed: Annotated[Ratio, Field(gt=0.0, lt=1.0)]
+    speed: Speed
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -144,32 +185,34 @@ class Thermal:
         return self.time_constant_s * log(above / below)
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battery:
     """What a node lives on; empty, it is down until it has been charged to ``restart``.
 
     Attributes:
         capacity_j: when full.
-        charge: at the start, as a share of the capacity.
-        recharge_w: power that comes in all the time, such as a panel's.
-        restart: charge at which a node that was empty comes back, as a share of the capacity.
+        charge: at the start, of the capacity.
+        recharge_w: that come in all the time.
+        restart: charge at which a node that was empty comes back, of the capacity.
     """
 
-    capacity_j: float
-    charge: float = 1.0
-    recharge_w: float = 0.0
-    restart: float = 0.1
+    capacity_j: PositiveJoules
+    charge: Charge = 1.0
+    recharge_w: Watts = 0.0
+    restart: Restart = 0.1
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhaustion:
-    """Memory that fills up: inputs that wait, and what every request leaves behind.
+    """Memory that fills up with inputs that wait and with leaks, until the node is killed.
 
     A node whose plan, waiting inputs and leaks together exceed its memory is killed, as by the
     out-of-memory killer, and starts again empty.
 
     Attributes:
-        leak_bytes: that a node does not give back after each piece of work.
+        leak_bytes: not given back after each piece of work.
     """
 
-    leak_bytes: float = 0.0
+    leak_bytes: Bytes = 0.0

@@ -6,17 +6,15 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Problem, problems
+from edgesim.common.validation import Problem, checked, known_keys
+from edgesim.hardware import Fault
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError
-from edgesim.scenario.schema_faults import FaultSpec
 
 LARGEST_BYTES = 10_000_000
 MOST_FAULTS = 100_000
-_COLUMNS = tuple(FaultSpec.model_fields)
+_COLUMNS = tuple(known_keys(Fault, ()))
 
 
 def read_faults(path: Path) -> list[dict[str, Any]]:
@@ -58,13 +56,12 @@ def read_faults(path: Path) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {
             name: cell for name, cell in zip(header, row, strict=True) if cell != ""
         }
-        try:
-            FaultSpec.model_validate(entry)
-        except ValidationError as error:
-            wrong += [
-                f"{path}:{number}: {'.'.join(map(str, one.path)) or 'row'}: {one.message}"
-                for one in problems(error, FaultSpec, entry)
-            ]
+        mistakes: list[Problem] = []
+        checked(Fault, entry, mistakes)
+        wrong += [
+            f"{path}:{number}: {'.'.join(map(str, one.path)) or 'row'}: {one.message}"
+            for one in mistakes
+        ]
         found.append(entry)
     if wrong:
         raise ScenarioError(wrong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.validation import Path, Problem
@@ -34,6 +34,13 @@ class Findings:
         except InputError as error:
             self.wrong(path, str(error))
             return None
+
+    def given(self, path: Path) -> bool:
+        """Return whether the scenario says anything under a key path, null aside."""
+        here: Any = self.validated.data
+        for key in path:
+            here = here[key] if isinstance(key, int) else here.get(key)
+        return here is not None
 
     def wrong(self, path: Path, message: str, at_key: bool = False) -> None:
         """Note a problem."""

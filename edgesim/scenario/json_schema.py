@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgesim.common import units
+from edgesim.common.fields import NAME_PATTERN
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement import strategy_names
-from edgesim.scenario.fields import NAME_PATTERN
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
 from edgesim.scenario.resolve_placement import KEYS
 from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
@@ -50,8 +50,8 @@ def schema() -> Schema:
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
     _traffic(definitions["TrafficSpec"])
-    _faults(definitions["FaultsSpec"])
-    _fault(definitions["FaultSpec"])
+    _faults(definitions["Faults"])
+    _fault(definitions["Fault"])
     definitions["ScheduleSpec"]["anyOf"] = [{"required": ["schedule"]}, {"required": ["file"]}]
     # What `edgesim partition` trains needs no cluster yet.
     needed = [key for key in made["required"] if key != "model"]
@@ -199,6 +199,9 @@ def _tidied(node: Any) -> Any:
         node["$ref"] = "#/$defs/Device"
     if isinstance(node.get("title"), str):
         node["title"] = node["title"].removesuffix("Spec")
+    if isinstance(node.get("description"), str):
+        # The rest of a docstring is for those who read the code.
+        node["description"] = node["description"].partition("\n\n")[0]
     inner = node.get("additionalProperties")
     if isinstance(inner, dict) and "$ref" in inner:
         # A mapping of things that the user names.
@@ -220,10 +223,10 @@ def _tidied(node: Any) -> Any:
 
 
 def _sayable(default: Any) -> bool:
-    """Whether JSON has words for a default: not for nothing, nor for a memory without bounds."""
+    """Whether a default says something: nothing does not, nor does a memory without bounds."""
     if isinstance(default, dict):
         return all(map(_sayable, default.values()))
-    return default is not None and not (isinstance(default, float) and math.isinf(default))
+    return default not in (None, []) and not (isinstance(default, float) and math.isinf(default))
 
 
 _DIMENSIONS = {example: dimension for dimension, example in units.EXAMPLES.items()}

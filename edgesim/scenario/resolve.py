@@ -10,7 +10,7 @@ from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_cluster import resolve_device, resolve_network, resolve_nodes
-from edgesim.scenario.resolve_faults import resolve_recovery, resolve_schedule
+from edgesim.scenario.resolve_faults import check_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
 from edgesim.scenario.resolve_placement import (
     check_sizes,
@@ -50,7 +50,7 @@ def resolve(
     if not {"nodes", "network"} & broken:
         network = resolve_network(findings, spec.network, nodes)
     faults = resolve_schedule(findings, spec.faults, nodes, network)
-    recovery = resolve_recovery(findings, spec.recovery, nodes)
+    check_recovery(findings, spec.recovery, nodes)
     tasks = spec.model.tasks is not None
     model = None
     if "model" not in broken:
@@ -80,10 +80,10 @@ def resolve(
             fusion_node=spec.placement.fusion,
             nodes=candidates,
             options=options(spec.placement),
-            standby=recovery.standby,
+            standby=spec.recovery.standby,
         ),
         traffic=traffic,
-        recovery=recovery,
+        recovery=spec.recovery,
         baselines=baselines,
         replications=spec.replications,
         document=document,

@@ -14,12 +14,7 @@ from edgesim.common.validation import Path, Problem, problems
 from edgesim.hardware import Device, Duplex, Link, Network, Node, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.resolve_faults import (
-    battery,
-    check_limits,
-    exhaustion,
-    resolve_own_faults,
-)
+from edgesim.scenario.resolve_faults import check_limits, resolve_own_faults
 from edgesim.scenario.schema_cluster import (
     LinkSpec,
     NetworkSpec,
@@ -99,8 +94,8 @@ def resolve_nodes(
                     host=spec.host,
                     restart_s=spec.restart,
                     ambient_c=spec.ambient,
-                    battery=battery(spec),
-                    exhaustion=exhaustion(spec),
+                    battery=spec.battery,
+                    exhaustion=spec.exhaustion,
                 )
     return found
 

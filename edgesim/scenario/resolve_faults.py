@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from edgesim.common.errors import nearest
 from edgesim.common.validation import Path
 from edgesim.hardware import (
-    Battery,
     Device,
-    Exhaustion,
     Fault,
     FaultKind,
     Faults,
     Network,
     Node,
-    Outage,
 )
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.scenario.findings import Findings
+from edgesim.scenario.schema import ScheduleSpec
 from edgesim.scenario.schema_cluster import NodeSpec
-from edgesim.scenario.schema_faults import FaultSpec, FaultsSpec, RecoverySpec, ScheduleSpec
-from edgesim.simulate.recovery import Health, Reassign, Recovery, Retry
+from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.thermal import thermal_of
 
 KEYS_OF_FAULTS = {
@@ -33,49 +31,28 @@ KEYS_OF_FAULTS = {
 
 
 def resolve_own_faults(
-    findings: Findings, path: Path, spec: FaultsSpec | None, what: str
+    findings: Findings, path: Path, faults: Faults | None, what: str
 ) -> Faults | None:
-    """Return the faults of a node or a link; ``what`` is the one or the other."""
-    if spec is None:
+    """Return the faults of a node or a link, by time; ``what`` is the one or the other."""
+    if faults is None:
         return None
-    random = [key for key in ("mtbf", "mttr") if getattr(spec, key) is not None]
+    random = [key for key in ("mtbf", "mttr") if findings.given((*path, key))]
     if len(random) == 1:
         findings.wrong(path, f"'mtbf' and 'mttr' go together, got '{random[0]}' alone")
-    if bool(random) == (spec.schedule is not None):
+    if bool(random) == bool(faults.schedule):
         came = "both" if random else "neither"
         findings.wrong(path, f"expected 'mtbf' and 'mttr', or a 'schedule', got {came}")
     for key in ("shape", "repair_shape"):
-        if getattr(spec, key) is not None and not random:
+        if findings.given((*path, key)) and not random:
             findings.wrong((*path, key), f"'{key}' belongs to 'mtbf' and 'mttr'", True)
-    outages = sorted(enumerate(spec.schedule or ()), key=lambda entry: entry[1].at)
+    outages = sorted(enumerate(faults.schedule), key=lambda entry: entry[1].at_s)
     for (_, one), (index, other) in pairwise(outages):
-        if other.at < one.at + one.duration:
-            told = f"the {what} is still down at {other.at:g} s from the failure at {one.at:g} s"
+        if other.at_s < one.at_s + one.duration_s:
+            told = (
+                f"the {what} is still down at {other.at_s:g} s from the failure at {one.at_s:g} s"
+            )
             findings.wrong((*path, "schedule", index), told)
-    return Faults(
-        mtbf_s=spec.mtbf,
-        mttr_s=spec.mttr,
-        shape=spec.shape or 1.0,
-        repair_shape=spec.repair_shape or 1.0,
-        schedule=tuple(Outage(at_s=one.at, duration_s=one.duration) for _, one in outages),
-    )
-
-
-def battery(spec: NodeSpec) -> Battery | None:
-    """Return the battery of a node."""
-    if spec.battery is None:
-        return None
-    return Battery(
-        capacity_j=spec.battery.capacity,
-        charge=spec.battery.charge,
-        recharge_w=spec.battery.recharge,
-        restart=spec.battery.restart,
-    )
-
-
-def exhaustion(spec: NodeSpec) -> Exhaustion | None:
-    """Return how the memory of a node fills up."""
-    return None if spec.exhaustion is None else Exhaustion(leak_bytes=spec.exhaustion.leak)
+    return replace(faults, schedule=tuple(one for _, one in outages))
 
 
 def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device | None) -> None:
@@ -120,33 +97,22 @@ def resolve_schedule(
     found: list[tuple[int, Fault]] = []
     for index, one in enumerate(spec.schedule):
         path: Path = ("faults", "schedule", index)
-        target = _target(findings, path, one, nodes, network)
+        known = _known_target(findings, path, one, nodes, network)
         _check_keys(findings, path, one)
-        if target is None:
-            continue
-        fault = Fault(
-            at_s=one.at,
-            duration_s=one.duration,
-            kind=FaultKind(one.kind),
-            target=target,
-            speed=one.speed if one.speed is not None else 1.0,
-            bandwidth_byte_s=one.bandwidth,
-            latency_s=one.latency or 0.0,
-            loss=one.loss or 0.0,
-        )
-        found.append((index, fault))
+        if known:
+            found.append((index, one))
     found.sort(key=lambda entry: entry[1].at_s)
     _check_overlap(findings, found)
     return tuple(fault for _, fault in found)
 
 
-def _target(
+def _known_target(
     findings: Findings,
     path: Path,
-    one: FaultSpec,
+    one: Fault,
     nodes: Mapping[str, Node],
     network: Network | None,
-) -> str | None:
+) -> bool:
     of_link = one.kind in OF_LINKS
     wanted, other = ("link", "node") if of_link else ("node", "link")
     name = one.link if of_link else one.node
@@ -154,21 +120,18 @@ def _target(
         came = f"'{other}'" if getattr(one, other) is not None else "neither"
         both = "both" if name is not None else came
         findings.wrong(path, f"'{one.kind}' is of a {wanted}: expected '{wanted}', got {both}")
-        return None
+        return False
     if not of_link:
-        return name if findings.known_node((*path, "node"), name, nodes) else None
-    if network is None:
-        return None
-    if name not in network.links:
+        return findings.known_node((*path, "node"), name, nodes)
+    if network is not None and name not in network.links:
         told = f"no link is named '{name}'{nearest(name, list(network.links))}"
         findings.wrong((*path, "link"), told)
-        return None
-    return name
+    return network is not None and name in network.links
 
 
-def _check_keys(findings: Findings, path: Path, one: FaultSpec) -> None:
+def _check_keys(findings: Findings, path: Path, one: Fault) -> None:
     for kind, keys in KEYS_OF_FAULTS.items():
-        given = [key for key in keys if getattr(one, key) is not None]
+        given = [key for key in keys if findings.given((*path, key))]
         if kind == one.kind and not given:
             told = f"'{kind}' needs " + " or ".join(f"'{key}'" for key in keys)
             findings.wrong(path, told)
@@ -191,39 +154,17 @@ def _check_overlap(findings: Findings, found: Sequence[tuple[int, Fault]]) -> No
         last[fault.target, fault.kind] = fault
 
 
-def resolve_recovery(findings: Findings, spec: RecoverySpec, nodes: Mapping[str, Node]) -> Recovery:
-    """Return how the cluster deals with faults."""
+def check_recovery(findings: Findings, recovery: Recovery, nodes: Mapping[str, Node]) -> None:
+    """Check that recovery names nodes, each once, and pauses in order."""
     path: Path = ("recovery",)
-    standby: dict[str, None] = {}
-    for index, name in enumerate(spec.standby):
-        if name in standby:
+    for index, name in enumerate(recovery.standby):
+        if name in recovery.standby[:index]:
             findings.wrong((*path, "standby", index), f"'{name}' is named twice")
         findings.known_node((*path, "standby", index), name, nodes)
-        standby[name] = None
-    retry = spec.retry
-    if retry is not None and retry.backoff > retry.longest:
-        told = f"expected at most 'longest', {retry.longest:g} s, got {retry.backoff:g} s"
+    retry = recovery.retry
+    if retry is not None and retry.backoff_s > retry.longest_s:
+        told = f"expected at most 'longest', {retry.longest_s:g} s, got {retry.backoff_s:g} s"
         findings.wrong((*path, "retry", "backoff"), told)
-    source = None if spec.reassign is None else spec.reassign.source
+    source = None if recovery.reassign is None else recovery.reassign.source
     if source is not None:
         findings.known_node((*path, "reassign", "source"), source, nodes)
-    return Recovery(
-        deadline_s=spec.deadline,
-        retry=None
-        if retry is None
-        else Retry(
-            attempts=retry.attempts,
-            timeout_s=retry.timeout,
-            backoff_s=retry.backoff,
-            longest_s=retry.longest,
-        ),
-        hedge_after_s=None if spec.hedge is None else spec.hedge.after,
-        standby=tuple(standby),
-        reassign=None
-        if spec.reassign is None
-        else Reassign(after_s=spec.reassign.after, source=source, load_byte_s=spec.reassign.load),
-        degrade=spec.degrade,
-        health=None
-        if spec.health is None
-        else Health(interval_s=spec.health.interval, strikes=spec.health.strikes),
-    )

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from edgesim.common.fields import WHOLE, Count, FileName, Name, Text
 from edgesim.common.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
+from edgesim.hardware import Fault
 from edgesim.hardware.processor_spec import Precision
-from edgesim.scenario.fields import WHOLE, Count, DeviceField, FileName, Name, Strict, Text
+from edgesim.scenario.fields import DeviceField, Strict
 from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
-from edgesim.scenario.schema_faults import RecoverySpec, ScheduleSpec
 from edgesim.scenario.schema_model import ModelSpec
+from edgesim.simulate.recovery import Recovery
 
 
 class PlacementSpec(BaseModel):
@@ -80,6 +82,17 @@ class TrafficSpec(Strict):
     min_duration: Seconds | None = Field(None, description="that an MLPerf run must last")
 
 
+class ScheduleSpec(Strict):
+    """Faults at known times, of nodes and links."""
+
+    schedule: Annotated[tuple[Fault, ...], Field(min_length=1)] | None = None
+    file: Text | None = Field(
+        default=None,
+        description="a CSV file of faults, with the keys of `schedule` as its columns; relative "
+        "to this file",
+    )
+
+
 class BaselineSpec(Strict):
     """One device that runs the whole model."""
 
@@ -114,7 +127,7 @@ class ScenarioSpec(Strict):
     faults: ScheduleSpec | None = Field(
         default=None, description="of nodes and links, at known times"
     )
-    recovery: RecoverySpec = RecoverySpec()
+    recovery: Recovery = Recovery()
     traffic: TrafficSpec
     baselines: list[BaselineSpec] = Field(
         default_factory=list, description="single devices that run the whole model, to compare with"

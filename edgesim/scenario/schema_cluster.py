@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
+from edgesim.common.fields import WHOLE, Count, Name
 from edgesim.common.quantities import Bandwidth, Celsius, JoulesPerByte, Ratio, Seconds, Watts
-from edgesim.scenario.fields import WHOLE, Addresses, Count, DeviceField, Name, Strict
-from edgesim.scenario.schema_faults import BatterySpec, ExhaustionSpec, FaultsSpec, Loss
+from edgesim.hardware.faults import Battery, Exhaustion, Faults, Loss
+from edgesim.scenario.fields import Addresses, DeviceField, Strict
 
 
 class BatchSpec(Strict):
@@ -45,7 +46,7 @@ class NodeSpec(Strict):
     address: Addresses | None = Field(
         default=None, description="host:port of a real node; a list of them with `count`"
     )
-    faults: FaultsSpec | None = None
+    faults: Faults | None = None
     host: Name | None = Field(
         default=None, description="machine of `hosts` whose cores it shares with other nodes"
     )
@@ -55,8 +56,8 @@ class NodeSpec(Strict):
     ambient: Celsius | None = Field(
         default=None, description="temperature around it; its device then warms up and throttles"
     )
-    battery: BatterySpec | None = None
-    exhaustion: ExhaustionSpec | None = None
+    battery: Battery | None = None
+    exhaustion: Exhaustion | None = None
 
 
 class HostSpec(Strict):
@@ -73,7 +74,7 @@ class WifiSpec(Strict):
     energy_per_byte: JoulesPerByte = 0.0
     power: Watts = Field(default=0.0, description="constant draw of the link's equipment")
     loss: Loss = Field(default=0.0, description="share of packets that get lost")
-    faults: FaultsSpec | None = Field(default=None, description="cuts, of each link by itself")
+    faults: Faults | None = Field(default=None, description="cuts, of each link by itself")
 
 
 class SwitchSpec(WifiSpec):

@@ -26,12 +26,14 @@ class Validated:
 
     Attributes:
         spec: the data, with stand-ins for broken sections; None where nothing is left to check.
+        data: as they were read.
         problems: what is wrong.
         broken: sections that stand-ins are for.
         broken_nodes: names under ``nodes`` that were left out.
     """
 
     spec: ScenarioSpec | None
+    data: Mapping[str, Any]
     problems: list[Problem] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
     broken_nodes: frozenset[str] = frozenset()
@@ -46,7 +48,7 @@ class Validated:
 def validate(data: Mapping[str, Any]) -> Validated:
     """Return what is right and what is wrong in a scenario's data."""
     try:
-        return Validated(ScenarioSpec.model_validate(data))
+        return Validated(ScenarioSpec.model_validate(data), data)
     except ValidationError as error:
         found = problems(error, ScenarioSpec, data)
     kept = dict(data)
@@ -73,4 +75,4 @@ def validate(data: Mapping[str, Any]) -> Validated:
         spec = ScenarioSpec.model_validate(kept)
     except ValidationError:
         spec = None
-    return Validated(spec, found, frozenset(broken), frozenset(broken_nodes))
+    return Validated(spec, data, found, frozenset(broken), frozenset(broken_nodes))

@@ -252,7 +252,7 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
         faults.append(fault)
         if fault.target in cluster.nodes:
             # One process computes and handles messages.
-            faults.append(replace(fault, target=_MESSAGES.format(fault.target)))
+            faults.append(replace(fault, node=_MESSAGES.format(fault.target)))
     return Cluster(nodes=nodes, network=network, hosts=hosts, faults=tuple(faults))
 
 

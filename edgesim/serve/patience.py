@@ -32,7 +32,9 @@ def policy_of(
                 f"recovery.{key} is simulated only: every real node serves its own parts; leave "
                 "it out (--set recovery." + key + "=) to play on real nodes"
             )
-    policy = Policy(degrade=recovery.degrade, hedge_after_s=recovery.hedge_after_s)
+    policy = Policy(degrade=recovery.degrade)
+    if recovery.hedge is not None:
+        policy = replace(policy, hedge_after_s=recovery.hedge.after_s)
     if recovery.deadline_s is not None:
         policy = replace(policy, deadline_s=recovery.deadline_s)
     if recovery.retry is not None:

@@ -370,7 +370,7 @@ class FaultPlayer:
         }
 
 
-_CUT = Fault(at_s=0.0, duration_s=0.0, kind=FaultKind.CUT, target="")
+_CUT = Fault(at_s=0.0, duration_s=0.0, kind=FaultKind.CUT)
 
 
 def _weibull(generator: np.random.Generator, mean: float, shape: float) -> float:

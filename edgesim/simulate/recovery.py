@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, StrictInt
+
+from edgesim.common.fields import WHOLE, Name
+from edgesim.common.quantities import Bandwidth, PositiveSeconds, Seconds
+from edgesim.common.validation import spec
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Another try of a part that failed.
+    """Further tries of a part that failed.
+
+    Half of a pause is left to chance, so that requests that failed together come apart.
 
     Attributes:
-        attempts: of one part of one request, the first one included.
-        timeout_s: after which a try without an answer has failed; None where nothing but its
-            node's end or the deadline tells.
-        backoff_s: before the second try, at most; twice as long before each further one. Half of
-            it is left to chance, so that requests that failed together come apart.
-        longest_s: between two tries, at most.
+        attempts: of one part, the first included.
+        timeout_s: of one try; without it nothing but its node's end or the deadline tells.
+        backoff_s: before the second try; doubled before each further one.
+        longest_s: between two tries.
     """
 
-    attempts: int = 3
-    timeout_s: float | None = None
-    backoff_s: float = 0.02
-    longest_s: float = 0.5
+    attempts: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 3
+    timeout_s: PositiveSeconds | None = None
+    backoff_s: Seconds = 0.02
+    longest_s: Seconds = 0.5
 
     def pause_s(self, tried: int, chance: float) -> float:
         """Return how long to wait after ``tried`` tries; ``chance`` is uniform in [0, 1)."""
@@ -29,54 +37,68 @@ class Retry:
         return longest * (0.5 + 0.5 * chance)
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """Checks that tell whether a node answers; one that does not is asked no more until it does.
+class Hedge:
+    """A second node that has the part is asked, too; the first answer counts.
 
     Attributes:
-        interval_s: between checks of a node; each waits as long for an answer.
+        after_s: that a part has not answered.
+    """
+
+    after_s: PositiveSeconds
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassign:
+    """A part whose node is down moves to another: its weights travel and are loaded there.
+
+    Attributes:
+        after_s: that its node has been down.
+        source: node that keeps all weights; where requests enter unless given, or, where they
+            enter nowhere, the fusion's.
+        load_byte_s: at which a node loads weights.
+    """
+
+    after_s: Seconds
+    source: Name | None = None
+    load_byte_s: Bandwidth = 50e6
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Checks of nodes; one that fails them is asked no more until it passes one.
+
+    Attributes:
+        interval_s: between checks; as long for one.
         strikes: failures in a row, of checks or of parts, that take a node out.
     """
 
-    interval_s: float = 1.0
-    strikes: int = 2
+    interval_s: PositiveSeconds = 1.0
+    strikes: Annotated[StrictInt, Field(ge=1, le=1000), WHOLE] = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reassign:
-    """A part whose node is down gets a new home: its weights travel and are loaded there.
-
-    Attributes:
-        after_s: that its node must have been down.
-        source: node that keeps the weights of every part; None for the plan's input node, or where
-            it has none, its fusion's.
-        load_byte_s: at which a node loads weights that have come.
-    """
-
-    after_s: float
-    source: str | None = None
-    load_byte_s: float = 50e6
-
-
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """How a cluster deals with faults. The default does nothing: what is lost is lost.
+    """What is done about parts that do not answer; without it, what is lost is lost.
 
     Attributes:
-        deadline_s: that one part has to answer, all tries together; None for ever.
-        retry: further tries; None for none.
-        hedge_after_s: after which a part that has not answered is asked of another node that has
-            it, too; the first answer counts. None for never.
-        standby: nodes that hold a copy of every part and are asked when a part's own is down.
-        reassign: a part whose node stays down moves; None where it does not.
-        degrade: whether a request is answered without the optional parts that were given up.
-        health: checks of nodes; None where a crash is known at once, and nothing else is.
+        deadline_s: of one part, all tries together.
+        retry: further tries.
+        hedge: of parts that are slow.
+        standby: nodes with a copy of every part, asked when a part's own is down.
+        reassign: of parts whose node stays down.
+        degrade: answer without parts that can be left out, once they are lost.
+        health: without, a crash is known at once, and nothing else is.
     """
 
-    deadline_s: float | None = None
+    deadline_s: PositiveSeconds | None = None
     retry: Retry | None = None
-    hedge_after_s: float | None = None
-    standby: tuple[str, ...] = ()
+    hedge: Hedge | None = None
+    standby: tuple[Name, ...] = ()
     reassign: Reassign | None = None
     degrade: bool = True
     health: Health | None = None

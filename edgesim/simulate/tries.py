@@ -134,11 +134,11 @@ class Tries(Giving):
             self._start_clocks(attempt, now)
 
     def _start_clocks(self, attempt: Attempt, now: float) -> None:
-        retry, hedge_s = self._recovery.retry, self._recovery.hedge_after_s
+        retry, hedge = self._recovery.retry, self._recovery.hedge
         if retry is not None and retry.timeout_s is not None:
             self.kernel.call_at(now + retry.timeout_s, lambda _: self.fail(attempt, "timeout"))
-        if hedge_s is not None and MEANS[attempt.means] != "hedge":
-            self.kernel.call_at(now + hedge_s, lambda _: self._hedge(attempt))
+        if hedge is not None and MEANS[attempt.means] != "hedge":
+            self.kernel.call_at(now + hedge.after_s, lambda _: self._hedge(attempt))
 
     def _hedge(self, attempt: Attempt) -> None:
         request, step = attempt.request, attempt.step

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from edgesim.scenario.fields import WHOLE, Count, FileName, Strict, Text
+from edgesim.common.fields import WHOLE, Count, FileName, Text
+from edgesim.scenario.fields import Strict
 
 Seed = Annotated[StrictInt, Field(ge=0, lt=1 << 64), WHOLE]
 

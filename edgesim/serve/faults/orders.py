@@ -8,11 +8,10 @@ latency in seconds on top of the link's own. Names are the scenario's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgesim.common.errors import InputError
-from edgesim.hardware import Cluster, Fault, FaultKind, Outage
+from edgesim.hardware import Cluster, Fault, FaultKind
 
 _ENDS = {
     FaultKind.CRASH: "repair",
@@ -48,9 +47,15 @@ def orders_of(cluster: Cluster) -> tuple[Order, ...]:
     """
     faults = list(cluster.faults)
     for name, node in cluster.nodes.items():
-        faults += _own(name, FaultKind.CRASH, node.faults.schedule if node.faults else ())
+        faults += [
+            Fault(at_s=one.at_s, duration_s=one.duration_s, kind=FaultKind.CRASH, node=name)
+            for one in (node.faults.schedule if node.faults else ())
+        ]
     for name, link in cluster.network.links.items():
-        faults += _own(name, FaultKind.CUT, link.faults.schedule if link.faults else ())
+        faults += [
+            Fault(at_s=one.at_s, duration_s=one.duration_s, kind=FaultKind.CUT, link=name)
+            for one in (link.faults.schedule if link.faults else ())
+        ]
     found: list[Order] = []
     for fault in faults:
         if len(fault.target.split()) != 1:
@@ -62,12 +67,6 @@ def orders_of(cluster: Cluster) -> tuple[Order, ...]:
         found += [Order(fault.at_s, _begin(fault), end), Order(fault.end_s, end)]
     # What ends at a moment ends before what begins then.
     return tuple(sorted(found, key=lambda order: (order.at_s, bool(order.undo))))
-
-
-def _own(name: str, kind: FaultKind, schedule: Sequence[Outage]) -> list[Fault]:
-    return [
-        Fault(at_s=one.at_s, duration_s=one.duration_s, kind=kind, target=name) for one in schedule
-    ]
 
 
 def _begin(fault: Fault) -> str:

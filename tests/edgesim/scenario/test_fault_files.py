@@ -23,8 +23,8 @@ def test_a_file_is_read_beside_its_scenario_and_kept(tmp_path: Path) -> None:
     )
     scenario = load_text(SECTION, folder=tmp_path)
     assert scenario.cluster.faults == (
-        Fault(at_s=1.0, duration_s=120.0, kind=FaultKind.DEGRADE, target="pi-0-switch", loss=0.01),
-        Fault(at_s=5.0, duration_s=1.0, kind=FaultKind.SLOW, target="hub", speed=0.25),
+        Fault(at_s=1.0, duration_s=120.0, kind=FaultKind.DEGRADE, link="pi-0-switch", loss=0.01),
+        Fault(at_s=5.0, duration_s=1.0, kind=FaultKind.SLOW, node="hub", speed=0.25),
     )
     # The resolved scenario needs the file no more.
     assert load_text(dump(scenario.document)).cluster.faults == scenario.cluster.faults

@@ -21,6 +21,7 @@ from edgesim.hardware import (
     Power,
     Thermal,
 )
+from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.simulate import Arrivals, Recording, Traffic, simulate
 
@@ -78,8 +79,8 @@ def cluster(
 
 def fault(kind: str, target: str, at_s: float, duration_s: float, **more: float | None) -> Fault:
     """A scheduled fault."""
-    options: dict[str, Any] = dict(more)
-    return Fault(at_s=at_s, duration_s=duration_s, kind=FaultKind(kind), target=target, **options)
+    options: dict[str, Any] = {"link" if kind in OF_LINKS else "node": target, **more}
+    return Fault(at_s=at_s, duration_s=duration_s, kind=FaultKind(kind), **options)
 
 
 def faulty(where: Cluster, *faults: Fault) -> Cluster:

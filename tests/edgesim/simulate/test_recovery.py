@@ -9,7 +9,7 @@ import pytest
 from edgesim.hardware import Faults, Outage, Power
 from edgesim.placement.plan import Plan
 from edgesim.simulate import Outcome, Recording
-from edgesim.simulate.recovery import Health, Reassign, Recovery, Retry
+from edgesim.simulate.recovery import Health, Hedge, Reassign, Recovery, Retry
 from tests.edgesim.simulate.models import (
     Flops,
     at,
@@ -121,7 +121,7 @@ def test_the_first_answer_of_two_counts_and_the_other_is_lost_work() -> None:
     device = Flops(power=Power(idle_w=1.0, busy_w=3.0))
     where = cluster([node("A", device=device), node("S", device=device)])
     where = faulty(where, fault("freeze", "A", 0.5, 3.5))
-    recovery = Recovery(hedge_after_s=1.0, standby=("S",))
+    recovery = Recovery(hedge=Hedge(after_s=1.0), standby=("S",))
     recording = play(plan([task("t", "A", 1.0)]), where, at(0.0, 5.0), recovery=recovery)
     assert outcomes(recording) == [Outcome.COMPLETED] * 2
     assert recording.latency_s.tolist() == [2.0, 1.0]

@@ -14,7 +14,7 @@ from scipy import stats
 from edgesim.hardware import Cluster, Fault, FaultKind, Faults, Power
 from edgesim.placement.plan import Plan
 from edgesim.simulate import Arrivals, Outcome, Recording, Traffic
-from edgesim.simulate.recovery import Health, Reassign, Recovery, Retry
+from edgesim.simulate.recovery import Health, Hedge, Reassign, Recovery, Retry
 from tests.edgesim.simulate.models import Flops, cluster, faulty, link, node, plan, play, task
 
 NODES = ("A", "B", "C", "H")
@@ -70,7 +70,8 @@ def _faults(make: draw.DrawFn) -> list[Fault]:
         ends[target, kind] = at_s + duration_s
         found.append(
             Fault(
-                at_s=at_s, duration_s=duration_s, kind=kind, target=target,
+                at_s=at_s, duration_s=duration_s, kind=kind,
+                **{"link" if links else "node": target},
                 speed=make(draw.floats(0.05, 0.95)),
                 bandwidth_byte_s=make(draw.none() | draw.floats(0.2, 4.0)),
                 latency_s=make(draw.floats(0.0, 0.5)), loss=make(draw.sampled_from([0.0, 0.05])),
@@ -86,7 +87,7 @@ RECOVERIES = draw.builds(
     | draw.builds(
         Retry, attempts=draw.integers(1, 4), timeout_s=draw.none() | draw.floats(0.3, 3.0)
     ),
-    hedge_after_s=draw.none() | draw.floats(0.1, 2.0),
+    hedge=draw.none() | draw.builds(Hedge, after_s=draw.floats(0.1, 2.0)),
     standby=draw.sampled_from([(), ("C",)]),
     reassign=draw.none() | draw.builds(Reassign, after_s=draw.floats(0.0, 1.0)),
     degrade=draw.booleans(),
@@ -149,7 +150,7 @@ def _joules_add_up(recording: Recording) -> None:
 @given(what=draw.sampled_from([PARTS, STAGES]), seed=draw.integers(0, 2**32))
 def test_faults_that_never_come_change_no_byte(what: Plan, seed: int) -> None:
     where = _where([], None)
-    never = Fault(at_s=1e9, duration_s=1.0, kind=FaultKind.CRASH, target="A")
+    never = Fault(at_s=1e9, duration_s=1.0, kind=FaultKind.CRASH, node="A")
     plain = play(what, where, TRAFFIC, seed=seed)
     ready = play(what, faulty(where, never), TRAFFIC, seed=seed)
     assert ready.latency_s.tobytes() == plain.latency_s.tobytes()
