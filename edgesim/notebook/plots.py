@@ -64,15 +64,14 @@ class Plots:
         spans = [one for one in self.result.recordings[0].spans if one.request < requests]
         if not spans:
             raise EdgesimError("no request left spans; run with trace_requests above 0")
-        rows: dict[str, int] = {}
+        rows: dict[tuple[str, str], int] = {}
         for span in spans:
-            name = f"{span.node} → {span.target}" if span.target else span.node
-            row = rows.setdefault(name, len(rows))
+            row = rows.setdefault((span.node, span.target), len(rows))
             ax.barh(
                 row, span.end_s - span.start_s, left=span.start_s, height=0.8,
                 color=COLOURS[span.kind], edgecolor="white", linewidth=0.3,
             )  # fmt: skip
-        ax.set_yticks(list(rows.values()), list(rows))
+        ax.set_yticks(list(rows.values()), [" → ".join(filter(None, ends)) for ends in rows])
         ax.invert_yaxis()
         ax.set_xlabel("time (s)")
         kinds = dict.fromkeys(span.kind for span in spans)

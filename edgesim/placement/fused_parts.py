@@ -12,9 +12,6 @@ from edgesim.placement.plan import Branch, Plan, Task, Transfer
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import held_bytes
 
-PART = "part-"
-"""A task of this name and a number is the part of that number."""
-
 
 @dataclass(frozen=True, slots=True)
 class PlacedPart:
@@ -44,12 +41,13 @@ def fused_plan(
     transfers = []
     for number, part in enumerate(parts):
         task = Task(
-            name=f"{PART}{number}",
+            name=f"part-{number}",
             node=part.home.name,
             graph=part.graph,
             memory_bytes=held_bytes(part.graph, part.home, precision),
             optional=True,
             classes=part.classes,
+            part=number,
         )
         tasks.append(task)
         if request.input_node is not None:

@@ -24,6 +24,7 @@ class Task:
         priority: lower runs first on a ``priority`` node.
         optional: True where the request can still be answered, degraded, without this task.
         classes: class indices that a class-wise part answers for.
+        part: number of the class-wise part that it runs; None for anything else.
         unit: tasks of one name are given up together when their deadline passes; empty for a
             task by itself.
     """
@@ -38,6 +39,7 @@ class Task:
     priority: int = 0
     optional: bool = False
     classes: tuple[int, ...] = ()
+    part: int | None = None
     unit: str = ""
 
     def cost(self, device: Device, precision: str, samples: int, requests: int = 1) -> Cost:

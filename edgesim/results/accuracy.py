@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgesim.artifact import PRECISION, Artifact
 from edgesim.placement import Plan
-from edgesim.placement.fused_parts import PART
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 
@@ -35,7 +34,13 @@ def section(
     measured = artifact.accuracy
     split = plan.details.get("artifact") == artifact.name
     whole = measured.top1 if split else measured.top1_unsplit
-    top1 = _expected(artifact, recordings, whole)
+    parts = {
+        task.name: task.part
+        for branch in plan.branches
+        for task in branch.tasks
+        if task.part is not None
+    }
+    top1 = _expected(artifact, recordings, whole, parts)
     found = {
         "top1": top1,
         "top1_all_parts": whole,
@@ -50,8 +55,13 @@ def section(
     return found, []
 
 
-def _expected(artifact: Artifact, recordings: Sequence[Recording], whole: float) -> float | None:
-    """Return the mean accuracy over all answered requests; None where there is none, or unsure."""
+def _expected(
+    artifact: Artifact, recordings: Sequence[Recording], whole: float, parts: Mapping[str, int]
+) -> float | None:
+    """Return the mean accuracy over all answered requests; None where there is none, or unsure.
+
+    ``parts`` has the number of the part that each task runs.
+    """
     right, answered = 0.0, 0
     for recording in recordings:
         completed = int((recording.outcome == Outcome.COMPLETED).sum())
@@ -60,18 +70,9 @@ def _expected(artifact: Artifact, recordings: Sequence[Recording], whole: float)
             return None
         right += completed * whole
         for names, requests in recording.missing.items():
-            numbers = {_number(artifact, name) for name in names}
-            if None in numbers:
+            if not names <= set(parts):
                 return None
-            missing = frozenset(number for number in numbers if number is not None)
+            missing = frozenset(parts[name] for name in names)
             right += requests * artifact.accuracy.without(missing)
         answered += completed + degraded
     return right / answered if answered else None
-
-
-def _number(artifact: Artifact, name: str) -> int | None:
-    """Return the number of the part that a task of this name is; None where it is none."""
-    digits = name.removeprefix(PART)
-    if digits == name or not digits.isdecimal() or int(digits) >= len(artifact.parts):
-        return None
-    return int(digits)

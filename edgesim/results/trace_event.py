@@ -12,9 +12,9 @@ import json
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from edgesim.hardware import Cluster
+from edgesim.hardware import Cluster, Duplex, Hop
 from edgesim.simulate import Recording, Span
 
 _NODES, _LINKS = 1, 2
@@ -30,12 +30,12 @@ def trace_json(recording: Recording, cluster: Cluster) -> str:
     placed: dict[Span, int] = {}
     for span in sorted(recording.spans, key=lambda one: (one.start_s, one.end_s, one.request)):
         if span.kind != "transfer":
-            thread = tracks.lane(_NODES, span.node, span)
+            thread = tracks.lane(_Track(_NODES, span.node), span)
             events.append(_complete(span, _NODES, thread))
             placed[span] = thread
             continue
         for number, track in enumerate(tracks.links(span, cluster)):
-            thread = tracks.lane(_LINKS, track, span)
+            thread = tracks.lane(track, span)
             events.append(_complete(span, _LINKS, thread))
             if number == 0:
                 placed[span] = thread
@@ -45,29 +45,38 @@ def trace_json(recording: Recording, cluster: Cluster) -> str:
     return f'{{"displayTimeUnit":"ms","traceEvents":[\n{inside}\n]}}\n'
 
 
+class _Track(NamedTuple):
+    """A node, or one direction of a link: an arrow, empty where both are one."""
+
+    process: int
+    name: str
+    direction: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return what it is called."""
+        return f"{self.name} {self.direction}" if self.direction else self.name
+
+
 class _Tracks:
     """Threads by track, with as many lanes each as spans overlap on it."""
 
     def __init__(self) -> None:
-        self._ends: dict[tuple[int, str], list[float]] = {}
-        self._threads: dict[tuple[int, str, int], int] = {}
-        self._links: dict[tuple[str, str], list[str]] = {}
+        self._ends: dict[_Track, list[float]] = {}
+        self._threads: dict[tuple[_Track, int], int] = {}
+        self._links: dict[tuple[str, str], list[_Track]] = {}
 
-    def links(self, span: Span, cluster: Cluster) -> list[str]:
+    def links(self, span: Span, cluster: Cluster) -> list[_Track]:
         """Return the tracks of the links that a transfer crosses."""
         ends = (span.node, span.target)
         if ends not in self._links:
-            self._links[ends] = [
-                hop.link
-                if cluster.network.links[hop.link].duplex != "full"
-                else f"{hop.link} {'→' if hop.forward else '←'}"
-                for hop in cluster.network.route(*ends) or ()
-            ]
+            hops = cluster.network.route(*ends) or ()
+            self._links[ends] = [_Track(_LINKS, hop.link, _direction(hop, cluster)) for hop in hops]
         return self._links[ends]
 
-    def lane(self, process: int, track: str, span: Span) -> int:
+    def lane(self, track: _Track, span: Span) -> int:
         """Return the thread of the first lane that is free when ``span`` starts."""
-        ends = self._ends.setdefault((process, track), [])
+        ends = self._ends.setdefault(track, [])
         for lane, end_s in enumerate(ends):
             if end_s <= span.start_s:
                 ends[lane] = span.end_s
@@ -75,7 +84,7 @@ class _Tracks:
         else:
             lane = len(ends)
             ends.append(span.end_s)
-        return self._threads.setdefault((process, track, lane), len(self._threads) + 1)
+        return self._threads.setdefault((track, lane), len(self._threads) + 1)
 
     def names(self) -> list[dict[str, Any]]:
         """Return the metadata events that name processes and threads."""
@@ -83,11 +92,21 @@ class _Tracks:
             _metadata("process_name", process, 0, {"name": name})
             for process, name in ((_NODES, "nodes"), (_LINKS, "links"))
         ]
-        for order, ((process, track, lane), thread) in enumerate(sorted(self._threads.items())):
+        in_order = sorted(
+            (track.process, track.label, lane, thread)
+            for (track, lane), thread in self._threads.items()
+        )
+        for order, (process, track, lane, thread) in enumerate(in_order):
             label = track if lane == 0 else f"{track} ({lane + 1})"
             named.append(_metadata("thread_name", process, thread, {"name": label}))
             named.append(_metadata("thread_sort_index", process, thread, {"sort_index": order}))
         return named
+
+
+def _direction(hop: Hop, cluster: Cluster) -> str:
+    if cluster.network.links[hop.link].duplex is not Duplex.FULL:
+        return ""
+    return "→" if hop.forward else "←"
 
 
 def _metadata(name: str, process: int, thread: int, args: dict[str, Any]) -> dict[str, Any]:
@@ -112,14 +131,15 @@ def _complete(span: Span, process: int, thread: int) -> str:
 
 def _flows(spans: Sequence[Span], placed: dict[Span, int]) -> list[str]:
     """Return an arrow from each task to its transfers, and from each transfer to its task."""
-    tasks = {(span.request, span.task): span for span in spans if span.kind != "transfer"}
+    tasks: dict[tuple[int, str | None], Span] = {
+        (span.request, span.task): span for span in spans if span.kind != "transfer"
+    }
     events: list[str] = []
     for span in spans:
         if span.kind != "transfer" or span not in placed:
             continue
-        source, _, target = span.task.partition("→")
-        before = tasks.get((span.request, source))
-        after = tasks.get((span.request, target))
+        before = tasks.get((span.request, span.from_task))
+        after = tasks.get((span.request, span.to_task))
         for start, end in ((before, span), (span, after)):
             if start is None or end is None:
                 continue

@@ -18,7 +18,7 @@ a profile messages cost nothing but the network.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -34,12 +34,62 @@ from edgesim.serve.message_sizes import Sizes, message_sizes
 from edgesim.simulate import Recording
 from edgesim.simulate.streams import spread_of
 
-_COORDINATOR = "{} (coordinator)"
-_MESSAGES = "{} (messages)"
-_WITHIN = "{} (within)"
 _AT_ONCE_BYTE_S = 1e15
 """Of what stays on one machine: what it costs is processor time."""
-_STEPS = ("ask", "take", "give", "hear")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Processes:
+    """Names of what a cluster gets for real nodes; none is another node's or link's.
+
+    Attributes:
+        home: the coordinator's node.
+        coordinator: its process.
+        messages: what handles the messages of each node.
+        within: the link between the processes of each node.
+        machines: of nodes that share none with others.
+    """
+
+    home: str
+    coordinator: str
+    messages: Mapping[str, str]
+    within: Mapping[str, str]
+    machines: Mapping[str, str]
+
+    @classmethod
+    def of(cls, cluster: Cluster, home: str) -> _Processes:
+        """Return the names for a cluster whose coordinator is at ``home``."""
+        nodes = cluster.nodes
+        own = [name for name, node in nodes.items() if node.host is None]
+        return cls(
+            home=home,
+            coordinator=_named([home], " (coordinator)", nodes)[home],
+            messages=_named(nodes, " (messages)", nodes),
+            within=_named(nodes, " (within)", cluster.network.links),
+            machines=_named(own, "", cluster.hosts),
+        )
+
+    def nodes(self) -> dict[str, str]:
+        """Return the scenario's node of every process."""
+        own = {name: name for name in self.messages}
+        return own | _inverted(self.messages) | {self.coordinator: self.home}
+
+
+def _named(nodes: Iterable[str], suffix: str, taken: Iterable[str]) -> dict[str, str]:
+    """Return names for what belongs to nodes, all unlike each other and those that are taken."""
+    used = set(taken)
+    found = {}
+    for node in nodes:
+        name = node + suffix
+        while name in used:
+            name += "'"
+        used.add(name)
+        found[node] = name
+    return found
+
+
+def _inverted(names: Mapping[str, str]) -> dict[str, str]:
+    return {value: key for key, value in names.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +108,7 @@ class Served:
     capacity_per_s: float
     bounded_by: str
     _scenario: Cluster
+    _nodes: Mapping[str, str]
 
     def fold(self, recording: Recording) -> Recording:
         """Return a recording of this plan under the names of the scenario's own.
@@ -65,9 +116,10 @@ class Served:
         Nodes have what they computed; handling messages is told in the breakdown of latency, as
         part of the transfers.
         """
+        pieces = {task.name: task.unit for task in self.plan.branches[0].tasks}
         missing: Counter[frozenset[str]] = Counter()
         for names, many in recording.missing.items():
-            missing[frozenset(_piece_of(name) for name in names)] += many
+            missing[frozenset(pieces[name] for name in names)] += many
         faults = recording.faults
         if faults is not None:
             links = self._scenario.network.links
@@ -84,7 +136,10 @@ class Served:
             nodes={name: recording.nodes[name] for name in self._scenario.nodes},
             links={name: recording.links[name] for name in self._scenario.network.links},
             spans=tuple(
-                span._replace(node=_node_of(span.node), target=_node_of(span.target))
+                span._replace(
+                    node=self._nodes[span.node],
+                    target=self._nodes[span.target] if span.target else "",
+                )
                 for span in recording.spans
             ),
             missing=dict(missing),
@@ -100,15 +155,22 @@ def as_served(scenario: Scenario, plan: Plan) -> Served:
     work = find_work(scenario, plan)
     samples, requests = scenario.traffic.samples, scenario.traffic.requests
     sizes = message_sizes(work, plan, samples=samples, requests=requests)
-    cluster = _cluster(scenario.cluster, work.home)
-    served = _Tasks(work, plan, scenario.cluster, sizes, samples).plan()
+    processes = _Processes.of(scenario.cluster, work.home)
+    cluster = _cluster(scenario.cluster, processes)
+    served = _Tasks(work, plan, scenario.cluster, processes, sizes, samples).plan()
     bounds = bottleneck(served, cluster, samples)
+    of_scenario = {
+        "node": processes.nodes(),
+        "host": _inverted(processes.machines),
+        "link": _inverted(processes.within),
+    }
     return Served(
         plan=served,
         cluster=cluster,
         capacity_per_s=bounds.capacity_per_s,
-        bounded_by=_node_of(bounds.resource),
+        bounded_by=of_scenario[bounds.resource_kind].get(bounds.resource, bounds.resource),
         _scenario=scenario.cluster,
+        _nodes=of_scenario["node"],
     )
 
 
@@ -116,7 +178,13 @@ class _Tasks:
     """Collects what a request does."""
 
     def __init__(
-        self, work: Work, plan: Plan, cluster: Cluster, sizes: Sizes, samples: int
+        self,
+        work: Work,
+        plan: Plan,
+        cluster: Cluster,
+        processes: _Processes,
+        sizes: Sizes,
+        samples: int,
     ) -> None:
         self._work = work
         self._plan = plan
@@ -125,7 +193,7 @@ class _Tasks:
         self._samples = samples
         self._tasks: list[Task] = []
         self._transfers: list[Transfer] = []
-        self._coordinator = _COORDINATOR.format(work.home)
+        self._processes = processes
         self._asking = cluster.nodes[work.home].device.messaging.asking
 
     def plan(self) -> Plan:
@@ -133,21 +201,24 @@ class _Tasks:
         by_name = {task.name: task for task in self._plan.branches[0].tasks}
         # Half of what a request costs by itself comes before the parts are asked, half after.
         own_s = self._asking.per_request_s / 2
-        self._add("begin", self._coordinator, own_s, after=())
+        home = self._processes.coordinator
+        self._add("begin", "begin", home, own_s)
         parts = self._work.parts
         for piece in parts:
             asked = self._sizes.asked[piece.name]
-            self._add(f"ask {piece.name}", self._coordinator, self._asks_s(asked), optional=True)
-            self._transfers.append(_local("begin", f"ask {piece.name}"))
+            ask = f"ask {piece.name}"
+            self._add(ask, piece.name, home, self._asks_s(asked), optional=True)
+            self._transfers.append(_local("begin", ask))
         for piece in parts:
             self._at_node(piece, by_name[piece.name])
             self._heard(piece)
         asked = self._sizes.asked["fusion"]
-        self._add("ask fusion", self._coordinator, self._asks_s(asked))
+        self._add("ask fusion", "fusion", home, self._asks_s(asked))
         self._transfers += [_local(f"hear {piece.name}", "ask fusion") for piece in parts]
         self._at_node(self._work.fusion, by_name["fusion"])
         self._heard(self._work.fusion)
-        self._add("end", self._coordinator, own_s, after=("hear fusion",))
+        self._add("end", "end", home, own_s)
+        self._transfers.append(_local("hear fusion", "end"))
         return replace(
             self._plan,
             branches=(Branch(tasks=tuple(self._tasks), transfers=tuple(self._transfers)),),
@@ -158,12 +229,12 @@ class _Tasks:
     def _at_node(self, piece: Piece, task: Task) -> None:
         """Add a piece between the message that asks for it and the one that answers."""
         name, optional = piece.name, task.optional
-        node = _MESSAGES.format(piece.node)
+        node = self._processes.messages[piece.node]
         software = Software.of(self._cluster.nodes[piece.node].device.messaging)
         asked, answered = self._sizes.asked[name], self._sizes.answered[name]
-        self._add(f"take {name}", node, software.time_s(asked), optional=optional)
+        self._add(f"take {name}", name, node, software.time_s(asked), optional=optional)
         self._tasks.append(replace(task, unit=name))
-        self._add(f"give {name}", node, software.time_s(answered), optional=optional)
+        self._add(f"give {name}", name, node, software.time_s(answered), optional=optional)
         self._transfers += [
             Transfer(source=f"ask {name}", target=f"take {name}", bytes=asked / self._samples),
             _local(f"take {name}", name),
@@ -173,7 +244,8 @@ class _Tasks:
     def _heard(self, piece: Piece) -> None:
         name, size = piece.name, self._sizes.answered[piece.name]
         optional = piece in self._work.parts
-        self._add(f"hear {name}", self._coordinator, self._asks_s(size), optional=optional)
+        home = self._processes.coordinator
+        self._add(f"hear {name}", name, home, self._asks_s(size), optional=optional)
         self._transfers.append(
             Transfer(source=f"give {name}", target=f"hear {name}", bytes=size / self._samples)
         )
@@ -182,41 +254,31 @@ class _Tasks:
         return Software.of(self._asking).time_s(size)
 
     def _add(
-        self,
-        name: str,
-        node: str,
-        time_s: float,
-        *,
-        after: tuple[str, ...] = (),
-        optional: bool = False,
+        self, name: str, piece: str, node: str, time_s: float, *, optional: bool = False
     ) -> None:
         # The processors of messages do one FLOP a second: seconds stand in for operations.
         flop = time_s / self._samples
-        task = Task(
-            name=name, node=node, kind="message", flop=flop, cores=1, optional=optional,
-            # A part has one deadline, from the first word of the question to the answer.
-            unit=_piece_of(name),
+        # A part has one deadline, from the first word of the question to the answer: its unit.
+        self._tasks.append(
+            Task(
+                name=name, node=node, kind="message", flop=flop, cores=1, optional=optional,
+                unit=piece,
+            )
         )  # fmt: skip
-        self._tasks.append(task)
-        self._transfers += [_local(one, name) for one in after]
 
 
 def _local(source: str, target: str) -> Transfer:
     return Transfer(source=source, target=target, bytes=0.0)
 
 
-def _cluster(cluster: Cluster, home: str) -> Cluster:
+def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
     """Return a cluster with the coordinator, and with what handles each node's messages."""
     hosts = dict(cluster.hosts)
+    for name, machine in processes.machines.items():
+        hosts[machine] = cluster.nodes[name].device.cores
     nodes: dict[str, Node] = {}
-    place: dict[str, str] = {}
     for name, node in cluster.nodes.items():
-        host = node.host or name
-        if node.host is None:
-            # A scenario may call a machine like a node.
-            while host in hosts:
-                host += "'"
-            hosts[host] = node.device.cores
+        host = node.host or processes.machines[name]
         measured = node.variability == "none" and bool(spread_of(node.device))
         nodes[name] = replace(
             node,
@@ -224,35 +286,30 @@ def _cluster(cluster: Cluster, home: str) -> Cluster:
             variability="measured" if measured else node.variability,
             faults=_scheduled(node.faults),
         )
-        beside = [_MESSAGES.format(name)]
-        if name == home:
-            beside.append(_COORDINATOR.format(name))
+        beside = [processes.messages[name]]
+        if name == processes.home:
+            beside.append(processes.coordinator)
         for other in beside:
             nodes[other] = Node(
                 name=other,
                 device=_messenger(other, node.device),
                 host=host,
-                faults=_scheduled(node.faults),
+                # The coordinator's own failures would be the whole run's.
+                faults=None if other == processes.coordinator else _scheduled(node.faults),
                 restart_s=node.restart_s,
                 # What disturbs computing disturbs messages too.
                 variability="measured" if measured else "none",
             )
-        place.update(dict.fromkeys((name, *beside), name))
-    coordinator = _COORDINATOR.format(home)
-    # Its own failures would be the whole run's.
-    nodes[coordinator] = replace(nodes[coordinator], faults=None)
-    within = {
-        name: Link(name=_WITHIN.format(name), bandwidth_byte_s=_AT_ONCE_BYTE_S, latency_s=0.0)
-        for name in cluster.nodes
-    }
-    links = {**cluster.network.links, **{link.name: link for link in within.values()}}
-    network = Network(links=links, routes=_Routes(cluster.network, place))
+    links = dict(cluster.network.links)
+    for name in processes.within.values():
+        links[name] = Link(name=name, bandwidth_byte_s=_AT_ONCE_BYTE_S, latency_s=0.0)
     faults = []
     for fault in cluster.faults:
         faults.append(fault)
-        if fault.target in cluster.nodes:
+        if fault.node is not None:
             # One process computes and handles messages.
-            faults.append(replace(fault, node=_MESSAGES.format(fault.target)))
+            faults.append(replace(fault, node=processes.messages[fault.node]))
+    network = Network(links=links, routes=_Routes(cluster.network, processes))
     return Cluster(nodes=nodes, network=network, hosts=hosts, faults=tuple(faults))
 
 
@@ -281,12 +338,13 @@ class _Routes(Mapping[tuple[str, str], tuple[Hop, ...]]):
     A node's thread that computes and the one that handles its messages hand over at once.
     """
 
-    def __init__(self, network: Network, place: Mapping[str, str]) -> None:
+    def __init__(self, network: Network, processes: _Processes) -> None:
         self._network = network
-        self._place = place
+        self._node = processes.nodes()
+        self._within = processes.within
 
     def __getitem__(self, ends: tuple[str, str]) -> tuple[Hop, ...]:
-        source, target = (self._place[end] for end in ends)
+        source, target = (self._node[end] for end in ends)
         if source != target:
             found = self._network.route(source, target)
             if found is None:
@@ -294,21 +352,10 @@ class _Routes(Mapping[tuple[str, str], tuple[Hop, ...]]):
             return found
         if source in ends:
             return ()
-        return (Hop(_WITHIN.format(source), True),)
+        return (Hop(self._within[source], True),)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((source, target) for source in self._place for target in self._place)
+        return ((source, target) for source in self._node for target in self._node)
 
     def __len__(self) -> int:
-        return len(self._place) ** 2
-
-
-def _piece_of(task: str) -> str:
-    """Return the part, or the fusion, that a task is of."""
-    step, _, name = task.partition(" ")
-    return name if step in _STEPS and name else task
-
-
-def _node_of(name: str) -> str:
-    """Return the scenario's node, or machine, that a process is on."""
-    return name.partition(" (")[0]
+        return len(self._node) ** 2

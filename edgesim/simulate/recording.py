@@ -30,7 +30,9 @@ class Span(NamedTuple):
     ``node`` is where a task ran, or which node sent; ``target`` is the receiving node of a
     transfer and empty for a task. ``kind`` is ``compute``, ``transfer`` or ``fusion``. ``joules``
     of a task is the node's draw while it ran (a batch is shared equally among its members);
-    of a transfer what the links and the two radios or ports drew on top of idle.
+    of a transfer what the links and the two radios or ports drew on top of idle. ``from_task`` and
+    ``to_task`` are the tasks at the ends of a transfer; None for a request's input, its answer, and
+    where nobody knows. ``task`` of a transfer is for people: `transfer_name`.
     """
 
     request: int
@@ -41,6 +43,17 @@ class Span(NamedTuple):
     start_s: float
     end_s: float
     joules: float
+    from_task: str | None = None
+    to_task: str | None = None
+
+
+FEATURES = "features"
+"""Source, in its name, of the message with which a real coordinator sends all features."""
+
+
+def transfer_name(source: str | None, target: str | None) -> str:
+    """Return what a transfer between two tasks is called; None is the input, or the answer."""
+    return f"{source or 'input'}→{target or 'output'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ class Run(ABC):
             self._spans.append(
                 Span(
                     index, move.name, move.source_node, move.target_node, "transfer",
-                    parcel.sent_s, now, transfer_joules(move, self._cluster),
+                    parcel.sent_s, now, transfer_joules(move, self._cluster), *move.tasks,
                 )
             )  # fmt: skip
         return (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)

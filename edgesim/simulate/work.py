@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgesim.hardware import Cluster, Cost
 from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
+from edgesim.simulate.recording import transfer_name
 
 if TYPE_CHECKING:
     from edgesim.simulate.flows import Flows
@@ -92,13 +93,14 @@ class Move:
         "source_node",
         "target",
         "target_node",
+        "tasks",
     )
 
     def __init__(
         self, size: float, source: Step | None, target: Step | None, nodes: tuple[str, str]
     ) -> None:
-        ends = (source.name if source else "input", target.name if target else "output")
-        self.name = f"{ends[0]}→{ends[1]}"
+        self.tasks = (source.name if source else None, target.name if target else None)
+        self.name = transfer_name(*self.tasks)
         self.size = size
         self.source = source
         self.target = target

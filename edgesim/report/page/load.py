@@ -18,6 +18,7 @@ from edgesim.common.text import duration, percent
 from edgesim.report.page.markup import BROAD, picture, shortened
 from edgesim.results.tables_csv import Columns
 from edgesim.simulate import Span
+from edgesim.simulate.recording import FEATURES, transfer_name
 
 _MOST_NODES = 12
 _BINS = 120
@@ -92,10 +93,15 @@ def _ready(
 ) -> dict[tuple[int, str], float]:
     """Return when the last input of every task of every request had come."""
     into: dict[str, list[str | None]] = {}
+    # Tables of a folder have a transfer's name alone: look up which of the plan's it is.
+    targets: dict[str, str] = {}
     for branch in document["branches"]:
         for source, target, _ in branch["transfers"]:
             if target is not None:
                 into.setdefault(target, []).append(source)
+                targets[transfer_name(source, target)] = target
+        fusions = [task["name"] for task in branch["tasks"] if task.get("kind") == "fusion"]
+        targets |= {transfer_name(FEATURES, fusion): fusion for fusion in fusions}
     first = requests.replication == 0
     arrival = dict(
         zip(requests.index[first].tolist(), requests.arrival_s[first].tolist(), strict=True)
@@ -104,9 +110,9 @@ def _ready(
     come: dict[tuple[int, str], float] = {}
     for span in spans:
         if span.kind == "transfer":
-            target = span.task.rpartition("→")[2]
-            key = (span.request, target)
-            come[key] = max(come.get(key, 0.0), span.end_s)
+            if span.task in targets:
+                key = (span.request, targets[span.task])
+                come[key] = max(come.get(key, 0.0), span.end_s)
         else:
             done[span.request, span.task] = span.end_s
     found = {}

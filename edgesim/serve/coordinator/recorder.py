@@ -16,6 +16,7 @@ from edgesim.serve.coordinator.asking import Lost, Reply
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import LinkTotals, NodeTotals, Outcome, Recording, Span
+from edgesim.simulate.recording import FEATURES, transfer_name
 
 NOT_MEASURED = math.nan
 """Joules, as nothing of ours reads a meter."""
@@ -137,17 +138,18 @@ class Recorder:
         way_s = (reply.received_s - reply.sent_s - reply.queue_s - reply.compute_s) / 2
         there_s = reply.sent_s + way_s
         done_s = reply.received_s - way_s
-        if piece == self._work.fusion:
-            kind, before, after = "fusion", f"features→{name}", f"{name}→output"
-        else:
-            kind, before, after = "compute", f"input→{name}", f"{name}→{self._work.fusion.name}"
-        begun_s = done_s - reply.compute_s
-        rows = (
-            (before, home, node, "transfer", reply.sent_s, there_s),
-            (name, node, "", kind, begun_s, done_s),
-            (after, node, home, "transfer", done_s, reply.received_s),
-        )
-        return [Span(number, *row, joules=NOT_MEASURED) for row in rows]
+        fuses = piece == self._work.fusion
+        kind, after = ("fusion", None) if fuses else ("compute", self._work.fusion.name)
+        came = transfer_name(FEATURES if fuses else None, name)
+        went = transfer_name(name, after)
+        begun_s, joules = done_s - reply.compute_s, NOT_MEASURED
+        return [
+            Span(number, came, home, node, "transfer", reply.sent_s, there_s, joules, None, name),
+            Span(number, name, node, "", kind, begun_s, done_s, joules),
+            Span(
+                number, went, node, home, "transfer", done_s, reply.received_s, joules, name, after
+            ),
+        ]
 
     def recording(self, peers: Mapping[str, Peer], end_s: float, *, partial: bool) -> Recording:
         """Return all that was taken down.

@@ -9,7 +9,6 @@ from typing import Any
 from edgesim.artifact import PRECISION
 from edgesim.common.errors import InputError
 from edgesim.placement import Plan
-from edgesim.placement.fused_parts import PART
 from edgesim.scenario.scenario import Scenario
 
 _VERSION_DIGITS = 12
@@ -85,14 +84,11 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
             f"{plan.precision}; leave it out for a real run"
         )
     manifest = partition.read_manifest(artifact.folder)
-    entries = {f"{PART}{number}": part for number, part in enumerate(manifest["parts"])}
-    entries["fusion"] = manifest["fusion"]
-    pieces = {
-        task.name: Piece(
-            task.name, task.node, manifest["files"][entries[task.name]["file"]][:_VERSION_DIGITS]
-        )
-        for task in plan.branches[0].tasks
-    }
+    pieces = {}
+    for task in plan.branches[0].tasks:
+        entry = manifest["fusion"] if task.part is None else manifest["parts"][task.part]
+        version = manifest["files"][entry["file"]][:_VERSION_DIGITS]
+        pieces[task.name] = Piece(task.name, task.node, version)
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
     lacking = [name for name in names if nodes[name].address is None]

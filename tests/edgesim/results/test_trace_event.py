@@ -17,6 +17,7 @@ from edgesim.results.result import Result
 from edgesim.results.trace_event import trace_json
 from edgesim.simulate import simulate
 from tests.edgesim.cases import play, scenario
+from tests.edgesim.simulate.models import at, cluster, link, node, plan, task
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -110,6 +111,23 @@ def test_arrows_are_pairs_that_lie_in_slices(events: list[dict[str, Any]]) -> No
         assert around
     for number, start in starts.items():
         assert start["ts"] <= ends[number]["ts"]
+
+
+@pytest.mark.parametrize("name", ["a→b", "→", "input", "output", "a→b→c"])
+def test_arrows_do_not_depend_on_what_a_task_is_called(name: str) -> None:
+    """In and out of the task in the middle, and the same where the input is a transfer, too."""
+    where = cluster(
+        [node("n"), node("m")], [link("l", 1.0)], {("n", "m"): ["l"], ("m", "n"): ["l"]}
+    )
+    tasks = [task("a", "n", 1.0), task(name, "m", 1.0), task("c", "n", 1.0)]
+    what = plan(tasks, [("a", name, 1.0), (name, "c", 1.0)])
+    events = json.loads(trace_json(simulate(what, where, at(0.0), seed=0), where))["traceEvents"]
+    slices = {event["tid"]: event["name"] for event in of(events, "X") if event["pid"] == 1}
+    assert len(of(events, "s")) == len(of(events, "f")) == 4
+    ends = sorted(event["ts"] for event in of(events, "f"))
+    # On the link at the end of a, on m after a second, and so on.
+    assert ends == [1e6, 2e6, 3e6, 4e6]
+    assert set(slices.values()) <= {"a", name, "c"}
 
 
 def test_slices_are_the_spans(result: Result, events: list[dict[str, Any]]) -> None:

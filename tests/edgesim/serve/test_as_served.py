@@ -71,7 +71,7 @@ def load(cores: int = 2, nodes: dict[str, Any] | None = None, **fields: Any) -> 
             document["nodes"][name] = {"device": device, **node}
     from edgesim.scenario import load_text
 
-    return load_text(yaml.safe_dump(document))
+    return load_text(yaml.safe_dump(document, sort_keys=False))
 
 
 def play(scenario: Scenario) -> tuple[Served, Recording]:
@@ -128,6 +128,41 @@ def test_a_machine_cannot_do_more_than_its_capacity() -> None:
     scenario = load(cores=1, traffic={"arrivals": "closed", "concurrency": 50, "requests": 1000})
     served, found = play(scenario)
     assert 1000 / found.simulated_s == pytest.approx(served.capacity_per_s, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("hub", "pi (left)", "pi (right)"),
+        ("pi (messages)", "pi", "pi (coordinator)"),
+        ("hub", "hub (coordinator)", "hub (messages)"),
+        ("a→b", "part-1", "take part-0"),
+    ],
+)
+def test_no_result_depends_on_what_a_node_is_called(names: tuple[str, str, str]) -> None:
+    traffic = {"arrivals": "poisson", "rate": 150, "requests": 100}
+    found = []
+    for called in (("x", "y", "z"), names):
+        nodes = {name: {"address": f"127.0.0.1:{port}"} for port, name in enumerate(called, 1)}
+        placed = {"strategy": "class-wise", "input": called[0], "fusion": called[0]}
+        scenario = load(nodes=nodes, placement=placed, traffic=traffic)
+        served, recording = play(scenario)
+        number = {name: called.index(name) for name in called} | {"": -1}
+        assert list(recording.nodes) == list(called)
+        # One link of the star for each node, in their order.
+        links = dict(zip(recording.links, called, strict=True))
+        found.append(
+            (
+                number[links.get(served.bounded_by, served.bounded_by)],
+                served.capacity_per_s,
+                recording.latency_s.tolist(),
+                [row.busy_s for row in recording.nodes.values()],
+                [row.bytes for row in recording.links.values()],
+                [(one.task, number[one.node], number[one.target], one.start_s)
+                 for one in recording.spans],
+            )
+        )  # fmt: skip
+    assert found[0] == found[1]
 
 
 def test_what_is_told_bears_the_names_of_the_scenario() -> None:

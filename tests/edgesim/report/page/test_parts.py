@@ -13,6 +13,7 @@ from edgesim.report.page import load, palette, plan_graph, timeline
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
 from edgesim.simulate import Arrivals, Span, Traffic
+from edgesim.simulate.recording import transfer_name
 from tests.edgesim.cases import play
 
 MATRICES = {
@@ -130,6 +131,26 @@ def test_utilization_over_time_is_that_of_the_run() -> None:
     # One task a request: what waits at the nodes is the requests' time in queues.
     waited_s = sum(float(one.waiting.mean()) for one in found.values()) * end
     assert waited_s == pytest.approx(float(requests.breakdown_s["queue"].sum()), rel=1e-9)
+
+
+def test_load_does_not_depend_on_what_tasks_are_called() -> None:
+    waiting = {}
+    for name in ("work", "a→work", "work→"):
+        sent = Span(0, transfer_name(None, name), "in", "n", "transfer", 0.0, 1.0, 0.0)
+        document = {
+            "nodes": {"n": {"device": "d", "cores": 1, "host": None}},
+            "branches": [{"tasks": [{"name": name, "node": "n", "cores": 1, "kind": "compute"}],
+                          "transfers": [[None, name, 8.0]]}],
+        }  # fmt: skip
+        requests = tables_csv.Columns(
+            replication=np.zeros(1, np.int64), index=np.arange(1), arrival_s=np.zeros(1),
+            latency_s=np.full(1, 4.0), breakdown_s={},
+        )  # fmt: skip
+        ran = Span(0, name, "n", "", "compute", 3.0, 4.0, 0.0)
+        _, found = load.loads(requests, [sent, ran], document, bins=4)
+        waiting[name] = found["n"].waiting.tolist()
+    # From the input's arrival to the start.
+    assert set(map(tuple, waiting.values())) == {(0.0, 1.0, 1.0, 0.0)}
 
 
 def test_load_by_hand() -> None:
