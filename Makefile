@@ -1,6 +1,7 @@
 # make run     plays the example scenario
 # make test    checks style and types and runs every test; one that needs what is not installed is
 #              skipped. BARE=1 hides all that is optional, SHUFFLE=1 takes a random order
+# make test-core  installs without extras, in an environment of its own, and plays what only simulates
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
 # make docs    builds the documentation into build/site
@@ -12,11 +13,12 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 
+CORE := .venv-core
 PEERS := .venv-peers
 ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
 	tests/edgesim/serve/peers/requirements.txt
 
-.PHONY: run test lint system bench docs peers clean
+.PHONY: run test test-core lint system bench docs peers clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
@@ -24,6 +26,10 @@ run: $(STAMP)
 test: $(STAMP) lint
 	OMP_NUM_THREADS=1 EDGESIM_BARE=$(BARE) $(VENV)/bin/python -m pytest --numprocesses auto \
 		--dist loadscope $(if $(SHUFFLE),-p randomly) $(PYTEST_ARGS)
+
+test-core: $(CORE)/.installed
+	$(CORE)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	$(CORE)/bin/python -m pytest tests/core $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
@@ -64,6 +70,11 @@ $(PEERS)/.installed: pyproject.toml constraints.txt $(ALIKE)
 		--requirement tests/partition/peers/requirements.txt
 	@touch $@
 
+$(CORE)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt . pytest
+	@touch $@
+
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; set PYTHON=" >&2; exit 1; }
@@ -72,4 +83,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CORE) $(PEERS) build dist runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

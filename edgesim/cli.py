@@ -13,6 +13,7 @@ import typer
 
 from edgesim import cli_profile, cli_serve, cli_sweep
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import require
 from edgesim.common.failure import leave, tell
 from edgesim.common.interrupts import Held, quit_at_once
 from edgesim.output import print_json, stdout_console
@@ -197,6 +198,7 @@ def partition(
     from edgesim import partitioning
     from edgesim.report import artifact_tables
 
+    require("`edgesim partition`", "train")
     recipe = partitioning.load(file, settings or (), seed)
     steps = work or out.with_name(f"{out.name}.work")
     with Held() as held:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import require
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def profile(
     from edgesim.common.interrupts import Held
     from edgesim.common.progress import Bar
 
+    require("`edgesim profile`", "profile")
     options = _options(
         out, artifact, model or [], device, threads, cpus, precision, batch, power,
         quick=quick, plain=plain,

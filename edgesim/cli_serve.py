@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import require
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def keys(
     as_json: Json = False,
 ) -> None:
     """Make a test certificate authority, and keys for nodes, clients and the admin."""
+    require("`edgesim keys`", "node")
     from edgesim.serve.keys import make_keys
 
     made = make_keys(directory, hosts or ["localhost"])
@@ -148,6 +150,7 @@ def node(
     ] = "info",
 ) -> None:
     """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
+    require("`edgesim node`", "torch-node")
     from edgesim.serve import command
     from edgesim.serve.machine import processors
     from edgesim.serve.settings import Settings
@@ -202,6 +205,7 @@ def deploy(
     as_json: Json = False,
 ) -> None:
     """Push the parts of an artifact to the nodes of a scenario, and let them serve those."""
+    require("`edgesim deploy`", "node")
     from edgesim.serve import command, deploy_table
 
     targets, rows = command.push(
@@ -296,6 +300,7 @@ class Player:
         )
 
     def _check_keys(self, mode: str) -> None:
+        require(f"--mode {mode}", "torch-node")
         if self.keys is None and not self.plain:
             raise InputError(
                 f"--mode {mode} needs --keys DIR, the client's keys (see `edgesim keys`), or "

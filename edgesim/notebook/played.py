@@ -8,8 +8,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.extras import load
 from edgesim.notebook import html
-from edgesim.notebook.needs import need
 from edgesim.notebook.plots import Plots
 from edgesim.report import folder
 from edgesim.results import tables_csv
@@ -71,13 +71,13 @@ class Played:
         return folder.write(self.result, target)
 
     def _rows(self, section: str) -> pd.DataFrame:
-        found: pd.DataFrame = need("pandas").DataFrame.from_dict(
+        found: pd.DataFrame = load("a frame", "pandas", "notebook").DataFrame.from_dict(
             self.summary[section], orient="index"
         )
         return found
 
     def _frame(self, csv: str) -> pd.DataFrame:
-        found: pd.DataFrame = need("pandas").read_csv(StringIO(csv))
+        found: pd.DataFrame = load("a frame", "pandas", "notebook").read_csv(StringIO(csv))
         return found
 
     def _repr_html_(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgesim.common.errors import EdgesimError
-from edgesim.notebook.needs import need
+from edgesim.common.extras import load
 from edgesim.results import tables_csv
 from edgesim.results.result import Result
 
@@ -75,7 +75,10 @@ class Plots:
         ax.invert_yaxis()
         ax.set_xlabel("time (s)")
         kinds = dict.fromkeys(span.kind for span in spans)
-        bars = [need("matplotlib.patches").Patch(color=COLOURS[kind]) for kind in kinds]
+        bars = [
+            load("a plot", "matplotlib.patches", "plots").Patch(color=COLOURS[kind])
+            for kind in kinds
+        ]
         ax.legend(bars, list(kinds), loc="lower right")
         return ax
 
@@ -100,4 +103,6 @@ def axes(given: Any) -> Any:
     """Return the axes to draw on: those given, or new ones."""
     if given is not None:
         return given
-    return need("matplotlib.pyplot").subplots(figsize=(7, 4), layout="constrained")[1]
+    return load("a plot", "matplotlib.pyplot", "plots").subplots(
+        figsize=(7, 4), layout="constrained"
+    )[1]

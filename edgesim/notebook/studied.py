@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgesim.notebook import html
-from edgesim.notebook.needs import need
 from edgesim.notebook.study_plots import StudyPlots
 from edgesim.sweep import Table, run_study
 
@@ -29,7 +28,6 @@ class Studied:
     @property
     def frame(self) -> pd.DataFrame:
         """One row for each point: its axes, results and error."""
-        need("pandas")
         found: pd.DataFrame = self.table.frame()
         return found
 

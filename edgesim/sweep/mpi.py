@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import missing
 from edgesim.sweep.crew import Task
 from edgesim.sweep.mpi_watch import Watch
 from edgesim.sweep.player import Check, Player, payload, player
@@ -72,9 +73,11 @@ def ranks() -> Iterator[Ranks | None]:
         mpi = import_module("mpi4py.MPI")
         futures = import_module("mpi4py.futures")
     except (ImportError, RuntimeError) as error:
-        raise InputError(
-            f"MPI needs mpi4py and an MPI library ({error}): pip install 'edgesim[mpi]'; or "
-            "start it without mpiexec, with --workers N"
+        raise missing(
+            "MPI",
+            f"mpi4py and an MPI library ({error})",
+            "mpi",
+            otherwise="start it without mpiexec, with --workers N",
         ) from None
     world = mpi.COMM_WORLD
     size = world.Get_size()

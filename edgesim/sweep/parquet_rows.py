@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import load
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.table import Column
@@ -151,9 +152,4 @@ def _number(path: Path) -> int:
 
 
 def _pyarrow() -> Any:
-    try:
-        return import_module("pyarrow")
-    except ImportError:
-        raise InputError(
-            "Parquet needs pyarrow: pip install 'edgesim[parquet]'; or leave out --format parquet"
-        ) from None
+    return load("Parquet", "pyarrow", "parquet")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extras import require
 from edgesim.sweep import store as stores
 from edgesim.sweep.crew import Alone, Crew, Task
 from edgesim.sweep.player import Check
@@ -135,9 +136,9 @@ def sweep(
     began_s = time.monotonic()
     refuse_many(study, many=many)
     if study.aims is not None:
-        from edgesim.sweep.search.optimizer import require
-
-        require()
+        require("a search", "search")
+    if rows == "parquet":
+        require("Parquet", "parquet", otherwise="leave out --format parquet")
     with Store(directory, study.meta(rows)) as store:
         done = store.done()
         found = len(done)

@@ -6,11 +6,12 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgesim.common.extras import load
 
 Cell = float | int | str | None
 Values = NDArray[np.float64] | tuple[str | None, ...]
@@ -141,9 +142,9 @@ class Table:
         """Return the rows as a pandas frame, indexed by ``point``.
 
         Raises:
-            ImportError: pandas is not installed.
+            InputError: pandas is not installed.
         """
-        pd = import_module("pandas")
+        pd = load("a frame", "pandas", "notebook")
         columns = {one.name: self.values[one.name] for one in self.columns}
         index = pd.Index(self.point, name="point")
         return pd.DataFrame({**columns, "error": self.errors}, index=index)

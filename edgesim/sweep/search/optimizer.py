@@ -11,10 +11,9 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
-from edgesim.common.errors import InputError
+from edgesim.common.extras import load
 from edgesim.sweep.axes import Axis, ListAxis, RangeAxis, Value
 from edgesim.sweep.search.aims import Aims
 from edgesim.sweep.table import Cell
@@ -35,7 +34,7 @@ class Optimizer:
     """
 
     def __init__(self, axes: Sequence[Axis], aims: Aims) -> None:
-        self._optuna = _optuna()
+        self._optuna = load("a search", "optuna", "search")
         self._axes = axes
         self._aims = aims
         self._spaces = {axis.column.name: _space(self._optuna, axis) for axis in axes}
@@ -105,18 +104,6 @@ def _value(axis: Axis, chosen: float | int) -> Value:
                                                           _every_number(axis))):  # fmt: skip
         return axis.value(chosen)
     return axis.at(int(chosen))
-
-
-def require() -> None:
-    """Raise InputError where Optuna is not installed."""
-    _optuna()
-
-
-def _optuna() -> Any:
-    try:
-        return import_module("optuna")
-    except ImportError:
-        raise InputError("a search needs Optuna: pip install 'edgesim[search]'") from None
 
 
 @contextmanager
