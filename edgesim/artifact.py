@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgesim.common.errors import InputError
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.graph.vit import vit
 
-LARGEST = 10_000_000
-DEEPEST = 10_000
-"""Of sizes and layers of a model: far above any that there is, and far below what takes long."""
+if TYPE_CHECKING:
+    from partition import TrainedManifest, ViTConfig
+
 PRECISION = "fp32"
 """Of the weights that the accuracies were measured with."""
 
@@ -79,6 +79,7 @@ class Artifact:
 
     Attributes:
         folder: where it lies.
+        manifest: what it says of itself; None for one that lies nowhere.
         name: that its recipe gave it.
         parts: the sub-models, in the order of the manifest.
         fusion: the layers that make one answer of their features.
@@ -92,6 +93,7 @@ class Artifact:
     fusion: Graph
     unsplit: Graph
     accuracy: Accuracy
+    manifest: TrainedManifest | None = None
 
     @property
     def classes(self) -> int:
@@ -108,122 +110,53 @@ def load(folder: Path) -> Artifact:
     import partition
 
     try:
-        manifest = partition.read_manifest(folder)
+        manifest = partition.read_trained(folder)
         partition.verify_files(folder, manifest)
     except partition.InputError as error:
         raise InputError(str(error)) from None
-    try:
-        return _artifact(folder, manifest)
-    except partition.InputError as error:
-        raise InputError(f"{folder}: {error}; make the artifact again") from None
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f"{folder}: the manifest lacks what this version reads ({error!r}); "
-            "make the artifact again"
-        ) from None
-
-
-def _artifact(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
-    parts = tuple(
-        Part(
-            graph=_graph(folder, f"part-{number}", entry),
-            classes=tuple(map(_count, entry["classes"])),
-            feature_elements=_count(entry["feature_bytes"]) // 4,
-            device=None if entry["device"] is None else _text(entry["device"]),
-        )
-        for number, entry in enumerate(manifest["parts"])
-    )
-    data, fusion, whole = manifest["data"], manifest["fusion"], manifest["unsplit"]
     return Artifact(
         folder=folder,
-        name=_text(manifest["name"]),
-        parts=parts,
-        fusion=_checked(folder, mlp("fusion", _widths(fusion["widths"])), fusion),
-        unsplit=_graph(folder, _text(manifest["name"]), whole),
+        manifest=manifest,
+        name=manifest.name,
+        parts=tuple(
+            Part(
+                graph=part_graph(f"part-{number}", part.config),
+                classes=part.classes,
+                feature_elements=part.feature_bytes // 4,
+                device=part.device,
+            )
+            for number, part in enumerate(manifest.parts)
+        ),
+        fusion=mlp("fusion", manifest.fusion.widths),
+        unsplit=part_graph(manifest.name, manifest.unsplit.config),
         accuracy=Accuracy(
-            dataset=_text(data["name"]),
-            samples=_count(data["images"]["test"]),
-            top1=_share(fusion["accuracy"]),
-            top1_unsplit=_share(whole["accuracy"]),
-            survivors=_survivors(manifest["survivors"]["accuracy"], len(parts)),
+            dataset=manifest.data.name,
+            samples=manifest.data.images.test,
+            top1=manifest.fusion.accuracy,
+            top1_unsplit=manifest.unsplit.accuracy,
+            survivors=manifest.survivors.accuracy,
         ),
     )
 
 
-def part_graph(name: str, shape: Mapping[str, Any]) -> Graph:
+def part_graph(name: str, shape: ViTConfig) -> Graph:
     """Return the operators of a Vision Transformer of a manifest.
 
     Args:
         name: of the graph.
-        shape: its ``config`` in the manifest, see :class:`partition.config.ViTConfig`.
+        shape: of the model.
     """
     return vit(
         name,
-        classes=shape["classes"],
-        image_size=shape["image"],
-        patch_size=shape["patch"],
-        channels=shape["channels"],
-        width=shape["width"],
-        depth=shape["depth"],
-        heads=shape["heads"],
-        head_width=shape["head_width"],
-        mlp_width=shape["mlp_width"],
-        distilled=shape["distilled"],
-        stem=tuple(shape["stem"]),
+        classes=shape.classes,
+        image_size=shape.image,
+        patch_size=shape.patch,
+        channels=shape.channels,
+        width=shape.width,
+        depth=shape.depth,
+        heads=shape.heads,
+        head_width=shape.head_width,
+        mlp_width=shape.mlp_width,
+        distilled=shape.distilled,
+        stem=shape.stem,
     )
-
-
-def _graph(folder: Path, name: str, entry: Mapping[str, Any]) -> Graph:
-    from partition.config import ViTConfig
-
-    config = ViTConfig.from_dict(entry["config"])
-    sizes = [value for value in config.to_dict().values() if isinstance(value, int)]
-    if max(*sizes, *config.stem, 0) > LARGEST or config.depth > DEEPEST or len(config.stem) > 8:
-        raise ValueError(f"a model with a size above {LARGEST:,}, or deeper than {DEEPEST:,}")
-    return _checked(folder, part_graph(name, config.to_dict()), entry)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 200:
-        raise TypeError(f"expected a name, got {str(value)[:60]!r}")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 53:
-        raise TypeError(f"expected a whole number, got {str(value)[:60]}")
-    return value
-
-
-def _share(value: object) -> float:
-    if not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-        raise TypeError(f"expected an accuracy from 0 to 1, got {str(value)[:60]}")
-    return float(value)
-
-
-def _widths(values: Any) -> tuple[int, ...]:
-    widths = tuple(map(_count, values))
-    if len(widths) < 2 or min(widths) < 1 or max(widths) > LARGEST or len(widths) > DEEPEST:
-        raise ValueError("expected the widths of a fusion's layers")
-    return widths
-
-
-def _survivors(values: Any, parts: int) -> dict[str, float]:
-    found = {str(key): _share(value) for key, value in values.items()}
-    if not found or any(len(key) != parts or set(key) - {"0", "1"} for key in found):
-        raise ValueError(f"expected accuracies by which of {parts} parts are there")
-    return found
-
-
-def _checked(folder: Path, graph: Graph, entry: Mapping[str, Any]) -> Graph:
-    """Return a graph whose size is what the manifest says."""
-    for what, ours, told in (
-        ("weights", graph.params, entry["parameters"]),
-        ("multiply-accumulates", graph.macs, entry["macs"]),
-    ):
-        if ours != _count(told):
-            raise InputError(
-                f"{folder}: the manifest gives '{graph.name}' {told:,} {what}, and its shape has "
-                f"{ours:,}; make the artifact again"
-            )
-    return graph

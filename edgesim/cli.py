@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -209,7 +210,7 @@ def partition(
                 f"interrupted; finished steps are kept in {steps}, the same command goes on"
             ) from None
     if as_json:
-        print_json(manifest)
+        print_json(json.loads((out / "manifest.json").read_bytes()))
     else:
         artifact_tables.show(manifest, stdout_console())
     typer.echo(f"Wrote {out}. In a scenario: model: {{artifact: {out.resolve()}}}", err=as_json)

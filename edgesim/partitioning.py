@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario.document import parse
@@ -18,7 +18,7 @@ from edgesim.scenario.syntax import YamlError
 
 if TYPE_CHECKING:
     from edgesim.common.interrupts import Held
-    from partition import Recipe
+    from partition import Recipe, TrainedManifest
 
 
 def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> Recipe:
@@ -55,7 +55,7 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
-def make(recipe: Recipe, out: Path, work: Path, held: Held) -> dict[str, Any]:
+def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
     """Make the artifact of a recipe in ``out``; return its manifest.
 
     Finished steps are kept in ``work``, also after a failure. A bar on stderr shows how far it is.

@@ -37,9 +37,9 @@ def main() -> None:
         with ConsoleProgress() as progress:
             manifest = run(named, chosen.out / f"fashion-{parts}", progress, work_dir=chosen.work)
         print(
-            f"{parts} parts: {manifest['fusion']['accuracy']:.2%}, worst class "
-            f"{manifest['fusion']['worst_class_accuracy']:.1%}; "
-            f"unsplit {manifest['unsplit']['accuracy']:.2%}",
+            f"{parts} parts: {manifest.fusion.accuracy:.2%}, worst class "
+            f"{manifest.fusion.worst_class_accuracy:.1%}; "
+            f"unsplit {manifest.unsplit.accuracy:.2%}",
             flush=True,
         )
 

@@ -29,7 +29,7 @@ from edgesim.graph.vit import vit
 from edgesim.placement import Model, PlacementRequest, place
 from edgesim.scenario import from_mapping
 from edgesim.simulate import simulate
-from partition import read_manifest
+from partition import read_trained
 from partition.compare import MIB, Shape, compare, markdown
 from partition.config import ViTConfig
 from partition.progress import ConsoleProgress
@@ -100,27 +100,27 @@ def latency_s(shapes: Sequence[Shape], fusion_widths: Sequence[int]) -> float:
 
 def as_they_are(folders: Sequence[Path]) -> str:
     """Return a table in Markdown of the unsplit model and of every artifact."""
-    manifests = [read_manifest(folder) for folder in folders]
-    whole = manifests[0]["unsplit"]
+    manifests = [read_trained(folder) for folder in folders]
+    whole = manifests[0].unsplit
     rows = [("unsplit", whole, [whole], 0, (), "")]
     for manifest in manifests:
-        parts, fusion = manifest["parts"], manifest["fusion"]
+        parts, fusion = manifest.parts, manifest.fusion
         name = f"{len(parts)} part{'s' if len(parts) > 1 else ''}"
-        found = manifest["survivors"]["accuracy"].items()
+        found = manifest.survivors.accuracy.items()
         lost = [share for key, share in found if key.count("0") == 1]
         told = f"{sum(lost) / len(lost):.2%}" if len(parts) > 1 else ""
-        rows.append((name, fusion, parts, fusion["bytes"], fusion["widths"], told))
+        rows.append((name, fusion, parts, fusion.bytes, fusion.widths, told))
     lines = [
         "| model | accuracy | worst class | one part lost | MiB a part | MMAC a part "
         "| MiB in all | latency |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, right, parts, more, widths, told in rows:
-        shapes = [ViTConfig.from_dict(part["config"]) for part in parts]
-        sizes = [part["bytes"] for part in parts]
+        shapes = [part.config for part in parts]
+        sizes = [part.bytes for part in parts]
         lines.append(
-            f"| {name} | {right['accuracy']:.2%} | {right['worst_class_accuracy']:.1%} | {told} "
-            f"| {max(sizes) / MIB:.3f} | {max(part['macs'] for part in parts) / 1e6:.2f} "
+            f"| {name} | {right.accuracy:.2%} | {right.worst_class_accuracy:.1%} | {told} "
+            f"| {max(sizes) / MIB:.3f} | {max(part.macs for part in parts) / 1e6:.2f} "
             f"| {(sum(sizes) + more) / MIB:.3f} | {latency_s(shapes, widths) * 1e3:.2f} ms |"
         )
     return "\n".join(lines) + "\n"

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from partition.artifact import Artifact, load_artifact, load_part
     from partition.config import ViTConfig, preset, scaled
     from partition.errors import InfeasibleError, InputError, PartitionError
+    from partition.manifest import TrainedManifest, read_manifest, read_trained, verify_files
     from partition.model import VisionTransformer
     from partition.pipeline import run
-    from partition.reading import read_manifest, verify_files
     from partition.recipe import Recipe
     from partition.weights import load_vit, save_vit
 
@@ -20,9 +20,9 @@ _HOMES = {
     "artifact": ("Artifact", "load_artifact", "load_part"),
     "config": ("ViTConfig", "preset", "scaled"),
     "errors": ("InfeasibleError", "InputError", "PartitionError"),
+    "manifest": ("TrainedManifest", "read_manifest", "read_trained", "verify_files"),
     "model": ("VisionTransformer",),
     "pipeline": ("run",),
-    "reading": ("read_manifest", "verify_files"),
     "recipe": ("Recipe",),
     "weights": ("load_vit", "save_vit"),
 }
@@ -33,6 +33,7 @@ __all__ = [
     "InputError",
     "PartitionError",
     "Recipe",
+    "TrainedManifest",
     "ViTConfig",
     "VisionTransformer",
     "load_artifact",
@@ -40,6 +41,7 @@ __all__ = [
     "load_vit",
     "preset",
     "read_manifest",
+    "read_trained",
     "run",
     "save_vit",
     "scaled",

@@ -46,12 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("partition: interrupted; the same command goes on from here", file=sys.stderr)
         return 1
-    whole, fused = manifest["unsplit"], manifest["fusion"]
-    largest = max(part["bytes"] for part in manifest["parts"])
+    whole, fused = manifest.unsplit, manifest.fusion
+    largest = max(part.bytes for part in manifest.parts)
     print(
-        f"{chosen.out}: {len(manifest['parts'])} parts of at most {largest / 2**20:.3f} MiB, "
-        f"{fused['accuracy']:.2%}; unsplit {whole['bytes'] / 2**20:.3f} MiB, "
-        f"{whole['accuracy']:.2%}"
+        f"{chosen.out}: {len(manifest.parts)} parts of at most {largest / 2**20:.3f} MiB, "
+        f"{fused.accuracy:.2%}; unsplit {whole.bytes / 2**20:.3f} MiB, "
+        f"{whole.accuracy:.2%}"
     )
     return 0
 

@@ -17,20 +17,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partition.config import ViTConfig
 from partition.data import to_input
+from partition.entries import cost_entry, fusion_cost_entry
 from partition.errors import InputError, PartitionError
 from partition.files import sha256, to_json, write_atomic
 from partition.fusion import Fusion
-from partition.model import VisionTransformer
-from partition.reading import (
+from partition.manifest import (
     FORMAT,
     MANIFEST,
     SCHEMA,
+    FusionEntry,
+    Manifest,
+    TrainedManifest,
     manifest_hash,
-    read_manifest,
+    parse_manifest,
+    read_trained,
+    verify_file,
     verify_files,
 )
+from partition.model import VisionTransformer
 from partition.store import load_tensors, save_tensors
 from partition.weights import load_vit, save_vit
 
@@ -41,25 +46,25 @@ class Artifact:
 
     Attributes:
         folder: where it lies.
-        manifest: see :func:`~partition.reading.read_manifest`.
+        manifest: what it says of itself.
         parts: the sub-models, in evaluation mode.
         fusion: over their features.
     """
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: TrainedManifest
     parts: tuple[VisionTransformer, ...]
     fusion: Fusion
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names by label."""
-        return tuple(self.manifest["data"]["classes"])
+        return self.manifest.data.classes
 
     def to_input(self, images: Tensor) -> Tensor:
         """Return float inputs of uint8 images (batch, channels, height, width)."""
-        data = self.manifest["data"]
-        return to_input(images, data["image"], tuple(data["mean"]), tuple(data["std"]))
+        data = self.manifest.data
+        return to_input(images, data.image, data.mean, data.std)
 
     @torch.no_grad()
     def answer(self, inputs: Tensor, present: tuple[int, ...] | None = None) -> Tensor:
@@ -92,14 +97,39 @@ def write_artifact(
         save_tensors(building / manifest["fusion"]["file"], fusion.state_dict(), state)
         files = {entry.name: sha256(entry) for entry in sorted(building.iterdir())}
         whole = {**manifest, "format": FORMAT, "schema": SCHEMA, "files": files}
-        write_atomic(
-            building / MANIFEST, to_json({**whole, "sha256": manifest_hash(whole)}).encode()
-        )
+        text = to_json({**whole, "sha256": manifest_hash(whole)}).encode()
+        parse_manifest(text, f"the manifest for {folder}")
+        write_atomic(building / MANIFEST, text)
         _replace(building, folder)
     except OSError as error:
         raise PartitionError(f"cannot write {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def write_untrained(
+    folder: Path, name: str, parts: tuple[VisionTransformer, ...], classes: int
+) -> None:
+    """Write an artifact of models as they are, under a fusion of zeros: enough to be served.
+
+    Args:
+        folder: to write; an artifact that is there is replaced.
+        name: of the artifact.
+        parts: the sub-models.
+        classes: of the fusion.
+
+    Raises:
+        InputError: ``folder`` is there and is not an artifact.
+        PartitionError: the disk is full or the folder cannot be written.
+    """
+    widths = [part.config.prefix_tokens * part.config.width for part in parts]
+    fusion = Fusion(widths, (), classes)
+    entries = [
+        {"file": f"part-{number}.safetensors", **cost_entry(part.config)}
+        for number, part in enumerate(parts)
+    ]
+    manifest = {"name": name, "parts": entries, "fusion": fusion_cost_entry(fusion)}
+    write_artifact(folder, manifest, parts, fusion)
 
 
 def check_replaceable(folder: Path) -> None:
@@ -131,30 +161,36 @@ def load_artifact(folder: Path) -> Artifact:
     Raises:
         InputError: a file is missing, truncated or changed, or shapes contradict the manifest.
     """
-    manifest = read_manifest(folder)
+    manifest = read_trained(folder)
     verify_files(folder, manifest)
-    parts = tuple(load_part(folder, manifest, number) for number in range(len(manifest["parts"])))
-    entry = manifest["fusion"]
-    weights, state = load_tensors(folder / entry["file"])
-    widths = [part.config.prefix_tokens * part.config.width for part in parts]
-    if state.get("part_widths") != widths or state.get("widths") != entry["widths"]:
-        raise InputError(f"{folder / entry['file']} does not fit the parts' features {widths}")
-    fusion = Fusion(widths, entry["widths"][1:-1], entry["widths"][-1])
+    parts = tuple(load_vit(folder / entry.file, entry.config) for entry in manifest.parts)
+    fusion = load_fusion(folder / manifest.fusion.file, manifest.fusion)
+    return Artifact(folder, manifest, parts, fusion)
+
+
+def load_fusion(path: Path, entry: FusionEntry) -> Fusion:
+    """Return the fusion of a manifest from its file, whose hash was verified.
+
+    Raises:
+        InputError: the file holds another one.
+    """
+    weights, state = load_tensors(path)
+    if state != {"part_widths": list(entry.part_widths), "widths": list(entry.widths)}:
+        raise InputError(f"{path} is not of the parts and layers that the manifest names")
+    fusion = Fusion(entry.part_widths, entry.widths[1:-1], entry.widths[-1])
     try:
         fusion.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(f"{folder / entry['file']} does not hold the fusion: {error}") from error
-    return Artifact(folder, manifest, parts, fusion.eval())
+        raise InputError(f"{path} does not hold the fusion: {error}") from error
+    return fusion.eval()
 
 
-def load_part(folder: Path, manifest: Mapping[str, Any], number: int) -> VisionTransformer:
+def load_part(folder: Path, manifest: Manifest, number: int) -> VisionTransformer:
     """Return one sub-model, its hash and shape verified; a node needs no other.
 
     Raises:
         InputError: the file is truncated or changed, or is of another shape than the manifest says.
     """
-    entry = manifest["parts"][number]
-    path = folder / entry["file"]
-    if not path.is_file() or sha256(path) != manifest["files"][entry["file"]]:
-        raise InputError(f"{path} is missing, truncated or changed; copy it again")
-    return load_vit(path, ViTConfig.from_dict(entry["config"]))
+    entry = manifest.parts[number]
+    verify_file(folder, manifest, entry.file)
+    return load_vit(folder / entry.file, entry.config)

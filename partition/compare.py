@@ -14,13 +14,13 @@ from partition.cnn import CnnConfig
 from partition.config import ViTConfig, scaled
 from partition.cost import vit_cost
 from partition.data import Data, open_data
+from partition.entries import recipe_of
 from partition.files import fingerprint
 from partition.fusion import worst_class
-from partition.manifest import recipe_of
+from partition.manifest import read_trained
 from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
-from partition.reading import read_manifest
 from partition.recipe import Recipe
 from partition.split import PartClasses
 from partition.split_cnn import split_cnn
@@ -86,11 +86,11 @@ def compare(
         InputError: the artifact is damaged, or its data are missing.
         PartitionError: a loss is not finite, or the disk is full.
     """
-    manifest = read_manifest(folder)
+    manifest = read_trained(folder)
     recipe = recipe_of(manifest)
     data = open_data(recipe.data)
     workshop = Workshop(work_dir)
-    whole, fusion, parts = manifest["unsplit"], manifest["fusion"], manifest["parts"]
+    whole, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
 
     def seconds(shapes: Sequence[Shape], fusion_widths: Sequence[int] = ()) -> float | None:
         return None if latency is None else latency(shapes, fusion_widths)
@@ -99,16 +99,16 @@ def compare(
         Row(
             name="unsplit",
             parts=1,
-            accuracy=whole["accuracy"],
-            worst_class_accuracy=whole["worst_class_accuracy"],
-            part_mib=whole["bytes"] / MIB,
-            part_macs=whole["macs"],
-            total_mib=whole["bytes"] / MIB,
-            latency_s=seconds([ViTConfig.from_dict(whole["config"])]),
+            accuracy=whole.accuracy,
+            worst_class_accuracy=whole.worst_class_accuracy,
+            part_mib=whole.bytes / MIB,
+            part_macs=whole.macs,
+            total_mib=whole.bytes / MIB,
+            latency_s=seconds([whole.config]),
         )
     ]
-    total = sum(part["bytes"] for part in parts) + fusion["bytes"]
-    config = nearest_size(ViTConfig.from_dict(whole["config"]), total)
+    total = sum(part.bytes for part in parts) + fusion.bytes
+    config = nearest_size(whole.config, total)
     predictions = _small_vit(recipe, data, config, workshop, progress, device)
     cost = vit_cost(config)
     rows.append(
@@ -122,22 +122,22 @@ def compare(
             latency_s=seconds([config]),
         )
     )
-    shapes = [ViTConfig.from_dict(part["config"]) for part in parts]
+    shapes = [part.config for part in parts]
     rows.append(
         Row(
             name=f"{len(parts)} ViT parts",
             parts=len(parts),
-            accuracy=fusion["accuracy"],
-            worst_class_accuracy=fusion["worst_class_accuracy"],
-            part_mib=max(part["bytes"] for part in parts) / MIB,
-            part_macs=max(part["macs"] for part in parts),
+            accuracy=fusion.accuracy,
+            worst_class_accuracy=fusion.worst_class_accuracy,
+            part_mib=max(part.bytes for part in parts) / MIB,
+            part_macs=max(part.macs for part in parts),
             total_mib=total / MIB,
-            latency_s=seconds(shapes, fusion["widths"]),
+            latency_s=seconds(shapes, fusion.widths),
         )
     )
-    classes = [PartClasses(classes=tuple(p["classes"]), other=p["other"]) for p in parts]
+    classes = [PartClasses(classes=p.classes, other=p.other) for p in parts]
     cnn = split_cnn(
-        recipe, data, classes, whole["parameters"], [part["parameters"] for part in parts],
+        recipe, data, classes, whole.parameters, [part.parameters for part in parts],
         workshop, progress, device,
     )  # fmt: skip
     rows.append(

@@ -9,7 +9,8 @@ from typing import Any
 from partition.errors import InputError, nearest
 
 LARGEST = 1 << 24
-"""Of any size of a model: above all that there are."""
+DEEPEST = 10_000
+"""Of any size and of the blocks of a model: above all that there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +51,13 @@ class ViTConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"model {name} must be a whole number of at least 1, not {value}")
-            if value > LARGEST:
-                raise InputError(f"model {name} must be at most {LARGEST:,}, not {value}")
+            if value > (most := DEEPEST if name == "depth" else LARGEST):
+                raise InputError(f"model {name} must be at most {most:,}, not {value}")
         if not isinstance(self.distilled, bool):
             raise InputError(f"model distilled must be true or false, not {self.distilled}")
         if self.channels not in (1, 3):
             raise InputError(f"model channels must be 1 or 3, not {self.channels}")
-        if any(width < 1 for width in self.stem):
+        if any(isinstance(width, bool) or not 1 <= width <= LARGEST for width in self.stem):
             raise InputError(f"model stem must list channel counts of at least 1, not {self.stem}")
         reach = self.patch << len(self.stem)
         if self.image % reach:
@@ -105,7 +106,7 @@ class ViTConfig:
         known = list(ViTConfig.__dataclass_fields__)
         for key in map(str, values):
             if key not in known:
-                raise InputError(f"unknown model key '{key}'{nearest(key, known)}")
+                raise InputError(f"unknown model key '{key[:60]}'{nearest(key[:60], known)}")
         stem = values.get("stem", ())
         if not isinstance(stem, list | tuple) or not all(isinstance(c, int) for c in stem):
             raise InputError(f"model stem must be a list of channel counts, not {stem!r}")

@@ -6,13 +6,15 @@ dispatch counter, which is what the arithmetic is tested against.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import torch
-from torch.utils.flop_counter import FlopCounterMode
+from typing import TYPE_CHECKING
 
 from partition.config import ViTConfig
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +75,22 @@ def vit_cost(config: ViTConfig, bytes_per_weight: int = 4) -> ModelCost:
     )
 
 
-def mlp_macs(widths: list[int]) -> int:
-    """Return the MACs of a chain of linear layers of these widths, input first."""
-    return sum(a * b for a, b in pairwise(widths))
+def mlp_cost(widths: Sequence[int]) -> dict[str, int]:
+    """Return parameters, bytes and MACs of linear layers of these widths, input first."""
+    macs = sum(a * b for a, b in pairwise(widths))
+    parameters = macs + sum(widths[1:])
+    return {"parameters": parameters, "bytes": 4 * parameters, "macs": macs}
 
 
-def counted_macs(model: torch.nn.Module, channels: int, image: int) -> int:
+def counted_macs(model: nn.Module, channels: int, image: int) -> int:
     """Return the MACs of one image through ``model``, counted operator by operator.
 
     The model is run on ``meta`` tensors, because the fused CPU attention hides its products from
     the counter.
     """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.to("meta")(torch.empty(1, channels, image, image, device="meta"))
     return int(counter.get_total_flops()) // 2

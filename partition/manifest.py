@@ -1,134 +1,490 @@
-"""What the manifest of an artifact says: shapes, costs, and accuracies on the test images."""
+"""The schema of an artifact's ``manifest.json``, and its one reader; no torch is needed.
+
+A manifest is enough to simulate an artifact; :mod:`partition.artifact` loads its weights.
+Accuracies are on the test images, 0 to 1; bytes are of fp32 weights; one multiply-accumulate is one
+of ``macs``.
+"""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import torch
-from torch import Tensor
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
-from partition.classify import accuracy_of, class_accuracies, predict
 from partition.config import ViTConfig
-from partition.cost import vit_cost
-from partition.data import Data
-from partition.fusion import Fusion, fused_predictions, worst_class
-from partition.part import Part
-from partition.recipe import Recipe
-from partition.sizing import Fitted
-from partition.split import part_labels
-from partition.unsplit import Unsplit
+from partition.cost import mlp_cost, vit_cost
+from partition.errors import InputError, explain
+from partition.files import sha256, to_json
+
+FORMAT = "edgesim-partition"
+SCHEMA = 1
+MANIFEST = "manifest.json"
+FUSION = "fusion"
+LARGEST_BYTES = 4 << 20
+"""Of a manifest."""
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that results can depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("torch", "numpy", "safetensors", "edgesim"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"expected a name on one line, got {text[:60]!r}")
+    return text
 
 
-def data_entry(data: Data) -> dict[str, Any]:
-    """Return what the manifest says of the data, enough to make inputs of images."""
-    return {
-        "name": data.name,
-        "classes": list(data.classes),
-        "images": {
-            "train": len(data.train), "validation": len(data.validation), "test": len(data.test)
-        },
-        "image": data.image,
-        "channels": data.channels,
-        "mean": list(data.mean),
-        "std": list(data.std),
-    }  # fmt: skip
+def _file_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text) is None:
+        raise ValueError(f"expected names of files in its own folder, got {text[:60]!r}")
+    return text
 
 
-def cost_entry(config: ViTConfig) -> dict[str, Any]:
-    """Return shape and cost of a model for the manifest."""
-    cost = vit_cost(config)
-    return {
-        "config": config.to_dict(),
-        "parameters": cost.parameters,
-        "bytes": cost.bytes,
-        "macs": cost.macs,
-        "feature_bytes": cost.feature_bytes,
-    }
+# What is not in the schema is ignored: a later version may say more.
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Size = Annotated[int, Field(ge=1, le=1 << 24)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""Of a file in the artifact's own folder."""
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 in hexadecimal."""
+Shape = Annotated[ViTConfig, PlainValidator(ViTConfig.from_dict)]
+Widths = Annotated[tuple[Size, ...], Field(min_length=2, max_length=10_000)]
 
 
-def accuracy_entry(predictions: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the accuracies of a classifier of all classes for the manifest."""
-    label, worst = worst_class(predictions, labels, len(classes))
-    return {
-        "accuracy": float((predictions == labels).double().mean()),
-        "worst_class": classes[label],
-        "worst_class_accuracy": worst,
-        "class_accuracies": class_accuracies(predictions, labels, len(classes)),
-    }
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainingEntry:
+    """How one training went.
 
-
-def unsplit_entry(unsplit: Unsplit, data: Data) -> dict[str, Any]:
-    """Return shape, cost and test accuracy of the unsplit model."""
-    predictions = unsplit.test.argmax(-1)
-    return cost_entry(unsplit.model.config) | accuracy_entry(
-        predictions, data.test.labels, data.classes
-    )
-
-
-def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict[str, Any]]:
-    """Return what the manifest says of every part; its accuracy is at its own task.
-
-    That task is telling its classes apart, and from all others where it has an "other".
+    Attributes:
+        epochs: that were trained.
+        best_epoch: whose weights were taken, from 1; 0 for none.
+        validation_accuracy: after that epoch; None without validation images.
+        stage: of pruning that it followed; None for none.
     """
-    entries = []
-    for number, part in enumerate(parts):
-        logits = predict(part.model, data.test, data)
-        labels = part_labels(data.test.labels, part.classes)
-        asked = torch.ones_like(labels, dtype=torch.bool)
-        if not part.classes.other:
-            asked = labels < len(part.classes.classes)
-        names = [data.classes[label] for label in part.classes.classes]
-        entries.append(
-            {
-                "file": f"part-{number}.safetensors",
-                "classes": list(part.classes.classes),
-                "class_names": names,
-                "other": part.classes.other,
-                "heads_kept": fitted.heads[number],
-                "device": None if fitted.devices is None else fitted.devices[number],
-                "accuracy": accuracy_of(logits[asked], labels[asked]),
-                "training": [_summary(stage) for stage in part.notes["stages"]],
-                **cost_entry(part.model.config),
-            }
+
+    epochs: Count
+    best_epoch: Count
+    validation_accuracy: Share | None
+    stage: Name | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class AccuracyEntry:
+    """Accuracies of a classifier of all classes.
+
+    Attributes:
+        accuracy: share of right answers.
+        worst_class: name of the class with the lowest accuracy.
+        worst_class_accuracy: its accuracy.
+        class_accuracies: by label; None for a class without test images.
+    """
+
+    accuracy: Share
+    worst_class: str
+    worst_class_accuracy: Share
+    class_accuracies: tuple[Share | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ModelEntry:
+    """Shape and cost of a Vision Transformer.
+
+    Attributes:
+        config: its shape.
+        parameters: weights and biases.
+        bytes: of them.
+        macs: of one image.
+        feature_bytes: that it sends to the fusion for one image.
+    """
+
+    config: Shape
+    parameters: Count
+    bytes: Count
+    macs: Count
+    feature_bytes: Count
+
+    def __post_init__(self) -> None:
+        _check_cost(self, asdict(vit_cost(self.config)))
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class PartEntry(ModelEntry):
+    """One sub-model: what it takes to serve it.
+
+    Attributes:
+        file: of its weights.
+    """
+
+    file: FileName
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class FusionEntry:
+    """The fusion: what it takes to serve it.
+
+    Attributes:
+        file: of its weights.
+        part_widths: features of every part.
+        widths: of the layers, from all features to the classes.
+        parameters: weights and biases.
+        bytes: of them.
+        macs: of one image.
+    """
+
+    file: FileName
+    part_widths: tuple[Size, ...]
+    widths: Widths
+    parameters: Count
+    bytes: Count
+    macs: Count
+
+    def __post_init__(self) -> None:
+        _check_cost(self, mlp_cost(self.widths))
+        if self.widths[0] != sum(self.part_widths):
+            raise ValueError(
+                f"widths: expected {sum(self.part_widths)} features of all parts first, "
+                f"got {self.widths[0]}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Manifest:
+    """What it takes to serve an artifact.
+
+    Attributes:
+        format: what kind of file this is.
+        schema: its version.
+        name: of the artifact.
+        parts: the sub-models.
+        fusion: over their features.
+        files: SHA-256 by name; every file of the artifact but the manifest.
+        sha256: of the manifest without this key.
+    """
+
+    format: Literal["edgesim-partition"]
+    schema: Literal[1]
+    name: Name
+    parts: Annotated[tuple[PartEntry, ...], Field(min_length=1)]
+    fusion: FusionEntry
+    files: dict[FileName, Digest]
+    sha256: Digest
+
+    def __post_init__(self) -> None:
+        taken = set[str]()
+        for name, entry in self.models.items():
+            if entry.file not in self.files:
+                raise ValueError(f"{name}.file: expected a key of 'files', got '{entry.file}'")
+            if entry.file in taken:
+                raise ValueError(f"{name}.file: expected one of its own, got '{entry.file}' again")
+            taken.add(entry.file)
+        features = [part.feature_bytes // 4 for part in self.parts]
+        if list(self.fusion.part_widths) != features:
+            raise ValueError(
+                f"fusion.part_widths: expected what the parts send, {str(features)[:60]}, "
+                f"got {str(list(self.fusion.part_widths))[:60]}"
+            )
+
+    @property
+    def models(self) -> dict[str, PartEntry | FusionEntry]:
+        """Parts and fusion by name: ``part-0`` … and ``fusion``."""
+        parts = {f"part-{number}": part for number, part in enumerate(self.parts)}
+        return {**parts, FUSION: self.fusion}
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainedPart(PartEntry):
+    """One sub-model of an artifact that was trained.
+
+    Attributes:
+        classes: labels of its outputs.
+        class_names: of these.
+        other: whether a last output stands for every other class.
+        heads_kept: heads' worth that pruning left.
+        device: that it was fitted to; None without devices.
+        accuracy: at its own task.
+        training: after every stage of pruning.
+    """
+
+    classes: Annotated[tuple[Count, ...], Field(min_length=1)]
+    class_names: tuple[str, ...]
+    other: bool
+    heads_kept: Size
+    device: Name | None
+    accuracy: Share
+    training: tuple[TrainingEntry, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainedFusion(FusionEntry, AccuracyEntry):
+    """The fusion of an artifact that was trained, its accuracies with every part there.
+
+    Attributes:
+        training: how it went.
+    """
+
+    training: TrainingEntry
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class UnsplitEntry(ModelEntry, AccuracyEntry):
+    """The model that the parts were cut from; its weights are not in the artifact."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ImagesEntry:
+    """How many images there were."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class DataEntry:
+    """The data, and what makes inputs of images.
+
+    Attributes:
+        name: of the data set.
+        classes: names by label.
+        images: how many, by split.
+        image: height and width of an input, in pixels.
+        channels: of an input.
+        mean: of every channel, of values from 0 to 1.
+        std: likewise.
+    """
+
+    name: Name
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    images: ImagesEntry
+    image: Size
+    channels: Size
+    mean: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class SurvivorsEntry:
+    """Accuracies of the fusion by which parts are there.
+
+    Attributes:
+        exhaustive: whether every subset was measured.
+        accuracy: by a text of one digit a part; ``"1011"`` lacks part 1.
+    """
+
+    exhaustive: bool
+    accuracy: Annotated[dict[Annotated[str, Field(pattern="^[01]+$")], Share], Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class AssignmentEntry:
+    """Heads and device of every part, and how often the assignment began again."""
+
+    heads: tuple[Size, ...]
+    devices: tuple[Name, ...]
+    restarts: Count
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class FitEntry:
+    """How the exact and the greedy assignment to devices compare.
+
+    Attributes:
+        exact: the one that was taken.
+        greedy: None where it found none.
+        gap: share of the heads that the greedy one loses.
+    """
+
+    exact: AssignmentEntry
+    greedy: AssignmentEntry | None
+    gap: Share | None
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainedManifest(Manifest):
+    """What ``edgesim partition`` says of the artifact that it made.
+
+    Attributes:
+        seed: of every draw.
+        recipe: that it was made by, see :class:`~partition.recipe.Recipe`.
+        versions: that results can depend on.
+        data: that it was trained and tested on.
+        unsplit: the model before it was split.
+        survivors: accuracies when parts are missing.
+        fit: to the devices of the recipe; None without any.
+    """
+
+    seed: Annotated[int, Field(ge=0)]
+    recipe: dict[str, Any]
+    versions: dict[str, str]
+    data: DataEntry
+    unsplit: UnsplitEntry
+    parts: Annotated[tuple[TrainedPart, ...], Field(min_length=1)]
+    fusion: TrainedFusion
+    survivors: SurvivorsEntry
+    fit: FitEntry | None
+
+    def __post_init__(self) -> None:
+        Manifest.__post_init__(self)
+        names, taken = self.data.classes, set[int]()
+        for number, part in enumerate(self.parts):
+            where = f"parts.{number}.classes"
+            for label in part.classes:
+                if label >= len(names):
+                    raise ValueError(f"{where}: expected at most {len(names) - 1}, got {label}")
+                if label in taken:
+                    raise ValueError(f"{where}: expected every class once, got {label} again")
+                taken.add(label)
+            if part.class_names != tuple(names[label] for label in part.classes):
+                raise ValueError(f"parts.{number}.class_names: expected the names of its classes")
+            _check_equal(f"{where} and other", part.config.classes, len(part.classes) + part.other)
+        for what, entry in (("unsplit", self.unsplit), ("fusion", self.fusion)):
+            _check_equal(f"{what}.class_accuracies", len(names), len(entry.class_accuracies))
+            if entry.worst_class not in names:
+                raise ValueError(f"{what}.worst_class: expected the name of a class")
+        _check_equal("fusion.widths", len(names), self.fusion.widths[-1])
+        _check_equal("unsplit.config.classes", len(names), self.unsplit.config.classes)
+        for model in (self.unsplit, *self.parts):
+            _check_equal("config.image", self.data.image, model.config.image)
+            _check_equal("config.channels", self.data.channels, model.config.channels)
+        for what, values in (("data.mean", self.data.mean), ("data.std", self.data.std)):
+            _check_equal(what, self.data.channels, len(values))
+        for key in self.survivors.accuracy:
+            _check_equal("survivors.accuracy", len(self.parts), len(key))
+
+
+def _check_equal(what: str, expected: int, found: int) -> None:
+    if expected != found:
+        raise ValueError(f"{what}: expected {expected:,}, got {found:,}")
+
+
+def _check_cost(entry: object, cost: Mapping[str, int]) -> None:
+    """Check that the costs of a model are those of its shape."""
+    for key, expected in cost.items():
+        found = getattr(entry, key, expected)
+        if found != expected:
+            raise ValueError(f"{key}: expected {expected:,}, which its shape has, got {found:,}")
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its own ``sha256`` key."""
+    bare = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(to_json(bare).encode()).hexdigest()
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """Return the manifest in the bytes of a file; a :class:`TrainedManifest` with a recipe.
+
+    Args:
+        data: of the file.
+        name: what messages call it.
+
+    Raises:
+        InputError: it is damaged, changed, of another version, or says something impossible.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is damaged ({error}); make the artifact again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"{name} is not the manifest of a partition artifact")
+    if document.get("schema") != SCHEMA:
+        version = str(document.get("schema"))[:60]
+        raise InputError(f"{name} has schema {version}; this version reads {SCHEMA}")
+    try:
+        right = document.get("sha256") == manifest_hash(document)
+    except (ValueError, RecursionError):
+        # No number that JSON has.
+        right = False
+    if not right:
+        raise InputError(f"{name} was changed after it was written; make the artifact again")
+    kind = TrainedManifest if "recipe" in document else Manifest
+    try:
+        return TypeAdapter(kind).validate_json(data)
+    except ValidationError as error:
+        raise InputError(f"{explain(error, name)}; make the artifact again") from None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of an artifact, its hash and the presence of its files checked.
+
+    Raises:
+        InputError: it is missing, damaged, changed, of another version, or says something
+            impossible.
+    """
+    path = folder / MANIFEST
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is damaged (it is no regular file); make the artifact again")
+        if status.st_size > LARGEST_BYTES:
+            raise InputError(
+                f"{path} is damaged (expected at most {LARGEST_BYTES:,} bytes, got "
+                f"{status.st_size:,}); make the artifact again"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{folder} is not an artifact: cannot read {MANIFEST} ({error.strerror or error}); "
+            "make one with 'edgesim partition FILE -o DIR'"
+        ) from error
+    manifest, home = parse_manifest(data, str(path)), folder.resolve()
+    for name in manifest.files:
+        file = folder / name
+        if not file.is_file():
+            raise InputError(f"{folder} lacks {name}; copy or make the artifact again")
+        if file.resolve().parent != home:
+            raise InputError(
+                f"{file} is a link to another folder; copy the file itself, or make the artifact "
+                "again"
+            )
+    return manifest
+
+
+def read_trained(folder: Path) -> TrainedManifest:
+    """Return the manifest of an artifact that ``edgesim partition`` made.
+
+    Raises:
+        InputError: see :func:`read_manifest`; or nothing was trained for it.
+    """
+    manifest = read_manifest(folder)
+    if not isinstance(manifest, TrainedManifest):
+        raise InputError(
+            f"{folder / MANIFEST}: expected a 'recipe', got none: it can be served only; "
+            "make one with 'edgesim partition FILE -o DIR'"
         )
-    return entries
+    return manifest
 
 
-def fusion_entry(
-    fusion: Fusion, notes: Mapping[str, Any], features: Tensor, data: Data
-) -> dict[str, Any]:
-    """Return layers, cost and test accuracy of the fusion with every part there."""
-    return {
-        "file": "fusion.safetensors",
-        "widths": list(fusion.widths),
-        "part_widths": list(fusion.part_widths),
-        "parameters": fusion.parameters_count,
-        "bytes": 4 * fusion.parameters_count,
-        "macs": fusion.macs,
-        "training": _summary(notes),
-        **accuracy_entry(fused_predictions(fusion, features), data.test.labels, data.classes),
-    }
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Check the SHA-256 of every file that a manifest names.
+
+    Raises:
+        InputError: one is truncated or was changed.
+    """
+    for name in manifest.files:
+        verify_file(folder, manifest, name)
 
 
-def _summary(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a training went without its epoch by epoch history."""
-    return {key: value for key, value in notes.items() if key != "history"}
+def verify_file(folder: Path, manifest: Manifest, name: str) -> None:
+    """Check the SHA-256 of one file that a manifest names.
 
-
-def recipe_of(manifest: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that an artifact was made by."""
-    return Recipe.from_mapping(manifest["recipe"], "recipe")
+    Raises:
+        InputError: it is missing, truncated or was changed.
+    """
+    expected = manifest.files[name]
+    try:
+        found = sha256(folder / name)
+    except OSError as error:
+        raise InputError(f"cannot read {folder / name}: {error.strerror or error}") from error
+    if found != expected:
+        raise InputError(
+            f"{folder / name} has SHA-256 {found[:12]}…, the manifest says {expected[:12]}…: "
+            "it is truncated or was changed; copy or make the artifact again"
+        )

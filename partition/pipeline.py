@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,12 +11,12 @@ from partition.artifact import check_replaceable, write_artifact
 from partition.classify import EVALUATION_BATCH
 from partition.config import scaled
 from partition.data import Data, Samples, batches, open_data
+from partition.entries import data_entry, fusion_entry, part_entries, unsplit_entry, versions
 from partition.fusion import make_fusion, subsets, survivor_accuracies
-from partition.manifest import data_entry, fusion_entry, part_entries, unsplit_entry, versions
+from partition.manifest import TrainedManifest, read_trained
 from partition.model import VisionTransformer
 from partition.part import Part, make_part
 from partition.progress import Progress, Report, silent
-from partition.reading import read_manifest
 from partition.recipe import Recipe
 from partition.sizing import fit
 from partition.split import (
@@ -41,7 +40,7 @@ def run(
     *,
     work_dir: Path | str | None = None,
     device: torch.device | None = None,
-) -> dict[str, Any]:
+) -> TrainedManifest:
     """Make the artifact of ``recipe`` in ``out_dir`` and return its manifest.
 
     Finished steps are kept in ``work_dir``: a run that was killed goes on from there, and recipes
@@ -123,7 +122,7 @@ def run(
         "fit": fitted.notes,
     }
     write_artifact(folder, manifest, tuple(part.model for part in parts), fusion)
-    return read_manifest(folder)
+    return read_trained(folder)
 
 
 def groups_of(recipe: Recipe, data: Data, unsplit: Unsplit) -> Groups:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgesim.common.text import count, size
 from edgesim.report.accuracy_text import accuracy
@@ -11,46 +11,48 @@ from edgesim.report.accuracy_text import accuracy
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from partition.manifest import TrainedFusion, TrainedManifest, TrainedPart, UnsplitEntry
 
-def show(manifest: Mapping[str, Any], console: Console) -> None:
+
+def show(manifest: TrainedManifest, console: Console) -> None:
     """Print the parts, the fusion and the unsplit model of a manifest."""
     from rich.markup import escape
     from rich.table import Table
 
-    data, parts = manifest["data"], manifest["parts"]
+    data, parts = manifest.data, manifest.parts
     noun = "part" if len(parts) == 1 else "parts"
     console.print(
-        f"[bold]{escape(manifest['name'])}[/]  {len(parts)} {noun} of {escape(data['name'])}, "
-        f"{data['images']['test']:,} test images, seed {manifest['seed']}"
+        f"[bold]{escape(manifest.name)}[/]  {len(parts)} {noun} of {escape(data.name)}, "
+        f"{data.images.test:,} test images, seed {manifest.seed}"
     )
     table = Table(box=None, padding=(0, 1))
     table.add_column("")
     table.add_column("tells apart", overflow="fold")
     for heading in ("size", "MAC", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    fitted = any(part["device"] is not None for part in parts)
+    fitted = any(part.device is not None for part in parts)
     if fitted:
         table.add_column("device", overflow="fold")
     for number, part in enumerate(parts):
-        names = ", ".join(part["class_names"]) + (", other" if part["other"] else "")
+        names = ", ".join(part.class_names) + (", other" if part.other else "")
         row = [f"part {number}", escape(names), *_figures(part)]
-        table.add_row(*row, *([escape(part["device"] or "")] if fitted else []))
-    for title, entry in (("fusion", manifest["fusion"]), ("unsplit", manifest["unsplit"])):
-        worst = f"all; worst is {entry['worst_class']}, {accuracy(entry['worst_class_accuracy'])}"
+        table.add_row(*row, *([escape(part.device or "")] if fitted else []))
+    for title, entry in (("fusion", manifest.fusion), ("unsplit", manifest.unsplit)):
+        worst = f"all; worst is {entry.worst_class}, {accuracy(entry.worst_class_accuracy)}"
         table.add_row(title, escape(worst), *_figures(entry))
     console.print(table)
-    told = _without_one(manifest["survivors"]["accuracy"])
+    told = _without_one(manifest.survivors.accuracy)
     if told:
         console.print(told)
-    if manifest["fit"] is not None and manifest["fit"]["gap"] is not None:
+    if manifest.fit is not None and manifest.fit.gap is not None:
         console.print(
-            f"The greedy assignment keeps {accuracy(manifest['fit']['gap'])} fewer heads than the "
+            f"The greedy assignment keeps {accuracy(manifest.fit.gap)} fewer heads than the "
             "exact one, which was taken."
         )
 
 
-def _figures(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    return size(entry["bytes"]), count(entry["macs"]), accuracy(entry["accuracy"])
+def _figures(entry: TrainedPart | TrainedFusion | UnsplitEntry) -> tuple[str, str, str]:
+    return size(entry.bytes), count(entry.macs), accuracy(entry.accuracy)
 
 
 def _without_one(survivors: Mapping[str, float]) -> str:

@@ -89,14 +89,14 @@ class Activation:
         Raises:
             RefusalError: their weights exceed what the node may hold, or loading them what is free.
         """
-        held = sum(entry.weight_bytes for entry in entries)
+        held = sum(entry.model.bytes for entry in entries)
         if self._memory_bytes is not None and held > self._memory_bytes:
             raise RefusalError(
                 Reason.RESOURCE_EXHAUSTED,
                 f"the models have {held} bytes of weights, and the node may hold "
                 f"{self._memory_bytes}; give it fewer, or raise its --memory",
             )
-        new = sum(entry.weight_bytes for entry in entries if self._loaded(entry) is None)
+        new = sum(entry.model.bytes for entry in entries if self._loaded(entry) is None)
         if LOADING_COPIES * new > (free := machine.available_memory_bytes()):
             raise RefusalError(
                 Reason.RESOURCE_EXHAUSTED,

@@ -129,10 +129,10 @@ class Admin:
                     f"{entry.name} is {entry.sha256[:12]}… by the signed manifest, "
                     f"not {model.sha256[:12]!r}…",
                 )
-            if not 0 < model.bytes <= entry.weight_bytes + _HEADER_BYTES:
+            if not 0 < model.bytes <= entry.model.bytes + _HEADER_BYTES:
                 raise RefusalError(
                     Reason.INVALID_ARGUMENT,
-                    f"{entry.name} has {entry.weight_bytes} bytes of weights: "
+                    f"{entry.name} has {entry.model.bytes} bytes of weights: "
                     f"its file cannot have {model.bytes}",
                 )
             entries.append(entry)
@@ -140,7 +140,7 @@ class Admin:
             self._activation.check_memory(entries)
             self._store.check_room((model.sha256, model.bytes) for model in request.models)
             self._store.keep_manifest(manifest)
-        say(self._logger, "offered", artifact=manifest.artifact, manifest=manifest.sha256)
+        say(self._logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256)
         return wire.OfferReply(
             manifest_sha256=manifest.sha256,
             files=[
@@ -188,7 +188,7 @@ class Admin:
         for manifest in self._store.manifests(self._trusted):
             for entry in manifest.entries.values():
                 if entry.sha256 == header.sha256:
-                    if header.bytes > entry.weight_bytes + _HEADER_BYTES:
+                    if header.bytes > entry.model.bytes + _HEADER_BYTES:
                         told = f"{entry.name} cannot have {header.bytes} bytes"
                         raise RefusalError(Reason.INVALID_ARGUMENT, told)
                     return
@@ -211,7 +211,7 @@ class Admin:
         say(
             self._logger,
             "serving",
-            artifact=manifest.artifact,
+            artifact=manifest.manifest.name,
             manifest=manifest.sha256,
             models=list(self._serving.models),
         )

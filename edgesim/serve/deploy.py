@@ -21,7 +21,7 @@ from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
 from edgesim.serve.targets import Target
 from partition import InputError as PartitionInputError
 from partition import read_manifest, verify_files
-from partition.reading import MANIFEST
+from partition.manifest import MANIFEST
 
 CHUNK_BYTES = 1 << 18
 PATIENCE_S = 30.0
@@ -99,15 +99,13 @@ def pack(folder: Path, keys: Path) -> Parcel:
     if not (keys / "manifest.key").is_file():
         raise InputError(f"{keys} holds no manifest.key: deploy with the admin's keys, DIR/admin")
     try:
-        manifest = read_manifest(folder)
-        verify_files(folder, manifest)
+        verify_files(folder, read_manifest(folder))
     except PartitionInputError as error:
         raise InputError(str(error)) from None
     data = (folder / MANIFEST).read_bytes()
     signature = sign(data, keys / "manifest.key")
     signed = verify(data, signature, read_public_key(keys / "manifest.pub"))
-    files = [part["file"] for part in manifest["parts"]] + [manifest["fusion"]["file"]]
-    paths = {name: folder / file for name, file in zip(signed.entries, files, strict=True)}
+    paths = {name: folder / model.file for name, model in signed.manifest.models.items()}
     return Parcel(signed, paths)
 
 

@@ -14,6 +14,7 @@ from edgesim.hardware import Device
 from edgesim.serve.manifest import Entry
 from edgesim.serve.models import Model
 from edgesim.serve.settings import PRECISION
+from partition.manifest import PartEntry
 
 
 class Emulated:
@@ -60,4 +61,6 @@ class Emulated:
 
 def graph_of(entry: Entry) -> Graph:
     """Return the operators of a part, or of the fusion."""
-    return part_graph(entry.name, entry.config) if entry.config else mlp(entry.name, entry.widths)
+    if isinstance(entry.model, PartEntry):
+        return part_graph(entry.name, entry.model.config)
+    return mlp(entry.name, entry.model.widths)

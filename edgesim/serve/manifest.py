@@ -7,12 +7,8 @@ file by its SHA-256, so that the signature covers the weights too.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -20,12 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgesim.common.errors import InputError
 from edgesim.serve.refusal import Reason, RefusalError
-from partition.reading import FORMAT, SCHEMA, manifest_hash
+from partition.errors import PartitionError
+from partition.manifest import FusionEntry, Manifest, PartEntry, parse_manifest
 
-FUSION = "fusion"
 _PURPOSE = b"edgesim manifest 1\n"
 """Signed before the bytes, so that no signature of anything else is one of a manifest."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +30,12 @@ class Entry:
     Attributes:
         name: ``part-0`` … and ``fusion``.
         sha256: of its file.
-        weight_bytes: of its parameters.
-        config: of a part, see :class:`partition.config.ViTConfig`; empty for the fusion.
-        part_widths: features of every part that the fusion reads; empty for a part.
-        widths: of the fusion's layers; empty for a part.
+        model: shape and cost.
     """
 
     name: str
     sha256: str
-    weight_bytes: int
-    config: Mapping[str, Any]
-    part_widths: tuple[int, ...]
-    widths: tuple[int, ...]
+    model: PartEntry | FusionEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +45,26 @@ class SignedManifest:
     Attributes:
         data: as it was signed.
         signature: of the data.
-        artifact: its name.
-        entries: the models by name.
+        manifest: what the data say.
     """
 
     data: bytes
     signature: bytes
-    artifact: str
-    entries: Mapping[str, Entry]
+    manifest: Manifest
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the data, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The models by name."""
+        files, models = self.manifest.files, self.manifest.models
+        return {
+            name: Entry(name=name, sha256=files[model.file], model=model)
+            for name, model in models.items()
+        }
 
     def entry(self, name: str) -> Entry:
         """Return a model by name.
@@ -76,13 +72,14 @@ class SignedManifest:
         Raises:
             RefusalError: the manifest has none of that name.
         """
-        if name not in self.entries:
-            known = ", ".join(self.entries)
+        entries = self.entries
+        if name not in entries:
             raise RefusalError(
                 Reason.NOT_FOUND,
-                f"artifact '{self.artifact}' has no {name[:100]!r}; it has {known}",
+                f"artifact '{self.manifest.name}' has no {name[:100]!r}; it has "
+                f"{', '.join(entries)}",
             )
-        return self.entries[name]
+        return entries[name]
 
 
 def sign(data: bytes, private_key: Path) -> bytes:
@@ -129,49 +126,7 @@ def verify(data: bytes, signature: bytes, trusted: ed25519.Ed25519PublicKey) -> 
             "the manifest was changed, or is not signed with the key that this node trusts",
         ) from None
     try:
-        manifest = json.loads(data)
-        if manifest["format"] != FORMAT or manifest["schema"] != SCHEMA:
-            raise ValueError(f"format {manifest['format']!r}, schema {manifest['schema']!r}")
-        if manifest["sha256"] != manifest_hash(manifest):
-            raise ValueError("it contradicts its own SHA-256")
-        return SignedManifest(
-            data=data,
-            signature=signature,
-            artifact=str(manifest["name"]),
-            entries=_entries(manifest),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"not a manifest that this version reads ({error!r}); make the artifact again",
-        ) from error
-
-
-def _entries(manifest: Mapping[str, Any]) -> dict[str, Entry]:
-    files: Mapping[str, str] = manifest["files"]
-    for digest in files.values():
-        if _SHA256.fullmatch(digest) is None:
-            raise ValueError(f"{digest!r} is no SHA-256")
-    fusion = manifest["fusion"]
-    entries = [
-        Entry(
-            name=f"part-{number}",
-            sha256=files[part["file"]],
-            weight_bytes=int(part["bytes"]),
-            config=dict(part["config"]),
-            part_widths=(),
-            widths=(),
-        )
-        for number, part in enumerate(manifest["parts"])
-    ]
-    entries.append(
-        Entry(
-            name=FUSION,
-            sha256=files[fusion["file"]],
-            weight_bytes=int(fusion["bytes"]),
-            config={},
-            part_widths=tuple(map(int, fusion["part_widths"])),
-            widths=tuple(map(int, fusion["widths"])),
-        )
-    )
-    return {entry.name: entry for entry in entries}
+        manifest = parse_manifest(data, "the manifest")
+    except PartitionError as error:
+        raise RefusalError(Reason.INVALID_ARGUMENT, str(error)) from error
+    return SignedManifest(data=data, signature=signature, manifest=manifest)

@@ -12,11 +12,11 @@ from torch import Tensor
 from edgesim.serve.manifest import Entry
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.tensors import TensorSpec
-from partition.config import ViTConfig
+from partition.artifact import load_fusion
 from partition.errors import PartitionError
 from partition.fusion import Fusion
+from partition.manifest import PartEntry
 from partition.model import VisionTransformer
-from partition.store import load_tensors
 from partition.weights import load_vit
 
 INPUT = "input"
@@ -110,25 +110,14 @@ def load(entry: Entry, path: Path) -> Model:
         RefusalError: the file does not hold what the manifest describes.
     """
     try:
-        if entry.config:
-            part = load_vit(path, ViTConfig.from_dict(entry.config))
-            return PartModel(entry.name, entry.sha256, part)
-        return FusionModel(entry.name, entry.sha256, _fusion(entry, path))
-    except (PartitionError, RuntimeError, TypeError, KeyError) as error:
+        if isinstance(entry.model, PartEntry):
+            return PartModel(entry.name, entry.sha256, load_vit(path, entry.model.config))
+        return FusionModel(entry.name, entry.sha256, load_fusion(path, entry.model))
+    except PartitionError as error:
         raise RefusalError(
             Reason.FAILED_PRECONDITION,
             f"cannot load {entry.name}: {error}; make the artifact again",
         ) from error
-
-
-def _fusion(entry: Entry, path: Path) -> Fusion:
-    weights, _ = load_tensors(path)
-    fusion = Fusion(entry.part_widths, entry.widths[1:-1], entry.widths[-1])
-    if fusion.widths != entry.widths:
-        told = f"layers of {entry.widths} do not fit parts of {entry.part_widths}"
-        raise RefusalError(Reason.FAILED_PRECONDITION, told)
-    fusion.load_state_dict(weights)
-    return fusion.eval()
 
 
 def blank(model: Model, samples: int = 1) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from edgesim.results.folder import FILES
-from partition.reading import read_manifest, verify_files
+from partition.manifest import read_manifest, verify_files
 from tests.edgesim.command import COMMAND, ROOT, environment
 from tests.edgesim.serve.cluster import fresh_keys, node
 

@@ -191,7 +191,7 @@ def manifest_inputs() -> st.SearchStrategy[bytes]:
 
 def signed(data: bytes) -> bytes:
     """Return a manifest with the hash that it should have, where it is one at all."""
-    from partition.reading import manifest_hash
+    from partition.manifest import manifest_hash
 
     try:
         found = json.loads(data)
@@ -229,9 +229,8 @@ def weights() -> bytes:
 
 
 @st.composite
-def headers(draw: st.DrawFn) -> bytes:
+def headers(draw: st.DrawFn, whole: bytes) -> bytes:
     """Draw a safetensors file whose header was changed, its length set right or wrong."""
-    whole = weights()
     size = int.from_bytes(whole[:8], "little")
     header, rest = json.loads(whole[8 : 8 + size]), whole[8 + size :]
     if draw(st.booleans()):
@@ -245,13 +244,92 @@ def headers(draw: st.DrawFn) -> bytes:
 
 
 def weight_inputs() -> st.SearchStrategy[bytes]:
-    return mutations.texts([weights()]) | headers() | headers()
+    return mutations.texts([weights()]) | headers(weights()) | headers(weights())
 
 
 def take_weights(data: bytes, folder: Path) -> None:
     from partition.weights import load_vit
 
     load_vit(write(folder / "x.safetensors", data))
+
+
+@functools.cache
+def artifact_files() -> dict[str, bytes]:
+    """Return the files of a small artifact of two parts, by name."""
+    import tempfile
+
+    import torch
+
+    from partition.artifact import write_artifact
+    from partition.config import ViTConfig
+    from partition.entries import cost_entry, fusion_cost_entry
+    from partition.fusion import Fusion
+    from partition.model import VisionTransformer
+
+    whole = ViTConfig(
+        image=8,
+        channels=1,
+        patch=4,
+        width=6,
+        depth=1,
+        heads=2,
+        head_width=3,
+        mlp_width=8,
+        classes=4,
+    )
+    part = whole.with_(width=3, classes=3)
+    fusion = Fusion([part.width] * 2, (5,), 4, torch.Generator().manual_seed(1))
+    found = {**manifest(), "fit": None}
+    names = found["data"]["classes"][:4]
+    found["data"] = {**found["data"], "classes": names, "image": 8}
+    entries = [
+        {
+            **found["parts"][number], **cost_entry(part), "file": f"part-{number}.safetensors",
+            "classes": [number, number + 2], "class_names": [names[number], names[number + 2]],
+        }
+        for number in range(2)
+    ]  # fmt: skip
+    right = {"worst_class": names[1], "class_accuracies": [0.5, 0.25, 0.5, 1.0]}
+    found["parts"] = entries
+    found["fusion"] = {**found["fusion"], **fusion_cost_entry(fusion), **right}
+    found["unsplit"] = {**found["unsplit"], **cost_entry(whole), **right}
+    found["survivors"] = {
+        "exhaustive": True, "accuracy": {"00": 0.25, "01": 0.5, "10": 0.5, "11": 0.75}
+    }  # fmt: skip
+    models = [VisionTransformer(part, torch.Generator().manual_seed(seed)) for seed in range(2)]
+    with tempfile.TemporaryDirectory() as made:
+        write_artifact(Path(made) / "a", found, tuple(models), fusion)
+        return {path.name: path.read_bytes() for path in (Path(made) / "a").iterdir()}
+
+
+@st.composite
+def artifact_inputs(draw: st.DrawFn) -> bytes:
+    """Draw a file of an artifact with something changed, after its name and a line's end."""
+    name = draw(st.sampled_from(sorted(artifact_files())) | st.just("manifest.json"))
+    data = artifact_files()[name]
+    if name == "manifest.json":
+        tree = mutations.trees([json.loads(data)])
+        changed = mutations.texts([data]) | tree.map(json.dumps).map(
+            lambda text: text.encode("utf-8", "replace")
+        )
+    else:
+        changed = mutations.texts([data]) | headers(data)
+    return name.encode() + b"\n" + draw(changed)
+
+
+def take_artifact(data: bytes, folder: Path) -> None:
+    """Load an artifact one file of which is another, every hash made right for it."""
+    from partition.artifact import load_artifact
+
+    name, _, changed = data.partition(b"\n")
+    files = {**artifact_files(), name.decode(): changed}
+    if name != b"manifest.json":
+        whole = json.loads(files["manifest.json"])
+        whole["files"][name.decode()] = hashlib.sha256(changed).hexdigest()
+        files["manifest.json"] = json.dumps(whole).encode()
+    for one, content in files.items():
+        write(folder / one, signed(content) if one == "manifest.json" else content)
+    load_artifact(folder)
 
 
 @functools.cache
@@ -310,6 +388,7 @@ SURFACES = {
     "trace": Surface(lambda: mutations.texts([TRACE]), take_trace),
     "faults": Surface(lambda: mutations.texts([FAULTS]), take_faults),
     "manifest": Surface(manifest_inputs, take_manifest),
+    "artifact": Surface(artifact_inputs, take_artifact),
     "weights": Surface(weight_inputs, take_weights),
     "result": Surface(result_inputs, take_result),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from partition.reading import manifest_hash
+from partition.manifest import manifest_hash
 from tests.edgesim.command import COMMAND, ROOT, environment
 from tests.edgesim.scenario.cases import BASE, changed
 

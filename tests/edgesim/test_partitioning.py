@@ -12,7 +12,7 @@ import yaml
 from edgesim import partitioning
 from edgesim.common.errors import InputError
 from edgesim.common.interrupts import Held
-from partition import read_manifest
+from partition import read_trained
 from tests.edgesim.command import environment, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -52,9 +52,9 @@ def edgesim(*arguments, **options):
 def test_a_table_at_80_columns_and_an_artifact(file, tmp_path):
     done = edgesim("partition", file, "-o", tmp_path / "out", env={"COLUMNS": "80"})
     assert done.returncode == 0, done.stderr
-    manifest = read_manifest(tmp_path / "out")
-    assert f"{100 * manifest['fusion']['accuracy']:.2f} %" in done.stdout
-    assert f"{100 * manifest['parts'][1]['accuracy']:.2f} %" in done.stdout
+    manifest = read_trained(tmp_path / "out")
+    assert f"{100 * manifest.fusion.accuracy:.2f} %" in done.stdout
+    assert f"{100 * manifest.parts[1].accuracy:.2f} %" in done.stdout
     table = done.stdout.split("Wrote ")[0]
     assert max(len(line) for line in table.splitlines()) <= 80
     assert "unsplit" in done.stderr
@@ -64,8 +64,8 @@ def test_json_is_the_manifest_and_alone_on_stdout(file, tmp_path):
     again = tmp_path / "again"
     options = ("--json", "--seed", "4", "--set", "split.parts=1")
     done = edgesim("partition", file, "-o", again, *options)
-    assert json.loads(done.stdout) == read_manifest(again)
-    assert (read_manifest(again)["seed"], len(read_manifest(again)["parts"])) == (4, 1)
+    assert json.loads(done.stdout) == json.loads((again / "manifest.json").read_text())
+    assert (read_trained(again).seed, len(read_trained(again).parts)) == (4, 1)
 
 
 @pytest.mark.parametrize(

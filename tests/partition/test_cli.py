@@ -5,8 +5,8 @@ import yaml
 
 from partition.__main__ import main
 from partition.errors import InputError
+from partition.manifest import read_trained
 from partition.progress import ConsoleProgress, Report
-from partition.reading import read_manifest
 from partition.scenario import load_recipe
 from tests.partition.test_run import SMALL, small
 
@@ -56,10 +56,10 @@ def test_the_command_makes_an_artifact_and_tells_its_figures(tmp_path, capsys):
     path = _file(tmp_path, SMALL)
     out = tmp_path / "out"
     status = main([str(path), "-o", str(out), "--quiet", "--parts", "2", "--heads", "1"])
-    manifest = read_manifest(out)
+    manifest = read_trained(out)
     assert status == 0
-    assert [part["heads_kept"] for part in manifest["parts"]] == [1, 1]
-    assert f"{manifest['fusion']['accuracy']:.2%}" in capsys.readouterr().out
+    assert [part.heads_kept for part in manifest.parts] == [1, 1]
+    assert f"{manifest.fusion.accuracy:.2%}" in capsys.readouterr().out
 
 
 def test_wrong_input_is_one_line_and_exit_status_two(tmp_path, capsys):

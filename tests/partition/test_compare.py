@@ -7,7 +7,7 @@ from torch.nn import functional
 from partition.cnn import CnnConfig, SmallCnn, channel_importance, keep_channels, keep_cnn_outputs
 from partition.compare import compare, markdown, nearest_size
 from partition.config import scaled
-from partition.cost import counted_macs, mlp_macs, vit_cost
+from partition.cost import counted_macs, mlp_cost, vit_cost
 from partition.data import DataSpec, open_data
 from partition.errors import InputError
 from partition.pipeline import run
@@ -87,15 +87,15 @@ def test_the_table_has_every_model_on_the_same_data(tmp_path):
 
     def latency(shapes, fusion_widths):
         cost = [s.macs if isinstance(s, CnnConfig) else vit_cost(s).macs for s in shapes]
-        return (max(cost) + mlp_macs(list(fusion_widths))) / 1e6
+        return (max(cost) + mlp_cost(fusion_widths)["macs"]) / 1e6
 
     rows = compare(folder, work, latency=latency)
     assert [row.parts for row in rows] == [1, 1, 3, 1, 3]
-    assert rows[0].accuracy == manifest["unsplit"]["accuracy"]
-    assert rows[2].accuracy == manifest["fusion"]["accuracy"]
-    assert rows[2].latency_s == (rows[2].part_macs + manifest["fusion"]["macs"]) / 1e6
+    assert rows[0].accuracy == manifest.unsplit.accuracy
+    assert rows[2].accuracy == manifest.fusion.accuracy
+    assert rows[2].latency_s == (rows[2].part_macs + manifest.fusion.macs) / 1e6
     sizes = {row.name: row.total_mib for row in rows}
-    assert sizes["3 ViT parts"] > 3 * 0.9 * min(part["bytes"] for part in manifest["parts"]) / 2**20
+    assert sizes["3 ViT parts"] > 3 * 0.9 * min(part.bytes for part in manifest.parts) / 2**20
     for row in rows:
         assert 0 <= row.worst_class_accuracy <= row.accuracy <= 1
     lines = markdown(rows).splitlines()

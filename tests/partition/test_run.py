@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from partition.artifact import load_artifact, load_part, write_artifact
-from partition.cost import vit_cost
+from partition.config import ViTConfig
+from partition.cost import mlp_cost, vit_cost
 from partition.data import open_data
+from partition.entries import cost_entry, recipe_of
 from partition.errors import InfeasibleError, InputError, PartitionError
 from partition.files import to_json
 from partition.fit import Budget
-from partition.manifest import recipe_of
+from partition.manifest import MANIFEST, manifest_hash, read_manifest, read_trained
 from partition.pipeline import run
-from partition.reading import MANIFEST, manifest_hash, read_manifest
 from partition.recipe import Recipe
 
 SMALL = {
@@ -58,26 +59,24 @@ def _bytes(folder):
 
 
 def test_the_manifest_tells_the_truth_about_the_weights(artifact):
-    manifest, loaded = read_manifest(artifact), load_artifact(artifact)
+    manifest, loaded = read_trained(artifact), load_artifact(artifact)
     data = open_data(recipe_of(manifest).data)
     inputs = loaded.to_input(data.test.images)
     predicted = loaded.answer(inputs).argmax(-1)
-    assert manifest["fusion"]["accuracy"] == float((predicted == data.test.labels).double().mean())
+    assert manifest.fusion.accuracy == float((predicted == data.test.labels).double().mean())
     without = loaded.answer(inputs, (0, 2)).argmax(-1)
     expected = float((without == data.test.labels).double().mean())
-    assert manifest["survivors"]["accuracy"]["101"] == pytest.approx(
-        expected, abs=1.5 / len(inputs)
-    )
-    assert manifest["survivors"]["accuracy"]["111"] == manifest["fusion"]["accuracy"]
-    assert len(manifest["survivors"]["accuracy"]) == 8
-    assert sorted(c for part in manifest["parts"] for c in part["classes"]) == list(range(10))
-    for entry, model in zip(manifest["parts"], loaded.parts):
-        assert entry["parameters"] == sum(p.numel() for p in model.parameters())
+    assert manifest.survivors.accuracy["101"] == pytest.approx(expected, abs=1.5 / len(inputs))
+    assert manifest.survivors.accuracy["111"] == manifest.fusion.accuracy
+    assert len(manifest.survivors.accuracy) == 8
+    assert sorted(c for part in manifest.parts for c in part.classes) == list(range(10))
+    for entry, model in zip(manifest.parts, loaded.parts):
+        assert entry.parameters == sum(p.numel() for p in model.parameters())
         assert (model.config.width, model.config.mlp_width) == (12, 16)
         assert model.config.heads * model.config.head_width == 12
-        assert entry["config"]["classes"] == len(entry["classes"]) + 1
-        assert entry["macs"] == vit_cost(model.config).macs
-    assert manifest["unsplit"]["accuracy"] > 0.2
+        assert entry.config.classes == len(entry.classes) + 1
+        assert entry.macs == vit_cost(model.config).macs
+    assert manifest.unsplit.accuracy > 0.2
 
 
 def test_the_same_recipe_gives_the_same_bytes_even_after_kills(artifact, tmp_path):
@@ -114,8 +113,8 @@ def test_recipes_that_share_a_folder_share_the_unsplit_model(tmp_path):
     )
     assert "unsplit" not in steps
     assert "part 1/1: residual importance" in steps
-    assert [part["other"] for part in manifest["parts"]] == [False]
-    assert list(manifest["survivors"]["accuracy"]) == ["0", "1"]
+    assert [part.other for part in manifest.parts] == [False]
+    assert list(manifest.survivors.accuracy) == ["0", "1"]
 
 
 def test_polish_goes_on_from_the_pruned_part_and_shares_all_before(artifact, tmp_path):
@@ -127,7 +126,7 @@ def test_polish_goes_on_from_the_pruned_part_and_shares_all_before(artifact, tmp
     )
     trained = {step for step in steps if step.startswith("part")}
     assert trained == {f"part {number}/3: polish" for number in (1, 2, 3)}
-    stages = [stage["stage"] for stage in manifest["parts"][0]["training"]]
+    stages = [stage.stage for stage in manifest.parts[0].training]
     assert stages == ["residual", "attention", "mlp", "polish"]
     plain, polished = load_artifact(tmp_path / "plain"), load_artifact(tmp_path / "polished")
     assert plain.parts[0].config == polished.parts[0].config
@@ -144,7 +143,7 @@ def test_a_damaged_step_is_made_again(tmp_path, artifact):
 
 
 def test_a_recipe_survives_its_manifest(artifact):
-    assert recipe_of(read_manifest(artifact)) == small()
+    assert recipe_of(read_trained(artifact)) == small()
 
 
 @pytest.mark.parametrize("name", ["part-1.safetensors", "fusion.safetensors"])
@@ -165,7 +164,7 @@ def test_a_node_verifies_the_one_part_it_serves(copy):
     manifest = read_manifest(copy)
     assert load_part(copy, manifest, 1).config.width == 12
     (copy / "part-1.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match="missing, truncated or changed"):
+    with pytest.raises(InputError, match="truncated or was changed"):
         load_part(copy, manifest, 1)
     assert load_part(copy, manifest, 0).config.width == 12
 
@@ -188,11 +187,20 @@ def test_manifests_that_were_changed_or_contradict_the_weights_are_refused(copy)
         read_manifest(copy)
     (copy / MANIFEST).write_text(text)
     _rewrite(copy, lambda m: m["parts"][0]["config"].update(mlp_width=17))
+    with pytest.raises(InputError, match=r"parts\.0: parameters: expected .* its shape has"):
+        load_artifact(copy)
+    (copy / MANIFEST).write_text(text)
+    other = {**json.loads(text)["parts"][0]["config"], "mlp_width": 17}
+    _rewrite(copy, lambda m: m["parts"][0].update(cost_entry(ViTConfig.from_dict(other))))
     with pytest.raises(InputError, match="does not fit the model"):
         load_artifact(copy)
     (copy / MANIFEST).write_text(text)
-    _rewrite(copy, lambda m: m["fusion"].update(widths=[1, 2, 3]))
-    with pytest.raises(InputError, match="does not fit the parts"):
+    _rewrite(copy, lambda m: m["fusion"].update(widths=[1, 2, 3], **mlp_cost([1, 2, 3])))
+    with pytest.raises(InputError, match="fusion: widths: expected 36 features of all parts"):
+        load_artifact(copy)
+    (copy / MANIFEST).write_text(text)
+    _rewrite(copy, lambda m: m["fusion"].update(widths=[36, 17, 10], **mlp_cost([36, 17, 10])))
+    with pytest.raises(InputError, match="not of the parts and layers that the manifest names"):
         load_artifact(copy)
     (copy / MANIFEST).write_text(text)
     _rewrite(copy, lambda m: m.update(schema=99))
@@ -211,19 +219,27 @@ def test_foreign_folders_are_left_alone_and_artifacts_replaced(copy, tmp_path):
     with pytest.raises(InputError, match="is a file"):
         run(small(), tmp_path / "file")
     loaded = load_artifact(copy)
-    write_artifact(copy, {**loaded.manifest, "name": "new"}, loaded.parts, loaded.fusion)
-    assert read_manifest(copy)["name"] == "new"
+    document = json.loads((copy / MANIFEST).read_text())
+    write_artifact(copy, {**document, "name": "new"}, loaded.parts, loaded.fusion)
+    assert read_manifest(copy).name == "new"
+    with pytest.raises(InputError, match=r"manifest for .*fusion\.macs: expected at least 0"):
+        write_artifact(
+            copy, {**document, "fusion": {**document["fusion"], "macs": -1}}, loaded.parts,
+            loaded.fusion,
+        )  # fmt: skip
+    assert read_manifest(copy).name == "new"
 
 
 def test_a_full_disk_leaves_the_old_artifact(copy, monkeypatch):
     loaded, before = load_artifact(copy), _bytes(copy)
+    document = json.loads(before[MANIFEST])
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(PartitionError, match="No space left"):
-        write_artifact(copy, loaded.manifest, loaded.parts, loaded.fusion)
+        write_artifact(copy, document, loaded.parts, loaded.fusion)
     assert _bytes(copy) == before
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
@@ -234,13 +250,13 @@ def test_devices_set_the_sizes_and_what_cannot_fit_is_known_before_training(tmp_
         Budget(name=f"pi-{n}", memory_bytes=size) for n, size in enumerate((9_000, 40_000, 16_000))
     )
     manifest = run(replace(recipe, devices=roomy), tmp_path / "a")
-    for part in manifest["parts"]:
-        limit = next(b.memory_bytes for b in roomy if b.name == part["device"])
-        assert part["bytes"] <= limit
-    assert sorted(part["device"] for part in manifest["parts"]) == ["pi-0", "pi-1", "pi-2"]
-    fit = manifest["fit"]
-    assert sum(fit["exact"]["heads"]) > sum(fit["greedy"]["heads"])
-    assert fit["gap"] == pytest.approx(1 - sum(fit["greedy"]["heads"]) / sum(fit["exact"]["heads"]))
+    for part in manifest.parts:
+        limit = next(b.memory_bytes for b in roomy if b.name == part.device)
+        assert part.bytes <= limit
+    assert sorted(part.device for part in manifest.parts) == ["pi-0", "pi-1", "pi-2"]
+    fit = manifest.fit
+    assert sum(fit.exact.heads) > sum(fit.greedy.heads)
+    assert fit.gap == pytest.approx(1 - sum(fit.greedy.heads) / sum(fit.exact.heads))
     steps = []
     small_devices = (*roomy[1:], Budget(name="watch", memory_bytes=100))
     with pytest.raises(InfeasibleError, match=r"needs \d+ bytes, watch has 100"):
@@ -278,11 +294,9 @@ def test_parts_without_other_are_measured_on_their_own_classes_alone(tmp_path):
     manifest = run(small(split={"parts": 5, "other": False, "grouping": "random"}), tmp_path / "a")
     data = open_data(small().data)
     loaded = load_artifact(tmp_path / "a")
-    for entry, model in zip(manifest["parts"], loaded.parts):
-        assert entry["config"]["classes"] == len(entry["classes"]) == 2
-        own = torch.isin(data.test.labels, torch.tensor(entry["classes"]))
+    for entry, model in zip(manifest.parts, loaded.parts):
+        assert entry.config.classes == len(entry.classes) == 2
+        own = torch.isin(data.test.labels, torch.tensor(entry.classes))
         predicted = model(loaded.to_input(data.test.images[own])).argmax(-1)
-        right = torch.tensor(entry["classes"])[predicted] == data.test.labels[own]
-        assert entry["accuracy"] == pytest.approx(
-            float(right.double().mean()), abs=1.5 / len(right)
-        )
+        right = torch.tensor(entry.classes)[predicted] == data.test.labels[own]
+        assert entry.accuracy == pytest.approx(float(right.double().mean()), abs=1.5 / len(right))

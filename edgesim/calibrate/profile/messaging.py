@@ -130,7 +130,7 @@ def measure(
         home=NODE,
         shape=(1, side, side),
         classes=classes,
-        manifest={},
+        manifest=None,
     )
     pixels = np.zeros((8, 1, side, side), dtype=np.float32)
     many = _WARM_UP + requests
@@ -343,7 +343,7 @@ def rounds(
     """
     from partition import read_manifest
 
-    files = read_manifest(artifact)["files"]
+    files = read_manifest(artifact).files
     version = {name: files[f"{name}.safetensors"][:12] for name in ("fusion", *_names(numbers))}
     rows = []
     for again in range(repeats):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgesim.common.errors import InputError
 
@@ -32,29 +31,10 @@ def write_model(folder: Path, name: str) -> None:
     """Write an artifact whose one part is a model with weights of noise."""
     import torch
 
-    from partition.artifact import write_artifact
+    from partition.artifact import write_untrained
     from partition.config import preset
-    from partition.cost import vit_cost
-    from partition.fusion import Fusion
     from partition.model import VisionTransformer
 
     config = preset(name)
     model = VisionTransformer(config, torch.Generator().manual_seed(0))
-    fusion = Fusion([config.prefix_tokens * config.width], (), config.classes)
-    manifest: dict[str, Any] = {
-        "name": name,
-        "parts": [
-            {
-                "file": "part-0.safetensors",
-                "config": config.to_dict(),
-                "bytes": vit_cost(config).bytes,
-            }
-        ],
-        "fusion": {
-            "file": "fusion.safetensors",
-            "bytes": 4 * fusion.parameters_count,
-            "part_widths": list(fusion.part_widths),
-            "widths": list(fusion.widths),
-        },
-    }
-    write_artifact(folder, manifest, (model,), fusion)
+    write_untrained(folder, name, (model,), config.classes)

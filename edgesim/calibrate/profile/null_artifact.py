@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from partition.artifact import write_artifact
+from partition.artifact import write_untrained
 from partition.config import ViTConfig
-from partition.cost import vit_cost
-from partition.fusion import Fusion
 from partition.model import VisionTransformer
 
 CLASSES = 2
@@ -25,7 +22,6 @@ def write_null_artifact(folder: Path, sides: tuple[int, ...], parts: int) -> dic
     """
     numbers: dict[int, list[int]] = {}
     models: list[VisionTransformer] = []
-    entries: list[dict[str, Any]] = []
     for side in sides:
         for _ in range(parts):
             config = ViTConfig(
@@ -42,24 +38,5 @@ def write_null_artifact(folder: Path, sides: tuple[int, ...], parts: int) -> dic
             number = len(models)
             numbers.setdefault(side, []).append(number)
             models.append(VisionTransformer(config))
-            cost = vit_cost(config)
-            entries.append(
-                {
-                    "file": f"part-{number}.safetensors",
-                    "config": config.to_dict(),
-                    "bytes": cost.bytes,
-                }
-            )
-    fusion = Fusion([1] * len(models), (), CLASSES)
-    manifest: dict[str, Any] = {
-        "name": "null",
-        "parts": entries,
-        "fusion": {
-            "file": "fusion.safetensors",
-            "bytes": 4 * fusion.parameters_count,
-            "part_widths": list(fusion.part_widths),
-            "widths": list(fusion.widths),
-        },
-    }
-    write_artifact(folder, manifest, tuple(models), fusion)
+    write_untrained(folder, "null", tuple(models), CLASSES)
     return numbers

@@ -35,7 +35,8 @@ from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.emulate import graph_of
-from edgesim.serve.manifest import FUSION, Entry
+from edgesim.serve.manifest import Entry
+from partition.manifest import FUSION, FusionEntry
 
 Array = NDArray[np.float64]
 Told = Callable[[str, int, int], None]
@@ -168,11 +169,12 @@ def _end_s(one: Reply | Lost) -> float:
 
 def _inputs(entry: Entry, batch: int, generator: np.random.Generator) -> list[Input]:
     shapes: dict[str, tuple[int, ...]]
-    if entry.name == FUSION:
-        shapes = {f"{FEATURES}-{part}": (width,) for part, width in enumerate(entry.part_widths)}
+    if isinstance(entry.model, FusionEntry):
+        widths = entry.model.part_widths
+        shapes = {f"{FEATURES}-{part}": (width,) for part, width in enumerate(widths)}
     else:
-        side = entry.config["image"]
-        shapes = {INPUT: (entry.config["channels"], side, side)}
+        config = entry.model.config
+        shapes = {INPUT: (config.channels, config.image, config.image)}
     return [
         Input(
             name,

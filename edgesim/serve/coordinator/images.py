@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.serve.coordinator.work import Work
 from edgesim.simulate.streams import stream
+
+if TYPE_CHECKING:
+    from partition import TrainedManifest
 
 _MOST_BYTES = 256 << 20
 """Of images held ready; a longer run sends them again."""
@@ -61,26 +63,28 @@ class _LackingError(Exception):
     """There are no real images."""
 
 
-def _real(manifest: Mapping[str, Any], samples: int, generator: np.random.Generator) -> Images:
+def _real(manifest: TrainedManifest | None, samples: int, generator: np.random.Generator) -> Images:
     import torch
 
-    from partition.data import DataSpec, open_data, to_input
+    from partition.data import open_data, to_input
+    from partition.entries import recipe_of
     from partition.errors import PartitionError
 
-    told = manifest["data"]
+    if manifest is None:
+        raise _LackingError("nothing was trained for these models")
+    tested = manifest.data
     try:
-        data = open_data(DataSpec(**manifest["recipe"]["data"]))
-    except (PartitionError, KeyError, TypeError) as error:
+        data = open_data(recipe_of(manifest).data)
+    except PartitionError as error:
         raise _LackingError(str(error)) from error
-    if (data.name, len(data.test)) != (told["name"], told["images"]["test"]):
+    if (data.name, len(data.test)) != (tested.name, tested.images.test):
         raise _LackingError(
             f"{data.name} has {len(data.test):,} test images here, and the artifact was tested on "
-            f"{told['images']['test']:,} of {told['name']}"
+            f"{tested.images.test:,} of {tested.name}"
         )
-    side, channels = told["image"], told["channels"]
-    most = max(1, _MOST_BYTES // (4 * channels * side * side))
+    most = max(1, _MOST_BYTES // (4 * tested.channels * tested.image**2))
     order = generator.permutation(len(data.test))[: min(samples, most)]
     chosen = data.test.take(torch.from_numpy(order))
     # Normalised as the artifact was trained, whatever the statistics of the copy here are.
-    pixels = to_input(chosen.images, side, tuple(told["mean"]), tuple(told["std"]))
+    pixels = to_input(chosen.images, tested.image, tested.mean, tested.std)
     return Images(pixels.contiguous().numpy(), chosen.labels.numpy())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgesim.artifact import PRECISION
 from edgesim.common.errors import InputError
 from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from partition import TrainedManifest
 
 _VERSION_DIGITS = 12
 """Of a file's hash, that nodes tell as the version of a model."""
@@ -41,7 +44,7 @@ class Work:
         home: node of the network that the coordinator stands for.
         shape: (channels, height, width) of an image.
         classes: that the fusion tells apart.
-        manifest: of the artifact.
+        manifest: of the artifact; None for one that nothing was trained for.
     """
 
     parts: tuple[Piece, ...]
@@ -50,7 +53,7 @@ class Work:
     home: str
     shape: tuple[int, int, int]
     classes: int
-    manifest: Mapping[str, Any]
+    manifest: TrainedManifest | None
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -65,8 +68,6 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         InputError: its model is no artifact, its plan is not of the artifact's parts, it asks for
             another precision than theirs, or a node that takes part has no address.
     """
-    import partition
-
     artifact = scenario.placement.model.artifact
     if artifact is None:
         raise InputError(
@@ -83,11 +84,12 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
             f"model.precision: nodes compute in {PRECISION}, and the scenario says "
             f"{plan.precision}; leave it out for a real run"
         )
-    manifest = partition.read_manifest(artifact.folder)
+    manifest = artifact.manifest
+    assert manifest is not None, "it was loaded from a folder"
     pieces = {}
     for task in plan.branches[0].tasks:
-        entry = manifest["fusion"] if task.part is None else manifest["parts"][task.part]
-        version = manifest["files"][entry["file"]][:_VERSION_DIGITS]
+        entry = manifest.fusion if task.part is None else manifest.parts[task.part]
+        version = manifest.files[entry.file][:_VERSION_DIGITS]
         pieces[task.name] = Piece(task.name, task.node, version)
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
@@ -99,13 +101,13 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
             "needs one, such as 'address: 127.0.0.1:50051'"
         )
     fusion = pieces.pop("fusion")
-    shape = manifest["parts"][0]["config"]
+    shape = manifest.parts[0].config
     return Work(
         parts=tuple(pieces.values()),
         fusion=fusion,
         addresses={name: str(nodes[name].address) for name in names},
         home=plan.input_node or fusion.node,
-        shape=(shape["channels"], shape["image"], shape["image"]),
+        shape=(shape.channels, shape.image, shape.image),
         classes=artifact.classes,
         manifest=manifest,
     )

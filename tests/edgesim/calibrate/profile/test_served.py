@@ -65,24 +65,14 @@ def test_what_is_timed_has_the_fingerprint_of_what_a_plan_places() -> None:
 
     scenario = api.load(ROOT / "examples" / "real-nodes.yaml")
     tasks = {task.name: task for task in api.place(scenario).branches[0].tasks}
-    manifest = partition.read_manifest(FASHION)
+    models = partition.read_manifest(FASHION).models
     artifact = load(FASHION)
-    for number, part in enumerate(manifest["parts"]):
-        name = f"part-{number}"
-        entry = Entry(
-            name=name, sha256="", weight_bytes=0, config=part["config"], part_widths=(), widths=()
-        )
-        assert fingerprint(graph_of(entry)) == fingerprint(artifact.parts[number].graph)
-        assert fingerprint(graph_of(entry)) == fingerprint(tasks[name].graph)
-    fusion = Entry(
-        name="fusion",
-        sha256="",
-        weight_bytes=0,
-        config={},
-        part_widths=(36, 36),
-        widths=tuple(manifest["fusion"]["widths"]),
-    )
-    assert fingerprint(graph_of(fusion)) == fingerprint(tasks["fusion"].graph)
+    graphs = {f"part-{number}": part.graph for number, part in enumerate(artifact.parts)}
+    assert models.keys() == {*graphs, "fusion"}
+    for name, model in models.items():
+        graph = graph_of(Entry(name=name, sha256="", model=model))
+        assert fingerprint(graph) == fingerprint(graphs.get(name, artifact.fusion))
+        assert fingerprint(graph) == fingerprint(tasks[name].graph)
 
 
 @pytest.mark.parametrize(
@@ -92,5 +82,5 @@ def test_a_model_that_is_served_is_the_catalog_s(name: str) -> None:
     from edgesim.artifact import part_graph
     from partition.config import preset
 
-    served = part_graph(name, preset(name).to_dict())
+    served = part_graph(name, preset(name))
     assert fingerprint(served) == fingerprint(zoo.build(name))

@@ -1,0 +1,136 @@
+"""The entries of a manifest, made: shapes, costs, and accuracies on the test images."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partition.classify import accuracy_of, class_accuracies, predict
+from partition.config import ViTConfig
+from partition.cost import mlp_cost, vit_cost
+from partition.data import Data
+from partition.fusion import Fusion, fused_predictions, worst_class
+from partition.manifest import TrainedManifest
+from partition.part import Part
+from partition.recipe import Recipe
+from partition.sizing import Fitted
+from partition.split import part_labels
+from partition.unsplit import Unsplit
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results can depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "safetensors", "edgesim"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def data_entry(data: Data) -> dict[str, Any]:
+    """Return what the manifest says of the data, enough to make inputs of images."""
+    return {
+        "name": data.name,
+        "classes": list(data.classes),
+        "images": {
+            "train": len(data.train), "validation": len(data.validation), "test": len(data.test)
+        },
+        "image": data.image,
+        "channels": data.channels,
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }  # fmt: skip
+
+
+def cost_entry(config: ViTConfig) -> dict[str, Any]:
+    """Return shape and cost of a model for the manifest."""
+    cost = asdict(vit_cost(config))
+    del cost["attention_macs"]
+    return {"config": config.to_dict(), **cost}
+
+
+def accuracy_entry(predictions: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the accuracies of a classifier of all classes for the manifest."""
+    label, worst = worst_class(predictions, labels, len(classes))
+    return {
+        "accuracy": float((predictions == labels).double().mean()),
+        "worst_class": classes[label],
+        "worst_class_accuracy": worst,
+        "class_accuracies": class_accuracies(predictions, labels, len(classes)),
+    }
+
+
+def unsplit_entry(unsplit: Unsplit, data: Data) -> dict[str, Any]:
+    """Return shape, cost and test accuracy of the unsplit model."""
+    predictions = unsplit.test.argmax(-1)
+    return cost_entry(unsplit.model.config) | accuracy_entry(
+        predictions, data.test.labels, data.classes
+    )
+
+
+def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict[str, Any]]:
+    """Return what the manifest says of every part; its accuracy is at its own task.
+
+    That task is telling its classes apart, and from all others where it has an "other".
+    """
+    entries = []
+    for number, part in enumerate(parts):
+        logits = predict(part.model, data.test, data)
+        labels = part_labels(data.test.labels, part.classes)
+        asked = torch.ones_like(labels, dtype=torch.bool)
+        if not part.classes.other:
+            asked = labels < len(part.classes.classes)
+        names = [data.classes[label] for label in part.classes.classes]
+        entries.append(
+            {
+                "file": f"part-{number}.safetensors",
+                "classes": list(part.classes.classes),
+                "class_names": names,
+                "other": part.classes.other,
+                "heads_kept": fitted.heads[number],
+                "device": None if fitted.devices is None else fitted.devices[number],
+                "accuracy": accuracy_of(logits[asked], labels[asked]),
+                "training": [_summary(stage) for stage in part.notes["stages"]],
+                **cost_entry(part.model.config),
+            }
+        )
+    return entries
+
+
+def fusion_cost_entry(fusion: Fusion) -> dict[str, Any]:
+    """Return file, layers and cost of a fusion for the manifest."""
+    return {
+        "file": "fusion.safetensors",
+        "widths": list(fusion.widths),
+        "part_widths": list(fusion.part_widths),
+        **mlp_cost(fusion.widths),
+    }
+
+
+def fusion_entry(
+    fusion: Fusion, notes: Mapping[str, Any], features: Tensor, data: Data
+) -> dict[str, Any]:
+    """Return layers, cost and test accuracy of the fusion with every part there."""
+    return {
+        **fusion_cost_entry(fusion),
+        "training": _summary(notes),
+        **accuracy_entry(fused_predictions(fusion, features), data.test.labels, data.classes),
+    }
+
+
+def _summary(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a training went without its epoch by epoch history."""
+    return {key: value for key, value in notes.items() if key != "history"}
+
+
+def recipe_of(manifest: TrainedManifest) -> Recipe:
+    """Return the recipe that an artifact was made by."""
+    return Recipe.from_mapping(manifest.recipe, "recipe")
