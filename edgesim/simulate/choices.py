@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan, Task
 from edgesim.simulate.flows import Flows
-from edgesim.simulate.server import Server
-from edgesim.simulate.work import Move, Step, Way
+from edgesim.simulate.work import Move, Station, Step, Way
 
 MEANS = ("first try", "retry", "hedge", "standby", "reassigned")
 """What may have been done for a part, from the least to the most."""
@@ -68,7 +67,7 @@ class Choices:
         """Return the options of every step."""
         return list(self._options.values())
 
-    def add(self, index: int, server: Server, means: str) -> None:
+    def add(self, index: int, server: Station, means: str) -> None:
         """Let another node run a step, too."""
         home = self._way.steps[index]
         names = {one.server.node.name for one, _ in self._options[index]}

@@ -86,7 +86,6 @@ class FaultPlayer:
         seed: of random failures.
         replication: number of the repetition.
         crashed: told of each node that went down, after it has.
-        returned: told of each node that answers again.
     """
 
     def __init__(
@@ -98,7 +97,6 @@ class FaultPlayer:
         seed: int,
         replication: int,
         crashed: Callable[[str, list[tuple[Work, float]]], None],
-        returned: Callable[[str], None],
     ) -> None:
         self.events: list[FaultEvent] = []
         self.nodes = {name: NodeState() for name in cluster.nodes}
@@ -110,7 +108,6 @@ class FaultPlayer:
         self._flows = flows
         self._seed = seed, replication
         self._crashed = crashed
-        self._returned = returned
         self._cut: dict[str, Stopwatch] = {}
         self._degraded: dict[str, Stopwatch] = {}
         self._links: dict[str, dict[object, Fault | None]] = {}
@@ -214,7 +211,7 @@ class FaultPlayer:
         if cause in state.causes:
             return
         state.causes.add(cause)
-        self._tell(name, told)
+        self.tell(name, told)
         if len(state.causes) > 1:
             return
         was_up = not state.starting
@@ -236,7 +233,7 @@ class FaultPlayer:
         if cause not in state.causes:
             return
         state.causes.discard(cause)
-        self._tell(name, told)
+        self.tell(name, told)
         if state.causes:
             return
         state.off.set(False, now)
@@ -256,14 +253,13 @@ class FaultPlayer:
         # Meanwhile it may have failed again.
         if state.starting and state.failed == failed:
             state.starting = 0
-            self._tell(name, "up")
+            self.tell(name, "up")
             self._up(name)
 
     def _up(self, name: str) -> None:
         state = self.nodes[name]
         state.down.set(state.frozen, self._kernel.time_s)
         self._servers[name].up = True
-        self._returned(name)
 
     def answers(self, name: str) -> bool:
         """Whether a node would answer a check now, if the way to it is whole."""
@@ -273,14 +269,14 @@ class FaultPlayer:
         state = self.nodes[name]
         state.frozen = on
         now = self._kernel.time_s
-        self._tell(name, "freeze" if on else "thaw")
+        self.tell(name, "freeze" if on else "thaw")
         if on:
             self.began_s.append(now)
         state.down.set(on or not self._servers[name].up, now)
         self._servers[name].set_speed("freeze", 0.0 if on else 1.0)
 
     def _slow(self, name: str, speed: float) -> None:
-        self._tell(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
+        self.tell(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
         self._set_speed(name, "slow", speed)
 
     def _heat(self, name: str, speed: float) -> None:
@@ -288,7 +284,7 @@ class FaultPlayer:
         throttle = self.nodes[name].throttle
         assert throttle is not None
         told = "throttle" if speed < 1.0 else "release"
-        self._tell(name, told, f"{throttle.celsius:.1f} °C")
+        self.tell(name, told, f"{throttle.celsius:.1f} °C")
 
     def _set_speed(self, name: str, cause: str, speed: float) -> None:
         state = self.nodes[name]
@@ -303,9 +299,9 @@ class FaultPlayer:
         active[key] = fault
         now = self._kernel.time_s
         if fault is None:
-            self._tell(name, "mend")
+            self.tell(name, "mend")
         else:
-            self._tell(name, fault.kind.value, _described(fault))
+            self.tell(name, fault.kind.value, _described(fault))
             if fault.kind is FaultKind.CUT:
                 self.began_s.append(now)
         faults = [one for one in active.values() if one is not None]
@@ -331,10 +327,7 @@ class FaultPlayer:
         return any(one is not None and one.kind is FaultKind.CUT for one in active.values())
 
     def tell(self, target: str, what: str, detail: str = "") -> None:
-        """Keep something that befell a target."""
-        self._tell(target, what, detail)
-
-    def _tell(self, target: str, what: str, detail: str = "") -> None:
+        """Record something that befell a target."""
         self.events.append(FaultEvent(self._kernel.time_s, target, what, detail))
 
     def off_s(self, now: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from edgesim.simulate.faults import FaultPlayer
 from edgesim.simulate.kernel import Kernel
@@ -21,7 +21,6 @@ class Checks:
         health: how often, and how many failures it takes.
         faults: what a check meets.
         links: names of the links between whoever checks and each node that is checked.
-        found: told of a node that was taken out, or back in.
     """
 
     def __init__(
@@ -30,14 +29,12 @@ class Checks:
         health: Health,
         faults: FaultPlayer,
         links: Mapping[str, Sequence[str]],
-        found: Callable[[str], None],
     ) -> None:
         self.out: set[str] = set()
         self._kernel = kernel
         self._health = health
         self._faults = faults
         self._links = links
-        self._found = found
         self._strikes = dict.fromkeys(links, 0)
 
     def begin(self) -> None:
@@ -82,7 +79,6 @@ class Checks:
         if name in self.out:
             self.out.discard(name)
             self._faults.tell(name, "taken in")
-            self._found(name)
 
     def passed(self, name: str) -> None:
         """Count an answer of a part."""
@@ -97,4 +93,3 @@ class Checks:
         if self._strikes[name] >= self._health.strikes:
             self.out.add(name)
             self._faults.tell(name, "taken out")
-            self._found(name)

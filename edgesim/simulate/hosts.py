@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING
 
 from simpy.events import Event
 
 from edgesim.simulate.kernel import Kernel
 
-if TYPE_CHECKING:
-    from edgesim.simulate.server import Execution, Server
-
 
 class Share:
-    """One execution on a machine that others compute on too.
+    """What one execution gets of a machine that others compute on too.
 
     Attributes:
-        run: the execution.
+        node: name of the node whose execution it is.
         cores: that it would use, were it alone.
         left_s: seconds that it would still take, were it alone.
-        done: told of its end.
+        above_idle_w: that it draws above idle at its full rate.
+        done: called at its end.
     """
 
-    __slots__ = ("cores", "done", "left_s", "run")
+    __slots__ = ("above_idle_w", "cores", "done", "left_s", "node")
 
     def __init__(
-        self, run: Execution, cores: int, left_s: float, done: Callable[[Execution], None]
+        self, node: str, cores: int, left_s: float, above_idle_w: float, done: Callable[[], None]
     ) -> None:
-        self.run = run
+        self.node = node
         self.cores = cores
         self.left_s = left_s
+        self.above_idle_w = above_idle_w
         self.done = done
 
 
@@ -54,63 +52,54 @@ class Host:
         self.idle_share = 1.0 / nodes if nodes else 1.0
         self._kernel = kernel
         self._cores = cores
-        self._running: dict[Execution, Share] = {}
+        self._running: dict[Share, None] = {}
         self._asked = 0.0
-        self._speed: dict[Server, float] = {}
+        self._speed: dict[str, float] = {}
         self.changed: Callable[[], None] | None = None
         """Called when what runs, or how fast, has changed."""
         self._since_s = 0.0
         self._next: Event | None = None
 
-    def begin(
-        self, run: Execution, cores: int, time_s: float, done: Callable[[Execution], None]
-    ) -> None:
-        """Run something that would take ``time_s`` alone on ``cores``; tell ``done`` its end."""
+    def begin(self, share: Share) -> None:
+        """Run something until its ``left_s`` are done."""
         self._pass_time()
-        self._running[run] = Share(run, cores, time_s, done)
+        self._running[share] = None
         self._count()
         self._plan()
 
-    def set_speed(self, server: Server, speed: float) -> None:
+    def set_speed(self, node: str, speed: float) -> None:
         """Hold what a node runs to a share of its speed, 0 to 1."""
         self._pass_time()
         if speed == 1.0:
-            self._speed.pop(server, None)
+            self._speed.pop(node, None)
         else:
-            self._speed[server] = speed
+            self._speed[node] = speed
         self._count()
         self._plan()
 
     def above_idle_w(self) -> float:
         """Return what runs draws above idle now, in watts."""
-        return sum(
-            (run.power_w - run.server.node.device.power.idle_w) * self._rate(share)
-            for run, share in self._running.items()
-        )
+        return sum(share.above_idle_w * self._rate(share) for share in self._running)
 
-    def left_s(self, run: Execution) -> float:
-        """Return the seconds that ``run`` would still take alone; 0 where it has ended."""
+    def left_s(self, share: Share) -> float:
+        """Return the seconds that an execution would still take alone."""
         self._pass_time()
-        share = self._running.get(run)
-        return 0.0 if share is None else share.left_s
+        return share.left_s
 
-    def stop(self, run: Execution) -> None:
+    def stop(self, share: Share) -> None:
         """Take back what runs; nothing where it does not."""
-        share = self._running.get(run)
-        if share is not None:
+        if share in self._running:
             self._pass_time()
             self._remove(share)
             self._plan()
 
     def _count(self) -> None:
         """Add up the cores that are asked for."""
-        self._asked = sum(
-            share.cores * self._speed.get(share.run.server, 1.0) for share in self._running.values()
-        )
+        self._asked = sum(share.cores * self._speed.get(share.node, 1.0) for share in self._running)
 
     def _rate(self, share: Share) -> float:
         rate = 1.0 if self._asked <= self._cores else self._cores / self._asked
-        return rate * self._speed.get(share.run.server, 1.0) if self._speed else rate
+        return rate * self._speed.get(share.node, 1.0) if self._speed else rate
 
     def _pass_time(self) -> None:
         """Take what was done since the last change off what is left."""
@@ -118,18 +107,18 @@ class Host:
         passed_s = now - self._since_s
         self._since_s = now
         if passed_s > 0.0:
-            for share in self._running.values():
+            for share in self._running:
                 share.left_s = max(0.0, share.left_s - passed_s * self._rate(share))
 
     def _remove(self, share: Share) -> None:
-        del self._running[share.run]
+        del self._running[share]
         self._count()
 
     def _plan(self) -> None:
         """Wait for the first that will end if nothing changes."""
         self._next = None
         first, ends_s = None, inf
-        for share in self._running.values():
+        for share in self._running:
             rate = self._rate(share)
             if rate > 0.0:
                 end_s = self._kernel.time_s + share.left_s / rate
@@ -147,4 +136,4 @@ class Host:
         self._pass_time()
         self._remove(share)
         self._plan()
-        share.done(share.run)
+        share.done()

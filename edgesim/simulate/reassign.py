@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
+from edgesim.simulate.choices import Choices
+from edgesim.simulate.faults import FaultPlayer
+from edgesim.simulate.flows import Flows
+from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.recovery import Reassign
-from edgesim.simulate.work import Way
-
-if TYPE_CHECKING:
-    from edgesim.simulate.resilient import Resilient
+from edgesim.simulate.work import Station, Way
 
 Part = tuple[Way, int]
 """A step: its way, and its number there."""
@@ -31,13 +31,38 @@ class Mover:
     Weights leave the node that keeps them all as one flow for each part, which shares links with
     the traffic; when they are there, loading takes its time, and from then on the new home is asked
     while the part's own is down. A part goes to the node that runs the fewest parts and has room,
-    the first of several. A new home that fails loses what it was given.
+    the first of several. A new home that fails loses what it was given; a node that answers again
+    takes nothing from the new homes of its parts.
+
+    Args:
+        kernel: the clock.
+        plan: whose parts move.
+        cluster: nodes and routes.
+        servers: of every node.
+        flows: over every link.
+        choices: where each step of a way can run.
+        faults: told what moved.
+        reassign: when, from where, and how fast weights are loaded.
+        home: node that keeps the weights where ``reassign`` names none.
     """
 
     def __init__(
-        self, run: Resilient, plan: Plan, cluster: Cluster, reassign: Reassign, home: str
+        self,
+        kernel: Kernel,
+        plan: Plan,
+        cluster: Cluster,
+        servers: Mapping[str, Station],
+        flows: Flows,
+        choices: Mapping[Way, Choices],
+        faults: FaultPlayer,
+        reassign: Reassign,
+        home: str,
     ) -> None:
-        self._run = run
+        self._kernel = kernel
+        self._servers = servers
+        self._flows = flows
+        self._choices = choices
+        self._faults = faults
         self._plan = plan
         self._cluster = cluster
         self._reassign = reassign
@@ -52,27 +77,23 @@ class Mover:
         self._crashes[name] += 1
         for part in [part for part, home in self._homes.items() if home == name]:
             way, index = part
-            self._run.choices[way].remove(index, name, "reassigned")
+            self._choices[way].remove(index, name, "reassigned")
             self._release(part, self._homes)
             own = way.steps[index].server
             if not own.up:
                 self._wait(own.node.name)
         self._wait(name)
 
-    def returned(self, name: str) -> None:
-        """Take note of a node that answers again; new homes keep what they have."""
-
     def _wait(self, name: str) -> None:
         crashes = self._crashes[name]
-        kernel = self._run.kernel
-        kernel.call_at(
-            kernel.time_s + self._reassign.after_s, lambda _: self._move_from(name, crashes)
+        self._kernel.call_at(
+            self._kernel.time_s + self._reassign.after_s, lambda _: self._move_from(name, crashes)
         )
 
     def _move_from(self, name: str, crashes: int) -> None:
-        if self._run.servers[name].up or self._crashes[name] != crashes:
+        if self._servers[name].up or self._crashes[name] != crashes:
             return
-        for way in self._run.ways:
+        for way in self._choices:
             for step in way.steps:
                 part = (way, step.index)
                 away = part in self._homes or part in self._moving
@@ -82,42 +103,41 @@ class Mover:
 
     def _move(self, part: Part, name: str, crashes: int) -> None:
         way, index = part
-        task = self._run.choices[way].tasks[index]
+        task = self._choices[way].tasks[index]
         target = self._roomiest(part, task.memory_bytes)
         if target is None:
-            self._run.faults.tell(task.name, "not reassigned", "no node that is up has room")
+            self._faults.tell(task.name, "not reassigned", "no node that is up has room")
             return
         self._moving[part] = target
         self._held[target] = self._held.get(target, 0.0) + task.memory_bytes
         weights = task.memory_bytes
         if task.graph is not None:
             weights = task.graph.weight_bytes(self._plan.precision)
-        began_s = self._run.kernel.time_s
+        began_s = self._kernel.time_s
         load_s = weights / self._reassign.load_byte_s
         shipment = Shipment(
             lambda: self._there(part, target, began_s, load_s),
             lambda: self._lost(part, name, crashes),
         )
-        kernel = self._run.kernel
         if target == self._source:
             shipment.there()
             return
-        route = self._run.flows.route(self._source, target)
+        route = self._flows.route(self._source, target)
         latency_s = route.latency_s + route.extra_s
 
         def leave(_: object) -> None:
-            servers = self._run.servers
-            if servers[self._source].up and servers[target].up:
-                self._run.flows.begin(route, weights, shipment)
+            if self._servers[self._source].up and self._servers[target].up:
+                self._flows.begin(route, weights, shipment)
             else:
                 shipment.lost()
 
-        kernel.call_at(kernel.time_s + latency_s, leave)
+        self._kernel.call_at(self._kernel.time_s + latency_s, leave)
 
     def _there(self, part: Part, target: str, began_s: float, load_s: float) -> None:
-        kernel = self._run.kernel
         life = self._crashes[target]
-        kernel.call_at(kernel.time_s + load_s, lambda _: self._loaded(part, target, began_s, life))
+        self._kernel.call_at(
+            self._kernel.time_s + load_s, lambda _: self._loaded(part, target, began_s, life)
+        )
 
     def _loaded(self, part: Part, target: str, began_s: float, life: int) -> None:
         way, index = part
@@ -127,32 +147,32 @@ class Mover:
             return
         del self._moving[part]
         self._homes[part] = target
-        choices = self._run.choices[way]
-        choices.add(index, self._run.servers[target], "reassigned")
-        took_s = self._run.kernel.time_s - began_s
+        choices = self._choices[way]
+        choices.add(index, self._servers[target], "reassigned")
+        took_s = self._kernel.time_s - began_s
         task = choices.tasks[index]
-        self._run.faults.tell(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
+        self._faults.tell(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
 
     def _lost(self, part: Part, name: str, crashes: int) -> None:
         self._release(part, self._moving)
-        if not self._run.servers[name].up and self._crashes[name] == crashes:
+        if not self._servers[name].up and self._crashes[name] == crashes:
             self._wait(name)
 
     def _release(self, part: Part, where: dict[Part, str]) -> None:
         way, index = part
-        self._held[where.pop(part)] -= self._run.choices[way].tasks[index].memory_bytes
+        self._held[where.pop(part)] -= self._choices[way].tasks[index].memory_bytes
 
     def _roomiest(self, part: Part, size: float) -> str | None:
         """Return the node that is up, has room, reaches all, and runs the fewest parts."""
         way, index = part
-        choices = self._run.choices[way]
-        taken = [step.server.node.name for one in self._run.ways for step in one.steps]
+        choices = self._choices[way]
+        taken = [step.server.node.name for one in self._choices for step in one.steps]
         taken += [*self._homes.values(), *self._moving.values()]
         task = choices.tasks[index]
         best: tuple[int, str] | None = None
         for name, node in self._cluster.nodes.items():
             device = node.device
-            if not self._run.servers[name].up or (task.cores or 1) > device.cores:
+            if not self._servers[name].up or (task.cores or 1) > device.cores:
                 continue
             if self._held.get(name, 0.0) + size > device.memory_capacity_bytes:
                 continue

@@ -75,7 +75,7 @@ class Resilient(Tries):
         self._chance = stream(seed, replication, "recovery")
         self.faults = FaultPlayer(
             self.kernel, cluster, self.servers, self.flows, seed, replication,
-            self._crashed, self._returned,
+            self._crashed,
         )  # fmt: skip
         for name, host in self._own_hosts.items():
             if _has_meter(cluster.nodes[name]):
@@ -95,12 +95,13 @@ class Resilient(Tries):
         }
         self._checks: Checks | None = None
         if recovery.health is not None:
-            self._checks = Checks(
-                self.kernel, recovery.health, self.faults, self._ways_to(), lambda name: None
-            )
+            self._checks = Checks(self.kernel, recovery.health, self.faults, self._ways_to())
         self._mover: Mover | None = None
         if recovery.reassign is not None:
-            self._mover = Mover(self, plan, cluster, recovery.reassign, self._home)
+            self._mover = Mover(
+                self.kernel, plan, cluster, self.servers, self.flows, self.choices, self.faults,
+                recovery.reassign, self._home,
+            )  # fmt: skip
 
     def _port(self, node: Node) -> Port:
         return MeteredPort() if _has_meter(node) else Port()
@@ -164,10 +165,6 @@ class Resilient(Tries):
                         self.fail(attempt, "crash")
         if self._mover is not None:
             self._mover.crashed(name)
-
-    def _returned(self, name: str) -> None:
-        if self._mover is not None:
-            self._mover.returned(name)
 
     def _out_of_memory(self, name: str) -> None:
         if self.servers[name].up:

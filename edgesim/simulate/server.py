@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from heapq import heapify, heappop, heappush
 from math import inf, prod
-from typing import TYPE_CHECKING
 
 from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Cooling, Device, Node
-from edgesim.simulate.hosts import Host
+from edgesim.simulate.hosts import Host, Share
 from edgesim.simulate.kernel import LAST, Kernel
 from edgesim.simulate.parts import Parts
+from edgesim.simulate.work import Work
 
-if TYPE_CHECKING:
-    from edgesim.simulate.work import Work
-
-Done = Callable[["Work", float, float, float], None]
+Done = Callable[[Work, float, float, float], None]
 """Called for each piece of work that ran: work, start, end, joules."""
 _NOTHING: list[Work] = []
 
@@ -34,6 +32,7 @@ class Execution(Event):
         self._value = None
         self.work: list[Work] = []
         self.start_s = 0.0
+        self.share: Share | None = None
         self.alone_s = 0.0
         self.power_w = 0.0
         self.void = False
@@ -210,7 +209,10 @@ class Server:
             heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
         else:
             run.alone_s = time_s
-            self._host.begin(run, task.cores, time_s, self._finish)
+            above_idle_w = run.power_w - self._idle_w
+            end = partial(self._finish, run)
+            run.share = Share(self.node.name, task.cores, time_s, above_idle_w, end)
+            self._host.begin(run.share)
 
     def _finish(self, run: Execution) -> None:
         if run.void:
@@ -256,9 +258,7 @@ class Server:
         for run in self._executions:
             if run.work:
                 duration_s = now - run.start_s
-                worked_s = duration_s
-                if self._host is not None:
-                    worked_s = run.alone_s - self._host.left_s(run)
+                worked_s = self._done_s(run, duration_s)
                 self.busy_s += duration_s * run.work[0].task.share
                 self.joules_above_idle += (run.power_w - self._idle_w) * worked_s
                 self._parts.add(run.work[0].task.cost[len(run.work)], worked_s)
@@ -284,7 +284,7 @@ class Server:
         """
         self._speeds[cause] = speed
         assert self._host is not None, "a node that can be slow has a host"
-        self._host.set_speed(self, prod(self._speeds.values()))
+        self._host.set_speed(self.node.name, prod(self._speeds.values()))
 
     def withdraw(self, work: Work) -> bool:
         """Take work back that waits; return False where it does not, as it runs or is done."""
@@ -313,8 +313,8 @@ class Server:
         for run in self._executions:
             run.void = True
             run.work = _NOTHING
-            if self._host is not None:
-                self._host.stop(run)
+            if self._host is not None and run.share is not None:
+                self._host.stop(run.share)
         lost += [(work, 0.0) for work in self._queue]
         lost += [(entry[2], 0.0) for entry in sorted(self._ranked)]
         self._executions.clear()
@@ -331,9 +331,14 @@ class Server:
         duration_s = now - run.start_s
         if self._host is None:
             return run.power_w * duration_s
-        worked_s = run.alone_s - self._host.left_s(run)
-        above_j = (run.power_w - self._idle_w) * worked_s
+        above_j = (run.power_w - self._idle_w) * self._done_s(run, duration_s)
         return above_j + self._idle_w * self._host.idle_share * duration_s
+
+    def _done_s(self, run: Execution, duration_s: float) -> float:
+        """Return how long what runs would have taken alone for what it has done by now."""
+        if self._host is None or run.share is None:
+            return duration_s
+        return run.alone_s - self._host.left_s(run.share)
 
     def unfinished_j(self) -> float:
         """Return the joules of all that runs now."""

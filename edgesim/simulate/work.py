@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
-from edgesim.hardware import Cluster, Cost
+from edgesim.hardware import Cluster, Cost, Node
 from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
+from edgesim.simulate.flows import Flows
 from edgesim.simulate.recording import transfer_name
-
-if TYPE_CHECKING:
-    from edgesim.simulate.flows import Flows
-    from edgesim.simulate.routes import Route
-    from edgesim.simulate.server import Server
+from edgesim.simulate.routes import Route
 
 Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""
+
+
+class Station(Protocol):
+    """Where steps run: what a plan needs of `edgesim.simulate.server.Server`."""
+
+    node: Node
+    up: bool
+
+    def submit(self, work: Work) -> None:
+        """Queue work, or start it."""
+
+    def withdraw(self, work: Work) -> bool:
+        """Take work back that waits; return False where it does not."""
 
 
 class Missing:
@@ -145,7 +156,7 @@ class Step:
     )
 
     def __init__(
-        self, index: int, task: Task, server: Server, precision: str, samples: int
+        self, index: int, task: Task, server: Station, precision: str, samples: int
     ) -> None:
         device = server.node.device
         self.index = index
@@ -170,7 +181,7 @@ class Step:
         return (*self.local, *(move for _, moves in self.fan for move in moves))
 
 
-def _costs(task: Task, server: Server, precision: str, samples: int) -> tuple[Cost, ...]:
+def _costs(task: Task, server: Station, precision: str, samples: int) -> tuple[Cost, ...]:
     """Return the cost of executions of 0, 1, ... requests at once, up to the node's batch."""
     device = server.node.device
     batches = range(1, server.node.batch_max + 1)
@@ -195,7 +206,7 @@ class Way:
     """
 
     def __init__(
-        self, branch: Branch, plan: Plan, servers: dict[str, Server], samples: int
+        self, branch: Branch, plan: Plan, servers: Mapping[str, Station], samples: int
     ) -> None:
         steps = {
             task.name: Step(index, task, servers[task.node], plan.precision, samples)
