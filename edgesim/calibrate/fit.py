@@ -96,7 +96,7 @@ class FamilyFit:
             self.unknowns,
             values,
             device.peak_flop_s[published.precision],
-            device.memory_bandwidth_byte_s,
+            device.memory.bandwidth_byte_s,
         )
         return float(np.exp(logarithm))
 

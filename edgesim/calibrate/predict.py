@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from edgesim.calibrate.families import fused_by
 from edgesim.calibrate.rows import PRODUCTS, graph_of
 from edgesim.hardware import Device, catalog
+from edgesim.hardware.device import Published
 from edgesim.hardware.processor import Processor
-from edgesim.hardware.processor_spec import Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def predictions(device: str) -> list[Prediction]:
             cost = model.graph_cost(graph, published.precision, published.batch)
             predicted_s = cost.time_s * factor
             error = predicted_s / published.latency_s - 1.0
-            if published.energy is not None:
+            if published.energy_j is not None:
                 predicted_j = cost.power_w * predicted_s
         found.append(
             Prediction(

@@ -130,7 +130,7 @@ class Problem:
                 self.unknowns,
                 values,
                 device.peak_flop_s[published.precision],
-                device.memory_bandwidth_byte_s,
+                device.memory.bandwidth_byte_s,
             )
             jacobian[at, index * size : (index + 1) * size] = gradient
             if end:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edgesim.calibrate.families import fused_by
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, zoo
 from edgesim.hardware import catalog
+from edgesim.hardware.device import Published
 from edgesim.hardware.fusion import kernels
 from edgesim.hardware.processor import Processor
-from edgesim.hardware.processor_spec import Published
 
 PRODUCTS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
 """Operator kinds whose efficiency is a share of the peak."""

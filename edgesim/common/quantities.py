@@ -69,3 +69,19 @@ KelvinPerWatt = Annotated[
     float, _positive(), _parser("thermal_resistance"), _above_zero("thermal_resistance")
 ]
 Ratio = Annotated[float, _not_negative(), _parser("ratio"), _schema("ratio")]
+Share = Annotated[
+    Ratio,
+    Field(gt=0.0, le=1.0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                {"type": "string"},
+            ],
+            "description": "above 0 and at most 1, such as 0.5 or '50 %'",
+            "examples": [units.EXAMPLES["ratio"]],
+        }
+    ),
+]
+Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

@@ -9,7 +9,16 @@ from functools import cache
 from inspect import cleandoc
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import core_schema
 
 from edgesim.common.errors import nearest
 
@@ -29,14 +38,36 @@ def key_of(field: str) -> str:
 def spec(section: type[T]) -> type[T]:
     """Make a standard dataclass a section of YAML: what is written is what the code computes with.
 
-    Its fields are the section's keys (`key_of`, or ``Field(validation_alias=…)`` where the key is
-    another), their types the rules, with units where `edgesim.quantities` has them, and its
-    docstring the documentation: the first paragraph is of the section, ``Attributes:`` of the keys.
-    A ``pydantic.model_validator`` holds what joins several keys. Python makes objects by the names
-    of the fields, without validation; `validated` makes them of what YAML holds.
+    Its fields are the section's keys (`key_of`, or `key` where it is another), their types the
+    rules, with units where `edgesim.common.quantities` has them, and its docstring the
+    documentation: the first paragraph is of the section, ``Attributes:`` of the keys. A
+    ``pydantic.model_validator`` holds what joins several keys. Python makes objects by the names of
+    the fields, without validation; `validated` makes them of what YAML holds.
     """
-    section.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]
+    section.__pydantic_config__ = SECTION  # type: ignore[attr-defined]
     return section
+
+
+def key(name: str) -> Any:
+    """Return the annotation of a field whose key is not its name without the unit."""
+    return Field(validation_alias=name)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """Annotation of a field that is read by other types than the code sees."""
+
+    rules: Any
+
+    def __get_pydantic_core_schema__(
+        self, _: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Return pydantic's schema of the rules."""
+        return handler.generate_schema(self.rules)
+
+
+NOT_WRITTEN = "(not written)"
+"""Key of a field that no YAML has, such as a device's name; `validated` gets it beside the data."""
 
 
 def validated(section: type[T], data: object) -> T:
@@ -77,9 +108,9 @@ def keys_of(section: type) -> dict[str, Any]:
     if is_dataclass(section):
         hints = get_type_hints(section, include_extras=True)
         named = ((_alias(hints[one.name]) or key_of(one.name), one.name) for one in fields(section))
-        return {key: hints[name] for key, name in named if not key.startswith("(")}
+        return {key: hints[name] for key, name in named if key != NOT_WRITTEN}
     own = getattr(section, "model_fields", {})
-    return {one.alias or name: one.annotation for name, one in own.items()}
+    return {str(one.validation_alias or name): one.annotation for name, one in own.items()}
 
 
 def _attributes(section: type) -> Iterator[tuple[str, str]]:
@@ -109,8 +140,9 @@ def _by_key(default: Any) -> Any:
     return {key_of(name): _by_key(value) for name, value in default.items()}
 
 
-_CONFIG = ConfigDict(
+SECTION = ConfigDict(
     extra="forbid",
+    frozen=True,
     alias_generator=AliasGenerator(validation_alias=key_of),
     json_schema_extra=_describe,
 )
@@ -274,7 +306,8 @@ def _section(annotation: Any) -> Any:
         is_dataclass(annotation) or issubclass(annotation, BaseModel)
     ):
         return annotation
-    for argument in get_args(annotation):
+    rules = (annotation.rules,) if isinstance(annotation, ReadAs) else get_args(annotation)
+    for argument in rules:
         found = _section(argument)
         if found is not None:
             return found

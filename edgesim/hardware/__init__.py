@@ -1,6 +1,15 @@
 """Devices, links, and the cluster that they form."""
 
-from edgesim.hardware.device import Asking, Cooling, Cost, Device, Messaging, Power
+from edgesim.common.validation import key, spec
+from edgesim.hardware.device import (
+    Asking,
+    BaseDevice,
+    Cooling,
+    Cost,
+    Device,
+    Messaging,
+    Power,
+)
 from edgesim.hardware.faults import (
     Battery,
     Exhaustion,
@@ -14,6 +23,7 @@ from edgesim.hardware.network import Cluster, Duplex, Hop, Link, Network, Node
 
 __all__ = [
     "Asking",
+    "BaseDevice",
     "Battery",
     "Cluster",
     "Cooling",
@@ -32,4 +42,6 @@ __all__ = [
     "Outage",
     "Power",
     "Thermal",
+    "key",
+    "spec",
 ]

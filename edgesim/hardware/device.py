@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import expm1
-from typing import Protocol, Self, runtime_checkable
+from math import expm1, inf
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from edgesim.common.quantities import PositiveSeconds, Ratio, Seconds, SecondsPerByte, Watts
-from edgesim.common.validation import spec
-from edgesim.graph import Graph
+from edgesim.common.fields import Count
+from edgesim.common.quantities import (
+    PositiveJoules,
+    PositiveNumber,
+    PositiveSeconds,
+    Ratio,
+    Seconds,
+    SecondsPerByte,
+    Watts,
+)
+from edgesim.common.validation import NOT_WRITTEN, key, spec
+from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.hardware.faults import Thermal
+
+Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
+assert set(Precision.__args__) == set(BYTES_PER_ELEMENT)  # type: ignore[attr-defined]
 
 
 @spec
@@ -138,12 +153,62 @@ class Cost:
     by_part_j: Mapping[str, float] = field(default_factory=dict)
 
 
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One published latency or throughput of a model on a device; latency is of the batch.
+
+    Attributes:
+        model: name in the zoo, or as it was published.
+        precision: of the arithmetic.
+        batch: samples at once.
+        image_size: pixels of a side, where it is not the model's usual one.
+        classes: outputs of the model, where they are not the usual ones.
+        stated_latency_s: of the batch; either it or samples_per_s is given.
+        samples_per_s: throughput.
+        energy_j: of the batch, where it is known.
+        clock_ratio: clock of the device that was measured over the entry's.
+        runtime: that ran the model.
+        source: where the figure was published.
+        fit: whether figures are fitted to the row.
+        note: why a row is not to fit.
+    """
+
+    model: str
+    precision: Precision
+    batch: Count = 1
+    image_size: Count | None = None
+    classes: Count | None = None
+    stated_latency_s: Annotated[PositiveSeconds | None, key("latency")] = None
+    samples_per_s: Annotated[PositiveNumber | None, key("samples_per_s")] = None
+    energy_j: PositiveJoules | None = None
+    clock_ratio: PositiveNumber = 1.0
+    runtime: str = ""
+    source: str
+    fit: bool = True
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one_figure(self) -> Self:
+        if (self.stated_latency_s is None) == (self.samples_per_s is None):
+            raise ValueError("expected either latency or samples_per_s")
+        return self
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of one execution of the batch."""
+        if self.stated_latency_s is not None:
+            return self.stated_latency_s
+        assert self.samples_per_s is not None
+        return self.batch / self.samples_per_s
+
+
 @runtime_checkable
 class Device(Protocol):
-    """A device of any kind; third parties add kinds through the entry point ``edgesim.devices``.
+    """All that is read of a device, whatever its kind.
 
-    A kind may also have a property ``pace``, a few words that ``edgesim devices`` shows where
-    processors have their peak: ``710×710 at 20 kHz``.
+    Third parties add kinds through the entry point ``edgesim.devices``; `BaseDevice` has answers
+    to what a kind need not say.
     """
 
     @property
@@ -171,6 +236,26 @@ class Device(Protocol):
         """Software cost of a message."""
 
     @property
+    def cooling(self) -> Cooling:
+        """How much longer an execution takes after a rest."""
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """How it warms up and throttles; None where nobody knows."""
+
+    @property
+    def spread(self) -> tuple[float, ...]:
+        """Quantiles of an execution's time over its mean; () where nobody measured them."""
+
+    @property
+    def pace(self) -> str:
+        """A few words beside its name in a table of devices: ``710×710 at 20 kHz``."""
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """Published times and energies of models on it."""
+
+    @property
     def source(self) -> Mapping[str, str]:
         """Where each figure comes from, by field name."""
 
@@ -190,3 +275,107 @@ class Device(Protocol):
         ``cores`` tells how many of the device's cores work on it (all by default); the power is
         the device's own draw with just those cores busy.
         """
+
+
+if TYPE_CHECKING:
+    from builtins import property as default
+else:
+
+    class default:  # noqa: N801
+        """A property of devices whose class has neither field nor property of the name."""
+
+        def __init__(self, read):
+            self._read = read
+            self.__doc__ = read.__doc__
+
+        def __get__(self, device, kind=None):
+            if device is None:
+                raise AttributeError  # no default of a field
+            return self._read(device)
+
+
+@spec
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BaseDevice(ABC):
+    """What devices of all kinds have in common, and defaults of what a kind need not say.
+
+    A kind is a frozen dataclass that inherits from it and is marked by `edgesim.hardware.spec`: its
+    fields are the keys of its YAML mapping, and field ``kind`` is a literal of its name, registered
+    in the entry points ``edgesim.devices``.
+
+    Attributes:
+        name: in the catalog, or of the node.
+        kind: of device.
+        description: what it is, in a few words.
+        source: where each figure comes from, by key path.
+        published: times and energies of models that were published.
+    """
+
+    name: Annotated[str, SkipJsonSchema(), key(NOT_WRITTEN)] = ""
+    kind: str = ""
+    description: str = ""
+    source: dict[str, str] = field(default_factory=dict, repr=False)
+    published: tuple[Published, ...] = field(default=(), repr=False)
+
+    @model_validator(mode="after")
+    def _published_in_a_precision_of_its_own(self) -> Self:
+        known = self.precisions()
+        for index, row in enumerate(self.published):
+            if row.precision not in known:
+                raise ValueError(
+                    f"published.{index}.precision: expected one of {', '.join(known)}, "
+                    f"got {row.precision}"
+                )
+        return self
+
+    @default
+    def cores(self) -> int:
+        """One: no two tasks at once."""
+        return 1
+
+    @default
+    def memory_capacity_bytes(self) -> float:
+        """Without bounds."""
+        return inf
+
+    @default
+    def power(self) -> Power:
+        """None is drawn."""
+        return Power()
+
+    @default
+    def messaging(self) -> Messaging:
+        """Messages cost nothing."""
+        return Messaging()
+
+    @default
+    def cooling(self) -> Cooling:
+        """A rest changes nothing."""
+        return Cooling()
+
+    @default
+    def thermal(self) -> Thermal | None:
+        """Nobody knows how it warms up."""
+        return None
+
+    @default
+    def spread(self) -> tuple[float, ...]:
+        """Nobody measured it."""
+        return ()
+
+    @default
+    def pace(self) -> str:
+        """Nothing to say."""
+        return ""
+
+    @abstractmethod
+    def precisions(self) -> tuple[str, ...]:
+        """Return the precisions that the device computes in."""
+
+    @abstractmethod
+    def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
+        """Return the cost of running ``graph`` on ``batch`` samples at once."""
+
+    @abstractmethod
+    def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
+        """Return the cost of ``flop`` operations of unknown kind."""

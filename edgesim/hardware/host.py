@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Discriminator, Tag
+from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo
 
 from edgesim.common.errors import InputError
+from edgesim.common.validation import ReadAs
 from edgesim.hardware.processor import Processor
-from edgesim.hardware.processor_spec import ProcessorSpec
 
 
 def _branch(value: object) -> str:
     return "inline" if isinstance(value, dict) else "named"
 
 
-HostSpec = Annotated[
-    Annotated[str, Tag("named")] | Annotated[ProcessorSpec, Tag("inline")], Discriminator(_branch)
-]
-"""How a host is written: a processor's name in the catalog, or a processor."""
-
-
-def host_of(name: str, what: str | ProcessorSpec) -> Processor:
-    """Return the host of the device ``name``.
-
-    Raises:
-        InputError: there is no such device, or it is no processor.
-    """
+def _processor(what: str | Processor, info: ValidationInfo) -> Processor:
+    """Return the host of the device that is validated."""
     from edgesim.hardware import catalog
 
-    if isinstance(what, ProcessorSpec):
-        return Processor.from_spec(f"{name} host", what)
+    if isinstance(what, Processor):
+        return replace(what, name=f"{info.data.get('name', '')} host")
     try:
         found = catalog.device(what)
     except InputError as error:
-        raise InputError(f"device '{name}': host: {error}") from None
+        raise ValueError(str(error)) from None
     if not isinstance(found, Processor):
-        raise InputError(
-            f"device '{name}': host: expected a processor, '{what}' is of kind {found.kind}"
-        )
+        raise ValueError(f"expected a processor, '{what}' is of kind {found.kind}")
     return found
+
+
+Host = Annotated[
+    Processor,
+    ReadAs(
+        Annotated[
+            Annotated[str, Tag("named")] | Annotated[Processor, Tag("inline")],
+            Discriminator(_branch),
+        ]
+    ),
+    AfterValidator(_processor),
+]
+"""A host: written as a processor's name in the catalog, or as a processor."""

@@ -5,24 +5,117 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
 from edgesim.common.errors import InputError
+from edgesim.common.fields import Count
+from edgesim.common.quantities import (
+    Bandwidth,
+    FlopRate,
+    Number,
+    PositiveBytes,
+    PositiveNumber,
+    PositiveSeconds,
+    Seconds,
+    Share,
+)
+from edgesim.common.validation import ReadAs, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import Cooling, Cost, Messaging, Power
+from edgesim.hardware.device import BaseDevice, Cooling, Cost, Messaging, Power, Precision
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import kernels
 
-if TYPE_CHECKING:
-    from edgesim.hardware.processor_spec import ProcessorSpec
+Peak = Annotated[
+    Mapping[str, float],
+    ReadAs(Annotated[dict[Precision, FlopRate], Field(min_length=1)]),
+]
+"""FLOP per second of all cores, by precision."""
 
-Efficiency = Mapping[str, Mapping[str, float]]
+
+def _nested(value: object) -> str:
+    nested = isinstance(value, dict) and any(isinstance(item, dict) for item in value.values())
+    return "precisions" if nested else "kinds"
+
+
+def _by_precision(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Return the efficiency by precision and kind, whichever way it was written."""
+    if _nested(value) == "precisions":
+        return value
+    return {precision: value for precision in info.data.get("peak_flop_s", ()) if value}
+
+
+_ByKind = dict[OpKind, Share]
+Efficiency = Annotated[
+    Mapping[str, Mapping[str, float]],
+    ReadAs(
+        Annotated[
+            Annotated[_ByKind, Tag("kinds")]
+            | Annotated[dict[Precision, _ByKind], Tag("precisions")],
+            Discriminator(_nested),
+        ]
+    ),
+    AfterValidator(_by_precision),
+]
 """Share of the peak that is reached, by precision and then by operator kind."""
 
 
+def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if len(quantiles) == 1 or any(one > other for one, other in pairwise(quantiles)):
+        raise ValueError("expected two or more quantiles of time over its mean, ascending")
+    return quantiles
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Memory of a device.
+
+    Attributes:
+        capacity_bytes: for weights and activations.
+        bandwidth_byte_s: of reading and writing.
+    """
+
+    capacity_bytes: PositiveBytes = inf
+    bandwidth_byte_s: Bandwidth = inf
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A whole model that was timed on the device, in place of the roofline.
+
+    Attributes:
+        model: that was timed.
+        operators: SHA-256 of its operators (`edgesim.graph.fingerprint`), so that the time counts
+            for just this model.
+        precision: of the arithmetic.
+        batch: samples at once.
+        time_s: of an execution of the batch, the mean of all runs.
+        runs: executions that were timed.
+    """
+
+    model: str
+    operators: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    precision: Precision
+    batch: Count = 1
+    time_s: PositiveSeconds
+    runs: Count
+
+
+@spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Processor:
+class Processor(BaseDevice):
     """A processor.
 
     The time of a kernel (one operator, or several that the runtime fuses) on a batch of b samples:
@@ -48,75 +141,60 @@ class Processor:
     lanes may spin.
 
     Attributes:
-        name: catalog name, or the node's.
         peak_flop_s: FLOP per second of all cores, by precision.
         cores: that tasks may share.
-        efficiency: share of the peak that is reached, for kinds without products (``norm``) of
-            the memory bandwidth; 1 where nothing is said.
+        efficiency: share of the peak that is reached, by operator kind, or by precision and kind;
+            for kinds without products (``norm``) of the memory bandwidth. 1 where nothing is said.
         half_saturation: output elements with which an operator reaches half of its efficiency.
         launch_overhead_s: of each kernel.
-        memory_bandwidth_byte_s: of the device's memory.
-        memory_capacity_bytes: for weights and activations.
+        memory: capacity and bandwidth.
         fused: operator kinds that the runtime fuses into the kernel before them.
-        power: states.
+        power: draw in each state.
         messaging: software cost of a message.
-        measured_s: seconds of whole models that were timed, by the fingerprint of their operators,
-            precision and batch; they stand in place of the roofline.
+        measured: models that were timed, in place of the roofline.
         cooling: how much longer an execution takes after a rest.
-        thermal: how it warms up and throttles; None where nobody knows.
+        thermal: how it warms up and throttles.
         spread: quantiles of the time of an execution over its mean, from the least to the most at
-            equal steps of probability; () where nobody measured it.
-        source: where each figure comes from.
+            equal steps of probability.
     """
 
-    name: str
-    peak_flop_s: Mapping[str, float]
-    cores: int = 1
+    kind: Literal["processor"] = "processor"
+    peak_flop_s: Peak
+    cores: Count = 1
     efficiency: Efficiency = field(default_factory=dict)
-    half_saturation: float = 0.0
-    launch_overhead_s: float = 0.0
-    memory_bandwidth_byte_s: float = inf
-    memory_capacity_bytes: float = inf
+    half_saturation: Number = 0.0
+    launch_overhead_s: Seconds = 0.0
+    memory: Memory = Memory()
     fused: frozenset[OpKind] = frozenset()
-    power: Power = field(default_factory=Power)
-    messaging: Messaging = field(default_factory=Messaging)
-    measured_s: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
-    cooling: Cooling = field(default_factory=Cooling)
+    power: Power = Power()
+    messaging: Messaging = Messaging()
+    measured: tuple[Measured, ...] = ()
+    cooling: Cooling = Cooling()
     thermal: Thermal | None = None
-    spread: tuple[float, ...] = ()
-    source: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "processor"
+    spread: Annotated[tuple[PositiveNumber, ...], AfterValidator(_ascending)] = ()
 
-    @staticmethod
-    def spec() -> type[ProcessorSpec]:
-        """Return the pydantic model of this kind's YAML mapping."""
-        from edgesim.hardware.processor_spec import ProcessorSpec
+    @model_validator(mode="after")
+    def _precisions_with_a_peak(self) -> Self:
+        has = f"the device computes in {', '.join(self.peak_flop_s)}"
+        for precision in self.efficiency:
+            if precision not in self.peak_flop_s:
+                raise ValueError(f"efficiency.{precision}: expected a precision with a peak, {has}")
+        for index, timed in enumerate(self.measured):
+            if timed.precision not in self.peak_flop_s:
+                raise ValueError(
+                    f"measured.{index}.precision: expected one with a peak, "
+                    f"got {timed.precision}; {has}"
+                )
+        return self
 
-        return ProcessorSpec
+    @property
+    def memory_capacity_bytes(self) -> float:
+        """Bytes for weights and activations; infinity where nothing is said."""
+        return self.memory.capacity_bytes
 
-    @classmethod
-    def from_spec(cls, name: str, spec: ProcessorSpec) -> Processor:
-        """Return the processor that a YAML mapping describes."""
-        return cls(
-            name=name,
-            peak_flop_s={str(key): rate for key, rate in spec.peak.items()},
-            cores=spec.cores,
-            efficiency=spec.by_precision(),
-            half_saturation=spec.half_saturation,
-            launch_overhead_s=spec.launch_overhead,
-            memory_bandwidth_byte_s=spec.memory.bandwidth,
-            memory_capacity_bytes=spec.memory.capacity,
-            fused=frozenset(spec.fused),
-            power=spec.power,
-            messaging=spec.messaging,
-            measured_s={
-                (one.operators, one.precision, one.batch): one.time for one in spec.measured
-            },
-            cooling=spec.cooling,
-            thermal=spec.thermal,
-            spread=spec.spread,
-            source=spec.source,
-        )
+    @cached_property
+    def _measured_s(self) -> Mapping[tuple[str, str, int], float]:
+        return {(one.operators, one.precision, one.batch): one.time_s for one in self.measured}
 
     def precisions(self) -> tuple[str, ...]:
         """Return the precisions that the device computes in."""
@@ -151,13 +229,13 @@ class Processor:
                 idle_s += 2.0 * self.half_saturation * work.depth / rate
             moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
             share = 1.0 if kernel.work else shares.get(kernel.kind, 1.0)
-            memory_s = moved / (self.memory_bandwidth_byte_s * share)
+            memory_s = moved / (self.memory.bandwidth_byte_s * share)
             time_s += max(full_s + idle_s, memory_s) + self.launch_overhead_s
             working_s += max(full_s, memory_s)
         idle_w, busy_w = self.power.idle_w, self.power.busy_w
         share = working_s / time_s if time_s > 0.0 else 1.0
-        if self.measured_s:
-            time_s = self.measured_s.get((fingerprint(graph), precision, batch), time_s)
+        if self._measured_s:
+            time_s = self._measured_s.get((fingerprint(graph), precision, batch), time_s)
         return Cost(time_s=time_s, power_w=idle_w + (busy_w - idle_w) * share)
 
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:

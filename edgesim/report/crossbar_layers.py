@@ -112,7 +112,7 @@ def _macs(layer: Layer) -> int:
 
 def _use(device: PhotonicCrossbar, macs: int, time_s: float) -> float:
     """Return the share of the cells' work in a time that was asked for."""
-    return macs / (time_s * device.parts.array.mac_s) if time_s else 0.0
+    return macs / (time_s * device.array.mac_s) if time_s else 0.0
 
 
 def show(document: dict[str, Any], console: Console) -> None:

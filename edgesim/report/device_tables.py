@@ -68,7 +68,7 @@ def one(name: str) -> dict[str, Any]:
                 "published_s": published.latency_s,
                 "predicted_s": prediction.predicted_s,
                 "error": prediction.error,
-                "published_j": published.energy,
+                "published_j": published.energy_j,
                 "predicted_j": prediction.predicted_j,
                 "fitted": published.fit,
                 "note": published.note,

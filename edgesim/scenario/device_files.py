@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from edgesim.common.errors import InputError
 from edgesim.common.validation import Path as KeyPath
-from edgesim.common.validation import Problem, described, problems
+from edgesim.common.validation import Problem, described
 from edgesim.hardware import Device, catalog
 from edgesim.scenario.document import parse
 from edgesim.scenario.files import read_text
@@ -45,15 +43,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
             f"expected a device such as {{peak: {{fp32: 48 GFLOP/s}}}}, got {described(mapping)}"
         )
         raise ScenarioError(located([Problem((), message)], document, str(path), {}))
-    try:
-        catalog.spec_of(mapping)
-    except ValidationError as error:
-        model = catalog.kind(mapping.get("kind", "processor")).spec()
-        found = problems(error, model, mapping)
-        raise ScenarioError(located(found, document, str(path), {})) from None
-    except InputError as error:
-        told_kind = Problem(("kind",), str(error).removeprefix("kind: "))
-        raise ScenarioError(located([told_kind], document, str(path), {})) from None
+    found = catalog.checked(path.stem, mapping)
+    if isinstance(found, list):
+        raise ScenarioError(located(found, document, str(path), {}))
     return mapping
 
 

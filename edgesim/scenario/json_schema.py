@@ -9,6 +9,7 @@ from typing import Any
 
 from edgesim.common import units
 from edgesim.common.fields import NAME_PATTERN
+from edgesim.common.validation import adapter
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
@@ -73,9 +74,11 @@ def _devices(definitions: Schema) -> Schema:
     inline = []
     for name in catalog.kind_names():
         template = f"#/$defs/{name}.{{model}}"
-        one = catalog.kind(name).spec().model_json_schema(by_alias=True, ref_template=template)
+        one = adapter(catalog.kind(name)).json_schema(by_alias=True, ref_template=template)
         for inner, definition in one.pop("$defs", {}).items():
             definitions[f"{name}.{inner}"] = definition
+        for last in ("source", "published"):
+            one["properties"][last] = one["properties"].pop(last)
         if name != "processor":
             # Without a kind, a device is a processor.
             one.setdefault("required", []).append("kind")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
-from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, Problem, problems
+from edgesim.common.errors import nearest
+from edgesim.common.validation import Path
 from edgesim.hardware import Device, Duplex, Link, Network, Node, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
@@ -34,19 +33,11 @@ def resolve_device(
     """Return a device of the catalog, or the one that an inline mapping describes."""
     if isinstance(what, str):
         return findings.told(path, lambda: catalog.device(what))
-    try:
-        kind, spec = catalog.spec_of(what)
-    except ValidationError as error:
-        model = catalog.kind(what.get("kind", "processor")).spec()
-        findings.problems += [
-            Problem((*path, *one.path), one.message, one.at_key)
-            for one in problems(error, model, what)
-        ]
+    found = catalog.checked(name, what)
+    if isinstance(found, list):
+        findings.problems += [replace(one, path=(*path, *one.path)) for one in found]
         return None
-    except InputError as error:
-        findings.wrong((*path, "kind"), str(error).removeprefix("kind: "))
-        return None
-    return findings.told(path, lambda: kind.from_spec(name, spec))
+    return found
 
 
 def resolve_nodes(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 from edgesim.common.fields import WHOLE, Count, FileName, Name, Text
 from edgesim.common.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
 from edgesim.hardware import Fault
-from edgesim.hardware.processor_spec import Precision
+from edgesim.hardware.device import Precision
 from edgesim.scenario.fields import DeviceField, Strict
 from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
 from edgesim.scenario.schema_model import ModelSpec

@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from edgesim.common.fields import WHOLE, Count, Name, Text
 from edgesim.common.quantities import Bytes, Flop
-from edgesim.hardware.processor_spec import Precision
+from edgesim.hardware.device import Precision
 from edgesim.scenario.fields import Strict
 
 Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import inf
 
 from edgesim.hardware import Cluster, Device, Faults, Hop, Link, Messaging, Network, Node
 from edgesim.hardware.message import Software
@@ -325,7 +324,6 @@ def _messenger(name: str, device: Device) -> Processor:
     return Processor(
         name=name,
         peak_flop_s=dict.fromkeys(device.precisions(), 1.0),
-        memory_bandwidth_byte_s=inf,
         messaging=Messaging(delay_s=device.messaging.delay_s),
         cooling=device.messaging.cooling,
         spread=spread_of(device),

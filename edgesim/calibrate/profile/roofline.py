@@ -22,7 +22,7 @@ from edgesim.calibrate.profile.served import Array
 from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind
 from edgesim.hardware.fusion import kernels
-from edgesim.hardware.processor import Processor
+from edgesim.hardware.processor import Memory, Processor
 
 _USUAL = {"products": 0.6, "moves": 0.6}
 _FAINT = 0.1
@@ -196,6 +196,6 @@ def processor(
         efficiency={precision: found.efficiency},
         half_saturation=found.half_saturation,
         launch_overhead_s=found.launch_overhead_s,
-        memory_bandwidth_byte_s=found.bandwidth_byte_s,
+        memory=Memory(bandwidth_byte_s=found.bandwidth_byte_s),
         fused=frozenset(fused),
     )

@@ -1,6 +1,6 @@
 """The catalog of devices, and devices written inline in a scenario."""
 
-from edgesim.hardware.catalog.kinds import from_mapping, kind, kind_names, spec_of
+from edgesim.hardware.catalog.kinds import checked, from_mapping, kind, kind_names
 from edgesim.hardware.catalog.reader import (
     device,
     entry,
@@ -11,6 +11,7 @@ from edgesim.hardware.catalog.reader import (
 )
 
 __all__ = [
+    "checked",
     "device",
     "entry",
     "from_mapping",
@@ -19,6 +20,5 @@ __all__ = [
     "names",
     "published",
     "runtime_factors",
-    "spec_of",
     "written",
 ]

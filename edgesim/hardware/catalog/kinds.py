@@ -6,25 +6,13 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
-
+from edgesim.common import validation
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import described, problems, written
-from edgesim.hardware.device import Device
+from edgesim.common.validation import Problem, described, written
+from edgesim.hardware.device import BaseDevice
 
 GROUP = "edgesim.devices"
-
-
-class Kind(Protocol):
-    """What a plug-in registers: how its devices are written, and how they are made of that."""
-
-    def spec(self) -> type[BaseModel]:
-        """Return the pydantic model of this kind's YAML mapping; it has a field ``kind``."""
-
-    def from_spec(self, name: str, spec: Any) -> Device:
-        """Return the device that a validated mapping describes."""
 
 
 @cache
@@ -41,20 +29,26 @@ def kind_names() -> list[str]:
     return sorted({point.name for point in _points(tuple(sys.path))})
 
 
-def kind(name: object) -> Kind:
-    """Return a device kind.
+def kind(name: object) -> type[BaseDevice]:
+    """Return a device kind: the class of its devices, which is also how their YAML is written.
 
     Raises:
-        InputError: no such kind; the message names the nearest.
+        InputError: no such kind, the message names the nearest; or what is registered is none.
     """
     for point in _points(tuple(sys.path)):
         if point.name == name:
             try:
-                found: Kind = point.load()
+                found = point.load()
             except (ImportError, AttributeError) as error:
                 raise InputError(
                     f"kind: '{name}' is to come from {point.value}, which does not load: {error}"
                 ) from None
+            if not (isinstance(found, type) and issubclass(found, BaseDevice)):
+                raise InputError(
+                    f"kind: '{name}' is to come from {point.value}, expected a dataclass that "
+                    "inherits from edgesim.hardware.BaseDevice (docs/plugins.md), got "
+                    f"{described(found)}"
+                )
             return found
     known = kind_names()
     raise InputError(
@@ -62,18 +56,27 @@ def kind(name: object) -> Kind:
     )
 
 
-def spec_of(mapping: Mapping[str, object]) -> tuple[Kind, BaseModel]:
-    """Return the kind of a device mapping, and the mapping validated.
+def checked(name: str, mapping: Mapping[str, object]) -> BaseDevice | list[Problem]:
+    """Return the device that a YAML mapping describes, or what is wrong with it.
 
-    Raises:
-        pydantic.ValidationError: the mapping is wrong.
-        InputError: no such kind.
+    Args:
+        name: of the device: its catalog name, or the node's.
+        mapping: as in a catalog file.
     """
-    own = kind(mapping.get("kind", "processor"))
-    return own, own.spec().model_validate(dict(mapping))
+    try:
+        own = kind(mapping.get("kind", "processor"))
+    except InputError as error:
+        return [Problem(("kind",), str(error).removeprefix("kind: "))]
+    found: list[Problem] = []
+    try:
+        made = validation.checked(own, {**mapping, validation.NOT_WRITTEN: name}, found)
+    except InputError as error:
+        # Figures that are right alone, and make no device together.
+        return [Problem((), str(error))]
+    return found if made is None else made
 
 
-def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
+def from_mapping(name: str, mapping: Mapping[str, object]) -> BaseDevice:
     """Return the device that a YAML mapping describes.
 
     Args:
@@ -83,20 +86,16 @@ def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
     Raises:
         InputError: the mapping is wrong; the message has every problem with its key path.
     """
+    start = f"device '{name}': "
     if not isinstance(mapping, Mapping):
         raise InputError(
-            f"device '{name}': expected a mapping such as {{peak: {{fp32: 48 GFLOP/s}}}}, "
+            f"{start}expected a mapping such as {{peak: {{fp32: 48 GFLOP/s}}}}, "
             f"got {described(mapping)}"
         )
-    try:
-        own, spec = spec_of(mapping)
-    except ValidationError as error:
-        model = kind(mapping.get("kind", "processor")).spec()
-        told = [
-            f"{written(one.path)}: {one.message}" if one.path else one.message
-            for one in problems(error, model, mapping)
+    found = checked(name, mapping)
+    if isinstance(found, list):
+        lines = [
+            f"{written(one.path)}: {one.message}" if one.path else one.message for one in found
         ]
-        raise InputError(f"device '{name}': {'; '.join(told)}") from None
-    except InputError as error:
-        raise InputError(f"device '{name}': {error}") from None
-    return own.from_spec(name, spec)
+        raise InputError(start + "; ".join(lines).removeprefix(start))
+    return found

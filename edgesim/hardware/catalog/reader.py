@@ -11,7 +11,7 @@ from typing import Any
 from edgesim.common import units
 from edgesim.common.errors import InputError, nearest
 from edgesim.hardware.catalog.kinds import from_mapping
-from edgesim.hardware.device import Device
+from edgesim.hardware.device import BaseDevice, Published
 
 _FOLDER = files("edgesim.hardware.catalog")
 
@@ -113,7 +113,7 @@ def runtime_factors(name: str, runtime: str, precision: str) -> Mapping[str, flo
 
 
 @cache
-def device(name: str) -> Device:
+def device(name: str) -> BaseDevice:
     """Return a device of the catalog.
 
     Raises:
@@ -122,8 +122,6 @@ def device(name: str) -> Device:
     return from_mapping(name, entry(name))
 
 
-def published(name: str) -> tuple[Any, ...]:
-    """Return the published latencies and throughputs of a device, validated."""
-    from edgesim.hardware.processor_spec import Published
-
-    return tuple(Published.model_validate(row) for row in written(name).get("published", ()))
+def published(name: str) -> tuple[Published, ...]:
+    """Return the published latencies and throughputs of a device."""
+    return device(name).published

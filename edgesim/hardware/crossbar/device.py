@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from edgesim.common.errors import InputError
+from edgesim.common.quantities import Bandwidth, Watts
+from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.crossbar.counts import Counts, Product, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.parts import BITS, Parts
 from edgesim.hardware.crossbar.prices import Price, price
-from edgesim.hardware.device import Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.host import Host
 from edgesim.hardware.processor import Processor
-
-if TYPE_CHECKING:
-    from edgesim.hardware.crossbar.spec import CrossbarSpec
 
 Bound = Literal["array", "buffer", "memory", "digital", "host"]
 
@@ -46,8 +48,25 @@ class Layer:
     by_part_j: Mapping[str, float]
 
 
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class States:
+    """Draw in each state, in watts, without the host.
+
+    Attributes:
+        idle_w: while nothing is done; that of the tuned rings unless given.
+        sending_w: as of a processor.
+        receiving_w: as of a processor.
+    """
+
+    idle_w: Watts | None = None
+    sending_w: Watts | None = None
+    receiving_w: Watts | None = None
+
+
+@spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PhotonicCrossbar:
+class PhotonicCrossbar(Parts, BaseDevice):
     """A photonic tensor core, as Lightening-Transformer (Zhu et al., HPCA 2024) builds one.
 
     In each cell of a core, one beam of a row and one of a column interfere before two photodiodes;
@@ -81,66 +100,53 @@ class PhotonicCrossbar:
     where blocks do not divide evenly among cores.
 
     Attributes:
-        name: catalog name, or the node's.
-        parts: and what their events cost.
-        offered: precisions.
-        host: for what is no product; None leaves it to the digital units.
+        offered: precisions of the arithmetic.
+        host: a processor for what is no product, instead of the digital units.
         link_byte_s: between the crossbar and its host.
-        standby_w: draw of all but rings and host while nothing is done.
-        sending_w: as in `Power`.
-        receiving_w: as in `Power`.
+        states: draw in each state.
         messaging: software cost of a message.
-        source: where each figure comes from.
     """
 
-    name: str
-    parts: Parts
-    offered: tuple[str, ...] = ("int4", "int8")
-    host: Processor | None = None
-    link_byte_s: float = math.inf
-    standby_w: float = 0.0
-    sending_w: float | None = None
-    receiving_w: float | None = None
-    messaging: Messaging = field(default_factory=Messaging)
-    source: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "photonic-crossbar"
-    cores: int = 1
+    kind: Literal["photonic-crossbar"] = "photonic-crossbar"
+    offered: Annotated[tuple[Literal["int4", "int8"], ...], Field(min_length=1), key("precision")]
+    host: Host | None = None
+    link_byte_s: Bandwidth = math.inf
+    states: Annotated[States, key("power")] = States()
+    messaging: Messaging = Messaging()
 
-    @staticmethod
-    def spec() -> type[CrossbarSpec]:
-        """Return the pydantic model of this kind's YAML mapping."""
-        from edgesim.hardware.crossbar.spec import CrossbarSpec
+    @model_validator(mode="after")
+    def _converters_keep_up(self) -> Self:
+        bits = max(BITS[one] for one in self.offered)
+        for name, one in (("dac", self.dac), ("adc", self.adc)):
+            if one.rate_hz < self.array.clock_hz:
+                raise ValueError(
+                    f"{name}.rate: expected at least the array's clock "
+                    f"({self.array.clock_hz:g} Hz), got {one.rate_hz:g} Hz"
+                )
+            if one.bits < bits:
+                raise ValueError(
+                    f"{name}.bits: expected at least the {bits} bits of a precision, got {one.bits}"
+                )
+        return self
 
-        return CrossbarSpec
-
-    @classmethod
-    def from_spec(cls, name: str, spec: CrossbarSpec) -> PhotonicCrossbar:
-        """Return the crossbar that a YAML mapping describes.
-
-        Raises:
-            InputError: the host is no processor.
-        """
-        from edgesim.hardware.host import host_of
-
-        parts = spec.parts()
-        idle_w = parts.rings_w if spec.power.idle is None else spec.power.idle
-        return cls(
-            name=name,
-            parts=parts,
-            offered=tuple(spec.precision),
-            host=None if spec.host is None else host_of(name, spec.host),
-            link_byte_s=spec.link,
-            standby_w=max(0.0, idle_w - parts.rings_w),
-            sending_w=spec.power.sending,
-            receiving_w=spec.power.receiving,
-            messaging=spec.messaging,
-            source=spec.source,
-        )
+    @model_validator(mode="after")
+    def _states_ordered(self) -> Self:
+        states, least = self.states, self.rings_w
+        if states.idle_w is not None and states.idle_w < least * (1 - 1e-9):
+            raise ValueError(
+                f"power.idle: expected at least the {least:.4g} W that keep the rings tuned, "
+                f"got {states.idle_w} W"
+            )
+        for state, watts in (("sending", states.sending_w), ("receiving", states.receiving_w)):
+            idle = states.idle_w or least
+            if watts is not None and watts < idle:
+                raise ValueError(f"power.{state}: expected at least idle ({idle} W), got {watts} W")
+        return self
 
     @property
     def memory_capacity_bytes(self) -> float:
         """For weights and activations."""
-        return self.parts.storage.memory_bytes
+        return self.memory.capacity_bytes
 
     @cached_property
     def power(self) -> Power:
@@ -148,21 +154,27 @@ class PhotonicCrossbar:
 
         Busy is at the most bits offered, without what buffers and memory draw by the byte.
         """
-        idle = self._idle_by_part_w
+        idle, states = self._idle_by_part_w, self.states
         idle_w = math.fsum(idle.values())
-        full = self.parts.full_power_w(max(BITS[one] for one in self.offered))
+        full = self.full_power_w(max(BITS[one] for one in self.offered))
         host_w = self.host.power.idle_w if self.host else 0.0
         return PowerOfParts(
             idle_w=idle_w,
-            busy_w=math.fsum(full.values()) + self.standby_w + host_w,
-            sending_w=None if self.sending_w is None else self.sending_w + host_w,
-            receiving_w=None if self.receiving_w is None else self.receiving_w + host_w,
+            busy_w=math.fsum(full.values()) + self._standby_w + host_w,
+            sending_w=None if states.sending_w is None else states.sending_w + host_w,
+            receiving_w=None if states.receiving_w is None else states.receiving_w + host_w,
             parts_w=idle,
         )
 
+    @property
+    def _standby_w(self) -> float:
+        """Draw of all but rings and host while nothing is done."""
+        idle_w = self.states.idle_w
+        return 0.0 if idle_w is None else max(0.0, idle_w - self.rings_w)
+
     @cached_property
     def _idle_by_part_w(self) -> dict[str, float]:
-        drawn = {"rings": self.parts.rings_w, "standby": self.standby_w}
+        drawn = {"rings": self.rings_w, "standby": self._standby_w}
         if self.host is not None:
             drawn["host"] = self.host.power.idle_w
         return {part: watts for part, watts in drawn.items() if watts}
@@ -170,7 +182,7 @@ class PhotonicCrossbar:
     @property
     def pace(self) -> str:
         """Crossbars, their size and clock, in a few words."""
-        array = self.parts.array
+        array = self.array
         return f"{array.cores} of {array.rows}×{array.columns} at {array.clock_hz / 1e9:g} GHz"
 
     def precisions(self) -> tuple[str, ...]:
@@ -240,16 +252,16 @@ class PhotonicCrossbar:
 
     def _outside(self, live_bytes: float) -> float:
         """Return the share of live activations that the global buffer cannot hold."""
-        return max(0.0, 1.0 - self.parts.storage.buffer_bytes / live_bytes) if live_bytes else 0.0
+        return max(0.0, 1.0 - self.buffer.capacity_bytes / live_bytes) if live_bytes else 0.0
 
     def _multiplied(self, op: Op, batch: int, bits: int, spilled_bytes: float) -> Layer:
         product = product_of(op, batch)
         assert product is not None
         of = self._prices(product, bits)
-        times, by_part_j, storage = of.times_s, of.by_part_j, self.parts.storage
+        times, by_part_j, memory = of.times_s, of.by_part_j, self.memory
         if spilled_bytes:
-            moved_j = spilled_bytes * storage.memory_j_byte
-            times = {**times, "memory": times["memory"] + spilled_bytes / storage.memory_byte_s}
+            moved_j = spilled_bytes * memory.energy_j_byte
+            times = {**times, "memory": times["memory"] + spilled_bytes / memory.bandwidth_byte_s}
             by_part_j = {**by_part_j, "memory": by_part_j["memory"] + moved_j}
         bound = max(times, key=times.__getitem__)
         return Layer(
@@ -265,18 +277,18 @@ class PhotonicCrossbar:
     @cached_property
     def _prices(self) -> Callable[[Product, int], Price]:
         # A transformer's blocks are alike.
-        return lru_cache(maxsize=4096)(lambda product, bits: price(product, self.parts, bits))
+        return lru_cache(maxsize=4096)(lambda product, bits: price(product, self, bits))
 
     def _electronic(self, op: Op, batch: int, bits: int, spilled_bytes: float) -> Layer:
-        storage, digital = self.parts.storage, self.parts.digital
+        digital = self.digital
         elements = batch * (op.input_elements if op.kind is OpKind.POOL else op.output_elements)
         size_bytes = elements * bits / 8
         if op.kind is OpKind.SOFTMAX:
             computed_j = size_bytes * digital.softmax_j_byte
         else:
             computed_j = elements * digital.operations.get(op.kind, 0.0) * digital.operation_j
-        passing_s = size_bytes / storage.buffer_byte_s
-        spilling_s = spilled_bytes / storage.memory_byte_s
+        passing_s = size_bytes / self.buffer.bandwidth_byte_s
+        spilling_s = spilled_bytes / self.memory.bandwidth_byte_s
         return Layer(
             name=op.name,
             kind=op.kind,
@@ -284,8 +296,8 @@ class PhotonicCrossbar:
             time_s=max(passing_s, spilling_s),
             by_part_j={
                 "digital": computed_j,
-                "global-buffer": 2 * size_bytes * storage.buffer_j_byte,
-                "memory": spilled_bytes * storage.memory_j_byte,
+                "global-buffer": 2 * size_bytes * self.buffer.energy_j_byte,
+                "memory": spilled_bytes * self.memory.energy_j_byte,
             },
         )
 
@@ -305,7 +317,7 @@ class PhotonicCrossbar:
                 time_s=cost.time_s + moved_bytes / self.link_byte_s,
                 by_part_j={
                     "host": (cost.power_w - host.power.idle_w) * cost.time_s,
-                    "global-buffer": moved_bytes * self.parts.storage.buffer_j_byte,
+                    "global-buffer": moved_bytes * self.buffer.energy_j_byte,
                 },
             )
         ]
@@ -320,8 +332,8 @@ class PhotonicCrossbar:
         """
         if cores not in (None, 1):
             raise InputError(f"device '{self.name}': expected 1 core, got {cores}")
-        time_s = flop / (2.0 * self.parts.array.mac_s)
-        drawn_w = {**self._idle_by_part_w, **self.parts.full_power_w(self._bits(precision))}
+        time_s = flop / (2.0 * self.array.mac_s)
+        drawn_w = {**self._idle_by_part_w, **self.full_power_w(self._bits(precision))}
         return Cost(
             time_s=time_s,
             power_w=math.fsum(drawn_w.values()),

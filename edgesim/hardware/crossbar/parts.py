@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, inf, log2
+from typing import Annotated
 
+from pydantic import Field
+
+from edgesim.common.fields import Count
+from edgesim.common.quantities import (
+    Bandwidth,
+    Joules,
+    JoulesPerByte,
+    Number,
+    PositiveBytes,
+    Rate,
+    Ratio,
+    Share,
+    Watts,
+)
+from edgesim.common.validation import key, spec
 from edgesim.graph import OpKind
 
 BITS = {"int4": 4, "int8": 8}
 """Bits of an operand, by precision."""
+PowerRatio = Annotated[Ratio, Field(ge=1.0)]
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Array:
     """Tiles of cores; a core multiplies (rows, wavelengths) @ (wavelengths, columns) in a cycle.
 
     Attributes:
         tiles: that share the light of the second operand.
-        cores_per_tile: that share amplifiers and converters; their currents add up.
+        cores_per_tile: of a tile, that share amplifiers and converters; their currents add up.
         rows: of the first operand in a core.
         columns: of the second operand in a core.
         wavelengths: that carry the elements of a dot product.
@@ -26,13 +43,13 @@ class Array:
         accumulation: shots whose charge adds up before a readout.
     """
 
-    tiles: int
-    cores_per_tile: int
-    rows: int
-    columns: int
-    wavelengths: int
-    clock_hz: float
-    accumulation: int = 1
+    tiles: Count
+    cores_per_tile: Annotated[Count, key("cores")]
+    rows: Count
+    columns: Count
+    wavelengths: Count
+    clock_hz: Rate
+    accumulation: Count = 1
 
     @property
     def cores(self) -> int:
@@ -50,139 +67,187 @@ class Array:
         return (self.cores * self.rows + self.cores_per_tile * self.columns) * self.wavelengths
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Light:
-    """The way from laser to detector.
+class Loss:
+    """Losses on the way of the light, as power ratios of 1 or more, or in dB.
 
     Attributes:
-        wall_plug_efficiency: light of the laser over the electrical power that it takes.
-        sensitivity_w: light that a detector must get.
-        modulator_loss: as power ratio of 1 or more, like the others.
-        ring_loss: of each of the two rings that add and drop a wavelength.
-        splitter_loss: of one division in two.
-        shifter_loss: of the phase shifter before the coupler.
-        coupler_loss: of the coupler in which the operands interfere.
+        modulator: of encoding an element.
+        ring: of each of the two rings that add and drop a wavelength.
+        splitter: of one division in two.
+        shifter: of the phase shifter before the coupler.
+        coupler: of the coupler in which the operands interfere.
     """
 
-    wall_plug_efficiency: float
-    sensitivity_w: float
-    modulator_loss: float
-    ring_loss: float
-    splitter_loss: float
-    shifter_loss: float
-    coupler_loss: float
+    modulator: PowerRatio = 1.0
+    ring: PowerRatio = 1.0
+    splitter: PowerRatio = 1.0
+    shifter: PowerRatio = 1.0
+    coupler: PowerRatio = 1.0
 
-    def loss(self, array: Array) -> float:
+    def longest(self, array: Array) -> float:
         """Return the loss of the longest way, as power ratio, division among cells left out.
 
         A modulator, two rings, ceil(log2(max(rows, columns))) splitters along the crossbar, and one
         splitter, phase shifter and coupler in a cell.
         """
         splitters = ceil(log2(max(array.rows, array.columns))) + 1
-        cell = self.shifter_loss * self.coupler_loss
-        return self.modulator_loss * self.ring_loss**2 * self.splitter_loss**splitters * cell
-
-    def laser_w(self, array: Array, bits: int) -> float:
-        """Return the electrical power of the laser of one core.
-
-        sensitivity x loss x cells / efficiency x 2^bits: each level needs the detector's least.
-        """
-        light_w = self.sensitivity_w * self.loss(array) * array.rows * array.columns
-        return light_w * float(2**bits) / self.wall_plug_efficiency
+        cell = self.shifter * self.coupler
+        return self.modulator * self.ring**2 * self.splitter**splitters * cell
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Converter:
-    """A converter as its data tell: draw at full rate and bits."""
-
-    bits: int
-    rate_hz: float
-    power_w: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
-    """Where operands lie, the nearest first, and how fast they come.
+class Laser:
+    """The laser of a core; its power follows from what the detectors need.
 
     Attributes:
-        register_j_byte: of an access to a register next to a converter.
-        network_j_byte: of a partial sum's way to the adder.
-        local_j_byte: of an access to a tile's buffer.
-        local_bytes: that one such buffer holds of the first operand.
-        buffer_j_byte: of an access to the global buffer.
-        buffer_bytes: that it holds.
-        buffer_byte_s: that it gives.
-        memory_j_byte: of an access to memory.
-        memory_bytes: that it holds.
-        memory_byte_s: that it gives.
-        clock_hz: in whose whole cycles a transfer ends.
+        wall_plug_efficiency: light over the electrical power that it takes.
     """
 
-    register_j_byte: float
-    network_j_byte: float
-    local_j_byte: float
-    local_bytes: float
-    buffer_j_byte: float
-    buffer_bytes: float
-    buffer_byte_s: float
-    memory_j_byte: float
-    memory_byte_s: float
-    clock_hz: float
-    memory_bytes: float = inf
-
-    def transfer_s(self, size_bytes: float, byte_s: float) -> float:
-        """Return the time of one transfer, in whole cycles."""
-        return ceil(size_bytes / byte_s * self.clock_hz) / self.clock_hz
+    wall_plug_efficiency: Share
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Digital:
-    """Units that do what is no product.
+class Modulator:
+    """The modulators, with the rings that join and part wavelengths.
 
     Attributes:
+        energy_j: of encoding one element.
+        ring_w: that keeps one ring tuned; each modulator has two.
+    """
+
+    energy_j: Joules
+    ring_w: Watts = 0.0
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """Photodiodes and what adds up behind them.
+
+    Attributes:
+        power_w: of one photodiode; a cell has two.
+        sensitivity_w: light that one must get.
+        amplifier_w: of the amplifier behind them.
+        adder_w: that adds its partial sums.
+    """
+
+    power_w: Watts
+    sensitivity_w: Annotated[Watts, Field(gt=0.0)]
+    amplifier_w: Watts = 0.0
+    adder_w: Watts = 0.0
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converter:
+    """A converter at full rate and bits.
+
+    Attributes:
+        bits: of a conversion.
+        rate_hz: conversions a second.
+        power_w: draw.
+    """
+
+    bits: Count
+    rate_hz: Rate
+    power_w: Watts
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A store of operands; energy is of one access to a byte.
+
+    Attributes:
+        energy_j_byte: of an access.
+        capacity_bytes: that it holds.
+        bandwidth_byte_s: that it gives.
+    """
+
+    energy_j_byte: JoulesPerByte
+    capacity_bytes: PositiveBytes = inf
+    bandwidth_byte_s: Bandwidth = inf
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """What operands pass; energy is of a byte."""
+
+    energy_j_byte: JoulesPerByte
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digital:
+    """Units for what is no product, and the clock of all that is digital.
+
+    Attributes:
+        clock_hz: in whose whole cycles a transfer ends.
         operation_j: of one arithmetic operation.
         softmax_j_byte: of a softmax, for each byte.
         operations: on each element, by operator kind.
     """
 
-    operation_j: float
-    softmax_j_byte: float
-    operations: Mapping[OpKind, float]
+    clock_hz: Rate
+    operation_j: Joules
+    softmax_j_byte: JoulesPerByte
+    operations: dict[OpKind, Number]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@spec
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Parts:
     """All parts of a photonic crossbar.
 
     Attributes:
         array: tiles and cores.
-        light: from laser to detector.
-        modulator_j: of encoding one element.
-        ring_w: that keeps one ring tuned; each modulator has two.
+        laser: one for each core.
+        loss: from laser to detector.
+        modulator: with its rings.
         dac: one for each modulator.
-        detector_w: of one photodiode; a cell has two.
-        tia_w: of the amplifier behind them.
+        detector: photodiodes, amplifiers and adders.
         adc: one for each cell of a tile.
-        adder_w: that adds its partial sums.
-        storage: buffers and memory.
-        digital: for operators that are no products.
+        registers: next to the converters.
+        network: a partial sum's way to the adder.
+        local: a tile's buffer, of the first operand.
+        buffer: the global buffer.
+        memory: of weights, and of activations that the global buffer cannot hold.
+        digital: units for operators that are no products.
     """
 
     array: Array
-    light: Light
-    modulator_j: float
-    ring_w: float
+    laser: Laser
+    loss: Loss = Loss()
+    modulator: Modulator
     dac: Converter
-    detector_w: float
-    tia_w: float
+    detector: Detector
     adc: Converter
-    adder_w: float
-    storage: Storage
+    registers: Wire
+    network: Wire
+    local: Store
+    buffer: Store
+    memory: Store
     digital: Digital
+
+    def laser_w(self, bits: int) -> float:
+        """Return the electrical power of the laser of one core.
+
+        sensitivity x loss x cells / efficiency x 2^bits: each level needs the detector's least.
+        """
+        array = self.array
+        light_w = (
+            self.detector.sensitivity_w * self.loss.longest(array) * array.rows * array.columns
+        )
+        return light_w * float(2**bits) / self.laser.wall_plug_efficiency
 
     def shot_j(self, bits: int) -> float:
         """Return the joules of one core's laser in one clock cycle."""
-        return self.light.laser_w(self.array, bits) / self.array.clock_hz
+        return self.laser_w(bits) / self.array.clock_hz
 
     def dac_j(self, bits: int) -> float:
         """Return the joules of one conversion to analogue.
@@ -202,7 +267,12 @@ class Parts:
     @property
     def rings_w(self) -> float:
         """Power that keeps all rings tuned, whether or not data pass."""
-        return 2 * self.array.modulators * self.ring_w
+        return 2 * self.array.modulators * self.modulator.ring_w
+
+    def transfer_s(self, size_bytes: float, store: Store) -> float:
+        """Return the time of one transfer from a store, in whole digital cycles."""
+        clock_hz = self.digital.clock_hz
+        return ceil(size_bytes / store.bandwidth_byte_s * clock_hz) / clock_hz
 
     def full_power_w(self, bits: int) -> dict[str, float]:
         """Return each part's draw while all cores make, read and convert a shot in every cycle.
@@ -213,12 +283,12 @@ class Parts:
         cells = array.rows * array.columns
         encoded_s = array.modulators * array.clock_hz
         return {
-            "laser": array.cores * self.light.laser_w(array, bits),
+            "laser": array.cores * self.laser_w(bits),
             "dac": encoded_s * self.dac_j(bits),
-            "modulator": encoded_s * self.modulator_j,
+            "modulator": encoded_s * self.modulator.energy_j,
             "rings": self.rings_w,
-            "detector": 2 * array.cores * cells * self.detector_w,
-            "tia": array.tiles * cells * self.tia_w,
+            "detector": 2 * array.cores * cells * self.detector.power_w,
+            "tia": array.tiles * cells * self.detector.amplifier_w,
             "adc": array.tiles * cells * array.clock_hz * self.adc_j(bits),
-            "adder": array.tiles * cells * self.adder_w,
+            "adder": array.tiles * cells * self.detector.adder_w,
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgesim.hardware.crossbar.counts import Counts, Product, counts
-from edgesim.hardware.crossbar.parts import Parts
+from edgesim.hardware.crossbar.parts import Parts, Store, Wire
 
 Resource = Literal["array", "buffer", "memory"]
 """What the time of a product may be bound by."""
@@ -30,21 +30,21 @@ class Price:
 
 def price(product: Product, parts: Parts, bits: int) -> Price:
     """Return what a product of ``bits``-bit operands costs."""
-    storage, clock_hz = parts.storage, parts.array.clock_hz
-    of = counts(product, parts.array, bits, storage.local_bytes)
+    clock_hz, detector = parts.array.clock_hz, parts.detector
+    of = counts(product, parts.array, bits, parts.local.capacity_bytes)
     width = bits / 8
     weights_bytes = width * of.chunk_weights
     operands_bytes = weights_bytes + width * of.chunk_activations
-    loaded_s = storage.transfer_s(weights_bytes, storage.memory_byte_s) if of.weights else 0.0
-    buffered_s = storage.transfer_s(operands_bytes, storage.buffer_byte_s)
-    moved = {
+    loaded_s = parts.transfer_s(weights_bytes, parts.memory) if of.weights else 0.0
+    buffered_s = parts.transfer_s(operands_bytes, parts.buffer)
+    moved: dict[str, tuple[float, Store | Wire]] = {
         # Written once and read once.
-        "registers": (2 * (of.modulations + of.readouts), storage.register_j_byte),
-        "network": (of.readouts, storage.network_j_byte),
-        "local-buffer": (of.staged + of.modulations + of.results, storage.local_j_byte),
+        "registers": (2 * (of.modulations + of.readouts), parts.registers),
+        "network": (of.readouts, parts.network),
+        "local-buffer": (of.staged + of.modulations + of.results, parts.local),
         # Weights are written before they are read.
-        "global-buffer": (of.weights + of.staged + of.results, storage.buffer_j_byte),
-        "memory": (of.weights, storage.memory_j_byte),
+        "global-buffer": (of.weights + of.staged + of.results, parts.buffer),
+        "memory": (of.weights, parts.memory),
     }
     return Price(
         counts=of,
@@ -56,11 +56,11 @@ def price(product: Product, parts: Parts, bits: int) -> Price:
         by_part_j={
             "laser": of.shots * parts.shot_j(bits),
             "dac": of.modulations * parts.dac_j(bits),
-            "modulator": of.modulations * parts.modulator_j,
-            "detector": of.detections * 2 * parts.detector_w / clock_hz,
-            "tia": of.readouts * parts.tia_w / clock_hz,
+            "modulator": of.modulations * parts.modulator.energy_j,
+            "detector": of.detections * 2 * detector.power_w / clock_hz,
+            "tia": of.readouts * detector.amplifier_w / clock_hz,
             "adc": of.readouts * parts.adc_j(bits),
-            "adder": of.readouts * parts.adder_w / clock_hz,
-            **{part: elements * width * j_byte for part, (elements, j_byte) in moved.items()},
+            "adder": of.readouts * detector.adder_w / clock_hz,
+            **{part: elements * width * on.energy_j_byte for part, (elements, on) in moved.items()},
         },
     )

@@ -6,25 +6,38 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from edgesim.common.errors import InputError
+from edgesim.common.fields import Count
+from edgesim.common.quantities import Bandwidth, Rate, Share
+from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.device import Cost, Messaging, Power, PowerOfParts
-from edgesim.hardware.optical_4f.parts import cycle_s
+from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.host import Host
+from edgesim.hardware.optical_4f.host import own_host, with_host
+from edgesim.hardware.optical_4f.parts import cycle_s, light_of, sources_of, system_of
+from edgesim.hardware.optical_4f.sections import (
+    PARTS,
+    OfCamera,
+    OfLaser,
+    OfLens,
+    OfModulator,
+    Plane,
+    Preset,
+    Signs,
+)
 from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
 from edgesim.hardware.optical_4f.shapes import Reading, shape_of
 from edgesim.hardware.processor import Processor
 from optics.errors import InputError as OpticsInputError
-from optics.signs import FOUR_SHOT, Pass, pattern_counts
+from optics.signs import Pass, pattern_counts
 from optics.system import FourF
-from optics.tiling import KINDS, ConvShape, Kind, Layout, Pair, plan, usable_plane
+from optics.tiling import ConvShape, Kind, Layout, Pair, plan, side_by_side, usable_plane
 from optics.timing import Timing, energy, time_layer
 
-if TYPE_CHECKING:
-    from edgesim.hardware.optical_4f.spec import Optical4FSpec
-
-_KINDS = frozenset({OpKind.CONV, OpKind.DEPTHWISE, OpKind.LINEAR})
 _READINGS: Mapping[str, tuple[Reading, ...]] = {
     "valid": ("valid",),
     "pointwise": ("pointwise",),
@@ -49,8 +62,9 @@ class Layer:
     by_part_j: Mapping[str, float]
 
 
+@spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Optical4F:
+class Optical4F(BaseDevice):
     """A 4f accelerator: the analytic twin of the system that `optics` simulates.
 
     Convolutions and linear layers run on light, in the frames that the tile planner finds on the
@@ -71,57 +85,108 @@ class Optical4F:
     they cross the link whenever they are shown, unless a memory holds them; calibration; and what
     noise and few bits do to accuracy, which `optics.layers` simulates.
 
+    What is not given is the preset's; without a preset every part is given.
+
     Attributes:
-        name: catalog name, or the node's.
-        system: the parts; of its host, only the power is used, which is idle power here.
-        host: the processor that runs what light does not.
-        passes: exposures of the sign scheme for each frame.
+        preset: a system of `optics.presets`, or ``ideal``.
+        plane_pixels: scales modulators, lenses and camera to a plane of these pixels.
+        frame_rate_hz: scales all times of modulators and camera to this rate.
+        laser: the light.
+        input: the modulator that shows images.
+        lens_1: makes their spectrum.
+        filter: the modulator that shows kernels.
+        lens_2: makes the image.
+        camera: what detects it.
+        link_byte_s: between the host and the optics, each way.
+        light_share: of a clear filter's light, what reaches the brightest pixel; as much as the
+            camera takes unless given.
+        signs: how signs are told from intensities.
         planes: binary planes that show an image, each with exposures of its own.
-        along: what may lie side by side on the plane.
+        tiles_along: what may lie side by side; images alone before a filter of mirrors.
         whole_frames: all pixels cross the link, not only those of tiles.
-        stored_kernels: the filter has a memory of all its patterns, and none crosses the link.
-        kinds: of operators that run on light.
+        stored_kernels: the filter has a memory of its patterns: none crosses the link.
+        optical: operators that run on light.
         linear: how a linear layer becomes a convolution; ``fewest`` takes of both the one with
             fewer frames, ``valid`` where these are equal.
-        overflow: whether layers that light cannot hold are errors or run on the host.
-        light: of a clear filter's light, what reaches the brightest pixel.
-        source: where each figure comes from, by field name.
+        overflow: what becomes of layers that light cannot hold.
+        host_device: a processor that runs what light does not; else the preset's.
     """
 
-    name: str
-    system: FourF
-    host: Processor
-    passes: tuple[Pass, ...] = FOUR_SHOT
-    planes: int = 1
-    along: tuple[Kind, ...] = KINDS
+    kind: Literal["optical-4f"] = "optical-4f"
+    preset: Preset | None = None
+    plane_pixels: Annotated[Plane | None, key("plane")] = None
+    frame_rate_hz: Rate | None = None
+    laser: OfLaser = field(default_factory=dict)
+    input: OfModulator = field(default_factory=dict)
+    lens_1: OfLens = field(default_factory=dict)
+    filter: OfModulator = field(default_factory=dict)
+    lens_2: OfLens = field(default_factory=dict)
+    camera: OfCamera = field(default_factory=dict)
+    link_byte_s: Bandwidth | None = None
+    light_share: Annotated[Share | None, key("light")] = None
+    signs: Signs = Signs(scheme="four-shot")
+    planes: Count = 1
+    tiles_along: Annotated[
+        Annotated[tuple[Kind, ...], Field(min_length=1)] | None, key("along")
+    ] = None
     whole_frames: bool = True
     stored_kernels: bool = False
-    kinds: frozenset[OpKind] = _KINDS
+    optical: Annotated[tuple[Literal["conv", "depthwise", "linear"], ...], Field(min_length=1)] = (
+        "conv",
+        "depthwise",
+        "linear",
+    )
     linear: Literal["valid", "pointwise", "fewest"] = "valid"
     overflow: Literal["error", "host"] = "error"
-    light: float = 1.0
-    source: Mapping[str, str] = field(default_factory=dict)
-    kind: str = "optical-4f"
-    cores: int = 1
+    host_device: Annotated[Host | None, key("host")] = None
 
-    @staticmethod
-    def spec() -> type[Optical4FSpec]:
-        """Return the pydantic model of this kind's YAML mapping."""
-        from edgesim.hardware.optical_4f.spec import Optical4FSpec
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        # The system, too, which it needs.
+        assert self.light
+        return self
 
-        return Optical4FSpec
+    @cached_property
+    def system(self) -> FourF:
+        """The parts; of its host, only the power is used, which is idle power here."""
+        return system_of(
+            self.name,
+            self.preset,
+            {key: getattr(self, key) for key in PARTS},
+            link_byte_s=self.link_byte_s,
+            plane=self.plane_pixels,
+            frame_rate_hz=self.frame_rate_hz,
+        )
 
-    @classmethod
-    def from_spec(cls, name: str, spec: Optical4FSpec) -> Optical4F:
-        """Return the accelerator that a YAML mapping describes.
+    @cached_property
+    def host(self) -> Processor:
+        """The processor that runs what light does not."""
+        return self.host_device or own_host(self.system)
 
-        Raises:
-            InputError: parts that make no system, more light than the camera takes, or a host that
-                is no processor.
-        """
-        from edgesim.hardware.optical_4f.build import build
+    @cached_property
+    def light(self) -> float:
+        """Of a clear filter's light, what reaches the brightest pixel."""
+        return light_of(self.name, self.system, self.light_share)
 
-        return build(name, spec)
+    @cached_property
+    def kinds(self) -> frozenset[OpKind]:
+        """Kinds of operators that run on light."""
+        return frozenset(OpKind(kind) for kind in self.optical)
+
+    @cached_property
+    def passes(self) -> tuple[Pass, ...]:
+        """Exposures of the sign scheme for each frame."""
+        return self.signs.passes
+
+    @cached_property
+    def along(self) -> tuple[Kind, ...]:
+        """What may lie side by side on the plane."""
+        return self.tiles_along or side_by_side(self.system)
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Where each figure of the parts comes from, by key path; what was given comes first."""
+        return sources_of(self.system, self.host.source, self.source)
 
     @property
     def memory_capacity_bytes(self) -> float:
@@ -303,8 +368,6 @@ class Optical4F:
 
     @cached_property
     def _twins(self) -> Mapping[str, FourF]:
-        from edgesim.hardware.optical_4f.host import with_host
-
         return {
             precision: with_host(self.system, self.host, precision)
             for precision in self.host.precisions()

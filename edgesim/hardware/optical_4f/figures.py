@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from edgesim.common.validation import key_of
 from edgesim.hardware.optical_4f.device import Optical4F
-from edgesim.hardware.optical_4f.parts import PARTS, key_of
+from edgesim.hardware.optical_4f.sections import PARTS
 
 _UNITS = {
     "_m": ("m", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
@@ -31,12 +32,12 @@ def figures(device: Optical4F) -> Iterator[tuple[str, str, str]]:
         "derived: the least of the input's pixels, what the camera sees, and what the filter "
         "samples; optics.tiling.usable_plane",
     )  # fmt: skip
-    yield "side by side", ", ".join(device.along), device.source.get("along", "")
+    yield "side by side", ", ".join(device.along), device.sources.get("along", "")
     passes = len(device.passes) * device.planes
-    yield "passes", f"{passes} a frame", device.source.get("signs", "")
+    yield "passes", f"{passes} a frame", device.sources.get("signs", "")
     yield (
         "light", f"{device.light:.3g}",
-        device.source.get("light", "")
+        device.sources.get("light", "")
         or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
     )  # fmt: skip
     for key in PARTS:
@@ -45,23 +46,23 @@ def figures(device: Optical4F) -> Iterator[tuple[str, str, str]]:
         for field in fields(part):
             value = getattr(part, field.name)
             path = f"{key}.{key_of(field.name)}"
-            source = device.source.get(path, "")
+            source = device.sources.get(path, "")
             if field.name not in _NO_FIGURES and (source or value != _default(field)):
                 yield path, written(field.name, value), source
     link = device.system.link_bytes_s
     value = "no limit" if math.isinf(link) else f"{link / 1e9:.4g} GB/s"
-    yield "link", value, device.source.get("link", "")
+    yield "link", value, device.sources.get("link", "")
     host = device.host
-    if "host" not in device.source:
+    if "host" not in device.sources:
         yield "host.name", host.name, ""
     peaks = dict(host.peak_flop_s)
     if len(set(peaks.values())) == 1:
         peaks = {"fp32": peaks.popitem()[1]}  # one rate is said, of whatever precision
     for precision, peak in peaks.items():
         rate = "no limit" if math.isinf(peak) else f"{peak / 1e9:.4g} GFLOP/s"
-        yield f"host.peak.{precision}", rate, device.source.get(f"host.peak.{precision}", "")
+        yield f"host.peak.{precision}", rate, device.sources.get(f"host.peak.{precision}", "")
     for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):
-        yield f"host.power.{state}", f"{watts:g} W", device.source.get(f"host.power.{state}", "")
+        yield f"host.power.{state}", f"{watts:g} W", device.sources.get(f"host.power.{state}", "")
 
 
 def _default(field: Field[Any]) -> Any:

@@ -1,121 +1,89 @@
-"""The parts of a 4f system from a YAML mapping: a preset, its overrides, and what scales it."""
+"""The parts of a 4f system: a preset, figures instead of its own, and what scales it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from edgesim.common.errors import InputError
-from edgesim.hardware.optical_4f.spec import Optical4FSpec
+from edgesim.common.validation import key_of
+from edgesim.hardware.optical_4f.sections import PARTS, Given
 from optics.camera import Camera
 from optics.errors import InputError as OpticsInputError
-from optics.laser import Laser
 from optics.lens import Lens
 from optics.modulator import Modulator
 from optics.presets import preset
 from optics.system import FourF
 from optics.tiling import ConvShape, Layout
-from optics.timing import time_layer
-
-PARTS: Mapping[str, type[Any]] = {
-    "laser": Laser,
-    "input": Modulator,
-    "lens_1": Lens,
-    "filter": Modulator,
-    "lens_2": Lens,
-    "camera": Camera,
-}
-"""Parts by their key, in the order in which light passes them."""
+from optics.timing import LightBudget, time_layer
 
 _NEEDED = {
-    "laser": ("wavelength", "power"),
-    "input": ("kind", "pixels", "pitch"),
-    "lens_1": ("focal_length",),
-    "filter": ("kind", "pixels", "pitch"),
-    "lens_2": ("focal_length",),
-    "camera": ("pixels", "pitch", "exposure"),
+    "laser": ("wavelength_m", "power_w"),
+    "input": ("kind", "pixels", "pitch_m"),
+    "lens_1": ("focal_length_m",),
+    "filter": ("kind", "pixels", "pitch_m"),
+    "lens_2": ("focal_length_m",),
+    "camera": ("pixels", "pitch_m", "exposure_s"),
 }
-_UNITS = ("_e_s", "_m", "_s", "_w", "_j", "_e", "_rad", "_px", "_dn", "_waves")
+_HEADROOM = 0.8
+"""Of the camera's limit, what the brightest pixel takes where nothing is said; as
+`optics.layers.calibrate` exposes."""
 Framed = TypeVar("Framed", Modulator, Camera)
 """Parts that go from frame to frame."""
 
 
-def key_of(field: str) -> str:
-    """Return the YAML key of a field of `optics`: its name without the unit."""
-    unit = next((unit for unit in _UNITS if field.endswith(unit)), "")
-    return field.removesuffix(unit)
+def system_of(
+    name: str,
+    base: str | None,
+    given: Mapping[str, Given],
+    *,
+    link_byte_s: float | None,
+    plane: tuple[int, int] | None,
+    frame_rate_hz: float | None,
+) -> FourF:
+    """Return the system of a preset with other figures, scaled to a plane and to a rate.
 
-
-def system_of(name: str, spec: Optical4FSpec) -> FourF:
-    """Return the system that a mapping describes.
-
-    ``plane`` and ``frame_rate`` scale what the rest describes, see :func:`on_plane` and
-    :func:`at_rate`.
+    Args:
+        name: of the device.
+        base: name of the preset; None where every part is given.
+        given: figures of each part in `PARTS`.
+        link_byte_s: rate of the link.
+        plane: pixels, see :func:`on_plane`.
+        frame_rate_hz: see :func:`at_rate`.
 
     Raises:
         InputError: a part lacks a figure that no preset gives, or a figure is out of its range.
     """
-    base = _base(spec.preset)
-    made = {
-        key: told(name, key, partial(_part, key, getattr(spec, key), getattr(base, key, None)))
-        for key in PARTS
-    }
-    system = replace(base, **made) if base else FourF(**made)
-    if spec.link is not None:
-        system = replace(system, link_bytes_s=spec.link)
+    start = None if base is None else FourF.ideal() if base == "ideal" else preset(base)
+    made = {}
+    for key, figures in given.items():
+        try:
+            made[key] = _part(key, figures, getattr(start, key, None))
+        except OpticsInputError as error:
+            raise InputError(f"device '{name}': {key}: {error}") from None
+    system = replace(start, **made) if start else FourF(**made)
+    if link_byte_s is not None:
+        system = replace(system, link_bytes_s=link_byte_s)
     system = replace(system, name=name)
-    if spec.plane is not None:
-        system = on_plane(system, spec.plane)
-    if spec.frame_rate is not None:
-        system = at_rate(system, spec.frame_rate)
+    if plane is not None:
+        system = on_plane(system, plane)
+    if frame_rate_hz is not None:
+        system = at_rate(system, frame_rate_hz)
     return system
 
 
-Made = TypeVar("Made")
-
-
-def told(name: str, key: str, make: Callable[[], Made]) -> Made:
-    """Return what ``make`` returns; what `optics` refuses is told with the device and the key.
-
-    Raises:
-        InputError: `optics` refused.
-    """
-    try:
-        return make()
-    except OpticsInputError as error:
-        raise InputError(f"device '{name}': {key}: {error}") from None
-
-
-def _base(name: str | None) -> FourF | None:
-    if name is None:
-        return None
-    return FourF.ideal() if name == "ideal" else preset(name)
-
-
-def _part(key: str, spec: BaseModel, base: Any) -> Any:
-    kind = PARTS[key]
-    given = {one: value for one, value in spec.model_dump().items() if value is not None}
-    rate = given.pop("frame_rate", None)
-    if rate is not None:
-        given["frame_time"] = 1.0 / rate
+def _part(key: str, given: Given, base: Any) -> Any:
     if base is None:
-        lacking = [one for one in _NEEDED[key] if one not in given]
+        lacking = [key_of(one) for one in _NEEDED[key] if one not in given]
         if lacking:
             raise OpticsInputError(
                 f"expected {', '.join(lacking)}; name a preset, or give every part"
             )
-    names = {key_of(field.name): field.name for field in fields(kind)}
-    values = {names[one]: value for one, value in given.items()}
-    if base is None:
-        return kind(name=key, **values)
+        return PARTS[key](name=key, **given)
     # A source tells of the preset's figure; another figure has another source, or none.
-    kept = {field: text for field, text in base.source.items() if field not in values}
-    return replace(base, **values, source=kept)
+    return replace(base, **given, source=_without(base.source, *given))
 
 
 def on_plane(system: FourF, plane: tuple[int, int]) -> FourF:
@@ -183,3 +151,49 @@ def cycle_s(system: FourF) -> float:
 
 def _without(source: Mapping[str, str], *names: str) -> dict[str, str]:
     return {field: text for field, text in source.items() if field not in names}
+
+
+def light_of(name: str, system: FourF, light: float | None) -> float:
+    """Return the share of a clear filter's light that reaches the brightest pixel.
+
+    Unless told, as much as fills 80 % of what the camera takes, by an attenuator.
+
+    Raises:
+        InputError: the told share is more light than the camera takes in one exposure.
+    """
+    camera, budget = system.camera, LightBudget.of(system)
+    room_e = camera.saturation_e - camera.dark_e
+    if room_e <= 0:
+        raise InputError(
+            f"device '{name}': camera: an exposure of {_microseconds(camera.exposure_s)} fills a "
+            f"well of {camera.full_well_e:,.0f} electrons by dark current alone; expose for a "
+            "shorter time"
+        )
+    if light is None:
+        return min(1.0, _HEADROOM * room_e / budget.electrons)
+    electrons = budget.electrons * light
+    if electrons > room_e:
+        photons = electrons / camera.quantum_efficiency
+        raise InputError(
+            f"device '{name}': camera: an exposure of {_microseconds(camera.exposure_s)} brings "
+            f"{photons:,.0f} photons to the brightest pixel, {electrons:,.0f} electrons, but its "
+            f"full well of {camera.full_well_e:,.0f} electrons leaves room for {room_e:,.0f}; "
+            f"shorten camera.exposure, lower laser.power, or let at most "
+            f"{light * room_e / electrons:.3g} of the light pass (light)"
+        )
+    return light
+
+
+def sources_of(system: FourF, host: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return where each figure comes from, by its key path; what was given comes first."""
+    found: dict[str, str] = {}
+    for key in PARTS:
+        part = getattr(system, key)
+        found |= {f"{key}.{key_of(field)}": text for field, text in part.source.items()}
+    if "link_bytes_s" in system.source:
+        found["link"] = system.source["link_bytes_s"]
+    return {**found, **{f"host.{key}": text for key, text in host.items()}, **given}
+
+
+def _microseconds(time_s: float) -> str:
+    return f"{time_s * 1e6:,.4g} us"

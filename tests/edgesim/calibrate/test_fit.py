@@ -73,7 +73,7 @@ class Made:
         )
         for _, row in template.rows:
             time_s = truth.time_s(row) * np.exp(noise * generator.standard_normal())
-            published = row.published.model_copy(update={"latency": time_s, "samples_per_s": None})
+            published = replace(row.published, stated_latency_s=time_s, samples_per_s=None)
             made[row.device].append(replace(row, published=published))
         monkeypatch.setattr(problem, "rows", lambda name: tuple(made[name]))
         self.problem = Problem(family)
@@ -146,8 +146,8 @@ def test_one_absurd_row_hardly_moves_the_rest(monkeypatch: pytest.MonkeyPatch) -
 def times(row: Row, factor: float) -> Row:
     """The same figure, published ``factor`` times as long."""
     latency = factor * row.published.latency_s
-    changes = {"latency": latency, "samples_per_s": None}
-    return replace(row, published=row.published.model_copy(update=changes))
+    changes = {"stated_latency_s": latency, "samples_per_s": None}
+    return replace(row, published=replace(row.published, **changes))
 
 
 @pytest.mark.parametrize("family", ["jetson", "x86", "arm"])

@@ -59,7 +59,7 @@ def time_of(row: Row, values: Array, *, peak: float = 1.0, bandwidth: float = 1.
         unknowns_of(row),
         values,
         peak * device.peak_flop_s[precision],
-        bandwidth * device.memory_bandwidth_byte_s,
+        bandwidth * device.memory.bandwidth_byte_s,
     )
     return float(np.exp(logarithm))
 
@@ -73,7 +73,10 @@ def test_a_row_takes_what_the_processor_says(row: Row) -> None:
         device,
         peak_flop_s={key: ratio * rate for key, rate in device.peak_flop_s.items()},
         efficiency={precision: shares},
-        memory_bandwidth_byte_s=device.memory_bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]),
+        memory=replace(
+            device.memory,
+            bandwidth_byte_s=device.memory.bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]),
+        ),
         launch_overhead_s=np.exp(values[unknowns.OVERHEAD]) / ratio,
         half_saturation=np.exp(values[unknowns.HALF]),
         fused=FUSED.get(row.published.runtime, device.fused),
@@ -98,7 +101,7 @@ def one_kernel(row: Row, **changes: Array) -> Row:
 @pytest.fixture
 def row() -> Row:
     found = next(one for one in rows("jetson-nano"))
-    return replace(found, published=found.published.model_copy(update={"clock_ratio": 1.0}))
+    return replace(found, published=replace(found.published, clock_ratio=1.0))
 
 
 def test_one_product_by_hand(row: Row) -> None:
@@ -135,7 +138,7 @@ def test_one_move_by_hand(row: Row) -> None:
 def test_the_gradient_is_that_of_finite_differences(row: Row) -> None:
     values, device = drawn(row, 2), as_written(row.device)
     peak = device.peak_flop_s[row.published.precision]
-    bandwidth = device.memory_bandwidth_byte_s
+    bandwidth = device.memory.bandwidth_byte_s
 
     def at(values: Array) -> float:
         return log_time(row, unknowns_of(row), values, peak, bandwidth)[0]

@@ -154,7 +154,7 @@ def test_a_faster_clock_shortens_what_the_clock_drives() -> None:
                 "peak_flop_s": device.peak_flop_s,
                 "half_saturation": device.half_saturation,
                 "launch_overhead_s": device.launch_overhead_s,
-                "memory_bandwidth_byte_s": device.memory_bandwidth_byte_s,
+                "memory": device.memory,
                 "efficiency": {
                     what.precision: {
                         kind: share / factors[kind if kind in PRODUCTS else "moves"]

@@ -139,35 +139,20 @@ def test_unknown_devices_name_the_nearest() -> None:
 
 
 PLUGIN = """
-from dataclasses import dataclass, field
-from typing import Literal
-from pydantic import BaseModel
-from edgesim.hardware import Cost, Messaging, Power
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from edgesim.hardware import BaseDevice, Cost, Power, key, spec
 
 
-class Spec(BaseModel):
-    kind: Literal["abacus"] = "abacus"
-    beads_per_s: float
-
-
+@spec
 @dataclass(frozen=True, kw_only=True)
-class Abacus:
-    name: str
-    beads_per_s: float
-    kind: str = "abacus"
-    cores: int = 1
-    memory_capacity_bytes: float = float("inf")
-    power: Power = Power(idle_w=1.0, busy_w=3.0)
-    messaging: Messaging = Messaging()
-    source: dict = field(default_factory=dict)
+class Abacus(BaseDevice):
+    kind: Literal["abacus"] = "abacus"
+    beads_per_s: Annotated[float, key("beads_per_s")]
 
-    @staticmethod
-    def spec():
-        return Spec
-
-    @classmethod
-    def from_spec(cls, name, spec):
-        return cls(name=name, beads_per_s=spec.beads_per_s)
+    @property
+    def power(self):
+        return Power(idle_w=1.0, busy_w=3.0)
 
     def precisions(self):
         return ("fp32",)
@@ -177,6 +162,16 @@ class Abacus:
 
     def flop_cost(self, flop, precision, cores=None):
         return Cost(time_s=flop / self.beads_per_s, power_w=3.0)
+
+
+class Counter:
+    # As plug-ins once wrote a kind.
+
+    @staticmethod
+    def spec(): ...
+
+    @classmethod
+    def from_spec(cls, name, spec): ...
 """
 
 SCENARIO = """
@@ -201,6 +196,7 @@ def site(tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: abacus-kind\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[edgesim.devices]\nabacus = abacus_kind:Abacus\nbroken = abacus_kind:Nothing\n"
+        "old = abacus_kind:Counter\n"
     )
     (info / "RECORD").write_text("abacus_kind.py,,\n")
     return tmp_path
@@ -218,6 +214,10 @@ def test_an_installed_distribution_adds_a_kind(site: Path, monkeypatch: pytest.M
         catalog.from_mapping("mine", {"kind": "abacus"})
     with pytest.raises(InputError, match="'broken' is to come from abacus_kind:Nothing"):
         catalog.from_mapping("mine", {"kind": "broken"})
+    with pytest.raises(InputError, match="abacus_kind:Counter, expected a dataclass that inh"):
+        catalog.from_mapping("mine", {"kind": "old"})
+    with pytest.raises(InputError, match="unknown key 'name'"):
+        catalog.from_mapping("mine", {"kind": "abacus", "beads_per_s": 4.0, "name": "yours"})
     with pytest.raises(InputError, match="did you mean 'abacus'"):
         catalog.from_mapping("mine", {"kind": "abacuss"})
 

@@ -304,7 +304,7 @@ def test_flop_of_unknown_shape_fill_all_cores() -> None:
     device = crossbar()
     cost = device.flop_cost(192e9, "int4")
     assert cost.time_s == pytest.approx(1.0, rel=1e-12)
-    full = device.parts.full_power_w(4)
+    full = device.full_power_w(4)
     assert cost.by_part_j == pytest.approx(full, rel=1e-12)
     assert cost.power_w == pytest.approx(sum(full.values()), rel=1e-12)
     assert device.flop_cost(192e9, "int8").power_w == pytest.approx(device.power.busy_w)

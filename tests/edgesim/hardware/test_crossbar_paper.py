@@ -52,7 +52,7 @@ def test_power_is_that_of_the_papers_table(
     name: str, bits: int, by_part: tuple[float, ...], total: float, buffers: float
 ) -> None:
     """Laser, DAC, modulators with rings, ADC, TIA, detectors and adders in mW; 14.75 W in print."""
-    full = {part: 1e3 * watts for part, watts in entry(name).parts.full_power_w(bits).items()}
+    full = {part: 1e3 * watts for part, watts in entry(name).full_power_w(bits).items()}
     full["modulator"] += full.pop("rings")
     order = ("laser", "dac", "modulator", "adc", "tia", "detector", "adder")
     assert [full[part] for part in order] == pytest.approx(by_part, rel=2e-5)
@@ -121,18 +121,20 @@ def test_products_cost_what_the_papers_simulator_says_part_by_part(
     """To all digits, as random shapes do; what differs is told in `PhotonicCrossbar`."""
     rows, inner, columns, count = shape
     product = Product(rows=rows, inner=inner, columns=columns, count=count, weights=weights)
-    parts = entry(name).parts
+    parts = entry(name)
     of = price(product, parts, bits)
     assert of.counts.cycles == cycles
     assert max(of.times_s.values()) * 1e3 == pytest.approx(time_ms, rel=1e-8)
     found = {part: 1e3 * joules for part, joules in of.by_part_j.items()}
     # There, rings draw power for a cycle with each modulation.
-    found["modulator"] += 1e3 * of.counts.modulations * 2 * parts.ring_w / parts.array.clock_hz
+    found["modulator"] += (
+        1e3 * of.counts.modulations * 2 * parts.modulator.ring_w / parts.array.clock_hz
+    )
     found["registers"] += found.pop("network")
     if not weights:
         # There, what the operands of attention take of the global buffer is next to nothing.
         staged_bytes = of.counts.staged * bits / 8
-        found["global-buffer"] -= 1e3 * staged_bytes * parts.storage.buffer_j_byte
+        found["global-buffer"] -= 1e3 * staged_bytes * parts.buffer.energy_j_byte
     order = (
         "laser", "dac", "modulator", "detector", "tia", "adc", "adder", "registers",
         "local-buffer", "global-buffer", "memory",
@@ -164,8 +166,7 @@ def test_whole_models_differ_by_what_is_told_and_nothing_else(
     rest_ms: float,
 ) -> None:
     """All products together, with two of the simulator's countings undone, are its products."""
-    device = entry(name)
-    parts = device.parts
+    device = parts = entry(name)
     layers = device.layers(zoo.build(MODELS[model]), f"int{bits}")
     time_s = energy_j = 0.0
     for layer in layers:
@@ -173,9 +174,9 @@ def test_whole_models_differ_by_what_is_told_and_nothing_else(
             continue
         time_s += layer.time_s
         energy_j += sum(layer.by_part_j.values())
-        energy_j += layer.counts.modulations * 2 * parts.ring_w / parts.array.clock_hz
+        energy_j += layer.counts.modulations * 2 * parts.modulator.ring_w / parts.array.clock_hz
         if layer.kind is OpKind.ATTENTION:
-            energy_j -= layer.counts.staged * bits / 8 * parts.storage.buffer_j_byte
+            energy_j -= layer.counts.staged * bits / 8 * parts.buffer.energy_j_byte
     assert time_s * 1e3 == pytest.approx(time_ms - rest_ms, rel=1e-8)
     assert energy_j * 1e3 == pytest.approx(energy_mj - rest_mj, rel=1e-8)
 
@@ -190,8 +191,8 @@ def test_published_rows_are_met(name: str) -> None:
     for published in catalog.published(name):
         cost = device.graph_cost(zoo.build(published.model), published.precision)
         assert published.latency_s < cost.time_s < 1.08 * published.latency_s
-        assert published.energy is not None
-        assert published.energy < cost.time_s * cost.power_w < 1.03 * published.energy
+        assert published.energy_j is not None
+        assert published.energy_j < cost.time_s * cost.power_w < 1.03 * published.energy_j
 
 
 @pytest.mark.parametrize("name", ["lt-b", "lt-l"])
@@ -200,7 +201,7 @@ def test_entries_are_whole(name: str) -> None:
     assert isinstance(device, PhotonicCrossbar)
     assert device.precisions() == ("int4", "int8")
     # Idle is what keeps the rings tuned; busy, the paper's table at 8 bits without buffers.
-    assert device.power.idle_w == pytest.approx(device.parts.rings_w, rel=1e-9)
+    assert device.power.idle_w == pytest.approx(device.rings_w, rel=1e-9)
     assert device.power.idle_by_part_w == pytest.approx({"rings": device.power.idle_w})
     total_w, buffers_w = {"lt-b": (50.935, 0.316), "lt-l": (95.921, 0.633)}[name]
     assert device.power.busy_w == pytest.approx(total_w - buffers_w, rel=1e-4)

@@ -42,9 +42,9 @@ def test_a_frame_rate_scales_all_times_and_the_light(name: str) -> None:
 
 def test_what_is_overridden_no_longer_has_the_presets_source() -> None:
     device = accelerator(preset="dmd-dlp7000", camera={"power": "30 W"}, source={"x": "y"})
-    assert "camera.power" not in device.source
-    assert device.source["camera.pixels"].startswith("Photron")
-    assert device.source["x"] == "y"
+    assert "camera.power" not in device.sources
+    assert device.sources["camera.pixels"].startswith("Photron")
+    assert device.sources["x"] == "y"
     given = accelerator(preset="dmd-dlp7000", laser={"power": "2 W"},
                         source={"laser.power": "data sheet"})  # fmt: skip
     assert given.source["laser.power"] == "data sheet"

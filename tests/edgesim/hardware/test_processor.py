@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edgesim.common.errors import InputError
+from edgesim.common.validation import validated
 from edgesim.graph import Graph, Op, OpKind, fingerprint, zoo
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.device import Power
-from edgesim.hardware.processor import Processor
+from edgesim.hardware.processor import Measured, Memory, Processor
 
 GIGA = 1e9
 
@@ -51,7 +52,7 @@ def machine(
         cores=4,
         efficiency=efficiency or {},
         launch_overhead_s=overhead_s,
-        memory_bandwidth_byte_s=bandwidth_byte_s,
+        memory=Memory(bandwidth_byte_s=bandwidth_byte_s),
         half_saturation=half_saturation,
         fused=fused,
         power=Power(idle_w=2.0, busy_w=10.0),
@@ -196,7 +197,7 @@ def test_more_of_anything_that_works_never_takes_longer(
     assert device.power.idle_w <= usual.power_w <= device.power.busy_w * (1 + 1e-12)
     better = (
         replace(device, peak_flop_s={"fp32": peak * factor}),
-        replace(device, memory_bandwidth_byte_s=bandwidth * factor),
+        replace(device, memory=Memory(bandwidth_byte_s=bandwidth * factor)),
         replace(device, efficiency={"fp32": {"linear": min(1.0, share * factor)}}),
         replace(device, launch_overhead_s=overhead / factor),
         replace(device, half_saturation=half / factor),
@@ -276,16 +277,19 @@ def test_costs_are_remembered_for_each_device_alone() -> None:
 
 def test_a_model_that_was_timed_takes_that_time_and_no_other_does() -> None:
     graph = one(linear())
-    timed = {(fingerprint(graph), "fp32", 2): 0.25}
+    timed = Measured(
+        model="m", operators=fingerprint(graph), precision="fp32", batch=2, time_s=0.25, runs=9
+    )
     bare = machine()
-    device = replace(bare, measured_s=timed)
+    device = replace(bare, measured=(timed,))
     assert device.graph_cost(graph, "fp32", 2).time_s == 0.25
     for other, batch in ((graph, 1), (one(linear(rows=11)), 2)):
         assert device.graph_cost(other, "fp32", batch) == bare.graph_cost(other, "fp32", batch)
 
 
 def test_what_a_profile_writes_is_read() -> None:
-    spec = Processor.spec().model_validate(
+    device = validated(
+        Processor,
         {
             "peak": {"fp32": "1 GFLOP/s"},
             "messaging": {
@@ -299,10 +303,11 @@ def test_what_a_profile_writes_is_read() -> None:
             "spread": [0.9, 1.0, 1.3],
         }
     )  # fmt: skip
-    device = Processor.from_spec("here", spec)
     assert astuple(device.messaging)[:3] == pytest.approx((2e-4, 1e-9, 5e-5))
     assert astuple(device.messaging.asking) == pytest.approx((1e-3, 3e-4, 2e-9))
-    assert device.measured_s == {("0" * 64, "fp32", 1): 2e-3}
+    (timed,) = device.measured
+    assert (timed.operators, timed.precision, timed.batch) == ("0" * 64, "fp32", 1)
+    assert timed.time_s == 2e-3
     assert device.spread == (0.9, 1.0, 1.3)
 
 
@@ -320,4 +325,4 @@ def test_what_a_profile_writes_is_read() -> None:
 )  # fmt: skip
 def test_a_profile_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Processor.spec().model_validate({"peak": {"fp32": 1e9}, **wrong})
+        validated(Processor, {"peak": {"fp32": 1e9}, **wrong})

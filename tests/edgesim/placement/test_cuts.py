@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgesim.common.errors import PlanError
 from edgesim.graph import Graph, Op, OpKind, zoo
 from edgesim.hardware import Cluster, Cost, Duplex, Hop, Link, Messaging, Network, Node
-from edgesim.hardware.processor import Processor
+from edgesim.hardware.processor import Memory, Processor
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.placement import place
 from edgesim.placement.bounds import bottleneck
@@ -166,7 +166,7 @@ def test_times_of_fused_kernels_are_those_of_the_device() -> None:
         name="fusing",
         peak_flop_s={"fp32": 1e9},
         launch_overhead_s=1e-3,
-        memory_bandwidth_byte_s=1e9,
+        memory=Memory(bandwidth_byte_s=1e9),
         fused=fused,
     )
     graph = zoo.build("resnet18")

@@ -8,7 +8,7 @@ import pytest
 from edgesim.calibrate.profile import operators, roofline
 from edgesim.calibrate.profile.roofline import Operator
 from edgesim.graph import OpKind
-from edgesim.hardware.processor import Processor
+from edgesim.hardware.processor import Memory, Processor
 
 PEAK, BANDWIDTH = 90e9, 25e9
 SHARES = {
@@ -22,7 +22,7 @@ TRUTH = Processor(
     efficiency={"fp32": SHARES},
     half_saturation=300.0,
     launch_overhead_s=4e-6,
-    memory_bandwidth_byte_s=3 * BANDWIDTH,
+    memory=Memory(bandwidth_byte_s=3 * BANDWIDTH),
     fused=frozenset(operators.FUSED),
 )
 

@@ -1,0 +1,201 @@
+"""Sections of a 4f accelerator's YAML: figures of its parts, made from the fields of `optics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    StrictInt,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from edgesim.common.errors import nearest
+from edgesim.common.fields import Count
+from edgesim.common.quantities import (
+    Joules,
+    Metres,
+    Number,
+    PositiveNumber,
+    PositiveSeconds,
+    Rate,
+    Seconds,
+    Share,
+    Watts,
+)
+from edgesim.common.validation import SECTION, ReadAs, key_of, spec
+from optics.camera import Camera
+from optics.laser import Laser
+from optics.lens import Lens
+from optics.modulator import Modulator
+from optics.presets import PRESETS
+from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass, reference_passes
+
+SYSTEMS = (*PRESETS, "ideal")
+"""Names that ``preset`` takes: those of `optics.presets`, and one without limits."""
+PARTS: Mapping[str, type[Any]] = {
+    "laser": Laser,
+    "input": Modulator,
+    "lens_1": Lens,
+    "filter": Modulator,
+    "lens_2": Lens,
+    "camera": Camera,
+}
+"""Parts by their key, in the order in which light passes them."""
+_NOT_OF_THE_TWIN = (
+    "name", "source", "phase_range_rad", "dead_zone_amplitude", "crosstalk_px", "flicker_rad",
+    "zernike_waves", "gain_e_per_dn", "black_level_dn",
+)  # fmt: skip
+"""Fields of `optics` that move neither frames nor time nor energy: they are no keys."""
+
+
+def _square(value: object) -> object:
+    return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Plane = Annotated[
+    tuple[Count, Count],
+    BeforeValidator(_square),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 1},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
+            ],
+            "description": "pixels: of a side, or [rows, columns]",
+        }
+    ),
+]
+
+
+def _known(value: str) -> str:
+    if value not in SYSTEMS:
+        raise ValueError(
+            f"expected one of {', '.join(SYSTEMS)}, got '{value[:60]}'"
+            f"{nearest(value, list(SYSTEMS))}"
+        )
+    return value
+
+
+Preset = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(SYSTEMS)})
+]
+
+_BY_NAME = {
+    "pixels": Plane,
+    "bits": Annotated[StrictInt, Field(ge=1, le=16)],
+    "exposure_s": PositiveSeconds,
+    "full_well_e": PositiveNumber,
+}
+_BY_UNIT = {"m": Metres, "s": Seconds, "w": Watts, "j": Joules, "e": Number}
+
+
+def _rule(part: type, name: str, hint: Any) -> Any:
+    if hint is not float:
+        return _BY_NAME.get(name, hint)
+    if part is Laser and name == "power_w":
+        return Annotated[Watts, Field(gt=0.0)]
+    unit = name.removeprefix(key_of(name))[1:2]
+    return _BY_NAME.get(name, _BY_UNIT.get(unit, Share))
+
+
+def _one_rate(values: Any) -> Any:
+    if values.frame_time_s is not None and values.frame_rate_hz is not None:
+        raise ValueError("expected either frame_time or frame_rate, got both")
+    return values
+
+
+def _figures(part: type) -> type[BaseModel]:
+    """Return the section of a part: the figures of its dataclass, each of which may be given."""
+    hints = get_type_hints(part)
+    rules = {
+        one.name: _rule(part, one.name, hints[one.name])
+        for one in fields(part)
+        if one.name not in _NOT_OF_THE_TWIN
+    }
+    described = part.__doc__ or ""
+    checks: dict[str, Any] = {}
+    if "frame_time_s" in rules:
+        rules["frame_rate_hz"] = Rate
+        described = described.replace(
+            "    Attributes:\n",
+            "    Attributes:\n        frame_rate_hz: one over frame_time; give one of the two.\n",
+        )
+        checks["one_rate"] = model_validator(mode="after")(_one_rate)
+    figures: dict[str, Any] = {name: (rule | None, None) for name, rule in rules.items()}
+    made: type[BaseModel] = create_model(
+        part.__name__,
+        __config__=SECTION,
+        __doc__=described,
+        __validators__=checks,
+        **figures,
+    )
+    return made
+
+
+def _given(figures: BaseModel) -> dict[str, Any]:
+    given = {name: value for name, value in figures if value is not None}
+    rate_hz = given.pop("frame_rate_hz", None)
+    return given if rate_hz is None else {**given, "frame_time_s": 1.0 / rate_hz}
+
+
+def _part(part: type) -> Any:
+    return ReadAs(Annotated[_figures(part), AfterValidator(_given)])
+
+
+Given = Mapping[str, Any]
+"""Figures of a part by the names of its fields in `optics`."""
+OfLaser = Annotated[Given, _part(Laser)]
+OfModulator = Annotated[Given, _part(Modulator)]
+OfLens = Annotated[Given, _part(Lens)]
+OfCamera = Annotated[Given, _part(Camera)]
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """How signs are told from intensities; its passes are exposures of each frame.
+
+    Attributes:
+        scheme: of exposures.
+        frames: phases of a reference beam.
+        split_inputs: a reference beam with images positive, then negative.
+    """
+
+    scheme: Literal["field", "two-shot", "four-shot", "reference"]
+    frames: Count = 4
+    split_inputs: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"scheme": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Allow the short form: the scheme's name alone."""
+        whole = dict(handler.resolve_ref_schema(handler(schema)))
+        return {"anyOf": [{"type": "string", "enum": whole["properties"]["scheme"]["enum"]}, whole]}
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """Exposures of each frame."""
+        if self.scheme == "reference":
+            return reference_passes(self.frames, split_inputs=self.split_inputs)
+        return {"field": WHOLE, "two-shot": TWO_SHOT, "four-shot": FOUR_SHOT}[self.scheme]
