@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
 
-import networkx as nx
-
 from edgesim.common.errors import InputError
+from edgesim.common.ordering import CycleError, in_order
 from edgesim.graph.op import BYTES_PER_ELEMENT, Op
 
 
@@ -42,36 +41,39 @@ class Graph:
         self.is_slice = False
         """Whether it is part of a larger graph, by `slice`."""
         self.input_shape = tuple(input_shape)
-        digraph: nx.DiGraph[str] = nx.DiGraph()
         by_name: dict[str, Op] = {}
         for op in ops:
             if op.name in by_name:
                 raise InputError(f"graph '{name}': two operators are named '{op.name}'")
             by_name[op.name] = op
-            digraph.add_node(op.name)
-        for source, target in edges:
-            for end in (source, target):
-                if end not in by_name:
-                    raise InputError(f"graph '{name}': an edge names '{end}', which is no operator")
-            digraph.add_edge(source, target)
-        position = {key: index for index, key in enumerate(by_name)}
+        self._by_name = by_name
+        self._join(edges)
         try:
-            order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-        except nx.NetworkXUnfeasible:
-            cycle = " → ".join(edge[0] for edge in nx.find_cycle(digraph))
-            raise InputError(f"graph '{name}' has a cycle: {cycle}") from None
-        self._digraph = digraph
+            order = in_order(by_name, self.edges)
+        except CycleError as error:
+            raise InputError(f"graph '{name}' has a cycle: {error}") from None
         self.ops: tuple[Op, ...] = tuple(by_name[key] for key in order)
         """Operators in execution (topological) order."""
-        self._by_name = by_name
-        self._input_readers = self._known("input reader", input_readers, digraph.in_degree)
-        self._outputs = self._known("output", outputs, digraph.out_degree)
+        self._input_readers = self._known("input reader", input_readers, self._before)
+        self._outputs = self._known("output", outputs, self._after)
+
+    def _join(self, edges: Iterable[tuple[str, str]]) -> None:
+        """Note which operators each one reads and is read by, in the order of the edges."""
+        self._before: dict[str, dict[str, None]] = {key: {} for key in self._by_name}
+        self._after: dict[str, dict[str, None]] = {key: {} for key in self._by_name}
+        for source, target in edges:
+            for end in (source, target):
+                if end not in self._by_name:
+                    raise InputError(
+                        f"graph '{self.name}': an edge names '{end}', which is no operator"
+                    )
+            self._before[target][source] = self._after[source][target] = None
 
     def _known(
-        self, role: str, named: Iterable[str] | None, degree: Callable[[str], int]
+        self, role: str, named: Iterable[str] | None, neighbours: Mapping[str, Collection[str]]
     ) -> frozenset[str]:
         if named is None:
-            return frozenset(key for key in self._by_name if not degree(key))
+            return frozenset(key for key in self._by_name if not neighbours[key])
         chosen = frozenset(named)
         for key in chosen:
             if key not in self._by_name:
@@ -96,7 +98,7 @@ class Graph:
     @property
     def edges(self) -> list[tuple[str, str]]:
         """(producer, consumer) pairs."""
-        return list(self._digraph.edges)
+        return [(source, target) for source, after in self._after.items() for target in after]
 
     def predecessors(self, name: str) -> list[str]:
         """Names of the operators whose output ``name`` reads, in the order of the edges.
@@ -104,11 +106,11 @@ class Graph:
         Builders and `trace` put the one that was computed last first: a runtime that fuses a
         residual sum puts it into the kernel that ends the branch.
         """
-        return list(self._digraph.predecessors(name))
+        return list(self._before[name])
 
     def successors(self, name: str) -> list[str]:
         """Names of the operators that read the output of ``name``."""
-        return list(self._digraph.successors(name))
+        return list(self._after[name])
 
     @cached_property
     def macs(self) -> int:
@@ -155,7 +157,7 @@ class Graph:
             self.input_elements
         )
         for index, op in enumerate(self.ops):
-            last = max((position[key] for key in self._digraph.successors(op.name)), default=index)
+            last = max((position[key] for key in self._after[op.name]), default=index)
             if op.name in self._outputs:
                 last = end
             steps[index + 1] += op.output_elements
@@ -192,25 +194,23 @@ class Graph:
         part.input_shape = (cuts[0],)
         part.ops = self.ops[start:stop]
         part._by_name = {op.name: op for op in part.ops}
-        part._digraph = nx.DiGraph()
-        part._digraph.add_nodes_from(part._by_name)
-        part._digraph.add_edges_from(
+        part._join(
             (source, op.name)
             for op in part.ops
-            for source in self._digraph.predecessors(op.name)
+            for source in self._before[op.name]
             if source in part._by_name
         )
         part._input_readers = frozenset(
             op.name
             for op in part.ops
             if op.name in self._input_readers
-            or any(key not in part._by_name for key in self._digraph.predecessors(op.name))
+            or any(key not in part._by_name for key in self._before[op.name])
         )
         part._outputs = frozenset(
             op.name
             for op in part.ops
             if op.name in self._outputs
-            or any(key not in part._by_name for key in self._digraph.successors(op.name))
+            or any(key not in part._by_name for key in self._after[op.name])
         )
         part.__dict__["cut_elements"] = cuts
         part.__dict__["output_elements"] = cuts[-1]

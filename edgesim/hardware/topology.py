@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.hardware.faults import Faults
 from edgesim.hardware.network import Duplex, Hop, Link, Network
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Routes = Mapping[tuple[str, str], tuple[Hop, ...]]
 Made = dict[tuple[str, str], tuple[Hop, ...] | None]
@@ -252,23 +255,33 @@ class _Paths(_OnDemand):
     def __init__(self, nodes: tuple[str, ...], links: Mapping[str, Link], given: Routes) -> None:
         super().__init__(nodes)
         self._made.update(given)
-        self._graph: nx.Graph[str] = nx.Graph()
-        self._graph.add_nodes_from(nodes)
-        for link in links.values():
+        self._links = links
+
+    @cached_property
+    def _graph(self) -> nx.Graph[str]:
+        """What routes are searched in; where all are given, nobody waits for networkx to load."""
+        import networkx as nx
+
+        graph: nx.Graph[str] = nx.Graph()
+        graph.add_nodes_from(self._nodes)
+        for link in self._links.values():
             if link.ends is None:
                 continue
             # Whole femtoseconds, so that sums are exact, times more than any path has links: the
             # number of links decides among equal latencies and never outweighs one.
-            weight = round(link.latency_s * 1e15) * (len(links) + 1) + 1
-            edge = self._graph.get_edge_data(*link.ends)
+            weight = round(link.latency_s * 1e15) * (len(self._links) + 1) + 1
+            edge = graph.get_edge_data(*link.ends)
             if edge is None or weight < edge["weight"]:
-                self._graph.add_edge(*link.ends, weight=weight, link=link)
+                graph.add_edge(*link.ends, weight=weight, link=link)
+        return graph
 
     def _find(self, source: str, target: str) -> tuple[Hop, ...] | None:
         if source > target:
             # Both ways take the same links, also where two paths are equally short.
             back = self.get((target, source))
             return None if back is None else _reversed(back)
+        import networkx as nx
+
         try:
             _, path = nx.bidirectional_dijkstra(self._graph, source, target, weight="weight")
         except nx.NetworkXNoPath:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import networkx as nx
-
 from edgesim.common.errors import InputError, nearest
+from edgesim.common.ordering import CycleError, in_order
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
 
@@ -26,8 +25,7 @@ def manual(request: PlacementRequest) -> Plan:
         if task.name in tasks:
             raise InputError(f"model.tasks: two tasks are named '{task.name}'")
         tasks[task.name] = task
-    digraph: nx.DiGraph[str] = nx.DiGraph()
-    digraph.add_nodes_from(tasks)
+    edges = []
     for transfer in model.transfers:
         ends = (transfer.source, transfer.target)
         for end in ends:
@@ -36,13 +34,12 @@ def manual(request: PlacementRequest) -> Plan:
                     f"model.transfers: no task is named '{end}'{nearest(end, list(tasks))}"
                 )
         if ends[0] is not None and ends[1] is not None:
-            digraph.add_edge(ends[0], ends[1])
-    position = {name: index for index, name in enumerate(tasks)}
+            edges.append((ends[0], ends[1]))
     try:
-        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-    except nx.NetworkXUnfeasible:
-        circle = [edge[0] for edge in nx.find_cycle(digraph)]
-        raise InputError(f"model.transfers: cycle {' → '.join([*circle, circle[0]])}") from None
+        order = in_order(tasks, edges)
+    except CycleError as error:
+        cycle = " → ".join([*error.cycle, error.cycle[0]])
+        raise InputError(f"model.transfers: cycle {cycle}") from None
     branch = Branch(tasks=tuple(tasks[name] for name in order), transfers=model.transfers)
     return Plan(
         strategy="manual",

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path as FilePath
 
-import networkx as nx
-
 from edgesim import artifact
 from edgesim.common.errors import nearest
+from edgesim.common.ordering import CycleError, in_order
 from edgesim.common.validation import Path
 from edgesim.graph import zoo
 from edgesim.hardware import Network, Node
@@ -177,7 +176,7 @@ def _check_transfers(
     network: Network | None,
 ) -> None:
     """Check that transfers join tasks, once each, over a route, and form no cycle."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
+    edges: dict[tuple[str, str], int] = {}
     for index, one in enumerate(spec.transfers):
         path: Path = ("model", "transfers", index)
         known = True
@@ -188,10 +187,10 @@ def _check_transfers(
                 findings.wrong((*path, key), told)
         if not known:
             continue
-        if graph.has_edge(one.source, one.target):
+        if (one.source, one.target) in edges:
             told = f"a second transfer from '{one.source}' to '{one.target}'; add up their bytes"
             findings.wrong(path, told)
-        graph.add_edge(one.source, one.target, index=index)
+        edges[one.source, one.target] = index
         start, end = tasks[one.source].node, tasks[one.target].node
         reachable = network is None or network.route(start, end) is not None
         if start in nodes and end in nodes and not reachable:
@@ -201,9 +200,8 @@ def _check_transfers(
                 "add a link or a route between them to 'network'",
             )
     try:
-        circle = nx.find_cycle(graph)
-    except nx.NetworkXNoCycle:
-        return
-    names = " → ".join([*(edge[0] for edge in circle), circle[0][0]])
-    last = graph.edges[circle[-1][0], circle[-1][1]]["index"]
-    findings.wrong(("model", "transfers", last), f"tasks wait for each other: cycle {names}")
+        in_order(tasks, edges)
+    except CycleError as error:
+        names = " → ".join([*error.cycle, error.cycle[0]])
+        last = edges[error.cycle[-1], error.cycle[0]]
+        findings.wrong(("model", "transfers", last), f"tasks wait for each other: cycle {names}")
