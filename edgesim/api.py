@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edgesim.hardware import Cluster
     from edgesim.placement import Plan
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario
     from edgesim.simulate import Recording
+    from edgesim.simulate.recovery import Recovery
 
 Progress = Callable[[str, int, int], None]
 """Called now and then with what is played, and how many of how many requests ended."""
@@ -41,17 +43,59 @@ def place(scenario: Scenario) -> Plan:
         PlanError: the model does not fit; the message names the node and what it lacks.
     """
     from edgesim import placement
-    from edgesim.placement.standby import standby_bytes
+    from edgesim.placement.standby import with_standby
 
     plan = placement.place(scenario.placement, scenario.strategy)
-    standby_bytes(plan, scenario.cluster, scenario.recovery.standby)
-    return plan
+    return with_standby(plan, scenario.cluster, scenario.recovery.standby)
+
+
+def play(
+    scenario: Scenario,
+    plan: Plan,
+    cluster: Cluster,
+    recovery: Recovery | None,
+    *,
+    trace_requests: int,
+    progress: Progress | None = None,
+) -> Iterator[Recording]:
+    """Simulate the replications of a scenario, one after the other; a partial one is the last.
+
+    Args:
+        scenario: whose traffic is played.
+        plan: how requests are answered.
+        cluster: that the plan is of.
+        recovery: what is done where something fails.
+        trace_requests: how many leading requests of the first replication leave spans.
+        progress: told how far each replication is.
+
+    Raises:
+        KeyboardInterrupt: ``progress`` did, between replications.
+    """
+    from edgesim.simulate import simulate
+
+    for replication in range(scenario.replications):
+        label = scenario.name
+        if scenario.replications > 1:
+            label = f"{label} {replication + 1}/{scenario.replications}"
+        recording = simulate(
+            plan,
+            cluster,
+            scenario.traffic,
+            seed=scenario.seed,
+            replication=replication,
+            trace_requests=trace_requests if replication == 0 else 0,
+            progress=_of(progress, label, scenario),
+            recovery=recovery,
+        )
+        yield recording
+        if recording.partial:
+            return
 
 
 def run(
     scenario: Scenario, *, trace_requests: int = 1000, progress: Progress | None = None
 ) -> Result:
-    """Simulate a scenario and its baselines.
+    """Simulate a scenario and its baselines: place, play, summarise.
 
     Args:
         scenario: from `load`.
@@ -67,7 +111,6 @@ def run(
     """
     from edgesim.results import baselines
     from edgesim.results.result import summarise
-    from edgesim.simulate import simulate
 
     begun_s = time.perf_counter()
     plan = place(scenario)
@@ -75,27 +118,14 @@ def run(
     rows: list[baselines.BaselineRow] = []
     partial = False
     try:
-        for replication in range(scenario.replications):
-            label = scenario.name
-            if scenario.replications > 1:
-                label = f"{label} {replication + 1}/{scenario.replications}"
-            recording = simulate(
-                plan,
-                scenario.cluster,
-                scenario.traffic,
-                seed=scenario.seed,
-                replication=replication,
-                trace_requests=trace_requests if replication == 0 else 0,
-                progress=_told(progress, label, scenario),
-                recovery=scenario.recovery,
-            )
-            recordings.append(recording)
-            partial = recording.partial
-            if partial:
-                break
-        else:
-            # What was played before an interrupt is kept: extend takes one at a time.
-            rows.extend(baselines.play(scenario, _told(progress, "baselines", scenario)))
+        # What was played before an interrupt is kept: extend takes one at a time.
+        recordings.extend(
+            play(scenario, plan, scenario.cluster, scenario.recovery,
+                 trace_requests=trace_requests, progress=progress)
+        )  # fmt: skip
+        partial = recordings[-1].partial
+        if not partial:
+            rows.extend(baselines.play(scenario, _of(progress, "baselines", scenario)))
     except KeyboardInterrupt:
         if not recordings:
             raise
@@ -104,9 +134,7 @@ def run(
     return summarise(scenario, plan, recordings, rows, wall_s=wall_s, partial=partial)
 
 
-def _told(
-    progress: Progress | None, label: str, scenario: Scenario
-) -> Callable[[int], None] | None:
+def _of(progress: Progress | None, label: str, scenario: Scenario) -> Callable[[int], None] | None:
     if progress is None:
         return None
     total = scenario.traffic.requests

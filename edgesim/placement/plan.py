@@ -81,6 +81,7 @@ class Plan:
         input_node: where requests enter; None where every first task has its input at hand.
         output_node: where answers are delivered; None where the last task ends the request.
         details: figures that the strategy wants shown (heads, cut positions, objective).
+        standby_bytes: that copies of its parts hold on each standby node.
     """
 
     strategy: str
@@ -89,6 +90,7 @@ class Plan:
     input_node: str | None = None
     output_node: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    standby_bytes: Mapping[str, float] = field(default_factory=dict)
 
     def memory_bytes(self) -> dict[str, float]:
         """Return the bytes that the plan's tasks hold on each node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgesim.common.errors import PlanError
 from edgesim.hardware import Cluster
@@ -10,8 +11,8 @@ from edgesim.placement.check import lacking, no_precision
 from edgesim.placement.plan import Plan
 
 
-def standby_bytes(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> dict[str, float]:
-    """Return the bytes that copies of a plan's parts hold on each standby node, checked.
+def with_standby(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> Plan:
+    """Return a plan with the bytes that copies of its parts hold on each standby node, checked.
 
     A standby has a copy of every part that it does not run itself; the fusion has none.
 
@@ -19,7 +20,7 @@ def standby_bytes(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> dict[
         PlanError: one lacks memory, or does not compute in the plan's precision.
     """
     own = plan.memory_bytes()
-    held = {}
+    held: dict[str, float] = {}
     for name in standby:
         node = cluster.nodes[name]
         if plan.precision not in node.device.precisions():
@@ -35,4 +36,4 @@ def standby_bytes(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> dict[
         capacity = node.device.memory_capacity_bytes
         if needed > capacity:
             raise PlanError(lacking(name, node.device.name, needed, capacity))
-    return held
+    return replace(plan, standby_bytes=held)

@@ -3,24 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from edgesim.artifact import PRECISION, Artifact
 from edgesim.placement import Plan
+from edgesim.results.metrics import Metric, Section
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 
 
-def section(
-    scenario: Scenario, plan: Plan, recordings: Sequence[Recording]
-) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the section ``accuracy`` of a summary, and warnings about it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsAccuracy:
+    """Of the answers of real nodes to which the same parts contributed.
 
-    The section is None where the model is no artifact, or is played in another precision than its
-    accuracy was measured in. ``top1`` is the expected share of right answers among the answered
-    requests: each counts with the accuracy that the artifact's table gives for the parts that it
-    was answered from. It is None where that is not known. ``top1_all_parts`` is the accuracy when
-    nothing is missing.
+    Attributes:
+        requests: how many.
+        top1: measured share of right answers.
+        top1_expected: what the artifact's table says.
+    """
+
+    requests: int
+    top1: float
+    top1_expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """How often answers are right.
+
+    Attributes:
+        top1: share of right answers among the answered requests. Each counts with the accuracy
+            that the artifact's table gives for the parts that it was answered from; on real nodes
+            it is measured. None where it is not known.
+        top1_expected: on real nodes, what the table gives.
+        top1_all_parts: when nothing is missing.
+        top1_unsplit: of the unsplit model.
+        dataset: that it was measured on.
+        samples: images of it.
+        by_parts: on real nodes, by which parts answered: ``1011`` lacks part 1.
+    """
+
+    top1: float | None
+    top1_all_parts: float
+    top1_unsplit: float
+    dataset: str
+    samples: int
+    top1_expected: float | None = None
+    by_parts: Mapping[str, PartsAccuracy] | None = None
+
+
+_REAL_ONLY = "simulated"
+_BY_PARTS: tuple[Metric[PartsAccuracy], ...] = (
+    Metric("requests", "", "Requests that these parts answered.", kind="whole"),
+    Metric("top1", "", "Measured share of right answers.", kind="share"),
+    Metric("top1_expected", "", "Share that the artifact's table gives.", kind="share"),
+)
+
+
+def share_text(value: float) -> str:
+    """Return a share of right answers in hundredths of a point, such as ``91.52 %``."""
+    return f"{100 * value:.2f} %"
+
+
+_ACCURACY: tuple[Metric[Accuracy] | Section[Accuracy], ...] = (
+    Metric("top1", "", "Share of right answers among the answered requests: by the artifact's "
+           "table for the parts that answered, measured on real nodes.", kind="share",
+           null="it is not known which parts answered", heading="accuracy",
+           places=("notebook", "compared"), card=6, form=share_text),
+    Metric("top1_expected", "", "What the artifact's table gives for the parts that answered.",
+           kind="share", optional=True, null=_REAL_ONLY, column=False),
+    Metric("top1_all_parts", "", "Accuracy when no part is missing.", kind="share"),
+    Metric("top1_unsplit", "", "Accuracy of the unsplit model.", kind="share"),
+    Metric("dataset", "", "Data that the accuracy was measured on.", kind="text", column=False),
+    Metric("samples", "", "Images that the accuracy was measured on.", kind="whole", column=False),
+    Section("by_parts", "The same by which parts answered: `1011` lacks part 1.", _BY_PARTS,
+            lambda one: one.by_parts, each="set of parts", optional=True, null=_REAL_ONLY),
+)  # fmt: skip
+ACCURACY: Section[Accuracy | None] = Section(
+    "accuracy", "How often the answers are right.", _ACCURACY,
+    null="the model is no artifact, or is played in another precision than it was measured in",
+)  # fmt: skip
+
+
+def expected(
+    scenario: Scenario, plan: Plan, recordings: Sequence[Recording]
+) -> tuple[Accuracy | None, list[str]]:
+    """Return how often the answers of a simulation are right, and warnings about it.
+
+    None where the model is no artifact, or is played in another precision than its accuracy was
+    measured in.
     """
     artifact = scenario.placement.model.artifact
     if artifact is None:
@@ -40,16 +111,15 @@ def section(
         for task in branch.tasks
         if task.part is not None
     }
-    top1 = _expected(artifact, recordings, whole, parts)
-    found = {
-        "top1": top1,
-        "top1_all_parts": whole,
-        "top1_unsplit": measured.top1_unsplit,
-        "dataset": measured.dataset,
-        "samples": measured.samples,
-    }
+    found = Accuracy(
+        top1=_expected(artifact, recordings, whole, parts),
+        top1_all_parts=whole,
+        top1_unsplit=measured.top1_unsplit,
+        dataset=measured.dataset,
+        samples=measured.samples,
+    )
     degraded = any((recording.outcome == Outcome.DEGRADED).any() for recording in recordings)
-    if top1 is None and degraded:
+    if found.top1 is None and degraded:
         told = "accuracy is not known: which parts the degraded requests were answered from is not"
         return found, [told]
     return found, []

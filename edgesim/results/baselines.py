@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from edgesim.hardware import Cluster, Network, Node
 from edgesim.placement import Branch, Plan, Task
 from edgesim.placement.whole import held_bytes
+from edgesim.results.metrics import Metric, Section
+from edgesim.results.statistics import settled
 from edgesim.scenario.scenario import Baseline, Scenario
-from edgesim.simulate import Recording, simulate
+from edgesim.simulate import Outcome, Recording, simulate
 
 _LARGEST_BATCH = 4096
 _NEAR = 0.99
@@ -36,21 +36,45 @@ class BaselineRow:
         name: of the baseline.
         device: catalog name.
         precision: that it computed in.
-        idle_w: that it draws whether or not requests come.
-        misfit_bytes: that its memory lacks; the rest is None then.
-        compute_s: of one request, batch 1, unloaded.
+        misfit_bytes: that its memory lacks; None where the model fits, and all below where not.
         recording: of the simulation under the scenario's traffic.
+        latency_s: mean of the answered requests after the warm-up.
+        throughput_per_s: answered requests over the time that they took.
+        energy_j_per_request: joules over answered requests.
+        idle_j_per_request: of these, drawn whether or not requests come.
+        unloaded_latency_s: of one request, batch 1, nothing else to do.
+        settled: its queue did not grow without bound.
         best_batch: None where no batch above 1 fits.
+        speedup: its latency over the cluster's.
+        energy_ratio: its joules of a request over the cluster's.
     """
 
     name: str
     device: str
     precision: str
-    idle_w: float = 0.0
-    misfit_bytes: float = 0.0
-    compute_s: float | None = None
+    misfit_bytes: float | None = None
     recording: Recording | None = None
+    latency_s: float | None = None
+    throughput_per_s: float | None = None
+    energy_j_per_request: float | None = None
+    idle_j_per_request: float | None = None
+    unloaded_latency_s: float | None = None
+    settled: bool | None = None
     best_batch: BestBatch | None = None
+    speedup: float | None = None
+    energy_ratio: float | None = None
+
+    def beside(self, latency_s: float | None, energy_j: float | None) -> BaselineRow:
+        """Return it with its ratios to a cluster of this latency and energy of a request."""
+        return replace(
+            self,
+            speedup=_ratio(self.latency_s, latency_s),
+            energy_ratio=_ratio(self.energy_j_per_request, energy_j),
+        )
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None
 
 
 def play(
@@ -79,12 +103,7 @@ def _play(
     node = Node(name=baseline.name, device=baseline.device)
     held = held_bytes(graph, node, baseline.precision)
     missing = held - baseline.device.memory_capacity_bytes
-    row = BaselineRow(
-        name=baseline.name,
-        device=baseline.device.name,
-        precision=baseline.precision,
-        idle_w=baseline.device.power.idle_w,
-    )
+    row = BaselineRow(name=baseline.name, device=baseline.device.name, precision=baseline.precision)
     if missing > 0.0:
         return replace(row, misfit_bytes=missing)
     task = Task(name="model", node=node.name, graph=graph, memory_bytes=held)
@@ -97,11 +116,20 @@ def _play(
     recording = simulate(
         plan, cluster, scenario.traffic, seed=scenario.seed, trace_requests=0, progress=progress
     )
-    samples = scenario.traffic.samples
+    traffic, span_s = scenario.traffic, recording.simulated_s
+    answered = int((recording.outcome == Outcome.COMPLETED).sum())
+    joules = sum(one.energy_j for one in recording.nodes.values())
+    alone_s = baseline.device.graph_cost(graph, baseline.precision, traffic.samples).time_s
+    latency_s = recording.answered_s(traffic.warmup)
     return replace(
         row,
-        compute_s=baseline.device.graph_cost(graph, baseline.precision, samples).time_s,
         recording=recording,
+        latency_s=float(latency_s.mean()) if len(latency_s) else None,
+        throughput_per_s=answered / span_s if span_s > 0.0 else None,
+        energy_j_per_request=joules / answered if answered else None,
+        idle_j_per_request=baseline.device.power.idle_w * span_s / answered if answered else None,
+        unloaded_latency_s=alone_s,
+        settled=settled(latency_s) and not traffic.outpaces(1.0 / alone_s if alone_s else None),
         best_batch=best_batch(baseline, scenario),
     )
 
@@ -132,10 +160,37 @@ def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
     return next((one for one in tried if one.throughput_per_s >= _NEAR * highest), None)
 
 
-def mean_latency_s(row: BaselineRow, warmup: int) -> float | None:
-    """Return the mean latency of a baseline's answered requests; None where there is none."""
-    if row.recording is None:
-        return None
-    values = row.recording.latency_s[warmup:]
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else None
+_FITS_NOT = "the model does not fit the device's memory"
+_BEST: tuple[Metric[BestBatch], ...] = (
+    Metric("batch", "", "Requests at once: the smallest batch within 1 % of the highest throughput "
+           "that memory allows.", kind="whole"),
+    Metric("throughput_per_s", "/s", "Requests per second at that batch, the device always busy."),
+    Metric("latency_s", "s", "Time of one such batch."),
+    Metric("energy_j_per_request", "J", "Joules of a request in such a batch."),
+)  # fmt: skip
+_ROW: tuple[Metric[BaselineRow] | Section[BaselineRow], ...] = (
+    Metric("device", "", "Catalog name of the device.", kind="text"),
+    Metric("precision", "", "Precision that it computes in.", kind="text", column=False),
+    Metric("latency_s", "s", "Mean latency of the answered requests after the warm-up.",
+           null=_FITS_NOT),
+    Metric("throughput_per_s", "/s", "Answered requests over the time that they took.",
+           null=_FITS_NOT),
+    Metric("energy_j_per_request", "J", "Joules of the device over answered requests.",
+           null=_FITS_NOT),
+    Metric("idle_j_per_request", "J", "Of these, what is drawn whether or not requests come.",
+           null=_FITS_NOT),
+    Metric("speedup", "", "Mean latency of the baseline over that of the cluster.", null=_FITS_NOT),
+    Metric("energy_ratio", "", "Joules of a request of the baseline over those of the cluster.",
+           null=_FITS_NOT),
+    Metric("unloaded_latency_s", "s", "Time of one request on the idle device.", null=_FITS_NOT),
+    Metric("settled", "", "Whether its queue settled: requests come slower than it can serve them.",
+           kind="flag", optional=True, null=_FITS_NOT),
+    Section("best_batch", "The batch that serves most.", _BEST, lambda one: one.best_batch,
+            null="no batch fits", optional=True),
+    Metric("misfit_bytes", "B", "Bytes that the device's memory lacks.", optional=True,
+           column=False, null="the model fits"),
+)  # fmt: skip
+BASELINES: Section[Mapping[str, BaselineRow]] = Section(
+    "baselines", "The whole model on one such device, under the same traffic.", _ROW,
+    each="baseline",
+)  # fmt: skip

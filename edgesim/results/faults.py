@@ -5,24 +5,47 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
+from edgesim.common.text import digits
+from edgesim.results.metrics import Metric, Place, Section
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.fault_record import FaultRecord, TargetFaults
 
 
-def section(recordings: Sequence[Recording]) -> dict[str, Any] | None:
-    """Return the section; None where nothing could fail, or it was not recorded.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTotals:
+    """What befell one node or link: counts of all replications, means of times and joules."""
 
-    Several replications are pooled: counts, shares and joules are of all their requests, times of
-    nodes and links are means of one replication.
+    failures: int
+    down_s: float
+    availability: float
+    slow_s: float
+    hottest_c: float | None
+    charge_j: float | None
 
-    - ``availability``: answered requests, degraded ones included, over offered ones.
-    - ``answered``: of these, by the most that was done for one of their parts.
-    - ``reasons``: failed requests, by why.
-    - ``recover_mean_s``, ``recover_max_s``: from the time that something went down to the first
-      whole answer to a request that came after; ``recover_never`` counts failures without one.
-    - ``used_j``, ``lost_j``: drawn by nodes while they ran what an answer used, and what none did.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultTotals:
+    """What failed, what came of it, and what it cost; the registry below says what each means."""
+
+    availability: float | None
+    whole: float | None
+    answered: Mapping[str, int]
+    reasons: Mapping[str, int]
+    attempts: int
+    recover_s: Sequence[float]
+    used_j: float
+    lost_j: float
+    nodes: Mapping[str, TargetTotals]
+    links: Mapping[str, TargetTotals]
+
+
+def totals(recordings: Sequence[Recording]) -> FaultTotals | None:
+    """Return the faults of all replications; None where nothing could fail, or nobody recorded it.
+
+    Counts, shares and joules are of all requests of all replications, times of nodes and links are
+    means of one replication.
     """
     records = [recording.faults for recording in recordings if recording.faults is not None]
     if len(records) < len(recordings):
@@ -31,30 +54,24 @@ def section(recordings: Sequence[Recording]) -> dict[str, Any] | None:
     offered = sum(outcome.values())
     degraded = outcome[Outcome.DEGRADED]
     answered = outcome[Outcome.COMPLETED] + degraded
-    used_j, lost_j = (sum(getattr(one, key) for one in records) for key in ("used_j", "lost_j"))
     span_s = math.fsum(one.simulated_s for one in recordings) / len(recordings)
-    times = [value for one in records for value in one.recover_s]
-    known = [value for value in times if math.isfinite(value)]
-    return {
-        "availability": answered / offered if offered else None,
-        "whole": (answered - degraded) / offered if offered else None,
-        "answered": dict(sum((Counter(one.answered) for one in records), Counter())),
-        "reasons": dict(sum((Counter(one.reasons) for one in records), Counter())),
-        "attempts": sum(one.attempts for one in records),
-        "failures": len(times),
-        "recover_mean_s": math.fsum(known) / len(known) if known else None,
-        "recover_max_s": max(known, default=None),
-        "recover_never": len(times) - len(known),
-        "used_j": used_j,
-        "lost_j": lost_j,
-        "nodes": _rows([one.nodes for one in records], span_s),
-        "links": _rows([one.links for one in records], span_s),
-    }
+    return FaultTotals(
+        availability=answered / offered if offered else None,
+        whole=(answered - degraded) / offered if offered else None,
+        answered=dict(sum((Counter(one.answered) for one in records), Counter())),
+        reasons=dict(sum((Counter(one.reasons) for one in records), Counter())),
+        attempts=sum(one.attempts for one in records),
+        recover_s=[value for one in records for value in one.recover_s],
+        used_j=sum(one.used_j for one in records),
+        lost_j=sum(one.lost_j for one in records),
+        nodes=_targets([one.nodes for one in records], span_s),
+        links=_targets([one.links for one in records], span_s),
+    )
 
 
-def _rows(
+def _targets(
     records: Sequence[Mapping[str, TargetFaults]], span_s: float
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, TargetTotals]:
     """Return the targets that something befell."""
     found = {}
     for name in dict.fromkeys(name for rows in records for name in rows):
@@ -64,17 +81,79 @@ def _rows(
         hottest = [row.hottest_c for row in rows if row.hottest_c is not None]
         charge = [row.charge_j for row in rows if row.charge_j is not None]
         failures = sum(row.failures for row in rows)
-        if not (failures or down_s or slow_s or hottest or charge):
-            continue
-        found[name] = {
-            "failures": failures,
-            "down_s": down_s,
-            "availability": 1.0 - down_s / span_s if span_s > 0.0 else 1.0,
-            "slow_s": slow_s,
-            "hottest_c": max(hottest, default=None),
-            "charge_j": math.fsum(charge) / len(charge) if charge else None,
-        }
+        if failures or down_s or slow_s or hottest or charge:
+            found[name] = TargetTotals(
+                failures=failures,
+                down_s=down_s,
+                availability=1.0 - down_s / span_s if span_s > 0.0 else 1.0,
+                slow_s=slow_s,
+                hottest_c=max(hottest, default=None),
+                charge_j=math.fsum(charge) / len(charge) if charge else None,
+            )
     return found
+
+
+def share_text(value: float | None) -> str:
+    """Return a share near 1, which three digits would round: ``99.87 %``."""
+    return "-" if value is None else f"{digits(100 * value, 4)} %"
+
+
+def _known_s(found: FaultTotals) -> list[float]:
+    """Return the times of all failures after which a whole answer came, in seconds."""
+    return [value for value in found.recover_s if math.isfinite(value)]
+
+
+def _recover_mean_s(found: FaultTotals) -> float | None:
+    known = _known_s(found)
+    return math.fsum(known) / len(known) if known else None
+
+
+_SHOWN: tuple[Place, ...] = ("console", "page")
+_NONE = "no request was offered"
+_TARGET: tuple[Metric[TargetTotals], ...] = (
+    Metric("failures", "", "Times that it went down or was cut, of all replications.",
+           kind="whole", heading="failures", places=_SHOWN, quiet=True),
+    Metric("down_s", "s", "Time that it did not answer; mean of the replications.",
+           heading="down", places=_SHOWN),
+    Metric("availability", "", "Share of the run that it was not down.", kind="share",
+           heading="available", places=_SHOWN, form=share_text),
+    Metric("slow_s", "s", "Time that it was not down and not at its full speed.", heading="slow",
+           places=_SHOWN, quiet=True),
+    Metric("hottest_c", "°C", "Highest temperature of its device.", null="no thermal model",
+           heading="hottest", places=_SHOWN, quiet=True, form=lambda value: f"{value:.1f} °C"),
+    Metric("charge_j", "J", "Left in its battery at the end; mean of the replications.",
+           null="no battery", heading="charge", places=_SHOWN, quiet=True),
+)  # fmt: skip
+_FAULTS: tuple[Metric[FaultTotals] | Section[FaultTotals], ...] = (
+    Metric("availability", "", "Answered requests, degraded ones included, over offered ones.",
+           kind="share", null=_NONE, heading="answered, of all", places=("page",), form=share_text),
+    Metric("whole", "", "Requests answered in full over offered ones.", kind="share", null=_NONE,
+           heading="in full, of all", places=("page",), form=share_text),
+    Metric("answered", "", "Answered requests by the most that was done for one of their parts.",
+           kind="wholes"),
+    Metric("reasons", "", "Failed requests by why.", kind="wholes"),
+    Metric("attempts", "", "Tries of parts.", kind="whole", heading="tries of parts",
+           places=("page",)),
+    Metric("failures", "", "Times that a node or link went down.",
+           lambda one: len(one.recover_s), kind="whole"),
+    Metric("recover_mean_s", "s", "Mean time from such a failure to the first whole answer to a "
+           "request that came after.", _recover_mean_s, null="there was none",
+           heading="mean time until the next whole answer", places=("page",)),
+    Metric("recover_max_s", "s", "Longest of these times.",
+           lambda one: max(_known_s(one), default=None), null="there was none"),
+    Metric("recover_never", "", "Failures after which no whole answer came.",
+           lambda one: len(one.recover_s) - len(_known_s(one)), kind="whole"),
+    Metric("used_j", "J", "Drawn by nodes while they ran what an answer used.",
+           heading="joules of used work", places=("page",)),
+    Metric("lost_j", "J", "Drawn by nodes while they ran what no answer used.",
+           heading="joules of lost work", places=("page",)),
+    Section("nodes", "Nodes that something befell.", _TARGET, lambda one: one.nodes, each="node"),
+    Section("links", "Links that something befell.", _TARGET, lambda one: one.links, each="link"),
+)  # fmt: skip
+FAULTS: Section[FaultTotals | None] = Section(
+    "faults", "What failed, what came of it, and what it cost, of all replications.", _FAULTS,
+    null="nothing could fail, or it was not recorded",
+)  # fmt: skip
 
 
 def events_csv(records: Sequence[FaultRecord | None]) -> str:

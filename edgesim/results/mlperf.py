@@ -8,11 +8,12 @@ at least the queries and the 600 seconds listed there; fewer give the same figur
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.results.metrics import Metric, Section
 from edgesim.results.statistics import percentile
 from edgesim.simulate.traffic import Arrivals, Traffic
 
@@ -27,9 +28,43 @@ LEAST_QUERIES = {
 LEAST_DURATION_S = 600.0
 
 
-def metrics(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MLPerf:
+    """The metric of an MLPerf scenario, and whether the run is valid; named as in the registry."""
+
+    scenario: str
+    samples_per_query: int
+    metric: str | None
+    value: float | None
+    latency_p99_s: float | None
+    latency_bound_s: float | None
+    reasons: list[str]
+
+
+_UNBOUND = "the traffic has no bound, or no query was answered"
+_MLPERF: tuple[Metric[MLPerf], ...] = (
+    Metric("scenario", "", "Name of the MLPerf scenario.", kind="text", column=False),
+    Metric("samples_per_query", "", "Samples of a query.", kind="whole", column=False),
+    Metric("metric", "", "What the scenario reports.", kind="text", column=False,
+           null="no query was answered"),
+    Metric("value", "", "The metric: seconds, or queries or samples per second.",
+           null="no query was answered"),
+    Metric("latency_p99_s", "s", "99th percentile of latency.", optional=True, column=False,
+           null=_UNBOUND),
+    Metric("latency_bound_s", "s", "Bound that it must meet.", optional=True, column=False,
+           null=_UNBOUND),
+    Metric("valid", "", "Whether the run is valid.", lambda one: not one.reasons, kind="flag"),
+    Metric("reasons", "", "Why it is not valid.", kind="texts"),
+)  # fmt: skip
+MLPERF: Section[MLPerf | None] = Section(
+    "mlperf", "The metric of an MLPerf scenario, of the first replication.", _MLPERF,
+    null="the traffic is no MLPerf scenario",
+)  # fmt: skip
+
+
+def reported(
     traffic: Traffic, latency_s: NDArray[np.float64], failed: int, duration_s: float
-) -> dict[str, Any] | None:
+) -> MLPerf | None:
     """Return the scenario's metric and whether the run is valid; None for other traffic.
 
     Args:
@@ -52,24 +87,28 @@ def metrics(
         reasons.append(f"{duration_s:,.1f} s of at least {least_s:,.0f} s")
     if failed:
         reasons.append(f"{failed:,} queries without an answer")
-    found: dict[str, Any] = {"scenario": kind.value, "samples_per_query": traffic.samples}
+    metric: tuple[str | None, float | None]
     if not len(latency_s):
-        found |= {"metric": None, "value": None}
+        metric = None, None
     elif kind is Arrivals.SINGLE_STREAM:
-        found |= {"metric": "latency_p90_s", "value": percentile(latency_s, 0.9)}
+        metric = "latency_p90_s", percentile(latency_s, 0.9)
     elif kind is Arrivals.MULTI_STREAM:
-        found |= {"metric": "latency_p99_s", "value": percentile(latency_s, 0.99)}
+        metric = "latency_p99_s", percentile(latency_s, 0.99)
     elif kind is Arrivals.OFFLINE:
         rate = len(latency_s) * traffic.samples / duration_s if duration_s > 0.0 else None
-        found |= {"metric": "samples_per_s", "value": rate}
+        metric = "samples_per_s", rate
     else:
-        found |= {"metric": "scheduled_queries_per_s", "value": traffic.rate_per_s}
-    bound = traffic.latency_bound_s
-    if bound is not None and len(latency_s):
-        p99 = percentile(latency_s, 0.99)
-        found |= {"latency_p99_s": p99, "latency_bound_s": bound}
-        if p99 > bound:
-            reasons.append(f"99th percentile {p99:.4g} s above the bound of {bound:.4g} s")
-    found["valid"] = not reasons
-    found["reasons"] = reasons
-    return found
+        metric = "scheduled_queries_per_s", traffic.rate_per_s
+    bound = traffic.latency_bound_s if len(latency_s) else None
+    p99 = None if bound is None else percentile(latency_s, 0.99)
+    if bound is not None and p99 is not None and p99 > bound:
+        reasons.append(f"99th percentile {p99:.4g} s above the bound of {bound:.4g} s")
+    return MLPerf(
+        scenario=kind.value,
+        samples_per_query=traffic.samples,
+        metric=metric[0],
+        value=metric[1],
+        latency_p99_s=p99,
+        latency_bound_s=bound,
+        reasons=reasons,
+    )

@@ -123,3 +123,8 @@ class Recording:
     partial: bool = False
     missing: Mapping[frozenset[str], int] = field(default_factory=dict)
     faults: FaultRecord | None = None
+
+    def answered_s(self, warmup: int = 0) -> NDArray[np.float64]:
+        """Return the latencies of the answered requests but the first ``warmup`` ones."""
+        values = self.latency_s[warmup:]
+        return values[np.isfinite(values)]

@@ -44,3 +44,8 @@ class Traffic:
     warmup: int = 0
     latency_bound_s: float | None = None
     min_duration_s: float = 0.0
+
+    def outpaces(self, capacity_per_s: float | None) -> bool:
+        """Return whether requests come at least as fast as ``capacity_per_s`` serves them."""
+        rate = self.rate_per_s
+        return rate is not None and capacity_per_s is not None and rate >= capacity_per_s

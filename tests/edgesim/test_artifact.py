@@ -12,7 +12,7 @@ import pytest
 
 from edgesim import api, artifact, scenario
 from edgesim.common.errors import InputError, PlanError
-from edgesim.results.accuracy import section
+from edgesim.results.accuracy import expected
 from edgesim.simulate import Recording
 from edgesim.simulate.recording import Outcome
 
@@ -112,8 +112,8 @@ def test_accuracy_is_the_mean_over_what_answered():
     result = api.run(load(nodes))
     assert result.summary["requests"]["degraded"] == 10
     assert result.recordings[0].missing == {frozenset({"part-3"}): 10}
-    expected = (40 * survivors["11111"] + 10 * survivors["11101"]) / 50
-    assert result.summary["accuracy"]["top1"] == pytest.approx(expected, rel=1e-12)
+    mean = (40 * survivors["11111"] + 10 * survivors["11101"]) / 50
+    assert result.summary["accuracy"]["top1"] == pytest.approx(mean, rel=1e-12)
     assert result.summary["accuracy"]["top1_all_parts"] == survivors["11111"]
 
 
@@ -129,14 +129,14 @@ def test_accuracy_is_not_guessed():
     loaded = load()
     plan = api.place(loaded)
     unknown = _recording([Outcome.COMPLETED, Outcome.DEGRADED], {})
-    found, warnings = section(loaded, plan, [unknown])
+    found, warnings = expected(loaded, plan, [unknown])
     assert found is not None
-    assert found["top1"] is None
+    assert found.top1 is None
     assert "which parts" in warnings[0]
     strange = _recording([Outcome.DEGRADED], {frozenset({"part-9"}): 1})
-    assert section(loaded, plan, [strange])[0]["top1"] is None
+    assert expected(loaded, plan, [strange])[0].top1 is None
     failed = _recording([Outcome.FAILED], {})
-    assert section(loaded, plan, [failed]) == ({**found, "top1": None}, [])
+    assert expected(loaded, plan, [failed]) == (replace(found, top1=None), [])
     summary = api.run(load("model.precision=int8")).summary
     assert summary["accuracy"] is None
     assert "measured in fp32" in summary["warnings"][0]

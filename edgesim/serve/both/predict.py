@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
 
+from edgesim import api
+from edgesim.api import Progress
 from edgesim.placement import Plan
 from edgesim.results.result import Result, summarise
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served
-from edgesim.simulate import simulate
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.resilient import can_fail
-
-Progress = Callable[[str, int, int], None]
-"""Told what is played, and how many of how many requests ended."""
 
 
 def predict(
@@ -44,26 +40,15 @@ def predict(
     """
     begun_s = time.perf_counter()
     recordings = []
-    for replication in range(scenario.replications):
-        label, total = scenario.name, scenario.traffic.requests
-        if scenario.replications > 1:
-            label = f"{label} {replication + 1}/{scenario.replications}"
-        progress(label, 0, total)
-        recording = simulate(
-            served.plan,
-            served.cluster,
-            scenario.traffic,
-            seed=scenario.seed,
-            replication=replication,
-            trace_requests=trace_requests if replication == 0 else 0,
-            progress=functools.partial(_told, progress, label, total),
-            recovery=recovery if can_fail(served.cluster) else None,
-        )
+    for recording in api.play(
+        scenario,
+        served.plan,
+        served.cluster,
+        recovery if can_fail(served.cluster) else None,
+        trace_requests=trace_requests,
+        progress=progress,
+    ):
         if recording.partial:
             raise KeyboardInterrupt
         recordings.append(served.fold(recording))
     return summarise(scenario, plan, recordings, wall_s=time.perf_counter() - begun_s)
-
-
-def _told(progress: Progress, label: str, total: int, done: int) -> None:
-    progress(label, done, total)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from edgesim.artifact import Artifact
+from edgesim.results.accuracy import Accuracy, PartsAccuracy
 from edgesim.serve.coordinator.play import Played
 
 
-def section(
+def measured(
     artifact: Artifact, plays: Sequence[Played], *, samples: int, images: int
-) -> dict[str, Any] | None:
-    """Return the section ``accuracy`` of a summary; None where no answer could be judged.
-
-    ``top1`` is the measured share of right answers, ``top1_expected`` what the artifact's table
-    gives for the parts that answered, and ``by_parts`` both for every set of parts that did:
-    ``"1011"`` lacks part 1.
+) -> Accuracy | None:
+    """Return how often the answers were right; None where no answer could be judged.
 
     Args:
         artifact: that was served.
@@ -41,19 +37,19 @@ def section(
         )
         for there in answered
     }
-    return {
-        "top1": right.total() / (requests * samples),
-        "top1_expected": sum(expected[there] * many for there, many in answered.items()) / requests,
-        "top1_all_parts": artifact.accuracy.top1,
-        "top1_unsplit": artifact.accuracy.top1_unsplit,
-        "dataset": artifact.accuracy.dataset,
-        "samples": min(requests * samples, images),
-        "by_parts": {
-            "".join("1" if here else "0" for here in there): {
-                "requests": many,
-                "top1": right[there] / (many * samples),
-                "top1_expected": expected[there],
-            }
+    return Accuracy(
+        top1=right.total() / (requests * samples),
+        top1_expected=sum(expected[there] * many for there, many in answered.items()) / requests,
+        top1_all_parts=artifact.accuracy.top1,
+        top1_unsplit=artifact.accuracy.top1_unsplit,
+        dataset=artifact.accuracy.dataset,
+        samples=min(requests * samples, images),
+        by_parts={
+            "".join("1" if here else "0" for here in there): PartsAccuracy(
+                requests=many,
+                top1=right[there] / (many * samples),
+                top1_expected=expected[there],
+            )
             for there, many in answered.most_common()
         },
-    }
+    )

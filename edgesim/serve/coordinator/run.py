@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.common.text import duration
-from edgesim.results.result import Measured, Result, summarise
+from edgesim.results.result import Result, summarise
+from edgesim.results.run import Measured
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator import accuracy
@@ -115,7 +116,7 @@ def run(
     failures = +failures
     warnings += [f"{many:,} without an answer: {reason}" for reason, many in failures.items()]
     measured = Measured(
-        accuracy=accuracy.section(
+        accuracy=accuracy.measured(
             artifact, plays, samples=traffic.samples, images=len(images.pixels)
         ),
         failures=failures,

@@ -1,0 +1,166 @@
+"""What a metric is: one figure of a result, with its unit, its meaning and how it is counted.
+
+Metrics stand in sections, and sections in sections, as in ``summary.json``; the tree of all is in
+`edgesim.results.summary`. The summary itself, its JSON Schema, the columns of studies, the tables
+of the console, the page and notebooks, and the reference of the documentation are made by walking
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, TypeVar
+
+from edgesim.common.text import digits, duration, joules, percent, rate, size
+
+Source = TypeVar("Source")
+"""What a metric is counted from."""
+Kind = Literal[
+    "number", "share", "whole", "flag", "text", "texts", "numbers", "wholes", "intervals", "any"
+]
+"""Of a value; ``texts`` is a list, the next three are mappings by name, ``any`` is plain data."""
+Place = Literal["console", "page", "notebook", "compared"]
+"""Where a metric stands in a table; ``compared`` is beside the same metric of real nodes."""
+
+SCALARS = ("number", "share", "whole", "flag", "text")
+_BY_UNIT: Mapping[str, Callable[[Any], str]] = {
+    "s": duration, "J": joules, "/s": rate, "B": size,
+}  # fmt: skip
+
+_NOTHING = ("-", "0", "0 s")
+_NO_ROWS: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Generic[Source]):
+    """One figure of a result.
+
+    Attributes:
+        name: last part of its path.
+        unit: of its value, an SI unit; nothing where it has none.
+        meaning: what it is and how it is counted.
+        count: counts it; if None, it is the attribute or entry of its source of the same name.
+        kind: of its value.
+        null: when it is null; nothing where it never is.
+        optional: it is left out of the summary where it is null.
+        column: whether a study can keep it.
+        heading: in tables.
+        places: where it stands in a table.
+        quiet: its column is left out of a table in which all its values are null or 0.
+        card: its place among the cards at the top of the page; 0 where it is none.
+        form: writes its value for people; by kind and unit if None.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    count: Callable[[Source], Any] | None = None
+    kind: Kind = "number"
+    null: str = ""
+    optional: bool = False
+    column: bool = True
+    heading: str = ""
+    places: tuple[Place, ...] = ()
+    quiet: bool = False
+    card: int = 0
+    form: Callable[[Any], str] | None = None
+
+    def of(self, source: Source) -> Any:
+        """Return its value, counted from ``source``."""
+        if self.count is not None:
+            return self.count(source)
+        return source[self.name] if isinstance(source, Mapping) else getattr(source, self.name)
+
+    def text(self, value: Any) -> str:
+        """Return a value as people read it; a dash for None."""
+        if value is None:
+            return "-"
+        if self.form is not None:
+            return self.form(value)
+        if self.kind in ("number", "share"):
+            return _BY_UNIT.get(self.unit, percent if self.kind == "share" else digits)(value)
+        return f"{value:,}" if self.kind == "whole" else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Generic[Source]):
+    """Metrics that stand together, a mapping of the summary.
+
+    Attributes:
+        name: last part of its path.
+        meaning: what it tells.
+        parts: in order.
+        count: what its parts are counted from; None where the section is null. Of a section
+            ``each``: that of every entry, by its name.
+        each: what has an entry: ``node``; nothing where the section is one mapping.
+        null: when it is null; nothing where it never is.
+        optional: it is left out of the summary where it is null.
+    """
+
+    name: str
+    meaning: str
+    parts: tuple[Metric[Any] | Section[Any], ...]
+    count: Callable[[Source], Any] | None = None
+    each: str = ""
+    null: str = ""
+    optional: bool = False
+
+    def counted(self, count: Callable[[Any], Any]) -> Section[Any]:
+        """Return it with what its parts are counted from."""
+        return replace(self, count=count)
+
+    def of(self, source: Source) -> dict[str, Any] | None:
+        """Return its mapping, counted from ``source``; None where it is null."""
+        found: Any = source if self.count is None else self.count(source)
+        if found is None:
+            return None
+        if self.each:
+            return {name: self._entry(one) for name, one in found.items()}
+        return self._entry(found)
+
+    def _entry(self, source: Any) -> dict[str, Any]:
+        found = {part.name: part.of(source) for part in self.parts}
+        for part in self.parts:
+            if part.optional and found[part.name] is None:
+                del found[part.name]
+        return found
+
+    @property
+    def metrics(self) -> tuple[Metric[Any], ...]:
+        """Its own metrics, without those of the sections in it."""
+        return tuple(part for part in self.parts if isinstance(part, Metric))
+
+    def part(self, *path: str) -> Metric[Any] | Section[Any]:
+        """Return a metric or section by its path from here, without names of entries.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found: Metric[Any] | Section[Any] = self
+        for name in path:
+            parts = found.parts if isinstance(found, Section) else ()
+            found = {part.name: part for part in parts}[name]
+        return found
+
+    def shown(self, place: Place, rows: Mapping[str, Any] = _NO_ROWS) -> list[Metric[Any]]:
+        """Return its own metrics that stand in a table, in order.
+
+        Args:
+            place: of the table.
+            rows: entries that the table shows.
+        """
+
+        def silent(one: Metric[Any]) -> bool:
+            return one.quiet and all(one.text(row[one.name]) in _NOTHING for row in rows.values())
+
+        return [one for one in self.metrics if place in one.places and not silent(one)]
+
+    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metric[Any]]]:
+        """Yield every metric below with its path; ``*`` stands for the name of an entry."""
+        for part in self.parts:
+            here = (*path, part.name)
+            if isinstance(part, Metric):
+                yield here, part
+            else:
+                yield from part.walk((*here, "*") if part.each else here)

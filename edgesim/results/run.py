@@ -1,0 +1,256 @@
+"""What a run left to be summed up; what several metrics are counted from is worked out once."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.hardware import Node
+from edgesim.placement import Plan
+from edgesim.placement.bounds import Bottleneck, bottleneck
+from edgesim.results.accuracy import Accuracy, expected
+from edgesim.results.baselines import BaselineRow
+from edgesim.results.statistics import latency_intervals, latency_summary, settled
+from edgesim.scenario.scenario import Scenario
+from edgesim.simulate import Outcome, Recording
+from edgesim.simulate.arrivals import CLOSED_LOOP
+from edgesim.simulate.recording import LinkTotals, NodeTotals
+from edgesim.simulate.traffic import Arrivals
+
+PARTS = ("queue", "compute", "transfer", "fusion")
+"""Of the time of a request."""
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of some values, rounded once."""
+    found = list(values)
+    return math.fsum(found) / len(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a run on real nodes tells beyond its recordings.
+
+    Attributes:
+        accuracy: measured share of right answers; None where it was not measured.
+        failures: why requests have no answer, and how many.
+        warnings: to be shown with the others.
+    """
+
+    accuracy: Accuracy | None
+    failures: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """One node over the run.
+
+    Attributes:
+        node: as in the cluster.
+        totals: of each replication.
+        energy_j: mean of the replications; NaN where it was not measured.
+        idle_j: of that, what it draws whether or not it works, its share of its machine's.
+        utilization: mean share of its cores that worked.
+        memory_bytes: that the plan and copies of parts hold on it.
+    """
+
+    node: Node
+    totals: tuple[NodeTotals, ...]
+    energy_j: float
+    idle_j: float
+    utilization: float
+    memory_bytes: float
+
+    def mean(self, value: Callable[[NodeTotals], float]) -> float:
+        """Return the mean of one of its totals over the replications."""
+        return mean(map(value, self.totals))
+
+    @property
+    def energy_by_part_j(self) -> dict[str, float] | None:
+        """What each part of its device took, in joules; None where it does not tell them apart."""
+        parts = dict.fromkeys(part for one in self.totals for part in one.energy_by_part_j)
+        return {
+            part: self.mean(lambda one, part=part: one.energy_by_part_j.get(part, 0.0))  # type: ignore[misc]
+            for part in parts
+        } or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that has ended.
+
+    Attributes:
+        scenario: what was played.
+        plan: how it was placed.
+        recordings: one for each replication.
+        baselines: the whole model on one device each.
+        wall_s: time that it took.
+        partial: an interrupt left something out.
+        measured: of real nodes; None of a simulation.
+    """
+
+    scenario: Scenario
+    plan: Plan
+    recordings: tuple[Recording, ...]
+    baselines: tuple[BaselineRow, ...]
+    wall_s: float
+    partial: bool
+    measured: Measured | None
+
+    @cached_property
+    def bounds(self) -> Bottleneck:
+        """What bounds the plan."""
+        return bottleneck(self.plan, self.scenario.cluster, self.scenario.traffic.samples)
+
+    @cached_property
+    def latencies_s(self) -> list[NDArray[np.float64]]:
+        """Latencies of the answered requests after the warm-up, one array a replication."""
+        return [one.answered_s(self.scenario.traffic.warmup) for one in self.recordings]
+
+    @cached_property
+    def latency_s(self) -> dict[str, float | None]:
+        """Mean, percentiles and maximum of all latencies."""
+        return latency_summary(np.concatenate(self.latencies_s))
+
+    @property
+    def confidence_95(self) -> dict[str, list[float] | None]:
+        """Ends of the 95 % intervals of the mean and of percentiles."""
+        found = latency_intervals(self.latencies_s).items()
+        return {name: None if one is None else list(one) for name, one in found}
+
+    @cached_property
+    def requests(self) -> Counter[str]:
+        """Requests by outcome; those that an interrupt left under way count as failed."""
+        outcome = np.concatenate([one.outcome for one in self.recordings])
+        completed = int((outcome == Outcome.COMPLETED).sum())
+        degraded = int((outcome == Outcome.DEGRADED).sum())
+        return Counter(
+            offered=len(outcome),
+            completed=completed,
+            degraded=degraded,
+            failed=len(outcome) - completed - degraded,
+        )
+
+    @property
+    def finished(self) -> float:
+        """Answered requests of a mean replication."""
+        return (self.requests["completed"] + self.requests["degraded"]) / len(self.recordings)
+
+    @cached_property
+    def simulated_s(self) -> float:
+        """Mean time from the start to the last event."""
+        return mean(one.simulated_s for one in self.recordings)
+
+    def per_s(self, many: float) -> float | None:
+        """Return a number of requests of a mean replication as a rate; None in no time."""
+        return many / self.simulated_s if self.simulated_s > 0.0 else None
+
+    @property
+    def breakdown_s(self) -> dict[str, float | None]:
+        """Mean of each part of the critical path over the answered requests."""
+        warmup = self.scenario.traffic.warmup
+        found: dict[str, float | None] = {}
+        for part in PARTS:
+            columns = [
+                one.breakdown_s[part][warmup:][np.isfinite(one.latency_s[warmup:])]
+                for one in self.recordings
+            ]
+            values = np.concatenate(columns)
+            found[part] = float(values.mean()) if len(values) else None
+        return found
+
+    @cached_property
+    def nodes(self) -> dict[str, NodeRun]:
+        """Every node."""
+        held = self.plan.memory_bytes()
+        for name, size in self.plan.standby_bytes.items():
+            held[name] = held.get(name, 0.0) + size
+        cluster = self.scenario.cluster
+        sharing = Counter(node.host for node in cluster.nodes.values())
+        found = {}
+        for name, node in cluster.nodes.items():
+            totals = tuple(one.nodes[name] for one in self.recordings)
+            busy_s = mean(one.busy_s for one in totals)
+            idle_j = mean(_idle_j(node, one) for one in self.recordings)
+            found[name] = NodeRun(
+                node=node,
+                totals=totals,
+                energy_j=mean(one.energy_j for one in totals),
+                idle_j=idle_j if node.host is None else idle_j / sharing[node.host],
+                utilization=busy_s / self.simulated_s if self.simulated_s > 0.0 else 0.0,
+                memory_bytes=held.get(name, 0.0),
+            )
+        return found
+
+    @cached_property
+    def links(self) -> dict[str, LinkTotals]:
+        """Every link: means of the replications."""
+        found = {}
+        for name in self.recordings[0].links:
+            totals = [one.links[name] for one in self.recordings]
+            found[name] = LinkTotals(
+                bytes=mean(one.bytes for one in totals),
+                energy_j=mean(one.energy_j for one in totals),
+                utilization=mean(one.utilization for one in totals),
+            )
+        return found
+
+    @cached_property
+    def energy_j(self) -> float:
+        """Joules of all nodes and links."""
+        nodes = math.fsum(one.energy_j for one in self.nodes.values())
+        return nodes + math.fsum(one.energy_j for one in self.links.values())
+
+    @property
+    def energy_per_request_j(self) -> float | None:
+        """Joules over answered requests; None where none was answered."""
+        return self.energy_j / self.finished if self.finished else None
+
+    @cached_property
+    def accuracy(self) -> tuple[Accuracy | None, list[str]]:
+        """How often answers are right, and warnings about it."""
+        if self.measured is not None:
+            return self.measured.accuracy, list(self.measured.warnings)
+        return expected(self.scenario, self.plan, self.recordings)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before believing it."""
+        found = []
+        traffic, requests = self.scenario.traffic, self.requests
+        capacity_per_s = self.bounds.capacity_per_s
+        if self.measured is None and traffic.outpaces(capacity_per_s):
+            found.append(
+                f"overloaded: {traffic.rate_per_s:.4g} requests/s are offered, and "
+                f"{self.bounds.resource} can serve {capacity_per_s:.4g}/s; the queue did not "
+                "settle, so latencies grow with the length of the run"
+            )
+        elif traffic.arrivals not in (*CLOSED_LOOP, Arrivals.OFFLINE) and not all(
+            map(settled, self.latencies_s)
+        ):
+            found.append(
+                "the queue did not settle: latencies still grew at the end; play more requests, or "
+                "set traffic.warmup to leave out the start"
+            )
+        if requests["failed"]:
+            found.append(
+                f"{requests['failed']:,} of {requests['offered']:,} requests have no answer"
+            )
+        if self.partial:
+            found.append("interrupted: this is what had finished by then")
+        return [*found, *self.accuracy[1]]
+
+
+def _idle_j(node: Node, recording: Recording) -> float:
+    """Return what a node draws idle or not, in joules; NaN where energy was not measured."""
+    totals = recording.nodes[node.name]
+    if math.isnan(totals.energy_j):
+        return math.nan
+    return node.device.power.idle_w * (recording.simulated_s - totals.off_s)

@@ -1,0 +1,205 @@
+"""The registry of metrics: what ``summary.json`` holds, in order.
+
+A metric is added where its section is: here, or in the module of its section. Everything that shows
+metrics or keeps them is made from this tree (see `edgesim.results.metrics`).
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgesim.common.files import SCHEMA
+from edgesim.results.accuracy import ACCURACY
+from edgesim.results.baselines import BASELINES
+from edgesim.results.faults import FAULTS, totals
+from edgesim.results.metrics import Metric, Place, Section
+from edgesim.results.mlperf import MLPERF, reported
+from edgesim.results.run import PARTS, NodeRun, Run
+from edgesim.results.statistics import PERCENTILES
+from edgesim.simulate import Outcome
+from edgesim.simulate.recording import LinkTotals
+from edgesim.version import __version__
+
+_NO_ANSWER = "no request was answered"
+_NO_METER = "joules were not measured: real nodes tell times only"
+_NO_TIME = "the run took no time"
+_COMPARED: tuple[Place, ...] = ("compared",)
+_EVERYWHERE: tuple[Place, ...] = ("console", "page", "notebook")
+
+_REQUESTS: tuple[Metric[Mapping[str, int]], ...] = tuple(
+    Metric(name, "", meaning, kind="whole")
+    for name, meaning in (
+        ("offered", "Requests that arrived, of all replications."),
+        ("completed", "Requests answered in full."),
+        ("degraded", "Requests answered without an optional part."),
+        ("failed", "Requests without an answer, or under way when the run was interrupted."),
+    )
+)
+_LATENCY: tuple[Metric[Mapping[str, Any]], ...] = tuple(
+    Metric(
+        name, "s", f"{meaning} of the latencies of the answered requests after the warm-up, of all "
+        "replications.", null=_NO_ANSWER,
+        heading={"p50": "median latency", "p99": "99th percentile"}.get(name, name),
+        places=(*_COMPARED, "console", "page",
+                *(("notebook",) if name not in ("p95", "p99.9") else ())),
+        card={"p50": 1, "p99": 2}.get(name, 0),
+    )
+    for name, meaning in (
+        ("mean", "Mean"),
+        *((name, f"Smallest latency that {100 * share:g} % do not exceed,")
+          for name, share in PERCENTILES.items()),
+        ("max", "Largest"),
+    )
+)  # fmt: skip
+_BREAKDOWN: tuple[Metric[Mapping[str, Any]], ...] = tuple(
+    Metric(
+        name, "s", f"Mean time along the critical path of a request {meaning}.",
+        null=_NO_ANSWER, heading=name,
+        places=_COMPARED,
+    )
+    for name, meaning in zip(
+        PARTS, ("that it waited", "in tasks", "in transfers", "in fusions"), strict=True
+    )
+)  # fmt: skip
+_ENERGY: tuple[Metric[Run], ...] = (
+    Metric("total", "J", "Joules of all nodes and links over the run; mean of the replications.",
+           lambda run: run.energy_j, null=_NO_METER, heading="energy", places=("console",)),
+    Metric("per_request", "J", "All joules over answered requests.",
+           lambda run: run.energy_per_request_j, null=f"{_NO_ANSWER}, or {_NO_METER}",
+           heading="energy a request", places=("notebook",), card=4),
+    Metric("nodes", "J", "Joules of every node.",
+           lambda run: {name: run.nodes[name].energy_j for name in run.recordings[0].nodes},
+           kind="numbers", null=_NO_METER),
+    Metric("links", "J", "Joules of every link.",
+           lambda run: {name: one.energy_j for name, one in run.links.items()}, kind="numbers",
+           null=_NO_METER),
+)  # fmt: skip
+_NODES: tuple[Metric[NodeRun], ...] = (
+    Metric("device", "", "Catalog name of its device.", lambda one: one.node.device.name,
+           kind="text", heading="device", places=_EVERYWHERE),
+    Metric("utilization", "", "Mean share of its cores that worked; mean of the replications.",
+           kind="share", heading="busy", places=(*_EVERYWHERE, "compared")),
+    Metric("energy_j", "J", "Integral of its power over the run; mean of the replications.",
+           null=_NO_METER, heading="energy", places=_EVERYWHERE),
+    Metric("idle_j", "J", "Of this, what it draws whether or not it works.", null=_NO_METER),
+    Metric("memory_bytes", "B", "Held by the plan's weights and activations, and by copies of "
+           "parts on a standby node.", heading="memory", places=("console", "notebook")),
+    Metric("memory_capacity_bytes", "B", "Memory that models may use.",
+           lambda one: one.node.device.memory_capacity_bytes, null="it is unbounded"),
+    Metric("max_queue", "", "Most tasks that waited at once, of all replications.",
+           lambda one: max(total.max_queue for total in one.totals), kind="whole",
+           heading="longest queue", places=("console", "page")),
+    Metric("down_s", "s", "Time out of service; mean of the replications.",
+           lambda one: one.mean(lambda total: total.down_s), heading="down", places=("page",),
+           quiet=True),
+    Metric("energy_by_part_j", "J", "Joules of each part of the device.", kind="numbers",
+           null="the device does not tell parts apart", optional=True),
+)  # fmt: skip
+_LINKS: tuple[Metric[LinkTotals], ...] = (
+    Metric("bytes", "B", "Bytes carried; mean of the replications.", heading="carried",
+           places=("console", "page", "compared")),
+    Metric("utilization", "", "Bytes carried over what could have been carried, of the busier "
+           "direction; mean of the replications.", kind="share", heading="busy",
+           places=("console", "page", "compared")),
+)  # fmt: skip
+_PLAN: tuple[Metric[Run], ...] = (
+    Metric("strategy", "", "Strategy that made the plan.", lambda run: run.plan.strategy,
+           kind="text"),
+    Metric("precision", "", "Of weights, activations and arithmetic.",
+           lambda run: run.plan.precision, kind="text"),
+    Metric("tasks", "", "Tasks of all alternatives.",
+           lambda run: sum(len(branch.tasks) for branch in run.plan.branches), kind="whole"),
+    Metric("details", "", "Figures that the strategy wants shown.",
+           lambda run: dict(run.plan.details), kind="any"),
+    Metric("bottleneck", "", "Busiest node, link or machine.", lambda run: run.bounds.resource,
+           kind="text"),
+    Metric("capacity_per_s", "/s", "Requests per second that keep the bottleneck busy.",
+           lambda run: run.bounds.capacity_per_s, null="nothing bounds it", heading="bottleneck",
+           card=5),
+    Metric("unloaded_latency_s", "s", "Least latency of a request on the idle cluster.",
+           lambda run: run.bounds.latency_s),
+)  # fmt: skip
+
+
+_VERSIONS: tuple[Metric[Mapping[str, str]], ...] = tuple(
+    Metric(name, "", f"Version of {title}.", kind="text", column=False)
+    for name, title in (("edgesim", "edgesim"), ("python", "Python"), ("numpy", "NumPy"))
+)
+
+
+def _versions(_: Run) -> dict[str, str]:
+    python = platform.python_version()
+    return {"edgesim": __version__, "python": python, "numpy": np.__version__}
+
+
+def _mlperf(run: Run) -> Any:
+    first = run.recordings[0]
+    failed = int((first.outcome == Outcome.FAILED).sum())
+    return reported(run.scenario.traffic, run.latencies_s[0], failed, first.simulated_s)
+
+
+_SUMMARY: tuple[Metric[Run] | Section[Run], ...] = (
+    Metric("schema", "", "Version of this schema.", lambda run: SCHEMA, kind="whole", column=False),
+    Metric("name", "", "Name of the scenario.", lambda run: run.scenario.name, kind="text",
+           column=False),
+    Metric("mode", "", "`simulate` or `real`.",
+           lambda run: "simulate" if run.measured is None else "real", kind="text", column=False),
+    Metric("seed", "", "Seed of the random numbers.", lambda run: run.scenario.seed, kind="whole",
+           column=False),
+    Section("versions", "Versions of what computed it.", _VERSIONS, _versions),
+    Metric("simulated_s", "s", "Time from the start to the last event; mean of the replications."),
+    Metric("wall_s", "s", "Time that the run took.", column=False),
+    Section("requests", "Requests by outcome, of all replications.", _REQUESTS,
+            lambda run: run.requests),
+    Section("latency_s", "Time from arrival to answer.", _LATENCY, lambda run: run.latency_s),
+    Metric("throughput_per_s", "/s", "Answered requests over simulated time.",
+           lambda run: run.per_s(run.finished), null=_NO_TIME, heading="throughput",
+           places=("console", "notebook", "compared"), card=3),
+    Section("breakdown_s", "Where the time of a mean request goes; sums to its latency.",
+            _BREAKDOWN, lambda run: run.breakdown_s),
+    Section("energy_j", "Energy over the whole run.", _ENERGY),
+    Section("nodes", "Every node, over the whole run.", _NODES, lambda run: run.nodes, each="node"),
+    Section("links", "Every link, over the whole run.", _LINKS, lambda run: run.links, each="link"),
+    BASELINES.counted(lambda run: {
+        row.name: row.beside(run.latency_s["mean"], run.energy_per_request_j)
+        for row in run.baselines
+    }),
+    ACCURACY.counted(lambda run: run.accuracy[0]),
+    FAULTS.counted(lambda run: totals(run.recordings)),
+    Metric("confidence_95", "s", "Intervals of 95 % of the latencies' mean and percentiles: batch "
+           "means of one replication, or over several.", kind="intervals"),
+    Section("plan", "How the model was placed, and what bounds that.", _PLAN),
+    MLPERF.counted(_mlperf),
+    Metric("replications", "", "Independent runs that were pooled.",
+           lambda run: len(run.recordings), kind="whole"),
+    Metric("warnings", "", "What to know before believing it.", kind="texts"),
+    Metric("partial", "", "Whether the run was interrupted.", kind="flag", column=False),
+    Metric("failures", "", "On real nodes: why requests have no answer, and how many.",
+           lambda run: run.measured and run.measured.failures, kind="wholes", optional=True,
+           null="simulated"),
+)  # fmt: skip
+SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _SUMMARY)
+
+
+def summed_up(run: Run) -> dict[str, Any]:
+    """Return the summary of a run: plain data, every number finite or None."""
+    found: dict[str, Any] = _finite(SUMMARY.of(run))
+    return found
+
+
+def _finite(value: Any) -> Any:
+    """Return plain data whose every number is finite, None elsewhere: JSON has no infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    if isinstance(value, np.floating | np.integer):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
