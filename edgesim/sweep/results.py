@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
+from edgesim.results.metrics import SCALARS, Metric
+from edgesim.results.summary import SUMMARY
 from edgesim.sweep.table import Cell, Column
 
 DEFAULT = (
@@ -22,42 +24,21 @@ DEFAULT = (
 """Kept unless a study says what; and ``accuracy.top1`` where the model has a measured one."""
 ACCURACY = "accuracy.top1"
 
-_LATENCY = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
-_SINGLE = {
-    "simulated_s", "throughput_per_s", "energy_j.total", "energy_j.per_request", "replications",
-    *(f"requests.{name}" for name in ("offered", "completed", "degraded", "failed")),
-    *(f"latency_s.{name}" for name in _LATENCY),
-    *(f"breakdown_s.{name}" for name in ("queue", "compute", "transfer", "fusion")),
-    *(f"plan.{name}" for name in (
-        "strategy", "precision", "tasks", "bottleneck", "capacity_per_s", "unloaded_latency_s",
-    )),
-    *(f"accuracy.{name}" for name in ("top1", "top1_all_parts", "top1_unsplit")),
-    *(f"faults.{name}" for name in (
-        "availability", "whole", "attempts", "failures", "recover_mean_s", "recover_max_s",
-        "recover_never", "used_j", "lost_j",
-    )),
-    *(f"mlperf.{name}" for name in ("value", "valid")),
-}  # fmt: skip
-_MEMBERS: dict[str, tuple[str, ...]] = {
-    "nodes": (
-        "device", "utilization", "energy_j", "idle_j", "memory_bytes", "memory_capacity_bytes",
-        "max_queue", "down_s",
-    ),
-    "links": ("bytes", "utilization"),
-    "baselines": (
-        "device", "latency_s", "throughput_per_s", "energy_j_per_request", "idle_j_per_request",
-        "speedup", "energy_ratio", "unloaded_latency_s", "settled",
-    ),
-    "energy_j.nodes": (),
-    "energy_j.links": (),
-}  # fmt: skip
-"""Mappings of the summary by name of a node, link or baseline, and what each entry has."""
-_TEXTS = {"plan.strategy", "plan.precision", "plan.bottleneck"}
-_WHOLE = {
-    "replications", "plan.tasks", "mlperf.valid", "faults.attempts", "faults.failures",
-    "faults.recover_never",
-}  # fmt: skip
-_WHOLE_LEAVES = {"max_queue", "settled"}
+_SINGLE: dict[str, Metric[Any]] = {}
+_MEMBERS: dict[str, dict[str, Metric[Any]]] = {}
+"""Mappings of the summary by name of a node, link or baseline, and what each entry has; nothing
+where the entries are numbers themselves."""
+_ENTRIES: dict[str, Metric[Any]] = {}
+"""Mappings whose entries are numbers themselves."""
+for _path, _metric in SUMMARY.walk():
+    _scalar = _metric.kind in SCALARS and _metric.column
+    if "*" not in _path and _scalar:
+        _SINGLE[".".join(_path)] = _metric
+    elif "*" not in _path and _metric.kind == "numbers":
+        _ENTRIES[".".join(_path)] = _metric
+        _MEMBERS[".".join(_path)] = {}
+    elif len(_path) == 3 and _scalar:
+        _MEMBERS.setdefault(_path[0], {})[_path[2]] = _metric
 _CALL = re.compile(r"(count|max|min|mean|sum)\((.*)\)")
 _MERGES: dict[str, Callable[[Sequence[float]], float]] = {
     "max": max, "min": min, "sum": math.fsum, "mean": lambda some: math.fsum(some) / len(some),
@@ -131,18 +112,19 @@ def kept(text: str) -> Kept:
         return _merged(name, call[1], call[2])
     if name in _SINGLE:
         head, _, rest = name.partition(".")
-        return Kept(column=_column(name), path=(head, rest) if rest else (head,))
+        return Kept(column=_column(name, _SINGLE[name]), path=(head, rest) if rest else (head,))
     for mapping, leaves in _MEMBERS.items():
         if not name.startswith(f"{mapping}."):
             continue
         rest = name.removeprefix(f"{mapping}.")
         if not leaves:
-            return Kept(column=_column(name), mapping=mapping, member=rest)
+            return Kept(column=_column(name, _ENTRIES[mapping]), mapping=mapping, member=rest)
         member, _, leaf = rest.rpartition(".")
         if member and leaf in leaves:
             if member == "*":
                 break
-            return Kept(column=_column(name, leaf), mapping=mapping, member=member, leaf=leaf)
+            column = _column(name, leaves[leaf])
+            return Kept(column=column, mapping=mapping, member=member, leaf=leaf)
         if member:
             near = nearest(leaf, list(leaves))
             raise InputError(
@@ -174,31 +156,21 @@ def _merged(name: str, merge: str, inside: str) -> Kept:
             f"expected {merge} of all entries, as in {merge}(nodes.*.utilization), "
             f"got '{name[:60]}'"
         )
-    if (leaf not in leaves or leaf == "device") if leaves else leaf:
-        known = [one for one in leaves if one != "device"]
+    known = [one for one, metric in leaves.items() if metric.kind != "text"]
+    if leaf not in known if leaves else leaf:
         told = f"; they have {', '.join(known)}" if known else ", as they are numbers themselves"
         raise InputError(f"'{leaf[:60]}' is no number of {mapping}{nearest(leaf, known)}{told}")
-    column = _column(name, leaf if merge in ("max", "min") else "", leaf)
+    column = _column(
+        name, leaves[leaf] if leaf else _ENTRIES[mapping], whole=merge in ("max", "min")
+    )
     return Kept(column=column, merge=merge, mapping=mapping, member="*", leaf=leaf)
 
 
-def _column(name: str, whole_leaf: str = "", leaf: str = "") -> Column:
-    text = name in _TEXTS or whole_leaf == "device"
-    whole = name in _WHOLE or name.startswith("requests.") or whole_leaf in _WHOLE_LEAVES
+def _column(name: str, metric: Metric[Any], *, whole: bool = True) -> Column:
     return Column(
         name=name,
         role="result",
-        kind="text" if text else "number",
-        unit="" if text else _unit(leaf or whole_leaf or name),
-        integer=whole and not text,
+        kind="text" if metric.kind == "text" else "number",
+        unit=metric.unit,
+        integer=whole and metric.kind in ("whole", "flag"),
     )
-
-
-def _unit(name: str) -> str:
-    """Return the SI unit that a result's name ends in, or is below: ``latency_s.p99`` is in s."""
-    section = name.split(".")[0]
-    head = section if section in ("latency_s", "breakdown_s", "energy_j") else name
-    for ending, unit in (("_per_s", "/s"), ("_s", "s"), ("_j", "J"), ("_j_per_request", "J")):
-        if head.endswith(ending):
-            return unit
-    return "B" if head.endswith("bytes") else ""
