@@ -20,8 +20,8 @@ from edgesim.hardware.faults import OF_LINKS
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import ScheduleSpec
 from edgesim.scenario.schema_cluster import NodeSpec
+from edgesim.simulate.meter import thermal_of
 from edgesim.simulate.recovery import Recovery
-from edgesim.simulate.thermal import thermal_of
 
 KEYS_OF_FAULTS = {
     "slow": ("speed",),

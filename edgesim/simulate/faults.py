@@ -9,17 +9,15 @@ from math import gamma
 import numpy as np
 
 from edgesim.hardware import Cluster, Fault, FaultKind, Faults
-from edgesim.simulate.charge import Charge
 from edgesim.simulate.fault_record import FaultEvent, TargetFaults
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.loss import LinkState
-from edgesim.simulate.meter import Meter, MeteredPort
+from edgesim.simulate.meter import Charge, Meter, Throttle, thermal_of
 from edgesim.simulate.ports import Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
-from edgesim.simulate.thermal import Throttle, thermal_of
 from edgesim.simulate.work import Work
 
 
@@ -116,9 +114,7 @@ class FaultPlayer:
         """Follow the temperature and the charge of a node that has them."""
         node = self._cluster.nodes[name]
         state = self.nodes[name]
-        state.meter = meter = Meter(self._kernel, node, host)
-        if isinstance(port, MeteredPort):
-            meter.watch(port)
+        state.meter = meter = Meter(self._kernel, node, host, port)
         thermal = thermal_of(node.device)
         if node.ambient_c is not None and thermal is not None:
             idle_w = node.device.power.idle_w

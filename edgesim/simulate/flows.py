@@ -15,11 +15,10 @@ from typing import Any
 from simpy.events import Event
 
 from edgesim.hardware import Cluster, Duplex
-from edgesim.simulate.fairness import fill
 from edgesim.simulate.kernel import AFTER, Kernel
 from edgesim.simulate.loss import LinkState, tcp_byte_s
 from edgesim.simulate.ports import Port
-from edgesim.simulate.routes import Channel, End, Route
+from edgesim.simulate.routes import Channel, End, Route, fill
 
 Delivery = Callable[[Any], None]
 

@@ -1,10 +1,14 @@
-"""A node's power as it changes, for what depends on it: temperature and charge."""
+"""A node's power as it changes, and what follows from it: its temperature and its charge."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
-from edgesim.hardware import Node
+from simpy.events import Event
+
+from edgesim.hardware import Battery, Device, Node, Thermal
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
@@ -28,24 +32,20 @@ class Meter:
         kernel: the clock.
         node: whose power.
         host: what keeps its cores.
+        port: its network side.
     """
 
-    def __init__(self, kernel: Kernel, node: Node, host: Host) -> None:
+    def __init__(self, kernel: Kernel, node: Node, host: Host, port: Port) -> None:
         self.powered = True
         self.followers: list[Follower] = []
         self._kernel = kernel
         self._node = node
         self._host = host
         self._sending_w, self._receiving_w = port_watts(node)
-        self._port: Port | None = None
+        self._port = port
         self._since_s = 0.0
         self._watts = node.device.power.idle_w
-        host.changed = self.update
-
-    def watch(self, port: MeteredPort) -> None:
-        """Count what the node's port draws, too."""
-        self._port = port
-        port.changed = self.update
+        host.changed = port.changed = self.update
 
     def begin(self) -> None:
         """Let the followers expect what the node draws at the start."""
@@ -72,45 +72,131 @@ class Meter:
         if not self.powered:
             return 0.0
         watts = self._node.device.power.idle_w + self._host.above_idle_w()
-        if self._port is not None:
-            watts += self._sending_w * bool(self._port.sending)
-            watts += self._receiving_w * bool(self._port.receiving)
-        return watts
+        watts += self._sending_w * bool(self._port.sending)
+        return watts + self._receiving_w * bool(self._port.receiving)
 
 
-class MeteredPort(Port):
-    """A port that tells when it begins or ends to send or receive."""
-
-    __slots__ = ("changed",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.changed = _nothing
-
-    def start_sending(self, now: float) -> None:
-        """Count one more flow that leaves."""
-        super().start_sending(now)
-        if self.sending == 1:
-            self.changed()
-
-    def stop_sending(self, now: float) -> None:
-        """Count one flow less that leaves."""
-        super().stop_sending(now)
-        if not self.sending:
-            self.changed()
-
-    def start_receiving(self, now: float) -> None:
-        """Count one more flow that enters."""
-        super().start_receiving(now)
-        if self.receiving == 1:
-            self.changed()
-
-    def stop_receiving(self, now: float) -> None:
-        """Count one flow less that enters."""
-        super().stop_receiving(now)
-        if not self.receiving:
-            self.changed()
+def thermal_of(device: Device) -> Thermal | None:
+    """Return how a device warms up; None where nobody knows."""
+    found: Thermal | None = getattr(device, "thermal", None)
+    return found
 
 
-def _nothing() -> None:
-    """Where nobody listens."""
+class Throttle:
+    """Follows a node's temperature, exactly between two changes of its power.
+
+    Args:
+        kernel: the clock.
+        thermal: of the device.
+        ambient_c: around it.
+        watts: that it draws at the start, and has drawn for long.
+        set_speed: told the share of its speed that it may have.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        thermal: Thermal,
+        ambient_c: float,
+        watts: float,
+        set_speed: Callable[[float], None],
+    ) -> None:
+        self.celsius = ambient_c + thermal.resistance_k_w * watts
+        self.hottest_c = self.celsius
+        self.hot = False
+        self._kernel = kernel
+        self._thermal = thermal
+        self._ambient_c = ambient_c
+        self._set_speed = set_speed
+        self._next: Event | None = None
+
+    def advance(self, watts: float, time_s: float) -> None:
+        """Warm up, or cool down, for ``time_s`` at constant power."""
+        self.celsius = self._thermal.after(self.celsius, self._ambient_c, watts, time_s)
+        self.hottest_c = max(self.hottest_c, self.celsius)
+
+    def plan(self, watts: float) -> None:
+        """Wait for the temperature at which the speed changes, if this power leads there."""
+        self._next = None
+        thermal = self._thermal
+        if self.hot:
+            to_c, there = thermal.release_c, self.celsius <= thermal.release_c
+        else:
+            to_c, there = thermal.limit_c, self.celsius >= thermal.limit_c
+        after_s = 0.0
+        if not there:
+            after_s = thermal.reaches_s(self.celsius, self._ambient_c, watts, to_c)
+        if after_s < inf:
+            self._next = self._kernel.call_at(
+                self._kernel.time_s + after_s, lambda event: self._switch(event, to_c)
+            )
+
+    def _switch(self, event: Event, at_c: float) -> None:
+        if event is not self._next:
+            return
+        self._next = None
+        self.hot = not self.hot
+        # Setting the speed lets the time pass first, and then tells the new power.
+        self._set_speed(self._thermal.speed if self.hot else 1.0)
+        if abs(self.celsius - at_c) < 1e-6:
+            # Only rounding is between.
+            self.celsius = at_c
+
+
+class Charge:
+    """Follows the charge of a battery, exactly: power is constant between two changes.
+
+    Args:
+        kernel: the clock.
+        battery: of the node.
+        empty: called when nothing is left.
+        charged: called when an empty battery has enough for the node to start again.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        battery: Battery,
+        empty: Callable[[], None],
+        charged: Callable[[], None],
+    ) -> None:
+        self.joules = battery.capacity_j * battery.charge
+        self._kernel = kernel
+        self._battery = battery
+        self._empty = empty
+        self._charged = charged
+        self._was_empty = False
+        self._next: Event | None = None
+
+    def advance(self, watts: float, time_s: float) -> None:
+        """Draw ``watts`` for ``time_s``, while power comes in."""
+        left_j = self.joules + (self._battery.recharge_w - watts) * time_s
+        self.joules = min(max(left_j, 0.0), self._battery.capacity_j)
+
+    def plan(self, watts: float) -> None:
+        """Wait for the end of the charge, or for enough of it, if this power leads there."""
+        self._next = None
+        gain_w = self._battery.recharge_w - watts
+        after_s = inf
+        if self._was_empty:
+            wanted_j = self._battery.restart * self._battery.capacity_j - self.joules
+            if wanted_j <= 0.0:
+                after_s = 0.0
+            elif gain_w > 0.0:
+                after_s = wanted_j / gain_w
+        elif gain_w < 0.0:
+            after_s = self.joules / -gain_w
+        if after_s < inf:
+            self._next = self._kernel.call_at(self._kernel.time_s + after_s, self._turn)
+
+    def _turn(self, event: Event) -> None:
+        if event is not self._next:
+            return
+        self._next = None
+        self._was_empty = not self._was_empty
+        # Both let the time pass and tell the new power.
+        if self._was_empty:
+            self._empty()
+            self.joules = 0.0
+        else:
+            self._charged()

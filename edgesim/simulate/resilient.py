@@ -16,8 +16,6 @@ from edgesim.simulate.fault_record import FaultRecord
 from edgesim.simulate.faults import FaultPlayer
 from edgesim.simulate.health import Checks
 from edgesim.simulate.hosts import Host
-from edgesim.simulate.meter import MeteredPort
-from edgesim.simulate.ports import Port
 from edgesim.simulate.reassign import Mover, Shipment
 from edgesim.simulate.recording import Outcome
 from edgesim.simulate.recovery import Recovery
@@ -102,9 +100,6 @@ class Resilient(Tries):
                 self.kernel, plan, cluster, self.servers, self.flows, self.choices, self.faults,
                 recovery.reassign, self._home,
             )  # fmt: skip
-
-    def _port(self, node: Node) -> Port:
-        return MeteredPort() if _has_meter(node) else Port()
 
     def _host(self, node: Node) -> Host | None:
         if node.name not in self._slowing and not _has_meter(node):

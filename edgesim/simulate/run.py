@@ -67,7 +67,7 @@ class Run(ABC):
         self._trace_requests = trace_requests
         self._progress = progress
         self._step = max(1, traffic.requests // 200)
-        self.ports = {name: self._port(node) for name, node in cluster.nodes.items()}
+        self.ports = {name: Port() for name in cluster.nodes}
         self.flows = Flows(kernel, cluster, self.ports, self._delivered)
         sharing = Counter(node.host for node in cluster.nodes.values())
         self.hosts = {
@@ -101,10 +101,6 @@ class Run(ABC):
         self._offered = 0
         self._asked = 0
         self._ended = 0
-
-    def _port(self, node: Node) -> Port:
-        """Return the network side of a node."""
-        return Port()
 
     def _host(self, node: Node) -> Host | None:
         """Return the machine of a node that shares none; None where its cores need no keeper."""
