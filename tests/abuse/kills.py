@@ -28,7 +28,7 @@ import yaml
 
 from edgesim.results.folder import FILES
 from partition.manifest import read_manifest, verify_files
-from tests.edgesim.command import COMMAND, ROOT, environment
+from tests.edgesim.command import COMMAND, ROOT, edgesim, edgesim_process, environment
 from tests.edgesim.serve.cluster import fresh_keys, node
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -101,7 +101,7 @@ def _study(folder: Path) -> Path:
         folder / "study.yaml",
         {
             "base": str(ROOT / "examples" / "five-pis.yaml"),
-            "axes": {"traffic.rate": {"from": "0.1/s", "to": "2/s", "steps": 30}},
+            "axes": {"traffic.rate": {"from": "0.1/s", "to": "2/s", "steps": 12}},
             "keep": ["latency_s.mean", "energy_j.per_request"],
         },
     )
@@ -110,7 +110,7 @@ def _study(folder: Path) -> Path:
 FILE = ROOT / "examples" / "five-pis.yaml"
 SUBJECTS = {
     "run": Subject(
-        lambda folder: ["run", FILE, "--set", "traffic.requests=20000", "--out", folder / "out"],
+        lambda folder: ["run", FILE, "--set", "traffic.requests=6000", "--out", folder / "out"],
         _run_left,
         lambda folder: (folder / "out" / "requests.csv").read_bytes(),
     ),
@@ -164,9 +164,8 @@ class Deploying:
 
     def _served(self, folder: Path) -> Any:
         out = folder / "played"
-        done = _finish(
-            ["run", self.file, "--mode", "real", "--keys", self.keys / "client", "--out", out]
-        )
+        run = ("run", self.file, "--mode", "real", "--keys", self.keys / "client", "--out", out)
+        done = edgesim(*run)
         assert done.returncode == 0, done.stderr
         summary = json.loads((out / "summary.json").read_text())
         return summary["requests"], self.node.process.poll()
@@ -177,12 +176,6 @@ def _start(arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
         [*COMMAND, *map(str, arguments)], env=environment(), text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-
-
-def _finish(arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    process = _start(arguments)
-    out, error = process.communicate(timeout=PATIENCE_S)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
 def _leftovers(folder: Path) -> list[Path]:
@@ -202,7 +195,7 @@ def kill(name: str, subject: Subject, kills: int, seed: int) -> Counter[str]:
         folder = Path(made)
         (folder / "first").mkdir()
         begun_s = time.monotonic()
-        done = _finish(subject.command(folder / "first"))
+        done = edgesim_process(*subject.command(folder / "first"))
         life_s = time.monotonic() - begun_s
         assert done.returncode == 0, done.stderr
         right = subject.result(folder / "first")
@@ -234,7 +227,7 @@ def _before_ours(error: str) -> bool:
 
 def _again(subject: Subject, folder: Path, right: Any, told: Counter[str]) -> None:
     """Let a command end well where others were ended, and start anew after it."""
-    done = _finish(subject.command(folder))
+    done = edgesim(*subject.command(folder))
     assert done.returncode == 0, done.stderr
     assert subject.result(folder) == right, "another result than without a signal"
     told["resumed"] += 1

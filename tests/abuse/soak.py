@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tests.edgesim.command import COMMAND, ROOT, edgesim, started
+from tests.edgesim.command import COMMAND, ROOT, edgesim_process, started
 from tests.edgesim.serve.cluster import NodeProcess, fresh_keys, node
 
 ARTIFACT = ROOT / "examples" / "fashion-2"
@@ -70,7 +70,7 @@ def soak(minutes: float) -> tuple[dict[str, list[tuple[float, int, int]]], dict[
         }
         file = _scenario(folder / "soak.yaml", nodes, requests, rate)
         admins = [f"--admin={name}={one.admin}" for name, one in nodes.items()]
-        done = edgesim("deploy", file, ARTIFACT, "--keys", keys / "admin", *admins)
+        done = edgesim_process("deploy", file, ARTIFACT, "--keys", keys / "admin", *admins)
         assert done.returncode == 0, done.stderr
         arguments = ["run", str(file), "--mode", "real", "--keys", str(keys / "client")]
         arguments += ["--out", str(folder / "out"), "--trace", "0"]

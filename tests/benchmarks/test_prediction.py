@@ -24,7 +24,7 @@ import yaml
 
 from edgesim.serve.keys import make_keys
 from tests.benchmarks.scale import FULL
-from tests.edgesim.command import ROOT, edgesim
+from tests.edgesim.command import ROOT, edgesim_process
 from tests.edgesim.serve.cluster import begun
 from tests.edgesim.serve.echo import round_trip_s
 from tests.edgesim.serve.namespaces import Rate, Star, lacking, star
@@ -74,7 +74,7 @@ class Cluster:
         if not FULL:
             shutil.copy(ROOT / "examples" / "devices" / "this-machine.yaml", out)
             return
-        done = edgesim(
+        done = edgesim_process(
             "profile", "--artifact", self.artifact, "--threads", "1", "--cpus", str(CORES[1]),
             "--out", out, inside=self.net.inside("hub"), timeout_s=600.0,
         )  # fmt: skip
@@ -108,7 +108,7 @@ class Cluster:
     def _do(self, command: str, *arguments: str | Path) -> Any:
         told = list(arguments)
         told[told.index("--keys") + 1] = self.folder / "keys" / str(told[told.index("--keys") + 1])
-        done = edgesim(command, *told, inside=self._pinned("hub"), timeout_s=900.0)
+        done = edgesim_process(command, *told, inside=self._pinned("hub"), timeout_s=900.0)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if "--json" in told else done.stdout
 

@@ -1,15 +1,22 @@
-"""The command line as users start it: another process."""
+"""The command line as users start it: within this process, or in one of its own."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import pytest
 
 from tests import needs
 
@@ -30,13 +37,44 @@ def environment(*paths: Path, **variables: str) -> dict[str, str]:
 
 
 def edgesim(
+    *arguments: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command within this process; return its exit status, stdout and stderr as text.
+
+    What is about the process itself (signals, what it imports, its end) takes
+    :func:`edgesim_process`.
+    """
+    module = import_module("edgesim.__main__")
+    output, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with (
+            contextlib.chdir(cwd or Path.cwd()),
+            mock.patch.dict(os.environ, environment(**variables), clear=True),
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+        ):
+            patch.setattr(sys, "argv", [str(module.__file__), *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setitem(sys.modules, "__main__", module)
+            with pytest.raises(SystemExit) as ended:
+                module.main()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    texts = [stream.buffer.getvalue().decode() for stream in (output, errors)]
+    return subprocess.CompletedProcess(sys.argv, int(ended.value.code or 0), *texts)
+
+
+def edgesim_process(
     *arguments: str | Path,
     cwd: Path | None = None,
     inside: Sequence[str] = (),
     timeout_s: float = 180.0,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; return its exit status, stdout and stderr as text.
+    """Do the same in a process of its own, as users do.
 
     ``inside`` is what the command line begins with, to run it somewhere else.
     """

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from edgesim.results.folder import FILES
-from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, environment
+from tests.edgesim.command import (
+    COMMAND,
+    FIVE_PIS,
+    assert_fails,
+    document,
+    edgesim,
+    edgesim_process,
+    environment,
+)
 from tests.edgesim.disk import small_disk
 
 SMALL = ["run", str(FIVE_PIS), "--set", "traffic.requests=20", "--set", "baselines=[]"]
@@ -189,7 +197,7 @@ def test_an_older_result_is_replaced(result: Path) -> None:
 
 def test_runs_that_end_at_once_leave_one_whole_result(tmp_path: Path) -> None:
     def play(seed: int) -> int:
-        return edgesim(*SMALL, "--out", tmp_path / "out", "--seed", str(seed)).returncode
+        return edgesim_process(*SMALL, "--out", tmp_path / "out", "--seed", str(seed)).returncode
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(play, range(5))) == [0] * 5

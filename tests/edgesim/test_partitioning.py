@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from edgesim import partitioning
 from edgesim.common.errors import InputError
 from edgesim.common.interrupts import Held
 from partition import read_trained
-from tests.edgesim.command import environment, started
+from tests.edgesim.command import edgesim, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -41,16 +40,8 @@ def file(tmp_path):
     return path
 
 
-def edgesim(*arguments, **options):
-    code = "from edgesim.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, env=environment(**options.pop("env", {})), **options,
-    )  # fmt: skip
-
-
 def test_a_table_at_80_columns_and_an_artifact(file, tmp_path):
-    done = edgesim("partition", file, "-o", tmp_path / "out", env={"COLUMNS": "80"})
+    done = edgesim("partition", file, "-o", tmp_path / "out", COLUMNS="80")
     assert done.returncode == 0, done.stderr
     manifest = read_trained(tmp_path / "out")
     assert f"{100 * manifest.fusion.accuracy:.2f} %" in done.stdout

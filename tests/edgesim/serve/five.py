@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgesim.serve.keys import make_keys
-from tests.edgesim.command import COMMAND, edgesim
+from tests.edgesim.command import COMMAND, edgesim_process
 from tests.edgesim.serve.cluster import ARTIFACT, PARTS, NodeProcess, begun, scenario
 from tests.edgesim.serve.insider import Insider, insider
 from tests.edgesim.serve.namespaces import Rate, Star, lacking, star
@@ -72,7 +72,9 @@ class Five:
         """Bring the parts to the nodes by the command, from the hub."""
         admins = [f"--admin={name}={one.admin}" for name, one in self.nodes.items()]
         keys = ("--keys", self.keys / "admin")
-        done = edgesim("deploy", self.file, ARTIFACT, *keys, *admins, inside=self.net.inside(HUB))
+        done = edgesim_process(
+            "deploy", self.file, ARTIFACT, *keys, *admins, inside=self.net.inside(HUB)
+        )
         assert done.returncode == 0, done.stderr
 
     def command(self, *arguments: str | Path) -> list[str]:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from edgesim.serve.faults.orders import orders_of
-from tests.edgesim.command import COMMAND, edgesim
+from tests.edgesim.command import COMMAND, edgesim, edgesim_process
 from tests.edgesim.scenario.cases import BASE, changed, load
 from tests.edgesim.serve.cluster import ARTIFACT
 from tests.edgesim.serve.five import HUB, Five, five, needs_links
@@ -88,7 +88,7 @@ def program(cluster: Five) -> str:
 def profiled(cluster: Five, document: dict[str, Any]) -> None:
     """Let the nodes be processes of this machine, as it is measured now."""
     device = cluster.folder / "this-machine.yaml"
-    done = edgesim("profile", "--artifact", ARTIFACT, "--quick", "--out", device)
+    done = edgesim_process("profile", "--artifact", ARTIFACT, "--quick", "--out", device)
     assert done.returncode == 0, done.stderr
     for node in document["nodes"].values():
         node |= {"device": "./this-machine.yaml", "host": "here"}
@@ -120,7 +120,7 @@ def scenario(cluster: Five, schedule: str, requests: int, rate: int) -> Path:
 def test_a_long_schedule_on_devices_that_were_profiled(cluster: Five) -> None:
     file = scenario(cluster, LONG, requests=1700, rate=10)
     out = cluster.folder / "long"
-    done = edgesim(
+    done = edgesim_process(
         "run", file, "--mode", "both", "--loads", "scenario", "--keys", cluster.keys / "client",
         "--faults-by", program(cluster), "--out", out, inside=cluster.net.inside(HUB),
     )  # fmt: skip
@@ -136,7 +136,7 @@ def test_a_long_schedule_on_devices_that_were_profiled(cluster: Five) -> None:
 def test_a_schedule_is_predicted_and_measured(cluster: Five) -> None:
     file = scenario(cluster, SHORT, requests=310, rate=10)
     out = cluster.folder / "out"
-    done = edgesim(
+    done = edgesim_process(
         "run", file, "--mode", "both", "--loads", "scenario", "--keys", cluster.keys / "client",
         "--faults-by", program(cluster), "--out", out, inside=cluster.net.inside(HUB),
     )  # fmt: skip

@@ -35,7 +35,7 @@ from edgesim.serve.services import (
 )
 from edgesim.version import __version__
 from partition.artifact import load_artifact
-from tests.edgesim.command import assert_fails, edgesim
+from tests.edgesim.command import assert_fails, edgesim_process
 from tests.edgesim.serve.cluster import (
     ARTIFACT,
     PARTS,
@@ -352,11 +352,13 @@ def test_a_second_node_takes_neither_its_port_nor_its_store(
     served: NodeProcess, keys: Path, tmp_path: Path
 ) -> None:
     common = ("--keys", keys / "localhost", "--admin", "127.0.0.1:0")
-    done = edgesim("node", "--listen", served.inference, "--store", tmp_path / "other", *common)
+    done = edgesim_process(
+        "node", "--listen", served.inference, "--store", tmp_path / "other", *common
+    )
     assert_fails(done, 1, [f"cannot listen on {served.inference}"])
     arguments = served.process.args
     store = arguments[arguments.index("--store") + 1]
-    done = edgesim("node", "--listen", "127.0.0.1:0", "--store", store, *common)
+    done = edgesim_process("node", "--listen", "127.0.0.1:0", "--store", store, *common)
     assert_fails(done, 1, ["another node uses", "give each a --store of its own"])
 
 

@@ -10,7 +10,15 @@ import pytest
 
 from edgesim.graph import fingerprint
 from edgesim.scenario.device_files import read_device
-from tests.edgesim.command import COMMAND, ROOT, assert_fails, document, edgesim, started
+from tests.edgesim.command import (
+    COMMAND,
+    ROOT,
+    assert_fails,
+    document,
+    edgesim,
+    edgesim_process,
+    started,
+)
 
 FASHION = ROOT / "examples" / "fashion-2"
 
@@ -18,7 +26,7 @@ FASHION = ROOT / "examples" / "fashion-2"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     out = tmp_path_factory.mktemp("profile") / "here.yaml"
-    done = edgesim(
+    done = edgesim_process(
         "profile", "--out", out, "--artifact", FASHION, "--quick", "--json",
         "--power", "idle=2.7W,busy=6.4W",
     )  # fmt: skip
