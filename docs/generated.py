@@ -91,6 +91,18 @@ def devices() -> str:
     return "\n".join(lines)
 
 
+def results() -> str:
+    """Return every metric of a result with its unit and meaning."""
+    from edgesim.results.summary import SUMMARY
+
+    rows = []
+    for path, metric in SUMMARY.walk():
+        absence = "left out" if metric.optional else "null"
+        null = f" ({absence}: {metric.null})" if metric.null else ""
+        rows.append((f"`{'.'.join(path)}`", metric.unit, f"{metric.meaning}{null}"))
+    return "\n".join(_table(("path", "unit", "meaning"), rows))
+
+
 def _options(command: Any) -> Iterator[tuple[str, str, str]]:
     for one in command.params:
         flag = one.opts[0].startswith("-")
@@ -167,4 +179,5 @@ MADE: dict[str, Callable[[], str]] = {
     "scenario": scenario,
     "commands": commands,
     "devices": devices,
+    "results": results,
 }

@@ -296,12 +296,17 @@ def report(
 
 @app.command()
 def schema(
+    result: Annotated[
+        bool, typer.Option("--result", metavar="", help="That of a result's summary.json instead.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="It is JSON anyway.")] = False,
 ) -> None:
     """Print the JSON Schema of the scenario file, for editors."""
-    from edgesim.scenario import json_schema
-
-    print_json(json_schema.schema())
+    if result:
+        from edgesim.results.schema import schema
+    else:
+        from edgesim.scenario.json_schema import schema
+    print_json(schema())
 
 
 cli_serve.add_to(app)
