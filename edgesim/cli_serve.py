@@ -286,9 +286,9 @@ class Player:
         # gRPC's own lines would stand between ours.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from edgesim import cli_both
-        from edgesim.serve.patience import policy_of, recovery_of
+        from edgesim.serve.coordinator.policy import Policy
 
-        recovery = recovery_of(policy_of(scenario.recovery, self.settings, self.tries))
+        recovery = Policy.of(scenario.recovery, self.settings, self.tries).simulated()
         cli_both.compare(
             scenario,
             loads,

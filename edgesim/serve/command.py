@@ -134,10 +134,10 @@ def coordinate(
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from edgesim.serve.access import Access, read_access
+    from edgesim.serve.coordinator.policy import Policy
     from edgesim.serve.coordinator.run import run
-    from edgesim.serve.patience import policy_of
 
-    policy = policy_of(scenario.recovery, settings, tries)
+    policy = Policy.of(scenario.recovery, settings, tries)
     if keys is None:
         access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
     else:

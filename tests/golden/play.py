@@ -18,7 +18,7 @@ import typer
 
 from edgesim import api, cli, cli_both
 from edgesim.common.errors import EdgesimError
-from edgesim.serve.patience import policy_of, recovery_of
+from edgesim.serve.coordinator.policy import Policy
 from tests.golden.cases import FAULT_SEEDS, ROOT, Case
 
 _TRACED = 10
@@ -84,7 +84,7 @@ def _both(case: Case, out: Path) -> dict[str, str]:
             scenario,
             "0.5, scenario",
             measure,
-            recovery_of(policy_of(scenario.recovery)),
+            Policy.of(scenario.recovery).simulated(),
             out,
             trace_requests=_TRACED,
             as_json=False,

@@ -36,6 +36,7 @@ from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.recovery import Health, Retry
 
 _WARM_UP = 5
 _AT_ONCE = 4
@@ -45,7 +46,7 @@ _LEAST_S, _MOST_S = 1e-4, 1.0
 """Between which a machine may cool down."""
 _USUAL_ERROR = 0.05
 """Of a row, beyond which it weighs less."""
-_POLICY = Policy(deadline_s=30.0, tries=1, health_interval_s=30.0)
+_POLICY = Policy(deadline_s=30.0, retry=Retry(attempts=1), health=Health(interval_s=30.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

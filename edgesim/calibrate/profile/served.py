@@ -36,6 +36,7 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.emulate import graph_of
 from edgesim.serve.manifest import Entry
+from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 
 Array = NDArray[np.float64]
@@ -108,7 +109,7 @@ async def time_served(
     Raises:
         EdgesimError: the node does not answer.
     """
-    policy = Policy(deadline_s=_DEADLINE_S, tries=1)
+    policy = Policy(deadline_s=_DEADLINE_S, retry=Retry(attempts=1))
     pieces = {one.name: Piece(one.name, NODE, one.sha256[:_VERSION_DIGITS]) for one in entries}
     peer = Peer(NODE, child.address, list(pieces.values()), child.client, policy, time.monotonic)
     cells = [(entry, batch) for batch in batches for entry in entries]

@@ -109,21 +109,21 @@ async def ask(
     asked_s = clock()
     until_s = asked_s + policy.deadline_s
     reason = ""
-    for tried in range(1, policy.tries + 1):
+    for tried in range(1, policy.retry.attempts + 1):
         if not peer.up:
             reason = f"out of service, {peer.why}"
             break
         try:
             end_s = until_s
-            if policy.timeout_s is not None:
-                end_s = min(until_s, clock() + policy.timeout_s)
+            if policy.retry.timeout_s is not None:
+                end_s = min(until_s, clock() + policy.retry.timeout_s)
             return await _once(peer, request, policy, asked_s, end_s, clock)
         except grpc.aio.AioRpcError as error:
             reason = error.code().name
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
-            if tried == policy.tries or not (late or error.code() in _WORTH_ANOTHER_TRY):
+            if tried == policy.retry.attempts or not (late or error.code() in _WORTH_ANOTHER_TRY):
                 break
-        pause_s = policy.pause_s(tried, generator)
+        pause_s = policy.retry.pause_s(tried, generator.random())
         if clock() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)

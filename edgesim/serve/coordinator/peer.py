@@ -159,7 +159,7 @@ class Peer:
 
     def _strike(self) -> None:
         self._strikes += 1
-        if self._strikes >= self._policy.strikes:
+        if self._strikes >= self._policy.health.strikes:
             self._leave(SILENT)
 
     def _leave(self, why: str) -> None:
@@ -185,7 +185,7 @@ class Peer:
         """
         due_s = self._clock()
         while True:
-            due_s = max(due_s + self._policy.health_interval_s, self._clock())
+            due_s = max(due_s + self._policy.health.interval_s, self._clock())
             await asyncio.sleep(due_s - self._clock())
             await self.check()
 
@@ -195,7 +195,7 @@ class Peer:
         A node that is out is asked over a new connection: the old one may wait to be made anew.
         """
         if self.up:
-            told = await self.ready(self._policy.health_interval_s)
+            told = await self.ready(self._policy.health.interval_s)
             if told:
                 self._strikes = 0
             elif told is None:
@@ -204,7 +204,7 @@ class Peer:
                 self._leave(await self._unready(self._channel))
             return
         channel = self._open()
-        told = await self.ready(self._policy.health_interval_s, channel)
+        told = await self.ready(self._policy.health.interval_s, channel)
         if told:
             self._return(channel)
             return
@@ -220,7 +220,7 @@ class Peer:
         try:
             for piece in self._pieces:
                 request = wire.ModelMetadataRequest(name=piece.name, version=piece.version)
-                await ask(request, timeout=self._policy.health_interval_s)
+                await ask(request, timeout=self._policy.health.interval_s)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return f"{self._lacking}; {DEPLOY}"
@@ -258,7 +258,7 @@ class Peer:
         while not (told := await self.ready(self._policy.patience_s)):
             if told is False or self._clock() >= until_s:
                 break
-            await asyncio.sleep(self._policy.first_pause_s)
+            await asyncio.sleep(self._policy.retry.backoff_s)
         if told:
             return None
         what = f"{SILENT} ({self._silence})" if told is None else self._lacking

@@ -1,9 +1,13 @@
-"""How patient the coordinator is with nodes."""
+"""How patient the coordinator is with nodes: a scenario's recovery with nothing left open."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from edgesim.common.errors import InputError
+from edgesim.simulate.recovery import Health, Recovery, Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,33 +16,66 @@ class Policy:
 
     Attributes:
         deadline_s: that one part, or the fusion, has to answer, all tries together.
-        tries: of one part.
-        first_pause_s: before the second try, at most; twice as long before each further one.
-        longest_pause_s: between two tries, at most.
-        timeout_s: of one try; None where only the deadline ends it.
+        retry: tries of one part, the pauses between them, and how long one may take.
         degrade: whether a request is answered without parts that did not.
         hedge_after_s: after which a part that has not answered is asked a second time, over a
             connection of its own; the first answer counts. None for never.
-        health_interval_s: between checks of a node; each has so long to answer.
-        strikes: failures in a row that take a node out.
+        health: checks of nodes; each has an interval to answer.
         patience_s: for all nodes to be ready before the run.
     """
 
     deadline_s: float = 5.0
-    tries: int = 3
-    timeout_s: float | None = None
+    retry: Retry = field(default_factory=Retry)
     degrade: bool = True
-    first_pause_s: float = 0.02
-    longest_pause_s: float = 0.5
     hedge_after_s: float | None = None
-    health_interval_s: float = 1.0
-    strikes: int = 2
+    health: Health = field(default_factory=Health)
     patience_s: float = 10.0
 
-    def pause_s(self, tried: int, generator: random.Random) -> float:
-        """Return how long to wait after ``tried`` tries.
+    @classmethod
+    def of(
+        cls,
+        recovery: Recovery,
+        settings: Mapping[str, float] | None = None,
+        tries: int | None = None,
+    ) -> Policy:
+        """Return the policy of a real run: as the command line says, else the scenario's recovery.
 
-        Half of it is left to chance: requests that failed together then come apart.
+        What neither tells is as in `Policy`.
+
+        Args:
+            recovery: of the scenario.
+            settings: seconds of ``deadline``, ``hedge`` and ``health``, where they are given.
+            tries: of one part, where given.
+
+        Raises:
+            InputError: it asks for what only a simulation has.
         """
-        longest: float = min(self.first_pause_s * 2.0 ** (tried - 1), self.longest_pause_s)
-        return longest * generator.uniform(0.5, 1.0)
+        for key, simulated in (("standby", recovery.standby), ("reassign", recovery.reassign)):
+            if simulated:
+                raise InputError(
+                    f"recovery.{key} is simulated only: every real node serves its own parts; "
+                    f"leave it out (--set recovery.{key}=) to play on real nodes"
+                )
+        given = dict(settings or {})
+        retry, health = recovery.retry or Retry(), recovery.health or Health()
+        hedge_s = None if recovery.hedge is None else recovery.hedge.after_s
+        known: dict[str, Any] = {
+            "deadline_s": given.get("deadline", recovery.deadline_s),
+            "hedge_after_s": given.get("hedge", hedge_s),
+            "retry": retry if tries is None else replace(retry, attempts=tries),
+            "health": replace(health, interval_s=given.get("health", health.interval_s)),
+        }
+        return cls(
+            degrade=recovery.degrade,
+            **{name: value for name, value in known.items() if value is not None},
+        )
+
+    def simulated(self) -> Recovery:
+        """Return how a simulation plays it.
+
+        A hedge of a real run asks the same node a second time, over another connection, which
+        changes nothing in a simulation.
+        """
+        return Recovery(
+            deadline_s=self.deadline_s, retry=self.retry, degrade=self.degrade, health=self.health
+        )

@@ -82,7 +82,7 @@ class Five:
         run = ("run", self.file, "--mode", "real", "--keys", self.keys / "client", *arguments)
         return [*self.net.inside(HUB), *COMMAND, *map(str, run)]
 
-    def play(self, *watch: Any, traffic: str, images: int = 1, **policy: float) -> Any:
+    def play(self, *watch: Any, traffic: str, images: int = 1, **policy: Any) -> Any:
         """Let the hub's coordinator play; see :meth:`Insider.play`."""
         return self.hub.play(
             *watch, scenario=str(self.file), traffic=traffic, keys=str(self.keys / "client"),

@@ -32,6 +32,7 @@ from edgesim.serve.coordinator.work import find_work
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_LIVE
 from edgesim.simulate import Outcome
+from edgesim.simulate.recovery import Health
 from tests.edgesim.command import ROOT, environment
 from tests.edgesim.serve.cluster import PATIENCE_S, Client
 
@@ -145,6 +146,8 @@ def _play(
     stop: threading.Event, *, scenario: str, traffic: str, keys: str, images: int, policy: Any
 ) -> None:
     stop.clear()
+    if "health" in policy:
+        policy["health"] = Health(**policy["health"])
     played = api.load(Path(scenario), overrides=[f"traffic={traffic}"])
     work = find_work(played, api.place(played))
 

@@ -18,8 +18,10 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Arrivals, Traffic
 from edgesim.simulate.arrivals import arrival_times
+from edgesim.simulate.recovery import Retry
 
 Code = grpc.StatusCode
+QUICK = Retry(backoff_s=0.001)
 QUESTION = wire.ModelInferRequest(model_name="part-0")
 
 
@@ -63,8 +65,8 @@ class Scripted:
         return answer()
 
 
-def asked(peer: Scripted, **settings: float) -> Reply | Lost:
-    policy = Policy(**{"first_pause_s": 0.001, **settings})
+def asked(peer: Scripted, retry: Retry = QUICK, **settings: float) -> Reply | Lost:
+    policy = Policy(retry=retry, **settings)
     return asyncio.run(ask(peer, QUESTION, policy, random.Random(7), time.monotonic))
 
 
@@ -90,7 +92,7 @@ def test_what_may_pass_is_tried_again_within_the_same_deadline(code: grpc.Status
 
 def test_tries_come_to_an_end() -> None:
     peer = Scripted(*[Code.UNAVAILABLE] * 9)
-    assert asked(peer, tries=4).reason == "pi: UNAVAILABLE"
+    assert asked(peer, Retry(attempts=4, backoff_s=0.001)).reason == "pi: UNAVAILABLE"
     assert len(peer.timeouts) == 4
 
 
@@ -103,7 +105,7 @@ def test_what_will_not_pass_is_not_tried_again(code: grpc.StatusCode) -> None:
 
 def test_a_deadline_that_a_pause_would_pass_ends_it() -> None:
     peer = Scripted(*[Code.UNAVAILABLE] * 9)
-    found = asked(peer, first_pause_s=60.0, longest_pause_s=60.0, deadline_s=20.0)
+    found = asked(peer, Retry(backoff_s=60.0, longest_s=60.0), deadline_s=20.0)
     assert found.given_up_s - found.asked_s < 20.0
     assert len(peer.timeouts) == 1
 
@@ -123,10 +125,10 @@ def test_a_time_out_is_told_in_a_sentence() -> None:
 
 
 def test_pauses_grow_to_the_longest_and_half_of_them_is_chance() -> None:
-    policy = Policy(first_pause_s=0.02, longest_pause_s=0.1)
+    retry = Retry(backoff_s=0.02, longest_s=0.1)
     generator = random.Random(7)
     for tried, longest_s in ((1, 0.02), (2, 0.04), (3, 0.08), (4, 0.1), (9, 0.1)):
-        drawn = [policy.pause_s(tried, generator) for _ in range(200)]
+        drawn = [retry.pause_s(tried, generator.random()) for _ in range(200)]
         assert min(drawn) >= longest_s / 2
         assert max(drawn) <= longest_s
         # 200 even draws fill their range but for a twentieth of it, all but once in 10^4.

@@ -26,8 +26,8 @@ from edgesim.results.result import Result
 from edgesim.scenario import Scenario
 from edgesim.serve.both.loads import find_loads
 from edgesim.serve.both.run import Comparison, Progress, run
+from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.manifest import SignedManifest
-from edgesim.serve.patience import policy_of, recovery_of
 from edgesim.simulate.recovery import Recovery
 from tests.edgesim.command import COMMAND, assert_fails, document, edgesim, started
 from tests.edgesim.serve.cluster import FREE, PARTS, Client, NodeProcess, fill, node, scenario
@@ -82,7 +82,7 @@ measure = player(None, "1 min", None, None, "30 s", plain=True).run
 def compare(
     found: Scenario, loads: str | None, progress: Progress = lambda label, done, total: None
 ) -> Comparison:
-    recovery = recovery_of(policy_of(found.recovery))
+    recovery = Policy.of(found.recovery).simulated()
     return run(found, loads, measure, recovery, trace_requests=2, progress=progress)
 
 
@@ -255,7 +255,7 @@ def test_loads_before_a_failure_are_kept(
         return measure(found, trace_requests=trace_requests, progress=progress)
 
     found = run(
-        nodes.load(), "0.5,0.9", failing, recovery_of(policy_of(Recovery())), trace_requests=0,
+        nodes.load(), "0.5,0.9", failing, Policy.of(Recovery()).simulated(), trace_requests=0,
         progress=lambda label, done, total: None,
     )  # fmt: skip
     assert str(found.failure) == "not every node is ready: 'pi' has gone"
@@ -268,7 +268,7 @@ def test_loads_before_a_failure_are_kept(
         calls.clear()
         with pytest.raises(typer.Exit) as ended:
             cli_both.compare(
-                nodes.load(), "0.5,0.9", failing, recovery_of(policy_of(Recovery())),
+                nodes.load(), "0.5,0.9", failing, Policy.of(Recovery()).simulated(),
                 tmp_path / "out", trace_requests=0,
                 as_json=as_json,
             )  # fmt: skip
@@ -285,7 +285,7 @@ def test_loads_before_a_failure_are_kept(
     calls.pop()
     with pytest.raises(EdgesimError, match="has gone"):
         run(
-            nodes.load(), "0.5,0.9", failing, recovery_of(policy_of(Recovery())), trace_requests=0,
+            nodes.load(), "0.5,0.9", failing, Policy.of(Recovery()).simulated(), trace_requests=0,
             progress=lambda label, done, total: None,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from tests.edgesim.serve.insider import noise
 
 ALL = (True,) * len(PIS)
 IMAGE_BYTES = 32 * 32 * 4
-PATIENT = {"deadline_s": 60.0, "health_interval_s": 30.0, "patience_s": 60.0}
+PATIENT = {"deadline_s": 60.0, "health": {"interval_s": 30.0}, "patience_s": 60.0}
 """No failure is expected, and none shall come of a busy machine."""
 
 

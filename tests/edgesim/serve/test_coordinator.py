@@ -26,6 +26,7 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Work, find_work
 from edgesim.serve.manifest import SignedManifest
 from edgesim.simulate import Outcome, simulate
+from edgesim.simulate.recovery import Health
 from tests.edgesim.command import assert_fails, document, edgesim
 from tests.edgesim.serve.cluster import (
     FREE,
@@ -41,9 +42,9 @@ from tests.edgesim.serve.cluster import (
 HELD = {"hub": ["fusion"], "pi-0": list(PARTS[:3]), "pi-1": list(PARTS[3:])}
 """What the strategy gives two nodes, and a hub that fuses."""
 OPEN = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
-PATIENT = Policy(deadline_s=60.0, health_interval_s=30.0, patience_s=60.0)
+PATIENT = Policy(deadline_s=60.0, health=Health(interval_s=30.0), patience_s=60.0)
 """No failure is expected, and none shall come of a busy machine."""
-WATCHFUL = Policy(deadline_s=5.0, health_interval_s=2.0, patience_s=60.0, strikes=1)
+WATCHFUL = Policy(deadline_s=5.0, health=Health(interval_s=2.0, strikes=1), patience_s=60.0)
 LIT = [piece in HELD["pi-0"] for piece in PARTS]
 """Which parts answer without pi-1."""
 

@@ -115,7 +115,7 @@ def test_a_killed_hub_is_asked_again_and_meanwhile_every_request_fails_with_a_re
 
     with ThreadPoolExecutor(1) as pool:
         repair = Repair(mend, pool)
-        seen, told = cluster.play(repair, traffic=endless(20), health_interval_s=INTERVAL_S)
+        seen, told = cluster.play(repair, traffic=endless(20), health={"interval_s": INTERVAL_S})
     counts = check_counts(seen, told)
     recovery_s = back([one for one in seen if not one.reason], repair.well_s)
     print(f"\nhub killed: {dict(counts)}, whole {recovery_s:.2f} s after ready, {told['outs']}")
@@ -142,7 +142,7 @@ def test_a_node_that_hangs_and_one_whose_link_is_cut_are_asked_again(cluster: Fi
     with ThreadPoolExecutor(1) as pool:
         repair = Repair(mend, pool)
         traffic = "{arrivals: periodic, rate: 10/s, requests: 110}"
-        seen, told = cluster.play(repair, traffic=traffic, health_interval_s=INTERVAL_S)
+        seen, told = cluster.play(repair, traffic=traffic, health={"interval_s": INTERVAL_S})
     counts = check_counts(seen, told)
     recovery_s = back(seen, repair.well_s)
     print(f"\nhung and cut: {dict(counts)}, whole {recovery_s:.2f} s after, {told['outs']}")
@@ -163,7 +163,7 @@ def test_a_node_without_its_store_is_out_until_it_is_deployed_to(cluster: Five) 
 
     with ThreadPoolExecutor(1) as pool:
         repair = Repair(mend, pool)
-        seen, told = cluster.play(repair, traffic=endless(20), health_interval_s=INTERVAL_S)
+        seen, told = cluster.play(repair, traffic=endless(20), health={"interval_s": INTERVAL_S})
     counts = check_counts(seen, told)
     recovery_s = back(seen, repair.well_s)
     print(f"\nstore lost: {dict(counts)}, whole {recovery_s:.2f} s after deploy, {told['outs']}")

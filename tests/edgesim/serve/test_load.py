@@ -22,6 +22,7 @@ from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_READY
+from edgesim.simulate.recovery import Health
 from tests.edgesim.serve.cluster import Client, NodeProcess, fill, node, tensors
 
 LONG = torch.zeros(1024, 1, 32, 32)
@@ -123,7 +124,12 @@ def test_a_node_that_is_asked_more_than_it_takes_is_not_taken_for_gone(busy: Pai
 
     async def flood() -> tuple[list[str], bool]:
         peer = Peer(
-            "node", busy.node.inference, work.parts, access, Policy(strikes=1), time.monotonic
+            "node",
+            busy.node.inference,
+            work.parts,
+            access,
+            Policy(health=Health(strikes=1)),
+            time.monotonic,
         )
         told: list[str] = []
 
