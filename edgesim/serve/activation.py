@@ -15,7 +15,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import Entry, SignedManifest
 from edgesim.serve.metrics import Metrics
 from edgesim.serve.models import Model
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 from edgesim.serve.serving import Serving
 from edgesim.serve.store import Store
 
@@ -113,7 +113,7 @@ class Activation:
         """
         entries = [manifest.entry(name) for name in dict.fromkeys(names)]
         if not entries:
-            raise RefusalError(Reason.INVALID_ARGUMENT, "no models are named")
+            raise invalid("no models are named")
         self.check_memory(entries)
         fresh: dict[str, Model] = {}
         report = []

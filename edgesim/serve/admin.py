@@ -17,7 +17,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.logs import say
 from edgesim.serve.manifest import verify
 from edgesim.serve.protocol import admin_pb2 as wire
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
 from edgesim.serve.serving import Serving
 from edgesim.serve.store import Store
@@ -119,7 +119,7 @@ class Admin:
         """
         manifest = verify(request.manifest, request.signature, self._trusted)
         if not request.models:
-            raise RefusalError(Reason.INVALID_ARGUMENT, "no models are named")
+            raise invalid("no models are named")
         entries = []
         for model in request.models:
             entry = manifest.entry(model.name)
@@ -130,10 +130,9 @@ class Admin:
                     f"not {model.sha256[:12]!r}…",
                 )
             if not 0 < model.bytes <= entry.model.bytes + _HEADER_BYTES:
-                raise RefusalError(
-                    Reason.INVALID_ARGUMENT,
+                raise invalid(
                     f"{entry.name} has {entry.model.bytes} bytes of weights: "
-                    f"its file cannot have {model.bytes}",
+                    f"its file cannot have {model.bytes}"
                 )
             entries.append(entry)
         async with self._activation.lock:
@@ -166,13 +165,13 @@ class Admin:
         stream = aiter(request)
         header = (await _next(stream) or wire.UploadRequest()).header
         if not header.sha256:
-            raise RefusalError(Reason.INVALID_ARGUMENT, "an upload begins with its header")
+            raise invalid("an upload begins with its header")
         async with self._activation.lock:
             self._check_offered(header)
             with self._store.receive(header.sha256, header.bytes, header.offset) as incoming:
                 while (piece := await _next(stream)) is not None:
                     if piece.WhichOneof("piece") != "chunk":
-                        raise RefusalError(Reason.INVALID_ARGUMENT, "a chunk was expected")
+                        raise invalid("a chunk was expected")
                     incoming.write(piece.chunk)
                 await asyncio.to_thread(incoming.finish)
         say(
@@ -190,7 +189,7 @@ class Admin:
                 if entry.sha256 == header.sha256:
                     if header.bytes > entry.model.bytes + _HEADER_BYTES:
                         told = f"{entry.name} cannot have {header.bytes} bytes"
-                        raise RefusalError(Reason.INVALID_ARGUMENT, told)
+                        raise invalid(told)
                     return
         raise RefusalError(
             Reason.FAILED_PRECONDITION,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgesim.common.errors import InputError
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 from partition.errors import PartitionError
 from partition.manifest import FusionEntry, Manifest, PartEntry, parse_manifest
 
@@ -128,5 +128,5 @@ def verify(data: bytes, signature: bytes, trusted: ed25519.Ed25519PublicKey) -> 
     try:
         manifest = parse_manifest(data, "the manifest")
     except PartitionError as error:
-        raise RefusalError(Reason.INVALID_ARGUMENT, str(error)) from error
+        raise invalid(str(error)) from error
     return SignedManifest(data=data, signature=signature, manifest=manifest)

@@ -11,7 +11,7 @@ from edgesim.serve import tensors
 from edgesim.serve.jobs import Answer
 from edgesim.serve.models import Model, version
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import invalid
 from edgesim.serve.tensors import TensorSpec
 
 _UNSUPPORTED = ("shared_memory_region", "classification")
@@ -43,7 +43,7 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
     """
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
-        raise _invalid(f"{len(request.inputs)} inputs come with {len(raw)} raw contents")
+        raise invalid(f"{len(request.inputs)} inputs come with {len(raw)} raw contents")
     specs = {spec.name: spec for spec in model.inputs}
     inputs: dict[str, Tensor] = {}
     counts = set()
@@ -52,15 +52,15 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
         spec = specs.get(given.name)
         if spec is None:
             known = ", ".join(specs)
-            raise _invalid(f"model '{model.name}' takes {known}, not {given.name[:100]!r}")
+            raise invalid(f"model '{model.name}' takes {known}, not {given.name[:100]!r}")
         if spec.name in inputs:
-            raise _invalid(f"input '{spec.name}' is given twice")
+            raise invalid(f"input '{spec.name}' is given twice")
         _check_parameters(given.parameters)
         samples = tensors.check(spec, given.datatype, given.shape, most_samples)
         counts.add(samples)
         if raw:
             if given.HasField("contents"):
-                raise _invalid(f"input '{spec.name}' comes as raw bytes and as a list")
+                raise invalid(f"input '{spec.name}' comes as raw bytes and as a list")
             # Every look into the message copies: one look for each.
             data = raw[number]
             raw_bytes += len(data)
@@ -70,9 +70,9 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
     missing = [spec.name for spec in model.inputs if spec.name not in inputs and not spec.optional]
     if missing or not inputs:
         expected = ", ".join(missing or specs)
-        raise _invalid(f"model '{model.name}' takes {expected}, and the request lacks it")
+        raise invalid(f"model '{model.name}' takes {expected}, and the request lacks it")
     if len(counts) > 1:
-        raise _invalid(f"inputs have different numbers of samples: {sorted(counts)}")
+        raise invalid(f"inputs have different numbers of samples: {sorted(counts)}")
     return Asked(
         inputs=inputs,
         outputs=_outputs(request, model),
@@ -134,27 +134,23 @@ def _outputs(request: wire.ModelInferRequest, model: Model) -> tuple[str, ...]:
     for wanted in request.outputs:
         if wanted.name not in known:
             names = ", ".join(known)
-            raise _invalid(f"model '{model.name}' gives {names}, not {wanted.name[:100]!r}")
+            raise invalid(f"model '{model.name}' gives {names}, not {wanted.name[:100]!r}")
         _check_parameters(wanted.parameters)
     if len(set(chosen)) < len(chosen):
-        raise _invalid("an output is asked for twice")
+        raise invalid("an output is asked for twice")
     return tuple(name for name in known if name in chosen or not chosen)
 
 
 def _from_contents(spec: TensorSpec, samples: int, contents: wire.InferTensorContents) -> Tensor:
     if spec.datatype != "FP32":
-        raise _invalid(f"input '{spec.name}' of {spec.datatype} must come as raw bytes")
+        raise invalid(f"input '{spec.name}' of {spec.datatype} must come as raw bytes")
     for field, _ in contents.ListFields():
         if field.name != "fp32_contents":
-            raise _invalid(f"input '{spec.name}' has {field.name}; FP32 goes to fp32_contents")
+            raise invalid(f"input '{spec.name}' has {field.name}; FP32 goes to fp32_contents")
     return tensors.from_list(spec, samples, contents.fp32_contents)
 
 
 def _check_parameters(parameters: Mapping[str, wire.InferParameter]) -> None:
     for name in _UNSUPPORTED:
         if name in parameters:
-            raise _invalid(f"parameter '{name}' is of an extension that this node does not have")
-
-
-def _invalid(message: str) -> RefusalError:
-    return RefusalError(Reason.INVALID_ARGUMENT, message)
+            raise invalid(f"parameter '{name}' is of an extension that this node does not have")

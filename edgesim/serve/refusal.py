@@ -29,3 +29,8 @@ class RefusalError(EdgesimError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def invalid(message: str) -> RefusalError:
+    """Return the refusal of a message that does not fit the model, or contradicts itself."""
+    return RefusalError(Reason.INVALID_ARGUMENT, message)

@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from edgesim.serve.protocol import admin_pb2, open_inference_pb2
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError, invalid
 
 INFERENCE = "inference.GRPCInferenceService"
 ADMIN = "edgesim.admin.v1.Admin"
@@ -68,45 +68,21 @@ class Method(Generic[Asks, Replies]):
             return self.asks.FromString(data)
         except DecodeError:
             told = f"expected a message of type {self.asks.DESCRIPTOR.full_name}, got other bytes"
-            raise RefusalError(Reason.INVALID_ARGUMENT, told) from None
+            raise invalid(told) from None
 
 
-SERVER_LIVE = Method(
-    INFERENCE,
-    "ServerLive",
-    open_inference_pb2.ServerLiveRequest,
-    open_inference_pb2.ServerLiveResponse,
-)
-SERVER_READY = Method(
-    INFERENCE,
-    "ServerReady",
-    open_inference_pb2.ServerReadyRequest,
-    open_inference_pb2.ServerReadyResponse,
-)
-MODEL_READY = Method(
-    INFERENCE,
-    "ModelReady",
-    open_inference_pb2.ModelReadyRequest,
-    open_inference_pb2.ModelReadyResponse,
-)
-SERVER_METADATA = Method(
-    INFERENCE,
-    "ServerMetadata",
-    open_inference_pb2.ServerMetadataRequest,
-    open_inference_pb2.ServerMetadataResponse,
-)
-MODEL_METADATA = Method(
-    INFERENCE,
-    "ModelMetadata",
-    open_inference_pb2.ModelMetadataRequest,
-    open_inference_pb2.ModelMetadataResponse,
-)
-MODEL_INFER = Method(
-    INFERENCE,
-    "ModelInfer",
-    open_inference_pb2.ModelInferRequest,
-    open_inference_pb2.ModelInferResponse,
-)
+def _inference(name: str) -> Method[Any, Any]:
+    """Return a method of the Open Inference Protocol, whose messages are named after it."""
+    asks, replies = (getattr(open_inference_pb2, f"{name}{end}") for end in ("Request", "Response"))
+    return Method(INFERENCE, name, asks, replies)
+
+
+SERVER_LIVE = _inference("ServerLive")
+SERVER_READY = _inference("ServerReady")
+MODEL_READY = _inference("ModelReady")
+SERVER_METADATA = _inference("ServerMetadata")
+MODEL_METADATA = _inference("ModelMetadata")
+MODEL_INFER = _inference("ModelInfer")
 STATUS = Method(ADMIN, "Status", admin_pb2.StatusRequest, admin_pb2.StatusReply)
 OFFER = Method(ADMIN, "Offer", admin_pb2.OfferRequest, admin_pb2.OfferReply)
 UPLOAD = Method(ADMIN, "Upload", admin_pb2.UploadRequest, admin_pb2.UploadReply, streams=True)

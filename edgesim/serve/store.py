@@ -26,7 +26,7 @@ from edgesim.common.errors import EdgesimError
 from edgesim.common.files import write_bytes, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.serve.manifest import SignedManifest, verify
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 from edgesim.serve.upload import Upload
 from partition.files import sha256, to_json
 
@@ -222,5 +222,5 @@ def checked(digest: str) -> str:
         RefusalError: it is not 64 hexadecimal digits.
     """
     if _SHA256.fullmatch(digest) is None:
-        raise RefusalError(Reason.INVALID_ARGUMENT, f"expected a SHA-256, got {digest[:100]!r}")
+        raise invalid(f"expected a SHA-256, got {digest[:100]!r}")
     return digest

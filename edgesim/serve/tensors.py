@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 
 DATATYPES = {
     "BOOL": torch.bool,
@@ -65,21 +65,14 @@ def check(spec: TensorSpec, datatype: str, shape: Sequence[int], most_samples: i
         RefusalError: type or shape are others, or there are too many samples or none.
     """
     if datatype != spec.datatype:
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"input '{spec.name}' must be {spec.datatype}, not {datatype[:20]!r}",
-        )
+        raise invalid(f"input '{spec.name}' must be {spec.datatype}, not {datatype[:20]!r}")
     if tuple(shape[1:]) != spec.shape or not shape:
         expected = ", ".join(map(str, ("samples", *spec.shape)))
         found = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"input '{spec.name}' must have shape [{expected}], not [{found}]",
-        )
+        raise invalid(f"input '{spec.name}' must have shape [{expected}], not [{found}]")
     if not 1 <= shape[0] <= most_samples:
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"a request has 1 to {most_samples} samples, not {shape[0]}; send several requests",
+        raise invalid(
+            f"a request has 1 to {most_samples} samples, not {shape[0]}; send several requests"
         )
     return int(shape[0])
 
@@ -94,9 +87,8 @@ def from_raw(spec: TensorSpec, samples: int, data: bytes) -> Tensor:
     """
     expected = samples * spec.sample_bytes
     if len(data) != expected:
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"input '{spec.name}' of {samples} samples takes {expected} raw bytes, not {len(data)}",
+        raise invalid(
+            f"input '{spec.name}' of {samples} samples takes {expected} raw bytes, not {len(data)}"
         )
     _read_only_is_meant()
     flat = torch.frombuffer(data, dtype=DATATYPES[spec.datatype])
@@ -111,9 +103,8 @@ def from_list(spec: TensorSpec, samples: int, values: Sequence[float]) -> Tensor
     """
     expected = samples * math.prod(spec.shape)
     if len(values) != expected:
-        raise RefusalError(
-            Reason.INVALID_ARGUMENT,
-            f"input '{spec.name}' of {samples} samples has {expected} elements, not {len(values)}",
+        raise invalid(
+            f"input '{spec.name}' of {samples} samples has {expected} elements, not {len(values)}"
         )
     flat = torch.tensor(list(values), dtype=DATATYPES[spec.datatype])
     return flat.reshape(samples, *spec.shape)

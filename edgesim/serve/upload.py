@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import Reason, RefusalError, invalid
 
 _BLOCK_BYTES = 1 << 20
 
@@ -55,9 +55,7 @@ class Upload:
         """
         if self.received_bytes + len(chunk) > self._size:
             self._partial.unlink(missing_ok=True)
-            raise RefusalError(
-                Reason.INVALID_ARGUMENT, f"more than the announced {self._size} bytes came"
-            )
+            raise invalid(f"more than the announced {self._size} bytes came")
         rest = memoryview(chunk)
         try:
             while rest:

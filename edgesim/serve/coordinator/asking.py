@@ -188,7 +188,7 @@ async def _hedged(
                 good = [one for one in done if one.exception() is None]
                 if good:
                     for other in good[1:]:
-                        peer.vain.answered(request, other.result())
+                        peer.wasted.answered(request, other.result())
                     return good[0].result(), begun_s[good[0]]
             return await first, sent_s
         finally:

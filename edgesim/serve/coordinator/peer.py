@@ -13,7 +13,6 @@ import grpc
 from edgesim.serve.access import Access
 from edgesim.serve.channels import open_channel
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.vain import Vain
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
@@ -47,6 +46,36 @@ class Out:
         )
 
 
+@dataclass(slots=True)
+class WastedBytes:
+    """Bytes of tries that failed, and of second requests whose answer was not the first.
+
+    A request that ended UNAVAILABLE is not counted: mostly there was no connection to send it on.
+    How much of a cancelled answer had arrived is not known.
+
+    Attributes:
+        sent_bytes: of requests.
+        received_bytes: of answers.
+    """
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+    def cancelled(self, request: wire.ModelInferRequest) -> None:
+        """Count a request that was cancelled."""
+        self.sent_bytes += request.ByteSize()
+
+    def failed(self, request: wire.ModelInferRequest, code: grpc.StatusCode) -> None:
+        """Count a request that failed."""
+        if code is not grpc.StatusCode.UNAVAILABLE:
+            self.cancelled(request)
+
+    def answered(self, request: wire.ModelInferRequest, reply: wire.ModelInferResponse) -> None:
+        """Count a request whose answer came after another one, and its answer."""
+        self.cancelled(request)
+        self.received_bytes += reply.ByteSize()
+
+
 class Peer:
     """One node.
 
@@ -54,7 +83,7 @@ class Peer:
         node: name in the scenario.
         up: whether it is asked.
         why: it is not; empty where it is.
-        vain: messages without use.
+        wasted: bytes of messages whose answer was not used.
         outs: every time out that is over.
     """
 
@@ -84,7 +113,7 @@ class Peer:
         self.address = address
         self.up = True
         self.why = ""
-        self.vain = Vain()
+        self.wasted = WastedBytes()
         self.outs: list[Out] = []
         self._pieces = tuple(pieces)
         self._access = access
@@ -117,11 +146,11 @@ class Peer:
         try:
             reply: wire.ModelInferResponse = await self._infer(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            self.vain.failed(request, error.code())
+            self.wasted.failed(request, error.code())
             self._failed(error)
             raise
         except asyncio.CancelledError:
-            self.vain.asked(request)
+            self.wasted.cancelled(request)
             raise
         self._strikes = 0
         return reply
@@ -141,10 +170,10 @@ class Peer:
                 request, timeout=timeout_s
             )
         except grpc.aio.AioRpcError as error:
-            self.vain.failed(request, error.code())
+            self.wasted.failed(request, error.code())
             raise
         except asyncio.CancelledError:
-            self.vain.asked(request)
+            self.wasted.cancelled(request)
             raise
         return reply
 

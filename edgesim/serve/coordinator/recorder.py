@@ -126,9 +126,9 @@ class Recorder:
         found: Counter[tuple[str, bool]] = Counter()
         for node, peer in peers.items():
             for hop in route(home, node) or ():
-                found[hop.link, hop.forward] += self._sent_bytes[node] + peer.vain.sent_bytes
+                found[hop.link, hop.forward] += self._sent_bytes[node] + peer.wasted.sent_bytes
             for hop in route(node, home) or ():
-                came = self._received_bytes[node] + peer.vain.received_bytes
+                came = self._received_bytes[node] + peer.wasted.received_bytes
                 found[hop.link, hop.forward] += came
         return found
 
