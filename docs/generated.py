@@ -11,9 +11,9 @@ from typing import Any
 
 _PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)
 _SECTIONS = (
-    "ModelSpec", "TaskSpec", "TransferSpec", "PlacementSpec", "NodeSpec", "BatchSpec",
-    "VariabilitySpec", "Faults", "Outage", "HostSpec", "NetworkSpec", "SwitchSpec",
-    "WifiSpec", "LinkSpec", "RouteSpec", "TrafficSpec", "BaselineSpec",
+    "ModelSpec", "ExplicitTask", "Transfer", "PlacementSpec", "NodeSpec", "Batch",
+    "Variability", "Faults", "Outage", "HostSpec", "NetworkSpec", "SwitchSpec",
+    "Medium", "Link", "RouteSpec", "Traffic", "BaselineSpec",
 )  # fmt: skip
 _MOST_NAMED = 20
 _KINDS = ("processor", "optical-4f", "photonic-crossbar")

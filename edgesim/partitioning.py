@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario.document import parse
 from edgesim.scenario.files import read_text
+from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override
 from edgesim.scenario.problems import ScenarioError, located
-from edgesim.scenario.sections import validate
 from edgesim.scenario.syntax import YamlError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     data = document.data
     overridden, problems = override(data, settings)
     if isinstance(data, dict) and SCENARIO_KEYS & set(data):
-        problems += located(validate(data).problems, document, str(path), overridden)
+        problems += located(Findings(data).problems, document, str(path), overridden)
     if problems:
         raise ScenarioError(problems)
     try:

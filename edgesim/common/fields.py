@@ -16,12 +16,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticUseDefault
 
-from edgesim.common.validation import described
+from edgesim.common.validation import NOT_WRITTEN, described
 
 
 def choices(kind: type[StrEnum]) -> WithJsonSchema:
     """Return the JSON Schema of an enumeration, where it stands."""
     return WithJsonSchema({"type": "string", "enum": [one.value for one in kind]})
+
+
+def short(key: str) -> BeforeValidator:
+    """Let a text stand for a section of which it is the value under ``key``."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
 def _unset(value: object) -> object:
@@ -66,3 +71,16 @@ Name = Annotated[
     WithJsonSchema({"type": "string", "pattern": NAME_PATTERN}),
 ]
 """Of a node, task, link or baseline."""
+
+
+def _named(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {**one, NOT_WRITTEN: name} if isinstance(one, dict) else one
+        for name, one in value.items()
+    }
+
+
+NAMED = BeforeValidator(_named)
+"""Entries of a mapping get their names of it: a field with ``key(NOT_WRITTEN)``."""

@@ -80,7 +80,7 @@ def validated(section: type[T], data: object) -> T:
     return made
 
 
-def checked(section: type[T], data: object, found: list[Problem], at: Path = ()) -> T | None:
+def read_section(section: type[T], data: object, found: list[Problem], at: Path = ()) -> T | None:
     """Return the object that plain data describe; None after noting what is wrong with them.
 
     Args:
@@ -99,18 +99,28 @@ def checked(section: type[T], data: object, found: list[Problem], at: Path = ())
         return None
 
 
+def values(one: Any, section: type) -> dict[str, Any]:
+    """Return the fields that an object has of a section, to make another object of."""
+    return {field.name: getattr(one, field.name) for field in fields(section)}
+
+
 adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 """Pydantic's validator of a section."""
 
 
 def keys_of(section: type) -> dict[str, Any]:
     """Return the keys of a section with their annotations; none where it is no section."""
+    return {key: annotation for key, annotation in _fields(section).values() if key != NOT_WRITTEN}
+
+
+def _fields(section: Any) -> dict[str, tuple[str, Any]]:
+    """Return the key and the annotation of each field."""
     if is_dataclass(section):
         hints = get_type_hints(section, include_extras=True)
-        named = ((_alias(hints[one.name]) or key_of(one.name), one.name) for one in fields(section))
-        return {key: hints[name] for key, name in named if key != NOT_WRITTEN}
+        named = {one.name: hints[one.name] for one in fields(section)}
+        return {name: (_alias(hint) or key_of(name), hint) for name, hint in named.items()}
     own = getattr(section, "model_fields", {})
-    return {str(one.validation_alias or name): one.annotation for name, one in own.items()}
+    return {name: (str(one.validation_alias or name), one.annotation) for name, one in own.items()}
 
 
 def _attributes(section: type) -> Iterator[tuple[str, str]]:
@@ -125,10 +135,17 @@ def _attributes(section: type) -> Iterator[tuple[str, str]]:
 def _describe(schema: dict[str, Any], section: type) -> None:
     """Put a section's docstring into its JSON Schema, and its defaults under their keys."""
     schema["description"] = cleandoc(section.__doc__ or "").split("\n\n")[0]
-    for name, text in _attributes(section):
-        one = schema["properties"].get(key_of(name))
-        if one is not None and text:
-            one["description"] = text.rstrip(".")
+    told = {name: text for base in reversed(section.__mro__) for name, text in _attributes(base)}
+    for name, (key, _) in _fields(section).items():
+        if key == NOT_WRITTEN:
+            schema["properties"].pop(key, None)
+            schema["required"] = [one for one in schema.get("required", ()) if one != key]
+        elif told.get(name):
+            schema["properties"][key]["description"] = told[name].rstrip(".")
+    needed = schema.get("required", ())
+    schema["properties"] = dict(
+        sorted(schema["properties"].items(), key=lambda item: item[0] not in needed)
+    )
     for one in schema["properties"].values():
         if isinstance(one.get("default"), dict):
             one["default"] = _by_key(one["default"])

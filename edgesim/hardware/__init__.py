@@ -19,11 +19,23 @@ from edgesim.hardware.faults import (
     Outage,
     Thermal,
 )
-from edgesim.hardware.network import Cluster, Duplex, Hop, Link, Network, Node
+from edgesim.hardware.network import (
+    Batch,
+    Cluster,
+    Duplex,
+    Hop,
+    Link,
+    Medium,
+    Network,
+    Node,
+    NodeOptions,
+    Variability,
+)
 
 __all__ = [
     "Asking",
     "BaseDevice",
+    "Batch",
     "Battery",
     "Cluster",
     "Cooling",
@@ -36,12 +48,15 @@ __all__ = [
     "Faults",
     "Hop",
     "Link",
+    "Medium",
     "Messaging",
     "Network",
     "Node",
+    "NodeOptions",
     "Outage",
     "Power",
     "Thermal",
+    "Variability",
     "key",
     "spec",
 ]

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from edgesim.common.fields import Count, Name, choices, short
+from edgesim.common.quantities import (
+    Bandwidth,
+    Celsius,
+    JoulesPerByte,
+    Ratio,
+    Seconds,
+    Watts,
+)
+from edgesim.common.validation import NOT_WRITTEN, key, spec
 from edgesim.hardware.device import Device
-from edgesim.hardware.faults import Battery, Exhaustion, Fault, Faults
+from edgesim.hardware.faults import Battery, Exhaustion, Fault, Faults, Loss
 
 
 class Duplex(StrEnum):
@@ -21,31 +34,42 @@ class Duplex(StrEnum):
     """A medium: every flow of every station together has the bandwidth."""
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A link or medium.
+class Medium:
+    """Figures of a medium that all nodes share, or of a link.
+
+    Attributes:
+        bandwidth_byte_s: bytes per second, of each direction where a link is full duplex.
+        latency_s: one way.
+        energy_per_byte_j: joules for each byte carried.
+        power_w: constant draw of the link's equipment.
+        loss: share of packets that get lost.
+        faults: cuts, of each link by itself.
+    """
+
+    bandwidth_byte_s: Bandwidth
+    latency_s: Seconds = 0.0
+    energy_per_byte_j: JoulesPerByte = 0.0
+    power_w: Watts = 0.0
+    loss: Loss = 0.0
+    faults: Faults | None = None
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Medium):
+    """One link.
 
     Attributes:
         name: unique in its network.
-        bandwidth_byte_s: bytes per second (of each direction where the link is full duplex).
-        latency_s: one way.
         duplex: how the directions share the bandwidth.
-        ends: names of the nodes or switches that it joins, where known.
-        power_w: constant draw of the link's own equipment.
-        energy_per_byte_j: joules for each byte carried.
-        loss: share of packets that it loses.
-        faults: cut and repair.
+        ends: the nodes or switches that it joins; routes are found over them.
     """
 
-    name: str
-    bandwidth_byte_s: float
-    latency_s: float = 0.0
-    duplex: Duplex = Duplex.FULL
-    ends: tuple[str, str] | None = None
-    power_w: float = 0.0
-    energy_per_byte_j: float = 0.0
-    loss: float = 0.0
-    faults: Faults | None = None
+    name: Annotated[str, key(NOT_WRITTEN)]
+    duplex: Annotated[Duplex, choices(Duplex)] = Duplex.FULL
+    ends: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +94,75 @@ class Network:
         return self.routes.get((source, target))
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Batch:
+    """Dynamic batching: an execution takes up to `max` requests.
+
+    Attributes:
+        max: requests in one execution.
+        wait_s: of an idle node for a fuller batch.
+    """
+
+    max: Count = 1
+    wait_s: Seconds = 0.0
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variability:
+    """How service times vary around the modelled mean.
+
+    Attributes:
+        kind: measured: as the device's profile found.
+        cv: coefficient of variation of the lognormal.
+    """
+
+    kind: Literal["none", "lognormal", "exponential", "measured"]
+    cv: Ratio | None = None
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """How a node queues and serves, what fails in it, and what it lives on.
+
+    Attributes:
+        queue: order of service; of ``priority`` the lower number first, FIFO within one.
+        batch: of requests in one execution.
+        variability: of service times.
+        faults: crash and repair.
+        host: machine of `hosts` whose cores it shares with other nodes.
+        restart_s: from a repair until it answers: it boots and loads its weights.
+        ambient_c: temperature around it; its device then warms up and throttles.
+        battery: that it lives on; without, it is on the mains.
+        exhaustion: how its memory fills up; without, it does not.
+    """
+
+    queue: Literal["fifo", "priority"] = "fifo"
+    batch: Batch = Batch()
+    variability: Annotated[Variability, short("kind")] = Variability(kind="none")
+    faults: Faults | None = None
+    host: Name | None = None
+    restart_s: Seconds = 0.0
+    ambient_c: Celsius | None = None
+    battery: Battery | None = None
+    exhaustion: Exhaustion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(NodeOptions):
     """A device in the cluster, and how it queues and serves.
 
     Attributes:
         name: unique in the cluster.
         device: what it computes with.
-        queue: ``fifo`` or ``priority`` (lower number first, FIFO within one priority).
-        batch_max: largest number of requests that one execution takes together.
-        batch_wait_s: how long an idle node waits for a fuller batch.
-        variability: ``none``, ``lognormal`` or ``exponential`` service time, mean as modelled, or
-            ``measured``: drawn from the device's spread.
-        cv: coefficient of variation of the lognormal.
         address: host:port of a real node.
-        faults: crash and repair.
-        host: machine whose cores it shares with others; None where it has one to itself.
-        restart_s: from a repair until it answers again: it boots and loads its weights.
-        ambient_c: temperature around it, which turns on its device's thermal model.
-        battery: that it lives on; None where it is on the mains.
-        exhaustion: how its memory fills up; None where it does not.
     """
 
     name: str
     device: Device
-    queue: str = "fifo"
-    batch_max: int = 1
-    batch_wait_s: float = 0.0
-    variability: str = "none"
-    cv: float = 0.0
     address: str | None = None
-    faults: Faults | None = None
-    host: str | None = None
-    restart_s: float = 0.0
-    ambient_c: float | None = None
-    battery: Battery | None = None
-    exhaustion: Exhaustion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

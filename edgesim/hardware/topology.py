@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.hardware.faults import Faults
 from edgesim.hardware.network import Duplex, Hop, Link, Network
 
 if TYPE_CHECKING:
@@ -19,69 +18,35 @@ Routes = Mapping[tuple[str, str], tuple[Hop, ...]]
 Made = dict[tuple[str, str], tuple[Hop, ...] | None]
 
 
-def star(
-    nodes: Sequence[str],
-    *,
-    bandwidth_byte_s: float,
-    latency_s: float,
-    duplex: Duplex = Duplex.FULL,
-    energy_per_byte_j: float = 0.0,
-    power_w: float = 0.0,
-    loss: float = 0.0,
-    faults: Faults | None = None,
-) -> Network:
+def star(nodes: Sequence[str], **figures: Any) -> Network:
     """Return a star: a link ``NODE-switch`` from every node to one switch.
 
     Each link has the whole bandwidth and latency, so two nodes are two latencies apart.
 
+    Args:
+        nodes: names of the nodes.
+        figures: of each link, as of `Link`.
+
     Raises:
         InputError: two nodes share a name, or a figure makes no sense.
     """
     _distinct(nodes)
-    links = {
-        node: Link(
-            name=f"{node}-switch",
-            bandwidth_byte_s=bandwidth_byte_s,
-            latency_s=latency_s,
-            duplex=duplex,
-            ends=(node, "switch"),
-            power_w=power_w,
-            energy_per_byte_j=energy_per_byte_j,
-            loss=loss,
-            faults=faults,
-        )
-        for node in nodes
-    }
-    by_name = _by_name(links.values())
-    return Network(links=by_name, routes=_Star(tuple(nodes)))
+    links = (Link(name=f"{node}-switch", ends=(node, "switch"), **figures) for node in nodes)
+    return Network(links=_by_name(links), routes=_Star(tuple(nodes)))
 
 
-def wifi(
-    nodes: Sequence[str],
-    *,
-    bandwidth_byte_s: float,
-    latency_s: float,
-    energy_per_byte_j: float = 0.0,
-    power_w: float = 0.0,
-    loss: float = 0.0,
-    faults: Faults | None = None,
-) -> Network:
+def wifi(nodes: Sequence[str], **figures: Any) -> Network:
     """Return one medium, ``wifi``, that all flows share; a route crosses it once.
 
+    Args:
+        nodes: names of the nodes.
+        figures: of the medium, as of `Medium`.
+
     Raises:
         InputError: two nodes share a name, or a figure makes no sense.
     """
     _distinct(nodes)
-    medium = Link(
-        name="wifi",
-        bandwidth_byte_s=bandwidth_byte_s,
-        latency_s=latency_s,
-        duplex=Duplex.SHARED,
-        power_w=power_w,
-        energy_per_byte_j=energy_per_byte_j,
-        loss=loss,
-        faults=faults,
-    )
+    medium = Link(name="wifi", duplex=Duplex.SHARED, **figures)
     return Network(links=_by_name([medium]), routes=_Medium(tuple(nodes)))
 
 

@@ -104,7 +104,7 @@ def _occupation(
     nodes: dict[str, float] = {}
     for task in branch.tasks:
         node = cluster.nodes[task.node]
-        batch = node.batch_max
+        batch = node.batch.max
         seconds = task.cost(node.device, plan.precision, samples, batch).time_s / batch
         seconds *= _core_share(task, node)
         nodes[task.node] = nodes.get(task.node, 0.0) + seconds
@@ -142,7 +142,7 @@ def unloaded_latency_s(branch: Branch, plan: Plan, cluster: Cluster, samples: in
 
     It is the latency itself where a request's work meets no other of its own, as in a pipeline,
     or meets it at once, as the copies of an input that leave one node together. Service times
-    count with their means. A node that batches waits for others in vain: `Node.batch_wait_s`.
+    count with their means. A node that batches waits for others in vain: `Batch.wait_s`.
     """
     return _Request(branch, plan, cluster, samples).bound_s()
 
@@ -167,7 +167,7 @@ class _Request:
         for task in branch.tasks:
             node = cluster.nodes[task.node]
             self.own_s[task.name] = task.cost(node.device, plan.precision, samples).time_s
-            self.wait_s[task.name] = node.batch_wait_s if node.batch_max > 1 else 0.0
+            self.wait_s[task.name] = node.batch.wait_s if node.batch.max > 1 else 0.0
         where = {task.name: task.node for task in branch.tasks}
         self.moves = []
         for one in branch.transfers:

@@ -117,7 +117,7 @@ class _Problem:
         self.width = BYTES_PER_ELEMENT[precision]
         self.sizes = np.array(graph.cut_elements, dtype=np.float64) * self.width
         self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)
-        self.memory = [stage_bytes(graph, self.cuts, one.batch_max, self.width) for one in nodes]
+        self.memory = [stage_bytes(graph, self.cuts, one.batch.max, self.width) for one in nodes]
         self.stage = [
             np.where(held <= node.device.memory_capacity_bytes, time + self._wait_s(node), np.inf)
             for node, time, held in zip(nodes, times, self.memory, strict=True)
@@ -129,7 +129,7 @@ class _Problem:
 
     def _wait_s(self, node: Node) -> float:
         """Return how long one request alone waits on a node for others to batch it with."""
-        return node.batch_wait_s if self.latency and node.batch_max > 1 else 0.0
+        return node.batch.wait_s if self.latency and node.batch.max > 1 else 0.0
 
     def one_medium(self) -> bool:
         """Whether all transfers share one medium, both ways."""
@@ -187,7 +187,7 @@ class _Problem:
                 (passage(self.cluster, one, node.name), passage(self.cluster, node.name, one))
                 for one in others
             ]
-            own = (id(node.device), node.batch_max, node.batch_wait_s)
+            own = (id(node.device), node.batch.max, node.batch.wait_s)
             key: object = (own, tuple(ends)) if uniform else index
             classes.append(seen.setdefault(key, len(seen)))
         return classes

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import Field, StrictBool, StrictInt
+
+from edgesim.common.fields import WHOLE, Count, Name
+from edgesim.common.quantities import Bytes, Flop
+from edgesim.common.validation import ReadAs, key, spec
 from edgesim.graph import Graph
 from edgesim.hardware import Cost, Device
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class ExplicitTask:
+    """A task of an explicit task graph; it takes flop / peak of its node.
+
+    Attributes:
+        flop: operations; one multiply-accumulate is two.
+        node: that runs it.
+        memory_bytes: that it holds on its node.
+        cores: of the node; all unless given.
+        priority: lower runs first on a node with queue: priority.
+        optional: the answer is only degraded without it.
+    """
+
+    flop: Flop
+    node: Annotated[Name, Field(examples=["pi-0"])]
+    memory_bytes: Bytes = 0.0
+    cores: Count | None = None
+    priority: Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000), WHOLE] = 0
+    optional: StrictBool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(ExplicitTask):
     """One piece of work of a request.
 
     Attributes:
         name: unique in its branch.
-        node: name of the node that runs it.
         kind: ``compute``, ``fusion`` or ``message`` (software at one end of a transfer).
         graph: operators that it runs; None where only ``flop`` is known.
         flop: operations of an explicit task.
-        memory_bytes: that it holds on its node while deployed (weights and activations).
-        cores: of the node that it occupies; all of them by default.
-        priority: lower runs first on a ``priority`` node.
-        optional: True where the request can still be answered, degraded, without this task.
         classes: class indices that a class-wise part answers for.
         part: number of the class-wise part that it runs; None for anything else.
         unit: tasks of one name are given up together when their deadline passes; empty for a
@@ -30,14 +53,9 @@ class Task:
     """
 
     name: str
-    node: str
     kind: str = "compute"
     graph: Graph | None = None
     flop: float = 0.0
-    memory_bytes: float = 0.0
-    cores: int | None = None
-    priority: int = 0
-    optional: bool = False
     classes: tuple[int, ...] = ()
     part: int | None = None
     unit: str = ""
@@ -49,17 +67,23 @@ class Task:
         return device.flop_cost(self.flop * requests * samples, precision, self.cores)
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Bytes from one task to another for one sample.
+    """Bytes from one task to another.
 
-    ``source`` None is the request's input, held by the plan's input node; ``target`` None is the
-    answer, delivered to the plan's output node.
+    In a plan, ``source`` None is the request's input, held by the plan's input node; ``target``
+    None is the answer, delivered to the plan's output node.
+
+    Attributes:
+        source: a task.
+        target: a task.
+        bytes: sent for each sample.
     """
 
-    source: str | None
-    target: str | None
-    bytes: float
+    source: Annotated[str | None, ReadAs(Name), key("from")]
+    target: Annotated[str | None, ReadAs(Name), key("to")]
+    bytes: Bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ def stage_times(
     slices = _Slices(graph)
     keys = []
     for node in nodes:
-        batch = node.batch_max if full_batch else 1
+        batch = node.batch.max if full_batch else 1
         key = (id(node.device), batch)
         keys.append(key)
         if key not in askers:

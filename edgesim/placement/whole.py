@@ -59,7 +59,7 @@ def able(request: PlacementRequest) -> list[Node]:
 
 def held_bytes(graph: Graph, node: Node, precision: str) -> float:
     """Return the bytes that a graph holds on a node: weights, and activations of a full batch."""
-    return graph.memory_bytes(precision, node.batch_max)
+    return graph.memory_bytes(precision, node.batch.max)
 
 
 def whole_branch(request: PlacementRequest, graph: Graph, node: Node) -> Branch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from edgesim.hardware import Cluster, Network, Node
+from edgesim.hardware import Batch, Cluster, Network, Node
 from edgesim.placement import Branch, Plan, Task
 from edgesim.placement.whole import held_bytes
 from edgesim.results.metrics import Metric, Section
@@ -143,7 +143,7 @@ def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
     tried: list[BestBatch] = []
     batch = 1
     while batch <= _LARGEST_BATCH:
-        node = Node(name=baseline.name, device=device, batch_max=batch * samples)
+        node = Node(name=baseline.name, device=device, batch=Batch(max=batch * samples))
         if held_bytes(graph, node, baseline.precision) > device.memory_capacity_bytes:
             break
         cost = device.graph_cost(graph, baseline.precision, batch * samples)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Problem, checked, known_keys
+from edgesim.common.validation import Problem, known_keys, read_section
 from edgesim.hardware import Fault
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError
@@ -57,7 +57,7 @@ def read_faults(path: Path) -> list[dict[str, Any]]:
             name: cell for name, cell in zip(header, row, strict=True) if cell != ""
         }
         mistakes: list[Problem] = []
-        checked(Fault, entry, mistakes)
+        read_section(Fault, entry, mistakes)
         wrong += [
             f"{path}:{number}: {'.'.join(map(str, one.path)) or 'row'}: {one.message}"
             for one in mistakes

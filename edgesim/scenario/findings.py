@@ -1,31 +1,87 @@
-"""Collects what is wrong with a scenario while it is resolved."""
+"""What is right and what is wrong with a scenario, found section by section.
+
+Checking goes on after an error: what is right is still held against the rest, so that a user sees
+all problems at once.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, Problem
+from edgesim.common.validation import Path, Problem, read_section
 from edgesim.hardware import Node
-from edgesim.scenario.sections import Validated
+from edgesim.scenario.schema import ScenarioSpec
 
 T = TypeVar("T")
 
+# Stand where a section is wrong, so that the others can be checked; never resolved.
+_STAND_INS: dict[str, Any] = {
+    "model": {"name": "-"},
+    "nodes": {"-": {"device": "-"}},
+    "traffic": {"arrivals": "offline", "requests": 1},
+}
+
 
 class Findings:
-    """Problems so far; resolving goes on after each, so that a user sees all of them at once.
+    """A scenario's data, held to the schema, and all that is wrong with them so far.
+
+    Args:
+        data: of the scenario, as they were read.
 
     Attributes:
+        data: as given.
+        spec: the data, with stand-ins for broken sections; None where nothing is left to check.
         problems: what is wrong.
-        validated: the data, and which of its sections cannot be relied on.
+        broken: sections that stand-ins are for.
+        broken_nodes: names under ``nodes`` that were left out.
         declared: names of all nodes, also of those whose device is wrong.
     """
 
-    def __init__(self, validated: Validated) -> None:
-        self.validated = validated
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
         self.problems: list[Problem] = []
+        self.broken: set[str] = set()
+        self.broken_nodes: set[str] = set()
         self.declared: dict[str, None] = {}
+        self.spec = read_section(ScenarioSpec, data, self.problems)
+        if self.spec is None:
+            self.spec = read_section(ScenarioSpec, self._mended(), [])
+
+    def _mended(self) -> dict[str, Any]:
+        """Return the data without what is wrong in itself."""
+        mended = dict(self.data)
+        for problem in self.problems:
+            section = str(problem.path[0]) if problem.path else ""
+            if section == "nodes" and len(problem.path) > 1:
+                self.broken_nodes.add(str(problem.path[1]))
+            elif section:
+                self.broken.add(section)
+                mended.pop(section, None)
+        for field in dataclasses.fields(ScenarioSpec):
+            needed = field.default is field.default_factory is dataclasses.MISSING
+            if needed and field.name not in mended:
+                self.broken.add(field.name)
+        if self.broken_nodes and "nodes" not in self.broken:
+            right = {
+                name: one
+                for name, one in self.data["nodes"].items()
+                if name not in self.broken_nodes
+            }
+            if right:
+                mended["nodes"] = right
+            else:
+                self.broken.add("nodes")
+        return mended | {name: one for name, one in _STAND_INS.items() if name in self.broken}
+
+    def may_be_node(self, name: str) -> bool:
+        """Whether a name may be that of a node which was left out."""
+        if "nodes" in self.broken:
+            return True
+        return not self.broken_nodes.isdisjoint((name, re.sub(r"-[0-9]+$", "", name)))
 
     def told(self, path: Path, make: Callable[[], T]) -> T | None:
         """Return what ``make`` makes, or None after noting what it raised."""
@@ -37,7 +93,7 @@ class Findings:
 
     def given(self, path: Path) -> bool:
         """Return whether the scenario says anything under a key path, null aside."""
-        here: Any = self.validated.data
+        here: Any = self.data
         for key in path:
             here = here[key] if isinstance(key, int) else here.get(key)
         return here is not None
@@ -50,7 +106,7 @@ class Findings:
         """Return whether a node has this name; note a problem if none is even declared."""
         if name in nodes:
             return True
-        if name in self.declared or self.validated.may_be_node(name):
+        if name in self.declared or self.may_be_node(name):
             return False
         if not self.stands_for_many(path, name):
             self.wrong(path, f"no node is named '{name}'{nearest(name, list(self.declared))}")
@@ -58,8 +114,7 @@ class Findings:
 
     def stands_for_many(self, path: Path, name: str) -> bool:
         """Note a problem if a name is that of counted nodes, where one is needed."""
-        spec = self.validated.spec
-        counted = spec.nodes.get(name) if spec is not None else None
+        counted = self.spec.nodes.get(name) if self.spec is not None else None
         if counted is None or counted.count is None:
             return False
         last = counted.count - 1

@@ -17,8 +17,7 @@ from edgesim.placement import strategy_names
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
 from edgesim.scenario.resolve_placement import KEYS
 from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
-from edgesim.scenario.schema import ScenarioSpec
-from edgesim.scenario.schema_model import BUILD_OPTIONS
+from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -42,15 +41,15 @@ def schema() -> Schema:
     Names of models, devices and strategies are those that are there now, plug-ins included. What
     joins different parts of a file (a node that a task names, say) only `edgesim check` tells.
     """
-    made = ScenarioSpec.model_json_schema(by_alias=True)
+    made = adapter(ScenarioSpec).json_schema(by_alias=True)
     definitions: Schema = made["$defs"]
     definitions["Device"] = _devices(definitions)
-    for name in ("BaselineSpec", "VariabilitySpec"):
+    for name in ("BaselineSpec", "Variability"):
         _or_short(definitions, name)
     _model(definitions["ModelSpec"])
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
-    _traffic(definitions["TrafficSpec"])
+    _traffic(definitions["Traffic"])
     _faults(definitions["Faults"])
     _fault(definitions["Fault"])
     definitions["ScheduleSpec"]["anyOf"] = [{"required": ["schedule"]}, {"required": ["file"]}]
@@ -216,7 +215,7 @@ def _tidied(node: Any) -> Any:
         # A key that may be left out; editors need not offer null.
         del node["anyOf"]
         node = {**kept[0], **node}
-    if "default" in node and not _sayable(node["default"]):
+    if "default" in node and not (_sayable(node["default"]) and _in_range(node)):
         del node["default"]
     dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))
     if dimension is not None and {"type": "string"} in node.get("anyOf", ()):
@@ -230,6 +229,12 @@ def _sayable(default: Any) -> bool:
     if isinstance(default, dict):
         return all(map(_sayable, default.values()))
     return default not in (None, []) and not (isinstance(default, float) and math.isinf(default))
+
+
+def _in_range(node: Schema) -> bool:
+    """Whether a default is one of the values; 0 stands for a number that follows from others."""
+    default = node["default"]
+    return isinstance(default, bool | str | dict | list) or default >= node.get("minimum", default)
 
 
 _DIMENSIONS = {example: dimension for dimension, example in units.EXAMPLES.items()}

@@ -14,12 +14,12 @@ from edgesim.scenario.device_files import take_in
 from edgesim.scenario.document import Document, parse, plain
 from edgesim.scenario.fault_file import take_in_faults
 from edgesim.scenario.files import read_text
+from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override
 from edgesim.scenario.problems import ScenarioError, located
 from edgesim.scenario.resolve import resolve
 from edgesim.scenario.scenario import Scenario
 from edgesim.scenario.schema import ScenarioSpec
-from edgesim.scenario.sections import validate
 from edgesim.scenario.syntax import YamlError
 from edgesim.scenario.trace import read_times
 
@@ -140,45 +140,40 @@ def read_document(
         message = f"expected a mapping with 'model', 'nodes' and more, got {described(data)}"
         raise ScenarioError(located([Problem((), message)], document, name, {}))
     in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
-    validated = validate(data)
+    findings = Findings(data)
     resolved = copy.deepcopy(data)
-    if "model" not in validated.broken and data["model"].get("artifact") is not None:
+    if "model" not in findings.broken and data["model"].get("artifact") is not None:
         # The resolved scenario is read from elsewhere.
         resolved["model"]["artifact"] = str((folder / data["model"]["artifact"]).resolve())
-    times_s: tuple[float, ...] | None = None
-    problems: list[Problem] = []
-    if validated.spec is not None and "traffic" not in validated.broken:
-        times_s, problems = _times(validated.spec, resolved, folder)
-        resolved["name"] = validated.spec.name or _safe(title)
-        resolved["seed"] = validated.spec.seed
-    validated.problems.extend([*in_files, *problems])
-    scenario, found = resolve(
-        validated, resolved.get("name") or _safe(title), times_s, resolved, folder
-    )
+    times_s: tuple[float, ...] = ()
+    findings.problems += in_files
+    if findings.spec is not None and "traffic" not in findings.broken:
+        times_s = _times(findings, findings.spec, resolved, folder)
+        resolved["name"] = findings.spec.name or _safe(title)
+        resolved["seed"] = findings.spec.seed
+    scenario = resolve(findings, resolved.get("name") or _safe(title), times_s, resolved, folder)
     if scenario is None or wrong:
-        raise ScenarioError([*wrong, *located(found, document, name, overridden)])
+        raise ScenarioError([*wrong, *located(findings.problems, document, name, overridden)])
     return scenario
 
 
 def _times(
-    spec: ScenarioSpec, resolved: dict[str, Any], folder: Path
-) -> tuple[tuple[float, ...] | None, list[Problem]]:
+    findings: Findings, spec: ScenarioSpec, resolved: dict[str, Any], folder: Path
+) -> tuple[float, ...]:
     """Return a trace's arrival times, and put them or the whole path of their file in the data."""
     traffic = spec.traffic
     if traffic.file is None or traffic.arrivals != "trace":
-        return None if traffic.times is None else tuple(traffic.times), []
+        return traffic.times_s
     path = folder / traffic.file
-    try:
-        times_s = read_times(path)
-    except InputError as error:
-        key: KeyPath = ("traffic", "file")
-        return None, [Problem(key, str(error))]
+    times_s = findings.told(("traffic", "file"), lambda: read_times(path))
+    if times_s is None:
+        return ()
     if len(times_s) > MOST_INLINE_TIMES:
         resolved["traffic"]["file"] = str(path.resolve())
     else:
         del resolved["traffic"]["file"]
         resolved["traffic"]["times"] = list(times_s)
-    return times_s, []
+    return times_s
 
 
 def _safe(title: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
-from edgesim.common.validation import Path, Problem
+from edgesim.common.validation import Path
 from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
 from edgesim.scenario.findings import Findings
@@ -21,29 +21,27 @@ from edgesim.scenario.resolve_placement import (
 from edgesim.scenario.resolve_traffic import resolve_traffic
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
-from edgesim.scenario.sections import Validated
 
 
 def resolve(
-    validated: Validated,
+    findings: Findings,
     name: str,
-    times_s: tuple[float, ...] | None,
+    times_s: tuple[float, ...],
     document: Mapping[str, object],
     folder: FilePath,
-) -> tuple[Scenario | None, list[Problem]]:
-    """Return the scenario, or None and all that is wrong with it.
+) -> Scenario | None:
+    """Return the scenario, or None after noting all that is wrong with it.
 
     Args:
-        validated: the data; sections that are broken are left alone.
+        findings: the data; sections that are broken are left alone.
         name: of the scenario.
         times_s: arrival times of a trace, where there is one.
         document: that the scenario keeps.
         folder: of the scenario's file.
     """
-    findings = Findings(validated)
-    spec, broken = validated.spec, validated.broken
+    spec, broken = findings.spec, findings.broken
     if spec is None:
-        return None, list(validated.problems)
+        return None
     hosts = {} if "hosts" in broken else {name: one.cores for name, one in spec.hosts.items()}
     nodes = {} if "nodes" in broken else resolve_nodes(findings, spec.nodes, hosts)
     network = None
@@ -62,14 +60,12 @@ def resolve(
         if model is not None and not tasks:
             check_sizes(findings, spec.placement, strategy, model)
     baselines = _baselines(findings, spec)
-    problems = [*validated.problems, *findings.problems]
     if "traffic" in broken:
-        return None, problems
+        return None
     traffic = resolve_traffic(findings, spec.traffic, times_s)
-    problems = [*validated.problems, *findings.problems]
-    if problems or model is None or network is None:
-        return None, problems
-    scenario = Scenario(
+    if findings.problems or model is None or network is None:
+        return None
+    return Scenario(
         name=name,
         seed=spec.seed,
         strategy=strategy,
@@ -88,12 +84,11 @@ def resolve(
         replications=spec.replications,
         document=document,
     )
-    return scenario, []
 
 
 def _baselines(findings: Findings, spec: ScenarioSpec) -> tuple[Baseline, ...]:
     found: dict[str, Baseline] = {}
-    if {"baselines", "model"} & findings.validated.broken:
+    if {"baselines", "model"} & findings.broken:
         return ()
     for index, one in enumerate(spec.baselines):
         baseline = _baseline(findings, spec, one, index)

@@ -9,18 +9,12 @@ from functools import partial
 from typing import Any
 
 from edgesim.common.errors import nearest
-from edgesim.common.validation import Path
-from edgesim.hardware import Device, Duplex, Link, Network, Node, catalog
+from edgesim.common.validation import Path, values
+from edgesim.hardware import Device, Duplex, Link, Medium, Network, Node, NodeOptions, catalog
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.resolve_faults import check_limits, resolve_own_faults
-from edgesim.scenario.schema_cluster import (
-    LinkSpec,
-    NetworkSpec,
-    NodeSpec,
-    SwitchSpec,
-    WifiSpec,
-)
+from edgesim.scenario.resolve_faults import check_limits, check_own_faults
+from edgesim.scenario.schema import NetworkSpec, NodeSpec
 from edgesim.simulate.streams import spread_of
 
 MOST_NODES = 100_000
@@ -56,7 +50,8 @@ def resolve_nodes(
         _check_variability(findings, path, spec, device)
         _check_host(findings, path, spec, device, hosts)
         check_limits(findings, path, spec, device)
-        faults = resolve_own_faults(findings, (*path, "faults"), spec.faults, "node")
+        check_own_faults(findings, (*path, "faults"), spec.faults, "node")
+        options = values(spec, NodeOptions)
         names = [name] if spec.count is None else [f"{name}-{i}" for i in range(spec.count)]
         reached: Sequence[str | None] = spec.address or [None] * len(names)
         if len(reached) != len(names):
@@ -72,22 +67,7 @@ def resolve_nodes(
                 continue
             findings.declared[one] = None
             if device is not None:
-                found[one] = Node(
-                    name=one,
-                    device=device,
-                    queue=spec.queue,
-                    batch_max=spec.batch.max,
-                    batch_wait_s=spec.batch.wait,
-                    variability=spec.variability.kind,
-                    cv=spec.variability.cv or 0.0,
-                    address=address,
-                    faults=faults,
-                    host=spec.host,
-                    restart_s=spec.restart,
-                    ambient_c=spec.ambient,
-                    battery=spec.battery,
-                    exhaustion=spec.exhaustion,
-                )
+                found[one] = Node(name=one, device=device, address=address, **options)
     return found
 
 
@@ -99,7 +79,7 @@ def _check_host(
     hosts: Mapping[str, int],
 ) -> None:
     name = spec.host
-    if name is None or "hosts" in findings.validated.broken:
+    if name is None or "hosts" in findings.broken:
         return
     if name not in hosts:
         told = f"no host is named '{name}'{nearest(name, list(hosts))}; 'hosts' lists them"
@@ -138,28 +118,27 @@ def resolve_network(
     if spec.routes and spec.links is None:
         findings.wrong(("network", "routes"), "belong to 'links', which are not given", True)
     if spec.switch is not None:
-        path: Path = ("network", "switch")
-        figures = _figures(findings, path, spec.switch)
-        return star(names, duplex=Duplex(spec.switch.duplex), **figures)
+        check_own_faults(findings, ("network", "switch", "faults"), spec.switch.faults, "link")
+        duplex = Duplex(spec.switch.duplex)
+        return star(names, duplex=duplex, **values(spec.switch, Medium))
     if spec.wifi is not None:
-        return wifi(names, **_figures(findings, ("network", "wifi"), spec.wifi))
+        check_own_faults(findings, ("network", "wifi", "faults"), spec.wifi.faults, "link")
+        return wifi(names, **values(spec.wifi, Medium))
     assert spec.links is not None
     return _links(findings, spec, spec.links, nodes)
 
 
 def _links(
-    findings: Findings, spec: NetworkSpec, specs: Mapping[str, LinkSpec], nodes: Mapping[str, Node]
+    findings: Findings, spec: NetworkSpec, given: Mapping[str, Link], nodes: Mapping[str, Node]
 ) -> Network | None:
     """Return a network of explicit links, each route checked where it stands."""
     before = len(findings.problems)
     names = list(findings.declared)
-    _check_ends(findings, specs)
+    _check_ends(findings, given)
     links = {}
-    for name, one in specs.items():
-        ends = None if one.ends is None else (one.ends[0], one.ends[1])
+    for name, link in given.items():
         path: Path = ("network", "links", name)
-        figures = _figures(findings, path, one)
-        link = Link(name=name, duplex=Duplex(one.duplex), ends=ends, **figures)
+        check_own_faults(findings, (*path, "faults"), link.faults, "link")
         if findings.told(path, partial(from_links, names, [link])) is not None:
             links[name] = link
     if len(findings.problems) > before:
@@ -169,7 +148,7 @@ def _links(
         path = ("network", "routes", index)
         source = findings.known_node((*path, "from"), route.source, nodes)
         target = findings.known_node((*path, "to"), route.target, nodes)
-        if not (source and target) or _unknown_links(findings, path, route.links, specs):
+        if not (source and target) or _unknown_links(findings, path, route.links, given):
             continue
         pair = (route.source, route.target)
         if pair in routes:
@@ -183,43 +162,30 @@ def _links(
 
 
 def _unknown_links(
-    findings: Findings, path: Path, names: Sequence[str], specs: Mapping[str, LinkSpec]
+    findings: Findings, path: Path, names: Sequence[str], links: Mapping[str, Link]
 ) -> bool:
-    unknown = [(index, name) for index, name in enumerate(names) if name not in specs]
+    unknown = [(index, name) for index, name in enumerate(names) if name not in links]
     for index, name in unknown:
-        told = f"no link is named '{name}'{nearest(name, list(specs))}"
+        told = f"no link is named '{name}'{nearest(name, list(links))}"
         findings.wrong((*path, "links", index), told)
     return bool(unknown)
 
 
-def _check_ends(findings: Findings, specs: Mapping[str, LinkSpec]) -> None:
+def _check_ends(findings: Findings, links: Mapping[str, Link]) -> None:
     """Check the names at the ends of links; one that no other link has is no switch."""
-    met = Counter(end for one in specs.values() for end in set(one.ends or ()))
-    for name, one in specs.items():
+    met = Counter(end for one in links.values() for end in set(one.ends or ()))
+    for name, one in links.items():
         for index, end in enumerate(one.ends or ()):
             path: Path = ("network", "links", name, "ends", index)
-            if end in findings.declared or findings.validated.may_be_node(end):
+            if end in findings.declared or findings.may_be_node(end):
                 continue
             if not findings.stands_for_many(path, end) and met[end] == 1:
                 known = [
                     *findings.declared,
-                    *(switch for switch, links in met.items() if links > 1),
+                    *(switch for switch, times in met.items() if times > 1),
                 ]
                 findings.wrong(
                     path,
                     f"no node is named '{end}', nor a switch that another link ends at"
                     f"{nearest(end, known)}",
                 )
-
-
-def _figures(
-    findings: Findings, path: Path, spec: SwitchSpec | WifiSpec | LinkSpec
-) -> dict[str, Any]:
-    return {
-        "loss": spec.loss,
-        "faults": resolve_own_faults(findings, (*path, "faults"), spec.faults, "link"),
-        "bandwidth_byte_s": spec.bandwidth,
-        "latency_s": spec.latency,
-        "energy_per_byte_j": spec.energy_per_byte,
-        "power_w": spec.power,
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from edgesim.common.errors import nearest
@@ -18,8 +17,7 @@ from edgesim.hardware import (
 )
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.schema import ScheduleSpec
-from edgesim.scenario.schema_cluster import NodeSpec
+from edgesim.scenario.schema import NodeSpec, ScheduleSpec
 from edgesim.simulate.meter import thermal_of
 from edgesim.simulate.recovery import Recovery
 
@@ -30,12 +28,10 @@ KEYS_OF_FAULTS = {
 """Keys of a scheduled fault that belong to one kind."""
 
 
-def resolve_own_faults(
-    findings: Findings, path: Path, faults: Faults | None, what: str
-) -> Faults | None:
-    """Return the faults of a node or a link, by time; ``what`` is the one or the other."""
+def check_own_faults(findings: Findings, path: Path, faults: Faults | None, what: str) -> None:
+    """Check the faults of a node or a link; ``what`` is the one or the other."""
     if faults is None:
-        return None
+        return
     random = [key for key in ("mtbf", "mttr") if findings.given((*path, key))]
     if len(random) == 1:
         findings.wrong(path, f"'mtbf' and 'mttr' go together, got '{random[0]}' alone")
@@ -52,14 +48,13 @@ def resolve_own_faults(
                 f"the {what} is still down at {other.at_s:g} s from the failure at {one.at_s:g} s"
             )
             findings.wrong((*path, "schedule", index), told)
-    return replace(faults, schedule=tuple(one for _, one in outages))
 
 
 def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device | None) -> None:
     """Check that a device has what a node's own limits ask of it."""
     if device is None:
         return
-    if spec.ambient is not None:
+    if spec.ambient_c is not None:
         thermal = thermal_of(device)
         if thermal is None:
             told = (
@@ -67,14 +62,14 @@ def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device 
                 "resistance, time_constant, limit, release and speed"
             )
             findings.wrong((*path, "ambient"), told)
-        elif spec.ambient >= thermal.release_c:
+        elif spec.ambient_c >= thermal.release_c:
             told = (
                 f"expected less than {thermal.release_c:g} °C, at which '{device.name}' "
-                f"throttles no more, got {spec.ambient:g} °C"
+                f"throttles no more, got {spec.ambient_c:g} °C"
             )
             findings.wrong((*path, "ambient"), told)
     for key in ("ambient", "battery"):
-        if getattr(spec, key) is not None and spec.host is not None:
+        if findings.given((*path, key)) and spec.host is not None:
             told = f"'{key}' is of a whole machine, and this one shares '{spec.host}' with others"
             findings.wrong((*path, key), told, True)
     if spec.exhaustion is not None and device.memory_capacity_bytes == float("inf"):
@@ -91,7 +86,7 @@ def resolve_schedule(
     if spec is None:
         return ()
     if spec.schedule is None:
-        if not findings.validated.problems:
+        if not any(one.path[:1] == ("faults",) for one in findings.problems):
             findings.wrong(("faults",), "expected a 'schedule', or a 'file' of faults")
         return ()
     found: list[tuple[int, Fault]] = []

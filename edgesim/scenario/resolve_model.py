@@ -9,12 +9,13 @@ from pathlib import Path as FilePath
 from edgesim import artifact
 from edgesim.common.errors import nearest
 from edgesim.common.ordering import CycleError, in_order
-from edgesim.common.validation import Path
+from edgesim.common.validation import Path, values
 from edgesim.graph import zoo
 from edgesim.hardware import Network, Node
-from edgesim.placement import Model, Task, Transfer
+from edgesim.placement import Model, Task
+from edgesim.placement.plan import ExplicitTask
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.schema_model import BUILD_OPTIONS, ModelSpec, TaskSpec
+from edgesim.scenario.schema import BUILD_OPTIONS, ModelSpec
 
 
 def resolve_model(
@@ -118,7 +119,7 @@ def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:
 def _tasks(
     findings: Findings,
     spec: ModelSpec,
-    tasks: Mapping[str, TaskSpec],
+    tasks: Mapping[str, ExplicitTask],
     title: str,
     nodes: Mapping[str, Node],
     network: Network | None,
@@ -131,27 +132,15 @@ def _tasks(
     placed = []
     for name, task in tasks.items():
         _check_task(findings, name, task, spec.precision, nodes)
-        placed.append(
-            Task(
-                name=name,
-                node=task.node,
-                flop=task.flop,
-                memory_bytes=task.memory,
-                cores=task.cores,
-                priority=task.priority,
-                optional=task.optional,
-            )
-        )
+        placed.append(Task(name=name, **values(task, ExplicitTask)))
     _check_transfers(findings, spec, tasks, nodes, network)
-    transfers = [Transfer(source=one.source, target=one.target, bytes=one.bytes)
-                 for one in spec.transfers]  # fmt: skip
     return Model(
-        name=title, precision=spec.precision, tasks=tuple(placed), transfers=tuple(transfers)
+        name=title, precision=spec.precision, tasks=tuple(placed), transfers=spec.transfers
     )
 
 
 def _check_task(
-    findings: Findings, name: str, task: TaskSpec, precision: str, nodes: Mapping[str, Node]
+    findings: Findings, name: str, task: ExplicitTask, precision: str, nodes: Mapping[str, Node]
 ) -> None:
     path: Path = ("model", "tasks", name)
     if not findings.known_node((*path, "node"), task.node, nodes):
@@ -171,7 +160,7 @@ def _check_task(
 def _check_transfers(
     findings: Findings,
     spec: ModelSpec,
-    tasks: Mapping[str, TaskSpec],
+    tasks: Mapping[str, ExplicitTask],
     nodes: Mapping[str, Node],
     network: Network | None,
 ) -> None:
@@ -179,19 +168,18 @@ def _check_transfers(
     edges: dict[tuple[str, str], int] = {}
     for index, one in enumerate(spec.transfers):
         path: Path = ("model", "transfers", index)
-        known = True
-        for key, end in (("from", one.source), ("to", one.target)):
+        ends = one.source or "", one.target or ""
+        for key, end in zip(("from", "to"), ends, strict=True):
             if end not in tasks:
-                known = False
                 told = f"no task is named '{end}'{nearest(end, list(tasks))}"
                 findings.wrong((*path, key), told)
-        if not known:
+        if not tasks.keys() >= set(ends):
             continue
-        if (one.source, one.target) in edges:
+        if ends in edges:
             told = f"a second transfer from '{one.source}' to '{one.target}'; add up their bytes"
             findings.wrong(path, told)
-        edges[one.source, one.target] = index
-        start, end = tasks[one.source].node, tasks[one.target].node
+        edges[ends] = index
+        start, end = (tasks[end].node for end in ends)
         reachable = network is None or network.route(start, end) is not None
         if start in nodes and end in nodes and not reachable:
             findings.wrong(

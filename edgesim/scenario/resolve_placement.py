@@ -30,7 +30,7 @@ def resolve_strategy(findings: Findings, spec: PlacementSpec, tasks: bool) -> st
     """Return the strategy: as given, or ``manual`` for an explicit task graph (``tasks``)."""
     given, known = spec.strategy, strategy_names()
     path: Path = ("placement", "strategy")
-    unsure = "model" in findings.validated.broken
+    unsure = "model" in findings.broken
     if given is None:
         if not tasks and not unsure:
             findings.wrong(("placement",), f"expected a 'strategy': one of {', '.join(known)}")
@@ -55,7 +55,7 @@ def resolve_placement(
         if name is not None:
             findings.known_node(("placement", key), name, nodes)
     found: dict[str, None] = {}
-    sections = findings.validated.spec.nodes if findings.validated.spec is not None else {}
+    sections = findings.spec.nodes if findings.spec is not None else {}
     for index, name in enumerate(spec.nodes):
         path: Path = ("placement", "nodes", index)
         group = sections.get(name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from edgesim.common.validation import Path
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.schema import TrafficSpec
 from edgesim.simulate.traffic import Arrivals, Traffic
 
 MULTI_STREAM_SAMPLES = 8
@@ -46,80 +46,68 @@ _EXAMPLES = {
 }
 
 
-def resolve_traffic(
-    findings: Findings, spec: TrafficSpec, times_s: tuple[float, ...] | None
-) -> Traffic:
-    """Return the traffic.
+def resolve_traffic(findings: Findings, traffic: Traffic, times_s: tuple[float, ...]) -> Traffic:
+    """Return the traffic with all its arrival times.
 
     Args:
         findings: told what is wrong.
-        spec: the section.
-        times_s: arrival times of a trace; None where its file could not be read.
+        traffic: the section.
+        times_s: arrival times of a trace; none where its file could not be read.
     """
-    _go_together(findings, spec)
-    times_s = times_s or ()
-    requests = spec.requests if spec.requests is not None else len(times_s)
-    if spec.arrivals == "trace" and times_s:
-        _trace(findings, spec, times_s, requests)
-    if spec.warmup and requests and spec.warmup >= requests:
+    _go_together(findings, traffic)
+    requests = traffic.requests or len(times_s)
+    if traffic.arrivals is Arrivals.TRACE and times_s:
+        _trace(findings, traffic, times_s, requests)
+    if traffic.warmup and requests and traffic.warmup >= requests:
         findings.wrong(
             ("traffic", "warmup"),
-            f"a warmup of {spec.warmup:,} leaves nothing of {requests:,} requests",
+            f"a warmup of {traffic.warmup:,} leaves nothing of {requests:,} requests",
         )
-    if spec.rate is not None and requests / spec.rate > LONGEST_S:
+    rate = traffic.rate_per_s
+    if rate is not None and requests / rate > LONGEST_S:
         findings.wrong(
             ("traffic", "rate"),
-            f"at {spec.rate:g}/s, {requests:,} requests take {requests / spec.rate:.1e} seconds; "
+            f"at {rate:g}/s, {requests:,} requests take {requests / rate:.1e} seconds; "
             f"expected at most {LONGEST_S:.0e}",
         )
-    samples = spec.samples
-    if spec.arrivals == "multi-stream":
-        if samples not in (None, MULTI_STREAM_SAMPLES):
+    samples = traffic.samples
+    if traffic.arrivals is Arrivals.MULTI_STREAM:
+        if findings.given(("traffic", "samples")) and samples != MULTI_STREAM_SAMPLES:
             findings.wrong(
                 ("traffic", "samples"),
                 f"expected {MULTI_STREAM_SAMPLES}, which a multi-stream query has by definition, "
                 f"got {samples}",
             )
         samples = MULTI_STREAM_SAMPLES
-    return Traffic(
-        arrivals=Arrivals(spec.arrivals),
-        requests=requests,
-        rate_per_s=spec.rate,
-        concurrency=spec.concurrency or 1,
-        times_s=times_s[:requests],
-        samples=samples or 1,
-        warmup=spec.warmup,
-        latency_bound_s=spec.latency_bound,
-        min_duration_s=spec.min_duration or 0.0,
-    )
+    times_s = times_s[:requests]
+    return replace(traffic, requests=requests, times_s=times_s, file=None, samples=samples)
 
 
-def _go_together(findings: Findings, spec: TrafficSpec) -> None:
-    kind = spec.arrivals
+def _go_together(findings: Findings, traffic: Traffic) -> None:
+    kind = traffic.arrivals
+    given = {key for key in (*KINDS, "requests") if findings.given(("traffic", key))}
     for key, kinds in KINDS.items():
-        if getattr(spec, key) is not None and kind not in kinds:
+        if key in given and kind not in kinds:
             told = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
             findings.wrong(("traffic", key), f"'{key}' belongs to {told}, not to {kind}", True)
     for key in NEEDS[kind]:
-        if getattr(spec, key) is None:
+        if key not in given:
             findings.wrong(("traffic", "arrivals"), f"{kind} needs {_EXAMPLES[key]}")
-    if kind == "trace" and (spec.times is None) == (spec.file is None):
+    if kind == "trace" and ("times" in given) == ("file" in given):
         findings.wrong(("traffic", "arrivals"), "trace needs either 'times' or a 'file' of them")
 
 
-def _trace(
-    findings: Findings, spec: TrafficSpec, times_s: tuple[float, ...], requests: int
-) -> None:
-    if spec.times is not None:
+def _trace(findings: Findings, traffic: Traffic, times_s: tuple[float, ...], requests: int) -> None:
+    if traffic.times_s:
         for index, (one, other) in enumerate(itertools.pairwise(times_s), start=1):
             if other < one:
                 path: Path = ("traffic", "times", index)
                 findings.wrong(path, f"expected ascending times, got {other:g} s after {one:g} s")
                 break
-    key = "times" if spec.times is not None else "file"
     if times_s[-1] > LONGEST_S:
         findings.wrong(
-            ("traffic", key), f"expected times up to {LONGEST_S:.0e} s, got {max(times_s):g} s"
+            ("traffic", "times" if traffic.times_s else "file"),
+            f"expected times up to {LONGEST_S:.0e} s, got {max(times_s):g} s",
         )
     if requests > len(times_s):
         findings.wrong(

@@ -1,23 +1,113 @@
-"""The scenario file as pydantic models: what may stand where, with units.
+"""The scenario file: what may stand where, with units.
 
-Here each value stands for itself. What must go together is checked by the resolvers, which know
-the line of each key.
+Each section that the code computes with is a class of the room whose idea it is; here they are
+put together, with what only a file has. Each value stands for itself. What must go together is
+checked by the resolvers, which know the line of each key.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 
-from edgesim.common.fields import WHOLE, Count, FileName, Name, Text
-from edgesim.common.quantities import PositiveBytes, PositiveSeconds, Rate, Seconds
-from edgesim.hardware import Fault
+from edgesim.common.fields import NAMED, WHOLE, Count, FileName, Name, Text, short
+from edgesim.common.quantities import PositiveBytes
+from edgesim.common.validation import described, key, spec
+from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
-from edgesim.scenario.fields import DeviceField, Strict
-from edgesim.scenario.schema_cluster import HostSpec, NetworkSpec, NodeSpec
-from edgesim.scenario.schema_model import ModelSpec
+from edgesim.placement.plan import ExplicitTask, Transfer
 from edgesim.simulate.recovery import Recovery
+from edgesim.simulate.traffic import Traffic
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[\w.-]+):([0-9]{1,5})")
+_ADDRESS_SCHEMA = {"type": "string", "pattern": ":[0-9]{1,5}$", "examples": ["pi-0.local:50051"]}
+
+
+def _address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if match is None or not 1 <= int(match[3]) <= 65535:
+        raise ValueError(f"expected host:port such as 'pi-0.local:50051', got {described(value)}")
+    return value
+
+
+def _device(value: object) -> object:
+    if isinstance(value, str) or (isinstance(value, dict) and value):
+        return value
+    raise ValueError(f"expected a device's name or an inline device, got {described(value)}")
+
+
+Addresses = Annotated[
+    list[Annotated[StrictStr, AfterValidator(_address)]],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_ADDRESS_SCHEMA, {"type": "array", "items": _ADDRESS_SCHEMA}]}),
+]
+DeviceField = Annotated[Any, BeforeValidator(_device), WithJsonSchema({"x-device": True})]
+"""Resolved later, by the catalog; `json_schema` puts in what may stand there."""
+Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model: one of the catalog, by `name`, an `artifact`, or an explicit task graph.
+
+    Attributes:
+        name: of the catalog; `edgesim models` lists them.
+        precision: of weights, activations and arithmetic.
+        classes: outputs.
+        image_size: height and width of the input, in pixels.
+        channels: of the input image.
+        patch_size: of a transformer, in pixels.
+        width: residual width of a transformer.
+        depth: blocks of a transformer.
+        heads: attention heads of a transformer.
+        head_width: of a transformer; width / heads if not given.
+        mlp_width: feed-forward width of a transformer; 4 × width if not given.
+        tasks: of an explicit task graph, by name.
+        transfers: of an explicit task graph.
+        artifact: folder that `edgesim partition` wrote; relative to this file.
+        training: recipe of `edgesim partition`, which makes an artifact of it.
+    """
+
+    name: Annotated[Text | None, Field(examples=["vit_base_patch16_224"])] = None
+    precision: Precision = "fp32"
+    classes: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None
+    image_size: Size | None = None
+    channels: Size | None = None
+    patch_size: Size | None = None
+    width: Size | None = None
+    depth: Annotated[StrictInt, Field(ge=1, le=1_000), WHOLE] | None = None
+    heads: Size | None = None
+    head_width: Size | None = None
+    mlp_width: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None
+    tasks: Annotated[dict[Name, ExplicitTask], Field(min_length=1)] | None = None
+    transfers: tuple[Transfer, ...] = ()
+    artifact: Annotated[Text | None, Field(examples=["fashion-5"])] = None
+    training: dict[str, Any] | None = None
+
+    def options(self) -> dict[str, int]:
+        """Return the catalog model's options that are given."""
+        given = {key: getattr(self, key) for key in BUILD_OPTIONS}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+BUILD_OPTIONS = (
+    "classes", "image_size", "channels", "patch_size", "width", "depth", "heads", "head_width",
+    "mlp_width",
+)  # fmt: skip
+"""Keys of a model of the catalog that change its architecture."""
 
 
 class PlacementSpec(BaseModel):
@@ -47,91 +137,122 @@ class PlacementSpec(BaseModel):
     )
 
 
-Arrival = Literal[
-    "closed", "poisson", "periodic", "trace", "single-stream", "multi-stream", "server", "offline"
-]
+@spec
+@dataclass(frozen=True, kw_only=True)
+class NodeSpec(NodeOptions):
+    """One node, or `count` alike: `pi` becomes `pi-0`, `pi-1`, …
 
-
-class TrafficSpec(Strict):
-    """What is asked of the cluster."""
-
-    arrivals: Arrival = Field(description="the last four are MLPerf Inference's scenarios")
-    requests: Annotated[StrictInt, Field(ge=1, le=100_000_000), WHOLE] | None = Field(
-        default=None, description="offered; of a trace: all its times unless given"
-    )
-    rate: Rate | None = Field(None, description="poisson, periodic, server")
-    concurrency: Annotated[StrictInt, Field(ge=1, le=10_000_000), WHOLE] | None = Field(
-        default=None, description="closed: requests in flight; 1 unless given"
-    )
-    times: Annotated[list[Seconds], Field(min_length=1)] | None = Field(
-        default=None, description="trace: arrival times, ascending"
-    )
-    file: Text | None = Field(
-        default=None,
-        description="trace: a file of arrival times, one a line, ascending; relative to this file",
-    )
-    samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
-        default=None, description="that each request carries; multi-stream: 8 by definition"
-    )
-    warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = Field(
-        default=0, description="leading requests left out of the statistics"
-    )
-    latency_bound: PositiveSeconds | None = Field(
-        default=None, description="server, multi-stream: of the 99th percentile"
-    )
-    min_duration: Seconds | None = Field(None, description="that an MLPerf run must last")
-
-
-class ScheduleSpec(Strict):
-    """Faults at known times, of nodes and links."""
-
-    schedule: Annotated[tuple[Fault, ...], Field(min_length=1)] | None = None
-    file: Text | None = Field(
-        default=None,
-        description="a CSV file of faults, with the keys of `schedule` as its columns; relative "
-        "to this file",
-    )
-
-
-class BaselineSpec(Strict):
-    """One device that runs the whole model."""
+    Attributes:
+        count: `pi` becomes `pi-0`, `pi-1`, …; without it the name stays.
+        address: host:port of a real node; a list of them with `count`.
+    """
 
     device: DeviceField
-    name: Name | None = Field(None, description="in tables; the device's unless given")
-    precision: Precision | None = Field(None, description="the model's unless given")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        return {"device": value} if isinstance(value, str) else value
+    count: Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE] | None = None
+    address: Addresses | None = None
 
 
-class ScenarioSpec(Strict):
-    """A scenario of edgesim: a model, its placement, nodes, a network and traffic."""
+@spec
+@dataclass(frozen=True, kw_only=True)
+class HostSpec:
+    """A machine on which several nodes run; what runs shares its cores equally."""
 
-    name: FileName | None = Field(None, description="of results; the file's unless given")
-    seed: Annotated[StrictInt, Field(ge=0, lt=1 << 64), WHOLE] = Field(
-        default=0, description="of every random draw"
-    )
+    cores: Count
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class SwitchSpec(Medium):
+    """A star: one link of these figures from every node to one switch."""
+
+    duplex: Literal["full", "half"] = "full"
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class RouteSpec:
+    """The links from one node to another, in order; the way back too unless it is given.
+
+    Attributes:
+        source: a node.
+        target: a node.
+    """
+
+    source: Annotated[Name, key("from")]
+    target: Annotated[Name, key("to")]
+    links: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A switch, a wireless medium, or links by name: one of the three.
+
+    Attributes:
+        links: by name; other names than nodes at their ends are switches.
+        routes: over `links`; others are found where links name ends.
+    """
+
+    switch: SwitchSpec | None = None
+    wifi: Medium | None = None
+    links: Annotated[dict[Name, Link], Field(min_length=1), NAMED] | None = None
+    routes: tuple[RouteSpec, ...] = ()
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSpec:
+    """Faults at known times, of nodes and links.
+
+    Attributes:
+        file: a CSV file of faults, with the keys of `schedule` as its columns; relative to this
+            file.
+    """
+
+    schedule: Annotated[tuple[Fault, ...], Field(min_length=1)] | None = None
+    file: Text | None = None
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class BaselineSpec:
+    """One device that runs the whole model.
+
+    Attributes:
+        name: in tables; the device's unless given.
+        precision: the model's unless given.
+    """
+
+    device: DeviceField
+    name: Name | None = None
+    precision: Precision | None = None
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
+class ScenarioSpec:
+    """A scenario of edgesim: a model, its placement, nodes, a network and traffic.
+
+    Attributes:
+        name: of results; the file's unless given.
+        seed: of every random draw.
+        nodes: of the cluster, by name.
+        hosts: machines that several nodes share, by name.
+        network: between the nodes; a lone node needs none.
+        faults: of nodes and links, at known times.
+        baselines: single devices that run the whole model, to compare with.
+        replications: repetitions with independent random streams.
+    """
+
+    name: FileName | None = None
+    seed: Annotated[StrictInt, Field(ge=0, lt=1 << 64), WHOLE] = 0
     model: ModelSpec
-    placement: PlacementSpec = PlacementSpec()
-    nodes: Annotated[dict[Name, NodeSpec], Field(min_length=1)] = Field(
-        description="of the cluster, by name"
-    )
-    hosts: dict[Name, HostSpec] = Field(
-        default_factory=dict, description="machines that several nodes share, by name"
-    )
-    network: NetworkSpec | None = Field(
-        default=None, description="between the nodes; a lone node needs none"
-    )
-    faults: ScheduleSpec | None = Field(
-        default=None, description="of nodes and links, at known times"
-    )
-    recovery: Recovery = Recovery()
-    traffic: TrafficSpec
-    baselines: list[BaselineSpec] = Field(
-        default_factory=list, description="single devices that run the whole model, to compare with"
-    )
-    replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] = Field(
-        default=1, description="repetitions with independent random streams"
-    )
+    placement: PlacementSpec = field(default_factory=PlacementSpec)
+    nodes: Annotated[dict[Name, NodeSpec], Field(min_length=1)]
+    hosts: dict[Name, HostSpec] = field(default_factory=dict)
+    network: NetworkSpec | None = None
+    faults: ScheduleSpec | None = None
+    recovery: Recovery = field(default_factory=Recovery)
+    traffic: Traffic
+    baselines: tuple[Annotated[BaselineSpec, short("device")], ...] = ()
+    replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] = 1

@@ -21,7 +21,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from edgesim.hardware import Cluster, Device, Faults, Hop, Link, Messaging, Network, Node
+from edgesim.hardware import (
+    Cluster,
+    Device,
+    Faults,
+    Hop,
+    Link,
+    Messaging,
+    Network,
+    Node,
+    Variability,
+)
 from edgesim.hardware.message import Software
 from edgesim.hardware.processor import Processor
 from edgesim.placement import Plan
@@ -33,6 +43,7 @@ from edgesim.serve.message_sizes import Sizes, message_sizes
 from edgesim.simulate import Recording
 from edgesim.simulate.streams import spread_of
 
+_MEASURED = Variability(kind="measured")
 _AT_ONCE_BYTE_S = 1e15
 """Of what stays on one machine: what it costs is processor time."""
 
@@ -278,11 +289,11 @@ def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
     nodes: dict[str, Node] = {}
     for name, node in cluster.nodes.items():
         host = node.host or processes.machines[name]
-        measured = node.variability == "none" and bool(spread_of(node.device))
+        measured = node.variability.kind == "none" and bool(spread_of(node.device))
         nodes[name] = replace(
             node,
             host=host,
-            variability="measured" if measured else node.variability,
+            variability=_MEASURED if measured else node.variability,
             faults=_scheduled(node.faults),
         )
         beside = [processes.messages[name]]
@@ -297,7 +308,7 @@ def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
                 faults=None if other == processes.coordinator else _scheduled(node.faults),
                 restart_s=node.restart_s,
                 # What disturbs computing disturbs messages too.
-                variability="measured" if measured else "none",
+                variability=_MEASURED if measured else Variability(kind="none"),
             )
     links = dict(cluster.network.links)
     for name in processes.within.values():

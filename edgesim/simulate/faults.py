@@ -161,7 +161,7 @@ class FaultPlayer:
     def _plan(
         self, faults: Faults, purpose: str, begins: Callable[[], None], ends: Callable[[], None]
     ) -> None:
-        for outage in faults.schedule:
+        for outage in sorted(faults.schedule, key=lambda one: one.at_s):
             self._at(outage.at_s, begins)
             self._at(outage.at_s + outage.duration_s, ends)
         if faults.mtbf_s is not None:

@@ -42,11 +42,11 @@ class Server:
     """Runs work on the cores of one node.
 
     Work waits in one queue, first come first served, or by priority and then first come. An
-    execution takes the head, and where the node batches also up to ``batch_max - 1`` further
+    execution takes the head, and where the node batches also up to ``batch.max - 1`` further
     requests that wait for the same task; it starts when the cores that the task asks for are
     free, and nothing overtakes the head. A node that batches looks at its queue once all that
     happens in an instant has happened, so that work which comes at one instant may run together.
-    An idle node whose batch is not full waits up to ``batch_wait_s`` from the instant at which
+    An idle node whose batch is not full waits up to ``batch.wait_s`` from the instant at which
     the head had all its inputs.
 
     Args:
@@ -86,9 +86,9 @@ class Server:
         self._cores = node.device.cores
         self._free = node.device.cores
         self._priority = node.queue == "priority"
-        self._batch_max = node.batch_max
-        self._plain = node.batch_max == 1 and not self._priority
-        self._wait_s = node.batch_wait_s
+        self._batch_max = node.batch.max
+        self._plain = node.batch.max == 1 and not self._priority
+        self._wait_s = node.batch.wait_s
         self._queue: deque[Work] = deque()
         self._ranked: list[tuple[int, int, Work]] = []
         self._serial = 0

@@ -32,12 +32,13 @@ def service_factors(node: Node, seed: int, replication: int) -> Callable[[], flo
     sigma² = ln(1 + cv²), mu = -sigma²/2. ``measured`` draws from the quantiles of the device's
     spread, straight lines between them, over their mean.
     """
-    if node.variability == "none" or (node.variability == "lognormal" and node.cv == 0.0):
+    kind, cv = node.variability.kind, node.variability.cv or 0.0
+    if kind == "none" or (kind == "lognormal" and cv == 0.0):
         return None
     generator = stream(seed, replication, f"service {node.name}")
-    if node.variability == "measured":
+    if kind == "measured":
         return _measured(spread_of(node.device), generator).__next__
-    return _draws(node.variability, node.cv, generator).__next__
+    return _draws(kind, cv, generator).__next__
 
 
 def spread_of(device: Device) -> tuple[float, ...]:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StrictInt
+
+from edgesim.common.fields import UNSET, WHOLE, Text, choices
+from edgesim.common.quantities import PositiveSeconds, Rate, Seconds
+from edgesim.common.validation import spec
 
 
 class Arrivals(StrEnum):
@@ -19,31 +26,34 @@ class Arrivals(StrEnum):
     OFFLINE = "offline"
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What the cluster is asked to answer.
+    """What is asked of the cluster.
 
     Attributes:
-        arrivals: the process.
-        requests: how many requests (MLPerf: queries) are offered.
-        rate_per_s: of ``poisson``, ``periodic`` and ``server``.
-        concurrency: requests in flight under ``closed``.
-        times_s: arrival times under ``trace``, ascending.
-        samples: samples that each request carries (``multi-stream``: 8 by definition).
-        warmup: leading requests left out of every statistic.
-        latency_bound_s: that ``server`` must meet at its 99th percentile, or ``multi-stream``.
-        min_duration_s: that an MLPerf run must last to be valid.
+        arrivals: the last four are MLPerf Inference's scenarios.
+        requests: offered (MLPerf: queries); of a trace: all its times unless given.
+        rate_per_s: poisson, periodic, server.
+        concurrency: closed: requests in flight; 1 unless given.
+        times_s: trace: arrival times, ascending.
+        file: trace: a file of arrival times, one a line, ascending; relative to this file.
+        samples: that each request carries; multi-stream: 8 by definition.
+        warmup: leading requests left out of the statistics.
+        latency_bound_s: server, multi-stream: of the 99th percentile.
+        min_duration_s: that an MLPerf run must last.
     """
 
-    arrivals: Arrivals
-    requests: int
-    rate_per_s: float | None = None
-    concurrency: int = 1
-    times_s: tuple[float, ...] = ()
-    samples: int = 1
-    warmup: int = 0
-    latency_bound_s: float | None = None
-    min_duration_s: float = 0.0
+    arrivals: Annotated[Arrivals, choices(Arrivals)]
+    requests: Annotated[StrictInt, Field(ge=1, le=100_000_000), WHOLE, UNSET] = 0
+    rate_per_s: Rate | None = None
+    concurrency: Annotated[StrictInt, Field(ge=1, le=10_000_000), WHOLE, UNSET] = 1
+    times_s: Annotated[tuple[Seconds, ...], Field(min_length=1), UNSET] = ()
+    file: Text | None = None
+    samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE, UNSET] = 1
+    warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
+    latency_bound_s: PositiveSeconds | None = None
+    min_duration_s: Annotated[Seconds, UNSET] = 0.0
 
     def outpaces(self, capacity_per_s: float | None) -> bool:
         """Return whether requests come at least as fast as ``capacity_per_s`` serves them."""

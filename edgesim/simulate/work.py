@@ -184,7 +184,7 @@ class Step:
 def _costs(task: Task, server: Station, precision: str, samples: int) -> tuple[Cost, ...]:
     """Return the cost of executions of 0, 1, ... requests at once, up to the node's batch."""
     device = server.node.device
-    batches = range(1, server.node.batch_max + 1)
+    batches = range(1, server.node.batch.max + 1)
     nothing = Cost(time_s=0.0, power_w=device.power.idle_w)
     return (nothing, *(task.cost(device, precision, samples, requests) for requests in batches))
 

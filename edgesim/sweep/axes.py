@@ -7,11 +7,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgesim.common.units import DIMENSIONS
+from edgesim.sweep.schema import Range
 from edgesim.sweep.table import Cell, Column
 
 _DIGITS = 12
@@ -204,19 +205,14 @@ class RangeError(Exception):
         self.message = message
 
 
-def range_axis(
-    key: str,
-    start: Any,
-    stop: Any,
-    steps: int | None,
-    scale: Literal["linear", "log"],
-    integer: bool,
-) -> Axis:
-    """Return the axis of a range; ``steps`` None is all whole numbers, or any number.
+def range_axis(key: str, given: Range) -> Axis:
+    """Return the axis of a range; without steps it is all whole numbers, or any number.
 
     Raises:
         RangeError: the ends do not go together.
     """
+    start, stop, steps = given.start, given.stop, given.steps
+    scale, integer = given.scale, given.integer
     first, unit, gap = _end("from", start)
     last, other, _ = _end("to", stop)
     if unit != other:

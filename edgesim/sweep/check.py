@@ -9,8 +9,8 @@ from typing import Any
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario import Scenario
+from edgesim.scenario.findings import Findings
 from edgesim.scenario.problems import ScenarioError
-from edgesim.scenario.sections import validate
 from edgesim.sweep.axes import Axis
 from edgesim.sweep.results import ACCURACY, kept
 from edgesim.sweep.study import Study
@@ -66,7 +66,7 @@ def _wrong_values(study: Study, axis: Axis) -> Iterator[str]:
         except InputError as error:
             yield f"{title}: {key}: {error}"
             return
-        wrong = list(_at(path, validate(data).problems))
+        wrong = list(_at(path, Findings(data).problems))
         yield from (f"{title}: {written(one.path)}: {one.message}" for one in wrong)
         if any(one.at_key for one in wrong):
             # The key is wrong, whatever its value.

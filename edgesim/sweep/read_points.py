@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
-from edgesim.common.validation import Path, Problem, described, problems
+from edgesim.common.validation import Path, Problem, described, read_section
 from edgesim.sweep.axes import Axis, ListAxis, RangeError, Value, list_axis, range_axis
 from edgesim.sweep.points import Grid, Listed, Points, Random
-from edgesim.sweep.schema import CombineSpec, RangeSpec, StudySpec
+from edgesim.sweep.schema import Combine, Range, StudySpec
 
 Places = dict[str, Path]
 """Of each axis, by its key path: where the study file has it."""
@@ -81,22 +80,17 @@ def _axis(key: str, written: Any, place: Path, found: list[Problem]) -> Axis | N
         told = "expected a list of values, or {from: …, to: …, steps: …}"
         found.append(Problem(place, f"{told}, got {described(written)}"))
         return None
-    try:
-        spec = RangeSpec.model_validate(written)
-    except ValidationError as error:
-        found += [
-            Problem((*place, *one.path), one.message, one.at_key)
-            for one in problems(error, RangeSpec, written)
-        ]
+    given = read_section(Range, written, found, place)
+    if given is None:
         return None
     try:
-        return range_axis(key, spec.start, spec.stop, spec.steps, spec.scale, spec.integer)
+        return range_axis(key, given)
     except RangeError as error:
         found.append(Problem((*place, error.key), error.message))
         return None
 
 
-def _check_combine(spec: CombineSpec, found: list[Problem], *, search: bool) -> None:
+def _check_combine(spec: Combine, found: list[Problem], *, search: bool) -> None:
     if search and spec.kind != "grid":
         found.append(Problem(("combine",), "a search chooses its points itself", True))
     if spec.kind == "random":
@@ -111,7 +105,7 @@ def _check_combine(spec: CombineSpec, found: list[Problem], *, search: bool) -> 
 
 
 def _combined(
-    spec: CombineSpec, groups: list[tuple[Axis, ...]], places: Places, found: list[Problem]
+    spec: Combine, groups: list[tuple[Axis, ...]], places: Places, found: list[Problem]
 ) -> Points | None:
     if spec.kind == "random":
         axes = tuple(axis for group in groups for axis in group)
@@ -134,7 +128,7 @@ def _listed(spec: StudySpec, found: list[Problem]) -> tuple[Points | None, Place
     places = Places()
     if spec.axes is not None:
         found.append(Problem(("axes",), "a list has 'points' in the place of 'axes'", True))
-    _check_combine(spec.combine.model_copy(update={"kind": "list"}), found, search=False)
+    _check_combine(replace(spec.combine, kind="list"), found, search=False)
     if not spec.points:
         at: Path = ("points",) if spec.points is not None else ("combine",)
         told = "expected 'points': at least one mapping of key paths to values, got none"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Path, Problem
+from edgesim.common.validation import Path, Problem, values
 from edgesim.sweep.bounds import Bound
 from edgesim.sweep.points import Points
 from edgesim.sweep.results import DEFAULT, Kept, kept
-from edgesim.sweep.schema import OptimizeSpec, StudySpec
+from edgesim.sweep.schema import Optimize, Search, StudySpec
 from edgesim.sweep.search.aims import Aim, Aims, bound, split
 from edgesim.sweep.table import Column
 
@@ -38,7 +38,7 @@ def read_kept(spec: StudySpec, axes: Sequence[Column], found: list[Problem]) -> 
 
 
 def read_aims(
-    spec: OptimizeSpec, points: Points, results: Sequence[Kept], found: list[Problem]
+    spec: Optimize, points: Points, results: Sequence[Kept], found: list[Problem]
 ) -> tuple[Aims | None, list[Kept]]:
     """Return the aims of a search, and the results with those that it needs beside them."""
     by_name = {one.column.name: one for one in results}
@@ -80,12 +80,5 @@ def read_aims(
         found.append(Problem(("optimize", "subject_to"), "expected one bound of each result"))
     if not spec.minimize and not spec.maximize:
         found.append(Problem(("optimize",), "expected something to 'minimize' or to 'maximize'"))
-    made = Aims(
-        goals=tuple(goals),
-        bounds=tuple(bounds),
-        trials=spec.trials,
-        parallel=spec.parallel,
-        seed=spec.seed or 0,
-        sampler=spec.sampler,
-    )
+    made = Aims(goals=tuple(goals), bounds=tuple(bounds), **values(spec, Search))
     return made, list(by_name.values())

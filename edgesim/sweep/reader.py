@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Problem, described, problems
+from edgesim.common.validation import Problem, described, read_section
 from edgesim.scenario.document import Document, parse, plain
 from edgesim.scenario.files import read_text
 from edgesim.scenario.problems import ScenarioError, located
@@ -87,15 +85,13 @@ def _read(
     if not isinstance(data, dict):
         message = f"expected a mapping with 'base', 'axes' and more, got {described(data)}"
         raise ScenarioError(located([Problem((), message)], document, name, {}))
-    try:
-        spec = StudySpec.model_validate(data)
-    except ValidationError as error:
-        found = problems(error, StudySpec, data)
+    found: list[Problem] = []
+    spec = read_section(StudySpec, data, found)
+    if spec is None:
         if "base" not in data and {"model", "traffic"} <= set(data):
             told = "this is a scenario; a study names one as 'base', and has 'axes'"
             found = [Problem((), told)]
-        raise ScenarioError(located(found, document, name, {})) from None
-    found = []
+        raise ScenarioError(located(found, document, name, {}))
     points, places = read_points(spec, found, search=spec.optimize is not None)
     axes = [axis.column for axis in points.axes] if points is not None else []
     kept = read_kept(spec, axes, found)

@@ -59,7 +59,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 def test_every_key_of_a_scenario_is_in_the_reference(site: Path) -> None:
     schema = json.loads(edgesim("schema").stdout)
     told = text_of(site / "scenario.html")
-    for name in ("NodeSpec", "TrafficSpec", "NetworkSpec", "PlacementSpec", "HostSpec"):
+    for name in ("NodeSpec", "Traffic", "NetworkSpec", "PlacementSpec", "HostSpec"):
         for key, one in schema["$defs"][name]["properties"].items():
             assert f" {key} " in told, (name, key)
             for words in one.get("description", "").split("`"):

@@ -69,7 +69,7 @@ def checked(name: str, mapping: Mapping[str, object]) -> BaseDevice | list[Probl
         return [Problem(("kind",), str(error).removeprefix("kind: "))]
     found: list[Problem] = []
     try:
-        made = validation.checked(own, {**mapping, validation.NOT_WRITTEN: name}, found)
+        made = validation.read_section(own, {**mapping, validation.NOT_WRITTEN: name}, found)
     except InputError as error:
         # Figures that are right alone, and make no device together.
         return [Problem((), str(error))]

@@ -10,6 +10,7 @@ from typing import Literal
 from edgesim.common import units
 from edgesim.common.errors import InputError
 from edgesim.sweep.bounds import Bound
+from edgesim.sweep.schema import Search
 from edgesim.sweep.table import Cell, Column
 
 _CONSTRAINT = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*(.+?)\s*")
@@ -21,24 +22,16 @@ Aim = Literal["minimize", "maximize"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aims:
+class Aims(Search):
     """What a search looks for.
 
     Attributes:
         goals: columns to minimize or maximize; at least one.
         bounds: of columns.
-        trials: points that are played.
-        parallel: trials that are asked for together.
-        seed: of the search.
-        sampler: how points are chosen.
     """
 
     goals: tuple[tuple[str, Aim], ...]
     bounds: tuple[tuple[str, Bound], ...]
-    trials: int
-    parallel: int
-    seed: int
-    sampler: Literal["tpe", "nsga-ii"] = "tpe"
 
     def marked(self, axes: Sequence[Column], results: Sequence[Column]) -> list[Column]:
         """Return columns that say what is looked for in them."""

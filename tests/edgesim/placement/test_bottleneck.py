@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.hardware import Cluster, Messaging, Node
+from edgesim.hardware import Batch, Cluster, Messaging, Node
 from edgesim.hardware.topology import star, wifi
 from edgesim.placement import Branch, Plan, Task, Transfer, place
 from edgesim.placement.bounds import bottleneck
@@ -102,7 +102,7 @@ def test_replicas_behind_one_link_are_bound_by_it() -> None:
 
 
 def test_full_batches_count_in_the_capacity_and_the_wait_in_the_latency() -> None:
-    home = replace(node("a"), batch_max=3, batch_wait_s=0.5)
+    home = replace(node("a"), batch=Batch(max=3, wait_s=0.5))
     bounds = bottleneck(place(request(chain([2]), joined([home])), "single"), joined([home]))
     # A batch of three takes twice the time of one (4 s): 8 s for 3 requests.
     assert bounds.node_s["a"] == pytest.approx(8 / 3)
@@ -140,7 +140,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         )
         batch = draw(st.sampled_from([1, 1, 3]))
         wait = draw(st.sampled_from([0.0, 0.5]))
-        nodes.append(replace(home, batch_max=batch, batch_wait_s=wait))
+        nodes.append(replace(home, batch=Batch(max=batch, wait_s=wait)))
     names = [one.name for one in nodes]
     make = draw(st.sampled_from([star, wifi]))
     network = make(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgesim.common.errors import PlanError
 from edgesim.graph import Graph, Op, OpKind, zoo
-from edgesim.hardware import Cluster, Cost, Duplex, Hop, Link, Messaging, Network, Node
+from edgesim.hardware import Batch, Cluster, Cost, Duplex, Hop, Link, Messaging, Network, Node
 from edgesim.hardware.processor import Memory, Processor
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.placement import place
@@ -61,9 +61,9 @@ def value(
     for home, (start, stop) in zip(order, itertools.pairwise(bounds), strict=True):
         part = graph.slice(start, stop)
         live = [graph.cut_elements[i] + graph.ops[i].output_elements for i in range(start, stop)]
-        if 4 * (part.params + home.batch_max * max(live)) > home.device.memory_capacity_bytes:
+        if 4 * (part.params + home.batch.max * max(live)) > home.device.memory_capacity_bytes:
             return inf
-        batch = home.batch_max if objective == "bottleneck" else 1
+        batch = home.batch.max if objective == "bottleneck" else 1
         compute.append(home.device.graph_cost(part, "fp32", batch).time_s / batch)
     hands = [
         (a.name, b.name, graph.cut_elements[cut])
@@ -86,7 +86,7 @@ def value(
         fixed += sum(link.latency_s for link in links) + software[1].delay_s
         seconds.append(flow + (fixed if objective == "latency" else 0.0))
     if objective == "latency":
-        waits = [home.batch_wait_s for home in order if home.batch_max > 1]
+        waits = [home.batch.wait_s for home in order if home.batch.max > 1]
         return sum(compute) + sum(waits) + sum(seconds)
     together = all(link.duplex is Duplex.SHARED for link in cluster.network.links.values())
     return max(*compute, sum(seconds) if together else max(seconds, default=0.0), 0.0)
@@ -108,7 +108,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         )
         batch = draw(st.sampled_from([1, 1, 4]))
         wait = draw(st.sampled_from([0.0, 1.5]))
-        nodes.append(replace(node(f"n{index}"), device=device, batch_max=batch, batch_wait_s=wait))
+        nodes.append(replace(node(f"n{index}"), device=device, batch=Batch(max=batch, wait_s=wait)))
     hub = node("hub", 50.0)
     names = [one.name for one in nodes] + ["hub"]
     make = draw(st.sampled_from([star, wifi]))

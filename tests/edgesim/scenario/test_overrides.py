@@ -27,7 +27,7 @@ def test_values_keep_their_types() -> None:
 
 def test_mappings_on_the_way_are_made() -> None:
     node = load(BASE, "nodes.pi.batch.max=4", "nodes.pi.batch.wait=3 ms").cluster.nodes["pi-0"]
-    assert (node.batch_max, node.batch_wait_s) == (4, 0.003)
+    assert (node.batch.max, node.batch.wait_s) == (4, 0.003)
 
 
 def test_lists_and_mappings_are_yaml() -> None:

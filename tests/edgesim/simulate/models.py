@@ -8,6 +8,7 @@ from typing import Any
 
 from edgesim.graph import Graph
 from edgesim.hardware import (
+    Batch,
     Cluster,
     Cost,
     Duplex,
@@ -20,6 +21,7 @@ from edgesim.hardware import (
     Node,
     Power,
     Thermal,
+    Variability,
 )
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
@@ -55,7 +57,23 @@ class Flops:
 
 
 def node(name: str = "A", *, device: Flops | None = None, **options: Any) -> Node:
-    return Node(name=name, device=device or Flops(), **options)
+    """A node; ``batch_max``, ``batch_wait_s``, ``variability`` and ``cv`` are of its sections."""
+    sections: dict[str, dict[str, Any]] = {"batch": {}, "variability": {"kind": "none"}}
+    for key, section, name_in in (
+        ("batch_max", "batch", "max"),
+        ("batch_wait_s", "batch", "wait_s"),
+        ("variability", "variability", "kind"),
+        ("cv", "variability", "cv"),
+    ):
+        if key in options:
+            sections[section][name_in] = options.pop(key)
+    return Node(
+        name=name,
+        device=device or Flops(),
+        batch=Batch(**sections["batch"]),
+        variability=Variability(**sections["variability"]),
+        **options,
+    )
 
 
 def link(name: str, bandwidth: float, latency: float = 0.0, **options: Any) -> Link:

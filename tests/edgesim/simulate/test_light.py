@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from edgesim.graph import Graph, OpKind
-from edgesim.hardware import Cluster, Device, Network, Node, Outage, catalog
+from edgesim.hardware import Batch, Cluster, Device, Network, Node, Outage, Variability, catalog
 from edgesim.hardware.network import Faults
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.simulate import Arrivals, Recording, Traffic, simulate
@@ -26,7 +26,7 @@ def play(
     **node: object,
 ) -> Recording:
     """Play requests of ``samples`` images, all there at once, on one node, in batches."""
-    host = Node(name="light", device=device, batch_max=batch, batch_wait_s=1.0, **node)  # type: ignore[arg-type]
+    host = Node(name="light", device=device, batch=Batch(max=batch, wait_s=1.0), **node)  # type: ignore[arg-type]
     task = Task(name="model", node="light", graph=graph)
     plan = Plan(
         strategy="single", precision="fp32", branches=(Branch(tasks=(task,), transfers=()),)
@@ -104,7 +104,7 @@ GRAPH = chain(
 
 def test_joules_of_the_parts_sum_to_those_of_the_node() -> None:
     device = accelerator(preset="dmd-dlp7000", host=HOST)
-    for options in ({}, {"variability": "lognormal", "cv": 0.5}):
+    for options in ({}, {"variability": Variability(kind="lognormal", cv=0.5)}):
         recording = play(GRAPH, device, 20, 4, **options)
         node, cost = recording.nodes["light"], device.graph_cost(GRAPH, "fp32", 4)
         assert set(node.energy_by_part_j) == {"laser", "input", "filter", "camera", "host"}

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.common import units
-from edgesim.sweep.axes import RangeAxis, RangeError, list_axis, range_axis
+from edgesim.sweep import axes
+from edgesim.sweep.axes import Axis, RangeAxis, RangeError, list_axis
+from edgesim.sweep.schema import Range
+
+
+def range_axis(
+    key: str, start: Any, stop: Any, steps: int | None, scale: Any, integer: bool
+) -> Axis:
+    given = Range(start=start, stop=stop, steps=steps, scale=scale, integer=integer)
+    return axes.range_axis(key, given)
 
 
 def cells(axis: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from edgesim.sweep.axes import list_axis, range_axis
 from edgesim.sweep.points import Grid, Random
+from edgesim.sweep.schema import Range
 from tests.edgesim.sweep.studies import FLOP, PEAK, study
 
 A, B, C = [1, 2, 3], ["x", "y"], [0.5, 0.25, 0.125, 1.0]
@@ -50,7 +51,7 @@ def test_a_study_zips_and_lists() -> None:
 
 
 def test_a_trillion_points_are_counted_and_found_at_once() -> None:
-    axis = range_axis("k", 0.0, 1.0, 10**6, "linear", False)
+    axis = range_axis("k", Range(start=0.0, stop=1.0, steps=10**6))
     points = Grid(((axis,), (axis,)))
     began_s = time.process_time()
     assert points.size == 10**12
@@ -61,7 +62,7 @@ def test_a_trillion_points_are_counted_and_found_at_once() -> None:
 
 
 def test_random_points_stay_when_others_are_added() -> None:
-    axes = (range_axis("a", 0.0, 1.0, None, "linear", False), list_axis("b", B))
+    axes = (range_axis("a", Range(start=0.0, stop=1.0)), list_axis("b", B))
     few, many = Random(axes, 5, seed=3), Random(axes, 50, seed=3)
     assert found(few) == found(many)[:5]
     with_one_more = Random((*axes, list_axis("c", C)), 5, seed=3)

@@ -10,7 +10,7 @@ from edgesim.artifact import load
 from edgesim.calibrate.profile.served import Timed, find_cooling, spread
 from edgesim.graph import fingerprint, zoo
 from edgesim.graph.mlp import mlp
-from edgesim.hardware import Node
+from edgesim.hardware import Node, Variability
 from edgesim.hardware.processor import Processor
 from edgesim.serve.emulate import graph_of
 from edgesim.serve.manifest import Entry
@@ -43,7 +43,8 @@ def test_spread_has_the_mean_and_the_tail_of_what_was_measured() -> None:
     assert len(quantiles) == 21
     assert np.trapezoid(quantiles, dx=1 / 20) == pytest.approx(1.0, abs=0.003)
     device = Processor(name="d", peak_flop_s={"fp32": 1.0}, spread=quantiles)
-    draw = service_factors(Node(name="n", device=device, variability="measured"), 1, 0)
+    node = Node(name="n", device=device, variability=Variability(kind="measured"))
+    draw = service_factors(node, 1, 0)
     assert draw is not None
     drawn = [draw() for _ in range(20_000)]
     ratios = some[0].times_s / some[0].times_s.mean()
