@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgesim.common.progress import Progress, counted
+
 if TYPE_CHECKING:
     from edgesim.hardware import Cluster
     from edgesim.placement import Plan
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from edgesim.scenario import Scenario
     from edgesim.simulate import Recording
     from edgesim.simulate.recovery import Recovery
-
-Progress = Callable[[str, int, int], None]
-"""Called now and then with what is played, and how many of how many requests ended."""
 
 
 def load(path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
@@ -135,8 +134,4 @@ def run(
 
 
 def _of(progress: Progress | None, label: str, scenario: Scenario) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    total = scenario.traffic.requests
-    progress(label, 0, total)
-    return lambda done: progress(label, done, total)
+    return None if progress is None else counted(progress, label, scenario.traffic.requests)

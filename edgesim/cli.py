@@ -149,15 +149,9 @@ def run(
         real.compare(scenario, loads, directory, trace_requests=trace, as_json=as_json)
         return
     with Held() as held:
-        with Bar() as bar:
-
-            def progress(label: str, done: int, total: int) -> None:
-                held.begin()
-                held.check()
-                bar.update(label, done, total)
-
+        with Bar(held=held) as bar:
             play = api.run if mode is Mode.SIMULATE else real.run
-            result = play(scenario, trace_requests=trace, progress=progress)
+            result = play(scenario, trace_requests=trace, progress=bar.update)
         try:
             written = folder.write(result, directory)
         except EdgesimError:

@@ -43,20 +43,14 @@ def compare(
         typer.Exit: it was interrupted, or a load failed; what had finished is written.
     """
     with Held() as held:
-        with Bar() as bar:
-
-            def progress(label: str, done: int, total: int) -> None:
-                held.begin()
-                held.check()
-                bar.update(label, done, total)
-
+        with Bar(held=held) as bar:
             found = run(
                 scenario,
                 loads,
                 measure,
                 recovery,
                 trace_requests=trace_requests,
-                progress=progress,
+                progress=bar.update,
             )
         results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
         try:

@@ -66,14 +66,8 @@ def profile(
     from edgesim.calibrate.profile import device_yaml, table
     from edgesim.calibrate.profile.profile import measure
 
-    with Held() as held, Bar(what="steps") as bar:
-
-        def told(label: str, done: int, total: int) -> None:
-            held.begin()
-            held.check()
-            bar.update(label, done, total)
-
-        found = measure(options, told)
+    with Held() as held, Bar(what="steps", held=held) as bar:
+        found = measure(options, bar.update)
     try:
         device_yaml.write(found, out)
     except EdgesimError:

@@ -13,7 +13,7 @@ from edgesim.common.extras import require
 from edgesim.output import print_json, stdout_console
 
 if TYPE_CHECKING:
-    from edgesim.api import Progress
+    from edgesim.common.progress import Progress
     from edgesim.hardware import Device
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario

@@ -1,27 +1,67 @@
-"""The progress bar of a run."""
+"""How far a run is: who is told of it, and bars on stderr that show it in a terminal."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    import rich.progress
+
+    from edgesim.common.interrupts import Held
+
+Progress = Callable[[str, int, int], None]
+"""Called now and then with what is done, and how many parts of how many ended."""
+
+
+def counted(progress: Progress, label: str, total: int) -> Callable[[int], None]:
+    """Report the start of what has ``total`` parts; return what reports how many ended."""
+    progress(label, 0, total)
+    return lambda done: progress(label, done, total)
+
+
+def bars(*columns: str | rich.progress.ProgressColumn) -> rich.progress.Progress:
+    """Return bars on stderr, in a terminal only, that are gone at the end.
+
+    Args:
+        columns: to the right of the label and the bar.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress
+
+    console = Console(stderr=True)
+    return Progress(
+        "{task.description}",
+        BarColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 class Bar:
-    """A bar on stderr with rate and time left; appears after a second, and only in a terminal."""
+    """A bar with rate and time left; appears after a second.
 
-    def __init__(self, after_s: float = 1.0, what: str = "requests") -> None:
-        self._after_s = after_s
+    Args:
+        what: is counted.
+        held: interrupts are held from the first report on, and raised by a later one.
+        after_s: seconds from which it appears.
+    """
+
+    def __init__(
+        self, what: str = "requests", held: Held | None = None, after_s: float = 1.0
+    ) -> None:
         self._what = what
-        self._begun_s = time.monotonic()
-        self._progress: Progress | None = None
+        self._held = held
+        self._shown_s = time.monotonic() + after_s
+        self._bars: rich.progress.Progress | None = None
         self._label = ""
-        self._task: TaskID | None = None
+        self._task: rich.progress.TaskID | None = None
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -30,34 +70,33 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        if self._bars is not None:
+            self._bars.stop()
 
     def update(self, label: str, done: int, total: int) -> None:
-        """Tell that ``done`` of ``total`` requests of ``label`` ended."""
-        if self._progress is None:
-            if time.monotonic() - self._begun_s < self._after_s:
+        """Show that ``done`` of ``total`` parts of ``label`` ended.
+
+        Raises:
+            KeyboardInterrupt: an interrupt came since the first report.
+        """
+        if self._held is not None:
+            self._held.begin()
+            self._held.check()
+        if self._bars is None:
+            if time.monotonic() < self._shown_s:
                 return
-            self._progress = _start(self._what)
+            self._bars = bars(*_counting(self._what))
+            self._bars.start()
         if self._task is None or label != self._label:
             if self._task is not None:
-                self._progress.remove_task(self._task)
+                self._bars.remove_task(self._task)
             self._label = label
-            self._task = self._progress.add_task(label, total=total)
-        self._progress.update(self._task, completed=done, total=total)
+            self._task = self._bars.add_task(label, total=total)
+        self._bars.update(self._task, completed=done, total=total)
 
 
-def _start(what: str) -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+def _counting(what: str) -> tuple[str | rich.progress.ProgressColumn, ...]:
+    from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
     from rich.text import Text
 
     from edgesim.common.text import rate
@@ -67,17 +106,4 @@ def _start(what: str) -> Progress:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else rate(speed))
 
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(what),
-        Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    progress.start()
-    return progress
+    return MofNCompleteColumn(), what, Rate(), TimeRemainingColumn()

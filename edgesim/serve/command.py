@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgesim.api import Progress
+    from edgesim.common.progress import Progress
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario
     from edgesim.serve.deploy import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.progress import Progress
 from edgesim.serve.access import Access
 from edgesim.serve.channels import open_channel
 from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
@@ -28,9 +29,6 @@ PATIENCE_S = 30.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _WORTH_ANOTHER_TRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
-
-Progress = Callable[[str, int, int], None]
-"""Told a node's name, how many bytes it has, and how many it is to have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from edgesim.common.progress import bars
 from edgesim.common.text import duration, size
 
 if TYPE_CHECKING:
@@ -19,18 +20,9 @@ class Bars:
     """One bar a node on stderr, in a terminal only."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from rich.progress import DownloadColumn
 
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(binary_units=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bars = bars(DownloadColumn(binary_units=True))
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Bars:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from edgesim import api
-from edgesim.api import Progress
+from edgesim.common.progress import Progress
 from edgesim.placement import Plan
 from edgesim.results.result import Result, summarise
 from edgesim.scenario.scenario import Scenario

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgesim import api
 from edgesim.common.errors import EdgesimError
+from edgesim.common.progress import Progress
 from edgesim.common.text import duration
 from edgesim.hardware import Asking, Cluster
 from edgesim.results.result import Result
@@ -18,9 +18,6 @@ from edgesim.serve.both.compare import Compared, document
 from edgesim.serve.both.loads import Load, find_loads
 from edgesim.serve.both.predict import predict
 from edgesim.simulate.recovery import Recovery
-
-Progress = Callable[[str, int, int], None]
-"""Told what is played, and how many of how many requests ended."""
 
 
 class Measure(Protocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from edgesim import api
 from edgesim.common.errors import InputError
+from edgesim.common.progress import Progress, counted
 from edgesim.common.text import duration
 from edgesim.results.result import Result, summarise
 from edgesim.results.run import Measured
@@ -25,9 +25,6 @@ from edgesim.simulate import Outcome
 
 INTERRUPTED = "the run was interrupted before it was answered"
 """Why a request that was under way then counts as failed."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is played, and how many of how many requests ended."""
 
 
 def run(
@@ -72,7 +69,7 @@ def run(
         if scenario.replications > 1:
             label = f"{label} {replication + 1}/{scenario.replications}"
         try:
-            progress(label, 0, traffic.requests)
+            ended = counted(progress, label, traffic.requests)
         except KeyboardInterrupt:
             if not plays:
                 raise
@@ -98,7 +95,7 @@ def run(
                 replication=replication,
                 trace_requests=trace_requests if replication == 0 else 0,
                 driver=driver,
-                progress=functools.partial(_told, progress, label, traffic.requests),
+                progress=ended,
             )
         )
         if plays[-1].recording.partial:
@@ -167,7 +164,3 @@ def _told_of_faults(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
     if random:
         told.append(f"random faults are simulated only: {', '.join(random[:5])}")
     return told
-
-
-def _told(progress: Progress, label: str, total: int, done: int) -> None:
-    progress(label, done, total)
