@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from edgesim.common.text import duration, joules, percent, size
 from edgesim.results.result import Result
+from edgesim.results.summary import SUMMARY, section, value_at
 from edgesim.scenario import Scenario
 from edgesim.sweep import Table
 
@@ -37,27 +37,20 @@ def scenario(what: Scenario) -> str:
 def result(what: Result) -> str:
     """Return a result: latency, throughput, energy, nodes."""
     summary = what.summary
-    latency = summary["latency_s"]
-    shown = ("mean", "p50", "p90", "p99", "max")
-    rows = [(key, _or_dash(latency[key], duration)) for key in shown]
-    throughput = summary["throughput_per_s"]
-    rows.append(("throughput", _or_dash(throughput, lambda value: f"{value:.3g}/s")))
-    rows.append(("energy a request", _or_dash(summary["energy_j"]["per_request"], joules)))
-    if summary["accuracy"] is not None:
-        rows.append(("accuracy", percent(summary["accuracy"]["top1"])))
+    rows = [
+        (one.name if path[0] == "latency_s" else one.heading, one.text(value_at(summary, path)))
+        for path, one in SUMMARY.singles("notebook")
+        if summary[path[0]] is not None
+    ]
     asked = summary["requests"]
     title = (
         f"{what.scenario.name}: {asked['completed'] + asked['degraded']:,} of "
         f"{asked['offered']:,} requests answered"
     )
-    nodes = [
-        (name, row["device"], percent(row["utilization"]), _or_dash(row["energy_j"], joules),
-         size(row["memory_bytes"]))
-        for name, row in summary["nodes"].items()
-    ]  # fmt: skip
-    return _table(title, (), rows) + _table(
-        "Nodes", ("node", "device", "busy", "energy", "memory"), nodes
-    )
+    metrics = section("nodes").shown("notebook")
+    nodes = [(name, *(one.cell(row) for one in metrics)) for name, row in summary["nodes"].items()]
+    head = ("node", *(one.heading for one in metrics))
+    return _table(title, (), rows) + _table("Nodes", head, nodes)
 
 
 def table(what: Table) -> str:
@@ -72,10 +65,6 @@ def table(what: Table) -> str:
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _or_dash(value: float | None, told: Any) -> str:
-    return "–" if value is None else str(told(value))
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

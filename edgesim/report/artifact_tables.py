@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgesim.common.text import count, size
-from edgesim.report.accuracy_text import accuracy
+from edgesim.results.accuracy import accuracy_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         row = [f"part {number}", escape(names), *_figures(part)]
         table.add_row(*row, *([escape(part.device or "")] if fitted else []))
     for title, entry in (("fusion", manifest.fusion), ("unsplit", manifest.unsplit)):
-        worst = f"all; worst is {entry.worst_class}, {accuracy(entry.worst_class_accuracy)}"
+        worst = f"all; worst is {entry.worst_class}, {accuracy_text(entry.worst_class_accuracy)}"
         table.add_row(title, escape(worst), *_figures(entry))
     console.print(table)
     told = _without_one(manifest.survivors.accuracy)
@@ -46,13 +46,13 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         console.print(told)
     if manifest.fit is not None and manifest.fit.gap is not None:
         console.print(
-            f"The greedy assignment keeps {accuracy(manifest.fit.gap)} fewer heads than the "
+            f"The greedy assignment keeps {accuracy_text(manifest.fit.gap)} fewer heads than the "
             "exact one, which was taken."
         )
 
 
 def _figures(entry: TrainedPart | TrainedFusion | UnsplitEntry) -> tuple[str, str, str]:
-    return size(entry.bytes), count(entry.macs), accuracy(entry.accuracy)
+    return size(entry.bytes), count(entry.macs), accuracy_text(entry.accuracy)
 
 
 def _without_one(survivors: Mapping[str, float]) -> str:
@@ -61,4 +61,5 @@ def _without_one(survivors: Mapping[str, float]) -> str:
     if len(next(iter(survivors))) < 2 or not found:
         return ""
     mean = sum(found) / len(found)
-    return f"Without any one part: {accuracy(mean)} on average, {accuracy(min(found))} at worst."
+    worst = accuracy_text(min(found))
+    return f"Without any one part: {accuracy_text(mean)} on average, {worst} at worst."

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.common.text import duration, half_width, percent, rate, size
-from edgesim.report.accuracy_text import accuracy
-from edgesim.report.fault_text import share
+from edgesim.results.accuracy import accuracy_text
+from edgesim.results.faults import availability_text
 from edgesim.results.statistics import requests_for_interval
 
 COLUMNS = ("", "predicted", "± (95 %)", "measured", "± (95 %)", "error")
@@ -71,14 +71,14 @@ def lines(load: Mapping[str, Any]) -> Iterator[Line]:
     yield _line("throughput", load["throughput_per_s"], rate, first=True)
     shares = load.get("availability", {})
     if any(pair[side] not in (1.0, None) for pair in shares.values() for side in _SIDES):
-        yield _line("answered", shares["answered"], share)
-        yield _line("  in full", shares["whole"], share)
+        yield _line("answered", shares["answered"], availability_text)
+        yield _line("  in full", shares["whole"], availability_text)
     if load["accuracy"] is not None:
         top1 = load["accuracy"]["top1"]
         around = top1["measured_95"]
-        shown = "-" if around is None else accuracy(half_width(around))
-        cells = (accuracy(top1["predicted"]), "", accuracy(top1["measured"]), shown, error(top1))
-        yield Line(("accuracy", *cells))
+        shown = "-" if around is None else accuracy_text(half_width(around))
+        predicted, measured = (accuracy_text(top1[side]) for side in _SIDES)
+        yield Line(("accuracy", predicted, "", measured, shown, error(top1)))
     yield from _many("busy", load["nodes"], "utilization", percent)
     yield from _many("carried", load["links"], "bytes", _size)
 

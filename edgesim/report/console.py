@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edgesim.common.text import duration, joules, percent, rate, size
-from edgesim.report import energy_parts, fault_text
-from edgesim.report.accuracy_text import sentence
-from edgesim.report.comparison import (
+from edgesim.common.text import duration, joules, percent, rate
+from edgesim.report.run_text import (
     BASELINE_COLUMNS,
+    PARTS_TITLE,
+    accuracy_sentence,
     baseline_notes,
     baseline_rows,
+    device_parts,
+    fault_sentences,
     half_widths,
     idle_share,
     interval_notes,
+    part_rows,
 )
+from edgesim.results.metrics import Section
+from edgesim.results.summary import SUMMARY, section, value_at
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
     from edgesim.results.result import Result
 
 _MOST_ROWS = 12
-_QUANTILES = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 
 
 def show(result: Result, console: Console) -> None:
@@ -38,21 +42,21 @@ def show(result: Result, console: Console) -> None:
         console.print(note, style="dim")
     console.print(_breakdown(summary))
     console.print(_totals(summary))
-    right = sentence(summary)
+    right = accuracy_sentence(summary)
     if right is not None:
         console.print(f"[bold]Accuracy[/] {escape(right)}")
-    for number, told in enumerate(fault_text.sentences(summary)):
+    for number, told in enumerate(fault_sentences(summary)):
         console.print(f"[bold]Faults[/] {escape(told)}" if not number else f"  {escape(told)}")
-    console.print(_nodes(summary))
-    if summary.get("faults"):
-        for title, key in (("Faults of nodes", "nodes"), ("Faults of links", "links")):
-            if summary["faults"][key]:
-                console.print(_failed(title, summary["faults"][key]))
-    parts = energy_parts.devices(summary)
+    console.print(_entries("Nodes", "node", section("nodes"), summary["nodes"]))
+    faults = summary.get("faults") or {}
+    for title, key in (("Faults of nodes", "nodes"), ("Faults of links", "links")):
+        if faults.get(key):
+            console.print(_entries(title, "", section("faults", key), faults[key]))
+    parts = device_parts(summary)
     if parts:
         console.print(_parts(parts))
     if summary["links"]:
-        console.print(_links(summary))
+        console.print(_entries("Links", "link", section("links"), summary["links"]))
     if summary["baselines"]:
         console.print(_baselines(summary))
         for note in baseline_notes(summary):
@@ -95,100 +99,70 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _latency(summary: Mapping[str, Any]) -> Table:
-    table = _table("Latency", "", *_QUANTILES)
-    latency = summary["latency_s"]
-    table.add_row("of all", *(duration(latency[name]) for name in _QUANTILES))
-    if latency["mean"] is not None:
+    metrics = section("latency_s").shown("console")
+    table = _table("Latency", "", *(one.name for one in metrics))
+    table.add_row("of all", *(one.cell(summary["latency_s"]) for one in metrics))
+    if summary["latency_s"]["mean"] is not None:
         table.add_row("± (95 %)", *half_widths(summary), style="dim")
     return table
 
 
 def _breakdown(summary: Mapping[str, Any]) -> Table:
-    table = _table("Mean latency by part", "", "queue", "compute", "transfer", "fusion")
     parts = summary["breakdown_s"]
+    table = _table("Mean latency by part", "", *parts)
     mean = summary["latency_s"]["mean"]
-    table.add_row("time", *(duration(parts[name]) for name in parts))
+    table.add_row("time", *map(duration, parts.values()))
     if mean:
-        table.add_row("share", *(percent(parts[name] / mean) for name in parts), style="dim")
+        table.add_row("share", *(percent(value / mean) for value in parts.values()), style="dim")
     return table
 
 
 def _totals(summary: Mapping[str, Any]) -> str:
-    energy, plan = summary["energy_j"], summary["plan"]
-    if summary["mode"] == "real":
-        return (
-            f"[bold]Throughput[/] {rate(summary['throughput_per_s'])}, predicted at most "
-            f"{rate(plan['capacity_per_s'])} (bounded by {escape(plan['bottleneck'])})\n"
-            "[bold]Energy[/] not measured"
-        )
-    return (
-        f"[bold]Throughput[/] {rate(summary['throughput_per_s'])} of at most "
-        f"{rate(plan['capacity_per_s'])} (bounded by {escape(plan['bottleneck'])})\n"
-        f"[bold]Energy[/] {joules(energy['total'])}, {joules(energy['per_request'])} a request, "
-        f"{percent(idle_share(summary))} of it idle power"
-    )
+    real = summary["mode"] == "real"
+    plan = summary["plan"]
+    more = {
+        "throughput": f"{', predicted' if real else ' of'} at most {rate(plan['capacity_per_s'])} "
+        f"(bounded by {escape(plan['bottleneck'])})",
+        "energy": "" if real else f", {joules(summary['energy_j']['per_request'])} a request, "
+        f"{percent(idle_share(summary))} of it idle power",
+    }  # fmt: skip
+    lines = []
+    for path, metric in SUMMARY.singles("console"):
+        if path[0] == "latency_s":
+            continue
+        value = value_at(summary, path)
+        text = "not measured" if real and value is None else metric.text(value)
+        name = metric.heading
+        lines.append(f"[bold]{name.capitalize()}[/] {text}{more.get(name, '')}")
+    return "\n".join(lines)
 
 
-def _nodes(summary: Mapping[str, Any]) -> Table:
-    table = _table("Nodes", "node", "device", "busy", "energy", "memory", "longest queue")
-    nodes = summary["nodes"]
-    shown = sorted(nodes.items(), key=lambda entry: -entry[1]["utilization"])
-    shown = [(name, nodes[name]) for name in _first(nodes, shown)]
-    for name, node in shown:
-        capacity = node["memory_capacity_bytes"]
-        held = size(node["memory_bytes"])
-        table.add_row(
-            name,
-            node["device"],
-            percent(node["utilization"]),
-            joules(node["energy_j"]),
-            held if capacity is None else f"{held} of {size(capacity)}",
-            f"{node['max_queue']:,}",
-        )
-    _more(table, len(nodes) - len(shown), "nodes, less busy")
-    return table
-
-
-def _failed(title: str, section: Mapping[str, Any]) -> Table:
-    kept = fault_text.columns(section)
-    table = _table(title, *(fault_text.NODE_COLUMNS[index] for index in kept))
-    rows = fault_text.rows(section)
-    for row in rows[:_MOST_ROWS]:
-        table.add_row(*(row[index] for index in kept))
-    _more(table, len(rows) - _MOST_ROWS, "like these")
+def _entries(
+    title: str, first: str, of: Section[Any], rows: Mapping[str, Mapping[str, Any]]
+) -> Table:
+    """Return the metrics of nodes or links; of many, the busiest, or the first that failed."""
+    names, more = list(rows), "like these"
+    if len(rows) > _MOST_ROWS:
+        names = names[:_MOST_ROWS]
+        if not title.startswith("Faults"):
+            names = sorted(rows, key=lambda name: -rows[name]["utilization"])[: _MOST_ROWS - 2]
+            more = f"{of.name}, less busy"
+    metrics = of.shown("console", rows)
+    table = _table(title, first, *(one.heading for one in metrics))
+    for name in names:
+        table.add_row(name, *(one.cell(rows[name]) for one in metrics))
+    if len(names) < len(rows):
+        table.caption = f" … {len(rows) - len(names):,} more {more}"
+        table.caption_justify = "left"
+        table.caption_style = "dim"
     return table
 
 
 def _parts(parts: Mapping[str, Mapping[str, float]]) -> Table:
     headings = [cell for name in parts for cell in (name, "share")]
-    table = _table(energy_parts.TITLE, "", *headings)
-    for row in energy_parts.rows(parts):
+    table = _table(PARTS_TITLE, "", *headings)
+    for row in part_rows(parts):
         table.add_row(*row)
-    return table
-
-
-def _first(everything: Mapping[str, Any], ranked: list[tuple[str, Any]]) -> list[str]:
-    """Return all names in their own order where they are few, else the first of the ranking."""
-    if len(everything) <= _MOST_ROWS:
-        return list(everything)
-    return [name for name, _ in ranked[: _MOST_ROWS - 2]]
-
-
-def _more(table: Table, hidden: int, what: str) -> None:
-    if hidden > 0:
-        table.caption = f" … {hidden:,} more {what}"
-        table.caption_justify = "left"
-        table.caption_style = "dim"
-
-
-def _links(summary: Mapping[str, Any]) -> Table:
-    table = _table("Links", "link", "carried", "busy")
-    links = summary["links"]
-    ranked = sorted(links.items(), key=lambda entry: -entry[1]["utilization"])
-    shown = _first(links, ranked)
-    for name in shown:
-        table.add_row(name, size(links[name]["bytes"]), percent(links[name]["utilization"]))
-    _more(table, len(links) - len(shown), "links, less busy")
     return table
 
 

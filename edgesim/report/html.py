@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from edgesim.common.text import duration, joules, percent, rate
-from edgesim.report.accuracy_text import accuracy
-from edgesim.report.comparison import idle_share
+from edgesim.common.text import duration, percent
 from edgesim.report.page import assumptions, cluster, faults, latency, load, plan_graph, timeline
 from edgesim.report.page.frame import document
 from edgesim.report.page.markup import Section, figure_of, name
+from edgesim.report.run_text import idle_share
+from edgesim.results.accuracy import accuracy_text
+from edgesim.results.summary import SUMMARY
 from edgesim.results.tables_csv import Columns
 from edgesim.simulate import Span
 
@@ -73,9 +74,9 @@ def _sections(
     if spans and plan:
         body += "<h3>Over time</h3>"
         body += load.over_time(requests, spans, plan, summary["simulated_s"])
-    body += cluster.node_table(summary)
+    body += cluster.over_all(summary, "nodes")
     if summary["links"]:
-        body += cluster.link_table(summary)
+        body += cluster.over_all(summary, "links")
     yield Section("nodes", "Nodes and links", body)
     if summary.get("faults") is not None:
         yield Section("faults", "Faults", faults.faults(summary))
@@ -121,24 +122,19 @@ def _subtitle(summary: Mapping[str, Any]) -> str:
 
 
 def _cards(summary: Mapping[str, Any]) -> str:
-    predicted = "predicted " if summary["mode"] == "real" else ""
-    cards = [
-        ("median latency", figure_of(summary, ("latency_s", "p50"), duration)),
-        ("99th percentile", figure_of(summary, ("latency_s", "p99"), duration)),
-        ("throughput", figure_of(summary, ("throughput_per_s",), rate)),
-        (
-            f"{predicted}bottleneck {name(summary['plan']['bottleneck'])}",
-            figure_of(summary, ("plan", "capacity_per_s"), rate),
-        ),
-    ]
-    if summary["energy_j"]["total"] is not None:
-        told = f"energy a request, {percent(idle_share(summary))} idle"
-        cards.insert(3, (told, figure_of(summary, ("energy_j", "per_request"), joules)))
-    found = summary["accuracy"]
-    if found is not None:
-        label = f"accuracy; {accuracy(found['top1_unsplit'])} unsplit"
-        cards.append((label, figure_of(summary, ("accuracy", "top1"), accuracy)))
+    real = summary["mode"] == "real"
+    labels = {"bottleneck": f"{'predicted ' if real else ''}bottleneck "
+              f"{name(summary['plan']['bottleneck'])}"}  # fmt: skip
+    if not real:
+        labels["energy a request"] = f"energy a request, {percent(idle_share(summary))} idle"
+    if summary["accuracy"] is not None:
+        unsplit = accuracy_text(summary["accuracy"]["top1_unsplit"])
+        labels["accuracy"] = f"accuracy; {unsplit} unsplit"
+    cards = sorted((one.card, path, one) for path, one in SUMMARY.walk() if one.card)
     inside = "".join(
-        f'<div class="card"><dt>{label}</dt><dd>{value}</dd></div>' for label, value in cards
+        f'<div class="card"><dt>{labels.get(one.heading, one.heading)}</dt>'
+        f"<dd>{figure_of(summary, path, one.text)}</dd></div>"
+        for _, path, one in cards
+        if summary[path[0]] is not None and not (path[0] == "energy_j" and real)
     )
     return f'<dl class="cards">{inside}</dl>'

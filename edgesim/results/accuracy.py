@@ -60,16 +60,16 @@ _BY_PARTS: tuple[Metric[PartsAccuracy], ...] = (
 )
 
 
-def share_text(value: float) -> str:
+def accuracy_text(share: float | None) -> str:
     """Return a share of right answers in hundredths of a point, such as ``91.52 %``."""
-    return f"{100 * value:.2f} %"
+    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 _ACCURACY: tuple[Metric[Accuracy] | Section[Accuracy], ...] = (
     Metric("top1", "", "Share of right answers among the answered requests: by the artifact's "
            "table for the parts that answered, measured on real nodes.", kind="share",
            null="it is not known which parts answered", heading="accuracy",
-           places=("notebook", "compared"), card=6, form=share_text),
+           places=("notebook", "compared"), card=6, form=accuracy_text),
     Metric("top1_expected", "", "What the artifact's table gives for the parts that answered.",
            kind="share", optional=True, null=_REAL_ONLY, column=False),
     Metric("top1_all_parts", "", "Accuracy when no part is missing.", kind="share"),

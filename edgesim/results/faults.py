@@ -93,7 +93,7 @@ def _targets(
     return found
 
 
-def share_text(value: float | None) -> str:
+def availability_text(value: float | None) -> str:
     """Return a share near 1, which three digits would round: ``99.87 %``."""
     return "-" if value is None else f"{digits(100 * value, 4)} %"
 
@@ -116,7 +116,7 @@ _TARGET: tuple[Metric[TargetTotals], ...] = (
     Metric("down_s", "s", "Time that it did not answer; mean of the replications.",
            heading="down", places=_SHOWN),
     Metric("availability", "", "Share of the run that it was not down.", kind="share",
-           heading="available", places=_SHOWN, form=share_text),
+           heading="available", places=_SHOWN, form=availability_text),
     Metric("slow_s", "s", "Time that it was not down and not at its full speed.", heading="slow",
            places=_SHOWN, quiet=True),
     Metric("hottest_c", "°C", "Highest temperature of its device.", null="no thermal model",
@@ -126,9 +126,10 @@ _TARGET: tuple[Metric[TargetTotals], ...] = (
 )  # fmt: skip
 _FAULTS: tuple[Metric[FaultTotals] | Section[FaultTotals], ...] = (
     Metric("availability", "", "Answered requests, degraded ones included, over offered ones.",
-           kind="share", null=_NONE, heading="answered, of all", places=("page",), form=share_text),
+           kind="share", null=_NONE, heading="answered, of all", places=("page",),
+           form=availability_text),
     Metric("whole", "", "Requests answered in full over offered ones.", kind="share", null=_NONE,
-           heading="in full, of all", places=("page",), form=share_text),
+           heading="in full, of all", places=("page",), form=availability_text),
     Metric("answered", "", "Answered requests by the most that was done for one of their parts.",
            kind="wholes"),
     Metric("reasons", "", "Failed requests by why.", kind="wholes"),

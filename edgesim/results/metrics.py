@@ -47,6 +47,7 @@ class Metric(Generic[Source]):
         column: whether a study can keep it.
         heading: in tables.
         places: where it stands in a table.
+        limit: name of the metric beside it that it cannot exceed; tables show both in one cell.
         quiet: its column is left out of a table in which all its values are null or 0.
         card: its place among the cards at the top of the page; 0 where it is none.
         form: writes its value for people; by kind and unit if None.
@@ -62,6 +63,7 @@ class Metric(Generic[Source]):
     column: bool = True
     heading: str = ""
     places: tuple[Place, ...] = ()
+    limit: str = ""
     quiet: bool = False
     card: int = 0
     form: Callable[[Any], str] | None = None
@@ -81,6 +83,12 @@ class Metric(Generic[Source]):
         if self.kind in ("number", "share"):
             return _BY_UNIT.get(self.unit, percent if self.kind == "share" else digits)(value)
         return f"{value:,}" if self.kind == "whole" else str(value)
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return its text in a table, of an entry of the summary."""
+        text = self.text(row[self.name])
+        limit = row.get(self.limit)
+        return text if limit is None else f"{text} of {self.text(limit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,12 @@ class Section(Generic[Source]):
             return one.quiet and all(one.text(row[one.name]) in _NOTHING for row in rows.values())
 
         return [one for one in self.metrics if place in one.places and not silent(one)]
+
+    def singles(self, place: Place) -> Iterator[tuple[tuple[str, ...], Metric[Any]]]:
+        """Yield the metrics of no entry that stand in a table, with their paths."""
+        for path, metric in self.walk():
+            if place in metric.places and "*" not in path:
+                yield path, metric
 
     def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metric[Any]]]:
         """Yield every metric below with its path; ``*`` stands for the name of an entry."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,8 @@ _NODES: tuple[Metric[NodeRun], ...] = (
            null=_NO_METER, heading="energy", places=_EVERYWHERE),
     Metric("idle_j", "J", "Of this, what it draws whether or not it works.", null=_NO_METER),
     Metric("memory_bytes", "B", "Held by the plan's weights and activations, and by copies of "
-           "parts on a standby node.", heading="memory", places=("console", "notebook")),
+           "parts on a standby node.", heading="memory", places=("console", "notebook"),
+           limit="memory_capacity_bytes"),
     Metric("memory_capacity_bytes", "B", "Memory that models may use.",
            lambda one: one.node.device.memory_capacity_bytes, null="it is unbounded"),
     Metric("max_queue", "", "Most tasks that waited at once, of all replications.",
@@ -184,6 +185,21 @@ _SUMMARY: tuple[Metric[Run] | Section[Run], ...] = (
            null="simulated"),
 )  # fmt: skip
 SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _SUMMARY)
+
+
+def section(*path: str) -> Section[Any]:
+    """Return a section of the registry by its path."""
+    found = SUMMARY.part(*path)
+    assert isinstance(found, Section), path
+    return found
+
+
+def value_at(summary: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """Return a value of a summary by its path; None where a section on the way is null."""
+    found: Any = summary
+    for name in path:
+        found = None if found is None else found[name]
+    return found
 
 
 def summed_up(run: Run) -> dict[str, Any]:

@@ -213,24 +213,24 @@ def test_playing_an_artifact_does_not_load_torch():
 
 
 def test_the_console_says_how_often_answers_are_right():
-    from edgesim.report.accuracy_text import sentence
+    from edgesim.report.run_text import accuracy_sentence
 
     found = {"top1": 0.9, "top1_all_parts": 0.905, "top1_unsplit": 0.915, "dataset": "d",
              "samples": 10_000}  # fmt: skip
     degraded = {"accuracy": found, "requests": {"degraded": 3}}
-    assert sentence(degraded) == (
+    assert accuracy_sentence(degraded) == (
         "90.00 % of the answers are right, degraded ones included; 90.50 % with every part; "
         "the unsplit model 91.50 % (d, 10,000 test images)"
     )
     whole = {"accuracy": {**found, "top1": 0.905}, "requests": {"degraded": 0}}
-    assert sentence(whole) == (
+    assert accuracy_sentence(whole) == (
         "90.50 % of the answers are right; the unsplit model 91.50 % (d, 10,000 test images)"
     )
     measured = {**found, "top1": 0.88, "top1_expected": 0.905, "samples": 50}
-    assert sentence({"accuracy": measured, "requests": {"degraded": 0}}) == (
+    assert accuracy_sentence({"accuracy": measured, "requests": {"degraded": 0}}) == (
         "88.00 % of the answers are right (d, 50 test images); on all of them 90.50 % would be, "
         "the unsplit model's 91.50 %"
     )
-    unsure = sentence({"accuracy": {**found, "top1": None}, "requests": {"degraded": 3}})
+    unsure = accuracy_sentence({"accuracy": {**found, "top1": None}, "requests": {"degraded": 3}})
     assert unsure.startswith("not known of these answers; 90.50 % with every part")
-    assert sentence({"accuracy": None}) is None
+    assert accuracy_sentence({"accuracy": None}) is None

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from edgesim.common.text import duration, joules, percent, size
-from edgesim.report import energy_parts
-from edgesim.report.comparison import BASELINE_COLUMNS, baseline_notes, baseline_rows
+from edgesim.common.text import joules, percent, size
 from edgesim.report.page.markup import (
     BROAD,
     Row,
+    entries,
     figure_of,
     legend,
     name,
@@ -20,6 +19,15 @@ from edgesim.report.page.markup import (
     shortened,
     table,
 )
+from edgesim.report.run_text import (
+    BASELINE_COLUMNS,
+    PARTS_TITLE,
+    baseline_notes,
+    baseline_rows,
+    device_parts,
+    part_rows,
+)
+from edgesim.results.summary import section
 
 MOST_ROWS = 50
 _MOST_BARS = 24
@@ -65,38 +73,12 @@ def _shown(
     return ranked[:MOST_ROWS], len(rows) - MOST_ROWS
 
 
-def node_table(summary: Mapping[str, Any]) -> str:
-    """Return the table of nodes."""
-    shown, hidden = _shown(summary["nodes"])
-    down = any(node.get("down_s") for _, node in shown)
-    rows = []
-    for key, node in shown:
-        path = ("nodes", key)
-        rows.append([
-            name(key), name(node["device"]),
-            figure_of(summary, (*path, "utilization"), percent),
-            figure_of(summary, (*path, "energy_j"), joules),
-            figure_of(summary, (*path, "max_queue"), lambda value: f"{value:,}"),
-            *([figure_of(summary, (*path, "down_s"), duration)] if down else []),
-        ])  # fmt: skip
-    head = ["node", "device", "busy", "energy", "longest queue", *(["down"] if down else [])]
-    more = f"… {hidden:,} more nodes, less busy" if hidden else ""
-    return table("Nodes over the whole run", head, rows, more=more)
-
-
-def link_table(summary: Mapping[str, Any]) -> str:
-    """Return the table of links."""
-    shown, hidden = _shown(summary["links"])
-    rows = [
-        [
-            name(key),
-            figure_of(summary, ("links", key, "bytes"), size),
-            figure_of(summary, ("links", key, "utilization"), percent),
-        ]
-        for key, _ in shown
-    ]
-    more = f"… {hidden:,} more links, less busy" if hidden else ""
-    return table("Links over the whole run", ["link", "carried", "busy"], rows, more=more)
+def over_all(summary: Mapping[str, Any], key: str) -> str:
+    """Return the table of ``nodes`` or of ``links``."""
+    shown, hidden = _shown(summary[key])
+    more = f"… {hidden:,} more {key}, less busy" if hidden else ""
+    head, rows = entries(section(key), dict(shown), key[:-1], summary, (key,))
+    return table(f"{key.capitalize()} over the whole run", head, rows, more=more)
 
 
 def states(summary: Mapping[str, Any]) -> str:
@@ -155,12 +137,12 @@ def energy(summary: Mapping[str, Any]) -> str:
 
 
 def _by_part(summary: Mapping[str, Any]) -> str:
-    parts = energy_parts.devices(summary)
+    parts = device_parts(summary)
     if not parts:
         return ""
     head = ["", *(cell for device in parts for cell in (device, "share"))]
-    rows = [[escape(row[0]), *row[1:]] for row in energy_parts.rows(parts)]
-    return table(energy_parts.TITLE, head, rows)
+    rows = [[escape(row[0]), *row[1:]] for row in part_rows(parts)]
+    return table(PARTS_TITLE, head, rows)
 
 
 def memory(summary: Mapping[str, Any]) -> str:

@@ -4,49 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from itertools import islice
 from typing import Any
 
-from edgesim.common.text import duration, joules
-from edgesim.report import fault_text
-from edgesim.report.page.markup import figure_of, name, table
+from edgesim.report.page.markup import entries, figure_of, table
+from edgesim.report.run_text import fault_sentences
+from edgesim.results.summary import section
 
 _MOST_ROWS = 40
 
 
 def faults(summary: Mapping[str, Any]) -> str:
     """Return how many requests were answered, by what, and what befell nodes and links."""
-    found = summary["faults"]
-    told = "".join(f"<li>{escape(one)}</li>" for one in fault_text.sentences(summary))
+    told = "".join(f"<li>{escape(one)}</li>" for one in fault_sentences(summary))
     figures = [
-        ["answered, of all", figure_of(summary, ("faults", "availability"), fault_text.share)],
-        ["in full, of all", figure_of(summary, ("faults", "whole"), fault_text.share)],
-        ["tries of parts", figure_of(summary, ("faults", "attempts"), _count)],
-        [
-            "mean time until the next whole answer",
-            figure_of(summary, ("faults", "recover_mean_s"), duration),
-        ],
-        ["joules of used work", figure_of(summary, ("faults", "used_j"), joules)],
-        ["joules of lost work", figure_of(summary, ("faults", "lost_j"), joules)],
+        [one.heading, figure_of(summary, ("faults", one.name), one.text)]
+        for one in section("faults").shown("page")
     ]
     body = f"<ul>{told}</ul>" + table("In figures", ["", "value"], figures)
     for title, key in (("Nodes that failed", "nodes"), ("Links that failed", "links")):
-        if found[key]:
-            body += _targets(title, found[key])
+        found = summary["faults"][key]
+        if found:
+            head, rows = entries(section("faults", key), found, "")
+            hidden = len(rows) - _MOST_ROWS
+            more = f"… {hidden:,} more like these" if hidden > 0 else ""
+            body += table(title, head, islice(rows, _MOST_ROWS), more=more)
     told_where = "Every event, with its time, is in <code>faults.csv</code> of the result folder."
     return body + f'<p class="dim">{told_where}</p>'
-
-
-def _count(value: int) -> str:
-    return f"{value:,}"
-
-
-def _targets(title: str, section: Mapping[str, Any]) -> str:
-    kept = fault_text.columns(section)
-    rows = [
-        [name(row[0]), *(escape(row[index]) for index in kept[1:])]
-        for row in fault_text.rows(section)
-    ]
-    head = [fault_text.NODE_COLUMNS[index] for index in kept]
-    hidden = len(rows) - _MOST_ROWS
-    more = f"… {hidden:,} more like these" if hidden > 0 else ""
-    return table(title, head, rows[:_MOST_ROWS], more=more)

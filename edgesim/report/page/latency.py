@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.text import duration, percent
-from edgesim.report.comparison import half_widths, interval_notes
 from edgesim.report.page.markup import BROAD, figure_of, legend, notes, picture, table
+from edgesim.report.run_text import half_widths, interval_notes
 from edgesim.results.tables_csv import Columns
 
 PARTS = ("queue", "compute", "transfer", "fusion")

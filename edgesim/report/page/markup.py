@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from edgesim.results.metrics import Section as Metrics
+
 BROAD, NARROW = 960.0, 360.0
 """Widths that a picture is drawn in: of a screen, and of a phone."""
 
@@ -34,6 +36,37 @@ def figure_of(summary: Mapping[str, Any], path: Sequence[str], form: Callable[[A
         f'<span data-key="{escape(".".join(path))}" data-value="{escape(json.dumps(value))}">'
         f"{escape(text)}</span>"
     )
+
+
+def entries(
+    of: Metrics[Any],
+    rows: Mapping[str, Mapping[str, Any]],
+    first: str,
+    summary: Mapping[str, Any] | None = None,
+    path: Sequence[str] = (),
+) -> tuple[list[str], list[list[str]]]:
+    """Return head and lines of a table of nodes or links.
+
+    Args:
+        of: section of the registry whose metrics stand in it.
+        rows: entries by name.
+        first: heading of the names.
+        summary: in which the entries stand at ``path``; None for text that does not say so.
+        path: of the section.
+    """
+    metrics = of.shown("page", rows)
+    lines = []
+    for key, row in rows.items():
+        cells = [name(key)]
+        for one in metrics:
+            if one.kind == "text":
+                cells.append(name(row[one.name]))
+            elif summary is None:
+                cells.append(escape(one.cell(row)))
+            else:
+                cells.append(figure_of(summary, (*path, key, one.name), one.text))
+        lines.append(cells)
+    return [first, *(one.heading for one in metrics)], lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgesim.common.files import SCHEMA
+from edgesim.results.metrics import Metric, Section
 from edgesim.results.result import Result
+from edgesim.results.summary import SUMMARY
 from edgesim.serve.both.loads import Load
 
 MODE = "both"
@@ -87,6 +89,13 @@ def document(
 def _load(one: Compared) -> dict[str, Any]:
     predicted, measured = one.predicted.summary, one.measured.summary
     sides = {"predicted": predicted, "measured": measured}
+    pairs = _pairs(SUMMARY, predicted, measured)
+    for name, pair in pairs["latency_s"].items():
+        for side, summary in sides.items():
+            pair[f"{side}_95"] = summary["confidence_95"].get(name)
+    if pairs["accuracy"] is not None:
+        found = measured["accuracy"]
+        pairs["accuracy"]["top1"]["measured_95"] = _wilson(found["top1"], found["samples"])
     return {
         "folder": one.load.folder,
         "share": one.load.share,
@@ -97,16 +106,7 @@ def _load(one: Compared) -> dict[str, Any]:
             key: _pair(*(_share(side["requests"], key) for side in sides.values()))
             for key in ("answered", "whole")
         },
-        "latency_s": {
-            name: _pair(predicted["latency_s"][name], measured["latency_s"][name])
-            | {f"{side}_95": summary["confidence_95"].get(name) for side, summary in sides.items()}
-            for name in predicted["latency_s"]
-        },
-        "throughput_per_s": _pair(predicted["throughput_per_s"], measured["throughput_per_s"]),
-        "breakdown_s": _pairs(predicted["breakdown_s"], measured["breakdown_s"]),
-        "nodes": _rows(predicted["nodes"], measured["nodes"], ("utilization",)),
-        "links": _rows(predicted["links"], measured["links"], ("bytes", "utilization")),
-        "accuracy": _accuracy(predicted["accuracy"], measured["accuracy"]),
+        **pairs,
         "warnings": {side: list(summary["warnings"]) for side, summary in sides.items()},
     }
 
@@ -117,6 +117,28 @@ def _share(requests: Mapping[str, int], key: str) -> float | None:
     return answered / requests["offered"] if requests["offered"] else None
 
 
+def _pairs(
+    section: Section[Any], predicted: Mapping[str, Any], measured: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return every metric of a section that is compared, and those of the sections in it."""
+    found: dict[str, Any] = {}
+    for part in section.parts:
+        if isinstance(part, Metric):
+            if "compared" in part.places:
+                found[part.name] = _pair(predicted[part.name], measured[part.name])
+        elif any("compared" in metric.places for _, metric in part.walk()):
+            first, second = predicted[part.name], measured[part.name]
+            if first is None or second is None:
+                found[part.name] = None
+            elif part.each:
+                found[part.name] = {
+                    name: _pairs(part, row, second[name]) for name, row in first.items()
+                }
+            else:
+                found[part.name] = _pairs(part, first, second)
+    return found
+
+
 def _pair(predicted: float | None, measured: float | None) -> dict[str, Any]:
     known = predicted is not None and measured is not None and measured != 0.0
     return {
@@ -124,28 +146,6 @@ def _pair(predicted: float | None, measured: float | None) -> dict[str, Any]:
         "measured": measured,
         "error": (predicted - measured) / measured if known else None,  # type: ignore[operator]
     }
-
-
-def _pairs(predicted: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _pair(predicted[name], measured[name]) for name in predicted}
-
-
-def _rows(
-    predicted: Mapping[str, Any], measured: Mapping[str, Any], keys: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        name: {key: _pair(row[key], measured[name][key]) for key in keys}
-        for name, row in predicted.items()
-    }
-
-
-def _accuracy(
-    predicted: Mapping[str, Any] | None, measured: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    if predicted is None or measured is None:
-        return None
-    around = _wilson(measured["top1"], measured["samples"])
-    return {"top1": _pair(predicted["top1"], measured["top1"]) | {"measured_95": around}}
 
 
 def _wilson(share: float | None, images: int) -> list[float] | None:

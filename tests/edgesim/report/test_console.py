@@ -13,8 +13,8 @@ from rich.console import Console
 from edgesim import api
 from edgesim.common.text import count, digits, duration, joules, percent, rate, size
 from edgesim.report import console, device_tables, model_tables, plan_tables
-from edgesim.report.comparison import baseline_notes, baseline_rows, half_widths, interval_notes
 from edgesim.report.html import page
+from edgesim.report.run_text import baseline_notes, baseline_rows, half_widths, interval_notes
 from edgesim.results.result import Result
 from edgesim.results.tables_csv import columns
 from edgesim.scenario.scenario import Baseline

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from edgesim.common.errors import InputError
-from edgesim.report import device_tables, energy_parts, optical_layers, optical_planes
+from edgesim.report import device_tables, optical_layers, optical_planes
+from edgesim.report.run_text import device_parts, part_rows
 from optics.tiling import ConvShape, Layout, Split
 
 DMD, LCOS = "4f-dmd-dlp7000", "4f-lcos-pluto"
@@ -172,9 +173,9 @@ def test_a_devices_parts_are_told_with_the_sources_of_the_preset() -> None:
 def test_energy_by_part_sums_nodes_of_a_device() -> None:
     node = {"device": "x", "energy_by_part_j": {"laser": 1.0, "camera": 3.0, "dac": 0.0}}
     summary = {"nodes": {"a": node, "b": node, "c": {"device": "plain"}}}
-    found = energy_parts.devices(summary)
+    found = device_parts(summary)
     assert found == {"x": {"laser": 2.0, "camera": 6.0, "dac": 0.0}}
-    assert energy_parts.rows(found) == [
+    assert part_rows(found) == [
         ["camera", "6.00 J", "75.0 %"], ["laser", "2.00 J", "25.0 %"],
     ]  # fmt: skip
-    assert energy_parts.devices({"nodes": {"c": {"device": "plain"}}}) == {}
+    assert device_parts({"nodes": {"c": {"device": "plain"}}}) == {}
