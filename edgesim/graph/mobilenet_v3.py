@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgesim.graph.builder import Builder, Size
@@ -30,50 +31,19 @@ class Bneck(NamedTuple):
     stride: int
 
 
-LARGE = (
-    Bneck(3, 16, 16, False, 1),
-    Bneck(3, 64, 24, False, 2),
-    Bneck(3, 72, 24, False, 1),
-    Bneck(5, 72, 40, True, 2),
-    Bneck(5, 120, 40, True, 1),
-    Bneck(5, 120, 40, True, 1),
-    Bneck(3, 240, 80, False, 2),
-    Bneck(3, 200, 80, False, 1),
-    Bneck(3, 184, 80, False, 1),
-    Bneck(3, 184, 80, False, 1),
-    Bneck(3, 480, 112, True, 1),
-    Bneck(3, 672, 112, True, 1),
-    Bneck(5, 672, 160, True, 2),
-    Bneck(5, 960, 160, True, 1),
-    Bneck(5, 960, 160, True, 1),
-)
-SMALL = (
-    Bneck(3, 16, 16, True, 2),
-    Bneck(3, 72, 24, False, 2),
-    Bneck(3, 88, 24, False, 1),
-    Bneck(5, 96, 40, True, 2),
-    Bneck(5, 240, 40, True, 1),
-    Bneck(5, 240, 40, True, 1),
-    Bneck(5, 120, 48, True, 1),
-    Bneck(5, 144, 48, True, 1),
-    Bneck(5, 288, 96, True, 2),
-    Bneck(5, 576, 96, True, 1),
-    Bneck(5, 576, 96, True, 1),
-)
-
-
 def mobilenet_v3(
     name: str,
     *,
     classes: int = 1000,
     image_size: int = 224,
     channels: int = 3,
-    blocks: tuple[Bneck, ...],
+    blocks: Sequence[Sequence[int]],
     features: int,
 ) -> Graph:
     """Return MobileNetV3 of width 1: inverted residuals with squeeze and excitation.
 
-    The last convolution, to ``features`` channels, stands after the pooling.
+    Each of ``blocks`` has the fields of a :class:`Bneck`. The last convolution, to ``features``
+    channels, stands after the pooling.
     """
     build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
@@ -81,10 +51,11 @@ def mobilenet_v3(
         act=activation,
     )  # fmt: skip
     width = _STEM
-    for index, block in enumerate(blocks):
+    rows = [Bneck(*row) for row in blocks]  # type: ignore[arg-type]
+    for index, block in enumerate(rows):
         stream, size = _inverted_residual(build, f"blocks.{index}", stream, size, width, block)
         width = block.out
-    last = blocks[-1].hidden
+    last = rows[-1].hidden
     stream, size = conv_norm(build, "conv_last", stream, (width, last), size, act=activation)
     stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=last)
     stream = _one_pixel(build, "conv_head", stream, (last, features))
