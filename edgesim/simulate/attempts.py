@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from edgesim.simulate.run import Parcel
 from edgesim.simulate.work import Move, Path, Request, Step, Way, Work
 
 
+@dataclass(eq=False, slots=True)
 class Attempt:
     """One try of one step of a request, on one node.
 
@@ -13,36 +16,23 @@ class Attempt:
         request: that it is of.
         step: on the node that is asked.
         waiting: inputs that are not there yet.
-        coming: inputs on their way.
-        timed: its time-out runs.
+        means: why this node was asked: a place in `edgesim.simulate.choices.MEANS`.
         arrived: moves whose data are there.
         work: on its server; None until every input is there.
         over: it ended, one way or the other.
-        means: why this node was asked: a place in `edgesim.simulate.choices.MEANS`.
+        timed: its time-out runs.
+        coming: inputs on their way.
     """
 
-    __slots__ = (
-        "arrived",
-        "coming",
-        "means",
-        "over",
-        "request",
-        "step",
-        "timed",
-        "waiting",
-        "work",
-    )
-
-    def __init__(self, request: Course, step: Step, waiting: int, means: int) -> None:
-        self.request = request
-        self.step = step
-        self.waiting = waiting
-        self.arrived: set[int] = set()
-        self.work: Tried | None = None
-        self.over = False
-        self.timed = False
-        self.coming: list[Carried] = []
-        self.means = means
+    request: Course
+    step: Step
+    waiting: int
+    means: int
+    arrived: set[int] = field(default_factory=set)
+    work: Tried | None = None
+    over: bool = False
+    timed: bool = False
+    coming: list[Carried] = field(default_factory=list)
 
 
 class Tried(Work):
@@ -55,6 +45,7 @@ class Tried(Work):
         self.attempt = attempt
 
 
+@dataclass(eq=False, slots=True)
 class Gave:
     """What a step gave: where it lies, and how long it took to be there.
 
@@ -65,13 +56,10 @@ class Gave:
         joules: spent on it.
     """
 
-    __slots__ = ("joules", "life", "path", "step")
-
-    def __init__(self, step: Step, path: Path, life: int, joules: float) -> None:
-        self.step = step
-        self.path = path
-        self.life = life
-        self.joules = joules
+    step: Step
+    path: Path
+    life: int
+    joules: float
 
 
 class Course(Request):

@@ -100,7 +100,7 @@ class Choices:
             if (start, end) == (home.source_node, home.target_node):
                 found = home
             else:
-                found = Move(home.size, home.source, home.target, (start, end))
+                found = Move(home.size, home.source, home.target, start, end)
                 found.connect(self._flows, self._cluster)
             self._moves[key] = found
         return found

@@ -11,7 +11,7 @@ from edgesim.placement.plan import Plan
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.resilient import Resilient, can_fail
-from edgesim.simulate.run import START, Parcel, Progress, Run
+from edgesim.simulate.run import START, Parcel, Progress, Run, Setup
 from edgesim.simulate.traffic import Traffic
 from edgesim.simulate.work import Move, Path, Request, Step, Work
 
@@ -35,17 +35,8 @@ class Departure(Event):
 class Engine(Run):
     """A run in which nothing fails. Use `simulate`."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        cluster: Cluster,
-        traffic: Traffic,
-        seed: int,
-        replication: int,
-        trace_requests: int,
-        progress: Progress | None,
-    ) -> None:
-        super().__init__(plan, cluster, traffic, seed, replication, trace_requests, progress)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self.departed: list[Callable[[Departure], None]] = [self._depart]
 
     def _admit(self) -> None:
@@ -150,9 +141,15 @@ def simulate(
 
     An interrupt (Ctrl-C) ends the run; the recording is then marked partial.
     """
-    patient = recovery or Recovery()
-    if can_fail(cluster) or patient != Recovery():
-        return Resilient(
-            plan, cluster, traffic, seed, replication, trace_requests, progress, patient
-        ).play()
-    return Engine(plan, cluster, traffic, seed, replication, trace_requests, progress).play()
+    setup = Setup(
+        plan=plan,
+        cluster=cluster,
+        traffic=traffic,
+        seed=seed,
+        replication=replication,
+        trace_requests=trace_requests,
+        progress=progress,
+        recovery=recovery or Recovery(),
+    )
+    fails = can_fail(cluster) or setup.recovery != Recovery()
+    return (Resilient if fails else Engine)(setup).play()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from math import gamma
 
@@ -21,15 +22,13 @@ from edgesim.simulate.streams import stream
 from edgesim.simulate.work import Work
 
 
+@dataclass(slots=True)
 class Stopwatch:
     """Adds up the times at which something was so."""
 
-    __slots__ = ("_since_s", "_total_s", "times")
-
-    def __init__(self) -> None:
-        self.times = 0
-        self._total_s = 0.0
-        self._since_s: float | None = None
+    times: int = 0
+    _total_s: float = 0.0
+    _since_s: float | None = None
 
     def set(self, on: bool, now: float) -> None:
         """Start or stop; nothing where it is so already."""
@@ -45,6 +44,7 @@ class Stopwatch:
         return self._total_s + (0.0 if self._since_s is None else now - self._since_s)
 
 
+@dataclass(slots=True)
 class NodeState:
     """What befalls one node.
 
@@ -54,18 +54,17 @@ class NodeState:
         frozen: it stands still.
     """
 
-    def __init__(self) -> None:
-        self.causes: set[str] = set()
-        self.starting = 0
-        self.frozen = False
-        self.speeds: dict[str, float] = {}
-        self.failed = 0
-        self.down = Stopwatch()
-        self.off = Stopwatch()
-        self.slow = Stopwatch()
-        self.meter: Meter | None = None
-        self.throttle: Throttle | None = None
-        self.charge: Charge | None = None
+    causes: set[str] = field(default_factory=set)
+    starting: int = 0
+    frozen: bool = False
+    speeds: dict[str, float] = field(default_factory=dict)
+    failed: int = 0
+    down: Stopwatch = field(default_factory=Stopwatch)
+    off: Stopwatch = field(default_factory=Stopwatch)
+    slow: Stopwatch = field(default_factory=Stopwatch)
+    meter: Meter | None = None
+    throttle: Throttle | None = None
+    charge: Charge | None = None
 
 
 class FaultPlayer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 
 from simpy.events import Event
@@ -10,6 +11,7 @@ from simpy.events import Event
 from edgesim.simulate.kernel import Kernel
 
 
+@dataclass(eq=False, slots=True)
 class Share:
     """What one execution gets of a machine that others compute on too.
 
@@ -21,16 +23,11 @@ class Share:
         done: called at its end.
     """
 
-    __slots__ = ("above_idle_w", "cores", "done", "left_s", "node")
-
-    def __init__(
-        self, node: str, cores: int, left_s: float, above_idle_w: float, done: Callable[[], None]
-    ) -> None:
-        self.node = node
-        self.cores = cores
-        self.left_s = left_s
-        self.above_idle_w = above_idle_w
-        self.done = done
+    node: str
+    cores: int
+    left_s: float
+    above_idle_w: float
+    done: Callable[[], None]
 
 
 class Host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
@@ -17,12 +18,12 @@ Part = tuple[Way, int]
 """A step: its way, and its number there."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Shipment:
-    """Weights on their way to a new home."""
+    """Weights on their way to a new home, and what is called when they are there, or lost."""
 
-    def __init__(self, there: Callable[[], None], lost: Callable[[], None]) -> None:
-        self.there = there
-        self.lost = lost
+    there: Callable[[], None]
+    lost: Callable[[], None]
 
 
 class Mover:

@@ -8,7 +8,6 @@ from math import nan
 import numpy as np
 
 from edgesim.hardware import Cluster, FaultKind, Node
-from edgesim.placement.plan import Plan
 from edgesim.simulate.attempts import Carried, Course, Tried
 from edgesim.simulate.choices import MEANS, Choices
 from edgesim.simulate.exhaustion import Memories
@@ -18,10 +17,8 @@ from edgesim.simulate.health import Checks
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.reassign import Mover, Shipment
 from edgesim.simulate.recording import Outcome
-from edgesim.simulate.recovery import Recovery
-from edgesim.simulate.run import Progress
+from edgesim.simulate.run import Setup
 from edgesim.simulate.streams import stream
-from edgesim.simulate.traffic import Traffic
 from edgesim.simulate.tries import Tries
 from edgesim.simulate.work import Work
 
@@ -47,20 +44,11 @@ def _has_meter(node: Node) -> bool:
 class Resilient(Tries):
     """A run in which nodes and links fail. Use `simulate`."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        cluster: Cluster,
-        traffic: Traffic,
-        seed: int,
-        replication: int,
-        trace_requests: int,
-        progress: Progress | None,
-        recovery: Recovery,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        plan, cluster, recovery = setup.plan, setup.cluster, setup.recovery
         self._slowing = {fault.target for fault in cluster.faults if fault.kind in _SLOWING}
         self._own_hosts: dict[str, Host] = {}
-        super().__init__(plan, cluster, traffic, seed, replication, trace_requests, progress)
+        super().__init__(setup)
         self._recovery = recovery
         self._home = plan.input_node or plan.branches[0].tasks[0].node
         self.live: dict[Course, None] = {}
@@ -69,17 +57,17 @@ class Resilient(Tries):
         self._reasons: Counter[str] = Counter()
         self._used_j = self._lost_j = 0.0
         self._tries = 0
-        self._tail = stream(seed, replication, "loss")
-        self._chance = stream(seed, replication, "recovery")
+        self._tail = stream(setup.seed, setup.replication, "loss")
+        self._chance = stream(setup.seed, setup.replication, "recovery")
         self.faults = FaultPlayer(
-            self.kernel, cluster, self.servers, self.flows, seed, replication,
+            self.kernel, cluster, self.servers, self.flows, setup.seed, setup.replication,
             self._crashed,
         )  # fmt: skip
         for name, host in self._own_hosts.items():
             if _has_meter(cluster.nodes[name]):
                 self.faults.meter(name, host, self.ports[name])
         self.choices = {
-            way: Choices(way, branch.tasks, plan, cluster, self.flows, traffic.samples)
+            way: Choices(way, branch.tasks, plan, cluster, self.flows, self._traffic.samples)
             for way, branch in zip(self.ways, plan.branches, strict=True)
         }
         self._add_choices()

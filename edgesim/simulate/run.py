@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from heapq import heappush
 
 import numpy as np
@@ -19,7 +20,8 @@ from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
-from edgesim.simulate.recording import Outcome, Recording, Span
+from edgesim.simulate.recording import Outcome, Recording, Span, transfer_name
+from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import service_factors
 from edgesim.simulate.totals import link_totals, node_totals, transfer_joules
@@ -33,6 +35,20 @@ Progress = Callable[[int], None]
 _COMPLETED = int(Outcome.COMPLETED)
 _DEGRADED = int(Outcome.DEGRADED)
 START: Path = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a run plays: the arguments of `edgesim.simulate.simulate`."""
+
+    plan: Plan
+    cluster: Cluster
+    traffic: Traffic
+    seed: int
+    replication: int
+    trace_requests: int
+    progress: Progress | None
+    recovery: Recovery
 
 
 class Parcel:
@@ -50,22 +66,14 @@ class Parcel:
 class Run(ABC):
     """One run of a plan; how a request goes through it is the subclass's."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        cluster: Cluster,
-        traffic: Traffic,
-        seed: int,
-        replication: int,
-        trace_requests: int,
-        progress: Progress | None,
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.kernel = kernel = Kernel()
+        cluster, traffic = setup.cluster, setup.traffic
         self._agenda, self._serial = kernel.agenda, kernel.serial
         self._cluster = cluster
         self._traffic = traffic
-        self._trace_requests = trace_requests
-        self._progress = progress
+        self._trace_requests = setup.trace_requests
+        self._progress = setup.progress
         self._step = max(1, traffic.requests // 200)
         self.ports = {name: Port() for name in cluster.nodes}
         self.flows = Flows(kernel, cluster, self.ports, self._delivered)
@@ -77,21 +85,21 @@ class Run(ABC):
             name: Server(
                 kernel,
                 node,
-                service_factors(node, seed, replication),
+                service_factors(node, setup.seed, setup.replication),
                 self._ran,
                 self._host(node) if node.host is None else self.hosts[node.host],
             )
             for name, node in cluster.nodes.items()
         }
         self.ways = tuple(
-            Way(branch, plan, self.servers, traffic.samples) for branch in plan.branches
+            Way(branch, setup.plan, self.servers, traffic.samples) for branch in setup.plan.branches
         )
         for way in self.ways:
             way.connect(self.flows, cluster)
         self._only_way = self.ways[0] if len(self.ways) == 1 else None
         self.over = kernel.event()
         count = traffic.requests
-        self._times = arrival_times(traffic, seed, replication)
+        self._times = arrival_times(traffic, setup.seed, setup.replication)
         self._arrival_s = array("d", bytes(8 * count))
         self._latency_s = array("d", [float("nan")]) * count
         self._path_s = tuple(array("d", bytes(8 * count)) for _ in range(4))
@@ -145,10 +153,11 @@ class Run(ABC):
         queue_s, compute_s, transfer_s, fusion_s = parcel.path
         move, index = parcel.move, parcel.request.index
         if index < self._trace_requests:
+            ends = move.tasks()
             self._spans.append(
                 Span(
-                    index, move.name, move.source_node, move.target_node, "transfer",
-                    parcel.sent_s, now, transfer_joules(move, self._cluster), *move.tasks,
+                    index, transfer_name(*ends), move.source_node, move.target_node, "transfer",
+                    parcel.sent_s, now, transfer_joules(move, self._cluster), *ends,
                 )
             )  # fmt: skip
         return (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)

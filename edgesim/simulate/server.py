@@ -109,12 +109,8 @@ class Server:
             self._queue.append(work)
         if self._free:
             self._fill_cores()
-        if self._look is None:
-            self._count()
-
-    def _count(self) -> None:
         waiting = len(self._queue) + len(self._ranked)
-        if waiting > self.max_queue:
+        if waiting > self.max_queue and self._look is None:
             self.max_queue = waiting
 
     def _fill_cores(self) -> None:
@@ -127,7 +123,7 @@ class Server:
     def _look_at_queue(self, _: Event) -> None:
         self._look = None
         self._fill()
-        self._count()
+        self.max_queue = max(self.max_queue, len(self._queue) + len(self._ranked))
 
     def _fill(self) -> None:
         """Start whatever may start now."""
@@ -239,7 +235,10 @@ class Server:
         if task.tells_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
         if self._queue or self._ranked:
-            self._fill_cores()
+            if self._plain:
+                self._fill()
+            else:
+                self._fill_cores()
         if len(batch) == 1:
             self._done(batch[0], start, now, joules)
             return

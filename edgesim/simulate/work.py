@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from edgesim.hardware import Cluster, Cost, Node
 from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.simulate.flows import Flows
-from edgesim.simulate.recording import transfer_name
 from edgesim.simulate.routes import Route
 
 Path = tuple[float, float, float, float]
@@ -77,6 +77,7 @@ class Request:
 class Work:
     """One step of one request, on its server."""
 
+    # One for each execution: a constructor that is written out is faster than a dataclass's.
     __slots__ = ("path", "ready_s", "request", "task")
 
     def __init__(self, request: Request, task: Step, ready_s: float, path: Path) -> None:
@@ -86,39 +87,29 @@ class Work:
         self.path = path
 
 
+@dataclass(eq=False, slots=True)
 class Move:
     """A transfer of the plan: over a route, or a hand-over within one node.
 
-    ``size`` is in bytes for all samples of a request; ``before_s`` is the sender's software and
-    the route's latency, ahead of the first byte; ``after_s`` the receiver's software, after the
-    last one.
+    Attributes:
+        size: bytes for all samples of a request.
+        source: step that sends; None for a request's input.
+        target: step that receives; None for its answer.
+        source_node: name of the node that sends.
+        target_node: name of the node that receives.
+        route: None within one node.
+        before_s: the sender's software and the route's latency, ahead of the first byte.
+        after_s: the receiver's delay and software, after the last one.
     """
 
-    __slots__ = (
-        "after_s",
-        "before_s",
-        "name",
-        "route",
-        "size",
-        "source",
-        "source_node",
-        "target",
-        "target_node",
-        "tasks",
-    )
-
-    def __init__(
-        self, size: float, source: Step | None, target: Step | None, nodes: tuple[str, str]
-    ) -> None:
-        self.tasks = (source.name if source else None, target.name if target else None)
-        self.name = transfer_name(*self.tasks)
-        self.size = size
-        self.source = source
-        self.target = target
-        self.source_node, self.target_node = nodes
-        self.route: Route | None = None
-        self.before_s = 0.0
-        self.after_s = 0.0
+    size: float
+    source: Step | None
+    target: Step | None
+    source_node: str
+    target_node: str
+    route: Route | None = None
+    before_s: float = 0.0
+    after_s: float = 0.0
 
     def connect(self, flows: Flows, cluster: Cluster) -> None:
         """Find the route between two nodes, and what precedes and follows the flow."""
@@ -127,6 +118,11 @@ class Move:
         self.route = flows.route(self.source_node, self.target_node)
         way = passage(cluster, self.source_node, self.target_node)
         self.before_s, self.after_s = way.before_s(self.size), way.after_s(self.size)
+
+    def tasks(self) -> tuple[str | None, str | None]:
+        """Return the names of the tasks at its ends."""
+        source, target = self.source, self.target
+        return source.name if source else None, target.name if target else None
 
 
 Fan = tuple[float, tuple[Move, ...]]
@@ -218,7 +214,7 @@ class Way:
             source = steps[transfer.source] if transfer.source is not None else None
             target = steps[transfer.target] if transfer.target is not None else None
             ends = plan.ends(transfer, where)
-            moves.append(Move(transfer.bytes * samples, source, target, ends))
+            moves.append(Move(transfer.bytes * samples, source, target, *ends))
             if target is not None:
                 target.inputs += 1
             if source is not None:
