@@ -19,7 +19,7 @@ from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.parts import BITS, Parts
 from edgesim.hardware.crossbar.prices import Price, price
 from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
-from edgesim.hardware.host import Host
+from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
 
 Bound = Literal["array", "buffer", "memory", "digital", "host"]
@@ -109,7 +109,7 @@ class PhotonicCrossbar(Parts, BaseDevice):
 
     kind: Literal["photonic-crossbar"] = "photonic-crossbar"
     offered: Annotated[tuple[Literal["int4", "int8"], ...], Field(min_length=1), key("precision")]
-    host: Host | None = None
+    host: SilentHost | None = None
     link_byte_s: Bandwidth = math.inf
     states: Annotated[States, key("power")] = States()
     messaging: Messaging = Messaging()
