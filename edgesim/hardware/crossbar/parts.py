@@ -159,7 +159,28 @@ class Converter:
 
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class Wire:
+    """What operands pass; energy is of a byte."""
+
+    energy_j_byte: JoulesPerByte
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalStore(Wire):
+    """A store of operands that keeps up with the array; energy is of one access to a byte.
+
+    Attributes:
+        energy_j_byte: of an access.
+        capacity_bytes: that it holds.
+    """
+
+    capacity_bytes: PositiveBytes = inf
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store(LocalStore):
     """A store of operands; energy is of one access to a byte.
 
     Attributes:
@@ -168,17 +189,7 @@ class Store:
         bandwidth_byte_s: that it gives.
     """
 
-    energy_j_byte: JoulesPerByte
-    capacity_bytes: PositiveBytes = inf
     bandwidth_byte_s: Bandwidth = inf
-
-
-@spec
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """What operands pass; energy is of a byte."""
-
-    energy_j_byte: JoulesPerByte
 
 
 @spec
@@ -229,7 +240,7 @@ class Parts:
     adc: Converter
     registers: Wire
     network: Wire
-    local: Store
+    local: LocalStore
     buffer: Store
     memory: Store
     digital: Digital

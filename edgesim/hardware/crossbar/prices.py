@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgesim.hardware.crossbar.counts import Counts, Product, counts
-from edgesim.hardware.crossbar.parts import Parts, Store, Wire
+from edgesim.hardware.crossbar.parts import Parts, Wire
 
 Resource = Literal["array", "buffer", "memory"]
 """What the time of a product may be bound by."""
@@ -37,7 +37,7 @@ def price(product: Product, parts: Parts, bits: int) -> Price:
     operands_bytes = weights_bytes + width * of.chunk_activations
     loaded_s = parts.transfer_s(weights_bytes, parts.memory) if of.weights else 0.0
     buffered_s = parts.transfer_s(operands_bytes, parts.buffer)
-    moved: dict[str, tuple[float, Store | Wire]] = {
+    moved: dict[str, tuple[float, Wire]] = {
         # Written once and read once.
         "registers": (2 * (of.modulations + of.readouts), parts.registers),
         "network": (of.readouts, parts.network),
