@@ -34,18 +34,22 @@ class Prediction:
         return self.predicted_s is not None
 
 
-def predictions(device: str) -> list[Prediction]:
+def predictions(device: str | Device) -> list[Prediction]:
     """Return a prediction for every published figure of a device.
+
+    Args:
+        device: its name in the catalog, which knows what other runtimes take; or any device.
 
     Raises:
         InputError: no device has this name.
     """
     found = []
-    for published in catalog.published(device):
+    entry, told = (device, catalog.device(device)) if isinstance(device, str) else ("", device)
+    for published in told.published:
         graph = graph_of(published)
         predicted_s = error = predicted_j = None
         if graph is not None:
-            model, factor = _as_measured(device, published)
+            model, factor = _as_measured(entry, told, published)
             cost = model.graph_cost(graph, published.precision, published.batch)
             predicted_s = cost.time_s * factor
             error = predicted_s / published.latency_s - 1.0
@@ -62,15 +66,15 @@ def predictions(device: str) -> list[Prediction]:
     return found
 
 
-def _as_measured(device: str, published: Published) -> tuple[Device, float]:
+def _as_measured(entry: str, model: Device, published: Published) -> tuple[Device, float]:
     """Return a device under the conditions of a figure, and what its time is to be multiplied by.
 
     The entry's own figures are of its own clock and runtime; only processors have others.
     """
-    model = catalog.device(device)
     if not isinstance(model, Processor):
         return model, 1.0
-    factors = catalog.runtime_factors(device, published.runtime, published.precision)
+    row = published.runtime, published.precision
+    factors = catalog.runtime_factors(entry, *row) if entry else {}
     ratio, shares = published.clock_ratio, model.efficiency.get(published.precision, {})
     under = replace(
         model,
@@ -82,6 +86,6 @@ def _as_measured(device: str, published: Published) -> tuple[Device, float]:
                 for kind, share in shares.items()
             }
         },
-        fused=fused_by(device, published.runtime, model.fused),
+        fused=fused_by(entry, published.runtime, model.fused),
     )
     return under, factors.get("time", 1.0)

@@ -57,7 +57,7 @@ def one(name: str) -> dict[str, Any]:
     entry = read_mapping(Path(name)) if in_file else catalog.entry(name)
     device = catalog.from_mapping(Path(name).stem, entry) if in_file else catalog.device(name)
     rows = []
-    for prediction in () if in_file else predictions(name):
+    for prediction in predictions(device if in_file else name):
         published = prediction.published
         rows.append(
             {
