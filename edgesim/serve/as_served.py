@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.hardware import (
     Cluster,
     Device,
@@ -334,7 +335,7 @@ def _messenger(name: str, device: Device) -> Processor:
     """Return the device that handles messages: a second of its time is one FLOP."""
     return Processor(
         name=name,
-        peak_flop_s=dict.fromkeys(device.precisions(), 1.0),
+        peak_flop_s=dict.fromkeys(BYTES_PER_ELEMENT, 1.0),
         messaging=Messaging(delay_s=device.messaging.delay_s),
         cooling=device.messaging.cooling,
         spread=spread_of(device),
