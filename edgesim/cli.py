@@ -17,7 +17,7 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.common.failure import leave, tell
 from edgesim.common.interrupts import Held, quit_at_once
-from edgesim.output import print_json, stdout_console
+from edgesim.output import Json, print_json, stdout_console
 from edgesim.version import __version__
 
 app = typer.Typer(
@@ -44,12 +44,6 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Replace the seed of the file.", min=0)]
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
-    ),
-]
 
 
 def _version(asked: bool) -> None:

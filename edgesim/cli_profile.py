@@ -9,7 +9,7 @@ import typer
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import print_json, stdout_console
+from edgesim.output import Json, print_json, stdout_console
 
 if TYPE_CHECKING:
     from edgesim.calibrate.profile.options import Options
@@ -45,12 +45,7 @@ def profile(
     plain: Annotated[
         bool, typer.Option("--plain", metavar="", help="Messages without TLS.")
     ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
-        ),
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure this machine: operators, models, messages, draw. Writes a device for scenarios."""
     from edgesim.common.interrupts import Held

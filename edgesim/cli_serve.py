@@ -10,7 +10,7 @@ import typer
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import print_json, stdout_console
+from edgesim.output import Json, print_json, stdout_console
 
 if TYPE_CHECKING:
     from edgesim.common.progress import Progress
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario
 
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
-    ),
-]
 Plain = Annotated[
     bool,
     typer.Option("--plain", metavar="", help="No TLS, on this machine only; admins use a token."),

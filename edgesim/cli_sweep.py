@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.cli_serve import Json
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.interrupts import Held
-from edgesim.output import print_json, stdout_console
+from edgesim.output import Json, print_json, stdout_console
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from edgesim.common.errors import EdgesimError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
+    ),
+]
 _WIDTH_OF_FILES = 120
 _LEAST_WIDTH = 80
 

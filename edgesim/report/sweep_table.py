@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 
 from edgesim.common.text import digits, duration, joules, rate, size
 from edgesim.sweep import store
-from edgesim.sweep.bounds import Bound
+from edgesim.sweep.aims import Bound
 from edgesim.sweep.run import Swept
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Cell, Column, Table

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from edgesim.common.errors import InputError
 from edgesim.common.validation import Path, Problem, values
-from edgesim.sweep.bounds import Bound
+from edgesim.sweep.aims import Aim, Aims, Bound, bound, split
 from edgesim.sweep.points import Points
 from edgesim.sweep.results import DEFAULT, Kept, kept
 from edgesim.sweep.schema import Optimize, Search, StudySpec
-from edgesim.sweep.search.aims import Aim, Aims, bound, split
 from edgesim.sweep.table import Column
 
 

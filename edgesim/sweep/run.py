@@ -190,7 +190,7 @@ def _play(study: Study, done: Spans, store: Store, crew: Crew, keeper: _Keeper) 
         for row in crew.play(_missing(study, done)):
             keeper.take(row)
         return
-    from edgesim.sweep.search.search import search
+    from edgesim.sweep.search import search
 
     search(study, store, crew, keeper.take)
 

@@ -21,7 +21,7 @@ from edgesim.common.files import whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
 from edgesim.sweep import parquet_rows, sqlite_rows
-from edgesim.sweep.bounds import Bound
+from edgesim.sweep.aims import Bound
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of

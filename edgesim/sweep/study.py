@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.scenario import Scenario
+from edgesim.sweep.aims import Aims
 from edgesim.sweep.base import Base
 from edgesim.sweep.points import Points
 from edgesim.sweep.results import Kept
-from edgesim.sweep.search.aims import Aims
 from edgesim.sweep.store import Format, Meta
 from edgesim.sweep.table import Column
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.sweep.bounds import Bound
+from edgesim.sweep.aims import Bound
 from edgesim.sweep.pareto import non_dominated
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study, several, sweep

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from edgesim.common.errors import EdgesimError
 from edgesim.sweep.crew import Crew, Task
-from edgesim.sweep.search.optimizer import Asked, Optimizer
+from edgesim.sweep.optimizer import Asked, Optimizer
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Cell

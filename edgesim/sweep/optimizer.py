@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgesim.common.extras import load
+from edgesim.sweep.aims import Aims
 from edgesim.sweep.axes import Axis, ListAxis, RangeAxis, Value
-from edgesim.sweep.search.aims import Aims
 from edgesim.sweep.table import Cell
 
 Asked = dict[str, Value]

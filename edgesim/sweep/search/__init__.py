@@ -1,1 +1,0 @@
-"""Searches: which points to play, told by the results of those before."""
