@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.scenario.document import parse
-from edgesim.scenario.files import read_text
+from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override
-from edgesim.scenario.problems import ScenarioError, located
-from edgesim.scenario.syntax import YamlError
 
 if TYPE_CHECKING:
     from edgesim.common.interrupts import Held
@@ -37,15 +34,11 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     import partition
     from partition.scenario import SCENARIO_KEYS, recipe_of
 
-    try:
-        document = parse(read_text(path))
-    except YamlError as error:
-        found = [f"{path}:{line}:{column}: {told}" for (line, column), told in error.found]
-        raise ScenarioError(found) from None
+    document = read_file(path)
     data = document.data
-    overridden, problems = override(data, settings)
+    problems = override(document, settings)
     if isinstance(data, dict) and SCENARIO_KEYS & set(data):
-        problems += located(Findings(data).problems, document, str(path), overridden)
+        problems += document.located(Findings(data).problems)
     if problems:
         raise ScenarioError(problems)
     try:

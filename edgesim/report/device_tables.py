@@ -12,7 +12,7 @@ from edgesim.calibrate.predict import predictions
 from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
-from edgesim.scenario.device_files import names_file, read_mapping
+from edgesim.scenario.named_files import names_file, read_mapping
 
 if TYPE_CHECKING:
     from rich.console import Console

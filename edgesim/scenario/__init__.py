@@ -1,7 +1,7 @@
 """Scenario files: reading, checking, resolving."""
 
+from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.dump import dump
-from edgesim.scenario.problems import ScenarioError
 from edgesim.scenario.reader import from_mapping, load, load_text
 from edgesim.scenario.scenario import Baseline, Scenario
 

@@ -1,28 +1,55 @@
-"""A scenario's text as plain data that knows where each key and value stood."""
+"""A text as plain data that knows where each key and value stood, and says what is wrong there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Path, described
+from edgesim.common.validation import Path, Problem, described, written
+from edgesim.scenario.files import LARGEST_BYTES, read_text
 from edgesim.scenario.syntax import Place, YamlError
 from edgesim.scenario.yaml12 import DEEPEST, MOST_VALUES, Mapping, Node, Scalar, compose
+
+MOST_SHOWN = 20
+
+
+class ScenarioError(InputError):
+    """A scenario is wrong; the message has one line for each problem, the first twenty.
+
+    Attributes:
+        problems: all that is wrong, each ``file:line:column: key.path: what was expected``, or
+            ``--set key.path=value: …`` where a setting is wrong.
+    """
+
+    def __init__(self, found: Sequence[str]) -> None:
+        self.problems = tuple(dict.fromkeys(found))
+        shown = list(self.problems[:MOST_SHOWN])
+        if len(self.problems) > MOST_SHOWN:
+            shown.append(f"… and {len(self.problems) - MOST_SHOWN} more")
+        super().__init__("\n".join(shown))
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data, and the line and column of every key and value."""
+    """Plain data, and the line and column of every key and value.
+
+    Attributes:
+        data: as YAML gives them.
+        name: what messages call the text.
+        keys: where each key stands.
+        values: where each value stands.
+        overridden: what messages call each place that was set to something else.
+    """
 
     data: Any
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
-
-    def stands(self, path: Path) -> bool:
-        """Whether the text says anything at ``path``."""
-        return path in self.values
+    name: str = "<text>"
+    keys: AbstractMapping[Path, Place] = field(default_factory=dict)
+    values: AbstractMapping[Path, Place] = field(default_factory=dict)
+    overridden: dict[Path, str] = field(default_factory=dict)
 
     def position(self, path: Path, at_key: bool = False) -> Place | None:
         """Return where ``path`` stands, or the nearest thing around it; None for no text."""
@@ -34,8 +61,77 @@ class Document:
             path, at_key = path[:-1], True
         return self.values.get(())
 
+    def title(self, path: Path, at_key: bool = False) -> str:
+        """Return what messages call a place: file, line and column where the text has it."""
+        place = self.position(path, at_key)
+        return self.name if place is None else f"{self.name}:{place[0]}:{place[1]}"
 
-def parse(text: str) -> Document:
+    def located(self, problems: Sequence[Problem]) -> list[str]:
+        """Return every problem with the place where it stands, in order of the text."""
+        entries = []
+        for one in problems:
+            order = self.position(one.path, one.at_key) or (0, 0)
+            title = self.title(one.path, one.at_key)
+            for path, text in self.overridden.items():
+                around = path[: len(one.path)] == one.path and one.path not in self.values
+                if one.path[: len(path)] == path or around:
+                    title, order = text, (1 << 60, 0)
+            told = f"{written(one.path)}: {one.message}" if one.path else one.message
+            entries.append((order, f"{title}: {told}"))
+        entries.sort(key=lambda entry: entry[0])
+        return [text for _, text in entries]
+
+    def mapping(self, what: str) -> dict[str, Any]:
+        """Return the data, which messages expect to be ``what``.
+
+        Raises:
+            ScenarioError: they are no mapping.
+        """
+        if isinstance(self.data, dict):
+            return self.data
+        message = f"expected {what}, got {described(self.data)}"
+        raise ScenarioError(self.located([Problem((), message)]))
+
+    def under(self, key: str) -> Document:
+        """Return what stands under a key, with its places."""
+        return Document(
+            self.data[key],
+            self.name,
+            {path[1:]: place for path, place in self.keys.items() if path[:1] == (key,)},
+            {path[1:]: place for path, place in self.values.items() if path[:1] == (key,)},
+        )
+
+
+def read_file(
+    path: FilePath,
+    largest_bytes: int = LARGEST_BYTES,
+    what: str = "a scenario",
+    *,
+    regular: bool = False,
+) -> Document:
+    """Return the document of a YAML file; arguments as of `read_text`.
+
+    Raises:
+        InputError: it cannot be read, or is no YAML; one line for each problem.
+    """
+    return read(read_text(path, largest_bytes, what, regular=regular), str(path))
+
+
+def read(text: str, name: str) -> Document:
+    """Return the one document of a YAML 1.2 text, which messages call ``name``.
+
+    Raises:
+        ScenarioError: the text is no YAML; one line for each problem.
+    """
+    try:
+        return parse(text, name)
+    except YamlError as error:
+        raise ScenarioError(
+            [f"{name}:{line}:{column}: {told}" for (line, column), told in error.found]
+        ) from None
+
+
+def parse(text: str, name: str = "<text>") -> Document:
     """Return the one document of a YAML 1.2 text.
 
     Raises:
@@ -44,7 +140,19 @@ def parse(text: str) -> Document:
     """
     root = compose(text)
     builder = _Builder()
-    return Document(builder.build(root, ()), builder.keys, builder.values)
+    return Document(builder.build(root, ()), name, builder.keys, builder.values)
+
+
+def of_data(mapping: AbstractMapping[str, Any], name: str) -> Document:
+    """Return a document of plain Python data, which messages call ``name``.
+
+    Raises:
+        ScenarioError: something that YAML has no words for, or nested too deeply.
+    """
+    try:
+        return Document(_plain(mapping), name)
+    except InputError as error:
+        raise ScenarioError([f"{name}: {error}"]) from None
 
 
 class _Builder:
@@ -72,7 +180,7 @@ class _Builder:
         return [self.build(one, (*path, index)) for index, one in enumerate(node.items)]
 
 
-def plain(value: Any, path: Path = ()) -> Any:
+def _plain(value: Any, path: Path = ()) -> Any:
     """Return a copy of Python data as a YAML reader would give it: tuples become lists.
 
     Raises:
@@ -87,8 +195,8 @@ def plain(value: Any, path: Path = ()) -> Any:
         if isinstance(value, kind):
             return kind(value)
     if isinstance(value, AbstractMapping):
-        return {str(key): plain(one, (*path, str(key))) for key, one in value.items()}
+        return {str(key): _plain(one, (*path, str(key))) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one, (*path, index)) for index, one in enumerate(value)]
+        return [_plain(one, (*path, index)) for index, one in enumerate(value)]
     where = ".".join(map(str, path)) or "scenario"
     raise InputError(f"{where}: expected plain YAML data, got {described(value)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.validation import Path, described, written
-from edgesim.scenario.document import parse
+from edgesim.scenario.document import Document, parse
 from edgesim.scenario.syntax import YamlError
 
 
@@ -23,17 +23,13 @@ def put(data: Any, key: str, value: Any) -> Path:
     return _put(data, names, value)
 
 
-def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[str]]:
-    """Set values in ``data``, in place.
+def override(document: Document, settings: Sequence[str]) -> list[str]:
+    """Set values in a document, in place; return one message for each setting that is wrong.
 
     A value is read as YAML 1.2; nothing after the ``=`` is null, which unsets a key. Mappings on
     the way are made where they are missing; an entry of a list must exist. A key that holds dots
     is found where it exists: ``nodes.pi.local.count`` is the ``count`` of a node ``pi.local``.
-
-    Returns:
-        What was set, by key path, and one message for each setting that is wrong.
     """
-    done: dict[Path, str] = {}
     wrong: list[str] = []
     for text in settings:
         keys, equals, value_text = text.partition("=")
@@ -48,12 +44,12 @@ def override(data: Any, settings: Sequence[str]) -> tuple[dict[Path, str], list[
             continue
         try:
             value = parse(value_text).data if value_text.strip() else None
-            done[_put(data, names, value)] = title
+            document.overridden[_put(document.data, names, value)] = title
         except YamlError as error:
             wrong.append(f"{title}: the value is no YAML: {error.found[0][1]}")
         except InputError as error:
             wrong.append(f"{title}: {error}")
-    return done, wrong
+    return wrong
 
 
 _NAMED_BY_USERS: tuple[Path, ...] = (("nodes",), ("network", "links"), ("model", "tasks"))

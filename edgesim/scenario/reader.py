@@ -7,21 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgesim.common.errors import InputError
-from edgesim.common.validation import Path as KeyPath
-from edgesim.common.validation import Problem, described
-from edgesim.scenario.device_files import take_in
-from edgesim.scenario.document import Document, parse, plain
-from edgesim.scenario.fault_file import take_in_faults
-from edgesim.scenario.files import read_text
+from edgesim.scenario.document import Document, ScenarioError, of_data, read, read_file
 from edgesim.scenario.findings import Findings
+from edgesim.scenario.named_files import read_times, take_in, take_in_faults
 from edgesim.scenario.overrides import override
-from edgesim.scenario.problems import ScenarioError, located
 from edgesim.scenario.resolve import resolve
 from edgesim.scenario.scenario import Scenario
 from edgesim.scenario.schema import ScenarioSpec
-from edgesim.scenario.syntax import YamlError
-from edgesim.scenario.trace import read_times
 
 MOST_INLINE_TIMES = 100_000
 """Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
@@ -40,8 +32,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), seed: int | None = Non
         InputError: the file cannot be read.
     """
     file = Path(path)
-    text = read_text(file)
-    return load_text(text, str(file), overrides, seed, title=file.stem, folder=file.parent)
+    return _read(read_file(file), overrides, seed, file.stem, file.parent)
 
 
 def load_text(
@@ -66,13 +57,7 @@ def load_text(
     Raises:
         ScenarioError: something is wrong.
     """
-    try:
-        document = parse(text)
-    except YamlError as error:
-        raise ScenarioError(
-            [f"{name}:{line}:{column}: {told}" for (line, column), told in error.found]
-        ) from None
-    return _read(document, name, overrides, seed, title, Path(folder))
+    return _read(read(text, name), overrides, seed, title, Path(folder))
 
 
 def from_mapping(
@@ -89,45 +74,28 @@ def from_mapping(
     Raises:
         ScenarioError: something is wrong.
     """
-    try:
-        document = Document(plain(mapping))
-    except InputError as error:
-        raise ScenarioError([f"{name}: {error}"]) from None
-    return _read(document, name, overrides, seed, title, Path(folder))
+    return _read(of_data(mapping, name), overrides, seed, title, Path(folder))
 
 
 def _read(
-    document: Document,
-    name: str,
-    overrides: Sequence[str],
-    seed: int | None,
-    title: str,
-    folder: Path,
+    document: Document, overrides: Sequence[str], seed: int | None, title: str, folder: Path
 ) -> Scenario:
-    if not isinstance(document.data, dict):
-        return read_document(document, name, {}, title=title, folder=folder)
-    overridden, wrong = override(document.data, overrides)
-    if seed is not None:
-        document.data["seed"] = seed
-        overridden["seed",] = f"--seed {seed}"
-    return read_document(document, name, overridden, wrong, title=title, folder=folder)
+    wrong: list[str] = []
+    if isinstance(document.data, dict):
+        wrong = override(document, overrides)
+        if seed is not None:
+            document.data["seed"] = seed
+            document.overridden["seed",] = f"--seed {seed}"
+    return read_document(document, wrong, title=title, folder=folder)
 
 
 def read_document(
-    document: Document,
-    name: str,
-    overridden: Mapping[KeyPath, str],
-    wrong: Sequence[str] = (),
-    *,
-    title: str,
-    folder: Path,
+    document: Document, wrong: Sequence[str] = (), *, title: str, folder: Path
 ) -> Scenario:
-    """Return the scenario of a document whose data were set in places.
+    """Return the scenario of a document.
 
     Args:
         document: of the scenario.
-        name: what messages call it.
-        overridden: what messages call each place that was set.
         wrong: messages that go before all others.
         title: names the scenario unless it has a ``name``.
         folder: that paths in it are relative to.
@@ -135,10 +103,7 @@ def read_document(
     Raises:
         ScenarioError: something is wrong.
     """
-    data = document.data
-    if not isinstance(data, dict):
-        message = f"expected a mapping with 'model', 'nodes' and more, got {described(data)}"
-        raise ScenarioError(located([Problem((), message)], document, name, {}))
+    data = document.mapping("a mapping with 'model', 'nodes' and more")
     in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
     findings = Findings(data)
     resolved = copy.deepcopy(data)
@@ -153,7 +118,7 @@ def read_document(
         resolved["seed"] = findings.spec.seed
     scenario = resolve(findings, resolved.get("name") or _safe(title), times_s, resolved, folder)
     if scenario is None or wrong:
-        raise ScenarioError([*wrong, *located(findings.problems, document, name, overridden)])
+        raise ScenarioError([*wrong, *document.located(findings.problems)])
     return scenario
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario import Scenario
+from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.problems import ScenarioError
 from edgesim.sweep.axes import Axis
 from edgesim.sweep.results import ACCURACY, kept
 from edgesim.sweep.study import Study

@@ -34,9 +34,7 @@ class Player:
         # Whoever plays says the same of a point that fails, wherever the file lies.
         self._base = replace(
             study.base,
-            document=Document(study.base.document.data),
-            name=Path(study.base.name).name,
-            overridden={},
+            document=Document(study.base.document.data, Path(study.base.document.name).name),
         )
         self._baselines = any(one.of_baselines for one in study.kept)
 
@@ -94,7 +92,7 @@ def payload(study: Study) -> str:
     return json.dumps(
         {
             "study": study.document,
-            "name": base.name,
+            "name": base.document.name,
             "title": base.title,
             "folder": str(base.folder.resolve()),
         }

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Problem, described, read_section
-from edgesim.scenario.document import Document, parse, plain
-from edgesim.scenario.files import read_text
-from edgesim.scenario.problems import ScenarioError, located
-from edgesim.scenario.syntax import YamlError
+from edgesim.common.validation import Problem, read_section
+from edgesim.scenario.document import Document, ScenarioError, of_data, read_file
 from edgesim.sweep import base as bases
 from edgesim.sweep.base import Base
 from edgesim.sweep.check import check
-from edgesim.sweep.read_points import Places, read_points
+from edgesim.sweep.read_points import read_points
 from edgesim.sweep.read_results import read_aims, read_kept
 from edgesim.sweep.schema import StudySpec
 from edgesim.sweep.study import Study
@@ -33,14 +30,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
             for each problem, with file, line and column.
     """
     file = Path(path)
-    text = read_text(file, what="a study")
-    try:
-        document = parse(text)
-    except YamlError as error:
-        raise ScenarioError(
-            [f"{file}:{line}:{column}: {told}" for (line, column), told in error.found]
-        ) from None
-    return _read(document, str(file), file.stem, file.parent, overrides)
+    return _read(read_file(file, what="a study"), file.stem, file.parent, overrides)
 
 
 def from_mapping(
@@ -65,42 +55,34 @@ def from_mapping(
     Raises:
         InputError: it says something wrong.
     """
-    try:
-        document = Document(plain(mapping))
-    except InputError as error:
-        raise ScenarioError([f"{name}: {error}"]) from None
-    return _read(document, name, title, Path(folder), overrides, checked=checked)
+    return _read(of_data(mapping, name), title, Path(folder), overrides, checked=checked)
 
 
 def _read(
     document: Document,
-    name: str,
     title: str,
     folder: Path,
     overrides: Sequence[str],
     *,
     checked: bool = False,
 ) -> Study:
-    data = document.data
-    if not isinstance(data, dict):
-        message = f"expected a mapping with 'base', 'axes' and more, got {described(data)}"
-        raise ScenarioError(located([Problem((), message)], document, name, {}))
+    data = document.mapping("a mapping with 'base', 'axes' and more")
     found: list[Problem] = []
     spec = read_section(StudySpec, data, found)
     if spec is None:
         if "base" not in data and {"model", "traffic"} <= set(data):
             told = "this is a scenario; a study names one as 'base', and has 'axes'"
             found = [Problem((), told)]
-        raise ScenarioError(located(found, document, name, {}))
+        raise ScenarioError(document.located(found))
     points, places = read_points(spec, found, search=spec.optimize is not None)
     axes = [axis.column for axis in points.axes] if points is not None else []
     kept = read_kept(spec, axes, found)
-    base = _base(spec, document, name, title, folder, overrides, found)
+    base = _base(spec, document, title, folder, overrides, found)
     aims = None
     if spec.optimize is not None and points is not None:
         aims, kept = read_aims(spec.optimize, points, kept, found)
     if found or base is None or points is None:
-        raise ScenarioError(located(found, document, name, {}))
+        raise ScenarioError(document.located(found))
     study = Study(
         name=spec.name or title,
         base=base,
@@ -108,7 +90,7 @@ def _read(
         kept=tuple(kept),
         aims=aims,
         document={**data, "base": base.document.data},
-        titles=_titles(places, document, name),
+        titles={key: document.title(path, True) for key, path in places.items()},
     )
     return study if checked else check(study, default_kept=spec.keep is None)
 
@@ -116,7 +98,6 @@ def _read(
 def _base(
     spec: StudySpec,
     document: Document,
-    name: str,
     title: str,
     folder: Path,
     overrides: Sequence[str],
@@ -127,8 +108,7 @@ def _base(
         if isinstance(spec.base, str):
             base = bases.from_file(folder / spec.base, overrides)
         else:
-            inside = bases.within(document, "base")
-            base = bases.from_document(inside, name, title, folder, overrides)
+            base = bases.from_document(document.under("base"), title, folder, overrides)
     except ScenarioError:
         raise
     except InputError as error:
@@ -139,12 +119,3 @@ def _base(
         if given is not None:
             base.document.data[key] = given
     return base
-
-
-def _titles(places: Places, document: Document, name: str) -> dict[str, str]:
-    """Return what messages call each axis: file, line and column where the text has them."""
-    titles = {}
-    for key, path in places.items():
-        place = document.position(path, at_key=True)
-        titles[key] = name if place is None else f"{name}:{place[0]}:{place[1]}"
-    return titles

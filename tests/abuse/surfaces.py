@@ -163,13 +163,13 @@ FAULTS = b"at,duration,node,kind\n1,2,pi-0,crash\n# slow\n3 s,500 ms,pi-1,crash\
 
 
 def take_trace(data: bytes, folder: Path) -> None:
-    from edgesim.scenario.trace import read_times
+    from edgesim.scenario.named_files import read_times
 
     read_times(write(folder / "trace.txt", data))
 
 
 def take_faults(data: bytes, folder: Path) -> None:
-    from edgesim.scenario.fault_file import read_faults
+    from edgesim.scenario.named_files import read_faults
 
     read_faults(write(folder / "faults.csv", data))
 

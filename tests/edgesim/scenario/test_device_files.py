@@ -9,7 +9,7 @@ import pytest
 from edgesim.common.errors import InputError
 from edgesim.hardware.processor import Processor
 from edgesim.scenario import from_mapping, load_text
-from edgesim.scenario.device_files import read_device
+from edgesim.scenario.named_files import read_device
 from tests.edgesim.scenario.cases import BASE, changed
 
 HERE = """\

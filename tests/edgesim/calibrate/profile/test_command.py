@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesim.graph import fingerprint
-from edgesim.scenario.device_files import read_device
+from edgesim.scenario.named_files import read_device
 from tests.edgesim.command import (
     COMMAND,
     ROOT,
