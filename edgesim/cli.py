@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +18,7 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.common.failure import leave, tell
 from edgesim.common.interrupts import Held, quit_at_once
-from edgesim.output import Json, print_json, stdout_console
+from edgesim.output import File, Json, Settings, end, print_json, show, shown_if_lost, stop
 from edgesim.version import __version__
 
 app = typer.Typer(
@@ -38,11 +39,6 @@ class Mode(StrEnum):
     BOTH = "both"
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
-]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Replace the seed of the file.", min=0)]
 
 
@@ -92,10 +88,7 @@ def check(file: File, settings: Settings = None, seed: Seed = None, as_json: Jso
 
     scenario = api.load(file, overrides=settings or (), seed=seed)
     checked = plan_tables.examine(scenario, api.place(scenario))
-    if as_json:
-        print_json(checked.document())
-    else:
-        plan_tables.show(checked, stdout_console())
+    show(checked.document(), partial(plan_tables.show, checked), as_json=as_json)
 
 
 @app.command()
@@ -146,24 +139,12 @@ def run(
         with Bar(held=held) as bar:
             play = api.run if mode is Mode.SIMULATE else real.run
             result = play(scenario, trace_requests=trace, progress=bar.update)
-        try:
+        tables = partial(console.show, result)
+        with shown_if_lost(tables, as_json=as_json):
             written = folder.write(result, directory)
-        except EdgesimError:
-            if not as_json:
-                # The work is done; what cannot be kept can still be seen.
-                console.show(result, stdout_console())
-            raise
-    if as_json:
-        print_json(result.summary)
-    else:
-        console.show(result, stdout_console())
+    show(result.summary, tables, as_json=as_json)
     typer.echo(f"Wrote {written}", err=as_json)
-    if result.partial:
-        typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
-        raise typer.Exit(1)
-    if held.noted:
-        typer.echo("edgesim: interrupted after the end of the run; its result is whole", err=True)
-        raise typer.Exit(1)
+    end(partial=result.partial, noted=held.noted)
 
 
 @app.command()
@@ -197,14 +178,11 @@ def partition(
             raise EdgesimError(
                 f"interrupted; finished steps are kept in {steps}, the same command goes on"
             ) from None
-    if as_json:
-        print_json(json.loads((out / "manifest.json").read_bytes()))
-    else:
-        artifact_tables.show(manifest, stdout_console())
+    document = json.loads((out / "manifest.json").read_bytes())
+    show(document, partial(artifact_tables.show, manifest), as_json=as_json)
     typer.echo(f"Wrote {out}. In a scenario: model: {{artifact: {out.resolve()}}}", err=as_json)
     if held.noted:
-        typer.echo("edgesim: interrupted at the end; the artifact is whole", err=True)
-        raise typer.Exit(1)
+        stop("interrupted at the end; the artifact is whole")
 
 
 @app.command()
@@ -217,10 +195,7 @@ def models(
     from edgesim.report import model_tables
 
     document = model_tables.one(name, classes) if name else model_tables.every(classes)
-    if as_json:
-        print_json(document)
-    else:
-        model_tables.show(document, stdout_console())
+    show(document, partial(model_tables.show, document), as_json=as_json)
 
 
 @app.command()
@@ -252,20 +227,14 @@ def devices(
         told = device_layers.explain(
             name, model, layer, batch=batch, classes=classes, precision=precision, out=out
         )
-        if as_json:
-            print_json(told.document)
-        else:
-            device_layers.show(told, stdout_console())
+        show(told.document, partial(device_layers.show, told), as_json=as_json)
         if out is not None:
             typer.echo(f"Wrote {out}", err=as_json)
         return
     from edgesim.report import device_tables
 
     document = device_tables.one(name) if name else device_tables.every()
-    if as_json:
-        print_json(document)
-    else:
-        device_tables.show(document, stdout_console())
+    show(document, partial(device_tables.show, document), as_json=as_json)
 
 
 @app.command()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import typer
 
-from edgesim.common.errors import EdgesimError
 from edgesim.common.interrupts import Held
 from edgesim.common.progress import Bar
-from edgesim.output import print_json, stdout_console
+from edgesim.output import end, show, shown_if_lost, stop
 from edgesim.report import both_tables, folder
 from edgesim.scenario import Scenario
 from edgesim.serve.both.run import Measure, run
@@ -53,26 +53,12 @@ def compare(
                 progress=bar.update,
             )
         results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
-        try:
+        tables = partial(both_tables.show, found.document)
+        with shown_if_lost(tables, as_json=as_json):
             written = folder.write_comparison(found.document, results, directory)
-        except EdgesimError:
-            if not as_json:
-                # The work is done; what cannot be kept can still be seen.
-                both_tables.show(found.document, stdout_console())
-            raise
-    if as_json:
-        print_json(found.document)
-    else:
-        both_tables.show(found.document, stdout_console())
+    show(found.document, tables, as_json=as_json)
     typer.echo(f"Wrote {written}", err=as_json)
     if found.failure is not None:
-        # Told here: raised, it would be a second JSON document.
         kept = "the loads before it are kept, marked partial"
-        typer.echo(f"edgesim: {found.failure}; {kept}", err=True)
-        raise typer.Exit(found.failure.exit_status)
-    if found.partial:
-        typer.echo("edgesim: interrupted; what had finished is kept, marked partial", err=True)
-        raise typer.Exit(1)
-    if held.noted:
-        typer.echo("edgesim: interrupted after the end of the run; its result is whole", err=True)
-        raise typer.Exit(1)
+        stop(f"{found.failure}; {kept}", found.failure.exit_status)
+    end(partial=found.partial, noted=held.noted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import Json, print_json, stdout_console
+from edgesim.output import Json, show, shown_if_lost
 
 if TYPE_CHECKING:
     from edgesim.calibrate.profile.options import Options
@@ -63,17 +64,11 @@ def profile(
 
     with Held() as held, Bar(what="steps", held=held) as bar:
         found = measure(options, bar.update)
-    try:
+    document = table.document(found)
+    tables = partial(table.show, document)
+    with shown_if_lost(tables, as_json=as_json):
         device_yaml.write(found, out)
-    except EdgesimError:
-        if not as_json:
-            # The work is done; what cannot be kept can still be seen.
-            table.show(table.document(found), stdout_console())
-        raise
-    if as_json:
-        print_json(table.document(found))
-    else:
-        table.show(table.document(found), stdout_console())
+    show(document, tables, as_json=as_json)
     typer.echo(f"Wrote {out}. In a scenario: device: {_as_named(out)}", err=as_json)
 
 

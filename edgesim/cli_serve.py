@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +13,14 @@ import typer
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import Json, print_json, stdout_console
+from edgesim.output import File, Json, Settings, print_json, show, stop
 
 if TYPE_CHECKING:
     from edgesim.common.progress import Progress
     from edgesim.hardware import Device
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario
+    from edgesim.serve.settings import Settings as NodeSettings
 
 Plain = Annotated[
     bool,
@@ -145,7 +149,6 @@ def node(
 ) -> None:
     """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
     require("`edgesim node`", "torch-node")
-    from edgesim.serve import command
     from edgesim.serve.machine import processors
     from edgesim.serve.settings import Settings
 
@@ -155,7 +158,7 @@ def node(
         listen=listen,
         store=store,
         keys=keys,
-        name=name or command.host_name(),
+        name=name or platform.node() or "node",
         admin=admin,
         metrics=metrics,
         plain=plain,
@@ -171,12 +174,44 @@ def node(
         drain_s=_quantity("drain", drain, "time"),
         emulate=_device(emulate) if emulate is not None else None,
     )
-    if not command.serve(settings, log_level):
+    if not _serve(settings, log_level):
         raise EdgesimError(f"some requests were not answered within {drain}")
 
 
+def _serve(settings: NodeSettings, log_level: str) -> bool:
+    """Be a node until told to end; return whether all that had come was answered.
+
+    Raises:
+        InputError: the settings or the keys are wrong.
+        EdgesimError: it cannot listen, use its store, or stay on its processors.
+    """
+    import asyncio
+
+    from edgesim.serve.machine import pin
+
+    if settings.cpus is not None:
+        # Before any thread is there: those that exist would stay where they are.
+        pin(settings.cpus)
+    _quiet()
+    from edgesim.serve.access import read_access
+    from edgesim.serve.manifest import read_public_key
+    from edgesim.serve.store import Store
+
+    access = read_access(settings.keys, plain=settings.plain)
+    trusted = read_public_key(settings.keys / "manifest.pub")
+    with Store(settings.store) as store:
+        # Only now what takes a second to load.
+        from edgesim.serve import logs
+        from edgesim.serve.node import Node
+
+        async def run() -> bool:
+            return await Node(settings, access, trusted, store, logs.start(log_level)).run()
+
+        return asyncio.run(run())
+
+
 def deploy(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")],
+    file: File,
     artifact: Annotated[
         Path, typer.Argument(metavar="ARTIFACT", help="Folder that `edgesim partition` wrote.")
     ],
@@ -188,10 +223,7 @@ def deploy(
             help="Admin service of a node, where it is not 1000 ports higher; repeatable.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
-    ] = None,
+    settings: Settings = None,
     patience: Annotated[
         str, typer.Option(metavar="TIME", help="To go on asking a node that does not answer.")
     ] = "30 s",
@@ -200,26 +232,49 @@ def deploy(
 ) -> None:
     """Push the parts of an artifact to the nodes of a scenario, and let them serve those."""
     require("`edgesim deploy`", "node")
-    from edgesim.serve import command, deploy_table
+    import asyncio
+    import random
 
-    targets, rows = command.push(
-        file,
-        artifact,
-        keys,
-        plain=plain,
-        settings=settings or (),
-        admin=admin or (),
-        patience_s=_quantity("patience", patience, "time"),
-    )
-    if as_json:
-        document = {"scenario": targets.scenario, "nodes": [row.document() for row in rows]}
-        print_json({**document, "simulated": list(targets.simulated)})
-    else:
-        deploy_table.show(rows, targets.simulated, stdout_console())
+    from edgesim.serve.addresses import split_address
+    from edgesim.serve.targets import find_targets
+
+    patience_s = _quantity("patience", patience, "time")
+    addresses = {}
+    for text in admin or ():
+        name, _, address = text.partition("=")
+        split_address(address)
+        addresses[name] = address
+    targets = find_targets(file, artifact, settings=settings or (), admin=addresses)
+    _quiet()
+    from edgesim.serve import deploy, deploy_table
+    from edgesim.serve.access import read_access
+
+    access = read_access(keys, plain=plain)
+    parcel = deploy.pack(artifact, keys)
+    for target in targets.real:
+        for model in target.models:
+            parcel.entry(model)
+    with deploy_table.Bars() as bars:
+        rows = asyncio.run(
+            deploy.deploy(
+                targets.real,
+                parcel,
+                access,
+                patience_s=patience_s,
+                progress=bars,
+                # Nothing depends on these pauses but when a node is asked again.
+                generator=random.Random(os.getpid()),
+            )
+        )
+    document = {
+        "scenario": targets.scenario,
+        "nodes": [row.document() for row in rows],
+        "simulated": list(targets.simulated),
+    }
+    show(document, partial(deploy_table.show, rows, targets.simulated), as_json=as_json)
     failed = [row.node for row in rows if row.state == "failed"]
     if failed:
-        typer.echo(f"edgesim: not deployed to {', '.join(failed)}", err=True)
-        raise typer.Exit(1)
+        stop(f"not deployed to {', '.join(failed)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,17 +299,23 @@ class Player:
             InputError: keys are missing, or the scenario is not one for real nodes.
             EdgesimError: a node is not ready.
         """
-        from edgesim.serve import command
-
         self._check_keys("real")
-        return command.coordinate(
+        _quiet()
+        from edgesim.serve.access import Access, read_access
+        from edgesim.serve.coordinator.policy import Policy
+        from edgesim.serve.coordinator.run import run
+
+        policy = Policy.of(scenario.recovery, self.settings, self.tries)
+        if self.keys is None:
+            access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
+        else:
+            access = read_access(self.keys, plain=self.plain)
+        return run(
             scenario,
-            self.keys,
-            plain=self.plain,
-            settings=self.settings,
-            tries=self.tries,
-            faults_by=self.faults_by,
+            access,
+            policy,
             trace_requests=trace_requests,
+            faults_by=self.faults_by,
             progress=progress,
         )
 
@@ -274,11 +335,8 @@ class Player:
                 nodes.
             EdgesimError: a node is not ready; the loads that were finished are written.
         """
-        import os
-
         self._check_keys("both")
-        # gRPC's own lines would stand between ours.
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        _quiet()
         from edgesim import cli_both
         from edgesim.serve.coordinator.policy import Policy
 
@@ -335,6 +393,11 @@ def player(
         tries=tries,
         faults_by=_words(faults_by),
     )
+
+
+def _quiet() -> None:
+    """Keep gRPC's own lines from standing between ours, which programs read."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def _words(program: str | None) -> tuple[str, ...]:

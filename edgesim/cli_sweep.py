@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,12 @@ import typer
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.interrupts import Held
-from edgesim.output import Json, print_json, stdout_console
+from edgesim.output import Json, end, show, stop
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew
     from edgesim.sweep.mpi import Ranks
     from edgesim.sweep.player import Check
-    from edgesim.sweep.run import Swept
     from edgesim.sweep.study import Study
 
 
@@ -132,24 +132,12 @@ def lead(
             check=held.check,
         )
     shown = sweep_table.examine(study, swept)
-    if as_json:
-        print_json(shown.document)
-    else:
-        sweep_table.show(shown, stdout_console())
-    _end(swept, as_json=as_json, noted=held.noted)
-
-
-def _end(swept: Swept, *, as_json: bool, noted: bool) -> None:
-    from edgesim.sweep.run import kept
-
+    show(shown.document, partial(sweep_table.show, shown), as_json=as_json)
     if swept.interrupted:
-        told = kept(swept.found + swept.played, swept.points, swept.directory)
-        typer.echo(f"edgesim: interrupted; {told}", err=True)
-        raise typer.Exit(1)
+        told = run.kept(swept.found + swept.played, swept.points, swept.directory)
+        stop(f"interrupted; {told}")
     typer.echo(f"Wrote {swept.directory}", err=as_json)
-    if noted:
-        typer.echo("edgesim: interrupted after the end of the sweep; its table is whole", err=True)
-        raise typer.Exit(1)
+    end(noted=held.noted, whole="sweep; its table")
 
 
 def add_to(app: typer.Typer) -> None:
