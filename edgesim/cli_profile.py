@@ -53,10 +53,28 @@ def profile(
     from edgesim.common.progress import Bar
 
     require("`edgesim profile`", "profile")
-    options = _options(
-        out, artifact, model or [], device, threads, cpus, precision, batch, power,
-        quick=quick, plain=plain,
-    )  # fmt: skip
+    from edgesim.calibrate.profile.options import Options
+    from edgesim.calibrate.profile.power import told_power
+    from edgesim.serve.machine import processors
+
+    try:
+        watts = told_power(power) if power is not None else None
+    except ValueError as error:
+        raise InputError(f"--power: {error}") from None
+    options = Options(
+        out=out,
+        artifact=artifact,
+        models=tuple(model or ()),
+        device=device,
+        threads=threads,
+        cpus=processors(cpus) if cpus is not None else None,
+        precision=precision,
+        batches=_batches(batch),
+        quick=quick,
+        plain=plain,
+        power=watts,
+    )
+    _check(options, cpus)
     _check_writable(out)
     # Only now what takes seconds to load.
     from edgesim.calibrate.profile import device_yaml, table
@@ -97,79 +115,46 @@ def _as_named(out: Path) -> str:
     return text if "/" in text else f"./{text}"
 
 
-def _options(
-    out: Path,
-    artifact: Path | None,
-    models: list[str],
-    device: str,
-    threads: int,
-    cpus: str | None,
-    precision: str,
-    batch: str,
-    power: str | None,
-    *,
-    quick: bool,
-    plain: bool,
-) -> Options:
-    """Return the options, every one checked before anything is measured.
+def _check(options: Options, cpus: str | None) -> None:
+    """Check the options before anything is measured; ``cpus`` as they were given.
 
     Raises:
         InputError: one is wrong.
     """
     from edgesim.calibrate.profile.machine import usable
-    from edgesim.calibrate.profile.options import Options
-    from edgesim.calibrate.profile.power import told_power
-    from edgesim.serve.machine import processors
 
-    if out.suffix not in (".yaml", ".yml"):
-        raise InputError(f"--out: expected a file that ends in .yaml, got {out}")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device: expected cpu or cuda, got {device!r}")
-    if precision not in ("fp32", "fp16", "bf16"):
-        raise InputError(f"--precision: expected fp32, fp16 or bf16, got {precision!r}")
-    chosen = processors(cpus) if cpus is not None else None
-    if chosen is not None and not chosen <= set(usable()):
+    served = options.artifact is not None or options.models
+    if options.out.suffix not in (".yaml", ".yml"):
+        raise InputError(f"--out: expected a file that ends in .yaml, got {options.out}")
+    if options.device not in ("cpu", "cuda"):
+        raise InputError(f"--device: expected cpu or cuda, got {options.device!r}")
+    if options.precision not in ("fp32", "fp16", "bf16"):
+        raise InputError(f"--precision: expected fp32, fp16 or bf16, got {options.precision!r}")
+    if options.cpus is not None and not options.cpus <= set(usable()):
         there = ",".join(map(str, usable()))
         raise InputError(f"--cpus: there is no {cpus}; this process may use {there}")
-    if precision != "fp32" and (artifact is not None or models):
-        raise InputError(f"--precision: parts and models of nodes are fp32, not {precision}")
-    watts = None
-    if power is not None:
-        try:
-            watts = told_power(power)
-        except ValueError as error:
-            raise InputError(f"--power: {error}") from None
-    if device == "cuda":
+    if options.precision != "fp32" and served:
+        raise InputError(
+            f"--precision: parts and models of nodes are fp32, not {options.precision}"
+        )
+    if options.device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
             raise InputError("--device cuda: torch finds no GPU here; leave it out for the CPU")
-        if artifact is not None or models:
+        if served:
             raise InputError(
                 "--device cuda: nodes compute on the CPU; leave artifact and models out"
             )
-    if models:
+    if options.models:
         from edgesim.calibrate.profile.model_artifact import known
 
-        for name in models:
+        for name in options.models:
             known(name)
-    if artifact is not None:
-        from edgesim import artifact as artifacts
+    if options.artifact is not None:
+        from edgesim import artifact
 
-        artifacts.load(artifact)
-    return Options(
-        out=out,
-        artifact=artifact,
-        models=tuple(models),
-        device=device,
-        threads=threads,
-        cpus=chosen,
-        precision=precision,
-        batches=_batches(batch),
-        quick=quick,
-        plain=plain,
-        power=watts,
-    )
+        artifact.load(options.artifact)
 
 
 def _batches(text: str) -> tuple[int, ...]:

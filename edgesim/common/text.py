@@ -6,7 +6,11 @@ import math
 from collections.abc import Sequence
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_COUNTS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_COUNTS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_ENERGIES = (
+    *((factor, f"{prefix}J") for factor, prefix in _COUNTS),
+    *((1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ")),
+)
 _SIZES = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 
 
@@ -26,34 +30,28 @@ def digits(value: float, significant: int = 3) -> str:
     return f"{rounded:,.{max(0, places)}f}"
 
 
-def _scaled(value: float, units: tuple[tuple[float, str], ...], base: str) -> str:
-    for factor, unit in units:
-        # 999.7 would round to 1,000 of the smaller unit.
-        if abs(value) >= factor * 0.9995:
-            return f"{digits(value / factor)} {unit}{base}"
-    return f"{digits(value)} {base}".rstrip()
+def _scaled(value: float, units: Sequence[tuple[float, str]], zero: str = "0") -> str:
+    if value == 0.0:
+        return zero
+    # 999.7 would round to 1,000 of the smaller unit.
+    above = (one for one in units if abs(value) >= one[0] * 0.9995)
+    factor, unit = next(above, units[-1])
+    return f"{digits(value / factor)} {unit}".rstrip()
 
 
 def duration(seconds: float | None) -> str:
     """Return a time such as ``1.23 ms``; a dash for None."""
-    if seconds is None or math.isnan(seconds):
-        return "-"
-    if seconds == 0.0:
-        return "0 s"
-    for factor, unit in _TIMES:
-        if abs(seconds) >= factor * 0.9995:
-            return f"{digits(seconds / factor)} {unit}"
-    return f"{digits(seconds / 1e-9)} ns"
+    return "-" if seconds is None or math.isnan(seconds) else _scaled(seconds, _TIMES, "0 s")
 
 
 def count(value: float) -> str:
     """Return a number such as ``17.6 G``."""
-    return _scaled(value, _COUNTS, "")
+    return _scaled(value, _COUNTS)
 
 
 def size(value: float) -> str:
     """Return bytes such as ``327 MiB``."""
-    return _scaled(value, _SIZES, "") if value >= 1023.5 else f"{digits(value)} B"
+    return _scaled(value, _SIZES) if value >= 1023.5 else f"{digits(value)} B"
 
 
 def rate(value: float | None) -> str:
@@ -62,17 +60,8 @@ def rate(value: float | None) -> str:
 
 
 def joules(value: float | None) -> str:
-    """Return an energy such as ``12.3 J``."""
-    if value is None:
-        return "-"
-    if value == 0.0:
-        return "0 J"
-    if abs(value) < 0.9995:
-        for factor, unit in ((1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ")):
-            if abs(value) >= factor * 0.9995:
-                return f"{digits(value / factor)} {unit}"
-        return f"{digits(value / 1e-9)} nJ"
-    return _scaled(value, _COUNTS, "J")
+    """Return an energy such as ``12.3 J``; a dash for None."""
+    return "-" if value is None or math.isnan(value) else _scaled(value, _ENERGIES, "0 J")
 
 
 def percent(value: float | None) -> str:
