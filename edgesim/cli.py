@@ -203,7 +203,7 @@ def devices(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A device's name.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Tell what its layers take on an accelerator."),
+        typer.Option(metavar="MODEL", help="Tell what its layers take on the device."),
     ] = None,
     layer: Annotated[
         str | None,

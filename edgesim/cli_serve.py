@@ -416,10 +416,9 @@ def _words(program: str | None) -> tuple[str, ...]:
 
 def _device(text: str) -> Device:
     """Return a device of the catalog, or of a file such as `edgesim profile` writes."""
-    from edgesim.hardware import catalog
-    from edgesim.scenario.named_files import names_file, read_device
+    from edgesim.scenario.named_files import find_device
 
-    return read_device(Path(text)) if names_file(text) else catalog.device(text)
+    return find_device(text)
 
 
 def _quantity(option: str, text: str, dimension: str) -> float:

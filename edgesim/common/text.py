@@ -74,3 +74,11 @@ def half_width(interval: Sequence[float]) -> float:
     low, high = interval
     half = (high - low) / 2
     return 0.0 if half <= 1e-9 * abs(high) else half
+
+
+def joules_each(value: float) -> str:
+    """Return an energy down to femtojoules."""
+    for factor, unit in ((1e-9, "nJ"), (1e-12, "pJ")):
+        if value >= factor:
+            return f"{digits(value / factor)} {unit}" if value < 1e-6 else joules(value)
+    return f"{digits(value / 1e-15)} fJ"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import expm1, inf
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_checkable
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_ch
 from pydantic import model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
 from edgesim.common.quantities import (
     PositiveJoules,
@@ -23,6 +24,7 @@ from edgesim.common.quantities import (
 )
 from edgesim.common.validation import NOT_WRITTEN, key, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.hardware.explanation import Explanation, Row
 from edgesim.hardware.faults import Thermal
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
@@ -276,6 +278,18 @@ class Device(Protocol):
         the device's own draw with just those cores busy.
         """
 
+    def explain(
+        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
+    ) -> Explanation:
+        """Return what each operator of ``graph`` takes, or all of one by its name.
+
+        Raises:
+            InputError: as `graph_cost`, or there is nothing to tell of ``operator``.
+        """
+
+    def figures(self) -> Iterable[tuple[str, str, str]]:
+        """Return (key path, value, source) of figures that its YAML leaves to a preset."""
+
 
 if TYPE_CHECKING:
     from builtins import property as default
@@ -379,3 +393,25 @@ class BaseDevice(ABC):
     @abstractmethod
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
         """Return the cost of ``flop`` operations of unknown kind."""
+
+    def explain(
+        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
+    ) -> Explanation:
+        """Return what ``graph`` takes as a whole: a device need not know its operators apart."""
+        if operator is not None:
+            raise InputError(
+                f"device '{self.name}' of kind {self.kind} tells nothing of single layers"
+            )
+        cost = self.graph_cost(graph, precision, batch)
+        names, energy_j = tuple(op.name for op in graph), cost.power_w * cost.time_s
+        return Explanation(
+            arithmetic=precision,
+            rows=(Row(operators=names, bound="", time_s=cost.time_s, energy_j=energy_j),),
+            time_s=cost.time_s,
+            energy_j=energy_j,
+            by_part_j=cost.by_part_j,
+        )
+
+    def figures(self) -> Iterable[tuple[str, str, str]]:
+        """Return nothing: its YAML has all figures."""
+        return ()

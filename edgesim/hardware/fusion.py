@@ -32,6 +32,7 @@ class Kernel:
     """One or more operators launched together, counted for one sample.
 
     Attributes:
+        names: of its operators.
         kind: of its first operator.
         work: products by operator kind; empty where the kernel only moves data.
         weight_elements: read once for a batch.
@@ -39,6 +40,7 @@ class Kernel:
             operators of the kernel stays inside.
     """
 
+    names: tuple[str, ...]
     kind: OpKind
     work: tuple[Work, ...]
     weight_elements: int
@@ -106,4 +108,4 @@ def _kernel(graph: Graph, names: Sequence[str]) -> Kernel:
         if not readers or any(reader not in inside for reader in readers):
             moved += op.output_elements
     work = tuple(Work(kind, macs[kind], depth[kind]) for kind in macs)
-    return Kernel(graph[names[0]].kind, work, weights, moved)
+    return Kernel(tuple(names), graph[names[0]].kind, work, weights, moved)

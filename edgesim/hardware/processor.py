@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -30,11 +31,13 @@ from edgesim.common.quantities import (
     Seconds,
     Share,
 )
+from edgesim.common.text import count, duration, percent, size
 from edgesim.common.validation import ReadAs, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
 from edgesim.hardware.device import BaseDevice, Cooling, Cost, Messaging, Power, Precision
+from edgesim.hardware.explanation import Details, Explanation, Row, unknown
 from edgesim.hardware.faults import Thermal
-from edgesim.hardware.fusion import kernels
+from edgesim.hardware.fusion import Kernel, kernels
 
 Peak = Annotated[
     Mapping[str, float],
@@ -111,6 +114,49 @@ class Measured:
     batch: Count = 1
     time_s: PositiveSeconds
     runs: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A kernel on a batch, and how long each of its causes takes alone.
+
+    Attributes:
+        kernel: that runs.
+        moved_bytes: from and to memory.
+        full_s: of arithmetic with all lanes busy.
+        idle_s: of lanes without work, besides.
+        memory_s: of what is moved, meanwhile.
+        launch_s: before both.
+    """
+
+    kernel: Kernel
+    moved_bytes: float
+    full_s: float
+    idle_s: float
+    memory_s: float
+    launch_s: float
+
+    @property
+    def compute_s(self) -> float:
+        """Time of the arithmetic."""
+        return self.full_s + self.idle_s
+
+    @property
+    def time_s(self) -> float:
+        """From launch to end."""
+        return max(self.compute_s, self.memory_s) + self.launch_s
+
+    @property
+    def working_s(self) -> float:
+        """Time in which arithmetic or memory works at full rate."""
+        return max(self.full_s, self.memory_s)
+
+    @property
+    def bound(self) -> Literal["compute", "memory", "launch"]:
+        """What takes longest."""
+        if self.launch_s > max(self.compute_s, self.memory_s):
+            return "launch"
+        return "compute" if self.compute_s >= self.memory_s else "memory"
 
 
 @spec
@@ -214,12 +260,27 @@ class Processor(BaseDevice):
         return lru_cache(maxsize=4096)(self._graph_cost)
 
     def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
+        time_s = working_s = 0.0
+        for run in self._runs(graph, precision, batch):
+            time_s += run.time_s
+            working_s += run.working_s
+        share = working_s / time_s if time_s > 0.0 else 1.0
+        if self._measured_s:
+            time_s = self._measured_s.get((fingerprint(graph), precision, batch), time_s)
+        return Cost(time_s=time_s, power_w=self._power_w(share))
+
+    def _power_w(self, share: float) -> float:
+        """Return the draw while the device works at full rate for a share of the time."""
+        idle_w, busy_w = self.power.idle_w, self.power.busy_w
+        return idle_w + (busy_w - idle_w) * share
+
+    def _runs(self, graph: Graph, precision: str, batch: int) -> Iterator[Run]:
+        """Yield each kernel with its times."""
         if batch < 1:
             raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
         peak = self._peak(precision)
         shares = self.efficiency.get(precision, {})
         width = BYTES_PER_ELEMENT[precision]
-        time_s = working_s = 0.0
         for kernel in kernels(graph, self.fused):
             # FLOP b x (1 + half / (b n)) / peak: the last term of the sum is FLOP / n x half.
             full_s = idle_s = 0.0
@@ -230,13 +291,75 @@ class Processor(BaseDevice):
             moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
             share = 1.0 if kernel.work else shares.get(kernel.kind, 1.0)
             memory_s = moved / (self.memory.bandwidth_byte_s * share)
-            time_s += max(full_s + idle_s, memory_s) + self.launch_overhead_s
-            working_s += max(full_s, memory_s)
-        idle_w, busy_w = self.power.idle_w, self.power.busy_w
-        share = working_s / time_s if time_s > 0.0 else 1.0
-        if self._measured_s:
-            time_s = self._measured_s.get((fingerprint(graph), precision, batch), time_s)
-        return Cost(time_s=time_s, power_w=idle_w + (busy_w - idle_w) * share)
+            yield Run(kernel, moved, full_s, idle_s, memory_s, self.launch_overhead_s)
+
+    def explain(
+        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
+    ) -> Explanation:
+        """Return what each kernel of ``graph`` takes, or all of the one that has an operator.
+
+        Raises:
+            InputError: as :meth:`graph_cost`, or no operator has the name.
+        """
+        runs = list(self._runs(graph, precision, batch))
+        roofline_s = sum(run.time_s for run in runs)
+        rows = [self._row(graph, run, batch, roofline_s) for run in runs]
+        if operator is not None:
+            for run, row in zip(runs, rows, strict=True):
+                if operator in row.operators:
+                    return Explanation(
+                        arithmetic=precision,
+                        rows=(row,),
+                        time_s=row.time_s,
+                        energy_j=row.energy_j,
+                        details=_details(run, row),
+                    )
+            raise unknown(graph, operator, [op.name for op in graph], "operator")
+        cost = self.graph_cost(graph, precision, batch)
+        bound = dict.fromkeys(("compute", "memory", "launch"), 0.0)
+        for row in rows:
+            bound[row.bound] += row.time_s
+        divided = ", ".join(
+            f"{percent(time_s / roofline_s)} bound by {one}"
+            for one, time_s in bound.items()
+            if time_s
+        )
+        note = f": {divided}" if divided else ""
+        if cost.time_s != roofline_s:
+            note += f"; timed as a whole, in place of the {duration(roofline_s)} of its kernels"
+        flop = 2.0 * batch * graph.macs
+        moved = math.fsum(run.moved_bytes for run in runs)
+        return Explanation(
+            arithmetic=precision,
+            headings=("kernel", "FLOP", "bytes", "share"),
+            rows=tuple(rows),
+            totals=("", count(flop), size(moved), ""),
+            time_s=cost.time_s,
+            energy_j=cost.power_w * cost.time_s,
+            time_note=note,
+            figures={"flop": flop, "bytes": moved},
+        )
+
+    def _row(self, graph: Graph, run: Run, batch: int, whole_s: float) -> Row:
+        kernel, share = run.kernel, run.time_s / whole_s if whole_s else 0.0
+        flop = 2.0 * batch * sum(work.macs for work in kernel.work)
+        kinds = [str(graph[name].kind) for name in kernel.names]
+        working = run.working_s / run.time_s if run.time_s else 1.0
+        return Row(
+            operators=kernel.names,
+            bound=run.bound,
+            time_s=run.time_s,
+            energy_j=self._power_w(working) * run.time_s,
+            cells=(
+                kinds[0] + (f" and {len(kinds) - 1} more" if len(kinds) > 1 else ""),
+                count(flop) if flop else "", size(run.moved_bytes), percent(share),
+            ),
+            figures={
+                "operators": list(kernel.names), "kinds": kinds, "flop": flop,
+                "bytes": run.moved_bytes, "share": share, "compute_s": run.compute_s,
+                "memory_s": run.memory_s, "launch_s": run.launch_s,
+            },
+        )  # fmt: skip
 
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
         """Return the cost of ``flop`` operations of unknown kind: ``flop / peak``.
@@ -247,11 +370,8 @@ class Processor(BaseDevice):
         if cores is not None and not 1 <= cores <= self.cores:
             raise InputError(f"device '{self.name}': expected 1 to {self.cores} cores, got {cores}")
         share = 1.0 if cores is None else cores / self.cores
-        idle_w, busy_w = self.power.idle_w, self.power.busy_w
-        return Cost(
-            time_s=flop / (self._peak(precision) * share),
-            power_w=idle_w + (busy_w - idle_w) * share,
-        )
+        time_s = flop / (self._peak(precision) * share)
+        return Cost(time_s=time_s, power_w=self._power_w(share))
 
     def _peak(self, precision: str) -> float:
         peak = self.peak_flop_s.get(precision)
@@ -261,3 +381,30 @@ class Processor(BaseDevice):
                 f"it has {', '.join(self.peak_flop_s)}"
             )
         return peak
+
+
+def _details(run: Run, row: Row) -> Details:
+    kernel = run.kernel
+    reads = count(kernel.weight_elements), count(kernel.activation_elements)
+    lines = (
+        ("arithmetic", f"{count(row.figures['flop'])} FLOP with all lanes busy", run.full_s),
+        ("idle lanes", "fewer outputs than lanes", run.idle_s),
+        ("memory", f"{size(run.moved_bytes)} moved", run.memory_s),
+        ("launch", "of one kernel", run.launch_s),
+    )
+    together = f" in one kernel with {', '.join(kernel.names)}" if len(kernel.names) > 1 else ""
+    return Details(
+        facts=(
+            f"{' + '.join(row.figures['kinds'])}{together}: {duration(run.time_s)}, bound by "
+            f"{run.bound}; "
+            f"{reads[0]} elements of weights and {reads[1]} of activations a sample",
+        ),
+        title="Time by cause; arithmetic and memory overlap",
+        headings=("cause", "what", "time", "of the whole"),
+        numbers=(2, 3),
+        rows=tuple(
+            (cause, what, duration(time_s), percent(time_s / run.time_s) if run.time_s else "")
+            for cause, what, time_s in lines
+        ),
+        strong={"compute": 0, "memory": 2, "launch": 3}[run.bound],
+    )

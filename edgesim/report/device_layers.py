@@ -1,16 +1,19 @@
-"""What a model takes on an accelerator, layer by layer, whichever kind it is."""
+"""What a model takes on a device, layer by layer, of whichever kind the device is."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgesim.common.errors import InputError
+from edgesim.common.files import write_text
+from edgesim.common.text import duration, joules, percent
 from edgesim.graph import zoo
-from edgesim.hardware import catalog
-from edgesim.hardware.crossbar import PhotonicCrossbar
-from edgesim.report import crossbar_layers, optical_layers
+from edgesim.hardware.explanation import Details, Explanation, Picture, Row
+from edgesim.scenario.named_files import find_device
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,15 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What there is to show.
+    """An explanation with what it is of.
 
     Attributes:
-        document: plain data.
-        optical: what a 4f accelerator shows besides; None for a crossbar.
+        explanation: of the model, or of one operator.
+        document: the same as plain data.
     """
 
+    explanation: Explanation
     document: dict[str, Any]
-    optical: optical_layers.Told | None = None
+
+    @property
+    def picture(self) -> Picture | None:
+        """Of one operator, where there is something to see."""
+        return self.explanation.rows[0].picture if "layer" in self.document else None
 
 
 def explain(
@@ -39,37 +47,136 @@ def explain(
     precision: str | None = None,
     out: Path | None = None,
 ) -> Told:
-    """Return what a model of the catalog, or one layer of it, takes on an accelerator.
+    """Return what a model of the catalog, or one layer of it, takes on a device.
 
     Args:
-        name: of the device.
+        name: of the device, or of its file.
         model_name: of the model.
         operator: of the model; None for all of it.
         batch: samples at once.
         classes: outputs of the model.
         precision: of the device; its first unless given.
-        out: where to draw a layer's planes on a 4f accelerator.
+        out: where to draw the layer.
 
     Raises:
         InputError: what is needed was not named, or is not there; or the model does not run.
     """
-    device = None if name is None else catalog.device(name)
-    if model_name is None or not isinstance(device, PhotonicCrossbar):
-        told = optical_layers.explain(
-            name, model_name, operator, batch=batch, classes=classes, precision=precision, out=out
+    if name is None or model_name is None:
+        raise InputError(
+            "layers are of a model on a device: name both, as in "
+            "`edgesim devices 4f-dmd-dlp7000 --model resnet18 --layer layer1.0.conv1`"
         )
-        return Told(told.document, told)
-    if out is not None:
-        raise InputError(f"'{name}' has no planes to draw; leave out --out")
-    graph = zoo.build(model_name, classes=classes)
+    if operator is None and out is not None:
+        raise InputError("pictures are of one layer: name it with --layer")
+    if out is not None and out.suffix.lower() != ".svg":
+        raise InputError(f"{out}: pictures of layers are SVG; name a file that ends in .svg")
+    device, graph = find_device(name), zoo.build(model_name, classes=classes)
+    chosen = precision or device.precisions()[0]
+    found = device.explain(graph, chosen, batch, operator)
+    document = {"device": name, "model": graph.name, "batch": batch, "precision": chosen}
     if operator is None:
-        return Told(crossbar_layers.model(device, graph, batch, precision))
-    return Told(crossbar_layers.layer(device, graph, operator, batch, precision))
+        document["layers"] = [_plain(row) for row in found.rows]
+    else:
+        document |= {"layer": operator, **_plain(found.rows[0])}
+    document |= {
+        **found.figures,
+        "time_s": found.time_s,
+        "energy_j": found.energy_j,
+        "energy_by_part_j": dict(found.by_part_j),
+    }
+    told = Told(found, document)
+    if out is not None:
+        if told.picture is None:
+            raise InputError(f"'{name}' has no planes to draw; leave out --out")
+        write_text(out, told.picture.svg(f"{operator} of {model_name} on {name}: one frame"))
+    return told
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    own = {"operators": list(row.operators), "limit": row.bound} | dict(row.figures)
+    return {**own, "time_s": row.time_s, "energy_j": row.energy_j}
 
 
 def show(told: Told, console: Console) -> None:
     """Print what `explain` returned."""
-    if told.optical is not None:
-        optical_layers.show(told.optical, console)
+    document, found = told.document, told.explanation
+    layer = f"[bold]{document['layer']}[/] of " if "layer" in document else ""
+    arithmetic = f", {found.arithmetic}" if found.arithmetic else ""
+    console.print(
+        f"{layer}[bold]{document['model']}[/] on [bold]{document['device']}[/], batch "
+        f"{document['batch']:,}{arithmetic}"
+    )
+    if found.details is not None:
+        _show_details(found.details, told.picture, console)
     else:
-        crossbar_layers.show(told.document, console)
+        _show_rows(found, console)
+        each = duration(found.time_s / document["batch"])
+        console.print(f"[bold]Time[/] {each} {_article(found)}{found.time_note}")
+    parts = sorted(found.by_part_j.items(), key=lambda one: -one[1])
+    divided = ", ".join(
+        f"{part} {joules(joule)} ({percent(joule / found.energy_j)})"
+        for part, joule in parts
+        if joule
+    )
+    each = f"{joules(found.energy_j / document['batch'])} {_article(found)}"
+    console.print(f"[bold]Energy[/] {each}" + (f"; of all: {divided}" if divided else ""))
+    for line in found.notes:
+        console.print(line)
+    if found.details is not None and found.details.remark:
+        console.print(found.details.remark, style="dim")
+
+
+def _article(found: Explanation) -> str:
+    return f"{'an' if found.sample[0] in 'aeiou' else 'a'} {found.sample}"
+
+
+def _show_rows(found: Explanation, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("layer", overflow="fold")
+    for heading in found.headings[:1]:
+        table.add_column(heading, no_wrap=True)
+    for heading in (*found.headings[1:], "time", "limit", "energy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for beside, run in groupby(found.rows, lambda row: row.beside):
+        rows = list(run)
+        for own in [rows] if beside else [[row] for row in rows]:
+            first, names = own[0], sum(len(row.operators) for row in own)
+            cells = list(first.cells) or [""] * len(found.headings)
+            if beside and names > 1:
+                cells[0] = f"and {names - 1} more"
+            time_s = math.fsum(row.time_s for row in own)
+            energy_j = math.fsum(row.energy_j for row in own)
+            table.add_row(
+                first.operators[0], *cells, duration(time_s), first.bound, joules(energy_j),
+                style="dim" if beside else None,
+            )  # fmt: skip
+    totals = found.totals or ("",) * len(found.headings)
+    table.add_row("all", *totals, duration(found.time_s), "", joules(found.energy_j), style="bold")
+    console.print(table)
+
+
+def _show_details(details: Details, picture: Picture | None, console: Console) -> None:
+    from rich.table import Table
+
+    for line in details.facts:
+        console.print(line)
+    if picture is not None:
+        console.print()
+        for line in picture.text(min(100, console.width)):
+            console.print(line, markup=False, highlight=False)
+        console.print(picture.caption, style="dim")
+        console.print()
+    table = Table(box=None, padding=(0, 1), title=details.title or None,
+                  title_justify="left", title_style="bold")  # fmt: skip
+    # What something is may be long.
+    for at, heading in enumerate(details.headings):
+        numbers = at in details.numbers
+        table.add_column(
+            heading, justify="right" if numbers else "left", no_wrap=heading != "what",
+            overflow="ellipsis" if heading != "what" else "fold",
+        )  # fmt: skip
+    for at, row in enumerate(details.rows):
+        table.add_row(*row, style="bold" if at == details.strong else None)
+    console.print(table)

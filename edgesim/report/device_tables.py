@@ -12,7 +12,7 @@ from edgesim.calibrate.predict import predictions
 from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
-from edgesim.scenario.named_files import names_file, read_mapping
+from edgesim.scenario.named_files import find_device, names_file, read_mapping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,7 @@ def every() -> dict[str, Any]:
                 "description": entry.get("description", ""),
                 "kind": device.kind,
                 "peak_flop_s": dict(device.peak_flop_s) if isinstance(device, Processor) else {},
-                "pace": getattr(device, "pace", ""),
+                "pace": device.pace,
                 "memory_bytes": device.memory_capacity_bytes
                 if isfinite(device.memory_capacity_bytes)
                 else None,
@@ -55,7 +55,7 @@ def one(name: str) -> dict[str, Any]:
     """
     in_file = names_file(name)
     entry = read_mapping(Path(name)) if in_file else catalog.entry(name)
-    device = catalog.from_mapping(Path(name).stem, entry) if in_file else catalog.device(name)
+    device = find_device(name)
     rows = []
     for prediction in predictions(device if in_file else name):
         published = prediction.published
@@ -95,21 +95,11 @@ def figures(entry: Mapping[str, Any], device: Device) -> list[dict[str, Any]]:
     for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
         source = next((sources[key] for key in _prefixes(path) if key in sources), "")
         found.append({"figure": path, "value": value, "source": source})
-    if device.kind == "optical-4f":
-        found += _parts(device)
-    return found
-
-
-def _parts(device: Device) -> list[dict[str, Any]]:
-    """Return the figures of an accelerator's parts, which its entry takes from a preset."""
-    from edgesim.hardware.optical_4f import Optical4F
-    from edgesim.hardware.optical_4f.figures import figures
-
-    assert isinstance(device, Optical4F)
-    return [
+    found += [
         {"figure": path, "value": value, "source": source}
-        for path, value, source in figures(device)
+        for path, value, source in device.figures()
     ]
+    return found
 
 
 _NOT_FIGURES = ("kind", "description", "source", "published")

@@ -11,7 +11,7 @@ from edgesim.common import units
 from edgesim.common.errors import InputError
 from edgesim.common.validation import Path as KeyPath
 from edgesim.common.validation import Problem, known_keys, read_section
-from edgesim.hardware import Device, Fault, catalog
+from edgesim.hardware import BaseDevice, Fault, catalog
 from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.files import read_text
 
@@ -42,13 +42,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return mapping
 
 
-def read_device(path: Path) -> Device:
-    """Return the device that a file describes, named after the file.
+def find_device(name: str) -> BaseDevice:
+    """Return a device of the catalog, or the one that a file describes, named after the file.
 
     Raises:
-        InputError: as of `read_mapping`.
+        InputError: no device has this name; or as of `read_mapping`.
     """
-    return catalog.from_mapping(path.stem, read_mapping(path))
+    if not names_file(name):
+        return catalog.device(name)
+    return catalog.from_mapping(Path(name).stem, read_mapping(Path(name)))
 
 
 def take_in(data: Mapping[str, Any], folder: Path) -> list[Problem]:

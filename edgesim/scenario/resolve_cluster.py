@@ -15,7 +15,6 @@ from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_faults import check_limits, check_own_faults
 from edgesim.scenario.schema import NetworkSpec, NodeSpec
-from edgesim.simulate.streams import spread_of
 
 MOST_NODES = 100_000
 _NETWORKS = ("switch", "wifi", "links")
@@ -93,7 +92,7 @@ def _check_variability(
     findings: Findings, path: Path, spec: NodeSpec, device: Device | None
 ) -> None:
     kind, cv = spec.variability.kind, spec.variability.cv
-    if kind == "measured" and device is not None and not spread_of(device):
+    if kind == "measured" and device is not None and not device.spread:
         told = f"'{device.name}' has no measured spread; `edgesim profile` finds one"
         findings.wrong((*path, "variability"), told)
     if kind == "lognormal" and cv is None:

@@ -18,7 +18,6 @@ from edgesim.hardware import (
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import NodeSpec, ScheduleSpec
-from edgesim.simulate.meter import thermal_of
 from edgesim.simulate.recovery import Recovery
 
 KEYS_OF_FAULTS = {
@@ -55,7 +54,7 @@ def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device 
     if device is None:
         return
     if spec.ambient_c is not None:
-        thermal = thermal_of(device)
+        thermal = device.thermal
         if thermal is None:
             told = (
                 f"'{device.name}' has no thermal figures; give its device 'thermal', with "

@@ -42,7 +42,6 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.serve.coordinator.work import Piece, Work, find_work
 from edgesim.serve.message_sizes import Sizes, message_sizes
 from edgesim.simulate import Recording
-from edgesim.simulate.streams import spread_of
 
 _MEASURED = Variability(kind="measured")
 _AT_ONCE_BYTE_S = 1e15
@@ -290,7 +289,7 @@ def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
     nodes: dict[str, Node] = {}
     for name, node in cluster.nodes.items():
         host = node.host or processes.machines[name]
-        measured = node.variability.kind == "none" and bool(spread_of(node.device))
+        measured = node.variability.kind == "none" and bool(node.device.spread)
         nodes[name] = replace(
             node,
             host=host,
@@ -338,7 +337,7 @@ def _messenger(name: str, device: Device) -> Processor:
         peak_flop_s=dict.fromkeys(BYTES_PER_ELEMENT, 1.0),
         messaging=Messaging(delay_s=device.messaging.delay_s),
         cooling=device.messaging.cooling,
-        spread=spread_of(device),
+        spread=device.spread,
     )
 
 

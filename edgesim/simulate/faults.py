@@ -15,7 +15,7 @@ from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.loss import LinkState
-from edgesim.simulate.meter import Charge, Meter, Throttle, thermal_of
+from edgesim.simulate.meter import Charge, Meter, Throttle
 from edgesim.simulate.ports import Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
@@ -114,7 +114,7 @@ class FaultPlayer:
         node = self._cluster.nodes[name]
         state = self.nodes[name]
         state.meter = meter = Meter(self._kernel, node, host, port)
-        thermal = thermal_of(node.device)
+        thermal = node.device.thermal
         if node.ambient_c is not None and thermal is not None:
             idle_w = node.device.power.idle_w
             state.throttle = Throttle(

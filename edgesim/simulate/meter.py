@@ -8,7 +8,7 @@ from typing import Protocol
 
 from simpy.events import Event
 
-from edgesim.hardware import Battery, Device, Node, Thermal
+from edgesim.hardware import Battery, Node, Thermal
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
@@ -74,12 +74,6 @@ class Meter:
         watts = self._node.device.power.idle_w + self._host.above_idle_w()
         watts += self._sending_w * bool(self._port.sending)
         return watts + self._receiving_w * bool(self._port.receiving)
-
-
-def thermal_of(device: Device) -> Thermal | None:
-    """Return how a device warms up; None where nobody knows."""
-    found: Thermal | None = getattr(device, "thermal", None)
-    return found
 
 
 class Throttle:

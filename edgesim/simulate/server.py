@@ -10,7 +10,7 @@ from math import inf, prod
 
 from simpy.events import NORMAL, Event
 
-from edgesim.hardware import Cooling, Device, Node
+from edgesim.hardware import Node
 from edgesim.simulate.hosts import Host, Share
 from edgesim.simulate.kernel import LAST, Kernel
 from edgesim.simulate.parts import Parts
@@ -80,7 +80,8 @@ class Server:
         self._done = done
         self._host = host
         self._idle_w = node.device.power.idle_w
-        self._cooling = cooling_of(node.device)
+        cooling = node.device.cooling
+        self._cooling = cooling if cooling.share > 0.0 else None
         self._worked_s = -inf
         self._parts = Parts(node.device.power)
         self._cores = node.device.cores
@@ -343,9 +344,3 @@ class Server:
         """Return the joules of all that runs now."""
         now = self.kernel.time_s
         return sum(self._spent_j(run, now) for run in self._executions if run.work)
-
-
-def cooling_of(device: Device) -> Cooling | None:
-    """Return how much longer a device takes after a rest; None where it does not."""
-    found: Cooling | None = getattr(device, "cooling", None)
-    return found if found is not None and found.share > 0.0 else None

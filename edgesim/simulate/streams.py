@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from edgesim.hardware import Device, Node
+from edgesim.hardware import Node
 
 _CHUNK = 4096
 
@@ -37,14 +37,8 @@ def service_factors(node: Node, seed: int, replication: int) -> Callable[[], flo
         return None
     generator = stream(seed, replication, f"service {node.name}")
     if kind == "measured":
-        return _measured(spread_of(node.device), generator).__next__
+        return _measured(node.device.spread, generator).__next__
     return _draws(kind, cv, generator).__next__
-
-
-def spread_of(device: Device) -> tuple[float, ...]:
-    """Return the quantiles of execution times that a device's entry has; () where it has none."""
-    found: tuple[float, ...] = getattr(device, "spread", ())
-    return found
 
 
 def _measured(spread: tuple[float, ...], generator: np.random.Generator) -> Iterator[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
@@ -14,38 +14,15 @@ from edgesim.common.errors import InputError
 from edgesim.common.quantities import Bandwidth, Watts
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.crossbar.counts import Counts, Product, product_of
+from edgesim.hardware.crossbar.counts import Product, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
+from edgesim.hardware.crossbar.layers import Layer, explain_model, explain_product
 from edgesim.hardware.crossbar.parts import BITS, Parts
 from edgesim.hardware.crossbar.prices import Price, price
 from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
-
-Bound = Literal["array", "buffer", "memory", "digital", "host"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """What one operator costs for a batch, or all that a host does.
-
-    Attributes:
-        name: of the operator; ``host`` for the host's.
-        kind: of the operator; None for the host's.
-        product: that the crossbar multiplies; None for electronics.
-        counts: of the product's events.
-        bound: what its time is bound by.
-        time_s: from its input to its output.
-        by_part_j: joules by part; what the device draws all the time is not in it.
-    """
-
-    name: str
-    kind: OpKind | None
-    product: Product | None = None
-    counts: Counts | None = None
-    bound: Bound
-    time_s: float
-    by_part_j: Mapping[str, float]
 
 
 @spec
@@ -215,6 +192,23 @@ class PhotonicCrossbar(Parts, BaseDevice):
         total_j = math.fsum(by_part_j.values())
         power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
         return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+
+    def explain(
+        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
+    ) -> Explanation:
+        """Return what every operator takes, or how one product is multiplied.
+
+        Raises:
+            InputError: as :meth:`graph_cost`, or the operator is no product.
+        """
+        layers = self.layers(graph, precision, batch)
+        if operator is None:
+            cost = self.graph_cost(graph, precision, batch)
+            return explain_model(layers, cost, self.array, graph.macs * batch, precision)
+        products = {layer.name: layer for layer in layers if layer.product is not None}
+        if operator not in products:
+            raise unknown(graph, operator, products, "matrix product")
+        return explain_product(products[operator], self.array, precision)
 
     def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
         """Return what each operator costs, in execution order, and after them the host.

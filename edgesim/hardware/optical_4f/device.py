@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
@@ -16,8 +16,11 @@ from edgesim.common.quantities import Bandwidth, Rate, Share
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
+from edgesim.hardware.optical_4f.figures import part_figures
 from edgesim.hardware.optical_4f.host import own_host, with_host
+from edgesim.hardware.optical_4f.layers import Layer, explain_layer, explain_model
 from edgesim.hardware.optical_4f.parts import cycle_s, light_of, sources_of, system_of
 from edgesim.hardware.optical_4f.sections import (
     PARTS,
@@ -43,23 +46,6 @@ _READINGS: Mapping[str, tuple[Reading, ...]] = {
     "pointwise": ("pointwise",),
     "fewest": ("valid", "pointwise"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """What one layer on light, or one run of electronic operators, costs for a batch.
-
-    Attributes:
-        names: of the operators, in execution order.
-        light: how the optics run it; None where the host does.
-        time_s: from its input to its output, both on the host.
-        by_part_j: joules of every part meanwhile.
-    """
-
-    names: tuple[str, ...]
-    light: Timing | None
-    time_s: float
-    by_part_j: Mapping[str, float]
 
 
 @spec
@@ -269,6 +255,40 @@ class Optical4F(BaseDevice):
         total_j = math.fsum(by_part_j.values())
         power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
         return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+
+    def explain(
+        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
+    ) -> Explanation:
+        """Return what every layer takes, or how one runs on light.
+
+        Raises:
+            InputError: as :meth:`graph_cost`, or the operator is no layer on light.
+        """
+        if operator is None:
+            cost = self.graph_cost(graph, precision, batch)
+            return explain_model(self.layers(graph, precision, batch), cost, precision)
+        known = [op.name for op in graph if op.kind in self.kinds]
+        if operator not in known:
+            raise unknown(graph, operator, known, "layer on light")
+        return explain_layer(self._lit(graph[operator], precision, batch), self.system, self.light)
+
+    def figures(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (key path, value, source) of every figure of the parts that is no default."""
+        rows, columns = self.plane
+        yield (
+            "usable plane", f"{rows} x {columns}",
+            "derived: the least of the input's pixels, what the camera sees, and what the filter "
+            "samples; optics.tiling.usable_plane",
+        )  # fmt: skip
+        yield "side by side", ", ".join(self.along), self.sources.get("along", "")
+        passes = len(self.passes) * self.planes
+        yield "passes", f"{passes} a frame", self.sources.get("signs", "")
+        yield (
+            "light", f"{self.light:.3g}",
+            self.sources.get("light", "")
+            or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
+        )  # fmt: skip
+        yield from part_figures(self.system, self.host, self.sources)
 
     def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
         """Return what each layer on light and each run of electronic operators costs, in order.

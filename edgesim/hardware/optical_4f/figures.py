@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from edgesim.common.validation import key_of
-from edgesim.hardware.optical_4f.device import Optical4F
 from edgesim.hardware.optical_4f.sections import PARTS
+from edgesim.hardware.processor import Processor
+from optics.system import FourF
 
 _UNITS = {
     "_m": ("m", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
@@ -21,48 +22,35 @@ _ELECTRONS = ("_e", "_e_s")
 _NO_FIGURES = ("name", "source")
 
 
-def figures(device: Optical4F) -> Iterator[tuple[str, str, str]]:
-    """Yield (key path, value, source) of every figure of the parts that is no default.
+def part_figures(
+    system: FourF, host: Processor, sources: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (key path, value, source) of every figure of parts and host that is no default.
 
     A figure that nobody gave a source has an empty one.
     """
-    rows, columns = device.plane
-    yield (
-        "usable plane", f"{rows} x {columns}",
-        "derived: the least of the input's pixels, what the camera sees, and what the filter "
-        "samples; optics.tiling.usable_plane",
-    )  # fmt: skip
-    yield "side by side", ", ".join(device.along), device.sources.get("along", "")
-    passes = len(device.passes) * device.planes
-    yield "passes", f"{passes} a frame", device.sources.get("signs", "")
-    yield (
-        "light", f"{device.light:.3g}",
-        device.sources.get("light", "")
-        or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
-    )  # fmt: skip
     for key in PARTS:
-        part = getattr(device.system, key)
+        part = getattr(system, key)
         yield f"{key}.name", part.name, ""
         for field in fields(part):
             value = getattr(part, field.name)
             path = f"{key}.{key_of(field.name)}"
-            source = device.sources.get(path, "")
+            source = sources.get(path, "")
             if field.name not in _NO_FIGURES and (source or value != _default(field)):
                 yield path, written(field.name, value), source
-    link = device.system.link_bytes_s
+    link = system.link_bytes_s
     value = "no limit" if math.isinf(link) else f"{link / 1e9:.4g} GB/s"
-    yield "link", value, device.sources.get("link", "")
-    host = device.host
-    if "host" not in device.sources:
+    yield "link", value, sources.get("link", "")
+    if "host" not in sources:
         yield "host.name", host.name, ""
     peaks = dict(host.peak_flop_s)
     if len(set(peaks.values())) == 1:
         peaks = {"fp32": peaks.popitem()[1]}  # one rate is said, of whatever precision
     for precision, peak in peaks.items():
         rate = "no limit" if math.isinf(peak) else f"{peak / 1e9:.4g} GFLOP/s"
-        yield f"host.peak.{precision}", rate, device.sources.get(f"host.peak.{precision}", "")
+        yield f"host.peak.{precision}", rate, sources.get(f"host.peak.{precision}", "")
     for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):
-        yield f"host.power.{state}", f"{watts:g} W", device.sources.get(f"host.power.{state}", "")
+        yield f"host.power.{state}", f"{watts:g} W", sources.get(f"host.power.{state}", "")
 
 
 def _default(field: Field[Any]) -> Any:

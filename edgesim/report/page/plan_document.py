@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgesim.common.files import SCHEMA
+from edgesim.hardware.explanation import Row
 from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
 
@@ -113,39 +114,32 @@ def _inline(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _optics(scenario: Scenario, plan: Plan) -> Iterator[dict[str, Any]]:
-    """Yield the planes of the layer that takes longest on each 4f accelerator of the plan."""
-    nodes = scenario.cluster.nodes
+    """Yield the picture of the layer that takes longest on each device that draws its layers."""
     seen = set()
     for branch in plan.branches:
         for task in branch.tasks:
-            device: Any = nodes[task.node].device
-            if device.kind != "optical-4f" or task.graph is None or device.name in seen:
+            device = scenario.cluster.nodes[task.node].device
+            if task.graph is None or device.name in seen:
                 continue
             seen.add(device.name)
-            lit = [
-                layer
-                for layer in device.layers(task.graph, plan.precision, scenario.traffic.samples)
-                if layer.light is not None
-            ]
-            if lit:
-                yield _drawn(task.node, max(lit, key=lambda layer: float(layer.time_s)))
+            found = device.explain(task.graph, plan.precision, scenario.traffic.samples)
+            drawn = [row for row in found.rows if row.picture is not None]
+            if drawn:
+                yield _drawn(task.node, max(drawn, key=lambda row: row.time_s))
 
 
-def _drawn(node: str, layer: Any) -> dict[str, Any]:
-    from edgesim.report import optical_planes
-    from edgesim.report.optical_layers import written
-
-    layout = layer.light.layout
-    title = f"{layer.names[0]}: one frame"
-    drawing = optical_planes.svg(layout, title, most_rectangles=_MOST_RECTANGLES)
+def _drawn(node: str, row: Row) -> dict[str, Any]:
+    assert row.picture is not None
+    name, figures = row.operators[0], row.picture.figures
+    drawing = row.picture.svg(f"{name}: one frame", most_rectangles=_MOST_RECTANGLES)
     return {
         "node": node,
-        "layer": layer.names[0],
-        "shape": written(layout.shape),
-        "plane": list(layout.plane),
-        "planes": [plane.title for plane in optical_planes.planes(layout)],
-        "frames": layer.light.exposures,
-        "time_s": layer.time_s if math.isfinite(layer.time_s) else None,
-        "use": layout.use,
+        "layer": name,
+        "shape": row.figures["shape"],
+        "plane": figures["plane"],
+        "planes": figures["planes"],
+        "frames": row.figures["frames"],
+        "time_s": row.time_s if math.isfinite(row.time_s) else None,
+        "use": figures["use"],
         "svg": base64.b64encode(drawing.encode()).decode(),
     }

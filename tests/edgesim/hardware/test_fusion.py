@@ -44,8 +44,10 @@ def test_nothing_is_fused_unless_asked() -> None:
 def test_a_convolution_takes_what_follows_it_into_its_kernel() -> None:
     # What lies between them is neither written nor read: 100 in, 100 of the other branch, 100 out.
     assert kernels(residual(), FOLDED) == (
-        Kernel(OpKind.CONV, (Work(OpKind.CONV, 900, 9.0),), 9, 130),
-        Kernel(OpKind.CONV, (Work(OpKind.CONV, 700, 7.0),), 7 + 4, 300),
+        Kernel(("stem",), OpKind.CONV, (Work(OpKind.CONV, 900, 9.0),), 9, 130),
+        Kernel(
+            ("conv", "bn", "act", "add"), OpKind.CONV, (Work(OpKind.CONV, 700, 7.0),), 7 + 4, 300
+        ),
     )
 
 

@@ -183,11 +183,10 @@ def test_precisions_are_the_hosts() -> None:
 @pytest.mark.parametrize("name", [name for name in catalog.names() if name.startswith("4f-")])
 def test_every_figure_of_a_preset_that_the_catalog_names_has_its_source(name: str) -> None:
     from edgesim.hardware.optical_4f import Optical4F
-    from edgesim.hardware.optical_4f.figures import figures
 
     device = catalog.device(name)
     assert isinstance(device, Optical4F)
-    told = {path: source for path, _, source in figures(device)}
+    told = {path: source for path, _, source in device.figures()}
     for path in ("input.pixels", "input.pitch", "camera.exposure", "lens_1.focal_length"):
         assert told[path], path
     bare = {path for path, source in told.items() if not source}

@@ -86,7 +86,6 @@ def test_published_energies_stand_beside_predicted_ones() -> None:
         (("lt-b", TINY, "blocks.0.attn.q"), "'blocks.0.attn.q' is no operator of deit_tiny"),
         (("lt-b", TINY, "blocks.0.attn.softmax"), "'blocks.0.attn.softmax' is no matrix product"),
         (("lt-b", None, "head"), "name both"),
-        (("raspberry-pi-5", TINY, None), r"crossbars, such as .*lt-b, lt-l"),
         (("lt-c", TINY, None), "no device is named 'lt-c'"),
     ],
 )

@@ -12,20 +12,21 @@ import pytest
 from rich.console import Console
 
 from edgesim.common.errors import InputError
-from edgesim.report import device_tables, optical_layers, optical_planes
+from edgesim.hardware.optical_4f.planes import Planes
+from edgesim.report import device_layers, device_tables
 from edgesim.report.run_text import device_parts, part_rows
 from optics.tiling import ConvShape, Layout, Split
 
 DMD, LCOS = "4f-dmd-dlp7000", "4f-lcos-pluto"
 
 
-def told(device: str, layer: str | None = None, batch: int = 1) -> optical_layers.Told:
-    return optical_layers.explain(device, "resnet18", layer, batch=batch)
+def told(device: str, layer: str | None = None, batch: int = 1) -> device_layers.Told:
+    return device_layers.explain(device, "resnet18", layer, batch=batch)
 
 
-def printed(what: optical_layers.Told, width: int) -> str:
+def printed(what: device_layers.Told, width: int) -> str:
     file = io.StringIO()
-    optical_layers.show(what, Console(file=file, width=width, highlight=False))
+    device_layers.show(what, Console(file=file, width=width, highlight=False))
     return file.getvalue()
 
 
@@ -74,7 +75,7 @@ LAYOUT = Layout(
 
 def test_pictures_in_text_are_drawn_from_the_rectangles_of_the_layout() -> None:
     # Panels of 24 characters for 12 pixels: two characters a pixel; images at columns 2 to 9.
-    (title, top, *lines, bottom) = optical_planes.text(LAYOUT, width=2 * 2 + 3 * 26)
+    (title, top, *lines, bottom) = Planes(LAYOUT).text(width=2 * 2 + 3 * 26)
     (first, second) = LAYOUT.image_rectangles(next(iter(LAYOUT)))
     assert (first.left, second.left) == (2, 6)
     assert title.split("  ")[0].strip() == "input: 2 maps"
@@ -92,7 +93,7 @@ def test_shades_tell_how_much_is_covered() -> None:
         shape=ConvShape(batch=1, in_channels=1, out_channels=1, size=(1, 1), kernel=(1, 1)),
         plane=(480, 480),
     )
-    lines = optical_planes.text(layout, width=82)
+    lines = Planes(layout).text(width=82)
     # One pixel of 20 x 40: the lightest shade.
     assert sum(line.count("░") for line in lines) == 3
     assert not any(shade in line for line in lines for shade in "▒▓█")
@@ -100,19 +101,20 @@ def test_shades_tell_how_much_is_covered() -> None:
 
 def test_svg_holds_every_tile_to_scale(tmp_path: Path) -> None:
     path = tmp_path / "planes.svg"
-    what = optical_layers.explain(LCOS, "resnet18", "layer1.0.conv1", batch=8, out=path)
-    assert what.layout is not None
+    what = device_layers.explain(LCOS, "resnet18", "layer1.0.conv1", batch=8, out=path)
+    assert isinstance(what.picture, Planes)
+    layout = what.picture.layout
     root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
     space = "{http://www.w3.org/2000/svg}"
     groups = root.findall(f"{space}g")
-    frame = next(iter(what.layout))
-    rows, columns = what.layout.plane
+    frame = next(iter(layout))
+    rows, columns = layout.plane
     for group, tiles in zip(
         groups,
         (
-            what.layout.image_rectangles(frame),
-            what.layout.kernel_rectangles(frame),
-            what.layout.output_rectangles(frame),
+            layout.image_rectangles(frame),
+            layout.kernel_rectangles(frame),
+            layout.output_rectangles(frame),
         ),
     ):
         plane, *drawn = group.findall(f"{space}rect")
@@ -132,19 +134,18 @@ def test_svg_holds_every_tile_to_scale(tmp_path: Path) -> None:
         ((DMD, "resnet18", "bn1"), "'bn1' is no layer on light of resnet18"),
         ((DMD, "resnet18", "layer1.0.conv3"), "did you mean 'layer1.0.conv"),
         ((DMD, "resnet19", None), "did you mean 'resnet18'"),
-        (("raspberry-pi-5", "resnet18", None), "is of kind processor; layers are told of 4f"),
     ],
 )
 def test_what_is_not_there_is_named(arguments: tuple[str | None, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        optical_layers.explain(*arguments)
+        device_layers.explain(*arguments)
 
 
 def test_pictures_are_svg_of_one_layer(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"name a file that ends in \.svg"):
-        optical_layers.explain(DMD, "resnet18", "fc", out=tmp_path / "x.png")
+        device_layers.explain(DMD, "resnet18", "fc", out=tmp_path / "x.png")
     with pytest.raises(InputError, match="name it with --layer"):
-        optical_layers.explain(DMD, "resnet18", None, out=tmp_path / "x.svg")
+        device_layers.explain(DMD, "resnet18", None, out=tmp_path / "x.svg")
     assert not list(tmp_path.iterdir())
 
 

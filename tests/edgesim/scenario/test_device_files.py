@@ -9,7 +9,7 @@ import pytest
 from edgesim.common.errors import InputError
 from edgesim.hardware.processor import Processor
 from edgesim.scenario import from_mapping, load_text
-from edgesim.scenario.named_files import read_device
+from edgesim.scenario.named_files import find_device
 from tests.edgesim.scenario.cases import BASE, changed
 
 HERE = """\
@@ -50,7 +50,7 @@ def test_nodes_and_baselines_may_be_of_a_file(folder: Path) -> None:
 
 
 def test_a_device_of_a_file_bears_its_name(folder: Path) -> None:
-    assert read_device(folder / "devices" / "here.yaml").name == "here"
+    assert find_device(str(folder / "devices" / "here.yaml")).name == "here"
 
 
 @pytest.mark.parametrize(

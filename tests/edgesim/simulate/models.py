@@ -8,6 +8,7 @@ from typing import Any
 
 from edgesim.graph import Graph
 from edgesim.hardware import (
+    BaseDevice,
     Batch,
     Cluster,
     Cost,
@@ -29,8 +30,8 @@ from edgesim.simulate import Arrivals, Recording, Traffic, simulate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flops:
-    """A device that takes flop / rate and draws busy power meanwhile; implements `Device`."""
+class Flops(BaseDevice):
+    """A device that takes flop / rate and draws busy power meanwhile."""
 
     rate: float = 1.0
     cores: int = 1
@@ -39,7 +40,6 @@ class Flops:
     name: str = "flops"
     kind: str = "flops"
     memory_capacity_bytes: float = float("inf")
-    source: Mapping[str, str] = field(default_factory=dict)
     thermal: Thermal | None = None
 
     def precisions(self) -> tuple[str, ...]:

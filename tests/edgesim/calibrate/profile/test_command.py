@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesim.graph import fingerprint
-from edgesim.scenario.named_files import read_device
+from edgesim.scenario.named_files import find_device
 from tests.edgesim.command import (
     COMMAND,
     ROOT,
@@ -39,7 +39,7 @@ def test_the_file_is_a_device_with_the_models_in_it(made: tuple[Path, dict]) -> 
     from edgesim.artifact import load
 
     out, told = made
-    device = read_device(out)
+    device = find_device(str(out))
     artifact = load(FASHION)
     for graph, row in (
         (artifact.parts[0].graph, told["models"][0]),

@@ -1,0 +1,190 @@
+"""What layers take on a 4f accelerator, and how it is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgesim.common.text import duration, joules_each, percent, size
+from edgesim.hardware.device import Cost
+from edgesim.hardware.explanation import Details, Explanation, Row
+from edgesim.hardware.optical_4f.planes import Planes
+from optics.system import FourF
+from optics.tiling import ConvShape
+from optics.timing import LightBudget, Timing
+
+_STAGES = {
+    "light": "settling and exposure",
+    "input": "patterns of images",
+    "filter": "patterns of kernels",
+    "camera": "frames",
+    "link out": "patterns, from the host",
+    "link in": "frames, to the host",
+    "host": "makes patterns and numbers",
+}
+_KINDS = ("groups", "channels", "images", "kernels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one layer on light, or one run of electronic operators, costs for a batch.
+
+    Attributes:
+        names: of the operators, in execution order.
+        light: how the optics run it; None where the host does.
+        time_s: from its input to its output, both on the host.
+        by_part_j: joules of every part meanwhile.
+    """
+
+    names: tuple[str, ...]
+    light: Timing | None
+    time_s: float
+    by_part_j: Mapping[str, float]
+
+
+def explain_model(layers: Sequence[Layer], cost: Cost, precision: str) -> Explanation:
+    """Return what every layer takes, and their sums."""
+    lit = [layer.light for layer in layers if layer.light is not None]
+    frames = sum(timing.exposures for timing in lit)
+    moved = sum(one.traffic.out_bytes + one.traffic.in_bytes for one in lit)
+    light_s, host_s = (
+        math.fsum(layer.time_s for layer in layers if (layer.light is None) is hosted)
+        for hosted in (False, True)
+    )
+    return Explanation(
+        arithmetic=f"{precision} on the host",
+        headings=("as a convolution", "frames"),
+        rows=tuple(_row(layer) for layer in layers),
+        totals=("", f"{frames:,}"),
+        time_s=cost.time_s,
+        energy_j=cost.power_w * cost.time_s,
+        by_part_j=cost.by_part_j,
+        sample="image",
+        time_note=f": {_share(light_s, cost.time_s)} in layers on light, "
+        f"{_share(host_s, cost.time_s)} on the host between them; {size(moved)} over the link",
+        figures={"frames": frames, "light_s": light_s, "host_s": host_s, "bytes": moved},
+    )
+
+
+def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
+    """Return how an accelerator runs one layer.
+
+    Args:
+        layer: on light.
+        system: the parts.
+        light: of a clear filter's light, what reaches the brightest pixel.
+    """
+    timing, row = layer.light, _row(layer)
+    assert timing is not None
+    layout, shape = timing.layout, timing.layout.shape
+    full_well_e = system.camera.full_well_e
+    each_j = row.energy_j / shape.macs
+    alone_s = {stage: timing.limits_s[stage] for stage in _STAGES}
+    figures: dict[str, Any] = {
+        "images": shape.batch,
+        "macs": shape.macs,
+        "plane": list(layout.plane),
+        "tile": list(shape.full),
+        "side_by_side": dict(zip(_KINDS, layout.counts, strict=True)),
+        "rounds": dict(zip(_KINDS, layout.rounds, strict=True)),
+        "passes": layout.passes,
+        "use": layout.use,
+        "input_patterns": timing.order.input_loads,
+        "filter_patterns": timing.order.filter_loads,
+        "out_bytes": timing.traffic.out_bytes,
+        "in_bytes": timing.traffic.in_bytes,
+        "host_flop": timing.traffic.host_flop,
+        "alone_s": alone_s,
+        "joules_per_mac": each_j,
+        "light": {
+            "share": light,
+            "brightest_electrons": LightBudget.of(system).electrons * light,
+            "full_well_electrons": full_well_e if math.isfinite(full_well_e) else None,
+        },
+    }
+    stages = sorted(((stage, s) for stage, s in alone_s.items() if s), key=lambda one: -one[1])
+    return Explanation(
+        rows=(row,),
+        time_s=layer.time_s,
+        energy_j=row.energy_j,
+        by_part_j=layer.by_part_j,
+        sample="image",
+        notes=(f"{shape.macs:,} multiply-accumulates, {joules_each(each_j)} each",),
+        details=Details(
+            facts=_facts(row, figures),
+            title="Time by stage, each alone",
+            headings=("stage", "what", "time", "of the whole"),
+            numbers=(2, 3),
+            rows=(
+                *(
+                    (stage, _STAGES[stage], duration(alone), _share(alone, layer.time_s))
+                    for stage, alone in stages
+                ),
+                ("all", "with what overlaps", duration(layer.time_s), ""),
+            ),
+            strong=next(
+                (at for at, (stage, _) in enumerate(stages) if stage == timing.bottleneck), None
+            ),
+        ),
+        figures=figures,
+    )
+
+
+def _row(layer: Layer) -> Row:
+    timing = layer.light
+    shape, frames = ("", 0) if timing is None else (written(timing.layout.shape), timing.exposures)
+    limit = "" if timing is None else timing.bottleneck
+    return Row(
+        operators=layer.names,
+        bound=limit or "host",
+        time_s=layer.time_s,
+        energy_j=math.fsum(layer.by_part_j.values()),
+        cells=(shape, f"{frames:,}") if timing else (),
+        figures={
+            "operators": list(layer.names),
+            "where": "light" if timing else "host",
+            "shape": shape,
+            "frames": frames,
+            "limit": limit,
+        },
+        beside=timing is None,
+        picture=None if timing is None else Planes(timing.layout),
+    )
+
+
+def written(shape: ConvShape) -> str:
+    """Return a convolution in a few words, without its batch."""
+    (rows, columns), (down, right) = shape.kernel, shape.size
+    groups = f" /{shape.groups}" if shape.groups > 1 else ""
+    return f"{shape.in_channels}→{shape.out_channels} {rows}×{columns} on {down}×{right}{groups}"
+
+
+def _share(value: float, whole: float) -> str:
+    return percent(value / whole) if whole else "nothing"
+
+
+def _facts(row: Row, figures: Mapping[str, Any]) -> tuple[str, ...]:
+    rows, columns = figures["plane"]
+    (down, right), light = figures["tile"], figures["light"]
+    together = [
+        f"{count} {kind if count > 1 else kind.removesuffix('s')}"
+        for kind, count in figures["side_by_side"].items()
+        if count > 1
+    ]
+    times = [f"{count:,} of {kind}" for kind, count in figures["rounds"].items() if count > 1]
+    well = light["full_well_electrons"]
+    filled = "no limit" if well is None else f"{well:,.0f} in a full well"
+    return (
+        f"{row.figures['shape']}: {figures['images']:,} images on a plane of {rows}×{columns} "
+        f"pixels, in tiles of {down}×{right}",
+        f"Side by side: {', '.join(together) or 'nothing'}. Rounds: {' × '.join(times or ['1'])}, "
+        f"× {figures['passes']} passes = {row.figures['frames']:,} frames; images cover "
+        f"{percent(figures['use'])} of the plane",
+        f"{figures['input_patterns']:,} patterns of the input and "
+        f"{figures['filter_patterns']:,} of the filter; {size(figures['out_bytes'])} out, "
+        f"{size(figures['in_bytes'])} in",
+        f"{percent(light['share'])} of the light of a clear filter; "
+        f"{light['brightest_electrons']:,.0f} electrons in the brightest pixel, {filled}",
+    )
