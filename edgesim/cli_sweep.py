@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Rows(StrEnum):
-    """How a study's folder keeps its rows."""
+    """What a study's folder holds beside ``table.csv``."""
 
     SQLITE = "sqlite"
     PARQUET = "parquet"
@@ -52,7 +52,7 @@ def sweep(
         ),
     ] = None,
     rows: Annotated[
-        Rows, typer.Option("--format", help="Of the points' rows; parquet needs pyarrow.")
+        Rows, typer.Option("--format", help="parquet also writes table.parquet (needs pyarrow).")
     ] = Rows.SQLITE,
     yes: Annotated[
         bool, typer.Option("--yes", metavar="", help="Play more than a million points.")

@@ -42,7 +42,7 @@ class Shown:
 
 def examine(study: Study, swept: Swept) -> Shown:
     """Return what there is to tell of a study that was played."""
-    table = store.table(swept.directory, study.meta(store.read_meta(swept.directory).format))
+    table = store.table(swept.directory, study.meta())
     document = {
         "name": study.name,
         "directory": str(swept.directory),

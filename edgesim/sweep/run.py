@@ -71,7 +71,7 @@ def run_study(
         out: folder of the results. What an earlier, interrupted run of the same study left there is
             not played again. None: nothing is kept but the table.
         workers: processes that play; 1 is this one.
-        rows: how the folder keeps them.
+        rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
         progress: told how far it is.
 
@@ -123,7 +123,7 @@ def sweep(
         study: what to play.
         directory: of the results; made if it is missing.
         crew: makes those who play, given a function that they call now and then.
-        rows: how the folder keeps them.
+        rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
         progress: told how far it is.
         check: called now and then; a KeyboardInterrupt of it ends the sweep.
@@ -139,7 +139,7 @@ def sweep(
         require("a search", "search")
     if rows == "parquet":
         require("Parquet", "parquet", otherwise="leave out --format parquet")
-    with Store(directory, study.meta(rows)) as store:
+    with Store(directory, study.meta()) as store:
         done = store.done()
         found = len(done)
         keeper = _Keeper(store, study.size, found, progress)
@@ -156,7 +156,7 @@ def sweep(
             finally:
                 keeper.flush()
         whole = keeper.done == study.size
-        csv = store.finish() if whole else None
+        csv = store.finish(rows) if whole else None
         failed = sum(row[-1] is not None for row in store.ordered())
     return Swept(
         directory=directory,

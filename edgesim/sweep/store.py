@@ -1,7 +1,7 @@
 """The folder of a study: what it is of, its rows as they come, and its table at the end.
 
-``study.json`` says which study the rows are of. Rows lie in ``points.sqlite``, or as Parquet in
-``points/``. ``table.csv`` is written once every point has its row.
+``study.json`` says which study the rows are of. Rows lie in ``points.sqlite``; ``table.csv``, and
+``table.parquet`` where it is asked for, are written once every point has its row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.files import whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
-from edgesim.sweep import parquet_rows, sqlite_rows
+from edgesim.sweep import sqlite_rows
 from edgesim.sweep.aims import Bound
+from edgesim.sweep.parquet_table import write_parquet
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of
@@ -30,6 +31,8 @@ from edgesim.version import __version__
 SCHEMA = 1
 """Of the folder; another one is refused."""
 CSV, LOCK = "table.csv", ".lock"
+ROWS = "sqlite"
+"""How rows are kept; folders of earlier versions may have others."""
 Format = Literal["sqlite", "parquet"]
 
 
@@ -43,7 +46,6 @@ class Meta:
         columns: axes, then results.
         fingerprint: of all that its results depend on.
         study: as it was written, with the base scenario in it; for people and for reports.
-        format: of the rows.
     """
 
     name: str
@@ -51,23 +53,6 @@ class Meta:
     columns: tuple[Column, ...]
     fingerprint: str
     study: Mapping[str, Any]
-    format: Format = "sqlite"
-
-
-class Rows(Protocol):
-    """What keeps rows."""
-
-    def done(self) -> Spans:
-        """Return the numbers of the points that have a row."""
-
-    def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows."""
-
-    def ordered(self) -> Iterator[Row]:
-        """Yield the rows by number."""
-
-    def close(self) -> None:
-        """Finish writing."""
 
 
 class Store:
@@ -94,11 +79,7 @@ class Store:
         self._lock = _lock(directory)
         try:
             self._take()
-            self._rows: Rows = (
-                SqliteRows(directory, meta.columns)
-                if meta.format == "sqlite"
-                else parquet_rows.ParquetRows(directory, meta.columns)
-            )
+            self._rows = SqliteRows(directory, meta.columns)
         except BaseException:
             self._lock.release()
             raise
@@ -107,7 +88,12 @@ class Store:
         """Check that what is here is of the same study; say so where nothing is."""
         path = self.directory / STUDY
         if not path.exists():
-            document = {"schema": SCHEMA, "edgesim": __version__, **asdict(self.meta)}
+            document = {
+                "schema": SCHEMA,
+                "edgesim": __version__,
+                **asdict(self.meta),
+                "format": ROWS,
+            }
             write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
             return
         found = _load(path)
@@ -120,11 +106,6 @@ class Store:
         if found["fingerprint"] != self.meta.fingerprint:
             raise InputError(
                 f"{self.directory} holds another study, or this one before it was changed; {other}"
-            )
-        if found["format"] != self.meta.format:
-            raise InputError(
-                f"{self.directory} holds rows as {found['format']}; go on with "
-                f"--format {found['format']}, or {other}"
             )
 
     def done(self) -> Spans:
@@ -139,8 +120,10 @@ class Store:
         """Yield the rows by number."""
         return self._rows.ordered()
 
-    def finish(self) -> Path:
-        """Write ``table.csv``; return its path. The same rows give the same bytes.
+    def finish(self, rows: Format = "sqlite") -> Path:
+        """Write ``table.csv``, and ``table.parquet`` too where asked; return the former's path.
+
+        The same rows give the same bytes.
 
         Numbers are written as Python does, the shortest text that reads back as the same double.
 
@@ -152,6 +135,8 @@ class Store:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["point", *(one.name for one in self.meta.columns), "error"])
             writer.writerows(self._rows.ordered())
+        if rows == "parquet":
+            write_parquet(self.directory, self.meta.columns, self._rows.ordered())
         return path
 
     def __enter__(self) -> Store:
@@ -193,7 +178,6 @@ def read_meta(directory: str | Path) -> Meta:
             columns=tuple(Column(**one) for one in found["columns"]),
             fingerprint=str(found["fingerprint"]),
             study=dict(found["study"]),
-            format=found["format"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a whole study ({error!r})") from None
@@ -201,8 +185,8 @@ def read_meta(directory: str | Path) -> Meta:
 
 def table(directory: Path, meta: Meta) -> Table:
     """Return the table of the rows that are in a folder."""
-    kept = parquet_rows if meta.format == "parquet" else sqlite_rows
-    made = table_of(meta.name, meta.points, meta.columns, kept.read(directory, meta.columns))
+    rows = sqlite_rows.read(directory, meta.columns)
+    made = table_of(meta.name, meta.points, meta.columns, rows)
     bounds = [(one.name, Bound.parse(one.bound)) for one in meta.columns if one.bound]
     if not bounds and not any(one.aim for one in meta.columns):
         return made
@@ -221,6 +205,11 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no JSON") from None
     if not isinstance(found, dict) or not {"schema", "edgesim", "fingerprint"} <= set(found):
         raise InputError(f"{path}: expected what `edgesim sweep` writes")
+    if found.get("format", ROWS) != ROWS:
+        raise InputError(
+            f"{path}: its rows are {found['format']}, which only the table is now; "
+            "play the study again into another folder"
+        )
     if found["schema"] != SCHEMA:
         raise InputError(
             f"{path}: written by edgesim {found['edgesim']} in schema {found['schema']}; "

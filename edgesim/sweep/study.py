@@ -14,7 +14,7 @@ from edgesim.sweep.aims import Aims
 from edgesim.sweep.base import Base
 from edgesim.sweep.points import Points
 from edgesim.sweep.results import Kept
-from edgesim.sweep.store import Format, Meta
+from edgesim.sweep.store import Meta
 from edgesim.sweep.table import Column
 
 
@@ -65,7 +65,7 @@ class Study:
         """
         return self.base.scenario(self.settings(point))
 
-    def meta(self, rows: Format) -> Meta:
+    def meta(self) -> Meta:
         """Return what the study's folder says of it."""
         return Meta(
             name=self.name,
@@ -73,7 +73,6 @@ class Study:
             columns=self.columns,
             fingerprint=fingerprint(self.document, self.base.folder),
             study=self.document,
-            format=rows,
         )
 
 

@@ -161,6 +161,6 @@ def test_a_study_is_what_it_says_wherever_it_lies(tmp_path: Path) -> None:
     path.write_text("base: deeper/base.yaml\naxes: {nodes.pi.count: [5]}")
     study = load(path)
     assert study.scenario(0).traffic.times_s == (0.5, 1.5)
-    before: Any = study.meta("sqlite").fingerprint
+    before: Any = study.meta().fingerprint
     (tmp_path / "deeper" / "times.txt").write_text("0.5\n1.75\n")
-    assert load(path).meta("sqlite").fingerprint != before
+    assert load(path).meta().fingerprint != before

@@ -106,7 +106,7 @@ def test_damaged_rows_are_told(tmp_path: Path) -> None:
 def test_one_sweep_at_a_time_writes(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 2))
     with (
-        Store(tmp_path / "a", study.meta("sqlite")),
+        Store(tmp_path / "a", study.meta()),
         pytest.raises(EdgesimError, match=r"another sweep writes to .*a \(process \d+ on"),
     ):
         run_study(study, tmp_path / "a")
@@ -115,7 +115,7 @@ def test_one_sweep_at_a_time_writes(tmp_path: Path) -> None:
 
 def test_rows_are_read_while_they_are_written(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 2))
-    with Store(tmp_path / "a", study.meta("sqlite")) as store:
+    with Store(tmp_path / "a", study.meta()) as store:
         assert len(read(tmp_path / "a")) == 0
         store.append([(3, 2.0, 2.0, 1.0, None)])
         assert list(read(tmp_path / "a").point) == [3]
@@ -172,16 +172,18 @@ def test_spans_are_a_set(numbers: set[int]) -> None:
 def test_a_second_command_is_refused(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 2))
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(grid(2, 2)))
-    with Store(tmp_path / "out", study.meta("sqlite")):
+    with Store(tmp_path / "out", study.meta()):
         done = edgesim("sweep", "study.yaml", "--out", "out", cwd=tmp_path)
     assert_fails(done, 1, ["another sweep writes to out", "wait for it"])
 
 
-def test_format_of_rows_stays(tmp_path: Path) -> None:
-    needs.PYARROW.require()
+def test_rows_of_an_earlier_format_are_refused(tmp_path: Path) -> None:
     run_study(grid(2, 2), tmp_path / "a")
-    with pytest.raises(InputError, match="holds rows as sqlite; go on with --format sqlite"):
-        run_study(grid(2, 2), tmp_path / "a", rows="parquet")
+    document = json.loads((tmp_path / "a" / "study.json").read_text())
+    (tmp_path / "a" / "study.json").write_text(json.dumps({**document, "format": "parquet"}))
+    for again in (lambda: run_study(grid(2, 2), tmp_path / "a"), lambda: read(tmp_path / "a")):
+        with pytest.raises(InputError, match="its rows are parquet, which only the table is now"):
+            again()
 
 
 def test_a_frame_has_a_row_for_each_point() -> None:
