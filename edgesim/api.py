@@ -42,7 +42,7 @@ def place(scenario: Scenario) -> Plan:
         PlanError: the model does not fit; the message names the node and what it lacks.
     """
     from edgesim import placement
-    from edgesim.placement.standby import with_standby
+    from edgesim.placement.check import with_standby
 
     plan = placement.place(scenario.placement, scenario.strategy)
     return with_standby(plan, scenario.cluster, scenario.recovery.standby)

@@ -10,9 +10,8 @@ from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
-from edgesim.placement.artifact_parts import place_parts
 from edgesim.placement.check import exact_text, lacking
-from edgesim.placement.fused_parts import PlacedPart, fused_plan
+from edgesim.placement.parts import PlacedPart, fused_plan, homes_of, place_parts, spread
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import candidates, graph_of, held_bytes
@@ -55,11 +54,8 @@ def class_wise(request: PlacementRequest) -> Plan:
     sizes = _Sizes(request)
     nodes = candidates(request)
     count = _count(request, len(nodes))
-    subsets = spread(tuple(range(model.classes)), count)
-    homes = [
-        node for node, share in zip(nodes, spread(tuple(range(count)), len(nodes)), strict=True)
-        for _ in share
-    ]  # fmt: skip
+    subsets = map(tuple, spread(range(model.classes), count))
+    homes = homes_of(count, nodes)
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
     parts = [_Part(home, classes) for home, classes in zip(homes, subsets, strict=True)]
     heads = _given_heads(request, sizes, parts) or _most_heads(request, sizes, parts, fusion_node)
@@ -81,18 +77,6 @@ def class_wise(request: PlacementRequest) -> Plan:
         "part_macs": largest.macs,
     }
     return fused_plan(request, placed, sizes.fusion(heads), fusion_node, model.classes, details)
-
-
-def spread(items: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
-    """Return ``count`` runs of consecutive items whose lengths differ by at most one."""
-    size, more = divmod(len(items), count)
-    runs = []
-    start = 0
-    for index in range(count):
-        stop = start + size + (index < more)
-        runs.append(items[start:stop])
-        start = stop
-    return runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
-from edgesim.hardware import Cluster, Duplex, Node
+from edgesim.hardware import Duplex, Node
 from edgesim.hardware.message import Passage, passage
+from edgesim.placement.request import PlacementRequest
 from edgesim.placement.stage_times import Values, stage_bytes, stage_times
 
 OBJECTIVES = ("bottleneck", "latency")
@@ -51,13 +52,7 @@ Used = tuple[int, ...]
 
 
 def best_cut(
-    graph: Graph,
-    nodes: list[Node],
-    cluster: Cluster,
-    *,
-    precision: str,
-    objective: str,
-    input_node: str | None,
+    graph: Graph, nodes: list[Node], request: PlacementRequest, objective: str
 ) -> list[Stage] | None:
     """Return the stages with the least objective, or None where no cut fits the memories.
 
@@ -75,7 +70,7 @@ def best_cut(
     several links.
     """
     for some in _shortlists(nodes):
-        problem = _Problem(graph, some, cluster, precision, objective, input_node)
+        problem = _Problem(graph, some, request, objective)
         if objective == "bottleneck" and problem.one_medium():
             stages = problem.solve_on_medium()
         else:
@@ -97,23 +92,17 @@ def _shortlists(nodes: list[Node]) -> list[list[Node]]:
 
 class _Problem:
     def __init__(
-        self,
-        graph: Graph,
-        nodes: list[Node],
-        cluster: Cluster,
-        precision: str,
-        objective: str,
-        input_node: str | None,
+        self, graph: Graph, nodes: list[Node], request: PlacementRequest, objective: str
     ) -> None:
+        precision = request.model.precision
         self.graph = graph
         self.nodes = nodes
-        self.cluster = cluster
-        self.precision = precision
+        self.cluster = request.cluster
         self.latency = objective == "latency"
         """Whether times add up, or the largest counts."""
         self.only_flow = not self.latency
         """Whether transfers count with what they occupy of the network alone."""
-        self.input_node = input_node
+        self.input_node = request.input_node
         self.width = BYTES_PER_ELEMENT[precision]
         self.sizes = np.array(graph.cut_elements, dtype=np.float64) * self.width
         self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)

@@ -41,10 +41,4 @@ def manual(request: PlacementRequest) -> Plan:
         cycle = " → ".join([*error.cycle, error.cycle[0]])
         raise InputError(f"model.transfers: cycle {cycle}") from None
     branch = Branch(tasks=tuple(tasks[name] for name in order), transfers=model.transfers)
-    return Plan(
-        strategy="manual",
-        precision=model.precision,
-        branches=(branch,),
-        input_node=request.input_node,
-        output_node=request.input_node,
-    )
+    return request.plan("manual", (branch,), {})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edgesim.common.errors import InputError, PlanError, nearest
-from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.graph import Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.cuts import OBJECTIVES, Stage, best_cut
-from edgesim.placement.plan import Branch, Plan, Task, Transfer
+from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import able, graph_of, held_bytes
 
@@ -33,58 +33,35 @@ def pipeline(request: PlacementRequest) -> Plan:
             f"{nearest(objective, list(OBJECTIVES))}"
         )
     nodes = able(request)
-    stages = best_cut(
-        graph,
-        nodes,
-        request.cluster,
-        precision=request.model.precision,
-        objective=objective,
-        input_node=request.input_node,
-    )
+    stages = best_cut(graph, nodes, request, objective)
     if stages is None:
         raise PlanError(_misfit(graph, nodes, request))
-    return Plan(
-        strategy="pipeline",
-        precision=request.model.precision,
-        branches=(_branch(graph, stages, request),),
-        input_node=request.input_node,
-        output_node=request.input_node,
-        details={
-            "objective": objective,
-            "stages": [
-                {
-                    "node": stage.node.name,
-                    "first": graph.ops[stage.start].name,
-                    "last": graph.ops[stage.stop - 1].name,
-                }
-                for stage in stages
-            ],
-        },
-    )
+    told = [
+        {
+            "node": stage.node.name,
+            "first": graph.ops[stage.start].name,
+            "last": graph.ops[stage.stop - 1].name,
+        }
+        for stage in stages
+    ]
+    details = {"objective": objective, "stages": told}
+    return request.plan("pipeline", (_branch(graph, stages, request),), details)
 
 
 def _branch(graph: Graph, stages: list[Stage], request: PlacementRequest) -> Branch:
-    precision = request.model.precision
-    width = BYTES_PER_ELEMENT[precision]
-    tasks = []
-    transfers = []
-    previous: str | None = None
-    for number, stage in enumerate(stages):
-        task = Task(
+    tasks = tuple(
+        Task(
             name=f"stage-{number}",
             node=stage.node.name,
             graph=graph.slice(stage.start, stage.stop),
             memory_bytes=stage.memory_bytes,
         )
-        tasks.append(task)
-        if previous is not None or request.input_node is not None:
-            size = graph.cut_elements[stage.start] * width
-            transfers.append(Transfer(source=previous, target=task.name, bytes=size))
-        previous = task.name
-    if request.input_node is not None:
-        size = graph.output_elements * width
-        transfers.append(Transfer(source=previous, target=None, bytes=size))
-    return Branch(tasks=tuple(tasks), transfers=tuple(transfers))
+        for number, stage in enumerate(stages)
+    )
+    ends = (None, *(task.name for task in tasks), None)
+    sizes = (*(graph.cut_elements[stage.start] for stage in stages), graph.output_elements)
+    moves = zip(ends, ends[1:], sizes, strict=False)
+    return Branch(tasks=tasks, transfers=request.transfers(moves))
 
 
 def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:

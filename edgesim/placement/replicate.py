@@ -17,11 +17,5 @@ def replicate(request: PlacementRequest) -> Plan:
     """
     graph = graph_of(request, "replicate")
     nodes = candidates(request)
-    return Plan(
-        strategy="replicate",
-        precision=request.model.precision,
-        branches=tuple(whole_branch(request, graph, node) for node in nodes),
-        input_node=request.input_node,
-        output_node=request.input_node,
-        details={"copies": len(nodes)},
-    )
+    branches = tuple(whole_branch(request, graph, node) for node in nodes)
+    return request.plan("replicate", branches, {"copies": len(nodes)})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgesim.artifact import Artifact
-from edgesim.graph import Graph
+from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Cluster
-from edgesim.placement.plan import Plan, Task, Transfer
+from edgesim.placement.plan import Branch, Plan, Task, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,34 @@ class PlacementRequest:
     nodes: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     standby: tuple[str, ...] = ()
+
+    def transfers(
+        self, moves: Iterable[tuple[str | None, str | None, float]]
+    ) -> tuple[Transfer, ...]:
+        """Return transfers of (source, target, elements) in the model's precision.
+
+        Those of the input and of the answer, where an end is None, are left out where the input is
+        at hand.
+        """
+        width = BYTES_PER_ELEMENT[self.model.precision]
+        return tuple(
+            Transfer(source=source, target=target, bytes=elements * width)
+            for source, target, elements in moves
+            if self.input_node is not None or (source is not None and target is not None)
+        )
+
+    def plan(
+        self, strategy: str, branches: tuple[Branch, ...], details: Mapping[str, object]
+    ) -> Plan:
+        """Return a plan that answers where requests enter."""
+        return Plan(
+            strategy=strategy,
+            precision=self.model.precision,
+            branches=branches,
+            input_node=self.input_node,
+            output_node=self.input_node,
+            details=details,
+        )
 
 
 class Strategy(Protocol):

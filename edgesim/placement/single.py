@@ -47,11 +47,4 @@ def single(request: PlacementRequest) -> Plan:
         return there.total_s(input_bytes) + compute_s + back.total_s(answer_bytes)
 
     chosen = min(fitting, key=lambda node: answer_s(node.name))
-    return Plan(
-        strategy="single",
-        precision=precision,
-        branches=(whole_branch(request, graph, chosen),),
-        input_node=request.input_node,
-        output_node=request.input_node,
-        details={"node": chosen.name},
-    )
+    return request.plan("single", (whole_branch(request, graph, chosen),), {"node": chosen.name})

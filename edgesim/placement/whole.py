@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edgesim.common.errors import InputError, PlanError
-from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.graph import Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import no_precision
-from edgesim.placement.plan import Branch, Task, Transfer
+from edgesim.placement.plan import Branch, Task
 from edgesim.placement.request import PlacementRequest
 
 
@@ -64,18 +64,8 @@ def held_bytes(graph: Graph, node: Node, precision: str) -> float:
 
 def whole_branch(request: PlacementRequest, graph: Graph, node: Node) -> Branch:
     """Return the branch that runs the whole model on one node, input to answer."""
-    precision = request.model.precision
-    width = BYTES_PER_ELEMENT[precision]
-    task = Task(
-        name=request.model.name,
-        node=node.name,
-        graph=graph,
-        memory_bytes=held_bytes(graph, node, precision),
-    )
-    transfers: tuple[Transfer, ...] = ()
-    if request.input_node is not None:
-        transfers = (
-            Transfer(source=None, target=task.name, bytes=graph.input_elements * width),
-            Transfer(source=task.name, target=None, bytes=graph.output_elements * width),
-        )
-    return Branch(tasks=(task,), transfers=transfers)
+    name = request.model.name
+    memory = held_bytes(graph, node, request.model.precision)
+    task = Task(name=name, node=node.name, graph=graph, memory_bytes=memory)
+    moves = [(None, name, graph.input_elements), (name, None, graph.output_elements)]
+    return Branch(tasks=(task,), transfers=request.transfers(moves))

@@ -9,7 +9,7 @@ from edgesim.common.errors import nearest
 from edgesim.common.validation import Path
 from edgesim.hardware import Node
 from edgesim.placement import Model, strategy_names
-from edgesim.placement.artifact_parts import check_options
+from edgesim.placement.parts import check_options
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
 

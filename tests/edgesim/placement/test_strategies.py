@@ -13,7 +13,7 @@ from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
-from edgesim.placement.class_wise import spread
+from edgesim.placement.parts import spread
 from edgesim.simulate import Arrivals, Outcome, Traffic, simulate
 from tests.edgesim.placement.cases import chain, joined, node, request
 

@@ -1,15 +1,90 @@
-"""``class-wise`` of an artifact: the parts are there, and only their nodes are to be chosen."""
+"""Plans of parts that answer for classes each, those of an artifact too, and of their fusion."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
 from edgesim.artifact import Artifact, Part
 from edgesim.common.errors import InputError, PlanError
+from edgesim.graph import Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text
-from edgesim.placement.fused_parts import PlacedPart, fused_plan
-from edgesim.placement.plan import Plan, Task
+from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
-from edgesim.placement.whole import candidates
+from edgesim.placement.whole import candidates, held_bytes
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPart:
+    """A part on its node; it sends ``features`` elements of each sample to the fusion."""
+
+    graph: Graph
+    home: Node
+    classes: tuple[int, ...]
+    features: int
+
+
+def fused_plan(
+    request: PlacementRequest,
+    parts: Sequence[PlacedPart],
+    fusion: Graph,
+    fusion_node: Node,
+    classes: int,
+    details: Mapping[str, Any],
+) -> Plan:
+    """Return the plan of parts, one optional task each, and of the fusion that answers.
+
+    Each part is sent the input by itself, also where two share a node.
+    """
+    precision = request.model.precision
+    tasks = [
+        Task(
+            name=f"part-{number}",
+            node=part.home.name,
+            graph=part.graph,
+            memory_bytes=held_bytes(part.graph, part.home, precision),
+            optional=True,
+            classes=part.classes,
+            part=number,
+        )
+        for number, part in enumerate(parts)
+    ]
+    moves: list[tuple[str | None, str | None, float]] = []
+    for task, part in zip(tasks, parts, strict=True):
+        moves += [
+            (None, task.name, part.graph.input_elements),
+            (task.name, "fusion", part.features),
+        ]
+    tasks.append(
+        Task(
+            name="fusion",
+            node=fusion_node.name,
+            kind="fusion",
+            graph=fusion,
+            memory_bytes=held_bytes(fusion, fusion_node, precision),
+        )
+    )
+    moves.append(("fusion", None, classes))
+    branch = Branch(tasks=tuple(tasks), transfers=request.transfers(moves))
+    return request.plan("class-wise", (branch,), dict(details))
+
+
+def spread(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
+    """Return ``count`` runs of consecutive items whose lengths differ by at most one."""
+    size, more = divmod(len(items), count)
+    starts = [index * size + min(index, more) for index in range(count + 1)]
+    return [items[start:stop] for start, stop in pairwise(starts)]
+
+
+def homes_of(count: int, nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes of parts that are spread evenly, in order: the first take one more."""
+    runs = spread(range(count), len(nodes))
+    return [node for node, run in zip(nodes, runs, strict=True) for _ in run]
 
 
 def place_parts(request: PlacementRequest, artifact: Artifact) -> Plan:
@@ -76,10 +151,7 @@ def _homes(parts: tuple[Part, ...], nodes: list[Node]) -> list[Node]:
     fitted = [named[part.device] for part in parts if part.device in named]
     if len(fitted) == len(parts):
         return fitted
-    share, more = divmod(len(parts), len(nodes))
-    return [
-        node for index, node in enumerate(nodes) for _ in range(share + (index < more))
-    ]  # fmt: skip
+    return homes_of(len(parts), nodes)
 
 
 def _check_budget(request: PlacementRequest, task: Task) -> None:
