@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.validation import Path as KeyPath
+from edgesim.common.validation import Problem, described, read_section
 from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override
+from partition.recipe import Recipe
 
 if TYPE_CHECKING:
     from edgesim.common.interrupts import Held
-    from partition import Recipe, TrainedManifest
+    from partition import TrainedManifest
+
+_SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
+"""Keys that a scenario has and a recipe has not."""
 
 
 def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> Recipe:
@@ -31,21 +37,41 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     Raises:
         InputError: the file cannot be read, or says something wrong.
     """
-    import partition
-    from partition.scenario import SCENARIO_KEYS, recipe_of
-
     document = read_file(path)
-    data = document.data
-    problems = override(document, settings)
-    if isinstance(data, dict) and SCENARIO_KEYS & set(data):
-        problems += document.located(Findings(data).problems)
-    if problems:
-        raise ScenarioError(problems)
-    try:
-        recipe = recipe_of(data, path.parent)
-    except partition.InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return recipe if seed is None else replace(recipe, seed=seed)
+    wrong = override(document, settings)
+    recipe, problems = _find(document.data)
+    if recipe is None or problems or wrong:
+        raise ScenarioError([*wrong, *document.located(problems)])
+
+    def place(name: str | None) -> str | None:
+        return None if name is None else str(path.parent / Path(name).expanduser())
+
+    return replace(
+        recipe,
+        seed=recipe.seed if seed is None else seed,
+        data=replace(recipe.data, folder=place(recipe.data.folder)),
+        model=replace(recipe.model, checkpoint=place(recipe.model.checkpoint)),
+    )
+
+
+def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
+    """Return the recipe in the data of a file, and what is wrong with them.
+
+    A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
+    """
+    if not isinstance(data, dict):
+        told = f"expected a mapping: a scenario, or a recipe, got {described(data)}"
+        return None, [Problem((), told)]
+    of_scenario = _SCENARIO_KEYS & set(data)
+    problems = Findings(data).problems if of_scenario else []
+    model = data.get("model")
+    if isinstance(model, dict) and "training" in model:
+        at: KeyPath = ("model", "training")
+        return read_section(Recipe, model["training"], problems, at), problems
+    if of_scenario:
+        told = "expected a 'training' section, which is the recipe, got none"
+        return None, [*problems, Problem(("model",), told)]
+    return read_section(Recipe, data, problems), problems
 
 
 def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
@@ -66,19 +92,14 @@ def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
     import torch
 
     import partition
-    from partition.progress import ConsoleProgress, Report
+    from edgesim.common.progress import StepBar
 
     # One thread is what makes the bytes the same on every machine with the same processor.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     held.begin()
     try:
-        with ConsoleProgress() as bar:
-
-            def progress(report: Report) -> None:
-                held.check()
-                bar(report)
-
-            return partition.run(recipe, out, progress, work_dir=work)
+        with StepBar(held) as bar:
+            return partition.run(recipe, out, bar, work_dir=work)
     except partition.InputError as error:
         raise InputError(str(error)) from None
     except partition.PartitionError as error:

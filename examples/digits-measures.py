@@ -14,10 +14,9 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from edgesim import partitioning
 from partition import Recipe, run
-from partition.importance import MEASURES
-from partition.scenario import load_recipe
-from partition.split import GROUPINGS
+from partition.recipe import GROUPINGS, MEASURES
 
 
 def choices(recipe: Recipe) -> dict[str, Recipe]:
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keep finished steps here")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = load_recipe(Path(__file__).parent / "digits-partition.yaml")
+    recipe = partitioning.load(Path(__file__).parent / "digits-partition.yaml")
     with TemporaryDirectory() as scratch:
         work = chosen.work or Path(scratch) / "work"
         print("| choice | accuracy, by seed | mean ± deviation | one part lost, mean |")
@@ -48,8 +47,8 @@ def main() -> None:
             whole, lost = [], []
             for seed in chosen.seeds:
                 manifest = run(replace(variant, seed=seed), Path(scratch) / "out", work_dir=work)
-                whole.append(manifest["fusion"]["accuracy"])
-                table = manifest["survivors"]["accuracy"]
+                whole.append(manifest.fusion.accuracy)
+                table = manifest.survivors.accuracy
                 lost += [value for key, value in table.items() if key.count("0") == 1]
             spread = stdev(whole) if len(whole) > 1 else 0.0
             each = ", ".join(f"{accuracy:.2%}" for accuracy in whole)

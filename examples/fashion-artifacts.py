@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
+from edgesim import partitioning
+from edgesim.common.progress import StepBar
 from partition import run
-from partition.progress import ConsoleProgress
-from partition.scenario import load_recipe
 
 HERE = Path(__file__).parent
 HEADS = {1: 5, 2: 3, 3: 3, 5: 2, 10: 2}
@@ -30,11 +30,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "fashion.work")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = load_recipe(HERE / "fashion-partition.yaml")
+    recipe = partitioning.load(HERE / "fashion-partition.yaml")
     for parts in chosen.parts:
-        pruning = replace(recipe.pruning, heads=HEADS[parts])
-        named = replace(recipe.with_parts(parts), name=f"fashion-{parts}", pruning=pruning)
-        with ConsoleProgress() as progress:
+        named = replace(
+            recipe,
+            name=f"fashion-{parts}",
+            split=replace(recipe.split, parts=parts),
+            pruning=replace(recipe.pruning, heads=HEADS[parts]),
+        )
+        with StepBar() as progress:
             manifest = run(named, chosen.out / f"fashion-{parts}", progress, work_dir=chosen.work)
         print(
             f"{parts} parts: {manifest.fusion.accuracy:.2%}, worst class "

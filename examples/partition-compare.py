@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from edgesim.artifact import Accuracy, Artifact, Part
+from edgesim.common.progress import StepBar
 from edgesim.graph import Graph
 from edgesim.graph.builder import Builder
 from edgesim.graph.layers import gelu
@@ -32,7 +33,6 @@ from edgesim.simulate import simulate
 from partition import read_trained
 from partition.compare import MIB, Shape, compare, markdown
 from partition.config import ViTConfig
-from partition.progress import ConsoleProgress
 
 REQUESTS = 20
 
@@ -139,7 +139,7 @@ def main() -> None:
     elif len(chosen.artifacts) > 1:
         parser.error("--work takes one artifact")
     else:
-        with ConsoleProgress() as progress:
+        with StepBar() as progress:
             rows = compare(chosen.artifacts[0], chosen.work, progress, latency=latency_s)
         table = markdown(rows)
     print(table, end="")

@@ -14,7 +14,8 @@ from partition.data import Data, Samples, augment, batches, shuffled_batches
 from partition.errors import InputError
 from partition.losses import smooth_targets
 from partition.progress import Progress, silent
-from partition.train import EpochBatches, TrainConfig, train
+from partition.recipe import TrainConfig
+from partition.train import EpochBatches, train
 
 EVALUATION_BATCH = 500
 """Images at a time where no gradient is needed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,9 @@ from partition.cnn import CnnConfig
 from partition.config import ViTConfig, scaled
 from partition.cost import vit_cost
 from partition.data import Data, open_data
-from partition.entries import recipe_of
 from partition.files import fingerprint
 from partition.fusion import worst_class
 from partition.manifest import read_trained
-from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
 from partition.recipe import Recipe
@@ -87,7 +85,7 @@ def compare(
         PartitionError: a loss is not finite, or the disk is full.
     """
     manifest = read_trained(folder)
-    recipe = recipe_of(manifest)
+    recipe = manifest.recipe
     data = open_data(recipe.data)
     workshop = Workshop(work_dir)
     whole, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
@@ -182,7 +180,7 @@ def _small_vit(
 ) -> torch.Tensor:
     """Train a ViT from nothing as the unsplit one was; return its test predictions."""
     key = fingerprint(
-        "small", data_key(recipe.data, data), config.to_dict(), plain(recipe.training), recipe.seed
+        "small", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
     )
 
     def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:

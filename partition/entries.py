@@ -16,9 +16,7 @@ from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.data import Data
 from partition.fusion import Fusion, fused_predictions, worst_class
-from partition.manifest import TrainedManifest
 from partition.part import Part
-from partition.recipe import Recipe
 from partition.sizing import Fitted
 from partition.split import part_labels
 from partition.unsplit import Unsplit
@@ -129,8 +127,3 @@ def fusion_entry(
 def _summary(notes: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a training went without its epoch by epoch history."""
     return {key: value for key, value in notes.items() if key != "history"}
-
-
-def recipe_of(manifest: TrainedManifest) -> Recipe:
-    """Return the recipe that an artifact was made by."""
-    return Recipe.from_mapping(manifest.recipe, "recipe")

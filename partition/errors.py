@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 MOST_SHOWN = 20
 """Mistakes of one document that a message names."""
 _WORDS = {
+    "Unexpected keyword argument": "unknown key",
     "Input should be ": "expected ",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",

@@ -7,67 +7,13 @@ kept in all, so their difference is the price of being greedy.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from partition.errors import InfeasibleError, InputError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """What one device offers to a sub-model; a limit that is not given does not bind.
-
-    Attributes:
-        name: of the device.
-        memory_bytes: for weights.
-        macs_per_second: that it sustains; needed for a latency limit.
-        latency_s: longest time of one image.
-        joules_per_mac: that it spends; needed for an energy limit.
-        energy_j: most energy of one image.
-    """
-
-    name: str
-    memory_bytes: float | None = None
-    macs_per_second: float | None = None
-    latency_s: float | None = None
-    joules_per_mac: float | None = None
-    energy_j: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.latency_s is not None and not self.macs_per_second:
-            raise InputError(f"device {self.name}: a latency limit needs macs_per_second")
-        if self.energy_j is not None and self.joules_per_mac is None:
-            raise InputError(f"device {self.name}: an energy limit needs joules_per_mac")
-
-    @property
-    def room(self) -> float:
-        """Bytes for weights; infinity where no limit is given."""
-        return math.inf if self.memory_bytes is None else self.memory_bytes
-
-    def time_s(self, macs: float) -> float:
-        """Return the seconds of one image; 0 where the speed is not given."""
-        return macs / self.macs_per_second if self.macs_per_second else 0.0
-
-    def joules(self, macs: float) -> float:
-        """Return the joules of one image; 0 where the energy is not given."""
-        return macs * (self.joules_per_mac or 0.0)
-
-    def refusal(self, size_bytes: float, macs: float) -> str | None:
-        """Tell why a sub-model does not fit, with the amounts, or None where it does."""
-        if size_bytes > self.room:
-            return f"needs {size_bytes:.0f} bytes, {self.name} has {self.room:.0f}"
-        if self.latency_s is not None and self.time_s(macs) > self.latency_s:
-            return (
-                f"takes {self.time_s(macs):.4g} s on {self.name}, more than {self.latency_s:.4g} s"
-            )
-        if self.energy_j is not None and self.joules(macs) > self.energy_j:
-            return (
-                f"takes {self.joules(macs):.4g} J on {self.name}, more than {self.energy_j:.4g} J"
-            )
-        return None
+from partition.recipe import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

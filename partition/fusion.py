@@ -7,6 +7,7 @@ their features set to zero, so that it still answers when some do not arrive.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,9 @@ from partition.classify import class_accuracies
 from partition.errors import InputError
 from partition.files import fingerprint
 from partition.losses import smooth_targets
-from partition.mapping import plain
 from partition.progress import Progress
 from partition.recipe import FusionSpec
-from partition.train import TrainConfig, generator_of, train
+from partition.train import generator_of, train
 from partition.unsplit import notes_of
 from partition.workshop import Workshop
 
@@ -144,7 +144,7 @@ def make_fusion(
         part_keys: fingerprints of the parts, on which the fusion depends.
     """
     config = spec.training
-    key = fingerprint("fusion", list(part_keys), list(part_widths), plain(spec), seed)
+    key = fingerprint("fusion", list(part_keys), list(part_widths), asdict(spec), seed)
     inputs, targets = (
         features["train"],
         smooth_targets(labels["train"], classes, config.label_smoothing),
@@ -169,7 +169,7 @@ def make_fusion(
 
         steps = -(-len(inputs) // config.batch)
         state = train(
-            fusion, epoch, steps, _without_images(config), seed, evaluate=evaluate,
+            fusion, epoch, steps, config, seed, evaluate=evaluate,
             checkpoint=checkpoint, identity=key, name="fusion", progress=progress,
         )  # fmt: skip
         return fusion.state_dict(), notes_of(state)
@@ -178,13 +178,6 @@ def make_fusion(
     fusion = Fusion(part_widths, spec.hidden, classes)
     fusion.load_state_dict(weights)
     return fusion.eval(), notes
-
-
-def _without_images(config: TrainConfig) -> TrainConfig:
-    """Refuse settings that mean nothing for features."""
-    if config.mixup or config.augmentation != type(config.augmentation)():
-        raise InputError("the fusion is trained on features: mixup and augmentation do not apply")
-    return config
 
 
 def subsets(parts: int, samples: int, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,6 @@ neurons.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from partition.errors import InputError
 from partition.model import Masks, VisionTransformer
+from partition.recipe import MEASURES, Stage
 
 Tell = Callable[[float], None]
 """Told the share that is done, 0 to 1."""
@@ -24,12 +24,6 @@ Tell = Callable[[float], None]
 def _ignore(done: float) -> None:
     """Tell nobody."""
 
-
-Stage = Literal["residual", "attention", "mlp"]
-STAGES: tuple[Stage, ...] = ("residual", "attention", "mlp")
-"""The three stages of ED-ViT, in its order."""
-
-MEASURES = ("kl", "taylor", "magnitude", "random")
 
 BATCH_TOKENS = 60_000
 """Tokens that a batched KL evaluation holds at once, which bounds its memory."""

@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.errors import InputError, explain
 from partition.files import sha256, to_json
+from partition.recipe import Name, Recipe
 
 FORMAT = "edgesim-partition"
 SCHEMA = 1
@@ -32,12 +34,6 @@ LARGEST_BYTES = 4 << 20
 """Of a manifest."""
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"expected a name on one line, got {text[:60]!r}")
-    return text
-
-
 def _file_name(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text) is None:
         raise ValueError(f"expected names of files in its own folder, got {text[:60]!r}")
@@ -45,11 +41,10 @@ def _file_name(text: str) -> str:
 
 
 # What is not in the schema is ignored: a later version may say more.
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Size = Annotated[int, Field(ge=1, le=1 << 24)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 """Of a file in the artifact's own folder."""
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -312,7 +307,7 @@ class TrainedManifest(Manifest):
 
     Attributes:
         seed: of every draw.
-        recipe: that it was made by, see :class:`~partition.recipe.Recipe`.
+        recipe: that it was made by.
         versions: that results can depend on.
         data: that it was trained and tested on.
         unsplit: the model before it was split.
@@ -321,7 +316,7 @@ class TrainedManifest(Manifest):
     """
 
     seed: Annotated[int, Field(ge=0)]
-    recipe: dict[str, Any]
+    recipe: Recipe
     versions: dict[str, str]
     data: DataEntry
     unsplit: UnsplitEntry
@@ -378,6 +373,11 @@ def manifest_hash(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(to_json(bare).encode()).hexdigest()
 
 
+@cache
+def _adapter(kind: type[Manifest]) -> TypeAdapter[Manifest]:
+    return TypeAdapter(kind)
+
+
 def parse_manifest(data: bytes, name: str) -> Manifest:
     """Return the manifest in the bytes of a file; a :class:`TrainedManifest` with a recipe.
 
@@ -406,7 +406,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         raise InputError(f"{name} was changed after it was written; make the artifact again")
     kind = TrainedManifest if "recipe" in document else Manifest
     try:
-        return TypeAdapter(kind).validate_json(data)
+        return _adapter(kind).validate_json(data)
     except ValidationError as error:
         raise InputError(f"{explain(error, name)}; make the artifact again") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,15 @@ from partition.classify import train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
 from partition.files import fingerprint
-from partition.importance import Stage, Tell, importance
+from partition.importance import Tell, importance
 from partition.losses import collapse, smooth_targets
-from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress, Report
 from partition.prune import check_target, cut
-from partition.recipe import PruneSpec, SplitSpec
+from partition.recipe import PruneSpec, SplitSpec, Stage, TrainConfig
 from partition.split import PartClasses, part_indices, part_samples
 from partition.surgery import keep_outputs
-from partition.train import TrainConfig, generator_of, seed_of
+from partition.train import generator_of, seed_of
 from partition.unsplit import Unsplit, notes_of
 from partition.workshop import Workshop
 
@@ -107,10 +106,9 @@ def make_part(
         unsplit.key, classes.classes, classes.other, split.negatives, target.to_dict(), seed
     )
     trail: list[dict[str, Any]] = []
-    stages = pruning.ordered_stages()
-    for place, stage in enumerate(stages):
-        config = pruning.final if place == len(stages) - 1 else pruning.tuning
-        key = fingerprint(key, stage, pruning.importance, pruning.images, plain(config))
+    for place, stage in enumerate(pruning.stages):
+        config = pruning.final if place == len(pruning.stages) - 1 else pruning.tuning
+        key = fingerprint(key, stage, pruning.importance, pruning.images, asdict(config))
 
         def prune_and_tune(
             checkpoint: Path, whole: VisionTransformer, stage: Stage, config: TrainConfig,
@@ -139,7 +137,7 @@ def make_part(
         trail.append({"stage": stage, **notes})
     if pruning.polish.epochs:
         negatives = pruning.polish_negatives or split.negatives
-        key = fingerprint(key, "polish", negatives, plain(pruning.polish))
+        key = fingerprint(key, "polish", negatives, asdict(pruning.polish))
 
         def polish(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
             more = _lesson(unsplit, data, classes, negatives, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -68,7 +69,7 @@ def run(
 
     data = open_data(recipe.data)
     check_parts(len(data.classes), recipe.split.parts)
-    config = recipe.model.config(data)
+    config = recipe.model.config(data.image, data.channels, len(data.classes))
     # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
     fit(recipe, config, _sized_parts(recipe, len(data.classes)))
     unsplit = unsplit_model(recipe, data, workshop, tell, place)
@@ -112,7 +113,7 @@ def run(
     manifest = {
         "name": recipe.name,
         "seed": recipe.seed,
-        "recipe": recipe.to_mapping(),
+        "recipe": asdict(recipe),
         "versions": versions(),
         "data": data_entry(data),
         "unsplit": unsplit_entry(unsplit, data),

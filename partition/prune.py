@@ -7,8 +7,8 @@ from torch import Tensor
 
 from partition.config import ViTConfig
 from partition.errors import InputError
-from partition.importance import Stage
 from partition.model import VisionTransformer
+from partition.recipe import Stage
 from partition.surgery import keep_attention, keep_mlp, keep_residual
 
 

@@ -1,64 +1,198 @@
-"""Everything that fixes a partition run: the same recipe and data give the same bytes."""
+"""The recipe of a partition run: the same recipe and data give the same bytes. No torch is needed.
+
+Its classes are the section ``training`` of a scenario's model: fields are keys, their types the
+rules. ``edgesim`` reads and checks them where they stand in a file.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
 
 from partition.config import ViTConfig, preset
-from partition.data import Augmentation, Data, DataSpec
-from partition.errors import InputError
-from partition.fit import Budget
-from partition.importance import MEASURES, STAGES, Stage
-from partition.mapping import build, plain
-from partition.split import GROUPINGS
-from partition.train import TrainConfig
+from partition.errors import InputError, explain
+
+DataName = Literal["digits", "fashion-mnist", "mnist", "cifar-10", "cifar-100", "folder"]
+Grouping = Literal["random", "together", "apart"]
+"""``random`` (EC-SNN's), or by confusion: classes that the teacher confuses go ``together`` in one
+part, or ``apart`` into different ones."""
+Stage = Literal["residual", "attention", "mlp"]
+Measure = Literal["kl", "taylor", "magnitude", "random"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""The three stages of ED-ViT, in its order."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
+def _whole(value: object) -> object:
+    """Return 1e3 as the integer that it is; booleans and fractions stay what they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _every_stage(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    if sorted(stages) != sorted(STAGES):
+        raise ValueError(f"expected {', '.join(STAGES)} in some order, got {', '.join(stages)}")
+    return stages
+
+
+def _known(name: str) -> str:
+    preset(name)
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"expected a name on one line, got {text[:60]!r}")
+    return text
+
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
+Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Count = Annotated[StrictInt, Field(ge=0), BeforeValidator(_whole)]
+Size = Annotated[StrictInt, Field(ge=1), BeforeValidator(_whole)]
+Amount = Annotated[StrictFloat, Field(ge=0)]
+Positive = Annotated[StrictFloat, Field(gt=0)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+Fraction = Annotated[StrictFloat, Field(ge=0, lt=1)]
+PositiveShare = Annotated[StrictFloat, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class DataSpec:
+    """Which data, from where.
+
+    Attributes:
+        name: of the data set; ``folder`` for one of your own, a sub-folder for every class.
+        folder: where the files lie; needed where no system package or library holds them.
+        download: fetch MNIST or Fashion-MNIST into ``folder``, with checksums.
+        image: side of the model's input, in pixels; the data set's own by default.
+        channels: of an image folder, 1 or 3.
+        validation: fraction of the training images of every class held out.
+        test: fraction held out as test images, where the data set brings no split of its own.
+        limit: use only this many training images of every class (the first); 0 uses all.
+    """
+
+    name: DataName = "digits"
+    folder: StrictStr | None = None
+    download: StrictBool = False
+    image: Size | None = None
+    channels: Literal[1, 3] = 3
+    validation: Fraction = 0.1
+    test: Fraction = 0.2
+    limit: Count = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Augmentation:
+    """What is done to a training image.
+
+    Attributes:
+        shift: largest shift up, down, left and right, in pixels; what is uncovered is black.
+        flip: mirror half of the images left to right.
+        erase: side of a square set to black at a random place, in pixels; 0 for none.
+    """
+
+    shift: Count = 0
+    flip: StrictBool = False
+    erase: Count = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class TrainConfig:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch: images a step.
+        learning_rate: the highest, reached after warm-up.
+        final_rate: the last, as a share of ``learning_rate``.
+        warmup: epochs of linear rise.
+        weight_decay: of matrices; biases, norms, tokens and positions are not decayed.
+        label_smoothing: 0 to 1.
+        mixup: α of the Beta distribution that pairs of images are mixed by; 0 for none.
+        distillation: share of the loss that follows the teacher, 0 to 1, where there is one.
+        temperature: of distillation.
+        clip: largest norm of the gradient; 0 for any.
+        patience: stop after this many epochs without a better validation accuracy; 0 for never.
+        augmentation: random changes of the images.
+    """
+
+    epochs: Count = 10
+    batch: Size = 128
+    learning_rate: Amount = 1e-3
+    final_rate: Share = 0.01
+    warmup: Amount = 1.0
+    weight_decay: Amount = 0.05
+    label_smoothing: Share = 0.1
+    mixup: Amount = 0.0
+    distillation: Share = 0.5
+    temperature: Positive = 1.0
+    clip: Amount = 1.0
+    patience: Count = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class UnsplitSpec:
     """The unsplit model; image size, channels and classes are the data's.
 
     Attributes:
         name: a named shape (``vit_small_patch16_224``), of which all the following then count
             only where they are given; None for a shape of its own.
         checkpoint: safetensors file with timm's names to start from; None trains from scratch.
-        patch: see :class:`~partition.config.ViTConfig`, as for all that follow.
+        patch: height and width of a patch, in pixels of what the stem hands on.
         width: residual channels.
         depth: blocks.
         heads: attention heads.
         head_width: dimensions of a head.
-        mlp_width: feed-forward neurons.
+        mlp_width: feed-forward neurons of a block.
         stem: channels of strided convolutions before the patches.
         distilled: DeiT's second token.
     """
 
-    name: str | None = None
-    checkpoint: str | None = None
-    patch: int | None = None
-    width: int | None = None
-    depth: int | None = None
-    heads: int | None = None
-    head_width: int | None = None
-    mlp_width: int | None = None
-    stem: tuple[int, ...] | None = None
-    distilled: bool | None = None
+    name: Annotated[StrictStr, AfterValidator(_known)] | None = None
+    checkpoint: StrictStr | None = None
+    patch: Size | None = None
+    width: Size | None = None
+    depth: Size | None = None
+    heads: Size | None = None
+    head_width: Size | None = None
+    mlp_width: Size | None = None
+    stem: tuple[Size, ...] | None = None
+    distilled: StrictBool | None = None
 
-    def config(self, data: Data) -> ViTConfig:
-        """Return the shape for ``data``.
+    def config(self, image: int, channels: int, classes: int) -> ViTConfig:
+        """Return the shape for some data.
+
+        Args:
+            image: side of an input, in pixels.
+            channels: of an input.
+            classes: of the data.
 
         Raises:
             InputError: the shape is impossible.
         """
-        given = {
-            key: getattr(self, key)
-            for key in ("patch", "width", "depth", "heads", "head_width", "mlp_width", "stem")
-            if getattr(self, key) is not None
-        }
-        if self.distilled is not None:
-            given["distilled"] = self.distilled
-        given |= {"image": data.image, "channels": data.channels, "classes": len(data.classes)}
+        keys = (
+            "patch", "width", "depth", "heads", "head_width", "mlp_width", "stem", "distilled",
+        )  # fmt: skip
+        given = {key: value for key in keys if (value := getattr(self, key)) is not None}
+        given |= {"image": image, "channels": channels, "classes": classes}
         if self.name is not None:
             return preset(self.name, **given)
         return ViTConfig(**{**_OWN_SHAPE, **given})
@@ -70,32 +204,22 @@ _OWN_SHAPE: Mapping[str, Any] = {
 """A ViT for the digits: 16 tokens, 0.09 M parameters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class SplitSpec:
     """How the classes are shared out.
 
     Attributes:
         parts: how many sub-models.
-        grouping: one of :data:`~partition.split.GROUPINGS`.
+        grouping: classes that the teacher confuses go together, or apart; or at random.
         other: give every part a last output for all foreign classes.
         negatives: share of every foreign class's images that a part with ``other`` learns from
             (EC-SNN takes about 0.1).
     """
 
-    parts: int = 5
-    grouping: str = "apart"
-    other: bool = True
-    negatives: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.parts < 1:
-            raise InputError(f"split.parts must be at least 1, not {self.parts}")
-        if self.grouping not in GROUPINGS:
-            raise InputError(
-                f"grouping must be one of {', '.join(GROUPINGS)}, not '{self.grouping}'"
-            )
-        if not 0 < self.negatives <= 1:
-            raise InputError(f"negatives must be above 0 and at most 1, not {self.negatives}")
+    parts: Size = 5
+    grouping: Grouping = "apart"
+    other: StrictBool = True
+    negatives: PositiveShare = 0.5
 
 
 def _tuning(epochs: int) -> TrainConfig:
@@ -103,7 +227,7 @@ def _tuning(epochs: int) -> TrainConfig:
     return TrainConfig(epochs=epochs, batch=32, learning_rate=3e-3, distillation=0.7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class PruneSpec:
     """How a part is pruned.
 
@@ -111,9 +235,9 @@ class PruneSpec:
         heads: heads' worth that every part keeps; None fits the largest to the devices, or a
             number of heads that makes all parts together about as large as the unsplit model
             where no devices are given.
-        importance: one of :data:`~partition.importance.MEASURES`.
+        importance: how units are scored.
         images: of the part's own data that importance is measured on.
-        stages: in which order; every stage at most once.
+        stages: in which order; every stage once.
         tuning: training after each stage but the last.
         final: training after the last stage.
         polish: training of the finished part once more, the learning rate high again; none by
@@ -121,36 +245,17 @@ class PruneSpec:
         polish_negatives: in place of ``split.negatives`` while polishing; None keeps it.
     """
 
-    heads: int | None = None
-    importance: str = "kl"
-    images: int = 64
-    stages: tuple[str, ...] = STAGES
+    heads: Size | None = None
+    importance: Measure = "kl"
+    images: Size = 64
+    stages: Annotated[tuple[Stage, ...], AfterValidator(_every_stage)] = STAGES
     tuning: TrainConfig = field(default_factory=lambda: _tuning(3))
     final: TrainConfig = field(default_factory=lambda: _tuning(15))
     polish: TrainConfig = field(default_factory=lambda: _tuning(0))
-    polish_negatives: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.importance not in MEASURES:
-            raise InputError(
-                f"importance must be one of {', '.join(MEASURES)}, not '{self.importance}'"
-            )
-        if sorted(self.stages) != sorted(STAGES):
-            raise InputError(f"stages must be {', '.join(STAGES)} in some order, not {self.stages}")
-        if self.polish_negatives is not None and not 0 < self.polish_negatives <= 1:
-            raise InputError(
-                f"polish_negatives must be above 0 and at most 1, not {self.polish_negatives}"
-            )
-        if self.images < 1:
-            raise InputError(f"images must be at least 1, not {self.images}")
-
-    def ordered_stages(self) -> tuple[Stage, ...]:
-        """Return the stages, typed."""
-        named: dict[str, Stage] = {stage: stage for stage in STAGES}
-        return tuple(named[stage] for stage in self.stages)
+    polish_negatives: PositiveShare | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class FusionSpec:
     """How the parts' features become one answer.
 
@@ -162,21 +267,75 @@ class FusionSpec:
         training: of the fusion, on frozen parts.
     """
 
-    hidden: tuple[int, ...] = (128,)
-    whole: float = 0.5
-    samples: int = 512
+    hidden: tuple[Size, ...] = (128,)
+    whole: Share = 0.5
+    samples: Count = 512
     training: TrainConfig = field(
         default_factory=lambda: TrainConfig(epochs=30, batch=64, learning_rate=2e-3)
     )
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise InputError(f"fusion.hidden must list widths of at least 1, not {self.hidden}")
-        if not 0 <= self.whole <= 1:
-            raise InputError(f"fusion.whole must be from 0 to 1, not {self.whole}")
+        if self.training.mixup or self.training.augmentation != Augmentation():
+            raise InputError(
+                "the fusion is trained on features: mixup and augmentation do not apply"
+            )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Budget:
+    """What one device offers to a sub-model; a limit that is not given does not bind.
+
+    Attributes:
+        name: of the device.
+        memory_bytes: for weights.
+        macs_per_second: that it sustains; needed for a latency limit.
+        latency_s: longest time of one image.
+        joules_per_mac: that it spends; needed for an energy limit.
+        energy_j: most energy of one image.
+    """
+
+    name: Name
+    memory_bytes: Amount | None = None
+    macs_per_second: Positive | None = None
+    latency_s: Amount | None = None
+    joules_per_mac: Amount | None = None
+    energy_j: Amount | None = None
+
+    def __post_init__(self) -> None:
+        if self.latency_s is not None and not self.macs_per_second:
+            raise InputError(f"device {self.name}: a latency limit needs macs_per_second")
+        if self.energy_j is not None and self.joules_per_mac is None:
+            raise InputError(f"device {self.name}: an energy limit needs joules_per_mac")
+
+    @property
+    def room(self) -> float:
+        """Bytes for weights; infinity where no limit is given."""
+        return math.inf if self.memory_bytes is None else self.memory_bytes
+
+    def time_s(self, macs: float) -> float:
+        """Return the seconds of one image; 0 where the speed is not given."""
+        return macs / self.macs_per_second if self.macs_per_second else 0.0
+
+    def joules(self, macs: float) -> float:
+        """Return the joules of one image; 0 where the energy is not given."""
+        return macs * (self.joules_per_mac or 0.0)
+
+    def refusal(self, size_bytes: float, macs: float) -> str | None:
+        """Tell why a sub-model does not fit, with the amounts, or None where it does."""
+        if size_bytes > self.room:
+            return f"needs {size_bytes:.0f} bytes, {self.name} has {self.room:.0f}"
+        if self.latency_s is not None and self.time_s(macs) > self.latency_s:
+            return (
+                f"takes {self.time_s(macs):.4g} s on {self.name}, more than {self.latency_s:.4g} s"
+            )
+        if self.energy_j is not None and self.joules(macs) > self.energy_j:
+            return (
+                f"takes {self.joules(macs):.4g} J on {self.name}, more than {self.energy_j:.4g} J"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Recipe:
     """One partition run.
 
@@ -192,10 +351,10 @@ class Recipe:
         devices: budgets that the parts must fit, one part a device; empty for none.
     """
 
-    name: str = "partition"
-    seed: int = 0
+    name: Name = "partition"
+    seed: Count = 0
     data: DataSpec = field(default_factory=DataSpec)
-    model: ModelSpec = field(default_factory=ModelSpec)
+    model: UnsplitSpec = field(default_factory=UnsplitSpec)
     training: TrainConfig = field(
         default_factory=lambda: TrainConfig(
             epochs=30, batch=64, learning_rate=3e-3, augmentation=Augmentation(shift=1)
@@ -206,28 +365,18 @@ class Recipe:
     fusion: FusionSpec = field(default_factory=FusionSpec)
     devices: tuple[Budget, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise InputError(f"seed must be 0 or more, not {self.seed}")
-
     @staticmethod
-    def from_mapping(values: Mapping[str, Any], where: str = "training") -> Recipe:
-        """Return the recipe of a mapping such as a scenario's ``model.training``.
+    def from_mapping(values: object, where: str = "recipe") -> Recipe:
+        """Return the recipe of plain data, such as YAML's.
 
         Args:
             values: keys of this class; every key may be left out.
-            where: dotted path of the mapping, for errors.
+            where: what messages call it.
 
         Raises:
-            InputError: a key is unknown or a value wrong; the message gives its dotted path.
+            InputError: keys are unknown or values wrong; a line for each names key and value.
         """
-        recipe: Recipe = build(Recipe, values, where)
-        return recipe
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Return the recipe as JSON-able values that :meth:`from_mapping` takes."""
-        return plain(self)
-
-    def with_parts(self, parts: int) -> Recipe:
-        """Return the recipe for another number of parts."""
-        return replace(self, split=replace(self.split, parts=parts))
+        try:
+            return TypeAdapter(Recipe).validate_python(values)
+        except ValidationError as error:
+            raise InputError(explain(error, where)) from None

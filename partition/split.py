@@ -10,10 +10,7 @@ from torch import Tensor
 
 from partition.data import Samples
 from partition.errors import InputError
-
-GROUPINGS = ("random", "together", "apart")
-"""``random`` (EC-SNN's), or by confusion: classes that the teacher confuses go ``together`` in one
-part, or ``apart`` into different ones."""
+from partition.recipe import GROUPINGS
 
 Groups = tuple[tuple[int, ...], ...]
 """Classes of every part, each in rising order."""

@@ -9,7 +9,7 @@ this is the recipe of this package without attention.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from partition.data import Data, Samples, batches
 from partition.files import fingerprint
 from partition.fusion import fused_predictions, make_fusion
 from partition.losses import collapse
-from partition.mapping import plain
 from partition.part import proxy_indices
 from partition.progress import Progress
 from partition.prune import top
@@ -100,7 +99,7 @@ def split_cnn(
     """
     config = cnn_of_size(data, parameters)
     key = fingerprint(
-        "cnn", data_key(recipe.data, data), config.to_dict(), plain(recipe.training), recipe.seed
+        "cnn", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
     )
 
     def whole(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -165,7 +164,7 @@ def _part(
     config = replace(pruning.final, epochs=epochs)
     key = fingerprint(
         unsplit_key, classes.classes, classes.other, negatives, target.to_dict(), pruning.images,
-        plain(config), seed,
+        asdict(config), seed,
     )  # fmt: skip
 
     def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -10,66 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from partition.checkpoint import TrainState, restore_checkpoint, save_checkpoint
-from partition.data import Augmentation
-from partition.errors import InputError, PartitionError
+from partition.errors import PartitionError
 from partition.losses import distillation_loss, soft_cross_entropy
 from partition.progress import Progress, Report, silent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the training images.
-        batch: images a step.
-        learning_rate: the highest, reached after warm-up.
-        final_rate: the last, as a share of ``learning_rate``.
-        warmup: epochs of linear rise.
-        weight_decay: of matrices; biases, norms, tokens and positions are not decayed.
-        label_smoothing: 0 to 1.
-        mixup: α of the Beta distribution that pairs of images are mixed by; 0 for none.
-        distillation: share of the loss that follows the teacher, 0 to 1, where there is one.
-        temperature: of distillation.
-        clip: largest norm of the gradient; 0 for any.
-        patience: stop after this many epochs without a better validation accuracy; 0 for never.
-        augmentation: random changes of the images.
-    """
-
-    epochs: int = 10
-    batch: int = 128
-    learning_rate: float = 1e-3
-    final_rate: float = 0.01
-    warmup: float = 1.0
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    mixup: float = 0.0
-    distillation: float = 0.5
-    temperature: float = 1.0
-    clip: float = 1.0
-    patience: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        for key, low, high in (
-            ("epochs", 0, math.inf), ("batch", 1, math.inf), ("learning_rate", 0, math.inf),
-            ("final_rate", 0, 1), ("warmup", 0, math.inf), ("weight_decay", 0, math.inf),
-            ("label_smoothing", 0, 1), ("mixup", 0, math.inf), ("distillation", 0, 1),
-            ("clip", 0, math.inf), ("patience", 0, math.inf),
-        ):  # fmt: skip
-            value = getattr(self, key)
-            if not low <= value <= high:
-                raise InputError(f"training {key} must be from {low} to {high}, not {value}")
-        if not self.temperature > 0:
-            raise InputError(f"training temperature must be above 0, not {self.temperature}")
-
+from partition.recipe import TrainConfig
 
 EpochBatches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor, Tensor | None]]]
 """Given an epoch's generator, yields (inputs, target probabilities, teacher logits or None)."""

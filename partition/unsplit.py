@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from torch import Tensor
 
 from partition.checkpoint import TrainState
 from partition.classify import predict, train_classifier
-from partition.data import Data, DataSpec
+from partition.data import Data
 from partition.files import fingerprint, sha256
-from partition.mapping import plain
 from partition.model import VisionTransformer
 from partition.progress import Progress
-from partition.recipe import Recipe
+from partition.recipe import DataSpec, Recipe
 from partition.train import generator_of, seed_of
 from partition.weights import load_vit
 from partition.workshop import Workshop
@@ -48,7 +47,7 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
 
     Public data sets are known by name; the images of a folder of one's own by their content.
     """
-    values = plain(spec)
+    values = asdict(spec)
     kept = ("name", "image", "channels", "validation", "test", "limit")
     key = {name: values[name] for name in kept}
     if spec.name == "folder":
@@ -82,14 +81,14 @@ def unsplit_model(
         InputError: the shape is impossible, or the checkpoint to start from does not fit.
         PartitionError: the loss is not finite, or the disk is full.
     """
-    config = recipe.model.config(data)
+    config = recipe.model.config(data.image, data.channels, len(data.classes))
     start = recipe.model.checkpoint
     origin = sha256(Path(start)) if start and Path(start).is_file() else start
     key = fingerprint(
         "unsplit",
         data_key(recipe.data, data),
         config.to_dict(),
-        plain(recipe.training),
+        asdict(recipe.training),
         recipe.seed,
         origin,
     )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import rich.progress
 
     from edgesim.common.interrupts import Held
+    from partition.progress import Report
 
 Progress = Callable[[str, int, int], None]
 """Called now and then with what is done, and how many parts of how many ended."""
@@ -73,7 +74,7 @@ class Bar:
         if self._bars is not None:
             self._bars.stop()
 
-    def update(self, label: str, done: int, total: int) -> None:
+    def update(self, label: str, done: float, total: float, figures: str = "") -> None:
         """Show that ``done`` of ``total`` parts of ``label`` ended.
 
         Raises:
@@ -85,14 +86,58 @@ class Bar:
         if self._bars is None:
             if time.monotonic() < self._shown_s:
                 return
-            self._bars = bars(*_counting(self._what))
+            self._bars = self._make_bars()
             self._bars.start()
         if self._task is None or label != self._label:
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._label = label
-            self._task = self._bars.add_task(label, total=total)
-        self._bars.update(self._task, completed=done, total=total)
+            self._task = self._bars.add_task(label, total=total, figures=figures)
+        self._bars.update(self._task, completed=done, total=total, figures=figures)
+
+    def _make_bars(self) -> rich.progress.Progress:
+        return bars(*_counting(self._what))
+
+
+class StepBar(Bar):
+    """A bar of the step of a training that runs, and a line for each step that trained.
+
+    The bar is drawn in a terminal only; the lines also go to a file or a pipe.
+
+    Args:
+        held: interrupts are held from the first report on, and raised by a later one.
+    """
+
+    def __init__(self, held: Held | None = None) -> None:
+        super().__init__(held=held, after_s=0.0)
+        self._begun_s = 0.0
+        self._printed = False
+
+    def __call__(self, report: Report) -> None:
+        """Show ``report`` in the bar; print a line when a step that trained is done.
+
+        Raises:
+            KeyboardInterrupt: an interrupt came since the first report.
+        """
+        if report.step != self._label:
+            self._begun_s, self._printed = time.monotonic(), False
+        figures = "" if report.loss is None else f"loss {report.loss:.3f}"
+        if report.accuracy is not None:
+            figures = f"{figures}  accuracy {report.accuracy:.2%}".strip()
+        self.update(report.step, report.done, 1.0, figures)
+        if report.done >= 1.0 and report.loss is not None and not self._printed:
+            assert self._bars is not None
+            self._printed = True
+            took_s = time.monotonic() - self._begun_s
+            # Rich would break the line at the width of a window that a file does not have.
+            line = f"{report.step:24} {figures}  {took_s:.0f} s"
+            self._bars.console.print(line, soft_wrap=True, highlight=False)
+
+    def _make_bars(self) -> rich.progress.Progress:
+        from rich.progress import TimeElapsedColumn
+
+        share, figures = "{task.percentage:>3.0f}%", "{task.fields[figures]}"
+        return bars(share, figures, TimeElapsedColumn())
 
 
 def _counting(what: str) -> tuple[str | rich.progress.ProgressColumn, ...]:

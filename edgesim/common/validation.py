@@ -35,6 +35,12 @@ def key_of(field: str) -> str:
     return _UNIT.sub("", field)
 
 
+def _key_in(section: object, field: str) -> str:
+    """Return the key of a field; sections that `spec` did not make are read by their own names."""
+    ours = "alias_generator" in getattr(section, "__pydantic_config__", ())
+    return key_of(field) if ours else field
+
+
 def spec(section: type[T]) -> type[T]:
     """Make a standard dataclass a section of YAML: what is written is what the code computes with.
 
@@ -118,7 +124,9 @@ def _fields(section: Any) -> dict[str, tuple[str, Any]]:
     if is_dataclass(section):
         hints = get_type_hints(section, include_extras=True)
         named = {one.name: hints[one.name] for one in fields(section)}
-        return {name: (_alias(hint) or key_of(name), hint) for name, hint in named.items()}
+        return {
+            name: (_alias(hint) or _key_in(section, name), hint) for name, hint in named.items()
+        }
     own = getattr(section, "model_fields", {})
     return {name: (str(one.validation_alias or name), one.annotation) for name, one in own.items()}
 
@@ -132,7 +140,7 @@ def _attributes(section: type) -> Iterator[tuple[str, str]]:
         yield name, " ".join(text.split())
 
 
-def _describe(schema: dict[str, Any], section: type) -> None:
+def describe(schema: dict[str, Any], section: type) -> None:
     """Put a section's docstring into its JSON Schema, and its defaults under their keys."""
     schema["description"] = cleandoc(section.__doc__ or "").split("\n\n")[0]
     told = {name: text for base in reversed(section.__mro__) for name, text in _attributes(base)}
@@ -161,7 +169,7 @@ SECTION = ConfigDict(
     extra="forbid",
     frozen=True,
     alias_generator=AliasGenerator(validation_alias=key_of),
-    json_schema_extra=_describe,
+    json_schema_extra=describe,
 )
 
 

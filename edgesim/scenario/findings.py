@@ -47,8 +47,14 @@ class Findings:
         self.broken: set[str] = set()
         self.broken_nodes: set[str] = set()
         self.declared: dict[str, None] = {}
+        model = data.get("model")
+        if isinstance(model, Mapping) and isinstance(model.get("training"), Mapping):
+            # Imported where there is a recipe alone.
+            from partition.recipe import Recipe
+
+            read_section(Recipe, model["training"], self.problems, ("model", "training"))
         self.spec = read_section(ScenarioSpec, data, self.problems)
-        if self.spec is None:
+        if self.problems:
             self.spec = read_section(ScenarioSpec, self._mended(), [])
 
     def _mended(self) -> dict[str, Any]:

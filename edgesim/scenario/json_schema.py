@@ -9,7 +9,7 @@ from typing import Any
 
 from edgesim.common import units
 from edgesim.common.fields import NAME_PATTERN
-from edgesim.common.validation import adapter
+from edgesim.common.validation import adapter, describe
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
@@ -18,6 +18,7 @@ from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
 from edgesim.scenario.resolve_placement import KEYS
 from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
 from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
+from partition import recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,7 +47,7 @@ def schema() -> Schema:
     definitions["Device"] = _devices(definitions)
     for name in ("BaselineSpec", "Variability"):
         _or_short(definitions, name)
-    _model(definitions["ModelSpec"])
+    _model(definitions)
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
     _traffic(definitions["Traffic"])
@@ -114,7 +115,17 @@ def _or_short(definitions: Schema, name: str) -> None:
     }
 
 
-def _model(section: Schema) -> None:
+def _model(definitions: Schema) -> None:
+    section = definitions["ModelSpec"]
+    whole = adapter(recipe.Recipe).json_schema(ref_template="#/$defs/{model}")
+    definitions |= {**whole.pop("$defs"), "Recipe": whole}
+    for name, one in vars(recipe).items():
+        if name in definitions:
+            describe(definitions[name], one)
+    training = section["properties"]["training"]
+    section["properties"]["training"] = {
+        "$ref": "#/$defs/Recipe", "description": training["description"]
+    }  # fmt: skip
     section["properties"]["name"]["enum"] = zoo.names()
     section["oneOf"] = [{"required": [key]} for key in ("name", "artifact", "training", "tasks")]
     section["dependentRequired"] = {"transfers": ["tasks"]}

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
 from optics.convshare import ConvShareConfig, Mixing
-from partition.data import Augmentation, Data, DataSpec
+from partition.data import Data
 from partition.errors import InputError, nearest
 from partition.files import fingerprint
-from partition.mapping import plain
-from partition.train import TrainConfig
+from partition.recipe import Augmentation, DataSpec, TrainConfig
 from partition.unsplit import data_key
 
 ATTENTION: tuple[Mixing, ...] = ("shared-valid", "shared-same", "unshared-valid", "unshared-same")
@@ -108,7 +107,7 @@ class Setting:
 
     def key(self, experiment: Experiment, seed: int, data: Data) -> str:
         """Return a fingerprint of everything that a run depends on."""
-        common = {name: value for name, value in plain(self).items() if name != "data"}
+        common = {name: value for name, value in asdict(self).items() if name != "data"}
         return fingerprint(data_key(self.data, data), common, asdict(experiment), seed)
 
 

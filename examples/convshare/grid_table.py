@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -18,7 +19,6 @@ from optics.convshare.attention_score import agreement, attention_score
 from partition.data import Data
 from partition.errors import InputError
 from partition.files import write_atomic
-from partition.mapping import plain
 
 Figures = dict[str, Any]
 
@@ -49,7 +49,7 @@ def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data)
             if (figures["experiment"], figures["seed"]) != (REFERENCE.name, seed)
         ]
         runs.append(_rounded(figures | _compared(maps, others, labels)))
-    kept = plain(setting)
+    kept = asdict(setting)
     kept["data"] = {key: kept["data"][key] for key in ("name", "limit")}
     return {
         "setting": kept,

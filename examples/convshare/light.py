@@ -31,12 +31,13 @@ from light_statistics import changed
 from light_table import NAMES, Point, load, markdown, save
 from light_tune import noise_by_layer, tuned
 
+from edgesim.common.progress import StepBar
 from optics.convshare import ConvShareViT
 from optics.errors import InputError as OpticsError
 from partition.data import Data, open_data
 from partition.errors import InputError, PartitionError
 from partition.files import fingerprint
-from partition.progress import ConsoleProgress, Progress, Report, silent
+from partition.progress import Progress, Report, silent
 from partition.train import seed_of
 
 HERE = Path(__file__).parent
@@ -168,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.quiet:
             points = evaluated(chosen, silent)
         else:
-            with ConsoleProgress() as progress:
+            with StepBar() as progress:
                 points = evaluated(chosen, progress)
         if chosen.table is None:
             save(chosen.points or chosen.work / "points.csv", points)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,13 +14,13 @@ from torch import nn
 from optics.convshare import ConvShareConfig, ConvShareViT
 from partition.checkpoint import TrainState
 from partition.classify import accuracy_of, predict, train_classifier
-from partition.data import Augmentation, Data, DataSpec, open_data
+from partition.data import Data, open_data
 from partition.errors import InputError
 from partition.files import fingerprint, sha256, to_json, write_atomic
-from partition.mapping import plain
 from partition.progress import Progress
+from partition.recipe import Augmentation, DataSpec, TrainConfig
 from partition.store import load_tensors, save_tensors
-from partition.train import TrainConfig, generator_of, seed_of
+from partition.train import generator_of, seed_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def trained(
     """Return a model trained without light, from the seed, or from where a checkpoint left off."""
     model = ConvShareViT(recipe.model, generator_of(recipe.seed, 1))
     key = fingerprint(
-        "trained", plain(recipe.data), plain(recipe.model), plain(recipe.training), recipe.seed
+        "trained", asdict(recipe.data), asdict(recipe.model), asdict(recipe.training), recipe.seed
     )
     state = train_classifier(
         model, data.train, data.validation, data, recipe.model.classes, recipe.training,
@@ -109,7 +109,7 @@ def file(
     right = accuracy_of(predict(model, data.test, data), data.test.labels)
     manifest = {
         "name": name,
-        "recipe": plain(recipe),
+        "recipe": asdict(recipe),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "sha256": sha256(weights),
         "test": {"images": len(data.test), "accuracy": right, "road": "electronic"},

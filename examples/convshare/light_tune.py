@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -24,7 +25,6 @@ from partition.checkpoint import TrainState
 from partition.classify import accuracy_of, image_batches, predict
 from partition.data import Data
 from partition.files import fingerprint
-from partition.mapping import plain
 from partition.progress import Progress
 from partition.train import seed_of, train
 
@@ -147,7 +147,7 @@ def tuned(
         return accuracy_of(predict(noisy, data.validation, data), data.validation.labels)
 
     key = fingerprint(
-        "tuned", origin, dict(shares), plain(recipe.data), plain(recipe.tuning), recipe.seed
+        "tuned", origin, dict(shares), asdict(recipe.data), asdict(recipe.tuning), recipe.seed
     )
     return train(
         noisy, epoch, steps, recipe.tuning, seed_of(recipe.seed, 4), evaluate=evaluate,

@@ -1,14 +1,11 @@
 """Data sets of real images: loaders, deterministic splits, augmentation."""
 
-from partition.data.augment import Augmentation, augment
+from partition.data.augment import augment
 from partition.data.dataset import Data, Samples, batches, shuffled_batches, stratified, to_input
-from partition.data.sources import NAMES, DataSpec, open_data
+from partition.data.sources import open_data
 
 __all__ = [
-    "NAMES",
-    "Augmentation",
     "Data",
-    "DataSpec",
     "Samples",
     "augment",
     "batches",

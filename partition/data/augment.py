@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from partition.errors import InputError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """What is done to a training image.
-
-    Attributes:
-        shift: largest shift up, down, left and right, in pixels; what is uncovered is black.
-        flip: mirror half of the images left to right.
-        erase: side of a square set to black at a random place, in pixels; 0 for none.
-    """
-
-    shift: int = 0
-    flip: bool = False
-    erase: int = 0
-
-    def __post_init__(self) -> None:
-        if self.shift < 0 or self.erase < 0:
-            raise InputError("augmentation shift and erase must be 0 or more pixels")
+from partition.recipe import Augmentation
 
 
 def augment(images: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:

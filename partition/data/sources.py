@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -12,53 +11,12 @@ from partition.data.cifar import CIFAR10, CIFAR100, load_cifar
 from partition.data.dataset import Data, Samples, statistics, stratified
 from partition.data.folder import load_folder
 from partition.data.mnist import FASHION_MNIST, MNIST, load_idx
-from partition.errors import InputError, nearest
-
-NAMES = ("digits", "fashion-mnist", "mnist", "cifar-10", "cifar-100", "folder")
-"""Data sets that :func:`open_data` knows."""
+from partition.errors import InputError
+from partition.recipe import DataSpec
 
 SPLIT_SEED = 20_240_001
 """Seed of splits that a data set does not come with: the same for every run, so that test images
 of one run are never training images of another."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSpec:
-    """Which data, from where.
-
-    Attributes:
-        name: one of :data:`NAMES`.
-        folder: where the files lie; needed where no system package or library holds them.
-        download: fetch MNIST or Fashion-MNIST into ``folder``, with checksums.
-        image: side of the model's input, in pixels; the data set's own by default.
-        channels: of an image folder, 1 or 3.
-        validation: fraction of the training images of every class held out.
-        test: fraction held out as test images, where the data set brings no split of its own.
-        limit: use only this many training images of every class (the first); 0 uses all.
-    """
-
-    name: str = "digits"
-    folder: str | None = None
-    download: bool = False
-    image: int | None = None
-    channels: int = 3
-    validation: float = 0.1
-    test: float = 0.2
-    limit: int = 0
-
-    def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            hint = nearest(self.name, list(NAMES))
-            raise InputError(f"unknown data set '{self.name}'{hint}; known: {', '.join(NAMES)}")
-        for key in ("validation", "test"):
-            if not 0.0 <= getattr(self, key) < 1.0:
-                raise InputError(f"data {key} must be from 0 up to 1, not {getattr(self, key)}")
-        if self.limit < 0:
-            raise InputError(f"data limit must be 0 (all) or more, not {self.limit}")
-        if self.image is not None and self.image < 1:
-            raise InputError(f"data image must be at least 1 pixel, not {self.image}")
-        if self.channels not in (1, 3):
-            raise InputError(f"data channels must be 1 or 3, not {self.channels}")
 
 
 def open_data(spec: DataSpec) -> Data:

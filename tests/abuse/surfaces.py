@@ -158,6 +158,23 @@ def take_study(data: bytes, folder: Path) -> None:
     reader.load(write(folder / "study.yaml", data))
 
 
+RECIPES = ("digits-partition", "fashion-partition")
+
+
+def recipe_inputs() -> st.SearchStrategy[bytes]:
+    whole = [document(name) for name in RECIPES]
+    bare = [one["model"]["training"] for one in whole]
+    return mutations.texts([example(name) for name in RECIPES]) | mutations.trees(
+        [*whole, *bare]
+    ).map(mutations.as_yaml)
+
+
+def take_recipe(data: bytes, folder: Path) -> None:
+    from edgesim import partitioning
+
+    partitioning.load(write(folder / "r.yaml", data))
+
+
 TRACE = b"# seconds\n0\n0.25\n1 s\n1500 ms\n2\n3.5e0\n\n4 s # late\n1 min\n"
 FAULTS = b"at,duration,node,kind\n1,2,pi-0,crash\n# slow\n3 s,500 ms,pi-1,crash\n"
 
@@ -385,6 +402,7 @@ SURFACES = {
     "settings": Surface(setting_inputs, take_settings),
     "device": Surface(device_inputs, take_device),
     "study": Surface(study_inputs, take_study),
+    "recipe": Surface(recipe_inputs, take_recipe),
     "trace": Surface(lambda: mutations.texts([TRACE]), take_trace),
     "faults": Surface(lambda: mutations.texts([FAULTS]), take_faults),
     "manifest": Surface(manifest_inputs, take_manifest),

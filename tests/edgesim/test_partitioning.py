@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgesim import partitioning
+from edgesim import partitioning, scenario
 from edgesim.common.errors import InputError
 from edgesim.common.interrupts import Held
+from edgesim.common.progress import StepBar
+from edgesim.scenario.document import ScenarioError
 from partition import read_trained
+from partition.progress import Report
+from partition.recipe import Recipe
 from tests.edgesim.command import edgesim, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -30,6 +34,13 @@ RECIPE = {
         "final": {"epochs": 1, "batch": 32},
     },
     "fusion": {"hidden": [8], "training": {"epochs": 1, "batch": 32}},
+}
+
+SCENARIO = {
+    "placement": {"strategy": "class-wise"},
+    "nodes": {"pi": {"device": "raspberry-pi-4b", "count": 2}},
+    "network": {"switch": {"bandwidth": "1 Gbit/s", "latency": "0.25 ms"}},
+    "traffic": {"arrivals": "offline", "requests": 1},
 }
 
 
@@ -59,11 +70,120 @@ def test_json_is_the_manifest_and_alone_on_stdout(file, tmp_path):
     assert (read_trained(again).seed, len(read_trained(again).parts)) == (4, 1)
 
 
+def test_a_recipe_is_found_bare_or_in_a_scenario(file, tmp_path):
+    bare = partitioning.load(file)
+    assert bare == Recipe.from_mapping(RECIPE)
+    for more in ({}, SCENARIO):
+        whole = {"name": "x", "model": {"training": RECIPE}, **more}
+        (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(whole))
+        assert partitioning.load(tmp_path / "scenario.yaml") == bare
+
+
+def test_relative_paths_are_taken_from_the_folder_of_the_file(file):
+    settings = ["data.folder=files", "model.checkpoint=/x.safetensors"]
+    recipe = partitioning.load(file, settings)
+    assert recipe.data.folder == str(file.parent / "files")
+    assert recipe.model.checkpoint == "/x.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", r"f\.yaml:2:1: the file ends inside a list"),
+        ("- 1", r"f\.yaml:1:1: expected a mapping: a scenario, or a recipe, got a list"),
+        ("model: {training: {sed: 1}}", r"f\.yaml:1:20: .*training\.sed: unknown key .*'seed'"),
+        ("nodes: {}\nmodel: {name: vit_tiny_patch16_224}", "expected a 'training' section"),
+        ("node: {}", r"f\.yaml:1:1: node: unknown key"),
+        ("model: {training: }", r"model\.training: expected a mapping, got nothing"),
+    ],
+)
+def test_files_without_a_recipe_are_refused(tmp_path, text, message):
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        partitioning.load(tmp_path / "f.yaml")
+    with pytest.raises(InputError, match=r"g\.yaml"):
+        partitioning.load(tmp_path / "g.yaml")
+
+
+WRONG = """\
+model:
+  training:
+    seed: -1
+    data: {name: cifar, validation: 1.5}
+    training: {learning_rate: 3e-3, epochs: 1.5, mixup: .nan}
+    split: {parts: two, groping: apart, other: 1}
+    pruning: {stages: [mlp], importance: kle, tuning: {epochs: 1e1}}
+    devices: [{memory_bytes: 5}, {name: a, latency_s: 1}]
+    fusion: {training: {mixup: 0.5}}
+    model: {name: vit_tin_patch16_224, stem: 3}
+"""
+FOUND = [
+    "3:11: model.training.seed: expected at least 0, got -1",
+    "4:18: model.training.data.name: expected one of digits, fashion-mnist, mnist, cifar-10, "
+    "cifar-100, folder, got 'cifar' (did you mean 'cifar-10'?)",
+    "4:37: model.training.data.validation: expected less than 1, got 1.5",
+    "5:45: model.training.training.epochs: expected an integer, got 1.5",
+    "5:57: model.training.training.mixup: expected a finite number, got nan",
+    "6:20: model.training.split.parts: expected an integer, got 'two'",
+    "6:25: model.training.split.groping: unknown key 'groping' (did you mean 'grouping'?)",
+    "6:48: model.training.split.other: expected true or false, got 1",
+    "7:23: model.training.pruning.stages: expected residual, attention, mlp in some order, got mlp",
+    "7:42: model.training.pruning.importance: expected one of kl, taylor, magnitude, random, "
+    "got 'kle' (did you mean 'kl'?)",
+    "8:15: model.training.devices.0: expected a value for 'name', which is not given",
+    "8:34: model.training.devices.1: device a: a latency limit needs macs_per_second",
+    "9:13: model.training.fusion: the fusion is trained on features: mixup and augmentation do "
+    "not apply",
+    "10:19: model.training.model.name: unknown model 'vit_tin_patch16_224' "
+    "(did you mean 'vit_tiny_patch16_224'?); known: "
+    "vit_tiny_patch16_224, vit_small_patch16_224, vit_base_patch16_224, vit_large_patch16_224, "
+    "deit_tiny_distilled_patch16_224, deit_small_distilled_patch16_224, "
+    "deit_base_distilled_patch16_224",
+    "10:46: model.training.model.stem: expected a list, got 3",
+]
+
+
+def test_all_mistakes_of_a_recipe_are_told_at_once_with_their_places(tmp_path):
+    path = tmp_path / "f.yaml"
+    for text in (WRONG, WRONG + yaml.safe_dump(SCENARIO)):
+        path.write_text(text)
+        with pytest.raises(ScenarioError) as caught:
+            partitioning.load(path)
+        assert list(caught.value.problems) == [f"{path}:{line}" for line in FOUND]
+    # What `edgesim check` reads.
+    with pytest.raises(ScenarioError) as caught:
+        scenario.load(path)
+    assert list(caught.value.problems) == [f"{path}:{line}" for line in FOUND]
+
+
+def test_numbers_are_those_of_yaml_1_2(file):
+    settings = ["training.learning_rate=3e-3", "training.epochs=1e1", "name='no'"]
+    recipe = partitioning.load(file, settings)
+    assert (recipe.training.learning_rate, recipe.training.epochs) == (0.003, 10)
+    assert isinstance(recipe.training.epochs, int)
+    assert partitioning.load(file, ["name=no"]).name == "no"
+
+
+def test_the_bar_shows_step_and_figures(capsys):
+    with StepBar() as progress:
+        progress(Report(step="unsplit", done=0.5, loss=1.25))
+        progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
+        progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
+        progress(Report(step="part 1/1: mlp importance", done=1.0))
+    shown = capsys.readouterr().err
+    assert shown.startswith("unsplit ")
+    assert "loss 1.000  accuracy 87.50%" in shown
+    assert shown.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (["split.parts=11"], "11 parts cannot share 10 classes"),
-        (["split.parts=two"], r"recipe\.split\.parts: expected a whole number"),
+        (
+            ["split.parts=two"],
+            r"^--set split\.parts=two: split\.parts: expected an integer, got",
+        ),
         (["data.name=fashion-mnist", "data.folder=nowhere"], "dataset-fashion-mnist"),
         (["data.name=cifar"], "did you mean 'cifar-10'"),
     ],

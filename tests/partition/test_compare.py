@@ -8,9 +8,10 @@ from partition.cnn import CnnConfig, SmallCnn, channel_importance, keep_channels
 from partition.compare import compare, markdown, nearest_size
 from partition.config import scaled
 from partition.cost import counted_macs, mlp_cost, vit_cost
-from partition.data import DataSpec, open_data
+from partition.data import open_data
 from partition.errors import InputError
 from partition.pipeline import run
+from partition.recipe import DataSpec
 from partition.split_cnn import cnn_of_size
 from tests.partition.small import TINY, generator
 from tests.partition.test_run import small

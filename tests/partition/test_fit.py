@@ -5,9 +5,11 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from partition.errors import InfeasibleError, InputError
-from partition.fit import Assignment, Budget, Size, exact, fits, gap, greedy
+from partition.fit import Assignment, Size, exact, fits, gap, greedy
+from partition.recipe import Budget
 
 ROWS = st.lists(st.integers(1, 30), min_size=1, max_size=4)
 
@@ -140,9 +142,9 @@ def test_latency_and_energy_bind_too(assign):
 
 
 def test_budgets_that_cannot_be_checked_are_refused():
-    with pytest.raises(InputError, match="needs macs_per_second"):
+    with pytest.raises(ValidationError, match="needs macs_per_second"):
         Budget(name="a", latency_s=1.0)
-    with pytest.raises(InputError, match="needs joules_per_mac"):
+    with pytest.raises(ValidationError, match="needs joules_per_mac"):
         Budget(name="a", energy_j=1.0)
     with pytest.raises(InputError, match="'all' or 'stuck'"):
         greedy([[Size(bytes=1, macs=1)]], [Budget(name="a")], "some")

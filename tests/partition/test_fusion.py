@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
-from partition.data import Augmentation
 from partition.errors import InputError
 from partition.fusion import (
     Fusion,
@@ -15,8 +15,7 @@ from partition.fusion import (
     worst_class,
 )
 from partition.progress import silent
-from partition.recipe import FusionSpec
-from partition.train import TrainConfig
+from partition.recipe import Augmentation, FusionSpec, TrainConfig
 from partition.workshop import Workshop
 from tests.partition.small import generator
 
@@ -118,12 +117,10 @@ def test_training_with_parts_dropped_keeps_answers_when_one_is_lost(tmp_path):
     assert torch.equal(again.layers[0].weight, fusion.layers[0].weight)
 
 
-def test_image_settings_mean_nothing_for_features(tmp_path):
-    spec = FusionSpec(training=TrainConfig(augmentation=Augmentation(flip=True)))
-    features = {"train": torch.zeros(4, 2), "validation": torch.zeros(0, 2)}
-    labels = {"train": torch.zeros(4).long(), "validation": torch.zeros(0).long()}
-    with pytest.raises(InputError, match="mixup and augmentation do not apply"):
-        make_fusion(features, labels, (2,), 2, spec, 0, Workshop(tmp_path), silent)
+def test_image_settings_mean_nothing_for_features():
+    for settings in ({"mixup": 0.5}, {"augmentation": Augmentation(flip=True)}):
+        with pytest.raises(ValidationError, match="mixup and augmentation do not apply"):
+            FusionSpec(training=TrainConfig(**settings))
 
 
 def test_the_worst_class_by_hand():

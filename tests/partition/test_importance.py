@@ -7,13 +7,13 @@ from torch.nn import functional
 from partition import importance as measures
 from partition.errors import InputError
 from partition.importance import (
-    STAGES,
     importance,
     kl_importance,
     magnitude_importance,
     taylor_importance,
     unit_shape,
 )
+from partition.recipe import STAGES
 from partition.surgery import keep_mlp, keep_residual, masks_for
 from tests.partition.small import generator, images, tiny_model
 

@@ -12,16 +12,17 @@ import torch
 
 from partition.classify import accuracy_of, predict, train_classifier
 from partition.config import ViTConfig, scaled
-from partition.data import DataSpec, open_data
+from partition.data import open_data
 from partition.errors import InputError
-from partition.importance import MEASURES, STAGES, importance
+from partition.importance import importance
 from partition.losses import smooth_targets
 from partition.model import VisionTransformer
 from partition.part import proxy_indices
 from partition.prune import check_target, cut
+from partition.recipe import MEASURES, STAGES, DataSpec, TrainConfig
 from partition.split import part_classes, part_indices, part_samples, random_groups
 from partition.surgery import keep_outputs
-from partition.train import TrainConfig, generator_of
+from partition.train import generator_of
 from tests.partition.small import TINY
 
 CONFIG = ViTConfig(

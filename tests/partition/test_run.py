@@ -11,13 +11,12 @@ from partition.artifact import load_artifact, load_part, write_artifact
 from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.data import open_data
-from partition.entries import cost_entry, recipe_of
+from partition.entries import cost_entry
 from partition.errors import InfeasibleError, InputError, PartitionError
 from partition.files import to_json
-from partition.fit import Budget
 from partition.manifest import MANIFEST, manifest_hash, read_manifest, read_trained
 from partition.pipeline import run
-from partition.recipe import Recipe
+from partition.recipe import Budget, Recipe
 
 SMALL = {
     "name": "small",
@@ -60,7 +59,7 @@ def _bytes(folder):
 
 def test_the_manifest_tells_the_truth_about_the_weights(artifact):
     manifest, loaded = read_trained(artifact), load_artifact(artifact)
-    data = open_data(recipe_of(manifest).data)
+    data = open_data(manifest.recipe.data)
     inputs = loaded.to_input(data.test.images)
     predicted = loaded.answer(inputs).argmax(-1)
     assert manifest.fusion.accuracy == float((predicted == data.test.labels).double().mean())
@@ -143,7 +142,7 @@ def test_a_damaged_step_is_made_again(tmp_path, artifact):
 
 
 def test_a_recipe_survives_its_manifest(artifact):
-    assert recipe_of(read_trained(artifact)) == small()
+    assert read_trained(artifact).recipe == small()
 
 
 @pytest.mark.parametrize("name", ["part-1.safetensors", "fusion.safetensors"])
@@ -268,20 +267,23 @@ def test_devices_set_the_sizes_and_what_cannot_fit_is_known_before_training(tmp_
     ("changes", "message"),
     [
         ({"split": {"parts": 11}}, "11 parts cannot share 10 classes"),
-        ({"split": {"part": 3}}, r"training\.split\.part: unknown key .did you mean 'parts'"),
-        ({"training": {"epochs": 1.5}}, r"training\.training\.epochs: expected a whole number"),
-        ({"training": {"batch": 0}}, r"training\.training: training batch"),
-        ({"pruning": {"importance": "kle"}}, "kl, taylor, magnitude, random"),
-        ({"pruning": {"polish_negatives": 2}}, "polish_negatives must be above 0 and at most 1"),
+        ({"split": {"part": 3}}, r"recipe: split\.part: unknown key"),
+        ({"training": {"epochs": 1.5}}, r"training\.epochs: expected a valid integer, got '1\.5'"),
+        ({"training": {"batch": 0}}, r"training\.batch: expected at least 1, got '0'"),
+        ({"pruning": {"importance": "kle"}}, "'kl', 'taylor', 'magnitude' or 'random', got 'kle'"),
+        ({"pruning": {"polish_negatives": 2}}, "polish_negatives: expected at most 1, got '2'"),
         ({"pruning": {"heads": 9}}, "heads kept must be from 1 to 4, not 9"),
-        ({"pruning": {"stages": ["mlp"]}}, "stages must be"),
-        ({"model": {"stem": 3}}, r"model\.stem: expected a list"),
+        (
+            {"pruning": {"stages": ["mlp"]}},
+            "stages: expected residual, attention, mlp in some order",
+        ),
+        ({"model": {"stem": 3}}, r"model\.stem: expected a valid tuple"),
         ({"model": {"patch": 3}}, "multiple of 3"),
-        ({"devices": [{"memory_bytes": 5}]}, r"devices\[0\]\.name: this key is needed"),
-        ({"data": 3}, "expected a mapping"),
+        ({"devices": [{"memory_bytes": 5}]}, r"devices\.0\.name: expected a value, got none"),
+        ({"data": 3}, "data: expected a dictionary"),
         ({"seed": -1}, "seed"),
         ({"fusion": {"hidden": [0]}}, "hidden"),
-        ({"split": {"grouping": "near"}}, "random, together, apart"),
+        ({"split": {"grouping": "near"}}, "'random', 'together' or 'apart', got 'near'"),
         ({"split": {"other": False, "parts": 10}}, "needs an 'other'"),
     ],
 )

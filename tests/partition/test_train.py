@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from partition.checkpoint import TrainState
@@ -14,11 +15,11 @@ from partition.classify import (
     predict,
     train_classifier,
 )
-from partition.data import Augmentation
 from partition.errors import InputError, PartitionError
 from partition.losses import collapse, distillation_loss, smooth_targets, soft_cross_entropy
 from partition.model import VisionTransformer
-from partition.train import TrainConfig, generator_of, rate, seed_of, train
+from partition.recipe import Augmentation, TrainConfig
+from partition.train import generator_of, rate, seed_of, train
 from tests.partition.small import TINY, bars, generator
 
 FULL = TrainConfig(
@@ -193,7 +194,7 @@ def test_seeds_of_different_paths_differ():
     [("epochs", -1), ("batch", 0), ("label_smoothing", 1.5), ("temperature", 0.0), ("clip", -1.0)],
 )
 def test_impossible_settings_are_refused(key, value):
-    with pytest.raises(InputError, match=key):
+    with pytest.raises(ValidationError, match=key):
         TrainConfig(**{key: value})
 
 

@@ -67,14 +67,13 @@ def _real(manifest: TrainedManifest | None, samples: int, generator: np.random.G
     import torch
 
     from partition.data import open_data, to_input
-    from partition.entries import recipe_of
     from partition.errors import PartitionError
 
     if manifest is None:
         raise _LackingError("nothing was trained for these models")
     tested = manifest.data
     try:
-        data = open_data(recipe_of(manifest).data)
+        data = open_data(manifest.recipe.data)
     except PartitionError as error:
         raise _LackingError(str(error)) from error
     if (data.name, len(data.test)) != (tested.name, tested.images.test):
