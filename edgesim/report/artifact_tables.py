@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from edgesim.common.tables import text_table
 from edgesim.common.text import count, size
 from edgesim.results.accuracy import accuracy_text
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 def show(manifest: TrainedManifest, console: Console) -> None:
     """Print the parts, the fusion and the unsplit model of a manifest."""
     from rich.markup import escape
-    from rich.table import Table
 
     data, parts = manifest.data, manifest.parts
     noun = "part" if len(parts) == 1 else "parts"
@@ -25,11 +25,7 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         f"[bold]{escape(manifest.name)}[/]  {len(parts)} {noun} of {escape(data.name)}, "
         f"{data.images.test:,} test images, seed {manifest.seed}"
     )
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("")
-    table.add_column("tells apart", overflow="fold")
-    for heading in ("size", "MAC", "accuracy"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = text_table("", "tells apart", "size", "MAC", "accuracy", left=2)
     fitted = any(part.device is not None for part in parts)
     if fitted:
         table.add_column("device", overflow="fold")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,13 @@ def error(pair: Mapping[str, Any]) -> str:
         return "-"
     text = f"{100.0 * value:+,.1f} %"
     return text[1:] if float(text[1:-2].replace(",", "")) == 0.0 else text
+
+
+def errors(loads: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Yield the lines of the errors of all loads: a name, and an error for each load."""
+    for name in SUMMED_UP:
+        yield [name, *(error(load["latency_s"][name]) for load in loads)]
+    yield ["throughput", *(error(load["throughput_per_s"]) for load in loads)]
 
 
 def notes(document: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.common.tables import text_table
 from edgesim.common.text import duration
 from edgesim.report import both_rows
 
@@ -49,7 +50,7 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
 
 
 def _table(load: Mapping[str, Any]) -> Table:
-    table = _empty(both_rows.title(load), *both_rows.COLUMNS)
+    table = text_table(*both_rows.COLUMNS, title=both_rows.title(load))
     for line in both_rows.lines(load):
         cells = [escape(cell) for cell in line.cells]
         # Intervals and parts of the mean stand back.
@@ -60,18 +61,7 @@ def _table(load: Mapping[str, Any]) -> Table:
 
 
 def _errors(loads: list[Mapping[str, Any]]) -> Table:
-    table = _empty("Errors by load", "", *(both_rows.heading(load) for load in loads))
-    for name in both_rows.SUMMED_UP:
-        table.add_row(name, *(both_rows.error(load["latency_s"][name]) for load in loads))
-    table.add_row("throughput", *(both_rows.error(load["throughput_per_s"]) for load in loads))
-    return table
-
-
-def _empty(title: str, first: str, *columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    table = text_table("", *map(both_rows.heading, loads), title="Errors by load")
+    for row in both_rows.errors(loads):
+        table.add_row(*row)
     return table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.common.tables import text_table
 from edgesim.common.text import duration, joules, percent, rate
 from edgesim.report.run_text import (
     BASELINE_COLUMNS,
@@ -86,21 +87,9 @@ def _headline(summary: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _table(title: str, *columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1))
-    for index, column in enumerate(columns):
-        if index:
-            table.add_column(column, justify="right", no_wrap=True)
-        else:
-            table.add_column(column, overflow="fold")
-    return table
-
-
 def _latency(summary: Mapping[str, Any]) -> Table:
     metrics = section("latency_s").shown("console")
-    table = _table("Latency", "", *(one.name for one in metrics))
+    table = text_table("", *(one.name for one in metrics), title="Latency")
     table.add_row("of all", *(one.cell(summary["latency_s"]) for one in metrics))
     if summary["latency_s"]["mean"] is not None:
         table.add_row("± (95 %)", *half_widths(summary), style="dim")
@@ -109,7 +98,7 @@ def _latency(summary: Mapping[str, Any]) -> Table:
 
 def _breakdown(summary: Mapping[str, Any]) -> Table:
     parts = summary["breakdown_s"]
-    table = _table("Mean latency by part", "", *parts)
+    table = text_table("", *parts, title="Mean latency by part")
     mean = summary["latency_s"]["mean"]
     table.add_row("time", *map(duration, parts.values()))
     if mean:
@@ -148,7 +137,7 @@ def _entries(
             names = sorted(rows, key=lambda name: -rows[name]["utilization"])[: _MOST_ROWS - 2]
             more = f"{of.name}, less busy"
     metrics = of.shown("console", rows)
-    table = _table(title, first, *(one.heading for one in metrics))
+    table = text_table(first, *(one.heading for one in metrics), title=title)
     for name in names:
         table.add_row(name, *(one.cell(rows[name]) for one in metrics))
     if len(names) < len(rows):
@@ -160,7 +149,7 @@ def _entries(
 
 def _parts(parts: Mapping[str, Mapping[str, float]]) -> Table:
     headings = [cell for name in parts for cell in (name, "share")]
-    table = _table(PARTS_TITLE, "", *headings)
+    table = text_table("", *headings, title=PARTS_TITLE)
     for row in part_rows(parts):
         table.add_row(*row)
     return table
@@ -168,7 +157,7 @@ def _parts(parts: Mapping[str, Mapping[str, float]]) -> Table:
 
 def _baselines(summary: Mapping[str, Any]) -> Table:
     title, *columns = BASELINE_COLUMNS
-    table = _table(title, "", *columns)
+    table = text_table("", *columns, title=title)
     for row in baseline_rows(summary):
         table.add_row(*row.cells, style="dim" if row.aside else None)
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.tables import text_table
 from edgesim.common.text import count, size
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, Op, zoo
 
@@ -88,12 +89,8 @@ def show(document: dict[str, Any], console: Console) -> None:
 
 
 def _show_every(document: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"Models, {document['classes']} classes", title_justify="left", box=None)
-    table.add_column("model", no_wrap=True)
-    for heading in ("parameters", "weights", "MAC", "FLOP"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("model", "parameters", "weights", "MAC", "FLOP")
+    table = text_table(*headings, title=f"Models, {document['classes']} classes", folds=False)
     for row in document["models"]:
         table.add_row(
             row["name"],
@@ -107,8 +104,6 @@ def _show_every(document: dict[str, Any], console: Console) -> None:
 
 
 def _show_one(document: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
     shape_ = "×".join(str(edge) for edge in document["input_shape"])
     console.print(
         f"[bold]{document['name']}[/]  input {shape_}, {document['classes']} classes: "
@@ -116,14 +111,9 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
         f"{count(document['macs'])} MAC = {count(document['flop'])} FLOP, "
         f"peak activations {size(document['peak_activation_bytes'])}"
     )
-    table = Table(box=None)
-    table.add_column("operator", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
     wide = console.width >= 110
-    if wide:
-        table.add_column("shape", no_wrap=True)
-    for heading in ("MAC", "weights", "in", "out"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    words = ["operator", "kind", *(["shape"] if wide else [])]
+    table = text_table(*words, "MAC", "weights", "in", "out", left=len(words), folds=False)
     for op in document["operators"]:
         table.add_row(
             op["name"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from edgesim.common.tables import text_table
 from edgesim.common.text import count, duration, percent, rate, size
 from edgesim.placement import Plan
 from edgesim.placement.bounds import Bottleneck, bottleneck
@@ -56,8 +57,7 @@ class Checked:
     @property
     def overloaded(self) -> bool:
         """Whether more is asked than the plan can serve."""
-        asked = self.scenario.traffic.rate_per_s
-        return asked is not None and asked >= self.bounds.capacity_per_s
+        return self.scenario.traffic.outpaces(self.bounds.capacity_per_s)
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,13 @@ def _rows(checked: Checked) -> list[_Row]:
 def show(checked: Checked, console: Console) -> None:
     """Print a checked plan."""
     from rich.markup import escape
-    from rich.table import Table
 
     plan, bounds = checked.plan, checked.bounds
     console.print(
         f"[bold]{escape(checked.scenario.name)}[/]  is valid: {plan.strategy}, {plan.precision}"
     )
     rows = _rows(checked)
-    table = Table(box=None, padding=(0, 1))
-    for heading in ("task", "node", "device"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("MAC", "memory", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = text_table("task", "node", "device", "MAC", "memory", "time", left=3)
     for row in rows[:_MOST_ROWS]:
         held = size(row.memory_bytes)
         table.add_row(

@@ -87,7 +87,7 @@ def show(shown: Shown, console: Console) -> None:
 
 
 def _show_best(table: Table, console: Console) -> None:
-    best = [int(index) for index in np.flatnonzero(table.pareto())]
+    best = table.best()
     aims = [one for one in table.columns if one.aim]
     told = ", ".join(f"{one.aim} {one.name}" for one in aims)
     bounds = ", ".join(_bound(one) for one in table.columns if one.bound)
@@ -95,14 +95,6 @@ def _show_best(table: Table, console: Console) -> None:
     if not best:
         console.print(f"No point is within the bounds: {told}{escape(within)}")
         return
-    first = aims[0]
-    values = np.asarray(table.values[first.name], float)
-    best.sort(key=lambda index: values[index] * (-1.0 if first.aim == "maximize" else 1.0))
-    # A search may come back to a point.
-    seen: dict[tuple[Any, ...], int] = {}
-    for index in best:
-        seen.setdefault(tuple(table.values[one.name][index] for one in table.axes), index)
-    best = list(seen.values())
     title = "Best" if len(aims) == 1 else "Pareto front"
     console.print(f"[bold]{title}[/]: {escape(told + within)}")
     console.print(_rows(table, best[:_MOST_FRONT], ""))

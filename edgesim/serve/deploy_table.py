@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edgesim.common.progress import bars
+from edgesim.common.tables import text_table
 from edgesim.common.text import duration, size
 
 if TYPE_CHECKING:
@@ -47,13 +48,9 @@ class Bars:
 def show(rows: Sequence[Row], simulated: Sequence[str], console: Console) -> None:
     """Print what came of every node."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, padding=(0, 1))
-    for heading in ("node", "models"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("sent", "held", "load", "warm-up", "one sample"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    figures = ("sent", "held", "load", "warm-up", "one sample")
+    table = text_table("node", "models", *figures, left=2)
     table.add_column("state", no_wrap=True)
     for row in rows:
         done = row.state == "deployed"

@@ -138,6 +138,21 @@ class Table:
         found[allowed] = non_dominated(costs[allowed])
         return found
 
+    def best(self) -> list[int]:
+        """Return the places of the rows of `pareto`, the best in the first aim before the others.
+
+        A search may come back to a point: of rows with the same axes only one is there.
+        """
+        first = next(one for one in self.columns if one.aim)
+        order = np.asarray(self.values[first.name], float)
+        if first.aim == "maximize":
+            order = -order
+        found = sorted(np.flatnonzero(self.pareto()).tolist(), key=lambda row: order[row])
+        seen: dict[tuple[Any, ...], int] = {}
+        for row in found:
+            seen.setdefault(tuple(self.values[one.name][row] for one in self.axes), row)
+        return list(seen.values())
+
     def frame(self) -> Any:
         """Return the rows as a pandas frame, indexed by ``point``.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgesim.calibrate.profile.device_yaml import mapping
 from edgesim.calibrate.profile.profile import Profile
+from edgesim.common.tables import text_table
 from edgesim.common.text import count, digits, duration, percent, size
 
 if TYPE_CHECKING:
@@ -130,20 +131,12 @@ def show(told: dict[str, Any], console: Console) -> None:
         )
 
 
-def _table(first: str, *others: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None)
-    table.add_column(first, no_wrap=True)
-    for title in others:
-        table.add_column(title, justify="right", no_wrap=True)
-    return table
-
-
 def _show_kinds(told: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
 
-    table = _table("operators", "", "error", "9 in 10", "not seen", "9 in 10", "efficiency")
+    table = text_table(
+        "operators", "", "error", "9 in 10", "not seen", "9 in 10", "efficiency", folds=False
+    )
     efficiency = told["device"]["efficiency"][told["precision"]]
     for kind, row in (*told["kinds"].items(), ("all", told["all"])):
         table.add_row(
@@ -165,7 +158,9 @@ def _show_kinds(told: dict[str, Any], console: Console) -> None:
 
 
 def _show_models(told: dict[str, Any], console: Console) -> None:
-    table = _table("model", "batch", "runs", "mean", "p5", "p50", "p95", "roofline", "error")
+    table = text_table(
+        "model", "batch", "runs", "mean", "p5", "p50", "p95", "roofline", "error", folds=False
+    )
     for row in told["models"]:
         table.add_row(
             row["model"],
@@ -191,7 +186,9 @@ def _show_models(told: dict[str, Any], console: Console) -> None:
 def _show_messages(told: dict[str, Any], console: Console) -> None:
     costs, fit = told["device"]["messaging"], told["messaging"]
     asking = costs["asking"]
-    table = _table("messages", "a request", "a message", "a byte", "R²", "median error")
+    table = text_table(
+        "messages", "a request", "a message", "a byte", "R²", "median error", folds=False
+    )
     table.add_row(
         "node",
         "",

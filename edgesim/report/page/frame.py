@@ -27,7 +27,7 @@ def document(
         foot: HTML.
         scripts: files of this package, after the common one.
     """
-    script = "\n".join(_file(one) for one in ("common.js", *scripts))
+    script = "\n".join(file(one) for one in ("common.js", *scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
@@ -40,7 +40,7 @@ def document(
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)} · edgesim</title>\n"
-        f"<style>{variables()}\n{_file('style.css')}</style></head><body>\n"
+        f"<style>{variables()}\n{file('style.css')}</style></head><body>\n"
         '<a class="skip" href="#main">Skip to the results</a>\n<header><div class="top">'
         f'<h1>{name(title)}</h1><button class="theme" type="button">Dark</button></div>\n'
         f'{intro}\n<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main id="main">\n'
@@ -50,5 +50,6 @@ def document(
 
 
 @cache
-def _file(file: str) -> str:
-    return Path(__file__).with_name(file).read_text(encoding="utf-8")
+def file(name: str) -> str:
+    """Return the text of a file of this package."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

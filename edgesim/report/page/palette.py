@@ -22,21 +22,6 @@ TEXTS = ("ink", "dim", "link")
 MARKS = ("queue", "compute", "transfer", "fusion", "idle", "mark")
 
 
-def luminance(colour: str) -> float:
-    """Return the relative luminance of ``#rrggbb``, from 0 to 1 (WCAG 2.2)."""
-    values = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.2)."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 def variables() -> str:
     """Return the colours as CSS, for a light page, a dark one, and one that was switched."""
     light, dark = (

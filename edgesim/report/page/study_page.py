@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.common.text import digits, duration, percent
-from edgesim.report.page.frame import document
+from edgesim.report.page.frame import document, file
 from edgesim.report.page.markup import BROAD, Section, data, name, picture, shortened, table
 from edgesim.report.page.sensitivity import FORMULA, MOST_GROUPS, MOST_LEVELS, effects
 from edgesim.report.page.thinning import front, kept
@@ -68,12 +68,14 @@ def _sections(study: Table, rows: Any, definition: Mapping[str, Any] | None) -> 
         yield Section("best", "Best points", _best(study))
     numeric = [one for one in study.results if one.kind == "number"]
     if len(study):
-        yield Section("filter", "Filter", _FILTER + data("study-data", _held(study, rows)))
-        yield Section("parallel", "Parallel coordinates", _PARALLEL)
+        yield Section("filter", "Filter", _view("filter") + data("study-data", _held(study, rows)))
+        yield Section("parallel", "Parallel coordinates", _view("parallel"))
         if numeric:
-            yield Section("front", "Two results, and their front", _FRONT + _still(study, numeric))
+            yield Section(
+                "front", "Two results, and their front", _view("front") + _still(study, numeric)
+            )
             if len(study.axes) >= 2:
-                yield Section("heat", "Heat map of two axes", _HEAT)
+                yield Section("heat", "Heat map of two axes", _view("heat"))
             yield Section("sensitivity", "Sensitivity", _sensitivity(study))
         yield Section("points", "Points", _points(study, rows))
     if errors:
@@ -87,41 +89,10 @@ def _sections(study: Table, rows: Any, definition: Mapping[str, Any] | None) -> 
         yield Section("study", "The study", shown)
 
 
-_FILTER = (
-    '<div class="needs-script" id="filters"></div>'
-    '<p class="needs-script"><button type="button" id="clear">Clear all filters</button></p>'
-    '<p id="count" class="tip" aria-live="polite"></p>'
-)
-_PARALLEL = (
-    '<div class="live"><div class="needs-script"><label>Colour by<select id="parallel-colour">'
-    "</select></label></div>"
-    '<canvas id="parallel-canvas" class="pan" role="img" aria-label="Parallel coordinates: one '
-    'line for each point, one upright axis for each column"></canvas></div>'
-    '<p class="dim">One line for each point, one upright axis for each column. Drag along an axis '
-    "to keep a part of it; a double click gives it free. The filters above do the same.</p>"
-)
-_FRONT = (
-    '<div class="live"><div class="needs-script">'
-    '<label>Across<select id="front-x"></select></label>'
-    '<label>is better<select id="front-x-aim"><option value="1">small</option>'
-    '<option value="-1">large</option></select></label>'
-    '<label>Up<select id="front-y"></select></label>'
-    '<label>is better<select id="front-y-aim"><option value="1">small</option>'
-    '<option value="-1">large</option></select></label></div>'
-    '<canvas id="front-canvas" role="img" aria-label="Scatter of two results with their Pareto '
-    'front"></canvas><p class="tip" id="front-tip" aria-live="polite"></p>'
-    '<p class="dim">The line joins the points that no other point beats in both: the Pareto front '
-    "of what the filter leaves and the study's bounds allow.</p></div>"
-)
-_HEAT = (
-    '<div class="live"><div class="needs-script">'
-    '<label>Across<select id="heat-x"></select></label>'
-    '<label>Up<select id="heat-y"></select></label>'
-    '<label>Result<select id="heat-z"></select></label></div>'
-    '<canvas id="heat-canvas" role="img" aria-label="Heat map of a result over two axes"></canvas>'
-    '<p class="tip" id="heat-tip" aria-live="polite"></p><p class="dim">Mean over the points that '
-    "the filter leaves in each cell.</p></div>"
-)
+def _view(name: str) -> str:
+    """Return the HTML of a view that the page's script fills."""
+    parts = file("study_views.html").split("<!-- ")
+    return next(one for one in parts if one.startswith(f"{name} -->")).partition("\n")[2].strip()
 
 
 def _title(column: Column) -> str:
@@ -186,18 +157,9 @@ def _best(study: Table) -> str:
     told = ", ".join(f"{one.aim} {one.name}" for one in aims)
     bounds = ", ".join(f"{one.name} {one.bound}" for one in study.columns if one.bound)
     title = f"{told}{' where ' if bounds else ''}{bounds}"
-    best = np.flatnonzero(study.pareto()).tolist()
+    best = study.best()
     if not best:
         return f"<p>No point is within the bounds: {escape(title)}.</p>"
-    first = aims[0]
-    sign = -1.0 if first.aim == "maximize" else 1.0
-    values = np.asarray(study.values[first.name], float)
-    best.sort(key=lambda row: sign * values[row])
-    # A search may come back to a point.
-    seen: dict[tuple[Any, ...], int] = {}
-    for row in best:
-        seen.setdefault(tuple(study.values[one.name][row] for one in study.axes), row)
-    best = list(seen.values())
     more = f"… {len(best) - _MOST_BEST:,} more on the front" if len(best) > _MOST_BEST else ""
     what = "Best point" if len(aims) == 1 else "Pareto front"
     return _table(study, best[:_MOST_BEST], f"{what}: {title}", more)

@@ -40,21 +40,36 @@ def lab(colour: str, matrix: list[list[float]]) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+def luminance(colour: str) -> float:
+    """Return the relative luminance of ``#rrggbb``, from 0 to 1 (WCAG 2.2)."""
+    values = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def test_contrast_is_that_of_the_standard() -> None:
-    assert palette.contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
     # The two greys around the limit of AA that WebAIM's checker gives.
-    assert palette.contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)
-    assert palette.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
 
 
 @pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
 def test_texts_and_marks_stand_out(colours: dict[str, str]) -> None:
     for ground in ("paper", "card"):
         for name in palette.TEXTS:
-            assert palette.contrast(colours[name], colours[ground]) >= 4.5, name
+            assert contrast(colours[name], colours[ground]) >= 4.5, name
         for name in palette.MARKS:
-            assert palette.contrast(colours[name], colours[ground]) >= 3.0, name
-    assert palette.contrast(colours["warn-ink"], colours["warn"]) >= 4.5
+            assert contrast(colours[name], colours[ground]) >= 3.0, name
+    assert contrast(colours["warn-ink"], colours["warn"]) >= 4.5
 
 
 @pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
