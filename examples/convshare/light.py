@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from light_bench import HEADROOM
 from light_evaluate import BATCH, answers, electronic
-from light_figures import draw
 from light_knobs import KNOBS, SIDE, knob_of
 from light_model import RECIPES, Recipe, file, filed, recipe_of, trained
 from light_statistics import changed
@@ -174,6 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.table is None:
             save(chosen.points or chosen.work / "points.csv", points)
         print(markdown(points), end="")
+        from light_figures import draw
+
         draw(points, chosen.picture or chosen.work / "light.png")
     except (PartitionError, OpticsError) as error:
         print(f"light: {error}", file=sys.stderr)

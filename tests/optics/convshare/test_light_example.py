@@ -159,6 +159,7 @@ def test_noise_that_is_learned_is_as_large_as_theory_tells(rig: Rig) -> None:
         assert share == pytest.approx(macs**-0.5, rel=0.25)
 
 
+@needs.MATPLOTLIB.mark
 def test_tuning_with_noise_wins_answers_under_noise(rig: Rig, tmp_path: Path) -> None:
     assert rig.run("--model", "tuned", "--knob", "ideal", "--images", "32") == 0
     recipe = rig.model.recipe_of("digits")
@@ -187,6 +188,7 @@ def test_a_killed_evaluation_goes_on_to_the_same_answers(rig: Rig, tmp_path: Pat
         rig.predicted("photons", 1.0, 64, tmp_path)
 
 
+@needs.MATPLOTLIB.mark
 def test_table_and_picture_are_made_again_without_light(
     rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

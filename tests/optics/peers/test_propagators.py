@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def peer(name: str) -> object:
-    needs.OPTICS_PEERS[name].require()
+    needs.OPTICS_PEERS[name.partition(".")[0]].require()
     return importlib.import_module(name)
 
 
