@@ -124,6 +124,6 @@ PACKAGES = (
 def hide() -> None:
     """With ``EDGESIM_BARE``, hide every optional thing from this process and those it starts."""
     if BARE:
-        os.environ["XDG_DATA_DIRS"] = str(BARE_PATH)
+        os.environ["PYTHONPATH"] = os.environ["XDG_DATA_DIRS"] = str(BARE_PATH)
         os.environ["EDGESIM_HIDDEN"] = ",".join(PACKAGES)
         sys.modules.update(dict.fromkeys(PACKAGES))

@@ -24,6 +24,8 @@ from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import ACTIVATE, MODEL_INFER, OFFER, STATUS, UPLOAD, Method
 from partition.artifact import load_artifact
 from tests.edgesim.command import COMMAND, ROOT, environment
+from tests.edgesim.serve.forked import Forked
+from tests.edgesim.serve.namespaces import IN_NETWORK, NETWORKS
 
 ARTIFACT = ROOT / "examples" / "fashion-5"
 PARTS = tuple(f"part-{number}" for number in range(5))
@@ -35,7 +37,7 @@ FREE = "127.0.0.1:0"
 class NodeProcess:
     """A running ``edgesim node``; its addresses are those that it told in its log."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Forked | subprocess.Popen[str]) -> None:
         self.process = process
         self.events: list[dict[str, Any]] = []
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -101,17 +103,18 @@ def begun(
 ) -> Iterator[NodeProcess]:
     """Start a node on free ports without waiting for it; it does not outlive its test.
 
-    ``inside`` is what the command begins with, of :meth:`Star.inside`.
+    ``inside`` is what the command begins with, of :meth:`Star.inside` or another one's.
     """
-    arguments = ["--listen", FREE, "--store", store, "--keys", keys, *options]
-    process = subprocess.Popen(
-        [*inside, *COMMAND, "node", *map(str, arguments)],
-        env=environment(),
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    options = ("--listen", FREE, "--store", store, "--keys", keys, *options)
+    arguments = ["node", *map(str, options)]
+    process: Forked | subprocess.Popen[str]
+    if inside and inside[:-1] != IN_NETWORK:
+        process = subprocess.Popen(
+            [*inside, *COMMAND, *arguments], env=environment(), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    else:
+        process = Forked(arguments, environment(), NETWORKS / inside[-1] if inside else None)
     assert process.stderr is not None
     running = NodeProcess(process)
     try:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from tests import needs
 
-_NAMED = Path("/run/netns")
+NETWORKS = Path("/run/netns")
+IN_NETWORK = ["ip", "netns", "exec"]
+"""What a command begins with, before the name of a namespace, that shall run in it."""
 _PREFIX = "edgesim-test"
 _SWITCH = "switch"
 _numbers = itertools.count(1)
@@ -52,7 +54,7 @@ class Star:
 
     def inside(self, node: str) -> list[str]:
         """Return what a command begins with that shall run on a node."""
-        return ["ip", "netns", "exec", self._prefix + node] if self._prefix else []
+        return [*IN_NETWORK, self._prefix + node] if self._prefix else []
 
     def ends(self, node: str) -> list[tuple[list[str], str]]:
         """Return what a command begins with at each end of a node's link, and its device there."""
@@ -150,9 +152,9 @@ def _remove(names: Iterator[str] | Sequence[str]) -> None:
 
 def everyones() -> list[str]:
     """Return the names of namespaces that were made here, by this process or another one."""
-    if not _NAMED.is_dir():
+    if not NETWORKS.is_dir():
         return []
-    return sorted(path.name for path in _NAMED.iterdir() if path.name.startswith(f"{_PREFIX}-"))
+    return sorted(path.name for path in NETWORKS.iterdir() if path.name.startswith(f"{_PREFIX}-"))
 
 
 def is_of(name: str, process: int | str) -> bool:
