@@ -23,6 +23,7 @@ import pytest
 from edgesim.results.folder import FILES
 from edgesim.serve.coordinator.run import INTERRUPTED
 from tests.edgesim.command import started
+from tests.edgesim.serve.cluster import PATIENCE_S
 from tests.edgesim.serve.five import HUB, PIS, Five, needs_links
 from tests.edgesim.serve.insider import Ended
 
@@ -35,7 +36,6 @@ ARP_S = 1.0
 """Until Linux asks again for an address that did not answer."""
 SLACK_S = 1.0
 """For a check and a request on a machine that others use too; both take 20 ms on an idle one."""
-PATIENCE_S = 60.0
 FULL = os.environ.get("EDGESIM_FAULTS") == "full"
 LOOPS = 16
 """Requests that a coordinator has under way."""
