@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edgesim.scenario import json_schema
-from edgesim.sweep.schema import StudySpec
+from edgesim.sweep.schema import Range, StudySpec
 
 Schema = Mapping[str, Any]
 KINDS = ("processor", "optical-4f", "photonic-crossbar")
@@ -30,7 +30,9 @@ def scenario_keys() -> list[str]:
 def study_keys() -> list[str]:
     """Return the keys of a study, which begin with ``study``."""
     root = TypeAdapter(StudySpec).json_schema(by_alias=True)
-    return list(_leaves(root, root, "study"))
+    ranged = TypeAdapter(Range).json_schema(by_alias=True)
+    # An axis is a list or a range, which a schema of axes does not say.
+    return [*_leaves(root, root, "study"), *_leaves(ranged, ranged, "study.axes.*")]
 
 
 def _leaves(root: Schema, node: Schema, path: str) -> dict[str, None]:

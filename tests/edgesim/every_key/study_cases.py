@@ -37,9 +37,24 @@ def _changed(study: Mapping[str, Any], path: str, value: Any) -> tuple[Any, Any]
     return study, _with(study, path, value)
 
 
+def _ranged(**changed: Any) -> dict[str, Any]:
+    """Return a study along one range, ``start`` and ``stop`` as its ends."""
+    given = {"start": 1e9, "stop": 4e9, "steps": 3, **changed}
+    renamed = {{"start": "from", "stop": "to"}.get(key, key): one for key, one in given.items()}
+    return {**GRID, "axes": {FLOP: renamed}}
+
+
 CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "study.base": _changed(GRID, "base", ONE_NODE),
     "study.axes": _changed(GRID, "axes", {FLOP: ["1 GFLOP", "3 GFLOP"]}),
+    "study.axes.*.from": (_ranged(), _ranged(start=2e9)),
+    "study.axes.*.to": (_ranged(), _ranged(stop=3e9)),
+    "study.axes.*.steps": (_ranged(), _ranged(steps=4)),
+    "study.axes.*.scale": (_ranged(), _ranged(scale="log")),
+    "study.axes.*.integer": (
+        _ranged(steps=5, stop=2e9 + 1),
+        _ranged(steps=5, stop=2e9 + 1, integer=True),
+    ),
     "study.points": (
         {**GRID, "axes": None, "combine": "list", "points": [{FLOP: "1 GFLOP"}]},
         {**GRID, "axes": None, "combine": "list", "points": [{FLOP: "2 GFLOP"}]},
