@@ -7,19 +7,41 @@ from dataclasses import dataclass
 from math import isfinite
 
 from edgesim.common.errors import InputError, PlanError
+from edgesim.common.fields import Count, Name
+from edgesim.common.quantities import PositiveBytes
+from edgesim.common.validation import spec
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.parts import PlacedPart, fused_plan, homes_of, place_parts, spread
 from edgesim.placement.plan import Plan
-from edgesim.placement.request import PlacementRequest
+from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import candidates, graph_of, held_bytes
 
 Shrink = Callable[[int, int], Graph]
 """Makes the sub-model that keeps so many heads and answers for so many classes."""
 
 
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassWiseKeys(ModelKeys):
+    """Keys of ``placement``.
+
+    Attributes:
+        fusion: class-wise: node where parts are fused.
+        submodels: class-wise: how many.
+        heads: class-wise: kept in each sub-model; the most that fits if none.
+        memory_budget: class-wise: of one sub-model; its node's memory if none.
+    """
+
+    fusion: Name | None = None
+    submodels: Count | None = None
+    heads: Count | None = None
+    memory_budget: PositiveBytes | None = None
+
+
+@takes(ClassWiseKeys)
 def class_wise(request: PlacementRequest) -> Plan:
     """Split the model by classes into sub-models, one task each (ED-ViT, arXiv 2410.11650).
 

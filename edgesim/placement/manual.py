@@ -5,9 +5,10 @@ from __future__ import annotations
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.ordering import CycleError, in_order
 from edgesim.placement.plan import Branch, Plan, Task
-from edgesim.placement.request import PlacementRequest
+from edgesim.placement.request import NoKeys, PlacementRequest, takes
 
 
+@takes(NoKeys)
 def manual(request: PlacementRequest) -> Plan:
     """Place the tasks of an explicit task graph where they say.
 

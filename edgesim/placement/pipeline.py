@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from edgesim.common.errors import InputError, PlanError, nearest
+from edgesim.common.validation import spec
 from edgesim.graph import Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text, lacking
 from edgesim.placement.cuts import OBJECTIVES, Stage, best_cut
 from edgesim.placement.plan import Branch, Plan, Task
-from edgesim.placement.request import PlacementRequest
+from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import able, graph_of, held_bytes
 
 
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineKeys(ModelKeys):
+    """Keys of ``placement``.
+
+    Attributes:
+        objective: pipeline: what the cuts minimise.
+    """
+
+    objective: Literal["latency", "bottleneck"] | None = None
+
+
+@takes(PipelineKeys)
 def pipeline(request: PlacementRequest) -> Plan:
     """Cut the execution order into stages on distinct nodes, by dynamic programming.
 

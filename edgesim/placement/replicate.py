@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgesim.placement.plan import Plan
-from edgesim.placement.request import PlacementRequest
+from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import candidates, graph_of, whole_branch
 
 
+@takes(ModelKeys)
 def replicate(request: PlacementRequest) -> Plan:
     """Place a copy of the model on each candidate.
 

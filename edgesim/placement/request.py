@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgesim.artifact import Artifact
+from edgesim.common.fields import Name
+from edgesim.common.validation import spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
@@ -94,6 +96,42 @@ class PlacementRequest:
             output_node=self.input_node,
             details=details,
         )
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoKeys:
+    """Keys of ``placement`` for a strategy that takes none beside ``strategy``."""
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelKeys(NoKeys):
+    """Keys of ``placement`` for a strategy that places a whole model.
+
+    Attributes:
+        input: node where requests enter and answers return.
+        nodes: to place on, in order; all but input and fusion if none.
+    """
+
+    input: Name | None = None
+    nodes: tuple[Name, ...] = ()
+
+
+def takes(keys: type[NoKeys]) -> Callable[[Strategy], Strategy]:
+    """Say which keys of ``placement`` a strategy takes; one that does not say it takes any.
+
+    Args:
+        keys: a section of YAML (`edgesim.common.validation.spec`) whose fields are called like
+            their keys and may all be left out. Those beside `ModelKeys` and ``fusion`` become
+            `PlacementRequest.options`.
+    """
+
+    def mark(strategy: Strategy) -> Strategy:
+        strategy.keys = keys  # type: ignore[attr-defined]
+        return strategy
+
+    return mark
 
 
 class Strategy(Protocol):

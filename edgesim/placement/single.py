@@ -7,10 +7,11 @@ from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.hardware.message import passage
 from edgesim.placement.check import lacking
 from edgesim.placement.plan import Plan
-from edgesim.placement.request import PlacementRequest
+from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import able, graph_of, held_bytes, whole_branch
 
 
+@takes(ModelKeys)
 def single(request: PlacementRequest) -> Plan:
     """Place the whole model on the candidate that answers one request soonest.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from edgesim.common.errors import InputError, PlanError, nearest
 from edgesim.placement.check import verify
 from edgesim.placement.plan import Plan
-from edgesim.placement.request import PlacementRequest, Strategy
+from edgesim.placement.request import NoKeys, PlacementRequest, Strategy
 
 GROUP = "edgesim.strategies"
 
@@ -23,6 +24,25 @@ def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
 def strategy_names() -> list[str]:
     """Return the names of the registered strategies."""
     return sorted({point.name for point in _points(tuple(sys.path))})
+
+
+def keys_of_strategy(name: str) -> type[NoKeys] | None:
+    """Return the keys of ``placement`` that a strategy takes.
+
+    None where there is no such strategy, it cannot be loaded, or does not say (`takes`).
+    """
+    for point in _points(tuple(sys.path)):
+        if point.name == name:
+            with suppress(InputError):
+                keys: type[NoKeys] | None = getattr(_load(point), "keys", None)
+                return keys
+    return None
+
+
+def keys_by_strategy() -> dict[str, type[NoKeys]]:
+    """Return the keys of ``placement`` of all strategies that say which they take."""
+    found = {name: keys_of_strategy(name) for name in strategy_names()}
+    return {name: keys for name, keys in found.items() if keys is not None}
 
 
 def place(request: PlacementRequest, strategy: str) -> Plan:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, Problem, read_section
+from edgesim.common.validation import Path, Problem, keys_of, read_section
 from edgesim.hardware import Node
+from edgesim.placement import ModelKeys, keys_by_strategy, keys_of_strategy
 from edgesim.scenario.schema import ScenarioSpec
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Findings:
         problems: what is wrong.
         broken: sections that stand-ins are for.
         broken_nodes: names under ``nodes`` that were left out.
+        placement: keys of ``placement`` that are given, ``strategy`` aside.
         declared: names of all nodes, also of those whose device is wrong.
     """
 
@@ -54,8 +56,28 @@ class Findings:
 
             read_section(Recipe, model["training"], self.problems, ("model", "training"))
         self.spec = read_section(ScenarioSpec, data, self.problems)
+        placement = data.get("placement")
+        self.placement = self._keys_given(placement) if isinstance(placement, dict) else {}
         if self.problems:
             self.spec = read_section(ScenarioSpec, self._mended(), [])
+
+    def _keys_given(self, placement: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keys of ``placement`` that are given, as its strategy reads them.
+
+        Keys of other strategies are read too, by those: more may be wrong than that.
+        """
+        strategy = placement.get("strategy")
+        own = keys_of_strategy(strategy) if isinstance(strategy, str) else None
+        left = {key: value for key, value in placement.items() if key != "strategy"}
+        found: dict[str, Any] = {}
+        sections = [own or ModelKeys]
+        if not left.keys() <= keys_of(sections[0]).keys():
+            sections += keys_by_strategy().values()
+        for section in sections:
+            mine = {key: left.pop(key) for key in keys_of(section) if key in left}
+            read = read_section(section, mine, self.problems, ("placement",))
+            found |= {key: getattr(read, key, None) for key in mine}
+        return {key: value for key, value in (found | left).items() if value not in (None, ())}
 
     def _mended(self) -> dict[str, Any]:
         """Return the data without what is wrong in itself."""

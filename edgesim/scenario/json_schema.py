@@ -9,13 +9,12 @@ from typing import Any
 
 from edgesim.common import units
 from edgesim.common.fields import NAME_PATTERN
-from edgesim.common.validation import adapter, describe
+from edgesim.common.validation import adapter, describe, keys_of
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
-from edgesim.placement import strategy_names
+from edgesim.placement import keys_by_strategy, strategy_names
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
-from edgesim.scenario.resolve_placement import KEYS
 from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
 from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
 from partition import recipe
@@ -135,17 +134,18 @@ def _model(definitions: Schema) -> None:
 
 def _placement(section: Schema) -> None:
     section["properties"]["strategy"]["enum"] = strategy_names()
-    own = {key for keys in KEYS.values() for key in keys}
+    properties = section["properties"]
+    for keys in keys_by_strategy().values():
+        properties |= adapter(keys).json_schema(by_alias=True)["properties"]
     section["allOf"] = [
         {
             "if": {"properties": {"strategy": {"const": name}}, "required": ["strategy"]},
             "then": {
-                "properties": dict.fromkeys(("strategy", *keys), True)
-                | dict.fromkeys(sorted(own - set(keys)), False),
+                "properties": {key: key in ("strategy", *keys_of(own)) for key in properties},
                 "additionalProperties": False,
             },
         }
-        for name, keys in KEYS.items()
+        for name, own in keys_by_strategy().items()
     ]
 
 

@@ -12,12 +12,7 @@ from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_cluster import resolve_device, resolve_network, resolve_nodes
 from edgesim.scenario.resolve_faults import check_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
-from edgesim.scenario.resolve_placement import (
-    check_sizes,
-    options,
-    resolve_placement,
-    resolve_strategy,
-)
+from edgesim.scenario.resolve_placement import check_sizes, resolve_placement, resolve_strategy
 from edgesim.scenario.resolve_traffic import resolve_traffic
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
@@ -56,15 +51,16 @@ def resolve(
     strategy, candidates = "manual", tuple[str, ...]()
     if "placement" not in broken:
         strategy = resolve_strategy(findings, spec.placement, tasks)
-        candidates = resolve_placement(findings, spec.placement, strategy, nodes)
+        candidates = resolve_placement(findings, strategy, nodes)
         if model is not None and not tasks:
-            check_sizes(findings, spec.placement, strategy, model)
+            check_sizes(findings, strategy, model)
     baselines = _baselines(findings, spec)
     if "traffic" in broken:
         return None
     traffic = resolve_traffic(findings, spec.traffic, times_s)
     if findings.problems or model is None or network is None:
         return None
+    given = {key: one for key, one in findings.placement.items() if key != "nodes"}
     return Scenario(
         name=name,
         seed=spec.seed,
@@ -72,10 +68,10 @@ def resolve(
         placement=PlacementRequest(
             model=model,
             cluster=Cluster(nodes=nodes, network=network, hosts=hosts, faults=faults),
-            input_node=spec.placement.input,
-            fusion_node=spec.placement.fusion,
+            input_node=given.pop("input", None),
+            fusion_node=given.pop("fusion", None),
             nodes=candidates,
-            options=options(spec.placement),
+            options=given,
             standby=spec.recovery.standby,
         ),
         traffic=traffic,

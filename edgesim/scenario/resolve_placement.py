@@ -6,24 +6,19 @@ from collections.abc import Mapping
 from functools import partial
 
 from edgesim.common.errors import nearest
-from edgesim.common.validation import Path
+from edgesim.common.validation import Path, keys_of
 from edgesim.hardware import Node
-from edgesim.placement import Model, strategy_names
+from edgesim.placement import (
+    Model,
+    ModelKeys,
+    NoKeys,
+    keys_by_strategy,
+    keys_of_strategy,
+    strategy_names,
+)
 from edgesim.placement.parts import check_options
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
-
-_ROLES = ("input", "nodes")
-KEYS = {
-    "single": _ROLES,
-    "replicate": _ROLES,
-    "pipeline": (*_ROLES, "objective"),
-    "class-wise": (*_ROLES, "fusion", "submodels", "heads", "memory_budget"),
-    "manual": (),
-}
-"""Keys of ``placement`` that each built-in strategy takes, beside ``strategy``."""
-
-_OPTIONS = ("objective", "submodels", "heads", "memory_budget")
 
 
 def resolve_strategy(findings: Findings, spec: PlacementSpec, tasks: bool) -> str:
@@ -40,23 +35,23 @@ def resolve_strategy(findings: Findings, spec: PlacementSpec, tasks: bool) -> st
         findings.wrong(path, told)
     elif given == "manual" and not tasks and not unsure:
         findings.wrong(path, "'manual' places 'model.tasks', which are not given")
-    elif given in KEYS and given != "manual" and tasks:
+    elif tasks and issubclass(keys_of_strategy(given) or NoKeys, ModelKeys):
         findings.wrong(path, f"'model.tasks' need 'manual', got '{given}'")
     return given
 
 
 def resolve_placement(
-    findings: Findings, spec: PlacementSpec, strategy: str, nodes: Mapping[str, Node]
+    findings: Findings, strategy: str, nodes: Mapping[str, Node]
 ) -> tuple[str, ...]:
     """Return the nodes to place on; check that keys belong to the strategy and nodes exist."""
-    if strategy in KEYS:
-        _check_keys(findings, spec, strategy)
-    for key, name in (("input", spec.input), ("fusion", spec.fusion)):
-        if name is not None:
-            findings.known_node(("placement", key), name, nodes)
+    given = findings.placement
+    _check_keys(findings, strategy)
+    for key in ("input", "fusion"):
+        if key in given:
+            findings.known_node(("placement", key), given[key], nodes)
     found: dict[str, None] = {}
     sections = findings.spec.nodes if findings.spec is not None else {}
-    for index, name in enumerate(spec.nodes):
+    for index, name in enumerate(given.get("nodes", ())):
         path: Path = ("placement", "nodes", index)
         group = sections.get(name)
         members = [name]
@@ -72,39 +67,35 @@ def resolve_placement(
     return tuple(found)
 
 
-def check_sizes(findings: Findings, spec: PlacementSpec, strategy: str, model: Model) -> None:
+def check_sizes(findings: Findings, strategy: str, model: Model) -> None:
     """Check the placement against the model: whether it can be split so, and into so many."""
+    heads, submodels = (findings.placement.get(key) for key in ("heads", "submodels"))
     if model.artifact is not None:
         for key in ("heads", "submodels"):
-            given = {"heads": None, "submodels": None, key: getattr(spec, key)}
+            given = {"heads": None, "submodels": None, key: findings.placement.get(key)}
             findings.told(("placement", key), partial(check_options, model.artifact, **given))
         return
     if strategy == "class-wise" and model.heads is None:
         told = "class-wise needs a Vision Transformer, whose heads and widths can be scaled; "
         findings.wrong(("placement", "strategy"), f"{told}'{model.name}' is none")
         return
-    if spec.heads is not None and model.heads is not None and spec.heads > model.heads:
-        told = f"expected at most {model.heads}, which '{model.name}' has, got {spec.heads}"
+    if heads is not None and model.heads is not None and heads > model.heads:
+        told = f"expected at most {model.heads}, which '{model.name}' has, got {heads}"
         findings.wrong(("placement", "heads"), told)
-    if spec.submodels is not None and spec.submodels > model.classes:
-        told = f"expected at most {model.classes}, one for each class, got {spec.submodels}"
+    if submodels is not None and submodels > model.classes:
+        told = f"expected at most {model.classes}, one for each class, got {submodels}"
         findings.wrong(("placement", "submodels"), told)
 
 
-def options(spec: PlacementSpec) -> dict[str, object]:
-    """Return the strategy's own keys that are given."""
-    given = {key: getattr(spec, key) for key in _OPTIONS}
-    given = {key: value for key, value in given.items() if value is not None}
-    return {**given, **(spec.model_extra or {})}
-
-
-def _check_keys(findings: Findings, spec: PlacementSpec, strategy: str) -> None:
-    known = ["strategy", *KEYS[strategy]]
-    given = [key for key in (*_ROLES, "fusion", *_OPTIONS) if getattr(spec, key)]
-    for key in (*given, *(spec.model_extra or {})):
-        if key in KEYS[strategy]:
+def _check_keys(findings: Findings, strategy: str) -> None:
+    own = keys_of_strategy(strategy)
+    if own is None:
+        return
+    known = ["strategy", *keys_of(own)]
+    for key in findings.placement:
+        if key in known:
             continue
-        others = [name for name, keys in KEYS.items() if key in keys]
+        others = [name for name, keys in keys_by_strategy().items() if key in keys_of(keys)]
         if others:
             told = " or ".join((", ".join(others[:-1]), others[-1]) if others[1:] else others)
             message = f"'{key}' belongs to {told}, not to {strategy}"

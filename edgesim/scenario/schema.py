@@ -23,7 +23,6 @@ from pydantic import (
 )
 
 from edgesim.common.fields import NAMED, WHOLE, Count, FileName, Name, Text, short
-from edgesim.common.quantities import PositiveBytes
 from edgesim.common.validation import described, key, spec
 from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
@@ -115,26 +114,7 @@ class PlacementSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    strategy: Text | None = Field(
-        default=None, description="single, replicate, pipeline, class-wise, manual, or a plug-in's"
-    )
-    input: Name | None = Field(
-        default=None, description="node where requests enter and answers return"
-    )
-    nodes: list[Name] = Field(
-        default_factory=list, description="to place on, in order; all but input and fusion if none"
-    )
-    objective: Literal["latency", "bottleneck"] | None = Field(
-        default=None, description="pipeline: what the cuts minimise"
-    )
-    fusion: Name | None = Field(None, description="class-wise: node where parts are fused")
-    submodels: Count | None = Field(None, description="class-wise: how many")
-    heads: Count | None = Field(
-        default=None, description="class-wise: kept in each sub-model; the most that fits if none"
-    )
-    memory_budget: PositiveBytes | None = Field(
-        default=None, description="class-wise: of one sub-model; its node's memory if none"
-    )
+    strategy: Text | None = Field(None, description="a built-in one, or a plug-in's")
 
 
 @spec
