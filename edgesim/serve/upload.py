@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 from pathlib import Path
-from types import TracebackType
 
 from edgesim.serve.refusal import Reason, RefusalError, invalid
 
@@ -39,12 +38,7 @@ class Upload:
     def __enter__(self) -> Upload:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         os.close(self._handle)
 
     def write(self, chunk: bytes) -> None:

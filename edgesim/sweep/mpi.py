@@ -18,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
-from types import TracebackType
 from typing import Any, Self
 
 from edgesim.common.errors import EdgesimError, InputError
@@ -138,16 +137,11 @@ class OverRanks:
         self._watch.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._watch.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._watch.__exit__(*error)
         if self._parcels is not None:
             self._parcels.stop()
-        if error is not None and self._ranks.executor is not None:
+        if any(error) and self._ranks.executor is not None:
             self._ranks.executor.shutdown(wait=False, cancel_futures=True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from types import TracebackType
 from typing import Self
 
 _PROGRAM = """
@@ -52,12 +51,7 @@ class Watch:
             self._process.stdin.write(text)
             self._process.stdin.flush()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._say("done\n")
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):

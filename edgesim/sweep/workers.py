@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from types import TracebackType
 from typing import Self
 
 from edgesim.common.errors import EdgesimError
@@ -96,12 +95,7 @@ class Workers:
             else:
                 yield one
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for process in self._processes:
             process.kill()
         for process in self._processes:
