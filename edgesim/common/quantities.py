@@ -2,73 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator
 from typing import Annotated, Any
 
+from annotated_types import Ge, GroupedMetadata, Gt, Le
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from edgesim.common import units
 
 
-def _parser(dimension: str) -> BeforeValidator:
-    def parse(value: Any) -> float:
-        return units.parse(value, dimension)
+class _Quantity(GroupedMetadata):
+    """A number in SI units or a text with a unit, in range; more than 0 where it is positive."""
 
-    return BeforeValidator(parse)
+    def __init__(
+        self, dimension: str, *, positive: bool = False, least: float = 0, most: float = math.inf
+    ) -> None:
+        self._dimension = dimension
+        self._bounds = {"exclusiveMinimum" if positive else "minimum": least}
+        self._limits: list[Any] = [Gt(least) if positive else Ge(least)]
+        if most < math.inf:
+            self._bounds["maximum"] = most
+            self._limits.append(Le(most))
+
+    def __iter__(self) -> Iterator[object]:
+        example = units.EXAMPLES[self._dimension]
+        unit = "°C" if self._dimension == "celsius" else "SI units"
+        yield from self._limits
+        yield BeforeValidator(lambda value: units.parse(value, self._dimension))
+        yield WithJsonSchema(
+            {
+                "anyOf": [{"type": "number", **self._bounds}, {"type": "string"}],
+                "description": f"number in {unit}, or such as '{example}'",
+                "examples": [example],
+            }
+        )
 
 
-def _schema(dimension: str, least: str = "minimum") -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "anyOf": [{"type": "number", least: 0}, {"type": "string"}],
-            "description": f"number in SI units, or such as '{units.EXAMPLES[dimension]}'",
-            "examples": [units.EXAMPLES[dimension]],
-        }
-    )
-
-
-def _above_zero(dimension: str) -> WithJsonSchema:
-    return _schema(dimension, "exclusiveMinimum")
-
-
-_not_negative: Callable[[], Any] = lambda: Field(ge=0)  # noqa: E731
-_positive: Callable[[], Any] = lambda: Field(gt=0)  # noqa: E731
-
-Seconds = Annotated[float, _not_negative(), _parser("time"), _schema("time")]
-PositiveSeconds = Annotated[float, _positive(), _parser("time"), _above_zero("time")]
-Bytes = Annotated[float, _not_negative(), _parser("bytes"), _schema("bytes")]
-PositiveBytes = Annotated[float, _positive(), _parser("bytes"), _above_zero("bytes")]
-Bandwidth = Annotated[float, _positive(), _parser("bandwidth"), _above_zero("bandwidth")]
-Watts = Annotated[float, _not_negative(), _parser("power"), _schema("power")]
-Joules = Annotated[float, _not_negative(), _parser("energy"), _schema("energy")]
-PositiveJoules = Annotated[float, _positive(), _parser("energy"), _above_zero("energy")]
-JoulesPerByte = Annotated[
-    float, _not_negative(), _parser("energy_per_byte"), _schema("energy_per_byte")
-]
-SecondsPerByte = Annotated[
-    float, _not_negative(), _parser("time_per_byte"), _schema("time_per_byte")
-]
-Flop = Annotated[float, _not_negative(), _parser("flop"), _schema("flop")]
-FlopRate = Annotated[float, _positive(), _parser("flop_rate"), _above_zero("flop_rate")]
-Rate = Annotated[float, _positive(), _parser("rate"), _above_zero("rate")]
-Metres = Annotated[float, _positive(), _parser("length"), _above_zero("length")]
-Celsius = Annotated[
-    float,
-    Field(ge=-100.0, le=1000.0),
-    _parser("celsius"),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "number", "minimum": -100, "maximum": 1000}, {"type": "string"}],
-            "description": f"number in °C, or such as '{units.EXAMPLES['celsius']}'",
-            "examples": [units.EXAMPLES["celsius"]],
-        }
-    ),
-]
+Seconds = Annotated[float, _Quantity("time")]
+PositiveSeconds = Annotated[float, _Quantity("time", positive=True)]
+Bytes = Annotated[float, _Quantity("bytes")]
+PositiveBytes = Annotated[float, _Quantity("bytes", positive=True)]
+Bandwidth = Annotated[float, _Quantity("bandwidth", positive=True)]
+Watts = Annotated[float, _Quantity("power")]
+Joules = Annotated[float, _Quantity("energy")]
+PositiveJoules = Annotated[float, _Quantity("energy", positive=True)]
+JoulesPerByte = Annotated[float, _Quantity("energy_per_byte")]
+SecondsPerByte = Annotated[float, _Quantity("time_per_byte")]
+Flop = Annotated[float, _Quantity("flop")]
+FlopRate = Annotated[float, _Quantity("flop_rate", positive=True)]
+Rate = Annotated[float, _Quantity("rate", positive=True)]
+Metres = Annotated[float, _Quantity("length", positive=True)]
+Celsius = Annotated[float, _Quantity("celsius", least=-100, most=1000)]
 """Of a place or a die; not kelvin, of which no data sheet of a board speaks."""
-KelvinPerWatt = Annotated[
-    float, _positive(), _parser("thermal_resistance"), _above_zero("thermal_resistance")
-]
-Ratio = Annotated[float, _not_negative(), _parser("ratio"), _schema("ratio")]
+KelvinPerWatt = Annotated[float, _Quantity("thermal_resistance", positive=True)]
+Ratio = Annotated[float, _Quantity("ratio")]
 Share = Annotated[
     Ratio,
     Field(gt=0.0, le=1.0),
