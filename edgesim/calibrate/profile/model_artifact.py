@@ -1,10 +1,15 @@
-"""Vision Transformers of the catalog as artifacts of one part, so that a node can serve them."""
+"""Artifacts for a node to serve: a Vision Transformer of the catalog, or next to nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edgesim.common.errors import InputError
+from partition.config import PRESETS, ViTConfig, preset
+from partition.errors import InputError as PartitionInputError
+
+NULL_CLASSES = 2
+"""Of the null artifact."""
 
 
 def known(name: str) -> None:
@@ -13,13 +18,9 @@ def known(name: str) -> None:
     Raises:
         InputError: it cannot; the message lists those that can.
     """
-    from partition.config import PRESETS
-    from partition.config import preset as find
-    from partition.errors import InputError as Unknown
-
     try:
-        find(name)
-    except Unknown as error:
+        preset(name)
+    except PartitionInputError as error:
         raise InputError(
             f"--model: {error}; nodes serve Vision Transformers, {', '.join(PRESETS)}"
             if "known:" not in str(error)
@@ -32,9 +33,43 @@ def write_model(folder: Path, name: str) -> None:
     import torch
 
     from partition.artifact import write_untrained
-    from partition.config import preset
     from partition.model import VisionTransformer
 
     config = preset(name)
     model = VisionTransformer(config, torch.Generator().manual_seed(0))
     write_untrained(folder, name, (model,), config.classes)
+
+
+def write_null_artifact(folder: Path, sides: tuple[int, ...], parts: int) -> dict[int, list[int]]:
+    """Write an artifact that computes next to nothing: asking for it is all that it costs.
+
+    It has ``parts`` parts for each side of an image, in pixels. Every part is a Vision Transformer
+    of width 1 that sees one patch. No one artifact of a real model has images of several sizes; a
+    request here goes to parts of one size.
+
+    Returns:
+        Numbers of the parts by side.
+    """
+    from partition.artifact import write_untrained
+    from partition.model import VisionTransformer
+
+    numbers: dict[int, list[int]] = {}
+    models: list[VisionTransformer] = []
+    for side in sides:
+        for _ in range(parts):
+            config = ViTConfig(
+                image=side,
+                channels=1,
+                patch=side,
+                width=1,
+                depth=1,
+                heads=1,
+                head_width=1,
+                mlp_width=1,
+                classes=1,
+            )
+            number = len(models)
+            numbers.setdefault(side, []).append(number)
+            models.append(VisionTransformer(config))
+    write_untrained(folder, "null", tuple(models), NULL_CLASSES)
+    return numbers

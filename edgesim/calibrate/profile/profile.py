@@ -19,8 +19,11 @@ from edgesim.calibrate.profile.child import Child, others, started
 from edgesim.calibrate.profile.cooling import Cooled
 from edgesim.calibrate.profile.limits import Limits
 from edgesim.calibrate.profile.machine import Machine
-from edgesim.calibrate.profile.model_artifact import write_model
-from edgesim.calibrate.profile.null_artifact import CLASSES, write_null_artifact
+from edgesim.calibrate.profile.model_artifact import (
+    NULL_CLASSES,
+    write_model,
+    write_null_artifact,
+)
 from edgesim.calibrate.profile.options import Options
 from edgesim.calibrate.profile.roofline import Operator, Roofline
 from edgesim.calibrate.profile.served import Timed, Told, find_cooling, spread, time_served
@@ -244,7 +247,7 @@ def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messagi
         shapes=effort.shapes,
         repeats=effort.repeats,
         requests=effort.requests,
-        classes=CLASSES,
+        classes=NULL_CLASSES,
         told=told,
     )
     return messaging.fit(rows)
