@@ -27,25 +27,24 @@ def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
     Raises:
         InputError: it is none, or of another version of the schema.
     """
-    try:
-        document = from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path.parent} is no {folder}: {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is no JSON") from None
+    document = read_json(path, folder)
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a {kind} of schema {SCHEMA}")
     return document
 
 
-def from_json(text: str) -> Any:
-    """Return what a JSON text holds; whole numbers that no double can be are infinite.
+def read_json(path: Path, folder: str) -> Any:
+    """Return what a JSON file of a folder holds; integers that no double can be are infinite.
 
     Raises:
-        ValueError: it is none.
-        RecursionError: it is nested too deeply.
+        InputError: it cannot be read, so that the folder is no ``folder``, or is no JSON.
     """
-    return json.loads(text, parse_int=_whole)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
+    except OSError as error:
+        raise InputError(f"{path.parent} is no {folder}: {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path} is no JSON") from None
 
 
 def _whole(digits: str) -> int | float:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.common.files import whole_file, write_text
+from edgesim.common.files import read_json, whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
 from edgesim.sweep import sqlite_rows
@@ -197,12 +197,7 @@ def table(directory: Path, meta: Meta) -> Table:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path.parent} is no study's folder: {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path} is no JSON") from None
+    found = read_json(path, "study's folder")
     if not isinstance(found, dict) or not {"schema", "edgesim", "fingerprint"} <= set(found):
         raise InputError(f"{path}: expected what `edgesim sweep` writes")
     if found.get("format", ROWS) != ROWS:
