@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from partition.errors import nearest as nearest
+
 
 class EdgesimError(Exception):
     """A condition that ends a command with one message and no traceback.
@@ -20,11 +22,3 @@ class InputError(EdgesimError):
 
 class PlanError(InputError):
     """A model cannot be placed on the nodes; the message names the node and what it lacks."""
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the nearest known name, or an empty string."""
-    import difflib
-
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean '{matches[0]}'?)" if matches else ""

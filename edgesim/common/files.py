@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from edgesim.common.errors import EdgesimError, InputError
+from partition import files
 
 SCHEMA = 1
 """Of the documents in result folders."""
@@ -54,27 +53,16 @@ def _whole(digits: str) -> int | float:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a text file beside ``path`` that takes its name at the end of the block.
-
-    Missing folders are made. The bytes reach the disk before the name does. After an exception the
-    file is gone, and what was at ``path`` before stays as it was.
+    """Open a text file that is whole or absent, see :func:`partition.files.whole_file`.
 
     Raises:
         EdgesimError: the file cannot be written; the message says why.
     """
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "x", encoding="utf-8", newline="") as file:
+        with files.whole_file(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise EdgesimError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
