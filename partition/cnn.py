@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partition.errors import InputError
+from partition.surgery import keep_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +129,8 @@ def keep_channels(model: SmallCnn, kept: Sequence[Sequence[int]]) -> SmallCnn:
 
 def keep_cnn_outputs(model: SmallCnn, classes: Sequence[int], other: bool) -> SmallCnn:
     """Return the network with some outputs, as :func:`~partition.surgery.keep_outputs` does."""
-    foreign = [label for label in range(model.config.classes) if label not in set(classes)]
     weights = dict(model.state_dict())
-    rows, shifts = [weights["head.weight"][list(classes)]], [weights["head.bias"][list(classes)]]
-    if other:
-        rows.append(weights["head.weight"][foreign].mean(0, keepdim=True))
-        shift = weights["head.bias"][foreign].mean(0, keepdim=True)
-        shifts.append(shift + torch.tensor(len(foreign)).log())
-    weights["head.weight"], weights["head.bias"] = torch.cat(rows), torch.cat(shifts)
+    keep_rows(weights, "head", classes, other)
     smaller = SmallCnn(replace(model.config, classes=len(classes) + other))
     smaller.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
     return smaller.train(model.training)

@@ -16,7 +16,7 @@ from partition.cost import vit_cost
 from partition.data import Data, open_data
 from partition.files import fingerprint
 from partition.fusion import worst_class
-from partition.manifest import read_trained
+from partition.manifest import AccuracyEntry, read_trained
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
 from partition.recipe import Recipe
@@ -90,78 +90,67 @@ def compare(
     workshop = Workshop(work_dir)
     whole, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
 
-    def seconds(shapes: Sequence[Shape], fusion_widths: Sequence[int] = ()) -> float | None:
-        return None if latency is None else latency(shapes, fusion_widths)
+    def row(
+        name: str,
+        right: tuple[float, float],
+        shapes: Sequence[Shape],
+        sizes: Sequence[tuple[int, int]],
+        fusion_bytes: int = 0,
+        fusion_widths: Sequence[int] = (),
+    ) -> Row:
+        """Return a line of the table, of parts of some shapes and (bytes, MACs)."""
+        weights = [size_bytes for size_bytes, _ in sizes]
+        return Row(
+            name=name,
+            parts=len(shapes),
+            accuracy=right[0],
+            worst_class_accuracy=right[1],
+            part_mib=max(weights) / MIB,
+            part_macs=max(macs for _, macs in sizes),
+            total_mib=(sum(weights) + fusion_bytes) / MIB,
+            latency_s=None if latency is None else latency(shapes, fusion_widths),
+        )
 
-    rows = [
-        Row(
-            name="unsplit",
-            parts=1,
-            accuracy=whole.accuracy,
-            worst_class_accuracy=whole.worst_class_accuracy,
-            part_mib=whole.bytes / MIB,
-            part_macs=whole.macs,
-            total_mib=whole.bytes / MIB,
-            latency_s=seconds([whole.config]),
-        )
-    ]
     total = sum(part.bytes for part in parts) + fusion.bytes
-    config = nearest_size(whole.config, total)
-    predictions = _small_vit(recipe, data, config, workshop, progress, device)
-    cost = vit_cost(config)
-    rows.append(
-        Row(
-            name="small ViT of the same total size",
-            parts=1,
-            **_accuracies(predictions, data),
-            part_mib=cost.bytes / MIB,
-            part_macs=cost.macs,
-            total_mib=cost.bytes / MIB,
-            latency_s=seconds([config]),
-        )
-    )
-    shapes = [part.config for part in parts]
-    rows.append(
-        Row(
-            name=f"{len(parts)} ViT parts",
-            parts=len(parts),
-            accuracy=fusion.accuracy,
-            worst_class_accuracy=fusion.worst_class_accuracy,
-            part_mib=max(part.bytes for part in parts) / MIB,
-            part_macs=max(part.macs for part in parts),
-            total_mib=total / MIB,
-            latency_s=seconds(shapes, fusion.widths),
-        )
-    )
-    classes = [PartClasses(classes=p.classes, other=p.other) for p in parts]
+    small = nearest_size(whole.config, total)
+    predictions = _small_vit(recipe, data, small, workshop, progress, device)
+    cost = vit_cost(small)
+    classes = [PartClasses(classes=part.classes, other=part.other) for part in parts]
     cnn = split_cnn(
         recipe, data, classes, whole.parameters, [part.parameters for part in parts],
         workshop, progress, device,
     )  # fmt: skip
-    rows.append(
-        Row(
-            name="CNN unsplit",
-            parts=1,
-            **_accuracies(cnn.unsplit_predictions, data),
-            part_mib=4 * cnn.unsplit.parameters / MIB,
-            part_macs=cnn.unsplit.macs,
-            total_mib=4 * cnn.unsplit.parameters / MIB,
-            latency_s=seconds([cnn.unsplit]),
-        )
+    return (
+        row("unsplit", _entered(whole), [whole.config], [(whole.bytes, whole.macs)]),
+        row(
+            "small ViT of the same total size",
+            _accuracies(predictions, data),
+            [small],
+            [(cost.bytes, cost.macs)],
+        ),
+        row(
+            f"{len(parts)} ViT parts",
+            _entered(fusion),
+            [part.config for part in parts],
+            [(part.bytes, part.macs) for part in parts],
+            fusion.bytes,
+            fusion.widths,
+        ),
+        row(
+            "CNN unsplit",
+            _accuracies(cnn.unsplit_predictions, data),
+            [cnn.unsplit],
+            [(4 * cnn.unsplit.parameters, cnn.unsplit.macs)],
+        ),
+        row(
+            f"Split-CNN, {len(cnn.parts)} parts",
+            _accuracies(cnn.predictions, data),
+            cnn.parts,
+            [(4 * part.parameters, part.macs) for part in cnn.parts],
+            4 * cnn.fusion_parameters,
+            cnn.fusion_widths,
+        ),
     )
-    weights = sum(part.parameters for part in cnn.parts) + cnn.fusion_parameters
-    rows.append(
-        Row(
-            name=f"Split-CNN, {len(cnn.parts)} parts",
-            parts=len(cnn.parts),
-            **_accuracies(cnn.predictions, data),
-            part_mib=4 * max(part.parameters for part in cnn.parts) / MIB,
-            part_macs=max(part.macs for part in cnn.parts),
-            total_mib=4 * weights / MIB,
-            latency_s=seconds(cnn.parts, cnn.fusion_widths),
-        )
-    )
-    return tuple(rows)
 
 
 def nearest_size(config: ViTConfig, size_bytes: int) -> ViTConfig:
@@ -196,10 +185,14 @@ def _small_vit(
     return predict(model, data.test, data).argmax(-1)
 
 
-def _accuracies(predictions: torch.Tensor, data: Data) -> dict[str, float]:
+def _entered(entry: AccuracyEntry) -> tuple[float, float]:
+    return entry.accuracy, entry.worst_class_accuracy
+
+
+def _accuracies(predictions: torch.Tensor, data: Data) -> tuple[float, float]:
+    """Return the accuracy of all classes, and of the worst."""
     _, worst = worst_class(predictions, data.test.labels, len(data.classes))
-    right = (predictions == data.test.labels).double().mean()
-    return {"accuracy": float(right), "worst_class_accuracy": worst}
+    return float((predictions == data.test.labels).double().mean()), worst
 
 
 def markdown(rows: Sequence[Row]) -> str:

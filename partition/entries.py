@@ -38,14 +38,12 @@ def data_entry(data: Data) -> dict[str, Any]:
     return {
         "name": data.name,
         "classes": list(data.classes),
-        "images": {
-            "train": len(data.train), "validation": len(data.validation), "test": len(data.test)
-        },
+        "images": {name: len(samples) for name, samples in data.splits.items()},
         "image": data.image,
         "channels": data.channels,
         "mean": list(data.mean),
         "std": list(data.std),
-    }  # fmt: skip
+    }
 
 
 def cost_entry(config: ViTConfig) -> dict[str, Any]:

@@ -16,10 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from partition.classify import class_accuracies
+from partition.classify import EVALUATION_BATCH, class_accuracies
+from partition.cnn import SmallCnn
+from partition.data import Data, batches
 from partition.errors import InputError
 from partition.files import fingerprint
 from partition.losses import smooth_targets
+from partition.model import VisionTransformer
 from partition.progress import Progress
 from partition.recipe import FusionSpec
 from partition.train import generator_of, train
@@ -114,6 +117,35 @@ def presence(samples: int, parts: int, whole: float, generator: torch.Generator)
 def spread(present: Tensor, part_widths: Sequence[int]) -> Tensor:
     """Return (…, all features) of (…, parts): every part's flag over all its features."""
     return present.repeat_interleave(torch.tensor(list(part_widths)), -1)
+
+
+@torch.no_grad()
+def part_features(
+    models: Sequence[VisionTransformer | SmallCnn],
+    widths: Sequence[int],
+    data: Data,
+    place: torch.device | None = None,
+) -> dict[str, Tensor]:
+    """Return what frozen parts send, (images, all features) on the CPU, by split of the data.
+
+    Args:
+        models: the parts.
+        widths: features of each.
+        data: all images.
+        place: to compute on; the CPU by default.
+    """
+    place = place or torch.device("cpu")
+    columns: dict[str, list[Tensor]] = {name: [] for name in data.splits}
+    for model, width in zip(models, widths, strict=True):
+        model.to(place).eval()
+        for name, samples in data.splits.items():
+            rows = [
+                model.features(data.to_input(images).to(place)).cpu()
+                for images, _ in batches(samples, EVALUATION_BATCH)
+            ]
+            columns[name].append(torch.cat(rows) if rows else torch.empty(0, width))
+        model.cpu()
+    return {name: torch.cat(pieces, 1) for name, pieces in columns.items()}
 
 
 def make_fusion(

@@ -99,7 +99,7 @@ def make_part(
     """
     target = target.with_(classes=classes.outputs)
     check_target(unsplit.model.config, target)
-    lesson = _lesson(unsplit, data, classes, split.negatives, seed)
+    lesson = lesson_of(unsplit.train, data, classes, split.negatives, seed)
 
     model = keep_outputs(unsplit.model.cpu(), classes.classes, classes.other)
     key = fingerprint(
@@ -140,7 +140,7 @@ def make_part(
         key = fingerprint(key, "polish", negatives, asdict(pruning.polish))
 
         def polish(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
-            more = _lesson(unsplit, data, classes, negatives, seed)
+            more = lesson_of(unsplit.train, data, classes, negatives, seed)
             state = train_classifier(
                 model, more.samples, more.validation, data, classes.outputs, pruning.polish,
                 seed_of(seed, 5), teacher=more.opinions, checkpoint=checkpoint, identity=key,
@@ -154,26 +154,40 @@ def make_part(
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
-    """What a part learns from: its images, those it is judged by, the unsplit model's opinions."""
+class Lesson:
+    """What a part learns from.
+
+    Attributes:
+        samples: its images.
+        validation: those that it is judged by.
+        opinions: (samples, outputs) of the unsplit model.
+    """
 
     samples: Samples
     validation: Samples
     opinions: torch.Tensor
 
 
-def _lesson(
-    unsplit: Unsplit, data: Data, classes: PartClasses, negatives: float, seed: int
-) -> _Lesson:
-    """Return the lesson with a share ``negatives`` of every foreign class's images."""
+def lesson_of(
+    opinions: torch.Tensor, data: Data, classes: PartClasses, negatives: float, seed: int
+) -> Lesson:
+    """Return the lesson with a share ``negatives`` of every foreign class's images.
+
+    Args:
+        opinions: (training images, classes) log-probabilities of the unsplit model.
+        data: all images.
+        classes: the part's.
+        negatives: share of every foreign class's images.
+        seed: of the choice.
+    """
     chosen = part_indices(data.train.labels, classes, negatives, generator_of(seed, 1))
     held = torch.empty(0, dtype=torch.int64)
     if len(data.validation):
         held = part_indices(data.validation.labels, classes, negatives, generator_of(seed, 2))
-    return _Lesson(
+    return Lesson(
         samples=part_samples(data.train, chosen, classes),
         validation=part_samples(data.validation, held, classes),
-        opinions=collapse(unsplit.train[chosen], classes.classes, classes.other),
+        opinions=collapse(opinions[chosen], classes.classes, classes.other),
     )
 
 

@@ -6,16 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from partition.artifact import check_replaceable, write_artifact
-from partition.classify import EVALUATION_BATCH
 from partition.config import scaled
-from partition.data import Data, Samples, batches, open_data
+from partition.data import Data, open_data
 from partition.entries import data_entry, fusion_entry, part_entries, unsplit_entry, versions
-from partition.fusion import make_fusion, subsets, survivor_accuracies
+from partition.fusion import make_fusion, part_features, subsets, survivor_accuracies
 from partition.manifest import TrainedManifest, read_trained
-from partition.model import VisionTransformer
 from partition.part import Part, make_part
 from partition.progress import Progress, Report, silent
 from partition.recipe import Recipe
@@ -93,13 +90,8 @@ def run(
                 device=place,
             )
         )
-    features = {
-        name: torch.cat([_features(part.model, samples, data, place) for part in parts], 1)
-        for name, samples in (
-            ("train", data.train), ("validation", data.validation), ("test", data.test)
-        )
-    }  # fmt: skip
     widths = [part.model.config.prefix_tokens * part.model.config.width for part in parts]
+    features = part_features([part.model for part in parts], widths, data, place)
     fusion, fusion_notes = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
         widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop, tell,
@@ -143,18 +135,3 @@ def groups_of(recipe: Recipe, data: Data, unsplit: Unsplit) -> Groups:
 def _sized_parts(recipe: Recipe, classes: int) -> tuple[PartClasses, ...]:
     """Return parts of the right sizes, whatever their classes, to see early what cannot fit."""
     return part_classes(random_groups(classes, recipe.split.parts, 0), recipe.split.other)
-
-
-@torch.no_grad()
-def _features(
-    model: VisionTransformer, samples: Samples, data: Data, place: torch.device
-) -> Tensor:
-    """Return (images, features) of a part on the CPU."""
-    model.to(place).eval()
-    found = [
-        model.features(data.to_input(images).to(place)).cpu()
-        for images, _ in batches(samples, EVALUATION_BATCH)
-    ]
-    model.cpu()
-    width = model.config.prefix_tokens * model.config.width
-    return torch.cat(found) if found else torch.empty(0, width)

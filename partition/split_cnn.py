@@ -24,15 +24,14 @@ from partition.cnn import (
     keep_channels,
     keep_cnn_outputs,
 )
-from partition.data import Data, Samples, batches
+from partition.data import Data
 from partition.files import fingerprint
-from partition.fusion import fused_predictions, make_fusion
-from partition.losses import collapse
-from partition.part import proxy_indices
+from partition.fusion import fused_predictions, make_fusion, part_features
+from partition.part import lesson_of, proxy_indices
 from partition.progress import Progress
 from partition.prune import top
 from partition.recipe import Recipe
-from partition.split import PartClasses, part_indices, part_samples
+from partition.split import PartClasses
 from partition.train import generator_of, seed_of
 from partition.unsplit import data_key, notes_of
 from partition.workshop import Workshop
@@ -120,15 +119,11 @@ def split_cnn(
         )
         parts.append(part)
         keys.append(part_key)
-    features = {
-        name: torch.cat([_features(part, samples, data) for part in parts], 1)
-        for name, samples in (
-            ("train", data.train), ("validation", data.validation), ("test", data.test)
-        )
-    }  # fmt: skip
+    widths = [part.config.widths[-1] for part in parts]
+    features = part_features(parts, widths, data)
     fusion, _ = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
-        [part.config.widths[-1] for part in parts], len(data.classes), recipe.fusion,
+        widths, len(data.classes), recipe.fusion,
         seed_of(recipe.seed, 14), workshop, progress, teacher=opinions, part_keys=keys,
     )  # fmt: skip
     return SplitCnn(
@@ -168,22 +163,18 @@ def _part(
     )  # fmt: skip
 
     def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        chosen = part_indices(data.train.labels, classes, negatives, generator_of(seed, 1))
-        samples = part_samples(data.train, chosen, classes)
-        held = part_indices(data.validation.labels, classes, negatives, generator_of(seed, 2)) \
-            if len(data.validation) else torch.empty(0, dtype=torch.int64)  # fmt: skip
-        validation = part_samples(data.validation, held, classes)
+        lesson = lesson_of(opinions, data, classes, negatives, seed)
         model = keep_cnn_outputs(unsplit, classes.classes, classes.other)
         draw = generator_of(seed, 3)
+        samples = lesson.samples
         proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
         scores = channel_importance(model, data.to_input(proxy.images))
         kept = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
         model = keep_channels(model, kept)
         state = train_classifier(
-            model, samples, validation, data, classes.outputs, config, seed_of(seed, 4),
-            teacher=collapse(opinions[chosen], classes.classes, classes.other),
-            checkpoint=checkpoint, identity=key, name=f"CNN part {number + 1}",
-            progress=progress, device=device,
+            model, samples, lesson.validation, data, classes.outputs, config, seed_of(seed, 4),
+            teacher=lesson.opinions, checkpoint=checkpoint, identity=key,
+            name=f"CNN part {number + 1}", progress=progress, device=device,
         )  # fmt: skip
         return model.state_dict(), notes_of(state)
 
@@ -196,10 +187,3 @@ def _filled(config: CnnConfig, weights: dict[str, Tensor]) -> SmallCnn:
     model.load_state_dict(weights)
     model.eval()
     return model
-
-
-@torch.no_grad()
-def _features(model: SmallCnn, samples: Samples, data: Data) -> Tensor:
-    """Return (images, features) of a part on the CPU."""
-    found = [model.features(data.to_input(images)) for images, _ in batches(samples, 500)]
-    return torch.cat(found) if found else torch.empty(0, model.config.widths[-1])

@@ -106,28 +106,33 @@ def keep_outputs(
 ) -> VisionTransformer:
     """Return the model with the outputs of ``classes``, and with ``other`` one for all the rest.
 
-    The row of "other" is the mean of the foreign rows, its bias raised by the logarithm of how
-    many they are: where foreign logits are equal, that is the logarithm of their summed
-    exponentials, and otherwise it is less (Jensen). Fine-tuning does the rest.
-
     Raises:
         InputError: a class is unknown or named twice, or "other" would stand for nothing.
     """
     chosen = _indices(classes, model.config.classes, "classes")
-    foreign = torch.tensor([c for c in range(model.config.classes) if c not in set(classes)])
-    if other and not len(foreign):
+    if other and len(chosen) == model.config.classes:
         raise InputError("a part with every class has no other")
     weights = dict(model.state_dict())
     for name in ("head", "head_dist"):
-        if f"{name}.weight" not in weights:
-            continue
-        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        rows, shifts = [weight[chosen]], [bias[chosen]]
-        if other:
-            rows.append(weight[foreign].mean(0, keepdim=True))
-            shifts.append(bias[foreign].mean(0, keepdim=True) + torch.tensor(len(foreign)).log())
-        weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.cat(rows), torch.cat(shifts)
+        if f"{name}.weight" in weights:
+            keep_rows(weights, name, classes, other)
     return _rebuilt(model, weights, classes=len(chosen) + other)
+
+
+def keep_rows(weights: dict[str, Tensor], head: str, classes: Sequence[int], other: bool) -> None:
+    """Leave a linear head the rows of ``classes``, and with ``other`` one for all the rest.
+
+    The row of "other" is the mean of the foreign rows, its bias raised by the logarithm of how
+    many they are: where foreign logits are equal, that is the logarithm of their summed
+    exponentials, and otherwise it is less (Jensen). Fine-tuning does the rest.
+    """
+    weight, bias = weights[f"{head}.weight"], weights[f"{head}.bias"]
+    rows, shifts = [weight[list(classes)]], [bias[list(classes)]]
+    if other:
+        foreign = [label for label in range(len(weight)) if label not in set(classes)]
+        rows.append(weight[foreign].mean(0, keepdim=True))
+        shifts.append(bias[foreign].mean(0, keepdim=True) + torch.tensor(len(foreign)).log())
+    weights[f"{head}.weight"], weights[f"{head}.bias"] = torch.cat(rows), torch.cat(shifts)
 
 
 def masks_for(

@@ -52,7 +52,7 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
     key = {name: values[name] for name in kept}
     if spec.name == "folder":
         digest = hashlib.sha256()
-        for samples in (data.train, data.validation, data.test):
+        for samples in data.splits.values():
             digest.update(samples.images.numpy().tobytes() + samples.labels.numpy().tobytes())
         key["images"] = digest.hexdigest()
     return key
@@ -109,9 +109,9 @@ def unsplit_model(
     model.to(device or torch.device("cpu"))
 
     def judge(_: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        groups = {"train": data.train, "validation": data.validation, "test": data.test}
         return {
-            name: predict(model, samples, data).log_softmax(-1) for name, samples in groups.items()
+            name: predict(model, samples, data).log_softmax(-1)
+            for name, samples in data.splits.items()
         }, {}
 
     opinions, _ = workshop.tensors("opinions", key, judge)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from partition.store import load_tensors, save_tensors
 from partition.weights import load_vit, save_vit
 
 State = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,6 @@ class Workshop:
 
     folder: Path
 
-    def checkpoint(self, name: str, key: str) -> Path:
-        """Return where a step keeps the checkpoint of its training."""
-        return self.folder / f"{name}-{key}.checkpoint.safetensors"
-
     def model(
         self,
         name: str,
@@ -46,17 +43,11 @@ class Workshop:
         A filed step that is damaged is made again. The checkpoint is removed once the step is
         filed.
         """
-        path = self.folder / f"{name}-{key}.safetensors"
-        if path.exists():
-            try:
-                return load_vit(path), load_tensors(path)[1]["notes"]
-            except (InputError, KeyError):
-                path.unlink()
-        checkpoint = self.checkpoint(name, key)
-        model, notes = make(checkpoint)
-        save_vit(path, model, {"notes": notes})
-        checkpoint.unlink(missing_ok=True)
-        return model, notes
+
+        def load(path: Path) -> tuple[VisionTransformer, State]:
+            return load_vit(path), load_tensors(path)[1]
+
+        return self._filed(name, key, make, load, save_vit)
 
     def tensors(
         self,
@@ -65,15 +56,25 @@ class Workshop:
         make: Callable[[Path], tuple[dict[str, Tensor], State]],
     ) -> tuple[dict[str, Tensor], State]:
         """Return the step's tensors and notes; otherwise like :meth:`model`."""
+        return self._filed(name, key, make, load_tensors, save_tensors)
+
+    def _filed(
+        self,
+        name: str,
+        key: str,
+        make: Callable[[Path], tuple[T, State]],
+        load: Callable[[Path], tuple[T, State]],
+        save: Callable[[Path, T, State], None],
+    ) -> tuple[T, State]:
         path = self.folder / f"{name}-{key}.safetensors"
         if path.exists():
             try:
-                tensors, state = load_tensors(path)
-                return tensors, state["notes"]
+                made, state = load(path)
+                return made, state["notes"]
             except (InputError, KeyError):
                 path.unlink()
-        checkpoint = self.checkpoint(name, key)
-        tensors, notes = make(checkpoint)
-        save_tensors(path, tensors, {"notes": notes})
+        checkpoint = path.with_suffix(".checkpoint.safetensors")
+        made, notes = make(checkpoint)
+        save(path, made, {"notes": notes})
         checkpoint.unlink(missing_ok=True)
-        return tensors, notes
+        return made, notes

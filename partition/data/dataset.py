@@ -68,6 +68,11 @@ class Data:
     image: int
 
     @property
+    def splits(self) -> dict[str, Samples]:
+        """The samples by name of their split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
     def channels(self) -> int:
         """Channels of an image."""
         return self.train.images.shape[1]
