@@ -261,9 +261,9 @@ class Processor(BaseDevice):
 
     def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
         time_s = working_s = 0.0
-        for run in self._runs(graph, precision, batch):
-            time_s += run.time_s
-            working_s += run.working_s
+        for _, _, full_s, idle_s, memory_s, launch_s in self._times(graph, precision, batch):
+            time_s += max(full_s + idle_s, memory_s) + launch_s
+            working_s += max(full_s, memory_s)
         share = working_s / time_s if time_s > 0.0 else 1.0
         if self._measured_s:
             time_s = self._measured_s.get((fingerprint(graph), precision, batch), time_s)
@@ -274,8 +274,10 @@ class Processor(BaseDevice):
         idle_w, busy_w = self.power.idle_w, self.power.busy_w
         return idle_w + (busy_w - idle_w) * share
 
-    def _runs(self, graph: Graph, precision: str, batch: int) -> Iterator[Run]:
-        """Yield each kernel with its times."""
+    def _times(
+        self, graph: Graph, precision: str, batch: int
+    ) -> Iterator[tuple[Kernel, float, float, float, float, float]]:
+        """Yield each kernel with its times, as `Run` has them."""
         if batch < 1:
             raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
         peak = self._peak(precision)
@@ -291,7 +293,7 @@ class Processor(BaseDevice):
             moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
             share = 1.0 if kernel.work else shares.get(kernel.kind, 1.0)
             memory_s = moved / (self.memory.bandwidth_byte_s * share)
-            yield Run(kernel, moved, full_s, idle_s, memory_s, self.launch_overhead_s)
+            yield kernel, moved, full_s, idle_s, memory_s, self.launch_overhead_s
 
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
@@ -301,7 +303,7 @@ class Processor(BaseDevice):
         Raises:
             InputError: as :meth:`graph_cost`, or no operator has the name.
         """
-        runs = list(self._runs(graph, precision, batch))
+        runs = [Run(*times) for times in self._times(graph, precision, batch)]
         roofline_s = sum(run.time_s for run in runs)
         rows = [self._row(graph, run, batch, roofline_s) for run in runs]
         if operator is not None:
