@@ -3,7 +3,6 @@
 from edgesim.common.validation import key, spec
 from edgesim.hardware.device import (
     Asking,
-    BaseDevice,
     Cooling,
     Cost,
     Device,
@@ -34,7 +33,6 @@ from edgesim.hardware.network import (
 
 __all__ = [
     "Asking",
-    "BaseDevice",
     "Batch",
     "Battery",
     "Cluster",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import expm1, inf
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -205,92 +205,6 @@ class Published:
         return self.batch / self.samples_per_s
 
 
-@runtime_checkable
-class Device(Protocol):
-    """All that is read of a device, whatever its kind.
-
-    Third parties add kinds through the entry point ``edgesim.devices``; `BaseDevice` has answers
-    to what a kind need not say.
-    """
-
-    @property
-    def name(self) -> str:
-        """Catalog name, or the node's name for an inline device."""
-
-    @property
-    def kind(self) -> str:
-        """The entry-point name of the device class (``processor``)."""
-
-    @property
-    def cores(self) -> int:
-        """Cores that tasks may share."""
-
-    @property
-    def memory_capacity_bytes(self) -> float:
-        """Bytes for weights and activations; infinity where nothing is said."""
-
-    @property
-    def power(self) -> Power:
-        """Power states."""
-
-    @property
-    def messaging(self) -> Messaging:
-        """Software cost of a message."""
-
-    @property
-    def cooling(self) -> Cooling:
-        """How much longer an execution takes after a rest."""
-
-    @property
-    def thermal(self) -> Thermal | None:
-        """How it warms up and throttles; None where nobody knows."""
-
-    @property
-    def spread(self) -> tuple[float, ...]:
-        """Quantiles of an execution's time over its mean; () where nobody measured them."""
-
-    @property
-    def pace(self) -> str:
-        """A few words beside its name in a table of devices: ``710×710 at 20 kHz``."""
-
-    @property
-    def published(self) -> tuple[Published, ...]:
-        """Published times and energies of models on it."""
-
-    @property
-    def source(self) -> Mapping[str, str]:
-        """Where each figure comes from, by field name."""
-
-    def precisions(self) -> tuple[str, ...]:
-        """Return the precisions that the device computes in."""
-
-    def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
-        """Return the cost of running ``graph`` on ``batch`` samples at once.
-
-        Raises:
-            InputError: the device does not compute in ``precision``.
-        """
-
-    def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
-        """Return the cost of ``flop`` operations of unknown kind: ``flop / peak``.
-
-        ``cores`` tells how many of the device's cores work on it (all by default); the power is
-        the device's own draw with just those cores busy.
-        """
-
-    def explain(
-        self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
-    ) -> Explanation:
-        """Return what each operator of ``graph`` takes, or all of one by its name.
-
-        Raises:
-            InputError: as `graph_cost`, or there is nothing to tell of ``operator``.
-        """
-
-    def figures(self) -> Iterable[tuple[str, str, str]]:
-        """Return (key path, value, source) of figures that its YAML leaves to a preset."""
-
-
 if TYPE_CHECKING:
     from builtins import property as default
 else:
@@ -310,12 +224,13 @@ else:
 
 @spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BaseDevice(ABC):
-    """What devices of all kinds have in common, and defaults of what a kind need not say.
+class Device(ABC):
+    """A device of any kind: all that is read of it, with answers to what a kind need not say.
 
     A kind is a frozen dataclass that inherits from it and is marked by `edgesim.hardware.spec`: its
-    fields are the keys of its YAML mapping, and field ``kind`` is a literal of its name, registered
-    in the entry points ``edgesim.devices``.
+    fields are the keys of its YAML mapping, and field ``kind`` is a literal of its name, under
+    which it is registered in the entry points ``edgesim.devices``. A field or a property of its own
+    stands in place of an answer here.
 
     Attributes:
         name: in the catalog, or of the node.
@@ -344,42 +259,42 @@ class BaseDevice(ABC):
 
     @default
     def cores(self) -> int:
-        """One: no two tasks at once."""
+        """Cores that tasks may share: one unless a kind says otherwise."""
         return 1
 
     @default
     def memory_capacity_bytes(self) -> float:
-        """Without bounds."""
+        """Bytes for weights and activations: infinity unless a kind says otherwise."""
         return inf
 
     @default
     def power(self) -> Power:
-        """None is drawn."""
+        """Draw in each state: nothing unless a kind says otherwise."""
         return Power()
 
     @default
     def messaging(self) -> Messaging:
-        """Messages cost nothing."""
+        """Software cost of a message: nothing unless a kind says otherwise."""
         return Messaging()
 
     @default
     def cooling(self) -> Cooling:
-        """A rest changes nothing."""
+        """How much longer an execution takes after a rest: no longer unless a kind says so."""
         return Cooling()
 
     @default
     def thermal(self) -> Thermal | None:
-        """Nobody knows how it warms up."""
+        """How it warms up and throttles; None where nobody knows."""
         return None
 
     @default
     def spread(self) -> tuple[float, ...]:
-        """Nobody measured it."""
+        """Quantiles of an execution's time over its mean; () where nobody measured them."""
         return ()
 
     @default
     def pace(self) -> str:
-        """Nothing to say."""
+        """A few words beside its name in a table of devices, such as ``710×710 at 20 kHz``."""
         return ""
 
     @abstractmethod
@@ -388,16 +303,30 @@ class BaseDevice(ABC):
 
     @abstractmethod
     def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
-        """Return the cost of running ``graph`` on ``batch`` samples at once."""
+        """Return the cost of running ``graph`` on ``batch`` samples at once.
+
+        Raises:
+            InputError: the device does not compute in ``precision``.
+        """
 
     @abstractmethod
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
-        """Return the cost of ``flop`` operations of unknown kind."""
+        """Return the cost of ``flop`` operations of unknown kind: ``flop / peak``.
+
+        ``cores`` tells how many of the device's cores work on it (all by default); the power is
+        the device's own draw with just those cores busy.
+        """
 
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
     ) -> Explanation:
-        """Return what ``graph`` takes as a whole: a device need not know its operators apart."""
+        """Return what each operator of ``graph`` takes, or all of one by its name.
+
+        Here it is the graph as a whole: a device need not know its operators apart.
+
+        Raises:
+            InputError: as `graph_cost`, or there is nothing to tell of ``operator``.
+        """
         if operator is not None:
             raise InputError(
                 f"device '{self.name}' of kind {self.kind} tells nothing of single layers"
@@ -413,5 +342,5 @@ class BaseDevice(ABC):
         )
 
     def figures(self) -> Iterable[tuple[str, str, str]]:
-        """Return nothing: its YAML has all figures."""
+        """Return (key path, value, source) of figures that its YAML leaves to a preset: none."""
         return ()

@@ -34,7 +34,7 @@ from edgesim.common.quantities import (
 from edgesim.common.text import count, duration, percent, size
 from edgesim.common.validation import ReadAs, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import BaseDevice, Cooling, Cost, Messaging, Power, Precision
+from edgesim.hardware.device import Cooling, Cost, Device, Messaging, Power, Precision
 from edgesim.hardware.explanation import Details, Explanation, Row, unknown
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import Kernel, kernels
@@ -161,7 +161,7 @@ class Run:
 
 @spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Processor(BaseDevice):
+class Processor(Device):
     """A processor.
 
     The time of a kernel (one operator, or several that the runtime fuses) on a batch of b samples:

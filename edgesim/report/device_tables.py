@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgesim.calibrate.predict import predictions
+from edgesim.common.tables import text_table
 from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
@@ -130,31 +131,24 @@ def show(document: dict[str, Any], console: Console) -> None:
 
 
 def _show_every(document: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
-    for own, heading in ((True, "fp32 FLOP/s"), (False, "light")):
-        rows = [row for row in document["devices"] if (row["kind"] == "processor") is own]
+    for first, heading in (("processor", "fp32 FLOP/s"), ("accelerator", "light")):
+        rows = [
+            row
+            for row in document["devices"]
+            if (row["kind"] == "processor") is (first == "processor")
+        ]
         if not rows:
             continue
-        table = Table(box=None)
-        table.add_column("processor" if own else "accelerator", no_wrap=True)
-        for title in (heading, "memory", "idle", "busy", "rows", "error"):
-            table.add_column(title, justify="right", no_wrap=True)
+        table = text_table(first, heading, "memory", "idle", "busy", "rows", "error", folds=False)
         for row in rows:
-            peak, error, memory = (
-                row["peak_flop_s"].get("fp32"),
-                row["median_error"],
-                row["memory_bytes"],
-            )
+            peak, memory = row["peak_flop_s"].get("fp32"), row["memory_bytes"]
+            error = row["median_error"]
             table.add_row(
-                row["name"],
-                row["pace"] if peak is None else count(peak),
+                row["name"], row["pace"] if peak is None else count(peak),
                 "" if memory is None else size(memory),
-                _watts(row["idle_w"]),
-                _watts(row["busy_w"]),
-                str(row["published_rows"]),
+                _watts(row["idle_w"]), _watts(row["busy_w"]), str(row["published_rows"]),
                 "" if error is None else percent(error),
-            )
+            )  # fmt: skip
         console.print(table)
     console.print(
         "rows: published times that the model predicts, most of which it was fitted to; "
@@ -169,49 +163,23 @@ def _watts(value: float) -> str:
     return f"{float(f'{value:.3g}'):g} W"
 
 
-class _References:
-    """Sources as numbers, each told once below the tables."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, source: str) -> str:
-        """Return the number of a source."""
-        return str(self._numbers.setdefault(source, len(self._numbers) + 1)) if source else ""
-
-    def show(self, console: Console) -> None:
-        """Print all sources with their numbers."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(box=None, show_header=False, padding=(0, 1))
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(overflow="fold")
-        for source, number in self._numbers.items():
-            table.add_row(str(number), escape(source))
-        console.print("[bold]Sources[/]")
-        console.print(table)
-
-
 def _show_one(document: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    references = _References()
+    # Sources as numbers, each told once below the tables.
+    numbers: dict[str, str] = {"": ""}
     console.print(f"[bold]{document['name']}[/]  {escape(document['description'])}")
     table = Table(box=None)
     table.add_column("figure", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("source", justify="right", no_wrap=True)
-    for figure in document["figures"]:
-        table.add_row(
-            figure["figure"],
-            written_figure(figure["figure"], figure["value"]),
-            references.number(figure["source"]),
-        )
+    for one in document["figures"]:
+        source = numbers.setdefault(one["source"], str(len(numbers)))
+        table.add_row(one["figure"], written_figure(one["figure"], one["value"]), source)
     console.print(table)
     if document["published"]:
-        console.print(_predictions(document, references))
+        console.print(_predictions(document, numbers))
         known = [abs(row["error"]) for row in document["published"] if row["error"] is not None]
         if known:
             console.print(
@@ -219,39 +187,38 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
             )
     else:
         console.print("No published latency or throughput of this device is known.")
-    references.show(console)
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for source, number in numbers.items():
+        if source:
+            table.add_row(number, escape(source))
+    console.print("[bold]Sources[/]")
+    console.print(table)
 
 
-def _predictions(document: dict[str, Any], references: _References) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Published and predicted time of a batch", title_justify="left", box=None)
-    table.add_column("model", overflow="fold")
-    table.add_column("precision", no_wrap=True)
-    for heading in ("batch", "published", "predicted", "error"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def _predictions(document: dict[str, Any], numbers: dict[str, str]) -> Table:
     energies = any(row["published_j"] is not None for row in document["published"])
-    if energies:
-        table.title = "Published and predicted time and energy of a batch"
-        for heading in ("published", "predicted", "error"):
-            table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("source", justify="right", no_wrap=True)
+    columns = ("published", "predicted", "error")
+    table = text_table(
+        "model", "precision", "batch", *columns, *(columns if energies else ()), "source",
+        title=f"Published and predicted time{' and energy' if energies else ''} of a batch",
+    )  # fmt: skip
+    table.columns[1].justify = "left"
     for row in document["published"]:
         source = "; ".join(one for one in (row["runtime"], row["source"], row["note"]) if one)
         cells = [
             row["model"] if row["fitted"] else f"{row['model']} *",
-            row["precision"],
-            str(row["batch"]),
-            duration(row["published_s"]),
+            row["precision"], str(row["batch"]), duration(row["published_s"]),
             "no builder" if row["error"] is None else duration(row["predicted_s"]),
             _error(row["error"]),
-        ]
+        ]  # fmt: skip
         if energies:
             published, predicted = row["published_j"], row["predicted_j"]
             known = published is not None and predicted is not None
             cells += ["" if one is None else joules(one) for one in (published, predicted)]
             cells.append(_error(predicted / published - 1.0 if known else None))
-        table.add_row(*cells, references.number(source))
+        table.add_row(*cells, numbers.setdefault(source, str(len(numbers))))
     return table
 
 

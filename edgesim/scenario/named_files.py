@@ -11,7 +11,7 @@ from edgesim.common import units
 from edgesim.common.errors import InputError
 from edgesim.common.validation import Path as KeyPath
 from edgesim.common.validation import Problem, known_keys, read_section
-from edgesim.hardware import BaseDevice, Fault, catalog
+from edgesim.hardware import Device, Fault, catalog
 from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.files import read_text
 
@@ -42,7 +42,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return mapping
 
 
-def find_device(name: str) -> BaseDevice:
+def find_device(name: str) -> Device:
     """Return a device of the catalog, or the one that a file describes, named after the file.
 
     Raises:

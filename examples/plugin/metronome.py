@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from edgesim.common.quantities import PositiveSeconds, Watts
 from edgesim.graph import Graph
-from edgesim.hardware import BaseDevice, Cost, Power, key, spec
+from edgesim.hardware import Cost, Device, Power, key, spec
 
 
 @spec
 @dataclass(frozen=True, kw_only=True)
-class Metronome(BaseDevice):
+class Metronome(Device):
     """A metronome, in a scenario {kind: metronome, beat: 20 ms, power: 3 W}.
 
     Attributes:

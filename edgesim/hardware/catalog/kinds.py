@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from edgesim.common import validation
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.validation import Problem, described, written
-from edgesim.hardware.device import BaseDevice
+from edgesim.hardware.device import Device
 
 GROUP = "edgesim.devices"
 
@@ -29,7 +29,7 @@ def kind_names() -> list[str]:
     return sorted({point.name for point in _points(tuple(sys.path))})
 
 
-def kind(name: object) -> type[BaseDevice]:
+def kind(name: object) -> type[Device]:
     """Return a device kind: the class of its devices, which is also how their YAML is written.
 
     Raises:
@@ -43,10 +43,10 @@ def kind(name: object) -> type[BaseDevice]:
                 raise InputError(
                     f"kind: '{name}' is to come from {point.value}, which does not load: {error}"
                 ) from None
-            if not (isinstance(found, type) and issubclass(found, BaseDevice)):
+            if not (isinstance(found, type) and issubclass(found, Device)):
                 raise InputError(
                     f"kind: '{name}' is to come from {point.value}, expected a dataclass that "
-                    "inherits from edgesim.hardware.BaseDevice (docs/plugins.md), got "
+                    "inherits from edgesim.hardware.Device (docs/plugins.md), got "
                     f"{described(found)}"
                 )
             return found
@@ -56,7 +56,7 @@ def kind(name: object) -> type[BaseDevice]:
     )
 
 
-def checked(name: str, mapping: Mapping[str, object]) -> BaseDevice | list[Problem]:
+def checked(name: str, mapping: Mapping[str, object]) -> Device | list[Problem]:
     """Return the device that a YAML mapping describes, or what is wrong with it.
 
     Args:
@@ -76,7 +76,7 @@ def checked(name: str, mapping: Mapping[str, object]) -> BaseDevice | list[Probl
     return found if made is None else made
 
 
-def from_mapping(name: str, mapping: Mapping[str, object]) -> BaseDevice:
+def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
     """Return the device that a YAML mapping describes.
 
     Args:

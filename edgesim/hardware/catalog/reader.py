@@ -11,7 +11,7 @@ from typing import Any
 from edgesim.common import units
 from edgesim.common.errors import InputError, nearest
 from edgesim.hardware.catalog.kinds import from_mapping
-from edgesim.hardware.device import BaseDevice, Published
+from edgesim.hardware.device import Device, Published
 
 _FOLDER = files("edgesim.hardware.catalog")
 
@@ -113,7 +113,7 @@ def runtime_factors(name: str, runtime: str, precision: str) -> Mapping[str, flo
 
 
 @cache
-def device(name: str) -> BaseDevice:
+def device(name: str) -> Device:
     """Return a device of the catalog.
 
     Raises:

@@ -19,7 +19,7 @@ from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.layers import Layer, explain_model, explain_product
 from edgesim.hardware.crossbar.parts import BITS, Parts
 from edgesim.hardware.crossbar.prices import Price, price
-from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
@@ -43,7 +43,7 @@ class States:
 
 @spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PhotonicCrossbar(Parts, BaseDevice):
+class PhotonicCrossbar(Parts, Device):
     """A photonic tensor core, as Lightening-Transformer (Zhu et al., HPCA 2024) builds one.
 
     In each cell of a core, one beam of a row and one of a column interfere before two photodiodes;

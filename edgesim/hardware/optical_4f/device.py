@@ -15,7 +15,7 @@ from edgesim.common.fields import Count
 from edgesim.common.quantities import Bandwidth, Rate, Share
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.device import BaseDevice, Cost, Messaging, Power, PowerOfParts
+from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
 from edgesim.hardware.optical_4f.figures import part_figures
@@ -50,7 +50,7 @@ _READINGS: Mapping[str, tuple[Reading, ...]] = {
 
 @spec
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Optical4F(BaseDevice):
+class Optical4F(Device):
     """A 4f accelerator: the analytic twin of the system that `optics` simulates.
 
     Convolutions and linear layers run on light, in the frames that the tile planner finds on the

@@ -141,12 +141,12 @@ def test_unknown_devices_name_the_nearest() -> None:
 PLUGIN = """
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from edgesim.hardware import BaseDevice, Cost, Power, key, spec
+from edgesim.hardware import Device, Cost, Power, key, spec
 
 
 @spec
 @dataclass(frozen=True, kw_only=True)
-class Abacus(BaseDevice):
+class Abacus(Device):
     kind: Literal["abacus"] = "abacus"
     beads_per_s: Annotated[float, key("beads_per_s")]
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from edgesim.common.errors import InputError
 from edgesim.graph import Graph, zoo
-from edgesim.hardware import BaseDevice, Cost, catalog, spec
+from edgesim.hardware import Cost, Device, catalog, spec
 from edgesim.report import device_layers
 
 PI = "raspberry-pi-4b"
@@ -99,7 +99,7 @@ def test_a_model_that_was_timed_says_so() -> None:
 
 @spec
 @dataclass(frozen=True, kw_only=True)
-class Constant(BaseDevice):
+class Constant(Device):
     """A kind that answers only what it must."""
 
     kind: Literal["constant"] = "constant"

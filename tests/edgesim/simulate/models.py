@@ -8,10 +8,10 @@ from typing import Any
 
 from edgesim.graph import Graph
 from edgesim.hardware import (
-    BaseDevice,
     Batch,
     Cluster,
     Cost,
+    Device,
     Duplex,
     Fault,
     FaultKind,
@@ -30,7 +30,7 @@ from edgesim.simulate import Arrivals, Recording, Traffic, simulate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flops(BaseDevice):
+class Flops(Device):
     """A device that takes flop / rate and draws busy power meanwhile."""
 
     rate: float = 1.0
