@@ -341,6 +341,24 @@ class Device(ABC):
             by_part_j=cost.by_part_j,
         )
 
+    def check(self, precision: str, batch: int = 1, cores: int | None = None) -> None:
+        """Check what is asked of the device.
+
+        Raises:
+            InputError: it does not compute in ``precision``, ``batch`` is not positive, or it has
+                not so many cores.
+        """
+        known = self.precisions()
+        if precision not in known:
+            raise InputError(
+                f"device '{self.name}' does not compute in {precision}; it has {', '.join(known)}"
+            )
+        if batch < 1:
+            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
+        if cores is not None and not 1 <= cores <= self.cores:
+            many = "1 core" if self.cores == 1 else f"1 to {self.cores} cores"
+            raise InputError(f"device '{self.name}': expected {many}, got {cores}")
+
     def figures(self) -> Iterable[tuple[str, str, str]]:
         """Return (key path, value, source) of figures that its YAML leaves to a preset: none."""
         return ()

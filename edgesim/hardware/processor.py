@@ -19,7 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
 from edgesim.common.quantities import (
     Bandwidth,
@@ -278,9 +277,8 @@ class Processor(Device):
         self, graph: Graph, precision: str, batch: int
     ) -> Iterator[tuple[Kernel, float, float, float, float, float]]:
         """Yield each kernel with its times, as `Run` has them."""
-        if batch < 1:
-            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
-        peak = self._peak(precision)
+        self.check(precision, batch)
+        peak = self.peak_flop_s[precision]
         shares = self.efficiency.get(precision, {})
         width = BYTES_PER_ELEMENT[precision]
         for kernel in kernels(graph, self.fused):
@@ -369,20 +367,10 @@ class Processor(Device):
         Raises:
             InputError: the device does not compute in ``precision``, or has not so many cores.
         """
-        if cores is not None and not 1 <= cores <= self.cores:
-            raise InputError(f"device '{self.name}': expected 1 to {self.cores} cores, got {cores}")
+        self.check(precision, cores=cores)
         share = 1.0 if cores is None else cores / self.cores
-        time_s = flop / (self._peak(precision) * share)
+        time_s = flop / (self.peak_flop_s[precision] * share)
         return Cost(time_s=time_s, power_w=self._power_w(share))
-
-    def _peak(self, precision: str) -> float:
-        peak = self.peak_flop_s.get(precision)
-        if peak is None:
-            raise InputError(
-                f"device '{self.name}' does not compute in {precision}; "
-                f"it has {', '.join(self.peak_flop_s)}"
-            )
-        return peak
 
 
 def _details(run: Run, row: Row) -> Details:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import write_text
+from edgesim.common.tables import text_table
 from edgesim.common.text import duration, joules, percent
 from edgesim.graph import zoo
 from edgesim.hardware.explanation import Details, Explanation, Picture, Row
@@ -131,14 +132,11 @@ def _article(found: Explanation) -> str:
 
 
 def _show_rows(found: Explanation, console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("layer", overflow="fold")
-    for heading in found.headings[:1]:
-        table.add_column(heading, no_wrap=True)
-    for heading in (*found.headings[1:], "time", "limit", "energy"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = text_table(
+        "layer", *found.headings, "time", "limit", "energy", left=2 if found.headings else 1
+    )
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for beside, run in groupby(found.rows, lambda row: row.beside):
         rows = list(run)
         for own in [rows] if beside else [[row] for row in rows]:
@@ -158,8 +156,6 @@ def _show_rows(found: Explanation, console: Console) -> None:
 
 
 def _show_details(details: Details, picture: Picture | None, console: Console) -> None:
-    from rich.table import Table
-
     for line in details.facts:
         console.print(line)
     if picture is not None:
@@ -168,15 +164,11 @@ def _show_details(details: Details, picture: Picture | None, console: Console) -
             console.print(line, markup=False, highlight=False)
         console.print(picture.caption, style="dim")
         console.print()
-    table = Table(box=None, padding=(0, 1), title=details.title or None,
-                  title_justify="left", title_style="bold")  # fmt: skip
-    # What something is may be long.
-    for at, heading in enumerate(details.headings):
-        numbers = at in details.numbers
-        table.add_column(
-            heading, justify="right" if numbers else "left", no_wrap=heading != "what",
-            overflow="ellipsis" if heading != "what" else "fold",
-        )  # fmt: skip
+    table = text_table(*details.headings, title=details.title, left=len(details.headings))
+    for at, column in enumerate(table.columns):
+        column.justify = "right" if at in details.numbers else "left"
+        # What something is may be long.
+        column.no_wrap = column.header != "what"
     for at, row in enumerate(details.rows):
         table.add_row(*row, style="bold" if at == details.strong else None)
     console.print(table)

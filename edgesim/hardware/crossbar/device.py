@@ -14,11 +14,10 @@ from edgesim.common.errors import InputError
 from edgesim.common.quantities import Bandwidth, Watts
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.crossbar.counts import Product, product_of
+from edgesim.hardware.crossbar.counts import Price, Product, price, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.layers import Layer, explain_model, explain_product
 from edgesim.hardware.crossbar.parts import BITS, Parts
-from edgesim.hardware.crossbar.prices import Price, price
 from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
@@ -216,9 +215,8 @@ class PhotonicCrossbar(Parts, Device):
         Raises:
             InputError: as :meth:`graph_cost`.
         """
-        bits = self._bits(precision)
-        if batch < 1:
-            raise InputError(f"device '{self.name}': expected a batch of at least 1, got {batch}")
+        self.check(precision, batch)
+        bits = BITS[precision]
         try:
             division = divide(graph, host=self.host is not None)
         except InputError as error:
@@ -235,14 +233,6 @@ class PhotonicCrossbar(Parts, Device):
         if self.host is not None:
             found += self._hosted(division, self.host, precision, batch)
         return tuple(found)
-
-    def _bits(self, precision: str) -> int:
-        if precision not in self.offered:
-            raise InputError(
-                f"device '{self.name}' does not compute in {precision}; "
-                f"it has {', '.join(self.offered)}"
-            )
-        return BITS[precision]
 
     def _outside(self, live_bytes: float) -> float:
         """Return the share of live activations that the global buffer cannot hold."""
@@ -302,7 +292,7 @@ class PhotonicCrossbar(Parts, Device):
             return []
         own = precision if precision in host.precisions() else host.precisions()[0]
         cost = host.graph_cost(division.rest, own, batch)
-        moved_bytes = division.crossing * batch * self._bits(precision) / 8
+        moved_bytes = division.crossing * batch * BITS[precision] / 8
         return [
             Layer(
                 name="host",
@@ -324,10 +314,9 @@ class PhotonicCrossbar(Parts, Device):
         Raises:
             InputError: the device does not compute in ``precision``, or ``cores`` is not 1.
         """
-        if cores not in (None, 1):
-            raise InputError(f"device '{self.name}': expected 1 core, got {cores}")
+        self.check(precision, cores=cores)
         time_s = flop / (2.0 * self.array.mac_s)
-        drawn_w = {**self._idle_by_part_w, **self.full_power_w(self._bits(precision))}
+        drawn_w = {**self._idle_by_part_w, **self.full_power_w(BITS[precision])}
         return Cost(
             time_s=time_s,
             power_w=math.fsum(drawn_w.values()),

@@ -19,9 +19,15 @@ from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
 from edgesim.hardware.optical_4f.figures import part_figures
-from edgesim.hardware.optical_4f.host import own_host, with_host
 from edgesim.hardware.optical_4f.layers import Layer, explain_layer, explain_model
-from edgesim.hardware.optical_4f.parts import cycle_s, light_of, sources_of, system_of
+from edgesim.hardware.optical_4f.parts import (
+    cycle_s,
+    light_of,
+    own_host,
+    sources_of,
+    system_of,
+    with_host,
+)
 from edgesim.hardware.optical_4f.sections import (
     PARTS,
     OfCamera,
@@ -403,23 +409,19 @@ class Optical4F(Device):
 
     def _lit(self, op: Op, precision: str, batch: int) -> Layer:
         timing = self.timing(op, precision, batch)
-        return Layer(
-            names=(op.name,),
-            light=timing,
-            time_s=timing.total_s,
-            by_part_j=self.energy(timing, precision),
-        )
+        joules = self.energy(timing, precision)
+        return Layer(names=(op.name,), light=timing, time_s=timing.total_s, by_part_j=joules)
 
     def _electronic(self, part: OnHost, precision: str, batch: int) -> Layer:
         cost = self.host.graph_cost(part.graph, precision, batch)
-        by_part = {name: watts * cost.time_s for name, watts in self._parts_w.items()}
-        by_part["host"] = cost.power_w * cost.time_s
-        return Layer(
-            names=tuple(op.name for op in part.graph),
-            light=None,
-            time_s=cost.time_s,
-            by_part_j=by_part,
-        )
+        names = tuple(op.name for op in part.graph)
+        by_part_j = self._while_hosted(cost)
+        return Layer(names=names, light=None, time_s=cost.time_s, by_part_j=by_part_j)
+
+    def _while_hosted(self, cost: Cost) -> dict[str, float]:
+        """Return the joules of all parts while the host works."""
+        by_part_j = {name: watts * cost.time_s for name, watts in self._parts_w.items()}
+        return {**by_part_j, "host": cost.power_w * cost.time_s}
 
     def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
         """Return the cost of ``flop`` operations of unknown kind, which the host does.
@@ -427,10 +429,7 @@ class Optical4F(Device):
         Raises:
             InputError: the host does not compute in ``precision``, or ``cores`` is not 1.
         """
-        if cores not in (None, 1):
-            raise InputError(f"device '{self.name}': expected 1 core, got {cores}")
+        self.check(precision, cores=cores)
         cost = self.host.flop_cost(flop, precision)
-        by_part = {name: watts * cost.time_s for name, watts in self._parts_w.items()}
-        by_part["host"] = cost.power_w * cost.time_s
-        rest_w = sum(self._parts_w.values())
-        return Cost(time_s=cost.time_s, power_w=rest_w + cost.power_w, by_part_j=by_part)
+        power_w = sum(self._parts_w.values()) + cost.power_w
+        return Cost(time_s=cost.time_s, power_w=power_w, by_part_j=self._while_hosted(cost))

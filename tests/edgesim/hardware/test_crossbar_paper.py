@@ -16,8 +16,7 @@ from edgesim.cli import app
 from edgesim.graph import OpKind, zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.crossbar import PhotonicCrossbar
-from edgesim.hardware.crossbar.counts import Product
-from edgesim.hardware.crossbar.prices import price
+from edgesim.hardware.crossbar.counts import Product, price
 from tests.edgesim.hardware.crossbars import entry
 
 MODELS = {
