@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgesim.common.text import digits
 from edgesim.results.metrics import Metric, Place, Section
 from edgesim.simulate import Outcome, Recording
-from edgesim.simulate.fault_record import FaultRecord, TargetFaults
+from edgesim.simulate.recording import FaultRecord, TargetFaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from math import gamma
 import numpy as np
 
 from edgesim.hardware import Cluster, Fault, FaultKind, Faults
-from edgesim.simulate.fault_record import FaultEvent, TargetFaults
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.loss import LinkState
 from edgesim.simulate.meter import Charge, Meter, Throttle
 from edgesim.simulate.ports import Port
+from edgesim.simulate.recording import FaultEvent, TargetFaults
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
 from edgesim.simulate.work import Work

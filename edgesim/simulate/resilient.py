@@ -11,12 +11,11 @@ from edgesim.hardware import Cluster, FaultKind, Node
 from edgesim.simulate.attempts import Carried, Course, Tried
 from edgesim.simulate.choices import MEANS, Choices
 from edgesim.simulate.exhaustion import Memories
-from edgesim.simulate.fault_record import FaultRecord
 from edgesim.simulate.faults import FaultPlayer
 from edgesim.simulate.health import Checks
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.reassign import Mover, Shipment
-from edgesim.simulate.recording import Outcome
+from edgesim.simulate.recording import FaultRecord, Outcome
 from edgesim.simulate.run import Setup
 from edgesim.simulate.streams import stream
 from edgesim.simulate.tries import Tries

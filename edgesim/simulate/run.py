@@ -14,18 +14,16 @@ from simpy.events import NORMAL, Event
 
 from edgesim.hardware import Cluster, Node
 from edgesim.placement.plan import Plan
-from edgesim.simulate.arrivals import CLOSED_LOOP, arrival_times, in_flight
-from edgesim.simulate.fault_record import FaultRecord
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
-from edgesim.simulate.recording import Outcome, Recording, Span, transfer_name
+from edgesim.simulate.recording import FaultRecord, Outcome, Recording, Span, transfer_name
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import service_factors
 from edgesim.simulate.totals import link_totals, node_totals, transfer_joules
-from edgesim.simulate.traffic import Traffic
+from edgesim.simulate.traffic import CLOSED_LOOP, Traffic, arrival_times, in_flight
 from edgesim.simulate.work import Move, Path, Request, Way, Work
 
 Progress = Callable[[int], None]

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, StrictInt
 
 from edgesim.common.fields import UNSET, WHOLE, Text, choices
 from edgesim.common.quantities import PositiveSeconds, Rate, Seconds
 from edgesim.common.validation import spec
+from edgesim.simulate.streams import stream
 
 
 class Arrivals(StrEnum):
@@ -59,3 +62,40 @@ class Traffic:
         """Return whether requests come at least as fast as ``capacity_per_s`` serves them."""
         rate = self.rate_per_s
         return rate is not None and capacity_per_s is not None and rate >= capacity_per_s
+
+
+CLOSED_LOOP = (Arrivals.CLOSED, Arrivals.SINGLE_STREAM, Arrivals.MULTI_STREAM)
+"""Kinds whose next request waits for an answer."""
+
+
+def arrival_times(traffic: Traffic, seed: int, replication: int) -> NDArray[np.float64] | None:
+    """Return ascending arrival times in seconds, or None where arrivals depend on answers.
+
+    ``poisson`` and ``server``: exponential gaps of mean 1/rate, the first counted from 0.
+    ``periodic``: the first request at 0, then every 1/rate. ``offline``: all at 0.
+    """
+    count = traffic.requests
+    match traffic.arrivals:
+        case Arrivals.POISSON | Arrivals.SERVER:
+            generator = stream(seed, replication, "arrivals")
+            gaps = generator.standard_exponential(count)
+            gaps /= _rate(traffic)
+            return np.cumsum(gaps, out=gaps)
+        case Arrivals.PERIODIC:
+            return np.arange(count, dtype=np.float64) / _rate(traffic)
+        case Arrivals.TRACE:
+            return np.asarray(traffic.times_s[:count], dtype=np.float64)
+        case Arrivals.OFFLINE:
+            return np.zeros(count)
+        case _:
+            return None
+
+
+def in_flight(traffic: Traffic) -> int:
+    """Return how many requests closed-loop traffic keeps in the system."""
+    return traffic.concurrency if traffic.arrivals is Arrivals.CLOSED else 1
+
+
+def _rate(traffic: Traffic) -> float:
+    assert traffic.rate_per_s is not None, f"{traffic.arrivals} traffic needs a rate"
+    return traffic.rate_per_s

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
-from edgesim.simulate.arrivals import arrival_times, in_flight
-from edgesim.simulate.traffic import Traffic
+from edgesim.simulate.traffic import Traffic, arrival_times, in_flight
 
 Serve = Callable[[int, float], Awaitable[None]]
 """Answers the request of a number, meant to be sent at a time."""

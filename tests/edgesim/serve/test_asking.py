@@ -17,8 +17,8 @@ from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Arrivals, Traffic
-from edgesim.simulate.arrivals import arrival_times
 from edgesim.simulate.recovery import Retry
+from edgesim.simulate.traffic import arrival_times
 
 Code = grpc.StatusCode
 QUICK = Retry(backoff_s=0.001)
