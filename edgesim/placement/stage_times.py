@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.graph import Graph
-from edgesim.hardware import Node
+from edgesim.hardware import Device, Node
 
 Values = NDArray[np.float64]
 Cuts = NDArray[np.int64]
@@ -37,14 +39,15 @@ def stage_times(
     itself, over 32 cuts of about equal work between them.
     """
     askers: dict[tuple[int, int], _Asker] = {}
-    slices = _Slices(graph)
+    # Each made once for all devices.
+    slices = cache(graph.slice)
     keys = []
     for node in nodes:
         batch = node.batch.max if full_batch else 1
         key = (id(node.device), batch)
         keys.append(key)
         if key not in askers:
-            askers[key] = _Asker(slices, node, precision, batch)
+            askers[key] = _Asker(slices, len(graph), node.device, precision, batch)
     clean = np.ones(len(graph) + 1, dtype=bool)
     for asker in askers.values():
         clean &= asker.clean_cuts()
@@ -72,38 +75,25 @@ def stage_bytes(graph: Graph, cuts: Cuts, batch: int, element_bytes: float) -> V
     return np.asarray((weights + batch * peak) * element_bytes)
 
 
-class _Slices:
-    """Slices of a graph, each made once for all devices."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self._made: dict[tuple[int, int], Graph] = {}
-
-    def __call__(self, start: int, stop: int) -> Graph:
-        if (start, stop) not in self._made:
-            self._made[start, stop] = self.graph.slice(start, stop)
-        return self._made[start, stop]
-
-
+@dataclass(eq=False)
 class _Asker:
     """Times of slices on one device."""
 
-    def __init__(self, slices: _Slices, node: Node, precision: str, batch: int) -> None:
-        self._slices = slices
-        self._length = len(slices.graph)
-        self._device = node.device
-        self._precision = precision
-        self._batch = batch
-        self._constant_s = 0.0
-        """Of each graph, however short."""
+    slices: Callable[[int, int], Graph]
+    length: int
+    device: Device
+    precision: str
+    batch: int
+    constant_s: float = 0.0
+    """Of each graph, however short."""
 
     def _time_s(self, start: int, stop: int) -> float:
-        part = self._slices(start, stop)
-        return self._device.graph_cost(part, self._precision, self._batch).time_s / self._batch
+        part = self.slices(start, stop)
+        return self.device.graph_cost(part, self.precision, self.batch).time_s / self.batch
 
     def clean_cuts(self) -> NDArray[np.bool_]:
         """Return which cuts cost no more than the constant of a graph; both ends are clean."""
-        length = self._length
+        length = self.length
         clean = np.ones(length + 1, dtype=bool)
         if length < 2:
             return clean
@@ -115,21 +105,21 @@ class _Asker:
             excess[cut - 1] = apart_s - self._time_s(low, high)
             scale[cut - 1] = apart_s
         near = _ROUNDING * scale
-        self._constant_s = float(excess.min())
-        if abs(self._constant_s) <= near[excess.argmin()]:
-            self._constant_s = 0.0
-        clean[1:-1] = np.abs(excess - self._constant_s) <= near
+        self.constant_s = float(excess.min())
+        if abs(self.constant_s) <= near[excess.argmin()]:
+            self.constant_s = 0.0
+        clean[1:-1] = np.abs(excess - self.constant_s) <= near
         # A constant that only some cuts show is none.
-        if self._constant_s and clean[1:-1].mean() <= 0.5:
+        if self.constant_s and clean[1:-1].mean() <= 0.5:
             clean[1:-1] = False
         return clean
 
     def summed(self, cuts: Cuts) -> Values | None:
         """Return the times of all stages as sums over those between neighbours, if they are."""
-        constant_s = self._constant_s
+        constant_s = self.constant_s
         between = [self._time_s(int(a), int(b)) - constant_s for a, b in pairwise(cuts)]
         until = np.concatenate([[0.0], np.cumsum(between)])
-        whole_s = self._time_s(0, self._length)
+        whole_s = self._time_s(0, self.length)
         if abs(until[-1] + constant_s - whole_s) > _ROUNDING * whole_s:
             return None
         return _only_forward(until[None, :] - until[:, None] + constant_s)

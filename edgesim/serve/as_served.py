@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.hardware import (
+    Asking,
     Cluster,
     Device,
     Faults,
@@ -184,54 +185,50 @@ def as_served(scenario: Scenario, plan: Plan) -> Served:
     )
 
 
+@dataclass(slots=True)
 class _Tasks:
     """Collects what a request does."""
 
-    def __init__(
-        self,
-        work: Work,
-        plan: Plan,
-        cluster: Cluster,
-        processes: _Processes,
-        sizes: Sizes,
-        samples: int,
-    ) -> None:
-        self._work = work
-        self._plan = plan
-        self._cluster = cluster
-        self._sizes = sizes
-        self._samples = samples
-        self._tasks: list[Task] = []
-        self._transfers: list[Transfer] = []
-        self._processes = processes
-        self._asking = cluster.nodes[work.home].device.messaging.asking
+    work: Work
+    placed: Plan
+    cluster: Cluster
+    processes: _Processes
+    sizes: Sizes
+    samples: int
+    tasks: list[Task] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+
+    @property
+    def asking(self) -> Asking:
+        """Processor time of the coordinator."""
+        return self.cluster.nodes[self.work.home].device.messaging.asking
 
     def plan(self) -> Plan:
         """Return the plan."""
-        by_name = {task.name: task for task in self._plan.branches[0].tasks}
+        by_name = {task.name: task for task in self.placed.branches[0].tasks}
         # Half of what a request costs by itself comes before the parts are asked, half after.
-        own_s = self._asking.per_request_s / 2
-        home = self._processes.coordinator
+        own_s = self.asking.per_request_s / 2
+        home = self.processes.coordinator
         self._add("begin", "begin", home, own_s)
-        parts = self._work.parts
+        parts = self.work.parts
         for piece in parts:
-            asked = self._sizes.asked[piece.name]
+            asked = self.sizes.asked[piece.name]
             ask = f"ask {piece.name}"
             self._add(ask, piece.name, home, self._asks_s(asked), optional=True)
-            self._transfers.append(_local("begin", ask))
+            self.transfers.append(_local("begin", ask))
         for piece in parts:
             self._at_node(piece, by_name[piece.name])
             self._heard(piece)
-        asked = self._sizes.asked["fusion"]
+        asked = self.sizes.asked["fusion"]
         self._add("ask fusion", "fusion", home, self._asks_s(asked))
-        self._transfers += [_local(f"hear {piece.name}", "ask fusion") for piece in parts]
-        self._at_node(self._work.fusion, by_name["fusion"])
-        self._heard(self._work.fusion)
+        self.transfers += [_local(f"hear {piece.name}", "ask fusion") for piece in parts]
+        self._at_node(self.work.fusion, by_name["fusion"])
+        self._heard(self.work.fusion)
         self._add("end", "end", home, own_s)
-        self._transfers.append(_local("hear fusion", "end"))
+        self.transfers.append(_local("hear fusion", "end"))
         return replace(
-            self._plan,
-            branches=(Branch(tasks=tuple(self._tasks), transfers=tuple(self._transfers)),),
+            self.placed,
+            branches=(Branch(tasks=tuple(self.tasks), transfers=tuple(self.transfers)),),
             input_node=None,
             output_node=None,
         )
@@ -239,37 +236,37 @@ class _Tasks:
     def _at_node(self, piece: Piece, task: Task) -> None:
         """Add a piece between the message that asks for it and the one that answers."""
         name, optional = piece.name, task.optional
-        node = self._processes.messages[piece.node]
-        software = Software.of(self._cluster.nodes[piece.node].device.messaging)
-        asked, answered = self._sizes.asked[name], self._sizes.answered[name]
+        node = self.processes.messages[piece.node]
+        software = Software.of(self.cluster.nodes[piece.node].device.messaging)
+        asked, answered = self.sizes.asked[name], self.sizes.answered[name]
         self._add(f"take {name}", name, node, software.time_s(asked), optional=optional)
-        self._tasks.append(replace(task, unit=name))
+        self.tasks.append(replace(task, unit=name))
         self._add(f"give {name}", name, node, software.time_s(answered), optional=optional)
-        self._transfers += [
-            Transfer(source=f"ask {name}", target=f"take {name}", bytes=asked / self._samples),
+        self.transfers += [
+            Transfer(source=f"ask {name}", target=f"take {name}", bytes=asked / self.samples),
             _local(f"take {name}", name),
             _local(name, f"give {name}"),
         ]
 
     def _heard(self, piece: Piece) -> None:
-        name, size = piece.name, self._sizes.answered[piece.name]
-        optional = piece in self._work.parts
-        home = self._processes.coordinator
+        name, size = piece.name, self.sizes.answered[piece.name]
+        optional = piece in self.work.parts
+        home = self.processes.coordinator
         self._add(f"hear {name}", name, home, self._asks_s(size), optional=optional)
-        self._transfers.append(
-            Transfer(source=f"give {name}", target=f"hear {name}", bytes=size / self._samples)
+        self.transfers.append(
+            Transfer(source=f"give {name}", target=f"hear {name}", bytes=size / self.samples)
         )
 
     def _asks_s(self, size: int) -> float:
-        return Software.of(self._asking).time_s(size)
+        return Software.of(self.asking).time_s(size)
 
     def _add(
         self, name: str, piece: str, node: str, time_s: float, *, optional: bool = False
     ) -> None:
         # The processors of messages do one FLOP a second: seconds stand in for operations.
-        flop = time_s / self._samples
+        flop = time_s / self.samples
         # A part has one deadline, from the first word of the question to the answer: its unit.
-        self._tasks.append(
+        self.tasks.append(
             Task(
                 name=name, node=node, kind="message", flop=flop, cores=1, optional=optional,
                 unit=piece,

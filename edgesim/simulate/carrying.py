@@ -102,7 +102,7 @@ class Carrying(Run):
         if route is not None and route.loss > 0.0:
             after_s += tail_s(route.loss, self._tail)
         if after_s > 0.0:
-            self.kernel.call_at(self.kernel.time_s + after_s, lambda _: self._received(token))
+            self.kernel.call_after(after_s, lambda _: self._received(token))
         else:
             self._received(token)
 

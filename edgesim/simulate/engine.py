@@ -93,7 +93,7 @@ class Engine(Run):
     def _delivered(self, token: Parcel) -> None:
         after_s = token.move.after_s
         if after_s > 0.0:
-            self.kernel.call_at(self.kernel.time_s + after_s, lambda _: self._received(token))
+            self.kernel.call_after(after_s, lambda _: self._received(token))
         else:
             self._received(token)
 

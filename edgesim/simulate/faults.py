@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import gamma
@@ -67,6 +67,7 @@ class NodeState:
     charge: Charge | None = None
 
 
+@dataclass(eq=False)
 class FaultPlayer:
     """Plays the faults of a cluster.
 
@@ -75,7 +76,7 @@ class FaultPlayer:
     once it has started. A frozen node keeps everything and does nothing; a cut link keeps what is
     under way on it.
 
-    Args:
+    Attributes:
         kernel: the clock.
         cluster: what can fail.
         servers: of every node.
@@ -83,47 +84,43 @@ class FaultPlayer:
         seed: of random failures.
         replication: number of the repetition.
         crashed: told of each node that went down, after it has.
+        events: what befell whom.
+        began_s: when something went down.
+        nodes: state of each.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        cluster: Cluster,
-        servers: dict[str, Server],
-        flows: Flows,
-        seed: int,
-        replication: int,
-        crashed: Callable[[str, list[tuple[Work, float]]], None],
-    ) -> None:
-        self.events: list[FaultEvent] = []
-        self.nodes = {name: NodeState() for name in cluster.nodes}
-        self.began_s: list[float] = []
-        """When something went down."""
-        self._kernel = kernel
-        self._cluster = cluster
-        self._servers = servers
-        self._flows = flows
-        self._seed = seed, replication
-        self._crashed = crashed
-        self._cut: dict[str, Stopwatch] = {}
-        self._degraded: dict[str, Stopwatch] = {}
-        self._links: dict[str, dict[object, Fault | None]] = {}
+    kernel: Kernel
+    cluster: Cluster
+    servers: Mapping[str, Server]
+    flows: Flows
+    seed: int
+    replication: int
+    crashed: Callable[[str, list[tuple[Work, float]]], None]
+    events: list[FaultEvent] = field(default_factory=list)
+    began_s: list[float] = field(default_factory=list)
+    nodes: dict[str, NodeState] = field(init=False)
+    _cut: dict[str, Stopwatch] = field(default_factory=dict)
+    _degraded: dict[str, Stopwatch] = field(default_factory=dict)
+    _links: dict[str, dict[object, Fault | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes = {name: NodeState() for name in self.cluster.nodes}
 
     def meter(self, name: str, host: Host, port: Port) -> None:
         """Follow the temperature and the charge of a node that has them."""
-        node = self._cluster.nodes[name]
+        node = self.cluster.nodes[name]
         state = self.nodes[name]
-        state.meter = meter = Meter(self._kernel, node, host, port)
+        state.meter = meter = Meter(self.kernel, node, host, port)
         thermal = node.device.thermal
         if node.ambient_c is not None and thermal is not None:
             idle_w = node.device.power.idle_w
             state.throttle = Throttle(
-                self._kernel, thermal, node.ambient_c, idle_w, lambda speed: self._heat(name, speed)
+                self.kernel, thermal, node.ambient_c, idle_w, lambda speed: self._heat(name, speed)
             )
             meter.followers.append(state.throttle)
         if node.battery is not None:
             state.charge = Charge(
-                self._kernel,
+                self.kernel,
                 node.battery,
                 lambda: self.crash(name, "battery empty", "battery empty"),
                 lambda: self.repair(name, "battery empty", "charged"),
@@ -132,21 +129,21 @@ class FaultPlayer:
 
     def begin(self) -> None:
         """Schedule what is known, and the first of what is random."""
-        for name, node in self._cluster.nodes.items():
+        for name, node in self.cluster.nodes.items():
             if node.faults is not None:
                 self._plan(
                     node.faults, f"faults {name}",
                     partial(self.crash, name, "fault"),
                     partial(self.repair, name, "fault"),
                 )  # fmt: skip
-        for name, link in self._cluster.network.links.items():
+        for name, link in self.cluster.network.links.items():
             if link.faults is not None:
                 self._plan(
                     link.faults, f"faults of link {name}",
                     partial(self._link, name, "own", _CUT),
                     partial(self._link, name, "own", None),
                 )  # fmt: skip
-        for fault in self._cluster.faults:
+        for fault in self.cluster.faults:
             begins, ends = self._calls(fault)
             self._at(fault.at_s, begins)
             self._at(fault.end_s, ends)
@@ -155,7 +152,7 @@ class FaultPlayer:
                 state.meter.begin()
 
     def _at(self, time_s: float, call: Callable[[], None]) -> None:
-        self._kernel.call_at(time_s, lambda _: call())
+        self.kernel.call_at(time_s, lambda _: call())
 
     def _plan(
         self, faults: Faults, purpose: str, begins: Callable[[], None], ends: Callable[[], None]
@@ -164,7 +161,7 @@ class FaultPlayer:
             self._at(outage.at_s, begins)
             self._at(outage.at_s + outage.duration_s, ends)
         if faults.mtbf_s is not None:
-            generator = stream(*self._seed, purpose)
+            generator = stream(self.seed, self.replication, purpose)
             self._plan_random(faults, generator, 0.0, begins, ends)
 
     def _plan_random(
@@ -183,8 +180,8 @@ class FaultPlayer:
             ends()
             self._plan_random(faults, generator, back_s, begins, ends)
 
-        self._kernel.call_at(at_s, lambda _: begins())
-        self._kernel.call_at(back_s, end)
+        self.kernel.call_at(at_s, lambda _: begins())
+        self.kernel.call_at(back_s, end)
 
     def _calls(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
         name = fault.target
@@ -202,7 +199,7 @@ class FaultPlayer:
     def crash(self, name: str, cause: str, told: str = "crash") -> None:
         """Take a node down, for one more cause."""
         state = self.nodes[name]
-        now = self._kernel.time_s
+        now = self.kernel.time_s
         if cause in state.causes:
             return
         state.causes.add(cause)
@@ -215,16 +212,16 @@ class FaultPlayer:
         self.began_s.append(now)
         state.down.set(True, now)
         state.off.set(True, now)
-        lost = self._servers[name].crash() if was_up else []
+        lost = self.servers[name].crash() if was_up else []
         if state.meter is not None:
             state.meter.powered = False
             state.meter.update()
-        self._crashed(name, lost)
+        self.crashed(name, lost)
 
     def repair(self, name: str, cause: str, told: str = "repair") -> None:
         """Take one cause away; the node starts when none is left."""
         state = self.nodes[name]
-        now = self._kernel.time_s
+        now = self.kernel.time_s
         if cause not in state.causes:
             return
         state.causes.discard(cause)
@@ -235,11 +232,11 @@ class FaultPlayer:
         if state.meter is not None:
             state.meter.powered = True
             state.meter.update()
-        restart_s = self._cluster.nodes[name].restart_s
+        restart_s = self.cluster.nodes[name].restart_s
         if restart_s > 0.0:
             state.starting += 1
             mine = state.failed
-            self._kernel.call_at(now + restart_s, lambda _: self._started(name, mine))
+            self.kernel.call_at(now + restart_s, lambda _: self._started(name, mine))
             return
         self._up(name)
 
@@ -253,22 +250,22 @@ class FaultPlayer:
 
     def _up(self, name: str) -> None:
         state = self.nodes[name]
-        state.down.set(state.frozen, self._kernel.time_s)
-        self._servers[name].up = True
+        state.down.set(state.frozen, self.kernel.time_s)
+        self.servers[name].up = True
 
     def answers(self, name: str) -> bool:
         """Whether a node would answer a check now, if the way to it is whole."""
-        return self._servers[name].up and not self.nodes[name].frozen
+        return self.servers[name].up and not self.nodes[name].frozen
 
     def _freeze(self, name: str, on: bool) -> None:
         state = self.nodes[name]
         state.frozen = on
-        now = self._kernel.time_s
+        now = self.kernel.time_s
         self.tell(name, "freeze" if on else "thaw")
         if on:
             self.began_s.append(now)
-        state.down.set(on or not self._servers[name].up, now)
-        self._servers[name].set_speed("freeze", 0.0 if on else 1.0)
+        state.down.set(on or not self.servers[name].up, now)
+        self.servers[name].set_speed("freeze", 0.0 if on else 1.0)
 
     def _slow(self, name: str, speed: float) -> None:
         self.tell(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
@@ -284,15 +281,15 @@ class FaultPlayer:
     def _set_speed(self, name: str, cause: str, speed: float) -> None:
         state = self.nodes[name]
         state.speeds[cause] = speed
-        state.slow.set(min(state.speeds.values()) < 1.0, self._kernel.time_s)
-        self._servers[name].set_speed(cause, speed)
+        state.slow.set(min(state.speeds.values()) < 1.0, self.kernel.time_s)
+        self.servers[name].set_speed(cause, speed)
 
     def _link(self, name: str, key: object, fault: Fault | None) -> None:
         """Let a fault of a link begin, or end where it is None."""
         active = self._links.setdefault(name, {})
         before = active.get(key)
         active[key] = fault
-        now = self._kernel.time_s
+        now = self.kernel.time_s
         if fault is None:
             self.tell(name, "mend")
         else:
@@ -304,7 +301,7 @@ class FaultPlayer:
         worse = [one for one in faults if one.kind is FaultKind.DEGRADE]
         self._cut.setdefault(name, Stopwatch()).set(cut, now)
         self._degraded.setdefault(name, Stopwatch()).set(bool(worse) and not cut, now)
-        link = self._cluster.network.links[name]
+        link = self.cluster.network.links[name]
         kept = 1.0 - link.loss
         bandwidth = link.bandwidth_byte_s
         for one in worse:
@@ -314,7 +311,7 @@ class FaultPlayer:
         latency_s = sum(one.latency_s for one in worse)
         state = LinkState(0.0 if cut else bandwidth, latency_s, 1.0 - kept)
         if fault is not None or before is not None:
-            self._flows.set_link(name, state)
+            self.flows.set_link(name, state)
 
     def is_cut(self, link: str) -> bool:
         """Whether a link carries nothing now."""
@@ -323,7 +320,7 @@ class FaultPlayer:
 
     def tell(self, target: str, what: str, detail: str = "") -> None:
         """Record something that befell a target."""
-        self.events.append(FaultEvent(self._kernel.time_s, target, what, detail))
+        self.events.append(FaultEvent(self.kernel.time_s, target, what, detail))
 
     def off_s(self, now: float) -> dict[str, float]:
         """Return the seconds that each node had no power until ``now``."""
@@ -353,7 +350,7 @@ class FaultPlayer:
                 down_s=self._cut[name].seconds(now),
                 slow_s=self._degraded[name].seconds(now),
             )
-            for name in self._cluster.network.links
+            for name in self.cluster.network.links
             if name in self._links
         }
 

@@ -8,7 +8,7 @@ starts at progress p ends at p + n. A change of rate touches routes, not flows.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
@@ -18,7 +18,7 @@ from edgesim.hardware import Cluster, Duplex
 from edgesim.simulate.kernel import AFTER, Kernel
 from edgesim.simulate.loss import LinkState, tcp_byte_s
 from edgesim.simulate.ports import Port
-from edgesim.simulate.routes import Channel, End, Route, fill
+from edgesim.simulate.routes import Channel, End, Flow, Route, fill
 
 Delivery = Callable[[Any], None]
 
@@ -222,11 +222,8 @@ class Flows:
         place = next((n for n, flow in enumerate(route.flows) if flow[3] is token), None)
         if place is None:
             return
-        finish, _, size, _ = route.flows[place]
         now = self._kernel.time_s
-        moved = route.progress + route.rate * (now - route.updated_s)
-        for channel in route.channels:
-            channel.bytes += max(0.0, size - (finish - moved))
+        _count_carried(route, route.flows[place : place + 1], now)
         route.flows[place] = route.flows[-1]
         route.flows.pop()
         heapq.heapify(route.flows)
@@ -239,12 +236,8 @@ class Flows:
         for ends, route in self._routes.items():
             if node not in ends or not route.count:
                 continue
-            moved = route.progress + route.rate * (now - route.updated_s)
-            for finish, _, size, token in route.flows:
-                carried = max(0.0, size - (finish - moved))
-                for channel in route.channels:
-                    channel.bytes += carried
-                dropped.append(token)
+            _count_carried(route, route.flows, now)
+            dropped += [token for _, _, _, token in route.flows]
             count = route.count
             route.flows.clear()
             self._release(route, count, now)
@@ -253,7 +246,12 @@ class Flows:
     def close(self, now: float) -> None:
         """Count the bytes that flows still under way have carried by the end of the run."""
         for route in self._routes.values():
-            moved = route.progress + route.rate * (now - route.updated_s)
-            for finish, _, size, _ in route.flows:
-                for channel in route.channels:
-                    channel.bytes += max(0.0, size - (finish - moved))
+            _count_carried(route, route.flows, now)
+
+
+def _count_carried(route: Route, flows: Iterable[Flow], now: float) -> None:
+    """Count the bytes that flows under way on a route have carried until ``now``."""
+    moved = route.progress + route.rate * (now - route.updated_s)
+    for finish, _, size, _ in flows:
+        for channel in route.channels:
+            channel.bytes += max(0.0, size - (finish - moved))

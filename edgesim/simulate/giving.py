@@ -54,7 +54,7 @@ class Giving(Carrying):
             return
         request.lost.add(step.index)
         self.call_off(request, step)
-        request.lacks().parts[step] = None
+        request.mark_missing().parts[step] = None
         if not step.optional or not self._recovery.degrade:
             self.fail_request(request, why)
             return
@@ -73,7 +73,7 @@ class Giving(Carrying):
         if live and all(number in attempt.arrived for attempt in live):
             return
         request.gone.add(number)
-        request.lacks().parts[move] = None
+        request.mark_missing().parts[move] = None
         if step is None:
             self._end_without(request, why)
             return
@@ -89,7 +89,7 @@ class Giving(Carrying):
 
     def _end_without(self, request: Course, why: str) -> None:
         """Count an ending that will not come."""
-        missing = request.lacks()
+        missing = request.mark_missing()
         missing.endings += 1
         if missing.endings == request.way.ends:
             self.fail_request(request, why)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from edgesim.simulate.faults import FaultPlayer
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.recovery import Health
 
 
+@dataclass(eq=False)
 class Checks:
     """Checks every node again and again; one that fails is asked no more until it passes.
 
@@ -16,35 +19,29 @@ class Checks:
     still, or is behind a cut link, waits for an interval in vain. Checks begin an interval apart,
     or when the one before has ended.
 
-    Args:
+    Attributes:
         kernel: the clock.
         health: how often, and how many failures it takes.
         faults: what a check meets.
         links: names of the links between whoever checks and each node that is checked.
+        out: nodes that are asked no more until they pass.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        health: Health,
-        faults: FaultPlayer,
-        links: Mapping[str, Sequence[str]],
-    ) -> None:
-        self.out: set[str] = set()
-        self._kernel = kernel
-        self._health = health
-        self._faults = faults
-        self._links = links
-        self._strikes = dict.fromkeys(links, 0)
+    kernel: Kernel
+    health: Health
+    faults: FaultPlayer
+    links: Mapping[str, Sequence[str]]
+    out: set[str] = field(default_factory=set)
+    _strikes: Counter[str] = field(default_factory=Counter)
 
     def begin(self) -> None:
         """Expect the first check of every node."""
-        for name in self._links:
-            self._wait(name, self._health.interval_s)
+        for name in self.links:
+            self._wait(name, self.health.interval_s)
 
     def _wait(self, name: str, due_s: float) -> None:
-        now = self._kernel.time_s
-        self._kernel.call_at(max(now, due_s), lambda _: self._check(name, max(now, due_s)))
+        now = self.kernel.time_s
+        self.kernel.call_at(max(now, due_s), lambda _: self._check(name, max(now, due_s)))
 
     def _check(self, name: str, began_s: float) -> None:
         if self._answers(name):
@@ -52,44 +49,44 @@ class Checks:
         elif self._refuses(name):
             self.strike(name)
         else:
-            until_s = began_s + self._health.interval_s
-            self._kernel.call_at(until_s, lambda _: self._give_up(name, began_s))
+            until_s = began_s + self.health.interval_s
+            self.kernel.call_at(until_s, lambda _: self._give_up(name, began_s))
             return
-        self._wait(name, began_s + self._health.interval_s)
+        self._wait(name, began_s + self.health.interval_s)
 
     def _give_up(self, name: str, began_s: float) -> None:
         if self._answers(name):
             self._passed(name)
         else:
             self.strike(name)
-        self._wait(name, began_s + self._health.interval_s)
+        self._wait(name, began_s + self.health.interval_s)
 
     def _answers(self, name: str) -> bool:
-        return self._faults.answers(name) and self._reached(name)
+        return self.faults.answers(name) and self._reached(name)
 
     def _refuses(self, name: str) -> bool:
-        frozen = self._faults.nodes[name].frozen
-        return self._reached(name) and not frozen and not self._faults.answers(name)
+        frozen = self.faults.nodes[name].frozen
+        return self._reached(name) and not frozen and not self.faults.answers(name)
 
     def _reached(self, name: str) -> bool:
-        return not any(map(self._faults.is_cut, self._links[name]))
+        return not any(map(self.faults.is_cut, self.links[name]))
 
     def _passed(self, name: str) -> None:
         self._strikes[name] = 0
         if name in self.out:
             self.out.discard(name)
-            self._faults.tell(name, "taken in")
+            self.faults.tell(name, "taken in")
 
     def passed(self, name: str) -> None:
         """Count an answer of a part."""
-        if name in self._strikes and name not in self.out:
+        if name in self.links and name not in self.out:
             self._strikes[name] = 0
 
     def strike(self, name: str) -> None:
         """Count a failure of a check or of a part."""
-        if name not in self._strikes or name in self.out:
+        if name not in self.links or name in self.out:
             return
         self._strikes[name] += 1
-        if self._strikes[name] >= self._health.strikes:
+        if self._strikes[name] >= self.health.strikes:
             self.out.add(name)
-            self._faults.tell(name, "taken out")
+            self.faults.tell(name, "taken out")

@@ -51,9 +51,16 @@ class Kernel(simpy.Environment):
 
     def call_at(self, time_s: float, callback: Callback, priority: int = NORMAL) -> Event:
         """Call ``callback(event)`` at ``time_s``; return the event."""
-        event = occurrence(self, callback)
+        event = Event(self)
+        event._ok = True
+        event._value = None
+        event.callbacks = [callback]
         heappush(self.agenda, (time_s, priority, next(self.serial), event))
         return event
+
+    def call_after(self, delay_s: float, callback: Callback) -> Event:
+        """Call ``callback(event)`` in ``delay_s`` seconds; return the event."""
+        return self.call_at(self.time_s + delay_s, callback)
 
     def play(self, until: Event) -> None:
         """Run until ``until`` happens, or nothing is left to happen.
@@ -74,12 +81,3 @@ class Kernel(simpy.Environment):
                     raise cast("BaseException", event._value)
         except StopSimulation:
             return
-
-
-def occurrence(kernel: Kernel, callback: Callback) -> Event:
-    """Return a triggered event that calls ``callback`` when its time comes."""
-    event = Event(kernel)
-    event._ok = True
-    event._value = None
-    event.callbacks = [callback]
-    return event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
 from math import inf
 from typing import Protocol
 
@@ -76,10 +77,11 @@ class Meter:
         return watts + self._receiving_w * bool(self._port.receiving)
 
 
+@dataclass(eq=False)
 class Throttle:
     """Follows a node's temperature, exactly between two changes of its power.
 
-    Args:
+    Attributes:
         kernel: the clock.
         thermal: of the device.
         ambient_c: around it.
@@ -87,43 +89,38 @@ class Throttle:
         set_speed: told the share of its speed that it may have.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        thermal: Thermal,
-        ambient_c: float,
-        watts: float,
-        set_speed: Callable[[float], None],
-    ) -> None:
-        self.celsius = ambient_c + thermal.resistance_k_w * watts
+    kernel: Kernel
+    thermal: Thermal
+    ambient_c: float
+    watts: InitVar[float]
+    set_speed: Callable[[float], None]
+    celsius: float = field(init=False)
+    hottest_c: float = field(init=False)
+    hot: bool = False
+    _next: Event | None = None
+
+    def __post_init__(self, watts: float) -> None:
+        self.celsius = self.ambient_c + self.thermal.resistance_k_w * watts
         self.hottest_c = self.celsius
-        self.hot = False
-        self._kernel = kernel
-        self._thermal = thermal
-        self._ambient_c = ambient_c
-        self._set_speed = set_speed
-        self._next: Event | None = None
 
     def advance(self, watts: float, time_s: float) -> None:
         """Warm up, or cool down, for ``time_s`` at constant power."""
-        self.celsius = self._thermal.after(self.celsius, self._ambient_c, watts, time_s)
+        self.celsius = self.thermal.after(self.celsius, self.ambient_c, watts, time_s)
         self.hottest_c = max(self.hottest_c, self.celsius)
 
     def plan(self, watts: float) -> None:
         """Wait for the temperature at which the speed changes, if this power leads there."""
         self._next = None
-        thermal = self._thermal
+        thermal = self.thermal
         if self.hot:
             to_c, there = thermal.release_c, self.celsius <= thermal.release_c
         else:
             to_c, there = thermal.limit_c, self.celsius >= thermal.limit_c
         after_s = 0.0
         if not there:
-            after_s = thermal.reaches_s(self.celsius, self._ambient_c, watts, to_c)
+            after_s = thermal.reaches_s(self.celsius, self.ambient_c, watts, to_c)
         if after_s < inf:
-            self._next = self._kernel.call_at(
-                self._kernel.time_s + after_s, lambda event: self._switch(event, to_c)
-            )
+            self._next = self.kernel.call_after(after_s, lambda event: self._switch(event, to_c))
 
     def _switch(self, event: Event, at_c: float) -> None:
         if event is not self._next:
@@ -131,49 +128,46 @@ class Throttle:
         self._next = None
         self.hot = not self.hot
         # Setting the speed lets the time pass first, and then tells the new power.
-        self._set_speed(self._thermal.speed if self.hot else 1.0)
+        self.set_speed(self.thermal.speed if self.hot else 1.0)
         if abs(self.celsius - at_c) < 1e-6:
             # Only rounding is between.
             self.celsius = at_c
 
 
+@dataclass(eq=False)
 class Charge:
     """Follows the charge of a battery, exactly: power is constant between two changes.
 
-    Args:
+    Attributes:
         kernel: the clock.
         battery: of the node.
         empty: called when nothing is left.
         charged: called when an empty battery has enough for the node to start again.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        battery: Battery,
-        empty: Callable[[], None],
-        charged: Callable[[], None],
-    ) -> None:
-        self.joules = battery.capacity_j * battery.charge
-        self._kernel = kernel
-        self._battery = battery
-        self._empty = empty
-        self._charged = charged
-        self._was_empty = False
-        self._next: Event | None = None
+    kernel: Kernel
+    battery: Battery
+    empty: Callable[[], None]
+    charged: Callable[[], None]
+    joules: float = field(init=False)
+    _was_empty: bool = False
+    _next: Event | None = None
+
+    def __post_init__(self) -> None:
+        self.joules = self.battery.capacity_j * self.battery.charge
 
     def advance(self, watts: float, time_s: float) -> None:
         """Draw ``watts`` for ``time_s``, while power comes in."""
-        left_j = self.joules + (self._battery.recharge_w - watts) * time_s
-        self.joules = min(max(left_j, 0.0), self._battery.capacity_j)
+        left_j = self.joules + (self.battery.recharge_w - watts) * time_s
+        self.joules = min(max(left_j, 0.0), self.battery.capacity_j)
 
     def plan(self, watts: float) -> None:
         """Wait for the end of the charge, or for enough of it, if this power leads there."""
         self._next = None
-        gain_w = self._battery.recharge_w - watts
+        gain_w = self.battery.recharge_w - watts
         after_s = inf
         if self._was_empty:
-            wanted_j = self._battery.restart * self._battery.capacity_j - self.joules
+            wanted_j = self.battery.restart * self.battery.capacity_j - self.joules
             if wanted_j <= 0.0:
                 after_s = 0.0
             elif gain_w > 0.0:
@@ -181,7 +175,7 @@ class Charge:
         elif gain_w < 0.0:
             after_s = self.joules / -gain_w
         if after_s < inf:
-            self._next = self._kernel.call_at(self._kernel.time_s + after_s, self._turn)
+            self._next = self.kernel.call_after(after_s, self._turn)
 
     def _turn(self, event: Event) -> None:
         if event is not self._next:
@@ -190,7 +184,7 @@ class Charge:
         self._was_empty = not self._was_empty
         # Both let the time pass and tell the new power.
         if self._was_empty:
-            self._empty()
+            self.empty()
             self.joules = 0.0
         else:
-            self._charged()
+            self.charged()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
@@ -26,6 +27,7 @@ class Shipment:
     lost: Callable[[], None]
 
 
+@dataclass(eq=False)
 class Mover:
     """Moves the parts of a node that has been down for a while to others that have room.
 
@@ -35,7 +37,7 @@ class Mover:
     the first of several. A new home that fails loses what it was given; a node that answers again
     takes nothing from the new homes of its parts.
 
-    Args:
+    Attributes:
         kernel: the clock.
         plan: whose parts move.
         cluster: nodes and routes.
@@ -47,38 +49,31 @@ class Mover:
         home: node that keeps the weights where ``reassign`` names none.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        plan: Plan,
-        cluster: Cluster,
-        servers: Mapping[str, Station],
-        flows: Flows,
-        choices: Mapping[Way, Choices],
-        faults: FaultPlayer,
-        reassign: Reassign,
-        home: str,
-    ) -> None:
-        self._kernel = kernel
-        self._servers = servers
-        self._flows = flows
-        self._choices = choices
-        self._faults = faults
-        self._plan = plan
-        self._cluster = cluster
-        self._reassign = reassign
-        self._source = reassign.source or home
-        self._held = plan.memory_bytes()
-        self._homes: dict[Part, str] = {}
-        self._moving: dict[Part, str] = {}
-        self._crashes = dict.fromkeys(cluster.nodes, 0)
+    kernel: Kernel
+    plan: Plan
+    cluster: Cluster
+    servers: Mapping[str, Station]
+    flows: Flows
+    choices: Mapping[Way, Choices]
+    faults: FaultPlayer
+    reassign: Reassign
+    home: str
+    _homes: dict[Part, str] = field(default_factory=dict)
+    _moving: dict[Part, str] = field(default_factory=dict)
+    _crashes: Counter[str] = field(default_factory=Counter)
+    _held: dict[str, float] = field(init=False)
+    _source: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._held = self.plan.memory_bytes()
+        self._source = self.reassign.source or self.home
 
     def crashed(self, name: str) -> None:
         """Count a node that went down."""
         self._crashes[name] += 1
         for part in [part for part, home in self._homes.items() if home == name]:
             way, index = part
-            self._choices[way].remove(index, name, "reassigned")
+            self.choices[way].remove(index, name, "reassigned")
             self._release(part, self._homes)
             own = way.steps[index].server
             if not own.up:
@@ -87,14 +82,12 @@ class Mover:
 
     def _wait(self, name: str) -> None:
         crashes = self._crashes[name]
-        self._kernel.call_at(
-            self._kernel.time_s + self._reassign.after_s, lambda _: self._move_from(name, crashes)
-        )
+        self.kernel.call_after(self.reassign.after_s, lambda _: self._move_from(name, crashes))
 
     def _move_from(self, name: str, crashes: int) -> None:
-        if self._servers[name].up or self._crashes[name] != crashes:
+        if self.servers[name].up or self._crashes[name] != crashes:
             return
-        for way in self._choices:
+        for way in self.choices:
             for step in way.steps:
                 part = (way, step.index)
                 away = part in self._homes or part in self._moving
@@ -104,18 +97,18 @@ class Mover:
 
     def _move(self, part: Part, name: str, crashes: int) -> None:
         way, index = part
-        task = self._choices[way].tasks[index]
+        task = self.choices[way].tasks[index]
         target = self._roomiest(part, task.memory_bytes)
         if target is None:
-            self._faults.tell(task.name, "not reassigned", "no node that is up has room")
+            self.faults.tell(task.name, "not reassigned", "no node that is up has room")
             return
         self._moving[part] = target
         self._held[target] = self._held.get(target, 0.0) + task.memory_bytes
         weights = task.memory_bytes
         if task.graph is not None:
-            weights = task.graph.weight_bytes(self._plan.precision)
-        began_s = self._kernel.time_s
-        load_s = weights / self._reassign.load_byte_s
+            weights = task.graph.weight_bytes(self.plan.precision)
+        began_s = self.kernel.time_s
+        load_s = weights / self.reassign.load_byte_s
         shipment = Shipment(
             lambda: self._there(part, target, began_s, load_s),
             lambda: self._lost(part, name, crashes),
@@ -123,22 +116,20 @@ class Mover:
         if target == self._source:
             shipment.there()
             return
-        route = self._flows.route(self._source, target)
+        route = self.flows.route(self._source, target)
         latency_s = route.latency_s + route.extra_s
 
         def leave(_: object) -> None:
-            if self._servers[self._source].up and self._servers[target].up:
-                self._flows.begin(route, weights, shipment)
+            if self.servers[self._source].up and self.servers[target].up:
+                self.flows.begin(route, weights, shipment)
             else:
                 shipment.lost()
 
-        self._kernel.call_at(self._kernel.time_s + latency_s, leave)
+        self.kernel.call_after(latency_s, leave)
 
     def _there(self, part: Part, target: str, began_s: float, load_s: float) -> None:
         life = self._crashes[target]
-        self._kernel.call_at(
-            self._kernel.time_s + load_s, lambda _: self._loaded(part, target, began_s, life)
-        )
+        self.kernel.call_after(load_s, lambda _: self._loaded(part, target, began_s, life))
 
     def _loaded(self, part: Part, target: str, began_s: float, life: int) -> None:
         way, index = part
@@ -148,38 +139,38 @@ class Mover:
             return
         del self._moving[part]
         self._homes[part] = target
-        choices = self._choices[way]
-        choices.add(index, self._servers[target], "reassigned")
-        took_s = self._kernel.time_s - began_s
+        choices = self.choices[way]
+        choices.add(index, self.servers[target], "reassigned")
+        took_s = self.kernel.time_s - began_s
         task = choices.tasks[index]
-        self._faults.tell(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
+        self.faults.tell(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
 
     def _lost(self, part: Part, name: str, crashes: int) -> None:
         self._release(part, self._moving)
-        if not self._servers[name].up and self._crashes[name] == crashes:
+        if not self.servers[name].up and self._crashes[name] == crashes:
             self._wait(name)
 
     def _release(self, part: Part, where: dict[Part, str]) -> None:
         way, index = part
-        self._held[where.pop(part)] -= self._choices[way].tasks[index].memory_bytes
+        self._held[where.pop(part)] -= self.choices[way].tasks[index].memory_bytes
 
     def _roomiest(self, part: Part, size: float) -> str | None:
         """Return the node that is up, has room, reaches all, and runs the fewest parts."""
         way, index = part
-        choices = self._choices[way]
-        taken = [step.server.node.name for one in self._choices for step in one.steps]
+        choices = self.choices[way]
+        taken = [step.server.node.name for one in self.choices for step in one.steps]
         taken += [*self._homes.values(), *self._moving.values()]
         task = choices.tasks[index]
         best: tuple[int, str] | None = None
-        for name, node in self._cluster.nodes.items():
+        for name, node in self.cluster.nodes.items():
             device = node.device
-            if not self._servers[name].up or (task.cores or 1) > device.cores:
+            if not self.servers[name].up or (task.cores or 1) > device.cores:
                 continue
             if self._held.get(name, 0.0) + size > device.memory_capacity_bytes:
                 continue
-            if self._plan.precision not in device.precisions():
+            if self.plan.precision not in device.precisions():
                 continue
-            if self._cluster.network.route(self._source, name) is None:
+            if self.cluster.network.route(self._source, name) is None:
                 continue
             if not choices.reachable(index, name):
                 continue

@@ -12,6 +12,9 @@ from simpy.events import Event
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.ports import Port
 
+Flow = tuple[float, int, float, Any]
+"""Progress of its route at which a flow ends, serial, bytes, token."""
+
 
 @dataclass(eq=False, slots=True)
 class Channel:
@@ -43,7 +46,7 @@ class Route:
         target: port of the receiving node.
         links: names of the links that it crosses.
         limit: holds its flows to what packet loss lets one of them have; None where none is lost.
-        flows: heap of (progress at which the flow ends, serial, bytes, token).
+        flows: heap of those now.
         count: flows now.
         progress: bytes moved by each flow present since the route was last empty.
         updated_s: when ``progress`` was true.
@@ -62,7 +65,7 @@ class Route:
     target: Port
     links: tuple[str, ...] = ()
     limit: Channel | None = None
-    flows: list[tuple[float, int, float, Any]] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
     count: int = 0
     progress: float = 0.0
     updated_s: float = 0.0

@@ -248,7 +248,7 @@ class Tries(Giving):
             self.lose(request, home, why)
             return
         pause_s = retry.pause_s(tried, float(self._chance.random()))
-        self.kernel.call_at(self.kernel.time_s + pause_s, lambda _: self._retry(request, home))
+        self.kernel.call_after(pause_s, lambda _: self._retry(request, home))
 
     def _retry(self, request: Course, step: Step) -> None:
         if request.settled(step) or request.live(step):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgesim.hardware import Cluster, Cost, Node
@@ -29,14 +29,12 @@ class Station(Protocol):
         """Take work back that waits; return False where it does not."""
 
 
+@dataclass(eq=False, slots=True)
 class Missing:
     """What a request goes without: lost steps and moves, and endings that will not come."""
 
-    __slots__ = ("endings", "parts")
-
-    def __init__(self) -> None:
-        self.parts: dict[Step | Move, None] = {}
-        self.endings = 0
+    parts: dict[Step | Move, None] = field(default_factory=dict)
+    endings: int = 0
 
     def results(self) -> frozenset[str]:
         """Return the names of the steps whose results did not all arrive."""
@@ -60,18 +58,11 @@ class Request:
         self.missing: Missing | None = None
         """What it goes without; None while it is whole."""
 
-    def lacks(self) -> Missing:
-        """Return what this request goes without, which makes it degraded."""
+    def mark_missing(self) -> Missing:
+        """Make this request a degraded one; return what it goes without."""
         if self.missing is None:
             self.missing = Missing()
         return self.missing
-
-    def holds(self, step: Step) -> bool:
-        """Whether ``step`` has some of its inputs and waits for others."""
-        waiting = self.waiting[step.index]
-        lost = self.missing.parts if self.missing else {}
-        missing = sum(move.target is step for move in lost if isinstance(move, Move))
-        return 0 < waiting < step.inputs - missing
 
 
 class Work:
