@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,7 @@ from torch import Tensor, nn
 from optics.checks import fraction, positive
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
-from optics.layers.functional import fitting_peak
-from optics.physical import physical_convolution
+from optics.layers.observe import evaluating, observe
 from optics.system import FourF
 
 _CLOSE = 0.01
@@ -69,27 +67,18 @@ def calibrate(
     }
     seen: dict[OpticalConv2d, list[Tensor]] = {}
 
-    def note(layer: nn.Module, inputs: Any, _output: Any) -> None:
-        assert isinstance(layer, OpticalConv2d)
-        given = inputs[0].detach()
+    def note(layer: OpticalConv2d, given: Tensor) -> None:
         seen.setdefault(layer, []).append(given if given.dim() == 4 else given[None])
 
     roads = {layer: layer.road for layer in names}
-    hooks = [layer.register_forward_hook(note) for layer in names]
-    was_training = {module: module.training for module in model.modules()}
     try:
-        model.eval()  # statistics of normalisation are not those of this batch
         for layer in names:
             layer.road = "ideal"
-        with torch.no_grad():
-            model(images)
+        with evaluating(model):
+            observe(model, images, names, note)
     finally:
-        for hook in hooks:
-            hook.remove()
         for layer, road in roads.items():
             layer.road = road
-        for module, training in was_training.items():
-            module.training = training
     if not seen:
         raise InputError("no optical layer was called; convert the model first")
     return {
@@ -163,23 +152,6 @@ def _longest_s(
 
 def _saturated(layer: OpticalConv2d, system: FourF, images: Tensor, peak: float) -> int:
     """Return how many readings of a camera without noise are at its limit."""
+    generator = torch.Generator(images.device).manual_seed(layer.seed)
     with torch.no_grad():
-        done = physical_convolution(
-            images,
-            layer.weight,
-            None,
-            layer.stride,
-            layer.padding,  # type: ignore[arg-type]
-            layer.dilation,
-            layer.groups,
-            system=system,
-            layout=layer.layout(images.shape[0], (images.shape[-2], images.shape[-1])),
-            scheme=layer.scheme,
-            sampling=layer.sampling,
-            encoder=layer.encoder,
-            input_peak=fitting_peak(images, peak),
-            noise=False,
-            generator=torch.Generator(images.device).manual_seed(layer.seed),
-            max_bytes=layer.max_bytes,
-        )
-    return done.saturated
+        return layer.exposed(images, system, peak, noise=False, generator=generator).saturated

@@ -22,7 +22,7 @@ from optics.layers.functional import (
     optical_conv2d,
     warn_of,
 )
-from optics.physical import Sampling, physical_convolution
+from optics.physical import Exposed, Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.plan import KINDS, Kind
@@ -154,27 +154,19 @@ class OpticalConv2d(nn.Conv2d):
 
     def _convolved(self, given: Tensor) -> Tensor:
         images = given[None] if given.dim() == 3 else given
-        arguments = images, self.weight, self.bias
         shape = ConvShape.of(images.shape, self.weight.shape, **self._geometry())
         self.last_saturated = 0
         if self.road == "physical" and shape.batch > 0:
-            done = physical_convolution(
-                *arguments,
-                **self._geometry(),
-                system=self.tuned_system,
-                layout=self._layout(shape),
-                scheme=self.scheme,
-                sampling=self.sampling,
-                encoder=self.encoder,
-                input_peak=fitting_peak(images, self.input_peak),
-                noise=self.noise,
+            done = self.exposed(
+                images, self.tuned_system, self.input_peak, noise=self.noise,
                 generator=self._drawing(images.device),
-                max_bytes=self.max_bytes,
-            )
+            )  # fmt: skip
             result, self.last_saturated = done.output, done.saturated
         else:
             result = optical_conv2d(
-                *arguments,
+                images,
+                self.weight,
+                self.bias,
                 **self._geometry(),
                 system=self.system,
                 road="ideal",
@@ -184,6 +176,40 @@ class OpticalConv2d(nn.Conv2d):
             )
         self.last_road, self.last_shape = self.road, shape
         return result[0] if given.dim() == 3 else result
+
+    def exposed(
+        self,
+        images: Tensor,
+        system: FourF,
+        input_peak: float | None,
+        *,
+        noise: bool,
+        generator: torch.Generator,
+    ) -> Exposed:
+        """Return the layer's convolution on the physical road, and what it took.
+
+        Args:
+            images: (batch, in_channels, rows, columns), at least one.
+            system: the parts, the layer's own or others.
+            input_peak: value of images that drives the input fully, where none is larger.
+            noise: whether the camera draws noise.
+            generator: for all that is random.
+        """
+        return physical_convolution(
+            images,
+            self.weight,
+            self.bias,
+            **self._geometry(),
+            system=system,
+            layout=self.layout(images.shape[0], (images.shape[-2], images.shape[-1])),
+            scheme=self.scheme,
+            sampling=self.sampling,
+            encoder=self.encoder,
+            input_peak=fitting_peak(images, input_peak),
+            noise=noise,
+            generator=generator,
+            max_bytes=self.max_bytes,
+        )
 
     def reseed(self, seed: int | None = None) -> None:
         """Draw anew from ``seed``, or from the layer's own where none is given."""

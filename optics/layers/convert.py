@@ -15,7 +15,7 @@ from optics.errors import InputError
 from optics.ideal import MAX_BYTES
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import FOUR_SHOT, POINTS, Road
-from optics.layers.sizes import shapes_seen
+from optics.layers.observe import shapes_seen
 from optics.physical import Sampling
 from optics.system import FourF
 from optics.tiling.plan import KINDS, Kind
@@ -182,17 +182,8 @@ def _optical(
     name: str, module: nn.Conv2d, options: _Options, seed: int, shapes: Iterable[ConvShape]
 ) -> OpticalConv2d:
     layer = OpticalConv2d(
-        module.in_channels,
-        module.out_channels,
-        module.kernel_size,  # type: ignore[arg-type]
-        module.stride,  # type: ignore[arg-type]
-        module.padding,  # type: ignore[arg-type]
-        module.dilation,  # type: ignore[arg-type]
-        module.groups,
-        module.bias is not None,
-        module.padding_mode,
-        device="meta",
-        dtype=module.weight.dtype,
+        **_arguments(module),
+        padding_mode=module.padding_mode,
         seed=seed,
         **{field.name: getattr(options, field.name) for field in fields(options)},
     )
@@ -204,20 +195,19 @@ def _optical(
 
 
 def _electronic(layer: OpticalConv2d) -> nn.Conv2d:
-    module = nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]
-        layer.stride,  # type: ignore[arg-type]
-        layer.padding,  # type: ignore[arg-type]
-        layer.dilation,  # type: ignore[arg-type]
-        layer.groups,
-        layer.bias is not None,
-        device="meta",
-        dtype=layer.weight.dtype,
-    )
+    module = nn.Conv2d(**_arguments(layer))
     _hand_over(layer, module)
     return module
+
+
+def _arguments(module: nn.Conv2d) -> dict[str, Any]:
+    """Return what makes a convolution like another one, without its parameters."""
+    names = (
+        "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups",
+    )  # fmt: skip
+    own = {name: getattr(module, name) for name in names}
+    bias, dtype = module.bias is not None, module.weight.dtype
+    return {**own, "bias": bias, "device": "meta", "dtype": dtype}
 
 
 def _drawn(generator: torch.Generator) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
+from optics.layers.observe import observe
 from optics.system import FourF
 from optics.timing import NetworkTiming, Timing, energy
 
@@ -31,24 +29,14 @@ def time_model(model: nn.Module, images: Tensor, *, whole_frames: bool = True) -
     timings: list[Timing] = []
     systems: list[FourF] = []
 
-    def note(layer: nn.Module, _inputs: Any, _output: Any) -> None:
-        assert isinstance(layer, OpticalConv2d)
+    def note(layer: OpticalConv2d, _images: Tensor) -> None:
         shape = layer.last_shape
         assert shape is not None
         timings.append(layer.timing(shape.batch, shape.size, whole_frames=whole_frames))
         systems.append(layer.system)
 
-    hooks = [
-        module.register_forward_hook(note)
-        for module in model.modules()
-        if isinstance(module, OpticalConv2d)
-    ]
-    try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    layers = [one for one in model.modules() if isinstance(one, OpticalConv2d)]
+    observe(model, images, layers, note)
     if not systems:
         raise InputError("no optical layer was called; convert the model first")
     if any(system != systems[0] for system in systems):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 
+P = ParamSpec("P")
 Lit = list[list[list[Tensor]]] | None
 
 POINTS = Sampling.points()
@@ -49,51 +50,6 @@ class Exposed:
     filters: int
     saturated: int
     sampling: Sampling
-
-
-def physical_conv2d(
-    images: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: Padding = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-    *,
-    system: FourF,
-    layout: Layout,
-    scheme: Scheme,
-    sampling: Sampling = POINTS,
-    encoder: Mapping[str, Any] | None = None,
-    input_peak: float | None = None,
-    compensate: bool = True,
-    noise: bool = True,
-    generator: torch.Generator | None = None,
-    max_bytes: int = MAX_BYTES,
-) -> Tensor:
-    """Return the convolution that a 4f system estimates, :attr:`Exposed.output`.
-
-    The twin of :func:`optics.ideal.ideal_conv2d`; see :func:`physical_convolution`.
-    """
-    return physical_convolution(
-        images,
-        weight,
-        bias,
-        stride,
-        padding,
-        dilation,
-        groups,
-        system=system,
-        layout=layout,
-        scheme=scheme,
-        sampling=sampling,
-        encoder=encoder,
-        input_peak=input_peak,
-        compensate=compensate,
-        noise=noise,
-        generator=generator,
-        max_bytes=max_bytes,
-    ).output
 
 
 def physical_convolution(
@@ -202,6 +158,18 @@ def physical_convolution(
         saturated=saturated,
         sampling=sampling,
     )
+
+
+def _output_of(convolution: Callable[P, Exposed]) -> Callable[P, Tensor]:
+    def output(*arguments: P.args, **settings: P.kwargs) -> Tensor:
+        return convolution(*arguments, **settings).output
+
+    return output
+
+
+physical_conv2d = _output_of(physical_convolution)
+"""The convolution that a 4f system estimates, :attr:`Exposed.output`: the twin of
+:func:`optics.ideal.ideal_conv2d`, with the arguments of :func:`physical_convolution`."""
 
 
 def _streamed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -187,18 +187,8 @@ class Layout:
     def image_rectangles(self, frame: Frame) -> list[Rectangle]:
         """Return where images lie on the input plane, by (group, channel, image)."""
         rows, columns = self.axes
-        split = self.split
-        found = []
-        for g, c, b in product(frame.groups, frame.channels, frame.images):
-            at = (
-                _cell(g, frame.groups, split.groups),
-                _cell(c, frame.channels, split.channels),
-                _cell(b, frame.images, split.images),
-            )
-            top = rows.image_start(*(cell[0] for cell in at))
-            left = columns.image_start(*(cell[1] for cell in at))
-            found.append(Rectangle((g, c, b), top, left, self.shape.size))
-        return found
+        starts = rows.image_start, columns.image_start
+        return self._rectangles(frame, ("groups", "channels", "images"), starts, self.shape.size)
 
     def kernel_rectangles(self, frame: Frame) -> list[Rectangle]:
         """Return where kernels lie in the filter's impulse response, by (group, channel, kernel).
@@ -207,33 +197,34 @@ class Layout:
         rows and columns, since light convolves and frameworks correlate.
         """
         rows, columns = self.axes
-        split = self.split
-        found = []
-        for g, c, k in product(frame.groups, frame.channels, frame.kernels):
-            at = (
-                _cell(g, frame.groups, split.groups),
-                _cell(c, frame.channels, split.channels),
-                _cell(k, frame.kernels, split.kernels),
-            )
-            top = rows.kernel_start(*(cell[0] for cell in at)) + self.plane[0] // 2
-            left = columns.kernel_start(*(cell[1] for cell in at)) + self.plane[1] // 2
-            found.append(Rectangle((g, c, k), top, left, self.shape.extent))
-        return found
+        starts = rows.kernel_start, columns.kernel_start
+        middle = self.plane[0] // 2, self.plane[1] // 2
+        kinds = "groups", "channels", "kernels"
+        return self._rectangles(frame, kinds, starts, self.shape.extent, middle)
 
     def output_rectangles(self, frame: Frame) -> list[Rectangle]:
         """Return where whole linear convolutions lie on the output, by (group, image, kernel)."""
         rows, columns = self.axes
-        split = self.split
+        starts = rows.output_start, columns.output_start
+        return self._rectangles(frame, ("groups", "images", "kernels"), starts, self.shape.full)
+
+    def _rectangles(
+        self,
+        frame: Frame,
+        kinds: tuple[str, str, str],
+        starts: tuple[Callable[..., int], Callable[..., int]],
+        size: Pair,
+        origin: Pair = (0, 0),
+    ) -> list[Rectangle]:
+        """Return a rectangle of ``size`` for each item of three kinds, counted from ``origin``."""
+        spans = [getattr(frame, kind) for kind in kinds]
+        sides = [getattr(self.split, kind) for kind in kinds]
         found = []
-        for g, b, k in product(frame.groups, frame.images, frame.kernels):
-            at = (
-                _cell(g, frame.groups, split.groups),
-                _cell(b, frame.images, split.images),
-                _cell(k, frame.kernels, split.kernels),
-            )
-            top = rows.output_start(*(cell[0] for cell in at))
-            left = columns.output_start(*(cell[1] for cell in at))
-            found.append(Rectangle((g, b, k), top, left, self.shape.full))
+        for item in product(*spans):
+            at = [_cell(*one) for one in zip(item, spans, sides, strict=True)]
+            top = starts[0](*(cell[0] for cell in at)) + origin[0]
+            left = starts[1](*(cell[1] for cell in at)) + origin[1]
+            found.append(Rectangle(item, top, left, size))
         return found
 
 
