@@ -5,43 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from edgesim.common.text import digits
 from edgesim.results.metrics import Metric, Place, Section
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.recording import FaultRecord, TargetFaults
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetTotals:
-    """What befell one node or link: counts of all replications, means of times and joules."""
-
-    failures: int
-    down_s: float
-    availability: float
-    slow_s: float
-    hottest_c: float | None
-    charge_j: float | None
+Source = Mapping[str, Any]
+"""What metrics are counted from, by name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultTotals:
-    """What failed, what came of it, and what it cost; the registry below says what each means."""
-
-    availability: float | None
-    whole: float | None
-    answered: Mapping[str, int]
-    reasons: Mapping[str, int]
-    attempts: int
-    recover_s: Sequence[float]
-    used_j: float
-    lost_j: float
-    nodes: Mapping[str, TargetTotals]
-    links: Mapping[str, TargetTotals]
-
-
-def totals(recordings: Sequence[Recording]) -> FaultTotals | None:
+def totals(recordings: Sequence[Recording]) -> Source | None:
     """Return the faults of all replications; None where nothing could fail, or nobody recorded it.
 
     Counts, shares and joules are of all requests of all replications, times of nodes and links are
@@ -55,25 +30,28 @@ def totals(recordings: Sequence[Recording]) -> FaultTotals | None:
     degraded = outcome[Outcome.DEGRADED]
     answered = outcome[Outcome.COMPLETED] + degraded
     span_s = math.fsum(one.simulated_s for one in recordings) / len(recordings)
-    return FaultTotals(
-        availability=answered / offered if offered else None,
-        whole=(answered - degraded) / offered if offered else None,
-        answered=dict(sum((Counter(one.answered) for one in records), Counter())),
-        reasons=dict(sum((Counter(one.reasons) for one in records), Counter())),
-        attempts=sum(one.attempts for one in records),
-        recover_s=[value for one in records for value in one.recover_s],
-        used_j=sum(one.used_j for one in records),
-        lost_j=sum(one.lost_j for one in records),
-        nodes=_targets([one.nodes for one in records], span_s),
-        links=_targets([one.links for one in records], span_s),
-    )
+    times = [value for one in records for value in one.recover_s]
+    known = [value for value in times if math.isfinite(value)]
+    return {
+        "availability": answered / offered if offered else None,
+        "whole": (answered - degraded) / offered if offered else None,
+        "answered": dict(sum((Counter(one.answered) for one in records), Counter())),
+        "reasons": dict(sum((Counter(one.reasons) for one in records), Counter())),
+        "attempts": sum(one.attempts for one in records),
+        "failures": len(times),
+        "recover_mean_s": math.fsum(known) / len(known) if known else None,
+        "recover_max_s": max(known, default=None),
+        "recover_never": len(times) - len(known),
+        "used_j": sum(one.used_j for one in records),
+        "lost_j": sum(one.lost_j for one in records),
+        "nodes": _targets([one.nodes for one in records], span_s),
+        "links": _targets([one.links for one in records], span_s),
+    }
 
 
-def _targets(
-    records: Sequence[Mapping[str, TargetFaults]], span_s: float
-) -> dict[str, TargetTotals]:
+def _targets(records: Sequence[Mapping[str, TargetFaults]], span_s: float) -> dict[str, Source]:
     """Return the targets that something befell."""
-    found = {}
+    found: dict[str, Source] = {}
     for name in dict.fromkeys(name for rows in records for name in rows):
         rows = [one.get(name, TargetFaults()) for one in records]
         down_s = math.fsum(row.down_s for row in rows) / len(rows)
@@ -82,14 +60,14 @@ def _targets(
         charge = [row.charge_j for row in rows if row.charge_j is not None]
         failures = sum(row.failures for row in rows)
         if failures or down_s or slow_s or hottest or charge:
-            found[name] = TargetTotals(
-                failures=failures,
-                down_s=down_s,
-                availability=1.0 - down_s / span_s if span_s > 0.0 else 1.0,
-                slow_s=slow_s,
-                hottest_c=max(hottest, default=None),
-                charge_j=math.fsum(charge) / len(charge) if charge else None,
-            )
+            found[name] = {
+                "failures": failures,
+                "down_s": down_s,
+                "availability": 1.0 - down_s / span_s if span_s > 0.0 else 1.0,
+                "slow_s": slow_s,
+                "hottest_c": max(hottest, default=None),
+                "charge_j": math.fsum(charge) / len(charge) if charge else None,
+            }
     return found
 
 
@@ -98,19 +76,9 @@ def availability_text(value: float | None) -> str:
     return "-" if value is None else f"{digits(100 * value, 4)} %"
 
 
-def _known_s(found: FaultTotals) -> list[float]:
-    """Return the times of all failures after which a whole answer came, in seconds."""
-    return [value for value in found.recover_s if math.isfinite(value)]
-
-
-def _recover_mean_s(found: FaultTotals) -> float | None:
-    known = _known_s(found)
-    return math.fsum(known) / len(known) if known else None
-
-
 _SHOWN: tuple[Place, ...] = ("console", "page")
 _NONE = "no request was offered"
-_TARGET: tuple[Metric[TargetTotals], ...] = (
+_TARGET: tuple[Metric[Source], ...] = (
     Metric("failures", "", "Times that it went down or was cut, of all replications.",
            kind="whole", heading="failures", places=_SHOWN, quiet=True),
     Metric("down_s", "s", "Time that it did not answer; mean of the replications.",
@@ -124,7 +92,7 @@ _TARGET: tuple[Metric[TargetTotals], ...] = (
     Metric("charge_j", "J", "Left in its battery at the end; mean of the replications.",
            null="no battery", heading="charge", places=_SHOWN, quiet=True),
 )  # fmt: skip
-_FAULTS: tuple[Metric[FaultTotals] | Section[FaultTotals], ...] = (
+_FAULTS: tuple[Metric[Source] | Section[Source], ...] = (
     Metric("availability", "", "Answered requests, degraded ones included, over offered ones.",
            kind="share", null=_NONE, heading="answered, of all", places=("page",),
            form=availability_text),
@@ -135,23 +103,23 @@ _FAULTS: tuple[Metric[FaultTotals] | Section[FaultTotals], ...] = (
     Metric("reasons", "", "Failed requests by why.", kind="wholes"),
     Metric("attempts", "", "Tries of parts.", kind="whole", heading="tries of parts",
            places=("page",)),
-    Metric("failures", "", "Times that a node or link went down.",
-           lambda one: len(one.recover_s), kind="whole"),
+    Metric("failures", "", "Times that a node or link went down.", kind="whole"),
     Metric("recover_mean_s", "s", "Mean time from such a failure to the first whole answer to a "
-           "request that came after.", _recover_mean_s, null="there was none",
+           "request that came after.", null="there was none",
            heading="mean time until the next whole answer", places=("page",)),
-    Metric("recover_max_s", "s", "Longest of these times.",
-           lambda one: max(_known_s(one), default=None), null="there was none"),
+    Metric("recover_max_s", "s", "Longest of these times.", null="there was none"),
     Metric("recover_never", "", "Failures after which no whole answer came.",
-           lambda one: len(one.recover_s) - len(_known_s(one)), kind="whole"),
+           kind="whole"),
     Metric("used_j", "J", "Drawn by nodes while they ran what an answer used.",
            heading="joules of used work", places=("page",)),
     Metric("lost_j", "J", "Drawn by nodes while they ran what no answer used.",
            heading="joules of lost work", places=("page",)),
-    Section("nodes", "Nodes that something befell.", _TARGET, lambda one: one.nodes, each="node"),
-    Section("links", "Links that something befell.", _TARGET, lambda one: one.links, each="link"),
+    Section("nodes", "Nodes that something befell.", _TARGET, lambda found: found["nodes"],
+            each="node"),
+    Section("links", "Links that something befell.", _TARGET, lambda found: found["links"],
+            each="link"),
 )  # fmt: skip
-FAULTS: Section[FaultTotals | None] = Section(
+FAULTS: Section[Source | None] = Section(
     "faults", "What failed, what came of it, and what it cost, of all replications.", _FAULTS,
     null="nothing could fail, or it was not recorded",
 )  # fmt: skip

@@ -8,7 +8,8 @@ at least the queries and the 600 seconds listed there; fewer give the same figur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,21 +29,8 @@ LEAST_QUERIES = {
 LEAST_DURATION_S = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MLPerf:
-    """The metric of an MLPerf scenario, and whether the run is valid; named as in the registry."""
-
-    scenario: str
-    samples_per_query: int
-    metric: str | None
-    value: float | None
-    latency_p99_s: float | None
-    latency_bound_s: float | None
-    reasons: list[str]
-
-
 _UNBOUND = "the traffic has no bound, or no query was answered"
-_MLPERF: tuple[Metric[MLPerf], ...] = (
+_MLPERF: tuple[Metric[Mapping[str, Any]], ...] = (
     Metric("scenario", "", "Name of the MLPerf scenario.", kind="text", column=False),
     Metric("samples_per_query", "", "Samples of a query.", kind="whole", column=False),
     Metric("metric", "", "What the scenario reports.", kind="text", column=False,
@@ -53,10 +41,11 @@ _MLPERF: tuple[Metric[MLPerf], ...] = (
            null=_UNBOUND),
     Metric("latency_bound_s", "s", "Bound that it must meet.", optional=True, column=False,
            null=_UNBOUND),
-    Metric("valid", "", "Whether the run is valid.", lambda one: not one.reasons, kind="flag"),
+    Metric("valid", "", "Whether the run is valid.", lambda found: not found["reasons"],
+           kind="flag"),
     Metric("reasons", "", "Why it is not valid.", kind="texts"),
 )  # fmt: skip
-MLPERF: Section[MLPerf | None] = Section(
+MLPERF: Section[Mapping[str, Any] | None] = Section(
     "mlperf", "The metric of an MLPerf scenario, of the first replication.", _MLPERF,
     null="the traffic is no MLPerf scenario",
 )  # fmt: skip
@@ -64,8 +53,8 @@ MLPERF: Section[MLPerf | None] = Section(
 
 def reported(
     traffic: Traffic, latency_s: NDArray[np.float64], failed: int, duration_s: float
-) -> MLPerf | None:
-    """Return the scenario's metric and whether the run is valid; None for other traffic.
+) -> dict[str, Any] | None:
+    """Return what the metrics of an MLPerf scenario are counted from; None for other traffic.
 
     Args:
         traffic: what was asked.
@@ -103,12 +92,12 @@ def reported(
     p99 = None if bound is None else percentile(latency_s, 0.99)
     if bound is not None and p99 is not None and p99 > bound:
         reasons.append(f"99th percentile {p99:.4g} s above the bound of {bound:.4g} s")
-    return MLPerf(
-        scenario=kind.value,
-        samples_per_query=traffic.samples,
-        metric=metric[0],
-        value=metric[1],
-        latency_p99_s=p99,
-        latency_bound_s=bound,
-        reasons=reasons,
-    )
+    return {
+        "scenario": kind.value,
+        "samples_per_query": traffic.samples,
+        "metric": metric[0],
+        "value": metric[1],
+        "latency_p99_s": p99,
+        "latency_bound_s": bound,
+        "reasons": reasons,
+    }
