@@ -74,27 +74,37 @@ def rows(device: str) -> tuple[Row, ...]:
         graph = graph_of(published)
         if graph is None:
             continue
-        parts = kernels(graph, fused_by(device, published.runtime, entry))
-        batch = published.batch
-        flop = np.zeros((len(parts), len(PRODUCTS)))
-        depth_flop = np.zeros_like(flop)
-        for index, part in enumerate(parts):
-            for work in part.work:
-                flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.macs * batch
-                depth_flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.depth
-        moved = [part.weight_elements + batch * part.activation_elements for part in parts]
-        found.append(
-            Row(
-                device=device,
-                published=published,
-                architecture=_architecture(published),
-                flop=flop,
-                depth_flop=depth_flop,
-                bytes=np.array(moved) * BYTES_PER_ELEMENT[published.precision],
-                moves=np.array([-1 if part.work else MOVES.index(part.kind) for part in parts]),
-            )
-        )
+        fused = fused_by(device, published.runtime, entry)
+        table = tabulate(graph, fused, published.batch, published.precision)
+        found.append(Row(device, published, _architecture(published), *table))
     return tuple(found)
+
+
+def tabulate(
+    graph: Graph, fused: frozenset[OpKind], batch: int, precision: str
+) -> tuple[Array, Array, Array, NDArray[np.intp]]:
+    """Return what the kernels of a graph compute and move.
+
+    Args:
+        graph: of a model.
+        fused: kinds that run in the kernel before them.
+        batch: samples at once.
+        precision: of what is moved.
+
+    Returns:
+        `Row.flop`, `Row.depth_flop`, `Row.bytes` and `Row.moves`.
+    """
+    parts = kernels(graph, fused)
+    flop = np.zeros((len(parts), len(PRODUCTS)))
+    depth_flop = np.zeros_like(flop)
+    for index, part in enumerate(parts):
+        for work in part.work:
+            flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.macs * batch
+            depth_flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.depth
+    moved = [part.weight_elements + batch * part.activation_elements for part in parts]
+    size = np.array(moved) * BYTES_PER_ELEMENT[precision]
+    moves = np.array([-1 if part.work else MOVES.index(part.kind) for part in parts])
+    return flop, depth_flop, size, moves
 
 
 def unused(device: str) -> tuple[tuple[Published, str], ...]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edgesim.hardware import Cooling
 
 Array = NDArray[np.float64]
-_LEAST_S, _MOST_S = 1e-4, 1.0
+LEAST_S, MOST_S = 1e-4, 1.0
 """Between which a machine may cool down."""
-_MOST_SHARE = 10.0
+MOST_SHARE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ def fit(tasks: Sequence[Rested]) -> Cooled:
 
     # A cooling that is over before the shortest rest cannot be told from a longer time.
     shortest_s = min(float(np.quantile(task.rests_s, 0.05)) for task in tasks)
-    least_s = float(np.clip(shortest_s, _LEAST_S, _MOST_S / 2))
+    least_s = float(np.clip(shortest_s, LEAST_S, MOST_S / 2))
     starts = [
         np.array([share, np.log(time_s)])
         for share in (0.1, 1.0)
         for time_s in (1.1 * least_s, max(1.2 * least_s, 3e-2))
     ]
-    bounds = ([0.0, np.log(least_s)], [_MOST_SHARE, np.log(_MOST_S)])
+    bounds = ([0.0, np.log(least_s)], [MOST_SHARE, np.log(MOST_S)])
     solutions = [
         least_squares(residuals, start, bounds=bounds, loss="soft_l1", f_scale=0.1)
         for start in starts

@@ -18,12 +18,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
+from edgesim.calibrate.profile.cooling import LEAST_S, MOST_S, MOST_SHARE
 from edgesim.calibrate.profile.served import Array, Told
 from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
@@ -41,9 +43,6 @@ from edgesim.simulate.recovery import Health, Retry
 _WARM_UP = 5
 _AT_ONCE = 4
 _LEAST_RATES = 3
-_MOST_SHARE = 10.0
-_LEAST_S, _MOST_S = 1e-4, 1.0
-"""Between which a machine may cool down."""
 _USUAL_ERROR = 0.05
 """Of a row, beyond which it weighs less."""
 _POLICY = Policy(deadline_s=30.0, retry=Retry(attempts=1), health=Health(interval_s=30.0))
@@ -192,20 +191,14 @@ def median_rows(rows: Sequence[Row]) -> list[Row]:
     shapes: dict[tuple[int, int, float], list[Row]] = {}
     for row in rows:
         shapes.setdefault((row.parts, row.side, row.rate_per_s), []).append(row)
-    return [
-        Row(
-            parts=parts,
-            side=side,
-            rate_per_s=rate_per_s,
-            rest_s=float(np.median([one.rest_s for one in alike])),
-            bytes=float(np.median([one.bytes for one in alike])),
-            node_s=float(np.median([one.node_s for one in alike])),
-            asker_s=float(np.median([one.asker_s for one in alike])),
-            compute_s=float(np.median([one.compute_s for one in alike])),
-            wall_s=float(np.median([one.wall_s for one in alike])),
-        )
-        for (parts, side, rate_per_s), alike in shapes.items()
-    ]
+    measured = ("rest_s", "bytes", "node_s", "asker_s", "compute_s", "wall_s")
+    found = []
+    for alike in shapes.values():
+        medians: dict[str, Any] = {
+            name: float(np.median([getattr(one, name) for one in alike])) for name in measured
+        }
+        found.append(replace(alike[0], **medians))
+    return found
 
 
 def fit(rows: Sequence[Row]) -> Fit:
@@ -289,7 +282,7 @@ def _cooling(rows: Sequence[Row], node_s: Array, asker_s: Array) -> Cooling:
             told += float(np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2).sum())
         return told
 
-    bounds = [(np.log(1e-3), np.log(_MOST_SHARE)), (np.log(_LEAST_S), np.log(_MOST_S))]
+    bounds = [(np.log(1e-3), np.log(MOST_SHARE)), (np.log(LEAST_S), np.log(MOST_S))]
     solutions = [
         minimize(loss, np.log([share, time_s]), method="Nelder-Mead", bounds=bounds)
         for share in (0.1, 2.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edgesim.calibrate.profile.limits import DTYPES
@@ -23,7 +24,7 @@ _MAPS = ((24, 16), (48, 8), (64, 56), (128, 28), (256, 14))
 _BATCHES = (1, 4)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """An operator.
 
@@ -89,7 +90,9 @@ class _Maker:
 
     def __init__(self, device: str, dtype: Any) -> None:
         import torch
+        from torch.nn import functional
 
+        self._torch = functional
         self._device = device
         self._dtype = dtype
         self._generator = torch.Generator(device).manual_seed(0)
@@ -101,86 +104,66 @@ class _Maker:
         return drawn.to(self._dtype)
 
     def linear(self, batch: int, rows: int, inner: int, columns: int) -> Sample:
-        from torch.nn import functional
-
         build = Builder(f"linear {rows}x{inner}x{columns}", (rows * inner,))
         build.linear("op", (), rows=rows, features=(inner, columns))
-        x, weight, bias = (
-            self._noise(batch, rows, inner),
-            self._noise(columns, inner),
-            self._noise(columns),
-        )
+        x, weight = self._noise(batch, rows, inner), self._noise(columns, inner)
+        bias = self._noise(columns)
         return Sample(
-            graph=build.graph(),
-            kind=OpKind.LINEAR,
-            batch=batch,
-            run=lambda: functional.linear(x, weight, bias),
+            build.graph(), OpKind.LINEAR, batch, lambda: self._torch.linear(x, weight, bias)
         )
 
     def attention(self, batch: int, tokens: int, heads: int, width: int) -> Sample:
-        from torch.nn import functional
-
         build = Builder(f"attention {heads}x{tokens}x{width}", (3 * heads * tokens * width,))
         scores = build.product("qk", (), count=heads, shape=(tokens, width, tokens))
         weights = build.pointwise("softmax", OpKind.SOFTMAX, (scores,))
         build.product("av", (weights,), count=heads, shape=(tokens, tokens, width))
         q, k, v = self._noise(3, batch, heads, tokens, width)
         return Sample(
-            graph=build.graph(),
-            kind=OpKind.ATTENTION,
-            batch=batch,
-            run=lambda: functional.scaled_dot_product_attention(q, k, v),
+            build.graph(),
+            OpKind.ATTENTION,
+            batch,
+            lambda: self._torch.scaled_dot_product_attention(q, k, v),
         )
 
     def norm(self, batch: int, rows: int, width: int) -> Sample:
-        from torch.nn import functional
-
         build = Builder(f"norm {rows}x{width}", (rows * width,))
         build.pointwise("op", OpKind.NORM, (), params=2 * width)
         x, weight, bias = self._noise(batch, rows, width), self._noise(width), self._noise(width)
         return Sample(
-            graph=build.graph(),
-            kind=OpKind.NORM,
-            batch=batch,
-            run=lambda: functional.layer_norm(x, (width,), weight, bias),
+            build.graph(),
+            OpKind.NORM,
+            batch,
+            lambda: self._torch.layer_norm(x, (width,), weight, bias),
         )
 
     def batchnorm(self, batch: int, channels: int, side: int) -> Sample:
-        from torch.nn import functional
-
         build = Builder(f"batchnorm {channels}x{side}x{side}", (channels * side * side,))
         build.pointwise("op", OpKind.BATCHNORM, (), params=2 * channels)
         x = self._noise(batch, channels, side, side)
         mean, weight, bias = (self._noise(channels) for _ in range(3))
         variance = self._noise(channels).square() + 1.0
         return Sample(
-            graph=build.graph(),
-            kind=OpKind.BATCHNORM,
-            batch=batch,
-            run=lambda: functional.batch_norm(x, mean, variance, weight, bias),
+            build.graph(),
+            OpKind.BATCHNORM,
+            batch,
+            lambda: self._torch.batch_norm(x, mean, variance, weight, bias),
         )
 
     def pool(self, batch: int, channels: int, side: int) -> Sample:
-        from torch.nn import functional
-
         build = Builder(f"pool {channels}x{side}x{side}", (channels * side * side,))
         build.pointwise("op", OpKind.POOL, (), output_elements=channels)
         x = self._noise(batch, channels, side, side)
         return Sample(
-            graph=build.graph(),
-            kind=OpKind.POOL,
-            batch=batch,
-            run=lambda: functional.adaptive_avg_pool2d(x, 1),
+            build.graph(), OpKind.POOL, batch, lambda: self._torch.adaptive_avg_pool2d(x, 1)
         )
 
     def pointwise(self, batch: int, kind: OpKind, rows: int, width: int) -> Sample:
         import torch
-        from torch.nn import functional
 
         x, y = self._noise(batch, rows, width), self._noise(batch, rows, width)
         run: dict[OpKind, Callable[[], object]] = {
-            OpKind.TRANSCENDENTAL: lambda: functional.gelu(x),
-            OpKind.ACTIVATION: lambda: functional.relu(x),
+            OpKind.TRANSCENDENTAL: partial(self._torch.gelu, x),
+            OpKind.ACTIVATION: partial(self._torch.relu, x),
             OpKind.ELEMENTWISE: lambda: x + y,
             OpKind.SOFTMAX: lambda: torch.softmax(x, -1),
             OpKind.MEMORY: lambda: torch.cat((x, y), 1),
@@ -190,7 +173,7 @@ class _Maker:
         build = Builder(f"{kind.value} {rows}x{width}", (elements * (2 if two else 1),))
         written = 2 * elements if kind is OpKind.MEMORY else elements
         build.pointwise("op", kind, (), output_elements=written)
-        return Sample(graph=build.graph(), kind=kind, batch=batch, run=run[kind])
+        return Sample(build.graph(), kind, batch, run[kind])
 
     def conv(
         self,
@@ -204,8 +187,6 @@ class _Maker:
         *,
         depthwise: bool = False,
     ) -> Sample:
-        from torch.nn import functional
-
         groups = inner if depthwise else 1
         told = "depthwise" if depthwise else "conv"
         build = Builder(
@@ -217,14 +198,8 @@ class _Maker:
         )  # fmt: skip
         graph = build.graph()
         assert isinstance(graph.ops[0].geometry, ConvGeometry)
-        x, weight, bias = (
-            self._noise(batch, inner, side, side),
-            self._noise(outer, inner // groups, kernel, kernel),
-            self._noise(outer),
-        )
-        return Sample(
-            graph=graph,
-            kind=graph.ops[0].kind,
-            batch=batch,
-            run=lambda: functional.conv2d(x, weight, bias, stride, padding, 1, groups),
-        )
+        x = self._noise(batch, inner, side, side)
+        weight = self._noise(outer, inner // groups, kernel, kernel)
+        bias = self._noise(outer)
+        run = partial(self._torch.conv2d, x, weight, bias, stride, padding, 1, groups)
+        return Sample(graph, graph.ops[0].kind, batch, run)

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.calibrate.profile.served import Array
-from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS
-from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind
-from edgesim.hardware.fusion import kernels
+from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS, tabulate
+from edgesim.graph import Graph, OpKind
 from edgesim.hardware.processor import Memory, Processor
 
 _USUAL = {"products": 0.6, "moves": 0.6}
@@ -130,25 +129,10 @@ def fit(
 
 
 def _table(operators: Sequence[Operator], precision: str, fused: frozenset[OpKind]) -> _Table:
-    which, flop, depth, size, moves = [], [], [], [], []
-    width = BYTES_PER_ELEMENT[precision]
-    for index, one in enumerate(operators):
-        for kernel in kernels(one.graph, fused):
-            which.append(index)
-            macs = {work.kind: work for work in kernel.work}
-            flop.append([2.0 * one.batch * macs[k].macs if k in macs else 0.0 for k in PRODUCTS])
-            depth.append([2.0 * macs[k].depth if k in macs else 0.0 for k in PRODUCTS])
-            moved = kernel.weight_elements + one.batch * kernel.activation_elements
-            size.append(moved * width)
-            moves.append(-1 if kernel.work else MOVES.index(kernel.kind))
-    return _Table(
-        np.array(which),
-        np.array(flop),
-        np.array(depth),
-        np.array(size),
-        np.array(moves),
-        np.log([one.time_s for one in operators]),
-    )
+    tables = [tabulate(one.graph, fused, one.batch, precision) for one in operators]
+    which = np.repeat(np.arange(len(tables)), [len(flop) for flop, *_ in tables])
+    flop, depth, size, moves = (np.concatenate(column) for column in zip(*tables, strict=True))
+    return _Table(which, flop, depth, size, moves, np.log([one.time_s for one in operators]))
 
 
 def _logs(table: _Table, values: Array, peak_flop_s: float, bandwidth_byte_s: float) -> Array:
