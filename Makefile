@@ -60,11 +60,15 @@ peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
 		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers $(PYTEST_ARGS)
 
-# timm's dependencies are left out: they would bring a CUDA build of torch.
-$(PEERS)/.installed: pyproject.toml constraints.txt $(ALIKE)
+# What .venv has is seen there too, and not installed twice. timm's dependencies are left out: they
+# would bring a CUDA build of torch.
+SITE := import site; print(site.getsitepackages()[0])
+$(PEERS)/.installed: $(STAMP) $(ALIKE)
 	$(PYTHON) -m venv $(PEERS)
+	echo "import site; site.addsitedir('$$($(abspath $(VENV))/bin/python -c '$(SITE)')')" \
+		> "$$($(PEERS)/bin/python -c '$(SITE)')/base.pth"
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev]' --requirement tests/optics/peers/requirements.txt \
+		--requirement tests/optics/peers/requirements.txt \
 		--requirement tests/edgesim/serve/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--requirement tests/partition/peers/requirements.txt
