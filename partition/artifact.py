@@ -28,6 +28,7 @@ from partition.manifest import (
     SCHEMA,
     FusionEntry,
     Manifest,
+    PartEntry,
     TrainedManifest,
     manifest_hash,
     parse_manifest,
@@ -163,7 +164,7 @@ def load_artifact(folder: Path) -> Artifact:
     """
     manifest = read_trained(folder)
     verify_files(folder, manifest)
-    parts = tuple(load_vit(folder / entry.file, entry.config) for entry in manifest.parts)
+    parts = tuple(load_model(folder / entry.file, entry) for entry in manifest.parts)
     fusion = load_fusion(folder / manifest.fusion.file, manifest.fusion)
     return Artifact(folder, manifest, parts, fusion)
 
@@ -174,6 +175,7 @@ def load_fusion(path: Path, entry: FusionEntry) -> Fusion:
     Raises:
         InputError: the file holds another one.
     """
+    _check_size(path, entry.bytes)
     weights, state = load_tensors(path)
     if state != {"part_widths": list(entry.part_widths), "widths": list(entry.widths)}:
         raise InputError(f"{path} is not of the parts and layers that the manifest names")
@@ -193,4 +195,23 @@ def load_part(folder: Path, manifest: Manifest, number: int) -> VisionTransforme
     """
     entry = manifest.parts[number]
     verify_file(folder, manifest, entry.file)
-    return load_vit(folder / entry.file, entry.config)
+    return load_model(folder / entry.file, entry)
+
+
+def load_model(path: Path, entry: PartEntry) -> VisionTransformer:
+    """Return a sub-model of a manifest from its file, whose hash was verified.
+
+    Raises:
+        InputError: the file holds another one.
+    """
+    _check_size(path, entry.bytes)
+    return load_vit(path, entry.config)
+
+
+def _check_size(path: Path, weight_bytes: int) -> None:
+    """Refuse a file that cannot hold its weights, before memory is taken for them."""
+    if (found := path.stat().st_size) < weight_bytes:
+        raise InputError(
+            f"{path} has {found:,} bytes, and the manifest says {weight_bytes:,} of weights; make "
+            "the artifact again"
+        )

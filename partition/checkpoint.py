@@ -32,6 +32,9 @@ class TrainState:
     best: dict[str, Tensor] = field(default_factory=dict)
 
 
+_COUNTERS = ("epoch", "history", "best_epoch", "best_accuracy")
+
+
 def save_checkpoint(
     path: Path,
     model: nn.Module,
@@ -47,13 +50,7 @@ def save_checkpoint(
     save_tensors(
         path,
         tensors,
-        {
-            "identity": identity,
-            "epoch": state.epoch,
-            "history": state.history,
-            "best_epoch": state.best_epoch,
-            "best_accuracy": state.best_accuracy,
-        },
+        {"identity": identity, **{name: getattr(state, name) for name in _COUNTERS}},
     )
 
 
@@ -81,10 +78,4 @@ def restore_checkpoint(
         index, _, moment = name.partition(".")
         moments.setdefault(int(index), {})[moment] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return TrainState(
-        epoch=header["epoch"],
-        history=header["history"],
-        best_epoch=header["best_epoch"],
-        best_accuracy=header["best_accuracy"],
-        best=parts["best"],
-    )
+    return TrainState(best=parts["best"], **{name: header[name] for name in _COUNTERS})

@@ -12,12 +12,11 @@ from torch import Tensor
 from edgesim.serve.manifest import Entry
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.tensors import TensorSpec
-from partition.artifact import load_fusion
+from partition.artifact import load_fusion, load_model
 from partition.errors import PartitionError
 from partition.fusion import Fusion
 from partition.manifest import PartEntry
 from partition.model import VisionTransformer
-from partition.weights import load_vit
 
 INPUT = "input"
 FEATURES = "features"
@@ -111,7 +110,7 @@ def load(entry: Entry, path: Path) -> Model:
     """
     try:
         if isinstance(entry.model, PartEntry):
-            return PartModel(entry.name, entry.sha256, load_vit(path, entry.model.config))
+            return PartModel(entry.name, entry.sha256, load_model(path, entry.model))
         return FusionModel(entry.name, entry.sha256, load_fusion(path, entry.model))
     except PartitionError as error:
         raise RefusalError(

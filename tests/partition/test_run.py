@@ -194,6 +194,11 @@ def test_manifests_that_were_changed_or_contradict_the_weights_are_refused(copy)
     with pytest.raises(InputError, match="does not fit the model"):
         load_artifact(copy)
     (copy / MANIFEST).write_text(text)
+    large = {**json.loads(text)["parts"][0]["config"], "mlp_width": 1 << 24, "depth": 10_000}
+    _rewrite(copy, lambda m: m["parts"][0].update(cost_entry(ViTConfig.from_dict(large))))
+    with pytest.raises(InputError, match=r"part-0.* bytes, and the manifest says .* of weights"):
+        load_artifact(copy)
+    (copy / MANIFEST).write_text(text)
     _rewrite(copy, lambda m: m["fusion"].update(widths=[1, 2, 3], **mlp_cost([1, 2, 3])))
     with pytest.raises(InputError, match="fusion: widths: expected 36 features of all parts"):
         load_artifact(copy)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgesim.common.errors import EdgesimError
-from edgesim.serve.manifest import SignedManifest, read_public_key
+from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.store import SPARE_BYTES, Store
+from partition.manifest import manifest_hash
 from tests.edgesim.disk import small_disk
 
 DATA = bytes(range(256)) * 40
@@ -116,6 +119,28 @@ def test_manifests_are_verified_whenever_they_are_read(
     path.write_bytes(manifest.data.replace(b"part-0", b"part-1", 1))
     refused(Reason.PERMISSION_DENIED, "changed", store.manifest, manifest.sha256, trusted)
     assert list(store.manifests(trusted)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["fusion"].update(file="../outside.safetensors"), "files in its own folder"),
+        (lambda m: m["parts"][0].update(classes=[99]), r"parts\.0\.classes: expected at most 9"),
+        (lambda m: m["parts"][0].update(bytes=-1), r"parts\.0\.bytes: expected at least 0"),
+        (lambda m: m.update(parts="x"), r"parts: expected a valid array, got 'x'"),
+        (lambda m: m["files"].pop("part-0.safetensors"), r"expected a key of 'files'"),
+        (lambda m: m.pop("name"), "name: expected a value, got none"),
+    ],
+)
+def test_signed_manifests_that_say_the_impossible_are_refused(
+    manifest: SignedManifest, keys: Path, change: Callable[[Any], None], message: str
+) -> None:
+    document = json.loads(manifest.data)
+    change(document)
+    data = json.dumps({**document, "sha256": manifest_hash(document)}).encode()
+    signature = sign(data, keys / "admin" / "manifest.key")
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    refused(Reason.INVALID_ARGUMENT, message, verify, data, signature, trusted)
 
 
 def test_what_is_served_is_remembered_and_the_rest_is_cleared(
