@@ -16,7 +16,6 @@ _SECTIONS = (
     "Medium", "Link", "RouteSpec", "Traffic", "BaselineSpec",
 )  # fmt: skip
 _MOST_NAMED = 20
-_KINDS = ("processor", "optical-4f", "photonic-crossbar")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -26,6 +25,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def scenario() -> str:
     """Return the keys of a scenario, section by section."""
+    from edgesim.hardware import catalog
     from edgesim.scenario.json_schema import schema
 
     found = schema()
@@ -33,7 +33,7 @@ def scenario() -> str:
     for name in _SECTIONS:
         part = found["$defs"][name]
         lines += ["", f"## {_title(name)}", "", part.get("description", ""), "", *_keys(part)]
-    for kind in _KINDS:
+    for kind in sorted(catalog.kind_names(), key=lambda one: one != "processor"):
         part = found["$defs"][kind]
         lines += ["", f"## Device of kind `{kind}`", "", part.get("description", "").split("\n")[0]]
         lines += ["", *_keys(part)]

@@ -224,10 +224,10 @@ def devices(
     if model is not None or layer is not None or out is not None:
         from edgesim.report import device_layers
 
-        told = device_layers.explain(
+        explained = device_layers.explain(
             name, model, layer, batch=batch, classes=classes, precision=precision, out=out
         )
-        show(told.document, partial(device_layers.show, told), as_json=as_json)
+        show(explained.document, partial(device_layers.show, explained), as_json=as_json)
         if out is not None:
             typer.echo(f"Wrote {out}", err=as_json)
         return

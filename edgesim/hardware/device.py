@@ -40,11 +40,12 @@ class Power:
     ``busy_w - idle_w``. There are no states between idle and off.
 
     Attributes:
-        idle_w: while nothing is done.
-        busy_w: all cores busy and working at full rate.
-        sending_w: of an otherwise idle device while a flow leaves it; what exceeds idle adds to
-            whatever else the device does. Nothing is added unless given.
-        receiving_w: likewise, while a flow enters it.
+        idle_w: draw while nothing is done, in watts.
+        busy_w: draw with all cores busy and working at full rate, in watts.
+        sending_w: draw of an otherwise idle device while a flow leaves it, in watts; what exceeds
+            idle adds to whatever else the device does. Nothing is added unless given.
+        receiving_w: draw of an otherwise idle device while a flow enters it, in watts; added
+            likewise.
     """
 
     idle_w: Watts = 0.0
@@ -89,8 +90,8 @@ class Cooling:
     outside.
 
     Attributes:
-        share: of the time of an execution without a rest, added after a long one.
-        time_s: of the rest, after which 63 % of it is added.
+        share: added time after a long rest, as a share of the time without a rest.
+        time_s: rest after which 63 % of that is added, in seconds.
     """
 
     share: Ratio = 0.0
@@ -107,9 +108,9 @@ class Asking:
     """Processor time of a coordinator, for a request and for each message of it.
 
     Attributes:
-        per_request_s: of a request.
-        per_message_s: of each of its messages.
-        per_byte_s: of each byte of a message.
+        per_request_s: processor time of a request, in seconds.
+        per_message_s: processor time of each of its messages, in seconds.
+        per_byte_s: processor time of each byte of a message, in seconds.
     """
 
     per_request_s: Seconds = 0.0
@@ -126,11 +127,12 @@ class Messaging:
     takes them as processor time (`edgesim.serve.as_served`).
 
     Attributes:
-        per_message_s: processor time of a node, for a message that comes or goes.
-        per_byte_s: processor time for each byte of the message.
-        delay_s: between the arrival of a message and its handling, on no processor.
+        per_message_s: processor time of a node for a message that comes or goes, in seconds.
+        per_byte_s: processor time of a node for each byte of it, in seconds.
+        delay_s: time between the arrival of a message and its handling, on no processor, in
+            seconds.
         asking: processor time of a coordinator on this device.
-        cooling: of the processor time of messages, where the processor was not used for a while.
+        cooling: how much longer messages take after the processor was not used for a while.
     """
 
     per_message_s: Seconds = 0.0
@@ -161,19 +163,19 @@ class Published:
     """One published latency or throughput of a model on a device; latency is of the batch.
 
     Attributes:
-        model: name in the zoo, or as it was published.
-        precision: of the arithmetic.
-        batch: samples at once.
-        image_size: pixels of a side, where it is not the model's usual one.
+        model: name of the model in the zoo, or as it was published.
+        precision: precision of the arithmetic.
+        batch: samples of an execution.
+        image_size: side of the images in pixels, where it is not the model's usual one.
         classes: outputs of the model, where they are not the usual ones.
-        stated_latency_s: of the batch; either it or samples_per_s is given.
-        samples_per_s: throughput.
-        energy_j: of the batch, where it is known.
+        stated_latency_s: time of the batch, in seconds; either it or samples_per_s is given.
+        samples_per_s: throughput, in samples per second.
+        energy_j: energy of the batch, in joules, where it is known.
         clock_ratio: clock of the device that was measured over the entry's.
-        runtime: that ran the model.
-        source: where the figure was published.
+        runtime: runtime that ran the model.
+        source: publication of the figure.
         fit: whether figures are fitted to the row.
-        note: why a row is not to fit.
+        note: reason why a row is not to fit.
     """
 
     model: str
@@ -233,10 +235,10 @@ class Device(ABC):
     stands in place of an answer here.
 
     Attributes:
-        name: in the catalog, or of the node.
-        kind: of device.
-        description: what it is, in a few words.
-        source: where each figure comes from, by key path.
+        name: name in the catalog, or the node's.
+        kind: name of the kind of device.
+        description: a few words on what it is.
+        source: origin of each figure, by key path.
         published: times and energies of models that were published.
     """
 

@@ -84,8 +84,8 @@ class Memory:
     """Memory of a device.
 
     Attributes:
-        capacity_bytes: for weights and activations.
-        bandwidth_byte_s: of reading and writing.
+        capacity_bytes: room for weights and activations, in bytes.
+        bandwidth_byte_s: rate of reading and writing, in bytes per second.
     """
 
     capacity_bytes: PositiveBytes = inf
@@ -98,12 +98,12 @@ class Measured:
     """A whole model that was timed on the device, in place of the roofline.
 
     Attributes:
-        model: that was timed.
-        operators: SHA-256 of its operators (`edgesim.graph.fingerprint`), so that the time counts
-            for just this model.
-        precision: of the arithmetic.
-        batch: samples at once.
-        time_s: of an execution of the batch, the mean of all runs.
+        model: name of the model.
+        operators: SHA-256 of the model's operators (`edgesim.graph.fingerprint`), so that the time
+            counts for just this model.
+        precision: precision of the arithmetic.
+        batch: samples of an execution.
+        time_s: mean time of an execution, in seconds.
         runs: executions that were timed.
     """
 
@@ -187,18 +187,18 @@ class Processor(Device):
 
     Attributes:
         peak_flop_s: FLOP per second of all cores, by precision.
-        cores: that tasks may share.
+        cores: cores that tasks may share.
         efficiency: share of the peak that is reached, by operator kind, or by precision and kind;
             for kinds without products (``norm``) of the memory bandwidth. 1 where nothing is said.
         half_saturation: output elements with which an operator reaches half of its efficiency.
-        launch_overhead_s: of each kernel.
+        launch_overhead_s: time to launch a kernel, in seconds.
         memory: capacity and bandwidth.
         fused: operator kinds that the runtime fuses into the kernel before them.
         power: draw in each state.
         messaging: software cost of a message.
         measured: models that were timed, in place of the roofline.
         cooling: how much longer an execution takes after a rest.
-        thermal: how it warms up and throttles.
+        thermal: how the device warms up and throttles.
         spread: quantiles of the time of an execution over its mean, from the least to the most at
             equal steps of probability.
     """

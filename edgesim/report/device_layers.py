@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Explained:
     """An explanation with what it is of.
 
     Attributes:
@@ -47,7 +47,7 @@ def explain(
     classes: int = 1000,
     precision: str | None = None,
     out: Path | None = None,
-) -> Told:
+) -> Explained:
     """Return what a model of the catalog, or one layer of it, takes on a device.
 
     Args:
@@ -85,12 +85,12 @@ def explain(
         "energy_j": found.energy_j,
         "energy_by_part_j": dict(found.by_part_j),
     }
-    told = Told(found, document)
+    explained = Explained(found, document)
     if out is not None:
-        if told.picture is None:
+        if explained.picture is None:
             raise InputError(f"'{name}' has no planes to draw; leave out --out")
-        write_text(out, told.picture.svg(f"{operator} of {model_name} on {name}: one frame"))
-    return told
+        write_text(out, explained.picture.svg(f"{operator} of {model_name} on {name}: one frame"))
+    return explained
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -98,9 +98,9 @@ def _plain(row: Row) -> dict[str, Any]:
     return {**own, "time_s": row.time_s, "energy_j": row.energy_j}
 
 
-def show(told: Told, console: Console) -> None:
+def show(explained: Explained, console: Console) -> None:
     """Print what `explain` returned."""
-    document, found = told.document, told.explanation
+    document, found = explained.document, explained.explanation
     layer = f"[bold]{document['layer']}[/] of " if "layer" in document else ""
     arithmetic = f", {found.arithmetic}" if found.arithmetic else ""
     console.print(
@@ -108,7 +108,7 @@ def show(told: Told, console: Console) -> None:
         f"{document['batch']:,}{arithmetic}"
     )
     if found.details is not None:
-        _show_details(found.details, told.picture, console)
+        _show_details(found.details, explained.picture, console)
     else:
         _show_rows(found, console)
         each = duration(found.time_s / document["batch"])

@@ -30,9 +30,9 @@ class States:
     """Draw in each state, in watts, without the host.
 
     Attributes:
-        idle_w: while nothing is done; that of the tuned rings unless given.
-        sending_w: as of a processor.
-        receiving_w: as of a processor.
+        idle_w: draw while nothing is done, in watts; that of the tuned rings unless given.
+        sending_w: draw of the otherwise idle crossbar while a flow leaves it, in watts.
+        receiving_w: draw of the otherwise idle crossbar while a flow enters it, in watts.
     """
 
     idle_w: Watts | None = None
@@ -76,9 +76,9 @@ class PhotonicCrossbar(Parts, Device):
     where blocks do not divide evenly among cores.
 
     Attributes:
-        offered: precisions of the arithmetic.
-        host: a processor for what is no product, instead of the digital units.
-        link_byte_s: between the crossbar and its host.
+        offered: precisions that it computes in.
+        host: processor for what is no product, instead of the digital units.
+        link_byte_s: rate between the crossbar and its host, in bytes per second.
         states: draw in each state.
         messaging: software cost of a message.
     """

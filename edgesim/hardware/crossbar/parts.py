@@ -34,11 +34,12 @@ class Array:
     """Tiles of cores; a core multiplies (rows, wavelengths) @ (wavelengths, columns) in a cycle.
 
     Attributes:
-        tiles: that share the light of the second operand.
-        cores_per_tile: of a tile, that share amplifiers and converters; their currents add up.
-        rows: of the first operand in a core.
-        columns: of the second operand in a core.
-        wavelengths: that carry the elements of a dot product.
+        tiles: tiles, which share the light of the second operand.
+        cores_per_tile: cores of a tile, which share amplifiers and converters; their currents add
+            up.
+        rows: rows of the first operand in a core.
+        columns: columns of the second operand in a core.
+        wavelengths: wavelengths, which carry the elements of a dot product in one shot.
         clock_hz: shots of a core in a second.
         accumulation: shots whose charge adds up before a readout.
     """
@@ -73,11 +74,11 @@ class Loss:
     """Losses on the way of the light, as power ratios of 1 or more, or in dB.
 
     Attributes:
-        modulator: of encoding an element.
-        ring: of each of the two rings that add and drop a wavelength.
-        splitter: of one division in two.
-        shifter: of the phase shifter before the coupler.
-        coupler: of the coupler in which the operands interfere.
+        modulator: loss of a modulator.
+        ring: loss of each of the two rings that add and drop a wavelength.
+        splitter: loss of one division in two.
+        shifter: loss of the phase shifter before the coupler.
+        coupler: loss of the coupler in which the operands interfere.
     """
 
     modulator: PowerRatio = 1.0
@@ -115,8 +116,8 @@ class Modulator:
     """The modulators, with the rings that join and part wavelengths.
 
     Attributes:
-        energy_j: of encoding one element.
-        ring_w: that keeps one ring tuned; each modulator has two.
+        energy_j: energy of encoding one element, in joules.
+        ring_w: power that keeps one ring tuned, in watts; each modulator has two.
     """
 
     energy_j: Joules
@@ -129,10 +130,10 @@ class Detector:
     """Photodiodes and what adds up behind them.
 
     Attributes:
-        power_w: of one photodiode; a cell has two.
-        sensitivity_w: light that one must get.
-        amplifier_w: of the amplifier behind them.
-        adder_w: that adds its partial sums.
+        power_w: power of one photodiode, in watts; a cell has two.
+        sensitivity_w: light that one must get, in watts.
+        amplifier_w: power of the amplifier behind them, in watts.
+        adder_w: power of adding its partial sums, in watts.
     """
 
     power_w: Watts
@@ -147,9 +148,9 @@ class Converter:
     """A converter at full rate and bits.
 
     Attributes:
-        bits: of a conversion.
+        bits: bits of a conversion.
         rate_hz: conversions a second.
-        power_w: draw.
+        power_w: power at that rate, in watts.
     """
 
     bits: Count
@@ -160,7 +161,11 @@ class Converter:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """What operands pass; energy is of a byte."""
+    """What operands pass.
+
+    Attributes:
+        energy_j_byte: energy of a passage, in joules per byte.
+    """
 
     energy_j_byte: JoulesPerByte
 
@@ -184,9 +189,9 @@ class Store(LocalStore):
     """A store of operands; energy is of one access to a byte.
 
     Attributes:
-        energy_j_byte: of an access.
-        capacity_bytes: that it holds.
-        bandwidth_byte_s: that it gives.
+        energy_j_byte: energy of an access, in joules per byte.
+        capacity_bytes: size in bytes.
+        bandwidth_byte_s: rate of reading, in bytes per second.
     """
 
     bandwidth_byte_s: Bandwidth = inf
@@ -198,10 +203,10 @@ class Digital:
     """Units for what is no product, and the clock of all that is digital.
 
     Attributes:
-        clock_hz: in whose whole cycles a transfer ends.
-        operation_j: of one arithmetic operation.
-        softmax_j_byte: of a softmax, for each byte.
-        operations: on each element, by operator kind.
+        clock_hz: clock in whose whole cycles a transfer ends, in hertz.
+        operation_j: energy of one arithmetic operation, in joules.
+        softmax_j_byte: energy of a softmax, in joules per byte.
+        operations: arithmetic operations on each element, by operator kind.
     """
 
     clock_hz: Rate

@@ -80,28 +80,29 @@ class Optical4F(Device):
     What is not given is the preset's; without a preset every part is given.
 
     Attributes:
-        preset: a system of `optics.presets`, or ``ideal``.
-        plane_pixels: scales modulators, lenses and camera to a plane of these pixels.
-        frame_rate_hz: scales all times of modulators and camera to this rate.
+        preset: name of a system of `optics.presets`, or ``ideal``.
+        plane_pixels: pixels of the plane to which modulators, lenses and camera are scaled.
+        frame_rate_hz: frame rate to which all times of modulators and camera are scaled, in hertz.
         laser: the light.
         input: the modulator that shows images.
-        lens_1: makes their spectrum.
+        lens_1: the lens that makes their spectrum.
         filter: the modulator that shows kernels.
-        lens_2: makes the image.
-        camera: what detects it.
-        link_byte_s: between the host and the optics, each way.
-        light_share: of a clear filter's light, what reaches the brightest pixel; as much as the
-            camera takes unless given.
-        signs: how signs are told from intensities.
+        lens_2: the lens that makes the image.
+        camera: the camera that detects it.
+        link_byte_s: rate between the host and the optics, each way, in bytes per second.
+        light_share: share of a clear filter's light that reaches the brightest pixel; as much as
+            the camera takes unless given.
+        signs: scheme by which signs are told from intensities.
         planes: binary planes that show an image, each with exposures of its own.
         tiles_along: what may lie side by side; images alone before a filter of mirrors.
-        whole_frames: all pixels cross the link, not only those of tiles.
-        stored_kernels: the filter has a memory of its patterns: none crosses the link.
-        optical: operators that run on light.
-        linear: how a linear layer becomes a convolution; ``fewest`` takes of both the one with
-            fewer frames, ``valid`` where these are equal.
+        whole_frames: whether all pixels cross the link, or only those of tiles.
+        stored_kernels: whether the filter has a memory of its patterns, so that none crosses the
+            link.
+        optical: kinds of operators that run on light.
+        linear: way in which a linear layer becomes a convolution; ``fewest`` takes of both the one
+            with fewer frames, ``valid`` where these are equal.
         overflow: what becomes of layers that light cannot hold.
-        host_device: a processor that runs what light does not; else the preset's.
+        host_device: processor that runs what light does not; the preset's unless given.
     """
 
     kind: Literal["optical-4f"] = "optical-4f"
@@ -228,8 +229,7 @@ class Optical4F(Device):
         factor, unit = next(
             (one for one in ((1e6, "MHz"), (1e3, "kHz")) if rate >= one[0] * (1 - 1e-9)), (1, "Hz")
         )
-        written = f"{rate / factor:.3g} {unit}"
-        return f"{rows}×{columns} at {written}"
+        return f"{rows}×{columns} at {rate / factor:.3g} {unit}"
 
     def precisions(self) -> tuple[str, ...]:
         """Return the precisions that the host computes in; light has its own."""
@@ -307,7 +307,7 @@ class Optical4F(Device):
         on_light: dict[str, Layer] = {}
         # Layers alike take alike; a transformer has few kinds of them.
         same: dict[object, Layer] = {}
-        kept: list[str] = []
+        unfit: list[str] = []
         for op in graph:
             if op.kind not in self.kinds:
                 continue
@@ -319,13 +319,13 @@ class Optical4F(Device):
                 except InputError:
                     if self.overflow == "error":
                         raise
-                    kept.append(op.name)
+                    unfit.append(op.name)
                     continue
             on_light[op.name] = layer
         if not on_light and not graph.is_slice:
-            raise InputError(self._nothing_for_light(graph, kept))
+            raise InputError(self._nothing_for_light(graph, unfit))
         found = []
-        for part in segments(graph, self.kinds, self.host.fused, frozenset(kept)):
+        for part in segments(graph, self.kinds, self.host.fused, frozenset(unfit)):
             if isinstance(part, OnLight):
                 layer = on_light[part.op.name]
                 names = (part.op.name, *part.folded)
@@ -334,13 +334,13 @@ class Optical4F(Device):
                 found.append(self._electronic(part, precision, batch))
         return tuple(found)
 
-    def _nothing_for_light(self, graph: Graph, kept: list[str]) -> str:
+    def _nothing_for_light(self, graph: Graph, unfit: list[str]) -> str:
         wanted = " or ".join(sorted(self.kinds))
-        told = f"device '{self.name}': model '{graph.name}' has no {wanted} operator that fits it"
-        if kept:
+        text = f"device '{self.name}': model '{graph.name}' has no {wanted} operator that fits it"
+        if unfit:
             rows, columns = self.plane
-            told += f" ({len(kept)} do not fit its plane of {rows}x{columns} pixels)"
-        return f"{told}, so that nothing would run on light; place it on a processor"
+            text += f" ({len(unfit)} do not fit its plane of {rows}x{columns} pixels)"
+        return f"{text}, so that nothing would run on light; place it on a processor"
 
     def timing(self, op: Op, precision: str, batch: int = 1) -> Timing:
         """Return how the optics run one operator on a batch.

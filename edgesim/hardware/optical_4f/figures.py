@@ -37,7 +37,7 @@ def part_figures(
             path = f"{key}.{key_of(field.name)}"
             source = sources.get(path, "")
             if field.name not in _NO_FIGURES and (source or value != _default(field)):
-                yield path, written(field.name, value), source
+                yield path, _figure_text(field.name, value), source
     link = system.link_bytes_s
     value = "no limit" if math.isinf(link) else f"{link / 1e9:.4g} GB/s"
     yield "link", value, sources.get("link", "")
@@ -57,7 +57,7 @@ def _default(field: Field[Any]) -> Any:
     return None if field.default is MISSING else field.default
 
 
-def written(field: str, value: Any) -> str:
+def _figure_text(field: str, value: Any) -> str:
     """Return a value of `optics` with its unit, by the name of its field."""
     if value is None:
         return "none"

@@ -134,7 +134,9 @@ def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
 
 def _row(layer: Layer) -> Row:
     timing = layer.light
-    shape, frames = ("", 0) if timing is None else (written(timing.layout.shape), timing.exposures)
+    shape, frames = (
+        ("", 0) if timing is None else (shape_text(timing.layout.shape), timing.exposures)
+    )
     limit = "" if timing is None else timing.bottleneck
     return Row(
         operators=layer.names,
@@ -154,7 +156,7 @@ def _row(layer: Layer) -> Row:
     )
 
 
-def written(shape: ConvShape) -> str:
+def shape_text(shape: ConvShape) -> str:
     """Return a convolution in a few words, without its batch."""
     (rows, columns), (down, right) = shape.kernel, shape.size
     groups = f" /{shape.groups}" if shape.groups > 1 else ""

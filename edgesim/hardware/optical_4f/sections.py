@@ -133,7 +133,8 @@ def _figures(part: type) -> type[BaseModel]:
         rules["frame_rate_hz"] = Rate
         described = described.replace(
             "    Attributes:\n",
-            "    Attributes:\n        frame_rate_hz: one over frame_time; give one of the two.\n",
+            "    Attributes:\n"
+            "        frame_rate_hz: one over frame_time, in hertz; give one of the two.\n",
         )
         checks["one_rate"] = model_validator(mode="after")(_one_rate)
     figures: dict[str, Any] = {name: (rule | None, None) for name, rule in rules.items()}
@@ -171,9 +172,9 @@ class Signs:
     """How signs are told from intensities; its passes are exposures of each frame.
 
     Attributes:
-        scheme: of exposures.
+        scheme: scheme of exposures.
         frames: phases of a reference beam.
-        split_inputs: a reference beam with images positive, then negative.
+        split_inputs: whether a reference beam has images positive, then negative.
     """
 
     scheme: Literal["field", "two-shot", "four-shot", "reference"]

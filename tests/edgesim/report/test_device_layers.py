@@ -26,7 +26,7 @@ power: {idle: 1 W, busy: 3 W}
 """
 
 
-def printed(what: device_layers.Told, width: int = 100) -> str:
+def printed(what: device_layers.Explained, width: int = 100) -> str:
     file = io.StringIO()
     device_layers.show(what, Console(file=file, width=width, highlight=False))
     return file.getvalue()

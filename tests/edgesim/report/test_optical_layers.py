@@ -20,11 +20,11 @@ from optics.tiling import ConvShape, Layout, Split
 DMD, LCOS = "4f-dmd-dlp7000", "4f-lcos-pluto"
 
 
-def told(device: str, layer: str | None = None, batch: int = 1) -> device_layers.Told:
+def told(device: str, layer: str | None = None, batch: int = 1) -> device_layers.Explained:
     return device_layers.explain(device, "resnet18", layer, batch=batch)
 
 
-def printed(what: device_layers.Told, width: int) -> str:
+def printed(what: device_layers.Explained, width: int) -> str:
     file = io.StringIO()
     device_layers.show(what, Console(file=file, width=width, highlight=False))
     return file.getvalue()
