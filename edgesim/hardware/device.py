@@ -335,9 +335,17 @@ class Device(ABC):
             )
         cost = self.graph_cost(graph, precision, batch)
         names, energy_j = tuple(op.name for op in graph), cost.power_w * cost.time_s
+        row = Row(
+            operators=names,
+            bound="",
+            time_s=cost.time_s,
+            energy_j=energy_j,
+            cells=(f"and {len(names) - 1} more" if len(names) > 1 else "",),
+        )
         return Explanation(
             arithmetic=precision,
-            rows=(Row(operators=names, bound="", time_s=cost.time_s, energy_j=energy_j),),
+            headings=("",),
+            rows=(row,),
             time_s=cost.time_s,
             energy_j=energy_j,
             by_part_j=cost.by_part_j,
