@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError, nearest
@@ -129,6 +129,11 @@ class Findings:
     def wrong(self, path: Path, message: str, at_key: bool = False) -> None:
         """Note a problem."""
         self.problems.append(Problem(path, message, at_key))
+
+    def foreign(self, path: Path, kinds: Sequence[str], kind: str) -> None:
+        """Note that the key at a path belongs to other kinds than the one that has it."""
+        told = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
+        self.wrong(path, f"'{path[-1]}' belongs to {told}, not to {kind}", True)
 
     def known_node(self, path: Path, name: str, nodes: Mapping[str, Node]) -> bool:
         """Return whether a node has this name; note a problem if none is even declared."""

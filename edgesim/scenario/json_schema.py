@@ -15,8 +15,8 @@ from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement import keys_by_strategy, strategy_names
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
-from edgesim.scenario.resolve_traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
 from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
+from edgesim.simulate.traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
 from partition import recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -137,16 +137,11 @@ def _placement(section: Schema) -> None:
     properties = section["properties"]
     for keys in keys_by_strategy().values():
         properties |= adapter(keys).json_schema(by_alias=True)["properties"]
-    section["allOf"] = [
-        {
-            "if": {"properties": {"strategy": {"const": name}}, "required": ["strategy"]},
-            "then": {
-                "properties": {key: key in ("strategy", *keys_of(own)) for key in properties},
-                "additionalProperties": False,
-            },
-        }
-        for name, own in keys_by_strategy().items()
-    ]
+    rules = {}
+    for name, keys in keys_by_strategy().items():
+        allowed = {key: key in ("strategy", *keys_of(keys)) for key in properties}
+        rules[name] = {"properties": allowed, "additionalProperties": False}
+    section["allOf"] = _by_value("strategy", rules)
 
 
 def _network(section: Schema) -> None:
@@ -155,7 +150,7 @@ def _network(section: Schema) -> None:
 
 
 def _traffic(section: Schema) -> None:
-    rules = []
+    rules = {}
     for kind, needed in NEEDS.items():
         foreign = [key for key, kinds in KINDS.items() if kind not in kinds]
         then: Schema = {"required": list(needed), **_without(foreign)}
@@ -163,13 +158,8 @@ def _traffic(section: Schema) -> None:
             then["oneOf"] = [{"required": ["times"]}, {"required": ["file"]}]
         if kind == "multi-stream":
             then["properties"]["samples"] = {"const": MULTI_STREAM_SAMPLES}
-        rules.append(
-            {
-                "if": {"properties": {"arrivals": {"const": kind}}, "required": ["arrivals"]},
-                "then": then,
-            }
-        )
-    section["allOf"] = rules
+        rules[kind] = then
+    section["allOf"] = _by_value("arrivals", rules)
 
 
 def _faults(section: Schema) -> None:
@@ -183,7 +173,7 @@ def _faults(section: Schema) -> None:
 
 
 def _fault(section: Schema) -> None:
-    rules = []
+    rules = {}
     for kind in FaultKind:
         target = "link" if kind in OF_LINKS else "node"
         foreign = [key for other, keys in KEYS_OF_FAULTS.items() if other != kind for key in keys]
@@ -194,8 +184,16 @@ def _fault(section: Schema) -> None:
             then["anyOf"] = [{"required": [key]} for key in own]
         else:
             then["required"] += own
-        rules.append({"if": {"properties": {"kind": {"const": kind.value}}}, "then": then})
-    section["allOf"] = rules
+        rules[kind.value] = then
+    section["allOf"] = _by_value("kind", rules)
+
+
+def _by_value(key: str, rules: Schema) -> list[Schema]:
+    """Return what holds where a key has each of some values."""
+    return [
+        {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+        for value, then in rules.items()
+    ]
 
 
 def _without(keys: Iterable[str]) -> Schema:

@@ -131,8 +131,7 @@ def _check_keys(findings: Findings, path: Path, one: Fault) -> None:
             findings.wrong(path, told)
         elif kind != one.kind:
             for key in given:
-                told = f"'{key}' belongs to {kind}, not to {one.kind}"
-                findings.wrong((*path, key), told, True)
+                findings.foreign((*path, key), (kind,), one.kind)
 
 
 def _check_overlap(findings: Findings, found: Sequence[tuple[int, Fault]]) -> None:

@@ -97,9 +97,7 @@ def _check_keys(findings: Findings, strategy: str) -> None:
             continue
         others = [name for name, keys in keys_by_strategy().items() if key in keys_of(keys)]
         if others:
-            told = " or ".join((", ".join(others[:-1]), others[-1]) if others[1:] else others)
-            message = f"'{key}' belongs to {told}, not to {strategy}"
-        else:
-            message = f"unknown key '{key}'{nearest(key, known)}"
-            message += f"; {strategy} takes {', '.join(known)}"
-        findings.wrong(("placement", key), message, True)
+            findings.foreign(("placement", key), others, strategy)
+            continue
+        told = f"unknown key '{key}'{nearest(key, known)}; {strategy} takes {', '.join(known)}"
+        findings.wrong(("placement", key), told, True)

@@ -7,37 +7,10 @@ from dataclasses import replace
 
 from edgesim.common.validation import Path
 from edgesim.scenario.findings import Findings
-from edgesim.simulate.traffic import Arrivals, Traffic
-
-MULTI_STREAM_SAMPLES = 8
-"""Samples of a multi-stream query, by MLPerf Inference's definition (rules, section 3)."""
+from edgesim.simulate.traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS, Arrivals, Traffic
 
 LONGEST_S = 1e12
 """Simulated seconds beyond which a double no longer tells milliseconds apart."""
-
-_MLPERF = ("single-stream", "multi-stream", "server", "offline")
-KINDS = {
-    "rate": ("poisson", "periodic", "server"),
-    "concurrency": ("closed",),
-    "times": ("trace",),
-    "file": ("trace",),
-    "samples": ("closed", "poisson", "periodic", "trace", "multi-stream"),
-    "latency_bound": ("server", "multi-stream"),
-    "min_duration": _MLPERF,
-}
-"""Kinds of arrivals that each key belongs to; keys that are not here belong to all."""
-
-NEEDS = {
-    "closed": ("requests",),
-    "poisson": ("rate", "requests"),
-    "periodic": ("rate", "requests"),
-    "trace": (),
-    "single-stream": ("requests",),
-    "multi-stream": ("requests",),
-    "server": ("rate", "latency_bound", "requests"),
-    "offline": ("requests",),
-}
-"""Keys that each kind of arrivals cannot do without."""
 
 _EXAMPLES = {
     "requests": "'requests', such as 1000",
@@ -88,8 +61,7 @@ def _go_together(findings: Findings, traffic: Traffic) -> None:
     given = {key for key in (*KINDS, "requests") if findings.given(("traffic", key))}
     for key, kinds in KINDS.items():
         if key in given and kind not in kinds:
-            told = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
-            findings.wrong(("traffic", key), f"'{key}' belongs to {told}, not to {kind}", True)
+            findings.foreign(("traffic", key), kinds, kind)
     for key in NEEDS[kind]:
         if key not in given:
             findings.wrong(("traffic", "arrivals"), f"{kind} needs {_EXAMPLES[key]}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
-from edgesim.common.fields import WHOLE, Name
+from edgesim.common.fields import UNSET, WHOLE, Name
 from edgesim.common.quantities import Bandwidth, PositiveSeconds, Seconds
 from edgesim.common.validation import spec
 
@@ -98,7 +98,7 @@ class Recovery:
     deadline_s: PositiveSeconds | None = None
     retry: Retry | None = None
     hedge: Hedge | None = None
-    standby: tuple[Name, ...] = ()
+    standby: Annotated[tuple[Name, ...], UNSET] = ()
     reassign: Reassign | None = None
     degrade: bool = True
     health: Health | None = None

@@ -1,4 +1,8 @@
-"""Traffic: when requests arrive and how many samples each carries."""
+"""Traffic: when requests arrive and how many samples each carries.
+
+An arrival process is a member of `Arrivals`, its keys in `KINDS` and `NEEDS`, and its times in
+`arrival_times`.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,34 @@ class Arrivals(StrEnum):
     MULTI_STREAM = "multi-stream"
     SERVER = "server"
     OFFLINE = "offline"
+
+
+MULTI_STREAM_SAMPLES = 8
+"""Samples of a multi-stream query, by MLPerf Inference's definition (rules, section 3)."""
+
+_MLPERF = ("single-stream", "multi-stream", "server", "offline")
+KINDS = {
+    "rate": ("poisson", "periodic", "server"),
+    "concurrency": ("closed",),
+    "times": ("trace",),
+    "file": ("trace",),
+    "samples": ("closed", "poisson", "periodic", "trace", "multi-stream"),
+    "latency_bound": ("server", "multi-stream"),
+    "min_duration": _MLPERF,
+}
+"""Kinds of arrivals that each key belongs to; keys that are not here belong to all."""
+
+NEEDS = {
+    "closed": ("requests",),
+    "poisson": ("rate", "requests"),
+    "periodic": ("rate", "requests"),
+    "trace": (),
+    "single-stream": ("requests",),
+    "multi-stream": ("requests",),
+    "server": ("rate", "latency_bound", "requests"),
+    "offline": ("requests",),
+}
+"""Keys that each kind of arrivals cannot do without."""
 
 
 @spec

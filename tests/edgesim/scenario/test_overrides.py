@@ -30,6 +30,13 @@ def test_mappings_on_the_way_are_made() -> None:
     assert (node.batch.max, node.batch.wait_s) == (4, 0.003)
 
 
+def test_nothing_unsets_a_key() -> None:
+    text = f"{BASE}recovery: {{standby: [hub], retry: {{}}}}\n"
+    # What `run --mode real` says to do about standby, which only a simulation has.
+    unset = load(text, "recovery.standby=", "recovery.retry=").recovery
+    assert (unset.standby, unset.retry) == ((), None)
+
+
 def test_lists_and_mappings_are_yaml() -> None:
     scenario = load(BASE, "baselines=[raspberry-pi-4b, {device: raspberry-pi-5, name: five}]")
     assert [one.name for one in scenario.baselines] == ["raspberry-pi-4b", "five"]
