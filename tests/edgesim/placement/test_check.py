@@ -22,6 +22,7 @@ from edgesim.placement import (
     strategy_names,
 )
 from edgesim.placement.check import verify
+from edgesim.scenario import load_text
 from tests.edgesim.placement.cases import chain, joined, node, request
 
 GRAPH = chain([1, 1], params=3)
@@ -175,7 +176,10 @@ def test_manual_names_tasks_given_twice_and_the_nearest_of_unknown_ones() -> Non
 def plug_in(folder: Path, target: str) -> None:
     """Install a package that registers a strategy, as pip would leave it."""
     (folder / "plugged_strategies.py").write_text(
-        "from edgesim.placement import Branch, Plan, Task\n"
+        "from dataclasses import dataclass\n"
+        "from edgesim.common.fields import Count\n"
+        "from edgesim.common.validation import spec\n"
+        "from edgesim.placement import Branch, ModelKeys, Plan, Task, takes\n"
         "def last(request):\n"
         "    name = list(request.cluster.nodes)[-1]\n"
         "    task = Task(name='all', node=name, graph=request.model.graph)\n"
@@ -183,6 +187,14 @@ def plug_in(folder: Path, target: str) -> None:
         "    return Plan(strategy='last', precision='fp32', branches=(branch,))\n"
         "def wrong(request):\n"
         "    return 'a plan'\n"
+        "@spec\n"
+        "@dataclass(frozen=True, slots=True, kw_only=True)\n"
+        "class Keys(ModelKeys):\n"
+        "    patience: Count = 1\n"
+        "@takes(Keys)\n"
+        "def patient(request):\n"
+        "    assert request.options == {'patience': 3}\n"
+        "    return last(request)\n"
     )
     info = folder / "plugged-1.0.dist-info"
     info.mkdir()
@@ -196,6 +208,25 @@ def test_third_parties_add_strategies(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "last" in strategy_names()
     plan = place(request(GRAPH, joined([node("a"), node("b")])), "last")
     assert [task.node for task in plan.branches[0].tasks] == ["b"]
+
+
+def test_third_parties_say_which_keys_their_strategies_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug_in(tmp_path, "plugged_strategies:patient")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    base = "model: {name: resnet18}\nnodes: {a: {device: raspberry-pi-5}}\n"
+    base += "traffic: {arrivals: closed, requests: 1}\n"
+    scenario = load_text(base + "placement: {strategy: last, nodes: [a], patience: 3}\n")
+    assert place(scenario.placement, "last").branches[0].tasks[0].node == "a"
+    wrong = {
+        "patience: 0": "4:39: placement.patience: expected at least 1, got 0",
+        "patienc: 3": r"4:29: placement.patienc: unknown key 'patienc' .did you mean 'patience'",
+        "heads: 3": "4:29: placement.heads: 'heads' belongs to class-wise, not to last",
+    }
+    for key, message in wrong.items():
+        with pytest.raises(InputError, match=message):
+            load_text(f"{base}placement: {{strategy: last, {key}}}\n")
 
 
 @pytest.mark.parametrize(
