@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.text import described
 from edgesim.common.validation import Path as KeyPath
-from edgesim.common.validation import Problem, described, read_section
+from edgesim.common.validation import Problem, read_section
 from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override

@@ -16,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticUseDefault
 
-from edgesim.common.validation import NOT_WRITTEN, described
+from edgesim.common.text import described
+from edgesim.common.validation import NOT_WRITTEN
 
 
 def choices(kind: type[StrEnum]) -> WithJsonSchema:

@@ -1,9 +1,9 @@
-"""Numbers as people read them: three significant digits and a unit."""
+"""Numbers as people read them, three significant digits and a unit; values in messages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _COUNTS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -82,3 +82,23 @@ def joules_each(value: float) -> str:
         if value >= factor:
             return f"{digits(value / factor)} {unit}" if value < 1e-6 else joules(value)
     return f"{digits(value / 1e-15)} fJ"
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits into a message: its first 60 letters, the last three as dots."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def described(value: object) -> str:
+    """Return what came instead of what was expected, short enough for one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, str):
+        return f"'{shortened(value)}'"
+    return repr(value)[:60]

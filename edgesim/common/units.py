@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from edgesim.common.text import described
+
 _SI = {
     "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3,
     "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
@@ -96,7 +98,7 @@ def parse(value: object, dimension: str) -> float:
     example = EXAMPLES[dimension]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(
-            f"expected a number or a string such as '{example}', got {_describe(value)}"
+            f"expected a number or a string such as '{example}', got {described(value)}"
         )
     if isinstance(value, str):
         number = _parse_text(value, dimension, example)
@@ -132,15 +134,3 @@ def _parse_text(text: str, dimension: str, example: str) -> float:
 def _other_dimension(unit: str) -> str:
     owners = [name for name, units in DIMENSIONS.items() if unit in units]
     return f" ('{unit}' is a unit of {owners[0].replace('_', ' ')})" if owners else ""
-
-
-def _describe(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return repr(value)[:60]

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from edgesim.common.errors import nearest
+from edgesim.common.text import described, shortened
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
@@ -205,26 +206,7 @@ def problems(error: ValidationError, model: type, data: object = None) -> list[P
 
 def written(path: Path) -> str:
     """Return a key path as users write it: ``nodes.pi.count``, ``baselines.0``."""
-    return ".".join(_short(str(key)) for key in path)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def described(value: object) -> str:
-    """Return what came, short enough for one line."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if isinstance(value, str):
-        return f"'{_short(value)}'"
-    return repr(value)[:60]
+    return ".".join(shortened(str(key)) for key in path)
 
 
 def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
@@ -246,7 +228,7 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
         name = str(path[-1])
         known = known_keys(model, path[:-1])
         told = f"; known keys: {', '.join(known)}" if known else ""
-        return Problem(path, f"unknown key '{_short(name)}'{nearest(name, known) or told}", True)
+        return Problem(path, f"unknown key '{shortened(name)}'{nearest(name, known) or told}", True)
     if kind == "missing":
         return Problem(path[:-1], f"expected a value for '{path[-1]}', which is not given")
     if kind in ("too_short", "too_long"):

@@ -9,7 +9,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Path, Problem, described, written
+from edgesim.common.text import described
+from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario.files import LARGEST_BYTES, read_text
 from edgesim.scenario.syntax import Place, YamlError
 from edgesim.scenario.yaml12 import DEEPEST, MOST_VALUES, Mapping, Node, Scalar, compose

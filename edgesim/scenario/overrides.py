@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, described, written
+from edgesim.common.text import described
+from edgesim.common.validation import Path, written
 from edgesim.scenario.document import Document, parse
 from edgesim.scenario.syntax import YamlError
 

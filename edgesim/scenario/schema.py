@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from edgesim.common.fields import NAMED, WHOLE, Count, FileName, Name, Text, short
-from edgesim.common.validation import described, key, spec
+from edgesim.common.text import described
+from edgesim.common.validation import key, spec
 from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
 from edgesim.placement.plan import ExplicitTask, Transfer

@@ -131,85 +131,72 @@ async def deploy(
         generator: of the jitter between tries.
         chunk_bytes: of one message.
     """
-    each = (
-        _persist(one, parcel, access, patience_s, timeout_s, progress, generator, chunk_bytes)
+    senders = (
+        _Sender(one, parcel, access, patience_s, timeout_s, progress, generator, chunk_bytes)
         for one in targets
     )
-    return list(await asyncio.gather(*each))
+    return list(await asyncio.gather(*(one.persist() for one in senders)))
 
 
-async def _persist(
-    target: Target,
-    parcel: Parcel,
-    access: Access,
-    patience_s: float,
-    timeout_s: float,
-    progress: Progress,
-    generator: random.Random,
-    chunk_bytes: int,
-) -> Row:
-    row = Row(node=target.node, address=target.admin, models=target.models)
-    sender = _Sender(target, parcel, access, progress, chunk_bytes)
-    pause_s = _FIRST_PAUSE_S
-    clock = asyncio.get_running_loop().time
-    until_s = clock() + patience_s
-    for attempt in itertools.count(1):
-        row, before_bytes = replace(row, tries=attempt), sender.sent_bytes
-        try:
-            done = await asyncio.wait_for(sender.send(row), timeout_s)
-            return replace(done, sent_bytes=sender.sent_bytes)
-        except grpc.aio.AioRpcError as error:
-            told = error.details() or error.code().name
-            again = error.code() in _WORTH_ANOTHER_TRY
-        except TimeoutError:
-            told, again = f"no answer within {timeout_s:g} s", True
-        except EdgesimError as error:
-            told, again = str(error), False
-        row = replace(row, error=told, sent_bytes=sender.sent_bytes)
-        if sender.sent_bytes > before_bytes:
-            until_s, pause_s = clock() + patience_s, _FIRST_PAUSE_S
-        if not again or clock() >= until_s:
-            break
-        # Half of the pause is left to chance: nodes that fell together then come apart.
-        await asyncio.sleep(pause_s * generator.uniform(0.5, 1.0))
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-    return row
-
-
+@dataclass
 class _Sender:
     """Sends one node what it lacks, and counts."""
 
-    def __init__(
-        self,
-        target: Target,
-        parcel: Parcel,
-        access: Access,
-        progress: Progress,
-        chunk_bytes: int,
-    ) -> None:
-        self.sent_bytes = 0
-        self._target = target
-        self._parcel = parcel
-        self._access = access
-        self._progress = progress
-        self._chunk_bytes = chunk_bytes
-        self._held_bytes: int | None = None
+    target: Target
+    parcel: Parcel
+    access: Access
+    patience_s: float
+    timeout_s: float
+    progress: Progress
+    generator: random.Random
+    chunk_bytes: int
+    sent_bytes: int = 0
+    held_bytes: int | None = None
+
+    async def persist(self) -> Row:
+        """Send until it is done, or nothing came through for as long as patience lasts."""
+        target = self.target
+        row = Row(node=target.node, address=target.admin, models=target.models)
+        pause_s = _FIRST_PAUSE_S
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + self.patience_s
+        for attempt in itertools.count(1):
+            row, before_bytes = replace(row, tries=attempt), self.sent_bytes
+            try:
+                done = await asyncio.wait_for(self.send(row), self.timeout_s)
+                return replace(done, sent_bytes=self.sent_bytes)
+            except grpc.aio.AioRpcError as error:
+                reason = error.details() or error.code().name
+                again = error.code() in _WORTH_ANOTHER_TRY
+            except TimeoutError:
+                reason, again = f"no answer within {self.timeout_s:g} s", True
+            except EdgesimError as error:
+                reason, again = str(error), False
+            row = replace(row, error=reason, sent_bytes=self.sent_bytes)
+            if self.sent_bytes > before_bytes:
+                until_s, pause_s = clock() + self.patience_s, _FIRST_PAUSE_S
+            if not again or clock() >= until_s:
+                break
+            # Half of the pause is left to chance: nodes that fell together then come apart.
+            await asyncio.sleep(pause_s * self.generator.uniform(0.5, 1.0))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return row
 
     async def send(self, row: Row) -> Row:
-        parcel, metadata = self._parcel, self._access.metadata()
-        models = [parcel.model(name) for name in self._target.models]
+        parcel, metadata = self.parcel, self.access.metadata()
+        models = [parcel.model(name) for name in self.target.models]
         total = sum(model.bytes for model in models)
-        self._progress(self._target.node, (self._held_bytes or 0) + self.sent_bytes, total)
-        async with open_channel(self._target.admin, self._access) as channel:
+        self.progress(self.target.node, (self.held_bytes or 0) + self.sent_bytes, total)
+        async with open_channel(self.target.admin, self.access) as channel:
             offer = wire.OfferRequest(
                 manifest=parcel.manifest.data, signature=parcel.manifest.signature, models=models
             )
             reply: wire.OfferReply = await OFFER.on(channel)(offer, metadata=metadata)
             have = {file.sha256: file for file in reply.files}
-            if self._held_bytes is None:
-                self._held_bytes = sum(file.have_bytes for file in have.values())
-            row = replace(row, held_bytes=self._held_bytes)
-            self._progress(self._target.node, self._held_bytes + self.sent_bytes, total)
+            if self.held_bytes is None:
+                self.held_bytes = sum(file.have_bytes for file in have.values())
+            row = replace(row, held_bytes=self.held_bytes)
+            self.progress(self.target.node, self.held_bytes + self.sent_bytes, total)
             if reply.active:
                 return replace(row, state="kept", error=None)
             for model in models:
@@ -217,7 +204,7 @@ class _Sender:
                     pieces = self._pieces(model, have[model.sha256].have_bytes, total)
                     await UPLOAD.on(channel)(pieces, metadata=metadata)
             activate = wire.ActivateRequest(
-                manifest_sha256=reply.manifest_sha256, models=self._target.models
+                manifest_sha256=reply.manifest_sha256, models=self.target.models
             )
             done: wire.ActivateReply = await ACTIVATE.on(channel)(activate, metadata=metadata)
         return replace(
@@ -236,10 +223,10 @@ class _Sender:
             offset = 0
         header = wire.UploadHeader(sha256=model.sha256, bytes=model.bytes, offset=offset)
         yield wire.UploadRequest(header=header)
-        with open(self._parcel.paths[model.name], "rb") as file:
+        with open(self.parcel.paths[model.name], "rb") as file:
             file.seek(offset)
-            while chunk := file.read(self._chunk_bytes):
+            while chunk := file.read(self.chunk_bytes):
                 yield wire.UploadRequest(chunk=chunk)
                 self.sent_bytes += len(chunk)
-                held = self._held_bytes or 0
-                self._progress(self._target.node, held + self.sent_bytes, total)
+                held = self.held_bytes or 0
+                self.progress(self.target.node, held + self.sent_bytes, total)

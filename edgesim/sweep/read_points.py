@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgesim.common.validation import Path, Problem, described, read_section
+from edgesim.common.text import described
+from edgesim.common.validation import Path, Problem, read_section
 from edgesim.sweep.axes import Axis, ListAxis, RangeError, Value, list_axis, range_axis
 from edgesim.sweep.points import Grid, Listed, Points, Random
 from edgesim.sweep.schema import Combine, Range, StudySpec

@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from edgesim.common import validation
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Problem, described, written
+from edgesim.common.text import described
+from edgesim.common.validation import Problem, written
 from edgesim.hardware.device import Device
 
 GROUP = "edgesim.devices"
