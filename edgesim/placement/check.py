@@ -49,9 +49,10 @@ def no_precision(nodes: Sequence[Node], precision: str) -> str:
     return f"{'; '.join(told[:_NAMED])}{_more(len(told))}; set model.precision, or other devices"
 
 
-def lacking(node: str, device: str, needed: float, capacity: float) -> str:
-    """Return the sentence that says how many bytes a node lacks."""
-    return f"{_lack(node, device, needed, capacity)}; {_ADVICE}"
+def lacking(node: Node, needed: float) -> str | None:
+    """Return the sentence that says how many bytes a node lacks; None where they fit."""
+    lack = _lack(node, needed)
+    return None if lack is None else f"{lack}; {_ADVICE}"
 
 
 def size_text(size: float) -> str:
@@ -69,10 +70,14 @@ def exact_text(size: float) -> str:
     return f"{text} ({size_text(size)})" if size >= 2.0**10 else text
 
 
-def _lack(node: str, device: str, needed: float, capacity: float) -> str:
+def _lack(node: Node, needed: float) -> str | None:
+    capacity = node.device.memory_capacity_bytes
+    if needed <= capacity:
+        return None
     return (
-        f"node '{node}' ({device}) lacks {exact_text(needed - capacity)}: the plan holds "
-        f"{size_text(needed)} of weights and activations there, and it has {size_text(capacity)}"
+        f"node '{node.name}' ({node.device.name}) lacks {exact_text(needed - capacity)}: the plan "
+        f"holds {size_text(needed)} of weights and activations there, and it has "
+        f"{size_text(capacity)}"
     )
 
 
@@ -152,14 +157,10 @@ def _verify_routes(plan: Plan, branch: Branch, cluster: Cluster) -> None:
 
 
 def _verify_memory(plan: Plan, cluster: Cluster) -> None:
-    lacks = []
-    for name, needed in plan.memory_bytes().items():
-        device = cluster.nodes[name].device
-        if needed > device.memory_capacity_bytes:
-            lacks.append((name, device.name, needed, device.memory_capacity_bytes))
+    found = (_lack(cluster.nodes[name], needed) for name, needed in plan.memory_bytes().items())
+    lacks = [lack for lack in found if lack is not None]
     if lacks:
-        told = "; ".join(_lack(*lack) for lack in lacks[:_NAMED])
-        raise PlanError(f"{told}{_more(len(lacks))}; {_ADVICE}")
+        raise PlanError(f"{'; '.join(lacks[:_NAMED])}{_more(len(lacks))}; {_ADVICE}")
 
 
 def with_standby(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> Plan:
@@ -183,8 +184,7 @@ def with_standby(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> Plan:
             if task.kind == "compute" and task.node != name
         }
         held[name] = sum(size for _, size in sorted(copies))
-        needed = own.get(name, 0.0) + held[name]
-        capacity = node.device.memory_capacity_bytes
-        if needed > capacity:
-            raise PlanError(lacking(name, node.device.name, needed, capacity))
+        lack = lacking(node, own.get(name, 0.0) + held[name])
+        if lack is not None:
+            raise PlanError(lack)
     return replace(plan, standby_bytes=held)

@@ -233,10 +233,9 @@ def _most_heads(
         return sum(held_bytes(graph, request.cluster.nodes[name], precision) for graph in graphs)
 
     def misfit(name: str, kept: int, more: float = 0.0) -> str | None:
-        device = request.cluster.nodes[name].device
-        needed = held(name, kept) + more
-        if needed > device.memory_capacity_bytes:
-            return lacking(name, device.name, needed, device.memory_capacity_bytes)
+        lack = lacking(request.cluster.nodes[name], held(name, kept) + more)
+        if lack is not None:
+            return lack
         told = (_over_budget(request, sizes, part, kept, budget) for part in by_node.get(name, []))
         return next((one for one in told if one is not None), None)
 

@@ -92,11 +92,10 @@ def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:
             "nodes, or use a smaller precision"
         )
     largest = max(nodes, key=lambda node: node.device.memory_capacity_bytes)
-    capacity = largest.device.memory_capacity_bytes
     whole = held_bytes(graph, largest, request.model.precision)
     reasons = []
-    if whole > capacity:
-        lack = lacking(largest.name, largest.device.name, whole, capacity)
+    lack = lacking(largest, whole)
+    if lack is not None:
         reasons.append(f"no cut fits the nodes' memory; uncut, {lack}")
     missing = _missing_route(nodes, request)
     if missing is not None:

@@ -24,17 +24,11 @@ def single(request: PlacementRequest) -> Plan:
     graph = graph_of(request, "single")
     precision = request.model.precision
     nodes = able(request)
-    fitting = [
-        node
-        for node in nodes
-        if held_bytes(graph, node, precision) <= node.device.memory_capacity_bytes
-    ]
+    lacks = {node.name: lacking(node, held_bytes(graph, node, precision)) for node in nodes}
+    fitting = [node for node in nodes if lacks[node.name] is None]
     if not fitting:
-        node = max(nodes, key=lambda one: one.device.memory_capacity_bytes)
-        needed = held_bytes(graph, node, precision)
-        raise PlanError(
-            lacking(node.name, node.device.name, needed, node.device.memory_capacity_bytes)
-        )
+        largest = max(nodes, key=lambda one: one.device.memory_capacity_bytes)
+        raise PlanError(lacks[largest.name])
     width = BYTES_PER_ELEMENT[precision]
     input_bytes, answer_bytes = graph.input_elements * width, graph.output_elements * width
 

@@ -90,10 +90,9 @@ class Run(ABC):
             for name, node in cluster.nodes.items()
         }
         self.ways = tuple(
-            Way(branch, setup.plan, self.servers, traffic.samples) for branch in setup.plan.branches
+            Way(branch, setup.plan, cluster, self.servers, self.flows, traffic.samples)
+            for branch in setup.plan.branches
         )
-        for way in self.ways:
-            way.connect(self.flows, cluster)
         self._only_way = self.ways[0] if len(self.ways) == 1 else None
         self.over = kernel.event()
         count = traffic.requests

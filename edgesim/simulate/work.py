@@ -193,7 +193,13 @@ class Way:
     """
 
     def __init__(
-        self, branch: Branch, plan: Plan, servers: Mapping[str, Station], samples: int
+        self,
+        branch: Branch,
+        plan: Plan,
+        cluster: Cluster,
+        servers: Mapping[str, Station],
+        flows: Flows,
+        samples: int,
     ) -> None:
         steps = {
             task.name: Step(index, task, servers[task.node], plan.precision, samples)
@@ -220,11 +226,6 @@ class Way:
         self.servers = tuple({step.server: None for step in self.steps if not step.optional})
         self.load = 0
         self.expected_s = sum(step.cost[1].time_s for step in self.steps)
-        self.local: tuple[Move, ...] = ()
-        self.fan: tuple[Fan, ...] = ()
-
-    def connect(self, flows: Flows, cluster: Cluster) -> None:
-        """Give every move its route, and group those that leave together."""
         for move in self.moves:
             move.connect(flows, cluster)
         self.local, self.fan = _fan([move for move in self.moves if move.source is None])
