@@ -15,6 +15,7 @@ from tests.edgesim.every_key import (
     optical_cases,
     outcome,
     processor_cases,
+    recipe_cases,
     scenario_cases,
     study_cases,
 )
@@ -34,7 +35,8 @@ CASES: dict[str, Case] = {
     if key not in _CLOCKS
 }
 ELSEWHERE = {
-    "model.training": "a recipe that `edgesim partition` trains; a scenario that has it is refused",
+    "model.training.data.download": "tests/partition/test_data.py, without a network",
+    "model.training.name": "names the artifact: tests/partition/test_run.py",
     "nodes.*.address": "test_an_address_is_where_a_node_is_asked",
     "study.name": "names the folder of the results: test_a_study_is_called_what_it_says",
 }
@@ -92,7 +94,7 @@ def sides(key: str, case: Case) -> list[str]:
 
 
 def test_every_key_has_a_case() -> None:
-    known = {*CASES, *study_cases.CASES, *ELSEWHERE, *STILL}
+    known = {*CASES, *study_cases.CASES, *recipe_cases.ALL, *ELSEWHERE, *STILL}
     keys = {*scenario_keys(), *study_keys()}
     assert keys - known == set(), "keys without a case"
     assert known - keys == set(), "cases of keys that are no more"
