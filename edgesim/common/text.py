@@ -64,6 +64,12 @@ def joules(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else _scaled(value, _ENERGIES, "0 J")
 
 
+def in_unit(value: float, unit: str) -> str:
+    """Return a number of an SI unit, or of none."""
+    forms = {"s": duration, "J": joules, "/s": rate, "B": size}
+    return forms.get(unit, digits)(value)
+
+
 def percent(value: float | None) -> str:
     """Return a share such as ``12.3 %``."""
     return "-" if value is None else f"{digits(100 * value)} %"

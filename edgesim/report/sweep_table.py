@@ -13,7 +13,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from edgesim.common.text import digits, duration, joules, rate, size
+from edgesim.common.text import duration, in_unit
 from edgesim.sweep import store
 from edgesim.sweep.aims import Bound
 from edgesim.sweep.run import Swept
@@ -183,10 +183,7 @@ def written(column: Column, value: Cell) -> str:
         return f"{value:.4g}{gap}{column.unit}"
     if column.integer:
         return f"{int(value):,}"
-    by_unit = {"s": duration, "J": joules, "/s": rate, "B": size}
-    if column.unit in by_unit:
-        return by_unit[column.unit](value)
-    return digits(value)
+    return in_unit(value, column.unit)
 
 
 def _in_short(text: str) -> str:

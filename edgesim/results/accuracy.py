@@ -13,21 +13,6 @@ from edgesim.simulate import Outcome, Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartsAccuracy:
-    """Of the answers of real nodes to which the same parts contributed.
-
-    Attributes:
-        requests: how many.
-        top1: measured share of right answers.
-        top1_expected: what the artifact's table says.
-    """
-
-    requests: int
-    top1: float
-    top1_expected: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """How often answers are right.
 
@@ -49,11 +34,11 @@ class Accuracy:
     dataset: str
     samples: int
     top1_expected: float | None = None
-    by_parts: Mapping[str, PartsAccuracy] | None = None
+    by_parts: Mapping[str, Mapping[str, float]] | None = None
 
 
 _REAL_ONLY = "simulated"
-_BY_PARTS: tuple[Metric[PartsAccuracy], ...] = (
+_BY_PARTS: tuple[Metric[Mapping[str, float]], ...] = (
     Metric("requests", "", "Requests that these parts answered.", kind="whole"),
     Metric("top1", "", "Measured share of right answers.", kind="share"),
     Metric("top1_expected", "", "Share that the artifact's table gives.", kind="share"),

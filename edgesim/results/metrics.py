@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
-from edgesim.common.text import digits, duration, joules, percent, rate, size
+from edgesim.common.text import in_unit, percent
 
 Source = TypeVar("Source")
 """What a metric is counted from."""
@@ -24,9 +24,6 @@ Place = Literal["console", "page", "notebook", "compared"]
 """Where a metric stands in a table; ``compared`` is beside the same metric of real nodes."""
 
 SCALARS = ("number", "share", "whole", "flag", "text")
-_BY_UNIT: Mapping[str, Callable[[Any], str]] = {
-    "s": duration, "J": joules, "/s": rate, "B": size,
-}  # fmt: skip
 
 _NOTHING = ("-", "0", "0 s")
 _NO_ROWS: Mapping[str, Any] = {}
@@ -80,8 +77,10 @@ class Metric(Generic[Source]):
             return "-"
         if self.form is not None:
             return self.form(value)
-        if self.kind in ("number", "share"):
-            return _BY_UNIT.get(self.unit, percent if self.kind == "share" else digits)(value)
+        if self.kind == "share":
+            return percent(value)
+        if self.kind == "number":
+            return in_unit(value, self.unit)
         return f"{value:,}" if self.kind == "whole" else str(value)
 
     def cell(self, row: Mapping[str, Any]) -> str:

@@ -19,11 +19,8 @@ from edgesim.results.baselines import BaselineRow
 from edgesim.results.statistics import latency_intervals, latency_summary, settled
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
-from edgesim.simulate.recording import LinkTotals, NodeTotals
+from edgesim.simulate.recording import PARTS, LinkTotals, NodeTotals
 from edgesim.simulate.traffic import CLOSED_LOOP, Arrivals
-
-PARTS = ("queue", "compute", "transfer", "fusion")
-"""Of the time of a request."""
 
 
 def mean(values: Iterable[float]) -> float:

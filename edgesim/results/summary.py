@@ -19,10 +19,10 @@ from edgesim.results.baselines import BASELINES
 from edgesim.results.faults import FAULTS, totals
 from edgesim.results.metrics import Metric, Place, Section
 from edgesim.results.mlperf import MLPERF, reported
-from edgesim.results.run import PARTS, NodeRun, Run
+from edgesim.results.run import NodeRun, Run
 from edgesim.results.statistics import PERCENTILES
 from edgesim.simulate import Outcome
-from edgesim.simulate.recording import LinkTotals
+from edgesim.simulate.recording import PARTS, LinkTotals
 from edgesim.version import __version__
 
 _NO_ANSWER = "no request was answered"

@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from edgesim.common.errors import InputError
 from edgesim.simulate import Outcome, Recording, Span
+from edgesim.simulate.recording import PARTS
 
-_OUTCOMES = {
-    Outcome.UNFINISHED: "unfinished",
-    Outcome.COMPLETED: "completed",
-    Outcome.DEGRADED: "degraded",
-    Outcome.FAILED: "failed",
-}
 REQUESTS = (
     "replication", "request", "arrival_s", "latency_s", "queue_s", "compute_s", "transfer_s",
     "fusion_s", "outcome",
@@ -31,10 +26,9 @@ TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "targe
 def requests(recordings: Sequence[Recording]) -> str:
     """Return ``requests.csv``; times with all their digits, empty where there is no answer."""
     lines = [",".join(REQUESTS)]
-    names = {int(key): name for key, name in _OUTCOMES.items()}
+    names = {one.value: one.name.lower() for one in Outcome}
     for number, recording in enumerate(recordings):
-        parts = [recording.breakdown_s[part].tolist() for part in
-                 ("queue", "compute", "transfer", "fusion")]  # fmt: skip
+        parts = [recording.breakdown_s[part].tolist() for part in PARTS]
         columns = zip(
             recording.arrival_s.tolist(),
             recording.latency_s.tolist(),
@@ -120,9 +114,6 @@ class Columns:
     breakdown_s: Mapping[str, NDArray[np.float64]]
 
 
-_PARTS = ("queue", "compute", "transfer", "fusion")
-
-
 def columns(recordings: Sequence[Recording]) -> Columns:
     """Return the requests of all replications."""
     sizes = [len(one.latency_s) for one in recordings]
@@ -136,7 +127,7 @@ def columns(recordings: Sequence[Recording]) -> Columns:
                 [np.where(np.isfinite(one.latency_s), one.breakdown_s[part], np.nan)
                  for one in recordings]
             )
-            for part in _PARTS
+            for part in PARTS
         },
     )  # fmt: skip
 
@@ -158,7 +149,7 @@ def read_columns(path: Path) -> Columns:
             index=np.array([int(row["request"]) for row in rows], np.int64),
             arrival_s=numbers("arrival_s"),
             latency_s=numbers("latency_s"),
-            breakdown_s={part: numbers(f"{part}_s") for part in _PARTS},
+            breakdown_s={part: numbers(f"{part}_s") for part in PARTS},
         )
     except ValueError:
         raise InputError(f"{path} is damaged: a time is no number") from None

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+PARTS = ("queue", "compute", "transfer", "fusion")
+"""Of the time of a request, along its critical path."""
+
 
 class Outcome(IntEnum):
     """How a request ended."""

@@ -13,8 +13,8 @@ from edgesim.common.text import duration, percent
 from edgesim.report.page.markup import BROAD, figure_of, legend, notes, picture, table
 from edgesim.report.run_text import half_widths, interval_notes
 from edgesim.results.tables_csv import Columns
+from edgesim.simulate.recording import PARTS
 
-PARTS = ("queue", "compute", "transfer", "fusion")
 _TAIL = 0.01
 
 

@@ -72,11 +72,8 @@ def _routes(scenario: Scenario, plan: Plan) -> list[list[Any]]:
     for branch in plan.branches:
         places = {task.name: task.node for task in branch.tasks}
         for one in branch.transfers:
-            source = plan.input_node if one.source is None else places[one.source]
-            target = plan.output_node if one.target is None else places[one.target]
-            if source is None or target is None or source == target:
-                continue
-            if (source, target) not in found:
+            source, target = plan.ends(one, places)
+            if source != target and (source, target) not in found:
                 hops = scenario.cluster.network.route(source, target) or ()
                 found[source, target] = [hop.link for hop in hops]
     return [[source, target, links] for (source, target), links in found.items()]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from edgesim.artifact import Artifact
-from edgesim.results.accuracy import Accuracy, PartsAccuracy
+from edgesim.results.accuracy import Accuracy
 from edgesim.serve.coordinator.play import Played
 
 
@@ -45,11 +45,11 @@ def measured(
         dataset=artifact.accuracy.dataset,
         samples=min(requests * samples, images),
         by_parts={
-            "".join("1" if here else "0" for here in there): PartsAccuracy(
-                requests=many,
-                top1=right[there] / (many * samples),
-                top1_expected=expected[there],
-            )
+            "".join("1" if here else "0" for here in there): {
+                "requests": many,
+                "top1": right[there] / (many * samples),
+                "top1_expected": expected[there],
+            }
             for there, many in answered.most_common()
         },
     )

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 import typer
 import yaml
@@ -23,6 +24,7 @@ from edgesim.report import folder
 from edgesim.results.folder import FILES as RESULT_FILES
 from edgesim.results.folder import prepare, read_summary
 from edgesim.results.result import Result
+from edgesim.results.schema import schema
 from edgesim.scenario import Scenario
 from edgesim.serve.both.loads import find_loads
 from edgesim.serve.both.run import Comparison, Progress, run
@@ -113,6 +115,8 @@ def test_the_folder_holds_both_results_and_their_comparison(
         assert len(arrivals(sides["measured"])) == 6
         summaries = {side: read_summary(path) for side, path in sides.items()}
         assert [one["mode"] for one in summaries.values()] == ["simulate", "real"]
+        for summary in summaries.values():
+            jsonschema.validate(summary, schema())
         check_errors(load, summaries["predicted"], summaries["measured"])
         # The scenario that is kept has the rate that was played.
         kept = yaml.safe_load((sides["measured"] / "scenario.yaml").read_text())
