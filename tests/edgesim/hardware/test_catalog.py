@@ -235,3 +235,41 @@ def test_a_scenario_runs_on_a_kind_that_a_distribution_adds(site: Path, tmp_path
     summary = json.loads(done.stdout)
     assert summary["latency_s"]["mean"] == pytest.approx(1.0, rel=1e-9)
     assert summary["nodes"]["clerk"]["energy_j"] == pytest.approx(20 * 3.0, rel=1e-9)
+
+
+def test_a_field_or_a_property_stands_in_place_of_an_answer() -> None:
+    from dataclasses import dataclass, fields
+    from typing import Literal
+
+    from edgesim.hardware import Cooling, Cost, Messaging, Power, spec
+
+    @spec
+    @dataclass(frozen=True, kw_only=True)
+    class Kind(Device):
+        kind: Literal["kind"] = "kind"
+        cores: int
+        cooling: Cooling = Cooling(share=0.5)  # noqa: RUF009
+
+        @property
+        def power(self) -> Power:
+            return Power(idle_w=1.0, busy_w=2.0)
+
+        def precisions(self) -> tuple[str, ...]:
+            return ("fp32",)
+
+        def graph_cost(self, graph: object, precision: str, batch: int = 1) -> Cost:
+            return Cost(time_s=1.0, power_w=1.0)
+
+        def flop_cost(self, flop: float, precision: str, cores: int | None = None) -> Cost:
+            return Cost(time_s=1.0, power_w=1.0)
+
+    device = Kind(cores=3)
+    assert (device.cores, device.cooling.share, device.power.busy_w) == (3, 0.5, 2.0)
+    assert (device.messaging, device.thermal, device.spread) == (Messaging(), None, ())
+    assert device.memory_capacity_bytes == float("inf")
+    assert [one.name for one in fields(Kind)][-2:] == ["cores", "cooling"]
+    with pytest.raises(TypeError, match="cores"):
+        Kind()  # type: ignore[call-arg]
+    for wrong, told in (({"batch": 0}, "batch of at least 1"), ({"cores": 4}, "expected 1 to 3")):
+        with pytest.raises(InputError, match=told):
+            device.check("fp32", **wrong)

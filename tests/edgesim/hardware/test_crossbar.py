@@ -345,3 +345,16 @@ def test_what_cannot_be_is_refused() -> None:
 def test_mappings_that_describe_no_crossbar_are_refused(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         crossbar(**changes)
+
+
+def test_messages_cost_what_they_cost_on_a_processor() -> None:
+    """All five keys of it are read; two were once."""
+    messaging = {
+        "per_message": "0.2 ms", "per_byte": "8 ns/B", "delay": "0.1 ms",
+        "asking": {"per_request": "1 ms", "per_message": "2 ms", "per_byte": "3 ns/B"},
+        "cooling": {"share": 0.5, "time": "4 ms"},
+    }  # fmt: skip
+    processor = catalog.from_mapping("p", {"peak": {"fp32": 1e9}, "messaging": messaging})
+    assert crossbar(messaging=messaging).messaging == processor.messaging
+    assert processor.messaging.asking.per_message_s == 2e-3
+    assert processor.messaging.cooling.factor(float("inf")) == 1.5
