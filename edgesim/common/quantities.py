@@ -57,19 +57,6 @@ Celsius = Annotated[float, _Quantity("celsius", least=-100, most=1000)]
 """Of a place or a die; not kelvin, of which no data sheet of a board speaks."""
 KelvinPerWatt = Annotated[float, _Quantity("thermal_resistance", positive=True)]
 Ratio = Annotated[float, _Quantity("ratio")]
-Share = Annotated[
-    Ratio,
-    Field(gt=0.0, le=1.0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-                {"type": "string"},
-            ],
-            "description": "above 0 and at most 1, such as 0.5 or '50 %'",
-            "examples": [units.EXAMPLES["ratio"]],
-        }
-    ),
-]
+Share = Annotated[float, _Quantity("ratio", positive=True, most=1)]
 Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
