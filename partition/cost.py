@@ -1,20 +1,12 @@
-"""Parameters, bytes and multiply-accumulates of a model shape, by arithmetic and by counting.
-
-The arithmetic needs no weights; :func:`counted_macs` runs the model on ``meta`` tensors under a
-dispatch counter, which is what the arithmetic is tested against.
-"""
+"""Parameters, bytes and multiply-accumulates of a model, by arithmetic on its shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from partition.config import ViTConfig
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +15,7 @@ class ModelCost:
 
     Attributes:
         parameters: weights and biases.
-        bytes: of the weights at ``bytes_per_weight``.
+        bytes: of the weights in fp32.
         macs: multiply-accumulates for one image, products of activations included.
         attention_macs: those of QKᵀ and AV alone.
         feature_bytes: what the model sends to the fusion for one image.
@@ -36,7 +28,7 @@ class ModelCost:
     feature_bytes: int
 
 
-def vit_cost(config: ViTConfig, bytes_per_weight: int = 4) -> ModelCost:
+def vit_cost(config: ViTConfig) -> ModelCost:
     """Return parameters, bytes and MACs of a Vision Transformer of shape ``config``.
 
     With n tokens, width D, attention width A, feed-forward F and depth L:
@@ -68,10 +60,10 @@ def vit_cost(config: ViTConfig, bytes_per_weight: int = 4) -> ModelCost:
     macs += heads * width * config.classes
     return ModelCost(
         parameters=parameters,
-        bytes=parameters * bytes_per_weight,
+        bytes=4 * parameters,
         macs=macs + attention,
         attention_macs=attention,
-        feature_bytes=config.prefix_tokens * width * bytes_per_weight,
+        feature_bytes=4 * config.prefix_tokens * width,
     )
 
 
@@ -80,17 +72,3 @@ def mlp_cost(widths: Sequence[int]) -> dict[str, int]:
     macs = sum(a * b for a, b in pairwise(widths))
     parameters = macs + sum(widths[1:])
     return {"parameters": parameters, "bytes": 4 * parameters, "macs": macs}
-
-
-def counted_macs(model: nn.Module, channels: int, image: int) -> int:
-    """Return the MACs of one image through ``model``, counted operator by operator.
-
-    The model is run on ``meta`` tensors, because the fused CPU attention hides its products from
-    the counter.
-    """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.to("meta")(torch.empty(1, channels, image, image, device="meta"))
-    return int(counter.get_total_flops()) // 2

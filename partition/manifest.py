@@ -88,21 +88,30 @@ class AccuracyEntry:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
-class ModelEntry:
+class CostEntry:
+    """What a model takes.
+
+    Attributes:
+        parameters: weights and biases.
+        bytes: of them.
+        macs: of one image.
+    """
+
+    parameters: Count
+    bytes: Count
+    macs: Count
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ModelEntry(CostEntry):
     """Shape and cost of a Vision Transformer.
 
     Attributes:
         config: its shape.
-        parameters: weights and biases.
-        bytes: of them.
-        macs: of one image.
         feature_bytes: that it sends to the fusion for one image.
     """
 
     config: Shape
-    parameters: Count
-    bytes: Count
-    macs: Count
     feature_bytes: Count
 
     def __post_init__(self) -> None:
@@ -121,24 +130,18 @@ class PartEntry(ModelEntry):
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
-class FusionEntry:
+class FusionEntry(CostEntry):
     """The fusion: what it takes to serve it.
 
     Attributes:
         file: of its weights.
         part_widths: features of every part.
         widths: of the layers, from all features to the classes.
-        parameters: weights and biases.
-        bytes: of them.
-        macs: of one image.
     """
 
     file: FileName
     part_widths: tuple[Size, ...]
     widths: Widths
-    parameters: Count
-    bytes: Count
-    macs: Count
 
     def __post_init__(self) -> None:
         _check_cost(self, mlp_cost(self.widths))

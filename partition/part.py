@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from partition.classify import train_classifier
 from partition.config import ViTConfig
@@ -123,12 +124,11 @@ def make_part(
                 device, tell,
             )  # fmt: skip
             tell(1.0)
-            state = train_classifier(
-                smaller, lesson.samples, lesson.validation, data, classes.outputs, config,
-                seed_of(seed, 4, place), teacher=lesson.opinions, checkpoint=checkpoint,
-                identity=key, name=f"{name}: {stage}", progress=progress, device=device,
+            notes = teach(
+                smaller, lesson, data, config, seed_of(seed, 4, place), checkpoint, key,
+                f"{name}: {stage}", progress, device,
             )  # fmt: skip
-            return smaller.cpu(), notes_of(state)
+            return smaller.cpu(), notes
 
         make = partial(
             prune_and_tune, whole=model, stage=stage, config=config, place=place, key=key
@@ -141,12 +141,11 @@ def make_part(
 
         def polish(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
             more = lesson_of(unsplit.train, data, classes, negatives, seed)
-            state = train_classifier(
-                model, more.samples, more.validation, data, classes.outputs, pruning.polish,
-                seed_of(seed, 5), teacher=more.opinions, checkpoint=checkpoint, identity=key,
-                name=f"{name}: polish", progress=progress, device=device,
+            notes = teach(
+                model, more, data, pruning.polish, seed_of(seed, 5), checkpoint, key,
+                f"{name}: polish", progress, device,
             )  # fmt: skip
-            return model.cpu(), notes_of(state)
+            return model.cpu(), notes
 
         model, notes = workshop.model(_file(name), key, polish)
         trail.append({"stage": "polish", **notes})
@@ -189,6 +188,40 @@ def lesson_of(
         validation=part_samples(data.validation, held, classes),
         opinions=collapse(opinions[chosen], classes.classes, classes.other),
     )
+
+
+def teach(
+    model: nn.Module,
+    lesson: Lesson,
+    data: Data,
+    config: TrainConfig,
+    seed: int,
+    checkpoint: Path,
+    key: str,
+    name: str,
+    progress: Progress,
+    device: torch.device | None,
+) -> dict[str, Any]:
+    """Train a part on its lesson in place; return how that went.
+
+    Args:
+        model: the part.
+        lesson: what it learns from.
+        data: how images become inputs.
+        config: how to train.
+        seed: of every draw.
+        checkpoint: file of the training's state.
+        key: fingerprint of everything that the step depends on.
+        name: of the step, for ``progress``.
+        progress: told of every epoch.
+        device: to train on.
+    """
+    state = train_classifier(
+        model, lesson.samples, lesson.validation, data, lesson.opinions.shape[1], config, seed,
+        teacher=lesson.opinions, checkpoint=checkpoint, identity=key, name=name,
+        progress=progress, device=device,
+    )  # fmt: skip
+    return notes_of(state)
 
 
 def _file(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -164,12 +163,3 @@ def part_samples(samples: Samples, indices: Tensor, part: PartClasses) -> Sample
     """Return the samples at ``indices`` with the part's own labels."""
     chosen = samples.take(indices)
     return chosen.relabel(part_labels(chosen.labels, part))
-
-
-def inner_confusion(matrix: Tensor, groups: Sequence[Sequence[int]]) -> float:
-    """Return the sum of confusion between different classes of one group, over all groups."""
-    total = 0.0
-    for group in groups:
-        block = matrix[list(group)][:, list(group)]
-        total += float(block.sum() - block.diagonal().sum())
-    return total

@@ -27,7 +27,7 @@ from partition.cnn import (
 from partition.data import Data
 from partition.files import fingerprint
 from partition.fusion import fused_predictions, make_fusion, part_features
-from partition.part import lesson_of, proxy_indices
+from partition.part import lesson_of, proxy_indices, teach
 from partition.progress import Progress
 from partition.prune import top
 from partition.recipe import Recipe
@@ -171,12 +171,11 @@ def _part(
         scores = channel_importance(model, data.to_input(proxy.images))
         kept = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
         model = keep_channels(model, kept)
-        state = train_classifier(
-            model, samples, lesson.validation, data, classes.outputs, config, seed_of(seed, 4),
-            teacher=lesson.opinions, checkpoint=checkpoint, identity=key,
-            name=f"CNN part {number + 1}", progress=progress, device=device,
+        notes = teach(
+            model, lesson, data, config, seed_of(seed, 4), checkpoint, key,
+            f"CNN part {number + 1}", progress, device,
         )  # fmt: skip
-        return model.state_dict(), notes_of(state)
+        return model.state_dict(), notes
 
     weights, _ = workshop.tensors(f"cnn-part-{number + 1}", key, make)
     return _filled(target, weights), key

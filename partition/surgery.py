@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from partition.errors import InputError
-from partition.model import Masks, VisionTransformer
+from partition.model import VisionTransformer
 
 
 def keep_residual(model: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
@@ -133,34 +133,6 @@ def keep_rows(weights: dict[str, Tensor], head: str, classes: Sequence[int], oth
         rows.append(weight[foreign].mean(0, keepdim=True))
         shifts.append(bias[foreign].mean(0, keepdim=True) + torch.tensor(len(foreign)).log())
     weights[f"{head}.weight"], weights[f"{head}.bias"] = torch.cat(rows), torch.cat(shifts)
-
-
-def masks_for(
-    model: VisionTransformer,
-    *,
-    residual: Sequence[int] | None = None,
-    attention: Sequence[Sequence[Sequence[int]]] | None = None,
-    mlp: Sequence[Sequence[int]] | None = None,
-) -> Masks:
-    """Return the masks that leave exactly the given units, for every sample alike."""
-    config = model.config
-    attention_masks: dict[int, Tensor] = {}
-    for block, heads in enumerate(attention or ()):
-        mask = torch.zeros(1, config.heads, config.head_width)
-        for head, dimensions in enumerate(heads):
-            mask[0, head, list(dimensions)] = 1.0
-        attention_masks[block] = mask
-    return Masks(
-        residual=None if residual is None else _ones_at(residual, config.width),
-        attention=attention_masks,
-        mlp={block: _ones_at(kept, config.mlp_width) for block, kept in enumerate(mlp or ())},
-    )
-
-
-def _ones_at(kept: Sequence[int], size: int) -> Tensor:
-    mask = torch.zeros(1, size)
-    mask[0, list(kept)] = 1.0
-    return mask
 
 
 def _indices(kept: Sequence[int], size: int, what: str) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -80,10 +80,6 @@ class Data:
     def to_input(self, images: Tensor) -> Tensor:
         """Return float images (batch, channels, image, image), normalised, of uint8 ones."""
         return to_input(images, self.image, self.mean, self.std)
-
-    def with_train(self, train: Samples) -> Data:
-        """Return the same data with other training samples."""
-        return replace(self, train=train)
 
 
 def to_input(images: Tensor, side: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -1,10 +1,14 @@
-"""Tiny models and data that the tests share."""
+"""Tiny models and data that the tests share, and what they are held against."""
+
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from partition.config import ViTConfig
 from partition.data import Data, Samples
-from partition.model import VisionTransformer
+from partition.model import Masks, VisionTransformer
 
 TINY = ViTConfig(
     image=8, channels=1, patch=2, width=12, depth=2, heads=2, head_width=6, mlp_width=16, classes=4
@@ -46,3 +50,42 @@ def bars(count: int = 160, classes: int = 4, side: int = 8, seed: int = 0) -> Da
     middle = len(rest) // 2
     validation, test = rest.take(torch.arange(middle)), rest.take(torch.arange(middle, len(rest)))
     return Data("bars", names, half, validation, test, (0.2,), (0.3,), side)
+
+
+def counted_macs(model: torch.nn.Module, channels: int, image: int) -> int:
+    """Return the MACs of one image through ``model``, counted operator by operator.
+
+    The model is run on ``meta`` tensors, because the fused CPU attention hides its products from
+    the counter.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.to("meta")(torch.empty(1, channels, image, image, device="meta"))
+    return int(counter.get_total_flops()) // 2
+
+
+def masks_for(
+    model: VisionTransformer,
+    *,
+    residual: Sequence[int] | None = None,
+    attention: Sequence[Sequence[Sequence[int]]] | None = None,
+    mlp: Sequence[Sequence[int]] | None = None,
+) -> Masks:
+    """Return the masks that leave exactly the given units, for every sample alike."""
+    config = model.config
+    attention_masks: dict[int, Tensor] = {}
+    for block, heads in enumerate(attention or ()):
+        mask = torch.zeros(1, config.heads, config.head_width)
+        for head, dimensions in enumerate(heads):
+            mask[0, head, list(dimensions)] = 1.0
+        attention_masks[block] = mask
+    return Masks(
+        residual=None if residual is None else _ones_at(residual, config.width),
+        attention=attention_masks,
+        mlp={block: _ones_at(kept, config.mlp_width) for block, kept in enumerate(mlp or ())},
+    )
+
+
+def _ones_at(kept: Sequence[int], size: int) -> Tensor:
+    mask = torch.zeros(1, size)
+    mask[0, list(kept)] = 1.0
+    return mask

@@ -7,13 +7,13 @@ from torch.nn import functional
 from partition.cnn import CnnConfig, SmallCnn, channel_importance, keep_channels, keep_cnn_outputs
 from partition.compare import compare, markdown, nearest_size
 from partition.config import scaled
-from partition.cost import counted_macs, mlp_cost, vit_cost
+from partition.cost import mlp_cost, vit_cost
 from partition.data import open_data
 from partition.errors import InputError
 from partition.pipeline import run
 from partition.recipe import DataSpec
 from partition.split_cnn import cnn_of_size
-from tests.partition.small import TINY, generator
+from tests.partition.small import TINY, counted_macs, generator
 from tests.partition.test_run import small
 
 CONFIG = CnnConfig(image=8, channels=1, widths=(4, 6, 5), strides=(2, 1, 2), classes=4)

@@ -14,8 +14,8 @@ from partition.importance import (
     unit_shape,
 )
 from partition.recipe import STAGES
-from partition.surgery import keep_mlp, keep_residual, masks_for
-from tests.partition.small import generator, images, tiny_model
+from partition.surgery import keep_mlp, keep_residual
+from tests.partition.small import generator, images, masks_for, tiny_model
 
 
 def _without(model, stage, layer, unit):

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from partition.config import PRESETS, ViTConfig, preset, scaled
-from partition.cost import counted_macs, vit_cost
+from partition.cost import vit_cost
 from partition.errors import InputError
 from partition.model import VisionTransformer
-from tests.partition.small import TINY, images, tiny_model
+from tests.partition.small import TINY, counted_macs, images, tiny_model
 
 
 def test_names_are_timms():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgesim.common.errors import InputError
-from partition.config import PRESETS, ViTConfig, preset
+from partition.config import ViTConfig, preset
 from partition.errors import InputError as PartitionInputError
 
 NULL_CLASSES = 2
@@ -21,11 +21,7 @@ def known(name: str) -> None:
     try:
         preset(name)
     except PartitionInputError as error:
-        raise InputError(
-            f"--model: {error}; nodes serve Vision Transformers, {', '.join(PRESETS)}"
-            if "known:" not in str(error)
-            else f"--model: nodes serve Vision Transformers: {error}"
-        ) from None
+        raise InputError(f"--model: nodes serve Vision Transformers: {error}") from None
 
 
 def write_model(folder: Path, name: str) -> None:
