@@ -77,8 +77,8 @@ class Document:
                 around = path[: len(one.path)] == one.path and one.path not in self.values
                 if one.path[: len(path)] == path or around:
                     title, order = text, (1 << 60, 0)
-            told = f"{written(one.path)}: {one.message}" if one.path else one.message
-            entries.append((order, f"{title}: {told}"))
+            message = f"{written(one.path)}: {one.message}" if one.path else one.message
+            entries.append((order, f"{title}: {message}"))
         entries.sort(key=lambda entry: entry[0])
         return [text for _, text in entries]
 
@@ -128,7 +128,7 @@ def read(text: str, name: str) -> Document:
         return parse(text, name)
     except YamlError as error:
         raise ScenarioError(
-            [f"{name}:{line}:{column}: {told}" for (line, column), told in error.found]
+            [f"{name}:{line}:{column}: {message}" for (line, column), message in error.found]
         ) from None
 
 

@@ -130,7 +130,7 @@ def _times(
     if traffic.file is None or traffic.arrivals != "trace":
         return traffic.times_s
     path = folder / traffic.file
-    times_s = findings.told(("traffic", "file"), lambda: read_times(path))
+    times_s = findings.attempt(("traffic", "file"), lambda: read_times(path))
     if times_s is None:
         return ()
     if len(times_s) > MOST_INLINE_TIMES:

@@ -91,8 +91,8 @@ def _baselines(findings: Findings, spec: ScenarioSpec) -> tuple[Baseline, ...]:
         if baseline is None:
             continue
         if baseline.name in found:
-            told = f"two baselines are named '{baseline.name}'; give one another 'name'"
-            findings.wrong(("baselines", index), told)
+            message = f"two baselines are named '{baseline.name}'; give one another 'name'"
+            findings.wrong(("baselines", index), message)
         found[baseline.name] = baseline
     return tuple(found.values())
 
@@ -110,6 +110,6 @@ def _baseline(
         return None
     precision = one.precision or spec.model.precision
     if precision not in device.precisions():
-        told = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
-        findings.wrong(path, f"'{name}' does not compute in {precision}; {told}")
+        message = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
+        findings.wrong(path, f"'{name}' does not compute in {precision}; {message}")
     return Baseline(name=name, device=device, precision=precision)

@@ -25,7 +25,7 @@ def resolve_device(
 ) -> Device | None:
     """Return a device of the catalog, or the one that an inline mapping describes."""
     if isinstance(what, str):
-        return findings.told(path, lambda: catalog.device(what))
+        return findings.attempt(path, lambda: catalog.device(what))
     found = catalog.checked(name, what)
     if isinstance(found, list):
         findings.problems += [replace(one, path=(*path, *one.path)) for one in found]
@@ -54,13 +54,13 @@ def resolve_nodes(
         names = [name] if spec.count is None else [f"{name}-{i}" for i in range(spec.count)]
         reached: Sequence[str | None] = spec.address or [None] * len(names)
         if len(reached) != len(names):
-            told = f"expected {len(names)}, one for each node, got {len(reached)}"
-            findings.wrong((*path, "address"), told)
+            message = f"expected {len(names)}, one for each node, got {len(reached)}"
+            findings.wrong((*path, "address"), message)
             reached = [None] * len(names)
         for one, address in zip(names, reached, strict=True):
             if address is not None and addresses.setdefault(address, one) != one:
-                told = f"'{addresses[address]}' and '{one}' have the same address, {address}"
-                findings.wrong((*path, "address"), told)
+                message = f"'{addresses[address]}' and '{one}' have the same address, {address}"
+                findings.wrong((*path, "address"), message)
             if one in findings.declared:
                 findings.wrong(path, f"two nodes are named '{one}'", True)
                 continue
@@ -81,11 +81,11 @@ def _check_host(
     if name is None or "hosts" in findings.broken:
         return
     if name not in hosts:
-        told = f"no host is named '{name}'{nearest(name, list(hosts))}; 'hosts' lists them"
-        findings.wrong((*path, "host"), told)
+        message = f"no host is named '{name}'{nearest(name, list(hosts))}; 'hosts' lists them"
+        findings.wrong((*path, "host"), message)
     elif device is not None and device.cores > hosts[name]:
-        told = f"'{name}' has {hosts[name]} cores, and the device {device.cores}"
-        findings.wrong((*path, "host"), told)
+        message = f"'{name}' has {hosts[name]} cores, and the device {device.cores}"
+        findings.wrong((*path, "host"), message)
 
 
 def _check_variability(
@@ -93,11 +93,11 @@ def _check_variability(
 ) -> None:
     kind, cv = spec.variability.kind, spec.variability.cv
     if kind == "measured" and device is not None and not device.spread:
-        told = f"'{device.name}' has no measured spread; `edgesim profile` finds one"
-        findings.wrong((*path, "variability"), told)
+        message = f"'{device.name}' has no measured spread; `edgesim profile` finds one"
+        findings.wrong((*path, "variability"), message)
     if kind == "lognormal" and cv is None:
-        told = "lognormal needs 'cv', as in {kind: lognormal, cv: 0.2}"
-        findings.wrong((*path, "variability"), told)
+        message = "lognormal needs 'cv', as in {kind: lognormal, cv: 0.2}"
+        findings.wrong((*path, "variability"), message)
     if kind != "lognormal" and cv is not None:
         findings.wrong((*path, "variability", "cv"), f"belongs to lognormal, not to {kind}", True)
 
@@ -138,7 +138,7 @@ def _links(
     for name, link in given.items():
         path: Path = ("network", "links", name)
         check_own_faults(findings, (*path, "faults"), link.faults, "link")
-        if findings.told(path, partial(from_links, names, [link])) is not None:
+        if findings.attempt(path, partial(from_links, names, [link])) is not None:
             links[name] = link
     if len(findings.problems) > before:
         return None
@@ -154,10 +154,10 @@ def _links(
             findings.wrong(path, f"a second route from '{pair[0]}' to '{pair[1]}'")
         routes[pair] = route.links
         crossed = [links[name] for name in dict.fromkeys(route.links)]
-        findings.told(path, partial(from_links, names, crossed, {pair: route.links}))
+        findings.attempt(path, partial(from_links, names, crossed, {pair: route.links}))
     if len(findings.problems) > before:
         return None
-    return findings.told(("network",), lambda: from_links(names, list(links.values()), routes))
+    return findings.attempt(("network",), lambda: from_links(names, list(links.values()), routes))
 
 
 def _unknown_links(
@@ -165,8 +165,8 @@ def _unknown_links(
 ) -> bool:
     unknown = [(index, name) for index, name in enumerate(names) if name not in links]
     for index, name in unknown:
-        told = f"no link is named '{name}'{nearest(name, list(links))}"
-        findings.wrong((*path, "links", index), told)
+        message = f"no link is named '{name}'{nearest(name, list(links))}"
+        findings.wrong((*path, "links", index), message)
     return bool(unknown)
 
 

@@ -43,10 +43,10 @@ def check_own_faults(findings: Findings, path: Path, faults: Faults | None, what
     outages = sorted(enumerate(faults.schedule), key=lambda entry: entry[1].at_s)
     for (_, one), (index, other) in pairwise(outages):
         if other.at_s < one.at_s + one.duration_s:
-            told = (
+            message = (
                 f"the {what} is still down at {other.at_s:g} s from the failure at {one.at_s:g} s"
             )
-            findings.wrong((*path, "schedule", index), told)
+            findings.wrong((*path, "schedule", index), message)
 
 
 def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device | None) -> None:
@@ -56,21 +56,23 @@ def check_limits(findings: Findings, path: Path, spec: NodeSpec, device: Device 
     if spec.ambient_c is not None:
         thermal = device.thermal
         if thermal is None:
-            told = (
+            message = (
                 f"'{device.name}' has no thermal figures; give its device 'thermal', with "
                 "resistance, time_constant, limit, release and speed"
             )
-            findings.wrong((*path, "ambient"), told)
+            findings.wrong((*path, "ambient"), message)
         elif spec.ambient_c >= thermal.release_c:
-            told = (
+            message = (
                 f"expected less than {thermal.release_c:g} °C, at which '{device.name}' "
                 f"throttles no more, got {spec.ambient_c:g} °C"
             )
-            findings.wrong((*path, "ambient"), told)
+            findings.wrong((*path, "ambient"), message)
     for key in ("ambient", "battery"):
         if findings.given((*path, key)) and spec.host is not None:
-            told = f"'{key}' is of a whole machine, and this one shares '{spec.host}' with others"
-            findings.wrong((*path, key), told, True)
+            message = (
+                f"'{key}' is of a whole machine, and this one shares '{spec.host}' with others"
+            )
+            findings.wrong((*path, key), message, True)
     if spec.exhaustion is not None and device.memory_capacity_bytes == float("inf"):
         findings.wrong((*path, "exhaustion"), f"'{device.name}' has no memory capacity", True)
 
@@ -118,8 +120,8 @@ def _known_target(
     if not of_link:
         return findings.known_node((*path, "node"), name, nodes)
     if network is not None and name not in network.links:
-        told = f"no link is named '{name}'{nearest(name, list(network.links))}"
-        findings.wrong((*path, "link"), told)
+        message = f"no link is named '{name}'{nearest(name, list(network.links))}"
+        findings.wrong((*path, "link"), message)
     return network is not None and name in network.links
 
 
@@ -127,8 +129,8 @@ def _check_keys(findings: Findings, path: Path, one: Fault) -> None:
     for kind, keys in KEYS_OF_FAULTS.items():
         given = [key for key in keys if findings.given((*path, key))]
         if kind == one.kind and not given:
-            told = f"'{kind}' needs " + " or ".join(f"'{key}'" for key in keys)
-            findings.wrong(path, told)
+            message = f"'{kind}' needs " + " or ".join(f"'{key}'" for key in keys)
+            findings.wrong(path, message)
         elif kind != one.kind:
             for key in given:
                 findings.foreign((*path, key), (kind,), one.kind)
@@ -139,11 +141,11 @@ def _check_overlap(findings: Findings, found: Sequence[tuple[int, Fault]]) -> No
     for index, fault in found:
         before = last.get((fault.target, fault.kind))
         if before is not None and fault.at_s < before.end_s:
-            told = (
+            message = (
                 f"the same fault of '{fault.target}' that began at {before.at_s:g} s still lasts "
                 f"at {fault.at_s:g} s"
             )
-            findings.wrong(("faults", "schedule", index), told)
+            findings.wrong(("faults", "schedule", index), message)
         last[fault.target, fault.kind] = fault
 
 
@@ -156,8 +158,8 @@ def check_recovery(findings: Findings, recovery: Recovery, nodes: Mapping[str, N
         findings.known_node((*path, "standby", index), name, nodes)
     retry = recovery.retry
     if retry is not None and retry.backoff_s > retry.longest_s:
-        told = f"expected at most 'longest', {retry.longest_s:g} s, got {retry.backoff_s:g} s"
-        findings.wrong((*path, "retry", "backoff"), told)
+        message = f"expected at most 'longest', {retry.longest_s:g} s, got {retry.backoff_s:g} s"
+        findings.wrong((*path, "retry", "backoff"), message)
     source = None if recovery.reassign is None else recovery.reassign.source
     if source is not None:
         findings.known_node((*path, "reassign", "source"), source, nodes)

@@ -29,7 +29,7 @@ def resolve_model(
     """Return the model.
 
     Args:
-        findings: told what is wrong.
+        findings: gets what is wrong.
         spec: the section.
         title: of an explicit task graph.
         nodes: that tasks are placed on.
@@ -38,10 +38,10 @@ def resolve_model(
     """
     given = [key for key in _KINDS if getattr(spec, key) is not None]
     if len(given) != 1:
-        told = " and ".join(f"'{key}'" for key in given) or "none"
+        message = " and ".join(f"'{key}'" for key in given) or "none"
         findings.wrong(
             ("model",),
-            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {told}",
+            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {message}",
         )
         return None
     if spec.training is not None:
@@ -71,7 +71,7 @@ def _of_artifact(findings: Findings, spec: ModelSpec, folder: FilePath) -> Model
     for key in BUILD_OPTIONS:
         if getattr(spec, key) is not None:
             findings.wrong(("model", key), f"'{key}' is fixed by the artifact", True)
-    loaded = findings.told(("model", "artifact"), lambda: artifact.load(folder))
+    loaded = findings.attempt(("model", "artifact"), lambda: artifact.load(folder))
     if loaded is None:
         return None
     return Model(
@@ -84,17 +84,17 @@ def _of_artifact(findings: Findings, spec: ModelSpec, folder: FilePath) -> Model
 
 
 def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:
-    info = findings.told(("model", "name"), lambda: zoo.info(name))
+    info = findings.attempt(("model", "name"), lambda: zoo.info(name))
     if info is None:
         return None
     options = spec.options()
     foreign = [key for key in options if key not in info.options]
     for key in foreign:
-        told = f"'{name}' has no '{key}'; it takes {', '.join(info.options)}"
-        findings.wrong(("model", key), told, True)
+        message = f"'{name}' has no '{key}'; it takes {', '.join(info.options)}"
+        findings.wrong(("model", key), message, True)
     if foreign:
         return None
-    graph = findings.told(("model", "name"), lambda: zoo.build(name, **options))
+    graph = findings.attempt(("model", "name"), lambda: zoo.build(name, **options))
     if graph is None:
         return None
     width = options.get("width", info.width)
@@ -127,8 +127,8 @@ def _tasks(
     """Return the explicit task graph as a model."""
     for key in BUILD_OPTIONS:
         if getattr(spec, key) is not None:
-            told = f"'{key}' belongs to a model of the catalog, not to 'tasks'"
-            findings.wrong(("model", key), told, True)
+            message = f"'{key}' belongs to a model of the catalog, not to 'tasks'"
+            findings.wrong(("model", key), message, True)
     placed = []
     for name, task in tasks.items():
         _check_task(findings, name, task, spec.precision, nodes)
@@ -147,8 +147,8 @@ def _check_task(
         return
     device = nodes[task.node].device
     if task.cores is not None and task.cores > device.cores:
-        told = f"expected at most {device.cores}, which '{task.node}' has, got {task.cores}"
-        findings.wrong((*path, "cores"), told)
+        message = f"expected at most {device.cores}, which '{task.node}' has, got {task.cores}"
+        findings.wrong((*path, "cores"), message)
     if precision not in device.precisions():
         findings.wrong(
             (*path, "node"),
@@ -171,13 +171,13 @@ def _check_transfers(
         ends = one.source or "", one.target or ""
         for key, end in zip(("from", "to"), ends, strict=True):
             if end not in tasks:
-                told = f"no task is named '{end}'{nearest(end, list(tasks))}"
-                findings.wrong((*path, key), told)
+                message = f"no task is named '{end}'{nearest(end, list(tasks))}"
+                findings.wrong((*path, key), message)
         if not tasks.keys() >= set(ends):
             continue
         if ends in edges:
-            told = f"a second transfer from '{one.source}' to '{one.target}'; add up their bytes"
-            findings.wrong(path, told)
+            message = f"a second transfer from '{one.source}' to '{one.target}'; add up their bytes"
+            findings.wrong(path, message)
         edges[ends] = index
         start, end = (tasks[end].node for end in ends)
         reachable = network is None or network.route(start, end) is not None

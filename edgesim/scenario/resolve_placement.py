@@ -31,8 +31,8 @@ def resolve_strategy(findings: Findings, spec: PlacementSpec, tasks: bool) -> st
             findings.wrong(("placement",), f"expected a 'strategy': one of {', '.join(known)}")
         return "manual"
     if given not in known:
-        told = f"expected one of {', '.join(known)}, got '{given}'{nearest(given, known)}"
-        findings.wrong(path, told)
+        message = f"expected one of {', '.join(known)}, got '{given}'{nearest(given, known)}"
+        findings.wrong(path, message)
     elif given == "manual" and not tasks and not unsure:
         findings.wrong(path, "'manual' places 'model.tasks', which are not given")
     elif tasks and issubclass(keys_of_strategy(given) or NoKeys, ModelKeys):
@@ -73,18 +73,18 @@ def check_sizes(findings: Findings, strategy: str, model: Model) -> None:
     if model.artifact is not None:
         for key in ("heads", "submodels"):
             given = {"heads": None, "submodels": None, key: findings.placement.get(key)}
-            findings.told(("placement", key), partial(check_options, model.artifact, **given))
+            findings.attempt(("placement", key), partial(check_options, model.artifact, **given))
         return
     if strategy == "class-wise" and model.heads is None:
-        told = "class-wise needs a Vision Transformer, whose heads and widths can be scaled; "
-        findings.wrong(("placement", "strategy"), f"{told}'{model.name}' is none")
+        message = "class-wise needs a Vision Transformer, whose heads and widths can be scaled; "
+        findings.wrong(("placement", "strategy"), f"{message}'{model.name}' is none")
         return
     if heads is not None and model.heads is not None and heads > model.heads:
-        told = f"expected at most {model.heads}, which '{model.name}' has, got {heads}"
-        findings.wrong(("placement", "heads"), told)
+        message = f"expected at most {model.heads}, which '{model.name}' has, got {heads}"
+        findings.wrong(("placement", "heads"), message)
     if submodels is not None and submodels > model.classes:
-        told = f"expected at most {model.classes}, one for each class, got {submodels}"
-        findings.wrong(("placement", "submodels"), told)
+        message = f"expected at most {model.classes}, one for each class, got {submodels}"
+        findings.wrong(("placement", "submodels"), message)
 
 
 def _check_keys(findings: Findings, strategy: str) -> None:
@@ -99,5 +99,5 @@ def _check_keys(findings: Findings, strategy: str) -> None:
         if others:
             findings.foreign(("placement", key), others, strategy)
             continue
-        told = f"unknown key '{key}'{nearest(key, known)}; {strategy} takes {', '.join(known)}"
-        findings.wrong(("placement", key), told, True)
+        message = f"unknown key '{key}'{nearest(key, known)}; {strategy} takes {', '.join(known)}"
+        findings.wrong(("placement", key), message, True)

@@ -23,7 +23,7 @@ def resolve_traffic(findings: Findings, traffic: Traffic, times_s: tuple[float, 
     """Return the traffic with all its arrival times.
 
     Args:
-        findings: told what is wrong.
+        findings: gets what is wrong.
         traffic: the section.
         times_s: arrival times of a trace; none where its file could not be read.
     """

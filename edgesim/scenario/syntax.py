@@ -49,10 +49,10 @@ def _character(text: str) -> tuple[Place, str]:
     for index, letter in enumerate(text):
         allowed = letter in "\t\n\r\x85" or " " <= letter <= "~" or letter >= "\xa0"
         if not allowed or letter in "\ufffe\uffff":
-            told = f"the character U+{ord(letter):04X} is not allowed"
+            message = f"the character U+{ord(letter):04X} is not allowed"
             if letter == "\0":
-                told += "; is this a binary file?"
-            return _at(text, index), told
+                message += "; is this a binary file?"
+            return _at(text, index), message
     return (1, 1), "a character that is not allowed"
 
 
@@ -66,10 +66,10 @@ def _marked(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     here = lines[line] if line < len(lines) else ""
     at_end = line >= len(lines) or (not here[column:].strip() and not "".join(lines[line + 1 :]))
-    return (line + 1, column + 1), _told(error, here[column : column + 1], at_end)
+    return (line + 1, column + 1), _message(error, here[column : column + 1], at_end)
 
 
-def _told(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
+def _message(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
     problem = str(error.problem or error.context or "no YAML")
     context = str(error.context or "")
     started = error.context_mark

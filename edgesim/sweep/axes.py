@@ -218,8 +218,10 @@ def range_axis(key: str, given: Range) -> Axis:
     if unit != other:
         factor = conversion(other, unit)
         if factor is None:
-            told = f"expected a unit like that of 'from', '{unit}'" if unit else "expected no unit"
-            raise RangeError("to", f"{told}, got '{stop}'")
+            message = (
+                f"expected a unit like that of 'from', '{unit}'" if unit else "expected no unit"
+            )
+            raise RangeError("to", f"{message}, got '{stop}'")
         last *= factor
     if scale == "log" and (first <= 0.0 or last <= 0.0):
         raise RangeError("from" if first <= 0.0 else "to", "a log scale begins above 0")
@@ -233,8 +235,8 @@ def range_axis(key: str, given: Range) -> Axis:
         every = integer and scale == "linear"
         for end, number in (("from", first), ("to", last)):
             if every and abs(number) > _LARGEST:
-                told = f"expected whole numbers of at most {_LARGEST:,}, got {number:g}"
-                raise RangeError(end, told)
+                message = f"expected whole numbers of at most {_LARGEST:,}, got {number:g}"
+                raise RangeError(end, message)
         steps = abs(round(last) - round(first)) + 1 if every else 0
         rounded = False
     else:

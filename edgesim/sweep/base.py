@@ -54,8 +54,8 @@ class Base:
             InputError: the scenario is wrong.
         """
         data, paths = self.data(settings)
-        told = self.document.overridden | dict(zip(paths, titles, strict=bool(titles)))
-        document = replace(self.document, data=data, overridden=told)
+        message = self.document.overridden | dict(zip(paths, titles, strict=bool(titles)))
+        document = replace(self.document, data=data, overridden=message)
         return read_document(document, title=self.title, folder=self.folder)
 
 

@@ -23,7 +23,7 @@ def read_points(
 
     Args:
         spec: of the study.
-        found: told what is wrong.
+        found: gets what is wrong.
         search: whether points come from a search, which needs no steps and no ``combine``.
     """
     before = len(found)
@@ -63,12 +63,12 @@ def _groups(axes: Any, found: list[Problem]) -> Iterator[tuple[Path, Mapping[str
             if isinstance(one, dict) and one:
                 yield ("axes", index), one
             else:
-                told = f"expected a mapping of key paths to values, got {described(one)}"
-                found.append(Problem(("axes", index), told))
+                message = f"expected a mapping of key paths to values, got {described(one)}"
+                found.append(Problem(("axes", index), message))
     else:
         came = "none" if axes in (None, {}, []) else described(axes)
-        told = f"expected key paths of the scenario and their values, got {came}"
-        found.append(Problem(("axes",) if axes is not None else (), told))
+        message = f"expected key paths of the scenario and their values, got {came}"
+        found.append(Problem(("axes",) if axes is not None else (), message))
 
 
 def _axis(key: str, written: Any, place: Path, found: list[Problem]) -> Axis | None:
@@ -78,8 +78,8 @@ def _axis(key: str, written: Any, place: Path, found: list[Problem]) -> Axis | N
             return None
         return list_axis(key, written)
     if not isinstance(written, dict):
-        told = "expected a list of values, or {from: …, to: …, steps: …}"
-        found.append(Problem(place, f"{told}, got {described(written)}"))
+        message = "expected a list of values, or {from: …, to: …, steps: …}"
+        found.append(Problem(place, f"{message}, got {described(written)}"))
         return None
     given = read_section(Range, written, found, place)
     if given is None:
@@ -117,11 +117,11 @@ def _combined(
         for axis in group:
             key = axis.column.name
             if not len(axis):
-                told = f"expected 'steps', without which a {spec.kind} has no end"
-                found.append(Problem(places[key], told))
+                message = f"expected 'steps', without which a {spec.kind} has no end"
+                found.append(Problem(places[key], message))
             elif len(axis) != len(group[0]) and len(group[0]):
-                told = f"goes with '{group[0].column.name}', which has {len(group[0]):,} values"
-                found.append(Problem(places[key], f"{told}; got {len(axis):,}"))
+                message = f"goes with '{group[0].column.name}', which has {len(group[0]):,} values"
+                found.append(Problem(places[key], f"{message}; got {len(axis):,}"))
     return None if found else Grid(tuple(groups))
 
 
@@ -132,14 +132,14 @@ def _listed(spec: StudySpec, found: list[Problem]) -> tuple[Points | None, Place
     _check_combine(replace(spec.combine, kind="list"), found, search=False)
     if not spec.points:
         at: Path = ("points",) if spec.points is not None else ("combine",)
-        told = "expected 'points': at least one mapping of key paths to values, got none"
-        found.append(Problem(at, told))
+        message = "expected 'points': at least one mapping of key paths to values, got none"
+        found.append(Problem(at, message))
         return None, places
     columns: dict[str, dict[int, Any]] = {}
     for index, one in enumerate(spec.points):
         if not isinstance(one, dict) or not one:
-            told = f"expected a mapping of key paths to values, got {described(one)}"
-            found.append(Problem(("points", index), told))
+            message = f"expected a mapping of key paths to values, got {described(one)}"
+            found.append(Problem(("points", index), message))
             continue
         for key, value in one.items():
             places.setdefault(key, ("points", index, key))

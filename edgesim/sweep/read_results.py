@@ -14,7 +14,7 @@ from edgesim.sweep.table import Column
 
 
 def read_kept(spec: StudySpec, axes: Sequence[Column], found: list[Problem]) -> list[Kept]:
-    """Return the results that a study keeps; ``found`` is told what is wrong."""
+    """Return the results that a study keeps; ``found`` is gets what is wrong."""
     results: dict[str, Kept] = {}
     for index, text in enumerate(DEFAULT if spec.keep is None else spec.keep):
         try:

@@ -71,8 +71,8 @@ def _read(
     spec = read_section(StudySpec, data, found)
     if spec is None:
         if "base" not in data and {"model", "traffic"} <= set(data):
-            told = "this is a scenario; a study names one as 'base', and has 'axes'"
-            found = [Problem((), told)]
+            message = "this is a scenario; a study names one as 'base', and has 'axes'"
+            found = [Problem((), message)]
         raise ScenarioError(document.located(found))
     points, places = read_points(spec, found, search=spec.optimize is not None)
     axes = [axis.column for axis in points.axes] if points is not None else []
