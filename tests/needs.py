@@ -59,8 +59,8 @@ class Need:
         return self.found
 
 
-def _package(name: str, command: str, module: str | None = None) -> Need:
-    return Need(name, command, lambda: importlib.util.find_spec(module or name))
+def _package(name: str, command: str) -> Need:
+    return Need(name, command, lambda: importlib.util.find_spec(name))
 
 
 def _program(*names: str) -> Callable[[], str | None]:
@@ -108,7 +108,6 @@ MATPLOTLIB = _package("matplotlib", "`pip install 'edgesim[plots]'`")
 MKDOCS = _package("mkdocs", "`pip install 'edgesim[docs]'`")
 OPTUNA = _package("optuna", "`pip install 'edgesim[search]'`")
 PANDAS = _package("pandas", "`pip install 'edgesim[notebook]'`")
-PILLOW = _package("Pillow", "`pip install 'edgesim[train]'`", "PIL")
 PYARROW = _package("pyarrow", "`pip install 'edgesim[parquet]'`")
 TIMM = _package("timm", PEERS)
 TRITON = _package("tritonclient", PEERS)
@@ -116,7 +115,7 @@ OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "matplotlib", "mkdocs", "mpi4py", "optuna", "pandas", "PIL", "pyarrow", "timm", "tritonclient",
+    "matplotlib", "mkdocs", "mpi4py", "optuna", "pandas", "pyarrow", "timm", "tritonclient",
     *OPTICS_PEERS,
 )  # fmt: skip
 

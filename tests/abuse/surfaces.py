@@ -356,9 +356,8 @@ def results() -> dict[str, bytes]:
 
     from edgesim import api, scenario
     from edgesim.report import folder as folders
-    from edgesim.sweep import run as sweeps
+    from edgesim.results.folder import FILES
 
-    del sweeps
     found: dict[str, bytes] = {}
     small = (
         "{model: {tasks: {a: {flop: 1, node: A}, b: {flop: 2, node: B}}, transfers: [{from: a, "
@@ -368,17 +367,22 @@ def results() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as made:
         played = api.run(scenario.load_text(small))
         directory = folders.write(played, Path(made) / "run")
-        for name in folders.FILES:
+        for name in FILES:
             if name != "report.html":
                 found[name] = (directory / name).read_bytes()
     return found
 
 
+def result_inputs() -> st.SearchStrategy[bytes]:
+    """Return files of a result with something changed, each after its name and a line's end."""
+    # Played before anything is drawn: modules that load meanwhile use Python's own generator.
+    return _changed_file(results())
+
+
 @st.composite
-def result_inputs(draw: st.DrawFn) -> bytes:
-    """Draw a file of a result with something changed, after its name and a line's end."""
-    name = draw(st.sampled_from(sorted(results())))
-    data = results()[name]
+def _changed_file(draw: st.DrawFn, files: dict[str, bytes]) -> bytes:
+    name = draw(st.sampled_from(sorted(files)))
+    data = files[name]
     if name.endswith(".json") and draw(st.integers(0, 3)):
         data = json.dumps(draw(mutations.trees([json.loads(data)]))).encode("utf-8", "replace")
     else:

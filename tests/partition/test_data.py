@@ -187,7 +187,6 @@ def test_damaged_and_pickled_cifar_are_refused(tmp_path):
 
 
 def test_an_image_folder(tmp_path):
-    needs.PILLOW.require()
     from PIL import Image
 
     for name, colour in (("b", (0, 0, 255)), ("a", (255, 0, 0))):

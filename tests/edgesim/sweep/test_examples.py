@@ -12,6 +12,7 @@ import yaml
 from edgesim.sweep.player import Player
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.run import run_study
+from tests import needs
 from tests.edgesim.command import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -39,6 +40,7 @@ def test_two_hundred_points_of_five_pis() -> None:
     assert load(EXAMPLES / "five-pis-study.yaml").size == 200
 
 
+@needs.OPTUNA.mark
 def test_the_search_finds_what_all_points_have() -> None:
     content = yaml.safe_load((EXAMPLES / "fewest-pis-study.yaml").read_text())
     less = ["traffic.requests=100"]
