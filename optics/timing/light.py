@@ -28,17 +28,17 @@ class LightBudget:
     saturated: bool
 
     @classmethod
-    def of(cls, system: FourF) -> LightBudget:
-        """Return the budget of a system's exposure."""
+    def of(cls, system: FourF, share: float = 1.0) -> LightBudget:
+        """Return the budget of a system's exposure, of whose light ``share`` is let through."""
         camera, (rows, columns) = system.camera, system.input.pixels
         photons = system.laser.photons_per_s * camera.exposure_s / (rows * columns)
         photons *= system.efficiency * system.input.fill_factor**2 * system.filter.fill_factor**2
         area = (system.input.pitch_m * abs(system.magnification) / camera.pitch_m) ** 2
-        electrons = photons * camera.quantum_efficiency / area
+        electrons = photons * camera.quantum_efficiency / area * share
         step_e = camera.electrons_per_dn or 0.0
         counted = min(electrons + camera.dark_e, camera.saturation_e)
         return cls(
-            photons=photons,
+            photons=photons * share,
             electrons=electrons,
             noise_e=math.sqrt(counted + camera.read_noise_e**2 + step_e**2 / 12),
             saturated=electrons + camera.dark_e > camera.saturation_e,

@@ -79,7 +79,7 @@ def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
     timing, row = layer.light, _row(layer)
     assert timing is not None
     layout, shape = timing.layout, timing.layout.shape
-    full_well_e = system.camera.full_well_e
+    full_well_e, budget = system.camera.full_well_e, LightBudget.of(system, light)
     each_j = row.energy_j / shape.macs
     alone_s = {stage: timing.limits_s[stage] for stage in _STAGES}
     figures: dict[str, Any] = {
@@ -100,7 +100,8 @@ def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
         "joules_per_mac": each_j,
         "light": {
             "share": light,
-            "brightest_electrons": LightBudget.of(system).electrons * light,
+            "brightest_electrons": budget.electrons,
+            "noise_electrons": budget.noise_e,
             "full_well_electrons": full_well_e if math.isfinite(full_well_e) else None,
         },
     }
@@ -188,5 +189,6 @@ def _facts(row: Row, figures: Mapping[str, Any]) -> tuple[str, ...]:
         f"{figures['filter_patterns']:,} of the filter; {size(figures['out_bytes'])} out, "
         f"{size(figures['in_bytes'])} in",
         f"{percent(light['share'])} of the light of a clear filter; "
-        f"{light['brightest_electrons']:,.0f} electrons in the brightest pixel, {filled}",
+        f"{light['brightest_electrons']:,.0f} electrons in the brightest pixel, {filled}; "
+        f"noise {light['noise_electrons']:,.3g} electrons",
     )

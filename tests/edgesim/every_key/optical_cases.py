@@ -74,10 +74,13 @@ def _lens(key: str) -> dict[str, Case]:
     }
 
 
-EXPOSURE = _optical(
+EXPOSURE = Case(
+    OPTICAL,
     "2 us",
-    f"{AT}={{kind: optical-4f, preset: fatnet-2160, frame_rate: 1 MHz, "
-    "camera: {exposure: 1 us}}",
+    given=(
+        f"{AT}={{kind: optical-4f, preset: fatnet-2160, frame_rate: 1 MHz, "
+        "camera: {exposure: 1 us}}",
+    ),
 )
 
 
@@ -115,6 +118,7 @@ CASES: dict[str, Case] = {
     "optical-4f.camera.frame_rate": _optical("1 kHz", f"{AT}.camera.frame_time="),
     "optical-4f.camera.quantum_efficiency": _optical("50 %"),
     "optical-4f.camera.dark": _optical("1000", *BRIGHT),
+    "optical-4f.camera.read_noise": _optical("10"),
     "optical-4f.camera.full_well": _optical("20000", *BRIGHT),
     "optical-4f.camera.exposure": _optical("1 ms"),
     "optical-4f.camera.readout": _optical("1 ms"),
@@ -133,8 +137,8 @@ CASES: dict[str, Case] = {
     "optical-4f.linear": _optical(
         "pointwise", "model={name: vit_tiny_patch16_224, depth: 1, image_size: 32}"
     ),
-    "optical-4f.overflow": _optical(
-        "host", f"{AT}.optical=[conv]", f"{AT}.plane=33", refused="old"
+    "optical-4f.overflow": Case(
+        OPTICAL, "host", given=(f"{AT}.optical=[conv]", f"{AT}.plane=33"), refused="old"
     ),
     "optical-4f.source": Case(OPTICAL, "{link: a paper}", given=LINKED, outcome="page"),
 }

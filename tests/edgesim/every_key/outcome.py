@@ -17,7 +17,6 @@ from edgesim.scenario import load_text
 from edgesim.serve.as_served import as_served
 from edgesim.serve.both.predict import predict
 from edgesim.simulate.recovery import Recovery
-from optics.timing import LightBudget
 
 ROOT = Path(__file__).parents[3]
 _ECHOES = ("name", "seed", "versions", "wall_s")
@@ -75,11 +74,13 @@ def device(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
 
 @functools.cache
 def optical(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
-    """Return `numbers`, and what light reaches the camera of the accelerator of node ``n``."""
+    """Return `numbers`, and what `edgesim devices` tells of a layer on the accelerator ``n``."""
     scenario = load_text(text, "case.yaml", settings, folder=ROOT)
-    light_device: Any = scenario.cluster.nodes["n"].device
-    light = (light_device.light, LightBudget.of(light_device.system).electrons, light_device.plane)
-    return {**numbers(text, settings), "light": light}
+    on_light: Any = scenario.cluster.nodes["n"].device
+    model = scenario.placement.model
+    layer = next(op.name for op in model.graph if op.kind in on_light.kinds)
+    explained = on_light.explain(model.graph, model.precision, operator=layer)
+    return {**numbers(text, settings), "layer": explained.figures}
 
 
 def _results(summary: Mapping[str, Any]) -> dict[str, Any]:

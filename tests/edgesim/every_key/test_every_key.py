@@ -59,10 +59,6 @@ STILL = {
         key: (case, "only processors were measured at another clock than their entry's")
         for key, case in _CLOCKS.items()
     },
-    "optical-4f.camera.read_noise": (
-        Case(optical_cases.OPTICAL, "10", outcome="optical"),
-        "noise costs accuracy, neither time nor joules; `optics` plays it",
-    ),
     "optical-4f.camera.exposure": (
         optical_cases.EXPOSURE,
         "beside frame_rate, which scales the exposure to what it says",

@@ -34,6 +34,15 @@ def test_light_of_a_camera_with_every_noise() -> None:
     assert not budget.saturated
 
 
+def test_an_attenuator_takes_light_and_leaves_what_is_noise_without_it() -> None:
+    system = FourF.ideal((100, 100))
+    camera = replace(system.camera, exposure_s=1e-3, dark_e_s=1000.0, read_noise_e=3.0)
+    system = replace(system, laser=replace(system.laser, power_w=1e-9), camera=camera)
+    whole, tenth = LightBudget.of(system), LightBudget.of(system, 0.1)
+    assert (tenth.photons, tenth.electrons) == (0.1 * whole.photons, 0.1 * whole.electrons)
+    assert tenth.noise_e == pytest.approx(math.sqrt(0.1 * whole.electrons + 1 + 9), rel=1e-12)
+
+
 def test_fill_factor_counts_twice_at_each_modulator() -> None:
     system = FourF.ideal()
     half = replace(system, input=replace(system.input, fill_factor=0.5))
