@@ -83,7 +83,7 @@ def mix(
 
 def conv_norm(
     build: Builder,
-    name: str,
+    name: str | tuple[str, str, str],
     stream: str,
     channels: tuple[int, int],
     size: Size,
@@ -96,14 +96,16 @@ def conv_norm(
 ) -> tuple[str, Size]:
     """Add a padded convolution with batch normalisation and, where given, a nonlinearity.
 
-    An empty ``stream`` is the model's input.
+    An empty ``stream`` is the model's input. ``name`` is of all three, or the names of each.
     """
+    if isinstance(name, str):
+        name = f"{name}.conv", f"{name}.norm", f"{name}.act"
     stream, size = build.conv(
-        f"{name}.conv", (stream,) if stream else (), channels=channels, kernel=kernel,
+        name[0], (stream,) if stream else (), channels=channels, kernel=kernel,
         stride=stride, padding=kernel // 2, groups=groups, in_size=size, bias=bias,
     )  # fmt: skip
-    stream = batch_norm(build, f"{name}.norm", stream, channels[1])
-    return (act(build, f"{name}.act", stream) if act else stream), size
+    stream = batch_norm(build, name[1], stream, channels[1])
+    return (act(build, name[2], stream) if act else stream), size
 
 
 def head(build: Builder, stream: str, width: int, classes: int, *, normed: bool = False) -> None:

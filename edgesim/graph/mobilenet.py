@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
+from edgesim.graph.layers import activation, add, conv_norm
 from edgesim.graph.op import OpKind
 
 # expansion, out channels, repeats, stride of the first (table 2 of the paper)
@@ -23,8 +24,9 @@ def mobilenet_v2(
 ) -> Graph:
     """Return MobileNetV2 of width 1: inverted residuals with linear bottlenecks."""
     build = Builder(name, (channels, image_size, image_size))
-    stream, size = _conv(
-        build, "conv_stem", "", (channels, 32), 3, 2, 1, (image_size, image_size), True
+    size = (image_size, image_size)
+    stream, size = conv_norm(
+        build, _names("conv_stem"), "", (channels, 32), size, kernel=3, stride=2, act=activation
     )
     width = 32
     for stage, (expansion, out, repeats, first_stride) in enumerate(_STAGES):
@@ -34,33 +36,17 @@ def mobilenet_v2(
                 build, f"blocks.{stage}.{index}", stream, size, (width, out), expansion, stride
             )
             width = out
-    stream, size = _conv(build, "conv_head", stream, (width, 1280), 1, 1, 1, size, True)
+    stream, size = conv_norm(
+        build, _names("conv_head"), stream, (width, 1280), size, act=activation
+    )
     stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=1280)
     if classes:
         build.linear("classifier", (stream,), rows=1, features=(1280, classes))
     return build.graph()
 
 
-def _conv(
-    build: Builder,
-    name: str,
-    source: str,
-    channels: tuple[int, int],
-    kernel: int,
-    stride: int,
-    groups: int,
-    in_size: Size,
-    active: bool,
-) -> tuple[str, Size]:
-    """Add a convolution with batch normalisation and, where ``active``, ReLU6."""
-    stream, size = build.conv(
-        name, (source,) if source else (), channels=channels, kernel=kernel, stride=stride,
-        padding=kernel // 2, groups=groups, in_size=in_size,
-    )  # fmt: skip
-    stream = build.pointwise(f"{name}.bn", OpKind.BATCHNORM, (stream,), params=2 * channels[1])
-    if active:
-        stream = build.pointwise(f"{name}.act", OpKind.ACTIVATION, (stream,))
-    return stream, size
+def _names(conv: str) -> tuple[str, str, str]:
+    return conv, f"{conv}.bn", f"{conv}.act"
 
 
 def _inverted_residual(
@@ -74,17 +60,16 @@ def _inverted_residual(
 ) -> tuple[str, Size]:
     width, out = channels
     hidden = width * expansion
-    branch, branch_size = stream, size
+    branch = stream
     if expansion != 1:
-        branch, branch_size = _conv(
-            build, f"{name}.conv_pw", branch, (width, hidden), 1, 1, 1, branch_size, True
+        branch, _ = conv_norm(
+            build, _names(f"{name}.conv_pw"), branch, (width, hidden), size, act=activation
         )
-    branch, branch_size = _conv(
-        build, f"{name}.conv_dw", branch, (hidden, hidden), 3, stride, hidden, branch_size, True
-    )
-    branch, branch_size = _conv(
-        build, f"{name}.conv_pwl", branch, (hidden, out), 1, 1, 1, branch_size, False
-    )
+    branch, size = conv_norm(
+        build, _names(f"{name}.conv_dw"), branch, (hidden, hidden), size, kernel=3, stride=stride,
+        groups=hidden, act=activation,
+    )  # fmt: skip
+    branch, _ = conv_norm(build, _names(f"{name}.conv_pwl"), branch, (hidden, out), size)
     if stride == 1 and width == out:
-        branch = build.pointwise(f"{name}.add", OpKind.ELEMENTWISE, (branch, stream))
-    return branch, branch_size
+        branch = add(build, f"{name}.add", branch, stream)
+    return branch, size

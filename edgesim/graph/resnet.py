@@ -1,10 +1,14 @@
-"""Residual networks (arXiv 1512.03385), as timm and torchvision build them."""
+"""Residual networks (arXiv 1512.03385): timm's and torchvision's, and those for small images."""
 
 from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
+from edgesim.graph.layers import activation, add, conv_norm
 from edgesim.graph.op import OpKind
+
+_NAMES = "conv1", "bn1", "act1"
+"""Of the stem."""
 
 
 def resnet(
@@ -22,12 +26,10 @@ def resnet(
     version 1.5) and 1x1 with four times the width. Batch normalisation follows every convolution.
     """
     build = Builder(name, (channels, image_size, image_size))
-    stream, size = build.conv(
-        "conv1", (), channels=(channels, 64), kernel=7, stride=2, padding=3,
-        in_size=(image_size, image_size),
+    stream, size = conv_norm(
+        build, _NAMES, "", (channels, 64), (image_size, image_size),
+        kernel=7, stride=2, act=activation,
     )  # fmt: skip
-    stream = build.pointwise("bn1", OpKind.BATCHNORM, (stream,), params=128)
-    stream = build.pointwise("act1", OpKind.ACTIVATION, (stream,))
     size = ((size[0] - 1) // 2 + 1, (size[1] - 1) // 2 + 1)
     stream = build.pointwise(
         "maxpool", OpKind.POOL, (stream,), output_elements=64 * size[0] * size[1]
@@ -42,6 +44,50 @@ def resnet(
                 build, f"layer{stage + 1}.{index}", stream, size, width, planes, stride, bottleneck
             )
             width = planes * expansion
+    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
+    if classes:
+        build.linear("fc", (stream,), rows=1, features=(width, classes))
+    return build.graph()
+
+
+def resnet_cifar(
+    name: str,
+    *,
+    classes: int = 100,
+    image_size: int = 32,
+    channels: int = 3,
+    blocks: int,
+) -> Graph:
+    """Return a ResNet with a 3x3 stem, four stages of ``blocks`` basic blocks, and a linear head.
+
+    Each stage but the first halves its input by pooling and doubles its channels; shortcuts have no
+    weights (zeros stand for the channels that they lack). With two blocks these are the layers that
+    FatNet (arXiv 2210.16914) counts for its ResNet-18: 1,220,800 pairs of channels. How its
+    shortcuts and its halvings go is not in print; pooled first, a layer takes the least of a plane.
+
+    Raises:
+        InputError: an image that is too small to halve three times.
+    """
+    build = Builder(name, (channels, image_size, image_size))
+    size: Size = (image_size, image_size)
+    stream, size = conv_norm(build, _NAMES, "", (channels, 64), size, kernel=3, act=activation)
+    width = 64
+    for stage in range(4):
+        planes = 64 * 2**stage
+        if stage:
+            size = (size[0] // 2, size[1] // 2)
+            stream = build.pointwise(
+                f"layer{stage + 1}.pool",
+                OpKind.POOL,
+                (stream,),
+                output_elements=width * size[0] * size[1],
+            )
+        for index in range(blocks):
+            block = f"layer{stage + 1}.{index}"
+            branch, _ = _branch(build, block, stream, size, width, [(planes, 3, 1)] * 2)
+            stream = add(build, f"{block}.add", branch, stream)
+            stream = activation(build, f"{block}.act2", stream)
+            width = planes
     stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
     if classes:
         build.linear("fc", (stream,), rows=1, features=(width, classes))
@@ -63,24 +109,29 @@ def _block(
     layers = [(planes, 3, stride), (planes, 3, 1)]
     if bottleneck:
         layers = [(planes, 1, 1), (planes, 3, stride), (out_width, 1, 1)]
-    branch, branch_size, branch_width = stream, size, width
-    for number, (out, kernel, step) in enumerate(layers, start=1):
-        branch, branch_size = build.conv(
-            f"{name}.conv{number}", (branch,), channels=(branch_width, out), kernel=kernel,
-            stride=step, padding=kernel // 2, in_size=branch_size,
-        )  # fmt: skip
-        branch = build.pointwise(f"{name}.bn{number}", OpKind.BATCHNORM, (branch,), params=2 * out)
-        if number < len(layers):
-            branch = build.pointwise(f"{name}.act{number}", OpKind.ACTIVATION, (branch,))
-        branch_width = out
+    branch, branch_size = _branch(build, name, stream, size, width, layers)
     if stride != 1 or width != out_width:
-        stream, _ = build.conv(
-            f"{name}.downsample.0", (stream,), channels=(width, out_width), kernel=1,
-            stride=stride, in_size=size,
-        )  # fmt: skip
-        stream = build.pointwise(
-            f"{name}.downsample.1", OpKind.BATCHNORM, (stream,), params=2 * out_width
-        )
-    stream = build.pointwise(f"{name}.add", OpKind.ELEMENTWISE, (branch, stream))
-    stream = build.pointwise(f"{name}.act{len(layers)}", OpKind.ACTIVATION, (stream,))
+        names = f"{name}.downsample.0", f"{name}.downsample.1", ""
+        stream, _ = conv_norm(build, names, stream, (width, out_width), size, stride=stride)
+    stream = add(build, f"{name}.add", branch, stream)
+    stream = activation(build, f"{name}.act{len(layers)}", stream)
     return stream, branch_size
+
+
+def _branch(
+    build: Builder,
+    name: str,
+    stream: str,
+    size: Size,
+    width: int,
+    layers: list[tuple[int, int, int]],
+) -> tuple[str, Size]:
+    """Add convolutions, each (out channels, kernel, stride), with a nonlinearity between two."""
+    for number, (out, kernel, step) in enumerate(layers, start=1):
+        names = f"{name}.conv{number}", f"{name}.bn{number}", f"{name}.act{number}"
+        stream, size = conv_norm(
+            build, names, stream, (width, out), size, kernel=kernel, stride=step,
+            act=activation if number < len(layers) else None,
+        )  # fmt: skip
+        width = out
+    return stream, size

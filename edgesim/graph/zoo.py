@@ -21,8 +21,7 @@ from edgesim.graph.mobilenet import mobilenet_v2
 from edgesim.graph.mobilenet_v3 import mobilenet_v3
 from edgesim.graph.nextvit import nextvit
 from edgesim.graph.pvt import pvt_v2
-from edgesim.graph.resnet import resnet
-from edgesim.graph.resnet_cifar import resnet_cifar
+from edgesim.graph.resnet import resnet, resnet_cifar
 from edgesim.graph.swin import swin
 from edgesim.graph.tiny_vit import tiny_vit
 from edgesim.graph.vit import vit
