@@ -9,6 +9,9 @@ from pathlib import Path
 
 from edgesim.calibrate.fit import document
 from edgesim.calibrate.report import report
+from edgesim.common.errors import InputError
+from edgesim.common.extras import require
+from edgesim.common.files import write_text
 
 
 def main() -> None:
@@ -20,11 +23,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the catalog's fitted figures")
     parser.add_argument("--rows", action="store_true", help="print every row")
     arguments = parser.parse_args()
+    try:
+        require(parser.prog, "profile")
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
     if arguments.write:
         path = Path(str(files("edgesim.hardware.catalog") / "fitted.json"))
-        new = path.with_suffix(".json.new")
-        new.write_text(json.dumps(document(), indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
+        write_text(path, json.dumps(document(), indent=1) + "\n")
         print(f"Wrote {path.name}\n")
     print(report(rows=arguments.rows))
 
