@@ -110,6 +110,7 @@ def run(
     """
     from edgesim.results import baselines
     from edgesim.results.result import summarise
+    from edgesim.results.run import Run
 
     begun_s = time.perf_counter()
     plan = place(scenario)
@@ -122,15 +123,22 @@ def run(
             play(scenario, plan, scenario.cluster, scenario.recovery,
                  trace_requests=trace_requests, progress=progress)
         )  # fmt: skip
-        partial = recordings[-1].partial
-        if not partial:
+        if not recordings[-1].partial:
             rows.extend(baselines.play(scenario, _of(progress, "baselines", scenario)))
     except KeyboardInterrupt:
         if not recordings:
             raise
         partial = True
-    wall_s = time.perf_counter() - begun_s
-    return summarise(scenario, plan, recordings, rows, wall_s=wall_s, partial=partial)
+    return summarise(
+        Run(
+            scenario=scenario,
+            plan=plan,
+            recordings=tuple(recordings),
+            baselines=tuple(rows),
+            wall_s=time.perf_counter() - begun_s,
+            cut_short=partial,
+        )
+    )
 
 
 def _of(progress: Progress | None, label: str, scenario: Scenario) -> Callable[[int], None] | None:

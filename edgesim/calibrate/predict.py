@@ -28,11 +28,6 @@ class Prediction:
     error: float | None
     predicted_j: float | None = None
 
-    @property
-    def buildable(self) -> bool:
-        """Whether the model is in the zoo."""
-        return self.predicted_s is not None
-
 
 def predictions(device: str | Device) -> list[Prediction]:
     """Return a prediction for every published figure of a device.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgesim.placement import Plan
-from edgesim.results.baselines import BaselineRow
-from edgesim.results.run import Measured, Run
+from edgesim.results.run import Run
 from edgesim.results.summary import summed_up
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Recording
@@ -33,37 +32,17 @@ class Result:
     partial: bool
 
 
-def summarise(
-    scenario: Scenario,
-    plan: Plan,
-    recordings: Sequence[Recording],
-    baselines: Iterable[BaselineRow] = (),
-    *,
-    wall_s: float,
-    partial: bool = False,
-    measured: Measured | None = None,
-) -> Result:
+def summarise(run: Run) -> Result:
     """Return the result of a run.
 
     The first ``traffic.warmup`` requests count in no statistic of latency; energy, bytes and
     utilization are of the whole run. Several replications are pooled: percentiles are of all
-    their requests, totals are means of one replication. ``partial`` tells that an interrupt left
-    out replications or baselines; a recording that was cut short tells so itself. With
-    ``measured``, the recordings are of real nodes.
+    their requests, totals are means of one replication.
     """
-    run = Run(
-        scenario=scenario,
-        plan=plan,
-        recordings=tuple(recordings),
-        baselines=tuple(baselines),
-        wall_s=wall_s,
-        partial=partial or any(recording.partial for recording in recordings),
-        measured=measured,
-    )
     return Result(
         summary=summed_up(run),
-        scenario=scenario,
-        plan=plan,
+        scenario=run.scenario,
+        plan=run.plan,
         recordings=run.recordings,
         partial=run.partial,
     )

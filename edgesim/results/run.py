@@ -88,17 +88,22 @@ class Run:
         recordings: one for each replication.
         baselines: the whole model on one device each.
         wall_s: time that it took.
-        partial: an interrupt left something out.
+        cut_short: an interrupt left out replications or baselines.
         measured: of real nodes; None of a simulation.
     """
 
     scenario: Scenario
     plan: Plan
     recordings: tuple[Recording, ...]
-    baselines: tuple[BaselineRow, ...]
+    baselines: tuple[BaselineRow, ...] = ()
     wall_s: float
-    partial: bool
-    measured: Measured | None
+    cut_short: bool = False
+    measured: Measured | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether an interrupt left something out."""
+        return self.cut_short or any(recording.partial for recording in self.recordings)
 
     @cached_property
     def bounds(self) -> Bottleneck:

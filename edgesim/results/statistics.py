@@ -97,11 +97,6 @@ def batch_count(length: int, beyond: float = 1.0) -> int:
     return min(BATCHES, math.floor(length * beyond / _LEAST_BEYOND + 1e-9))
 
 
-def least_requests(beyond: float) -> int:
-    """Return the length of a series from which on a statistic has an interval."""
-    return math.ceil(LEAST_BATCHES * _LEAST_BEYOND / beyond - 1e-9)
-
-
 def percentile(values: Values, share: float) -> float:
     """Return the smallest value that at least ``share`` of all do not exceed."""
     rank = max(1, math.ceil(share * len(values) - 1e-9))

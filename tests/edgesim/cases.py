@@ -8,6 +8,7 @@ from edgesim.hardware import Cluster, Node, Power
 from edgesim.hardware.topology import star
 from edgesim.placement import Model, PlacementRequest
 from edgesim.results.result import Result, summarise
+from edgesim.results.run import Run
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.simulate import Arrivals, Traffic, simulate
 from tests.edgesim.placement.cases import chain
@@ -48,8 +49,11 @@ def play(what: Scenario | None = None, **fields: Any) -> Result:
 
     what = what or scenario(**fields)
     plan = place(what.placement, what.strategy)
-    recordings = [
+    recordings = tuple(
         simulate(plan, what.cluster, what.traffic, seed=what.seed, replication=number)
         for number in range(what.replications)
-    ]
-    return summarise(what, plan, recordings, baselines.play(what), wall_s=0.1)
+    )
+    rows = tuple(baselines.play(what))
+    return summarise(
+        Run(scenario=what, plan=plan, recordings=recordings, baselines=rows, wall_s=0.1)
+    )

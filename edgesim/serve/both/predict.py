@@ -8,6 +8,7 @@ from edgesim import api
 from edgesim.common.progress import Progress
 from edgesim.placement import Plan
 from edgesim.results.result import Result, summarise
+from edgesim.results.run import Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served
 from edgesim.simulate.recovery import Recovery
@@ -51,4 +52,5 @@ def predict(
         if recording.partial:
             raise KeyboardInterrupt
         recordings.append(served.fold(recording))
-    return summarise(scenario, plan, recordings, wall_s=time.perf_counter() - begun_s)
+    wall_s = time.perf_counter() - begun_s
+    return summarise(Run(scenario=scenario, plan=plan, recordings=tuple(recordings), wall_s=wall_s))

@@ -11,7 +11,7 @@ from edgesim.common.errors import InputError
 from edgesim.common.progress import Progress, counted
 from edgesim.common.text import duration
 from edgesim.results.result import Result, summarise
-from edgesim.results.run import Measured
+from edgesim.results.run import Measured, Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator import accuracy
@@ -120,12 +120,14 @@ def run(
         warnings=tuple(warnings),
     )
     return summarise(
-        scenario,
-        plan,
-        [one.recording for one in plays],
-        wall_s=time.perf_counter() - begun_s,
-        partial=partial,
-        measured=measured,
+        Run(
+            scenario=scenario,
+            plan=plan,
+            recordings=tuple(one.recording for one in plays),
+            wall_s=time.perf_counter() - begun_s,
+            cut_short=partial,
+            measured=measured,
+        )
     )
 
 

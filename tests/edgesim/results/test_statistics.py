@@ -17,8 +17,8 @@ from edgesim.results.statistics import (
     interval,
     latency_intervals,
     latency_summary,
-    least_requests,
     percentile,
+    requests_for_interval,
     settled,
     t95,
 )
@@ -119,7 +119,7 @@ def test_intervals_are_around_what_is_reported() -> None:
     ("name", "beyond"), [("mean", 1.0), ("p50", 0.5), ("p90", 0.1), ("p99", 0.01), ("p99.9", 0.001)]
 )
 def test_no_interval_without_enough_beyond_a_percentile(name: str, beyond: float) -> None:
-    least = least_requests(beyond)
+    least = requests_for_interval(name)
     assert least == pytest.approx(50 / beyond)
     values = np.random.default_rng(0).exponential(size=least)
     assert latency_intervals([values])[name] is not None
