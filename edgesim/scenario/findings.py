@@ -132,8 +132,8 @@ class Findings:
 
     def foreign(self, path: Path, kinds: Sequence[str], kind: str) -> None:
         """Note that the key at a path belongs to other kinds than the one that has it."""
-        message = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
-        self.wrong(path, f"'{path[-1]}' belongs to {message}, not to {kind}", True)
+        listed = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
+        self.wrong(path, f"'{path[-1]}' belongs to {listed}, not to {kind}", True)
 
     def known_node(self, path: Path, name: str, nodes: Mapping[str, Node]) -> bool:
         """Return whether a node has this name; note a problem if none is even declared."""
@@ -151,6 +151,6 @@ class Findings:
         if counted is None or counted.count is None:
             return False
         last = counted.count - 1
-        message = f"'{name}-0' to '{name}-{last}'" if last else f"'{name}-0'"
-        self.wrong(path, f"'{name}' stands for {message}; expected the name of one node")
+        members = f"'{name}-0' to '{name}-{last}'" if last else f"'{name}-0'"
+        self.wrong(path, f"'{name}' stands for {members}; expected the name of one node")
         return True

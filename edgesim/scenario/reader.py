@@ -143,6 +143,6 @@ def _times(
 
 def _safe(title: str) -> str:
     """Return a file's stem as a name that can be a file's again."""
-    kept = "".join(letter if letter.isalnum() or letter in "_-+. " else "-" for letter in title)
-    kept = kept.lstrip("-+. ")[:100]
-    return kept or "scenario"
+    safe = "".join(letter if letter.isalnum() or letter in "_-+. " else "-" for letter in title)
+    safe = safe.lstrip("-+. ")[:100]
+    return safe or "scenario"

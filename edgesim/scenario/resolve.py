@@ -110,6 +110,6 @@ def _baseline(
         return None
     precision = one.precision or spec.model.precision
     if precision not in device.precisions():
-        message = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
-        findings.wrong(path, f"'{name}' does not compute in {precision}; {message}")
+        known = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
+        findings.wrong(path, f"'{name}' does not compute in {precision}; {known}")
     return Baseline(name=name, device=device, precision=precision)

@@ -38,10 +38,10 @@ def resolve_model(
     """
     given = [key for key in _KINDS if getattr(spec, key) is not None]
     if len(given) != 1:
-        message = " and ".join(f"'{key}'" for key in given) or "none"
+        came = " and ".join(f"'{key}'" for key in given) or "none"
         findings.wrong(
             ("model",),
-            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {message}",
+            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {came}",
         )
         return None
     if spec.training is not None:

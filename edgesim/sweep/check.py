@@ -11,7 +11,7 @@ from edgesim.common.validation import Path, Problem, written
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.findings import Findings
-from edgesim.sweep.axes import Axis
+from edgesim.sweep.axes import Axis, RangeAxis
 from edgesim.sweep.results import ACCURACY, kept
 from edgesim.sweep.study import Study
 
@@ -74,23 +74,14 @@ def _wrong_values(study: Study, axis: Axis) -> Iterator[str]:
 
 
 def _values(axis: Axis) -> Iterator[Any]:
-    if not len(axis):
+    if isinstance(axis, RangeAxis) and not len(axis):
         # A range that values are drawn from: its ends.
-        yield from axis_ends(axis)
+        yield from (axis.value(end).setting for end in (axis.start, axis.stop))
         return
     for index in range(min(len(axis), MOST_CHECKED)):
         yield axis.at(index).setting
     if len(axis) > MOST_CHECKED:
         yield axis.at(len(axis) - 1).setting
-
-
-def axis_ends(axis: Axis) -> Iterator[Any]:
-    """Yield the first and the last value of a range."""
-    from edgesim.sweep.axes import RangeAxis
-
-    assert isinstance(axis, RangeAxis)
-    yield axis.value(axis.start).setting
-    yield axis.value(axis.stop).setting
 
 
 def _at(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
