@@ -6,17 +6,23 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from annotated_types import Ge, GroupedMetadata, Gt, Le
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from edgesim.common import units
 
 
-class _Quantity(GroupedMetadata):
+class Quantity(GroupedMetadata):
     """A number in SI units or a text with a unit, in range; more than 0 where it is positive."""
 
     def __init__(
-        self, dimension: str, *, positive: bool = False, least: float = 0, most: float = math.inf
+        self,
+        dimension: str,
+        *,
+        positive: bool = False,
+        least: float = 0,
+        most: float = math.inf,
+        below: float = math.inf,
     ) -> None:
         self._dimension = dimension
         self._bounds = {"exclusiveMinimum" if positive else "minimum": least}
@@ -24,6 +30,9 @@ class _Quantity(GroupedMetadata):
         if most < math.inf:
             self._bounds["maximum"] = most
             self._limits.append(Le(most))
+        if below < math.inf:
+            self._bounds["exclusiveMaximum"] = below
+            self._limits.append(Lt(below))
 
     def __iter__(self) -> Iterator[object]:
         example = units.EXAMPLES[self._dimension]
@@ -39,24 +48,24 @@ class _Quantity(GroupedMetadata):
         )
 
 
-Seconds = Annotated[float, _Quantity("time")]
-PositiveSeconds = Annotated[float, _Quantity("time", positive=True)]
-Bytes = Annotated[float, _Quantity("bytes")]
-PositiveBytes = Annotated[float, _Quantity("bytes", positive=True)]
-Bandwidth = Annotated[float, _Quantity("bandwidth", positive=True)]
-Watts = Annotated[float, _Quantity("power")]
-Joules = Annotated[float, _Quantity("energy")]
-PositiveJoules = Annotated[float, _Quantity("energy", positive=True)]
-JoulesPerByte = Annotated[float, _Quantity("energy_per_byte")]
-SecondsPerByte = Annotated[float, _Quantity("time_per_byte")]
-Flop = Annotated[float, _Quantity("flop")]
-FlopRate = Annotated[float, _Quantity("flop_rate", positive=True)]
-Rate = Annotated[float, _Quantity("rate", positive=True)]
-Metres = Annotated[float, _Quantity("length", positive=True)]
-Celsius = Annotated[float, _Quantity("celsius", least=-100, most=1000)]
+Seconds = Annotated[float, Quantity("time")]
+PositiveSeconds = Annotated[float, Quantity("time", positive=True)]
+Bytes = Annotated[float, Quantity("bytes")]
+PositiveBytes = Annotated[float, Quantity("bytes", positive=True)]
+Bandwidth = Annotated[float, Quantity("bandwidth", positive=True)]
+Watts = Annotated[float, Quantity("power")]
+Joules = Annotated[float, Quantity("energy")]
+PositiveJoules = Annotated[float, Quantity("energy", positive=True)]
+JoulesPerByte = Annotated[float, Quantity("energy_per_byte")]
+SecondsPerByte = Annotated[float, Quantity("time_per_byte")]
+Flop = Annotated[float, Quantity("flop")]
+FlopRate = Annotated[float, Quantity("flop_rate", positive=True)]
+Rate = Annotated[float, Quantity("rate", positive=True)]
+Metres = Annotated[float, Quantity("length", positive=True)]
+Celsius = Annotated[float, Quantity("celsius", least=-100, most=1000)]
 """Of a place or a die; not kelvin, of which no data sheet of a board speaks."""
-KelvinPerWatt = Annotated[float, _Quantity("thermal_resistance", positive=True)]
-Ratio = Annotated[float, _Quantity("ratio")]
-Share = Annotated[float, _Quantity("ratio", positive=True, most=1)]
+KelvinPerWatt = Annotated[float, Quantity("thermal_resistance", positive=True)]
+Ratio = Annotated[float, Quantity("ratio")]
+Share = Annotated[float, Quantity("ratio", positive=True, most=1)]
 Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 PositiveNumber = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

@@ -7,9 +7,8 @@ from enum import StrEnum
 from math import exp, inf, log
 from typing import Annotated, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from edgesim.common import units
 from edgesim.common.fields import UNSET, Name, choices
 from edgesim.common.quantities import (
     Bandwidth,
@@ -18,25 +17,16 @@ from edgesim.common.quantities import (
     KelvinPerWatt,
     PositiveJoules,
     PositiveSeconds,
-    Ratio,
+    Quantity,
     Seconds,
+    Share,
     Watts,
 )
 from edgesim.common.validation import spec
 
-
-def _bounds(**bounds: float) -> WithJsonSchema:
-    number = {"type": "number", **bounds}
-    return WithJsonSchema(
-        {"anyOf": [number, {"type": "string"}], "examples": [units.EXAMPLES["ratio"]]}
-    )
-
-
-Loss = Annotated[Ratio, Field(ge=0.0, lt=1.0), _bounds(minimum=0, exclusiveMaximum=1)]
-Shape = Annotated[Ratio, Field(ge=0.1, le=10.0), _bounds(minimum=0.1, maximum=10)]
-Speed = Annotated[Ratio, Field(gt=0.0, lt=1.0), _bounds(exclusiveMinimum=0, exclusiveMaximum=1)]
-Charge = Annotated[Ratio, Field(ge=0.0, le=1.0), _bounds(minimum=0, maximum=1)]
-Restart = Annotated[Ratio, Field(gt=0.0, le=1.0), _bounds(exclusiveMinimum=0, maximum=1)]
+Loss = Annotated[float, Quantity("ratio", below=1)]
+Shape = Annotated[float, Quantity("ratio", least=0.1, most=10)]
+Speed = Annotated[float, Quantity("ratio", positive=True, below=1)]
 
 
 @spec
@@ -198,9 +188,9 @@ class Battery:
     """
 
     capacity_j: PositiveJoules
-    charge: Charge = 1.0
+    charge: Annotated[float, Quantity("ratio", most=1)] = 1.0
     recharge_w: Watts = 0.0
-    restart: Restart = 0.1
+    restart: Share = 0.1
 
 
 @spec
