@@ -53,11 +53,6 @@ class Power:
     sending_w: Watts | None = None
     receiving_w: Watts | None = None
 
-    @property
-    def idle_by_part_w(self) -> Mapping[str, float]:
-        """``idle_w`` divided among parts, where the device tells parts apart."""
-        return {}
-
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         for state in ("busy", "sending", "receiving"):
@@ -67,18 +62,6 @@ class Power:
                     f"expected {state} of at least idle ({self.idle_w} W), got {watts} W"
                 )
         return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerOfParts(Power):
-    """Power of a device that tells its parts apart: ``parts_w`` sum to ``idle_w``."""
-
-    parts_w: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def idle_by_part_w(self) -> Mapping[str, float]:
-        """``idle_w`` divided among parts."""
-        return self.parts_w
 
 
 @spec
@@ -249,14 +232,15 @@ class Device(ABC):
     published: tuple[Published, ...] = field(default=(), repr=False)
 
     @model_validator(mode="after")
-    def _published_in_a_precision_of_its_own(self) -> Self:
+    def _rows_in_a_precision_of_its_own(self) -> Self:
         known = self.precisions()
-        for index, row in enumerate(self.published):
-            if row.precision not in known:
-                raise ValueError(
-                    f"published.{index}.precision: expected one of {', '.join(known)}, "
-                    f"got {row.precision}"
-                )
+        for rows in ("published", "measured"):
+            for index, row in enumerate(getattr(self, rows, ())):
+                if row.precision not in known:
+                    raise ValueError(
+                        f"{rows}.{index}.precision: expected one of {', '.join(known)}, "
+                        f"got {row.precision}"
+                    )
         return self
 
     @default
@@ -273,6 +257,11 @@ class Device(ABC):
     def power(self) -> Power:
         """Draw in each state: nothing unless a kind says otherwise."""
         return Power()
+
+    @default
+    def idle_by_part_w(self) -> Mapping[str, float]:
+        """Idle power by part, in watts; empty where the device does not tell parts apart."""
+        return {}
 
     @default
     def messaging(self) -> Messaging:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.hardware import Cost, Power
+from edgesim.hardware import Cost, Device
 
 _REST = "rest"
 """What a device that tells parts says of none of them."""
@@ -15,16 +15,16 @@ class Parts:
     that tell no parts, are the part ``rest``. So the parts sum to the node's energy.
 
     Args:
-        power: of the device.
+        device: of the node.
     """
 
-    def __init__(self, power: Power) -> None:
-        self._idle_w = dict(power.idle_by_part_w)
-        left_w = power.idle_w - sum(self._idle_w.values())
-        if abs(left_w) > 1e-12 * power.idle_w:
+    def __init__(self, device: Device) -> None:
+        self._idle_w, idle_w = dict(device.idle_by_part_w), device.power.idle_w
+        self._told = bool(self._idle_w)
+        left_w = idle_w - sum(self._idle_w.values())
+        if abs(left_w) > 1e-12 * idle_w:
             self._idle_w[_REST] = self._idle_w.get(_REST, 0.0) + left_w
         self._above_j: dict[str, float] = {}
-        self._told = bool(power.idle_by_part_w)
 
     def add(self, cost: Cost, time_s: float) -> None:
         """Add an execution that took ``time_s``, at the powers of ``cost``."""

@@ -83,7 +83,7 @@ class Server:
         cooling = node.device.cooling
         self._cooling = cooling if cooling.share > 0.0 else None
         self._worked_s = -inf
-        self._parts = Parts(node.device.power)
+        self._parts = Parts(node.device)
         self._cores = node.device.cores
         self._free = node.device.cores
         self._priority = node.queue == "priority"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
@@ -18,7 +18,7 @@ from edgesim.hardware.crossbar.counts import Price, Product, price, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.layers import Layer, explain_model, explain_product
 from edgesim.hardware.crossbar.parts import BITS, Parts
-from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
+from edgesim.hardware.device import Cost, Device, Messaging, Power
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
@@ -130,16 +130,14 @@ class PhotonicCrossbar(Parts, Device):
 
         Busy is at the most bits offered, without what buffers and memory draw by the byte.
         """
-        idle, states = self._idle_by_part_w, self.states
-        idle_w = math.fsum(idle.values())
+        states, idle_w = self.states, math.fsum(self.idle_by_part_w.values())
         full = self.full_power_w(max(BITS[one] for one in self.offered))
         host_w = self.host.power.idle_w if self.host else 0.0
-        return PowerOfParts(
+        return Power(
             idle_w=idle_w,
             busy_w=math.fsum(full.values()) + self._standby_w + host_w,
             sending_w=None if states.sending_w is None else states.sending_w + host_w,
             receiving_w=None if states.receiving_w is None else states.receiving_w + host_w,
-            parts_w=idle,
         )
 
     @property
@@ -149,7 +147,8 @@ class PhotonicCrossbar(Parts, Device):
         return 0.0 if idle_w is None else max(0.0, idle_w - self.rings_w)
 
     @cached_property
-    def _idle_by_part_w(self) -> dict[str, float]:
+    def idle_by_part_w(self) -> Mapping[str, float]:
+        """Rings, what else is drawn while nothing is done, and the host, in watts."""
         drawn = {"rings": self.rings_w, "standby": self._standby_w}
         if self.host is not None:
             drawn["host"] = self.host.power.idle_w
@@ -186,7 +185,7 @@ class PhotonicCrossbar(Parts, Device):
             time_s += layer.time_s
             for part, joules in layer.by_part_j.items():
                 by_part_j[part] = by_part_j.get(part, 0.0) + joules
-        for part, watts in self._idle_by_part_w.items():
+        for part, watts in self.idle_by_part_w.items():
             by_part_j[part] = by_part_j.get(part, 0.0) + watts * time_s
         total_j = math.fsum(by_part_j.values())
         power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
@@ -316,7 +315,7 @@ class PhotonicCrossbar(Parts, Device):
         """
         self.check(precision, cores=cores)
         time_s = flop / (2.0 * self.array.mac_s)
-        drawn_w = {**self._idle_by_part_w, **self.full_power_w(BITS[precision])}
+        drawn_w = {**self.idle_by_part_w, **self.full_power_w(BITS[precision])}
         return Cost(
             time_s=time_s,
             power_w=math.fsum(drawn_w.values()),

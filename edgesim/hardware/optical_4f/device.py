@@ -15,7 +15,7 @@ from edgesim.common.fields import Count
 from edgesim.common.quantities import Bandwidth, Rate, Share
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.device import Cost, Device, Messaging, Power, PowerOfParts
+from edgesim.hardware.device import Cost, Device, Messaging, Power
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
 from edgesim.hardware.optical_4f.figures import part_figures
@@ -199,13 +199,17 @@ class Optical4F(Device):
         def beside(watts: float | None) -> float | None:
             return None if watts is None else rest + watts
 
-        return PowerOfParts(
+        return Power(
             idle_w=rest + host.idle_w,
             busy_w=rest + host.busy_w,
             sending_w=beside(host.sending_w),
             receiving_w=beside(host.receiving_w),
-            parts_w={**self._parts_w, "host": host.idle_w},
         )
+
+    @cached_property
+    def idle_by_part_w(self) -> Mapping[str, float]:
+        """What each part draws all the time, and the host while it waits, in watts."""
+        return {**self._parts_w, "host": self.host.power.idle_w}
 
     @cached_property
     def _parts_w(self) -> Mapping[str, float]:

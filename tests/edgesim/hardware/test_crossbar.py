@@ -267,7 +267,7 @@ def test_a_host_does_what_is_no_product() -> None:
     assert cost.by_part_j["host"] == pytest.approx(2 * cost.time_s + working_j, rel=1e-12)
     assert "digital" not in cost.by_part_j
     assert hosted.power.idle_w == alone.power.idle_w + 2
-    assert hosted.power.idle_by_part_w == {"rings": alone.power.idle_w, "host": 2.0}
+    assert hosted.idle_by_part_w == {"rings": alone.power.idle_w, "host": 2.0}
 
 
 def test_a_host_of_the_catalog_runs_layers_that_are_no_plain_products() -> None:

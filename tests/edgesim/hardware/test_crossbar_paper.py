@@ -201,7 +201,7 @@ def test_entries_are_whole(name: str) -> None:
     assert device.precisions() == ("int4", "int8")
     # Idle is what keeps the rings tuned; busy, the paper's table at 8 bits without buffers.
     assert device.power.idle_w == pytest.approx(device.rings_w, rel=1e-9)
-    assert device.power.idle_by_part_w == pytest.approx({"rings": device.power.idle_w})
+    assert device.idle_by_part_w == pytest.approx({"rings": device.power.idle_w})
     total_w, buffers_w = {"lt-b": (50.935, 0.316), "lt-l": (95.921, 0.633)}[name]
     assert device.power.busy_w == pytest.approx(total_w - buffers_w, rel=1e-4)
 

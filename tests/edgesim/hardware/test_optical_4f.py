@@ -98,10 +98,11 @@ def test_converters_are_parts_where_a_power_does_not_hold_them() -> None:
 
 
 def test_idle_power_is_that_of_all_parts_and_the_host() -> None:
-    power = accelerator(preset="dmd-dlp7000", host=HOST).power
+    device = accelerator(preset="dmd-dlp7000", host=HOST)
+    power = device.power
     assert power.idle_w == pytest.approx(1 + 20 + 20 + 100 + 40)
     assert power.busy_w == pytest.approx(1 + 20 + 20 + 100 + 65)
-    assert sum(power.idle_by_part_w.values()) == power.idle_w
+    assert sum(device.idle_by_part_w.values()) == power.idle_w
 
 
 def test_flop_of_unknown_kind_are_the_hosts() -> None:
