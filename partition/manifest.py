@@ -12,13 +12,12 @@ import json
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 
 from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
@@ -40,8 +39,12 @@ def _file_name(text: str) -> str:
     return text
 
 
-# What is not in the schema is ignored: a later version may say more.
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
+class _Entry:
+    """How entries are read: other keys than theirs are ignored, a later version may say more."""
+
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)
+
+
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Size = Annotated[int, Field(ge=1, le=1 << 24)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -53,8 +56,8 @@ Shape = Annotated[ViTConfig, PlainValidator(ViTConfig.from_dict)]
 Widths = Annotated[tuple[Size, ...], Field(min_length=2, max_length=10_000)]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class TrainingEntry:
+@dataclass(frozen=True, kw_only=True)
+class TrainingEntry(_Entry):
     """How one training went.
 
     Attributes:
@@ -70,8 +73,8 @@ class TrainingEntry:
     stage: Name | None = None
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class AccuracyEntry:
+@dataclass(frozen=True, kw_only=True)
+class AccuracyEntry(_Entry):
     """Accuracies of a classifier of all classes.
 
     Attributes:
@@ -87,8 +90,8 @@ class AccuracyEntry:
     class_accuracies: tuple[Share | None, ...]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class CostEntry:
+@dataclass(frozen=True, kw_only=True)
+class CostEntry(_Entry):
     """What a model takes.
 
     Attributes:
@@ -102,7 +105,7 @@ class CostEntry:
     macs: Count
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry(CostEntry):
     """Shape and cost of a Vision Transformer.
 
@@ -118,7 +121,7 @@ class ModelEntry(CostEntry):
         _check_cost(self, asdict(vit_cost(self.config)))
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class PartEntry(ModelEntry):
     """One sub-model: what it takes to serve it.
 
@@ -129,7 +132,7 @@ class PartEntry(ModelEntry):
     file: FileName
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class FusionEntry(CostEntry):
     """The fusion: what it takes to serve it.
 
@@ -152,8 +155,8 @@ class FusionEntry(CostEntry):
             )
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class Manifest:
+@dataclass(frozen=True, kw_only=True)
+class Manifest(_Entry):
     """What it takes to serve an artifact.
 
     Attributes:
@@ -196,7 +199,7 @@ class Manifest:
         return {**parts, FUSION: self.fusion}
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class TrainedPart(PartEntry):
     """One sub-model of an artifact that was trained.
 
@@ -219,7 +222,7 @@ class TrainedPart(PartEntry):
     training: tuple[TrainingEntry, ...]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class TrainedFusion(FusionEntry, AccuracyEntry):
     """The fusion of an artifact that was trained, its accuracies with every part there.
 
@@ -230,13 +233,13 @@ class TrainedFusion(FusionEntry, AccuracyEntry):
     training: TrainingEntry
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class UnsplitEntry(ModelEntry, AccuracyEntry):
     """The model that the parts were cut from; its weights are not in the artifact."""
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class ImagesEntry:
+@dataclass(frozen=True, kw_only=True)
+class ImagesEntry(_Entry):
     """How many images there were."""
 
     train: Count
@@ -244,8 +247,8 @@ class ImagesEntry:
     test: Count
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class DataEntry:
+@dataclass(frozen=True, kw_only=True)
+class DataEntry(_Entry):
     """The data, and what makes inputs of images.
 
     Attributes:
@@ -267,8 +270,8 @@ class DataEntry:
     std: tuple[Annotated[float, Field(gt=0)], ...]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class SurvivorsEntry:
+@dataclass(frozen=True, kw_only=True)
+class SurvivorsEntry(_Entry):
     """Accuracies of the fusion by which parts are there.
 
     Attributes:
@@ -280,8 +283,8 @@ class SurvivorsEntry:
     accuracy: Annotated[dict[Annotated[str, Field(pattern="^[01]+$")], Share], Field(min_length=1)]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class AssignmentEntry:
+@dataclass(frozen=True, kw_only=True)
+class AssignmentEntry(_Entry):
     """Heads and device of every part, and how often the assignment began again."""
 
     heads: tuple[Size, ...]
@@ -289,8 +292,8 @@ class AssignmentEntry:
     restarts: Count
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class FitEntry:
+@dataclass(frozen=True, kw_only=True)
+class FitEntry(_Entry):
     """How the exact and the greedy assignment to devices compare.
 
     Attributes:
@@ -304,7 +307,7 @@ class FitEntry:
     gap: Share | None
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True)
 class TrainedManifest(Manifest):
     """What ``edgesim partition`` says of the artifact that it made.
 
