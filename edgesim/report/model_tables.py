@@ -92,12 +92,9 @@ def _show_every(document: dict[str, Any], console: Console) -> None:
     headings = ("model", "parameters", "weights", "MAC", "FLOP")
     table = text_table(*headings, title=f"Models, {document['classes']} classes", folds=False)
     for row in document["models"]:
+        weights = size(row["weight_bytes"])
         table.add_row(
-            row["name"],
-            count(row["params"]),
-            size(row["weight_bytes"]),
-            count(row["macs"]),
-            count(row["flop"]),
+            row["name"], count(row["params"]), weights, count(row["macs"]), count(row["flop"])
         )
     console.print(table)
     console.print(NOTE, style="dim")

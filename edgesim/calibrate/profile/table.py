@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WORST = 3
+_ERRORS = ("median", "nine_in_ten", "held_out_median", "held_out_nine_in_ten")
 
 
 def document(profile: Profile) -> dict[str, Any]:
@@ -94,12 +95,8 @@ def document(profile: Profile) -> dict[str, Any]:
 
 
 def _two(errors: Any, held: Any) -> dict[str, float]:
-    return {
-        "median": float(np.median(errors)),
-        "nine_in_ten": float(np.quantile(errors, 0.9)),
-        "held_out_median": float(np.median(held)),
-        "held_out_nine_in_ten": float(np.quantile(held, 0.9)),
-    }
+    found = [np.quantile(values, share) for values in (errors, held) for share in (0.5, 0.9)]
+    return dict(zip(_ERRORS, map(float, found), strict=True))
 
 
 def show(told: dict[str, Any], console: Console) -> None:
@@ -142,10 +139,7 @@ def _show_kinds(told: dict[str, Any], console: Console) -> None:
         table.add_row(
             kind,
             str(row["operators"]),
-            percent(row["median"]),
-            percent(row["nine_in_ten"]),
-            percent(row["held_out_median"]),
-            percent(row["held_out_nine_in_ten"]),
+            *(percent(row[key]) for key in _ERRORS),
             digits(efficiency[kind]) if kind in efficiency else "",
         )
     console.print("[bold]Operators: time that the fitted roofline tells, against measured[/]")
@@ -166,11 +160,7 @@ def _show_models(told: dict[str, Any], console: Console) -> None:
             row["model"],
             str(row["batch"]),
             str(row["runs"]),
-            duration(row["time_s"]),
-            duration(row["p5_s"]),
-            duration(row["p50_s"]),
-            duration(row["p95_s"]),
-            duration(row["roofline_s"]),
+            *(duration(row[key]) for key in ("time_s", "p5_s", "p50_s", "p95_s", "roofline_s")),
             f"{100 * row['error']:+.1f} %",
         )
     console.print("[bold]Models on a node: the device takes the measured mean, not the roofline[/]")
@@ -185,26 +175,16 @@ def _show_models(told: dict[str, Any], console: Console) -> None:
 
 def _show_messages(told: dict[str, Any], console: Console) -> None:
     costs, fit = told["device"]["messaging"], told["messaging"]
-    asking = costs["asking"]
     table = text_table(
         "messages", "a request", "a message", "a byte", "R²", "median error", folds=False
     )
-    table.add_row(
-        "node",
-        "",
-        costs["per_message"],
-        costs["per_byte"],
-        f"{fit['node_r2']:.3f}",
-        percent(fit["node_error"]),
-    )
-    table.add_row(
-        "coordinator",
-        asking["per_request"],
-        asking["per_message"],
-        asking["per_byte"],
-        f"{fit['coordinator_r2']:.3f}",
-        percent(fit["coordinator_error"]),
-    )
+    for side, cost in (("node", costs), ("coordinator", costs["asking"])):
+        table.add_row(
+            side,
+            *(cost.get(key, "") for key in ("per_request", "per_message", "per_byte")),
+            f"{fit[f'{side}_r2']:.3f}",
+            percent(fit[f"{side}_error"]),
+        )
     console.print("[bold]Messages: processor time, fitted to requests of several shapes[/]")
     console.print(table)
     left_s = fit["on_no_processor_s"]

@@ -115,8 +115,7 @@ def energy(summary: Mapping[str, Any]) -> str:
     rows = [
         [
             name(key),
-            figure_of(summary, ("nodes", key, "energy_j"), joules),
-            figure_of(summary, ("nodes", key, "idle_j"), joules),
+            *(figure_of(summary, ("nodes", key, one), joules) for one in ("energy_j", "idle_j")),
             joules(max(0.0, node["energy_j"] - node["idle_j"])),
         ]
         for key, node in shown
@@ -127,8 +126,10 @@ def energy(summary: Mapping[str, Any]) -> str:
         [name(key), figure_of(summary, ("energy_j", "links", key), joules), "", ""]
         for key in list(drawn)[:MOST_ROWS]
     ]
-    rows.append(["all", figure_of(summary, ("energy_j", "total"), joules), "", ""])
-    rows.append(["a request", figure_of(summary, ("energy_j", "per_request"), joules), "", ""])
+    rows += [
+        [label, figure_of(summary, ("energy_j", key), joules), "", ""]
+        for label, key in (("all", "total"), ("a request", "per_request"))
+    ]
     hidden = len(summary["nodes"]) - len(shown)
     more = f"… {hidden:,} more nodes, less busy; their joules are in the sum" if hidden else ""
     body += table("Energy over the whole run", ["", "energy", "idle", "above idle"], rows,
@@ -161,8 +162,10 @@ def memory(summary: Mapping[str, Any]) -> str:
     lines = [
         [
             name(key),
-            figure_of(summary, ("nodes", key, "memory_bytes"), size),
-            figure_of(summary, ("nodes", key, "memory_capacity_bytes"), size),
+            *(
+                figure_of(summary, ("nodes", key, one), size)
+                for one in ("memory_bytes", "memory_capacity_bytes")
+            ),
         ]
         for key, _ in shown
     ]
