@@ -11,7 +11,6 @@ change of results: the commit that makes it says which and why.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import shutil
 import sys
 
@@ -31,8 +30,8 @@ def main() -> int:
     changed = 0
     for name in options.cases or CASES:
         case = CASES[name]
-        if case.extra and importlib.util.find_spec(case.extra) is None:
-            print(f"{name}: left as it is; it needs {case.extra}")
+        if case.need and not case.need.found:
+            print(f"{name}: left as it is; {case.need.reason}")
             continue
         texts = play(case)
         found = differences(read(name), texts)

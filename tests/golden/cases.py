@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.needs import OPTUNA, Need
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 FAULT_SEEDS = (1, 2, 3)
@@ -23,7 +25,7 @@ class Case:
         settings: ``key.path=value`` overrides that shorten it, or make it a variant.
         seed: replaces the file's.
         edits: what replaces what in the text of a study, which no override can shorten.
-        extra: module of the optional dependency that the case needs, if any.
+        need: optional thing without which the case cannot be played, if any.
     """
 
     name: str
@@ -32,7 +34,7 @@ class Case:
     settings: tuple[str, ...] = ()
     seed: int | None = None
     edits: tuple[tuple[str, str], ...] = ()
-    extra: str | None = None
+    need: Need | None = None
 
 
 _SCENARIOS = {
@@ -110,7 +112,7 @@ _STUDIES = [
         EXAMPLES / "fewest-pis-study.yaml",
         ("traffic.requests=20",),
         edits=(("base: ", f"base: {EXAMPLES}/"), ("trials: 60", "trials: 20")),
-        extra="optuna",
+        need=OPTUNA,
     ),
     Case(
         "five-pis-study",

@@ -12,8 +12,8 @@ from tests.golden.store import FROZEN, differences, read
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_examples_play_to_the_frozen_bytes(case: Case) -> None:
-    if case.extra:
-        pytest.importorskip(case.extra)
+    if case.need:
+        case.need.require()
     found = differences(read(case.name), play(case))
     told = "\n".join(f"{case.name}/{path}: {where}" for path, where in found.items())
     assert not found, f"\n{told}\nIf that is meant: python -m tests.golden {case.name}"

@@ -10,6 +10,7 @@ import pytest
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.targets import find_targets
 from edgesim.sweep import run_study
+from tests import needs
 from tests.edgesim.every_key import (
     crossbar_cases,
     optical_cases,
@@ -111,7 +112,7 @@ def test_known_exceptions_move_nothing(key: str) -> None:
 @pytest.mark.parametrize("key", study_cases.CASES)
 def test_every_key_of_a_study_changes_its_table(key: str, tmp_path: Path) -> None:
     if "optimize" in key:
-        pytest.importorskip("optuna")
+        needs.OPTUNA.require()
     tables = []
     for side, study in zip(("old", "new"), study_cases.CASES[key]):
         run_study({"name": "small", **study}, tmp_path / side)
