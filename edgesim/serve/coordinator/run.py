@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from edgesim import api
+from edgesim.artifact import Artifact
 from edgesim.common.errors import InputError
 from edgesim.common.progress import Progress, counted
 from edgesim.common.text import duration
+from edgesim.results.accuracy import Accuracy
 from edgesim.results.result import Result, summarise
 from edgesim.results.run import Measured, Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator import accuracy
 from edgesim.serve.coordinator.images import find_images
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
@@ -113,9 +114,7 @@ def run(
     failures = +failures
     warnings += [f"{many:,} without an answer: {reason}" for reason, many in failures.items()]
     measured = Measured(
-        accuracy=accuracy.measured(
-            artifact, plays, samples=traffic.samples, images=len(images.pixels)
-        ),
+        accuracy=_accuracy(artifact, plays, samples=traffic.samples, images=len(images.pixels)),
         failures=failures,
         warnings=tuple(warnings),
     )
@@ -166,3 +165,48 @@ def _told_of_faults(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
     if random:
         told.append(f"random faults are simulated only: {', '.join(random[:5])}")
     return told
+
+
+def _accuracy(
+    artifact: Artifact, plays: Sequence[Played], *, samples: int, images: int
+) -> Accuracy | None:
+    """Return how often the answers were right; None where no answer could be judged.
+
+    Args:
+        artifact: that was served.
+        plays: replications.
+        samples: images of one request.
+        images: different ones that were sent, at most.
+    """
+    answered: Counter[tuple[bool, ...]] = Counter()
+    right: Counter[tuple[bool, ...]] = Counter()
+    for one in plays:
+        if one.right is None:
+            return None
+        answered += one.answered
+        right += one.right
+    requests = answered.total()
+    if not requests:
+        return None
+    expected = {
+        there: artifact.accuracy.without(
+            frozenset(part for part, here in enumerate(there) if not here)
+        )
+        for there in answered
+    }
+    return Accuracy(
+        top1=right.total() / (requests * samples),
+        top1_expected=sum(expected[there] * many for there, many in answered.items()) / requests,
+        top1_all_parts=artifact.accuracy.top1,
+        top1_unsplit=artifact.accuracy.top1_unsplit,
+        dataset=artifact.accuracy.dataset,
+        samples=min(requests * samples, images),
+        by_parts={
+            "".join("1" if here else "0" for here in there): {
+                "requests": many,
+                "top1": right[there] / (many * samples),
+                "top1_expected": expected[there],
+            }
+            for there, many in answered.most_common()
+        },
+    )

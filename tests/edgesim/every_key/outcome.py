@@ -15,7 +15,7 @@ from edgesim.report import device_tables, plan_tables
 from edgesim.report.folder import files_of
 from edgesim.scenario import load_text
 from edgesim.serve.as_served import as_served
-from edgesim.serve.both.predict import predict
+from edgesim.serve.both.run import predict
 from edgesim.simulate.recovery import Recovery
 
 ROOT = Path(__file__).parents[3]
