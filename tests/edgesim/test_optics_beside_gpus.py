@@ -17,6 +17,7 @@ from edgesim.common.errors import InputError
 from edgesim.graph import zoo
 from edgesim.hardware import catalog
 from edgesim.scenario import load_text
+from tests import needs
 from tests.edgesim.command import ROOT, environment
 
 FOLDER = ROOT / "examples" / "optics-beside-gpus"
@@ -162,6 +163,7 @@ def test_a_grid_loads_no_torch() -> None:
     assert done.returncode == 0
 
 
+@needs.MATPLOTLIB.mark
 def test_the_map_is_drawn(study: SimpleNamespace, tmp_path: Path) -> None:
     import pictures
 

@@ -154,19 +154,20 @@ def test_a_signature_is_of_these_bytes_by_this_key_for_this_purpose(
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        b"",
-        b"{}",
-        b"[]",
-        b"[" * 100_000,
-        b'{"format": "edgesim-partition", "schema": 2}',
-        b'{"format": "edgesim-partition", "schema": 1, "sha256": "0"}',
+        (b"", "is damaged"),
+        (b"{}", "is not the manifest of a partition artifact"),
+        (b"[]", "is not the manifest of a partition artifact"),
+        (b"[" * 100_000, "is damaged"),
+        (b'{"format": "edgesim-partition", "schema": 2}', "has schema 2; this version reads 1"),
+        (b'{"format": "edgesim-partition", "schema": 1, "sha256": "0"}',
+         "was changed after it was written"),
     ],
-)
-def test_what_is_signed_and_no_manifest_is_refused(keys: Path, data: bytes) -> None:
+)  # fmt: skip
+def test_what_is_signed_and_no_manifest_is_refused(keys: Path, data: bytes, reason: str) -> None:
     trusted = read_public_key(keys / "localhost" / "manifest.pub")
-    with pytest.raises(RefusalError, match="not a manifest that this version reads") as caught:
+    with pytest.raises(RefusalError, match=f"the manifest {reason}") as caught:
         verify(data, sign(data, keys / "admin" / "manifest.key"), trusted)
     assert caught.value.reason is Reason.INVALID_ARGUMENT
 
