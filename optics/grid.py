@@ -26,15 +26,6 @@ def frequencies(count: int, pitch_m: float, *, device: torch.device | None = Non
     return found
 
 
-def radius_squared(
-    shape: tuple[int, int], pitch_m: tuple[float, float], *, device: torch.device | None = None
-) -> Tensor:
-    """Return the squared distance of every sample from the axis, shape (H, W), float64, m²."""
-    rows = coordinates(shape[0], pitch_m[0], device=device)
-    columns = coordinates(shape[1], pitch_m[1], device=device)
-    return rows[:, None] ** 2 + columns[None, :] ** 2
-
-
 def centred_fft2(data: Tensor) -> Tensor:
     """Return the unitary discrete Fourier transform of (..., H, W) on integer-centred grids.
 

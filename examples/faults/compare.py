@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edgesim import api
 from edgesim.common.text import duration, joules
-from edgesim.report.accuracy_text import accuracy
-from edgesim.report.fault_text import share
+from edgesim.results.accuracy import accuracy_text
+from edgesim.results.faults import availability_text
 
 NAMES = (
     "none", "retry", "patient", "checks", "standby", "reassign", "hedge", "links", "heat",
@@ -31,9 +31,9 @@ def main() -> None:
         right = summary["accuracy"]["top1"] if summary["accuracy"] else None
         cells = (
             f"`{name}.yaml`",
-            share(faults["availability"]),
-            share(faults["whole"]),
-            accuracy(right),
+            availability_text(faults["availability"]),
+            availability_text(faults["whole"]),
+            accuracy_text(right),
             *(duration(latency[key]) for key in ("p50", "p99", "p99.9")),
             duration(faults["recover_mean_s"]),
             joules(summary["energy_j"]["per_request"]),
