@@ -14,7 +14,7 @@ import typer
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.interrupts import Held
-from edgesim.output import Json, end, show, stop
+from edgesim.output import Json, Settings, end, show, stop
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew
@@ -43,14 +43,7 @@ def sweep(
             show_default="runs/NAME",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY.PATH=VALUE",
-            help="Replace a value of the base scenario; repeatable.",
-        ),
-    ] = None,
+    settings: Settings = None,
     rows: Annotated[
         Rows, typer.Option("--format", help="parquet also writes table.parquet (needs pyarrow).")
     ] = Rows.SQLITE,
@@ -61,7 +54,7 @@ def sweep(
 ) -> None:
     """Play a study: a scenario at every point of a grid, or searched for the best.
 
-    Also under MPI: mpiexec -n N edgesim sweep FILE.
+    Values that are set are of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
     from edgesim.sweep import mpi
 

@@ -9,8 +9,6 @@ from edgesim.graph.layers import add, gelu, mix, norm
 from edgesim.graph.op import OpKind
 from edgesim.graph.vit import block
 
-_CLASS = "cls"
-
 
 def crossvit(
     name: str,
@@ -101,7 +99,7 @@ def _visit(
 ) -> str:
     """Let the class token of the first stream attend to the patches of the second."""
     (own, other), (width, other_width) = streams, widths
-    guest = build.pointwise(f"{name}.{_CLASS}", OpKind.MEMORY, (own,), output_elements=width)
+    guest = build.pointwise(f"{name}.cls", OpKind.MEMORY, (own,), output_elements=width)
     guest = _project(build, f"{name}.proj", guest, (width, other_width))
     together = build.pointwise(
         f"{name}.cat", OpKind.MEMORY, (guest, other), output_elements=tokens[1] * other_width

@@ -108,10 +108,18 @@ def conv_norm(
     return (act(build, name[2], stream) if act else stream), size
 
 
-def head(build: Builder, stream: str, width: int, classes: int, *, normed: bool = False) -> None:
+def head(
+    build: Builder,
+    stream: str,
+    width: int,
+    classes: int,
+    *,
+    normed: bool = False,
+    names: tuple[str, str] = ("head.global_pool", "head.fc"),
+) -> None:
     """Add global pooling, a normalisation after it where ``normed``, and a linear classifier."""
-    stream = build.pointwise("head.global_pool", OpKind.POOL, (stream,), output_elements=width)
+    stream = build.pointwise(names[0], OpKind.POOL, (stream,), output_elements=width)
     if normed:
         stream = norm(build, "head.norm", stream, width)
     if classes:
-        build.linear("head.fc", (stream,), rows=1, features=(width, classes))
+        build.linear(names[1], (stream,), rows=1, features=(width, classes))

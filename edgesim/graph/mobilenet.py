@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm
-from edgesim.graph.op import OpKind
+from edgesim.graph.layers import activation, add, conv_norm, head
 
 # expansion, out channels, repeats, stride of the first (table 2 of the paper)
 _STAGES = (
@@ -24,10 +23,10 @@ def mobilenet_v2(
 ) -> Graph:
     """Return MobileNetV2 of width 1: inverted residuals with linear bottlenecks."""
     build = Builder(name, (channels, image_size, image_size))
-    size = (image_size, image_size)
     stream, size = conv_norm(
-        build, _names("conv_stem"), "", (channels, 32), size, kernel=3, stride=2, act=activation
-    )
+        build, _names("conv_stem"), "", (channels, 32), (image_size, image_size), kernel=3,
+        stride=2, act=activation,
+    )  # fmt: skip
     width = 32
     for stage, (expansion, out, repeats, first_stride) in enumerate(_STAGES):
         for index in range(repeats):
@@ -39,9 +38,7 @@ def mobilenet_v2(
     stream, size = conv_norm(
         build, _names("conv_head"), stream, (width, 1280), size, act=activation
     )
-    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=1280)
-    if classes:
-        build.linear("classifier", (stream,), rows=1, features=(1280, classes))
+    head(build, stream, 1280, classes, names=("global_pool", "classifier"))
     return build.graph()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm
+from edgesim.graph.layers import activation, add, conv_norm, head
 from edgesim.graph.op import OpKind
 
 _NAMES = "conv1", "bn1", "act1"
@@ -44,9 +44,7 @@ def resnet(
                 build, f"layer{stage + 1}.{index}", stream, size, width, planes, stride, bottleneck
             )
             width = planes * expansion
-    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
-    if classes:
-        build.linear("fc", (stream,), rows=1, features=(width, classes))
+    head(build, stream, width, classes, names=("global_pool", "fc"))
     return build.graph()
 
 
@@ -69,8 +67,8 @@ def resnet_cifar(
         InputError: an image that is too small to halve three times.
     """
     build = Builder(name, (channels, image_size, image_size))
-    size: Size = (image_size, image_size)
-    stream, size = conv_norm(build, _NAMES, "", (channels, 64), size, kernel=3, act=activation)
+    whole = (image_size, image_size)
+    stream, size = conv_norm(build, _NAMES, "", (channels, 64), whole, kernel=3, act=activation)
     width = 64
     for stage in range(4):
         planes = 64 * 2**stage
@@ -88,9 +86,7 @@ def resnet_cifar(
             stream = add(build, f"{block}.add", branch, stream)
             stream = activation(build, f"{block}.act2", stream)
             width = planes
-    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
-    if classes:
-        build.linear("fc", (stream,), rows=1, features=(width, classes))
+    head(build, stream, width, classes, names=("global_pool", "fc"))
     return build.graph()
 
 

@@ -33,15 +33,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optics.convshare.config import MIXINGS, ConvShareConfig, Mixing
+    from optics.convshare.config import MIXINGS, ConvShareConfig, Mixing, parameters_count, shapes
     from optics.convshare.model import ConvShareViT
-    from optics.convshare.sizes import parameters_count, shapes
     from optics.convshare.vit import from_vit, to_vit
 
 _HOMES = {
-    "config": ("MIXINGS", "ConvShareConfig", "Mixing"),
+    "config": ("MIXINGS", "ConvShareConfig", "Mixing", "parameters_count", "shapes"),
     "model": ("ConvShareViT",),
-    "sizes": ("parameters_count", "shapes"),
     "vit": ("from_vit", "to_vit"),
 }
 

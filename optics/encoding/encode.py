@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from optics.checks import fraction
-from optics.encoding.diffuse import error_diffusion
-from optics.encoding.direct import double_phase, lee, off_axis
+from optics.encoding.direct import double_phase, error_diffusion, lee, off_axis
 from optics.encoding.encoding import Encoding, measured
-from optics.encoding.flip import flipped
-from optics.encoding.iterate import as_drive, gerchberg_saxton
+from optics.encoding.iterate import as_drive, flipped, gerchberg_saxton
 from optics.encoding.optimise import optimised
 from optics.encoding.window import (
     Window,

@@ -41,9 +41,7 @@ def matrix_fourier(
     """
     positive("matrix_fourier", "focal_length_m", focal_length_m)
     pitch = _pair(pitch_m)
-    _check_grid("matrix_fourier", field, focal_length_m, shape, pitch, centre_m)
-    data = _transformed(field, focal_length_m, shape, pitch, centre_m, chirped=False)
-    return field.with_data(data, pitch)
+    return _transformed("matrix_fourier", field, focal_length_m, shape, pitch, centre_m)
 
 
 def fresnel_matrix(
@@ -81,21 +79,20 @@ def fresnel_matrix(
             f"fresnel_matrix aliases at distance_m={distance_m:g}: it starts at {limit_m:g} m "
             "here; use fresnel_transfer or angular_spectrum"
         )
-    _check_grid("fresnel_matrix", field, distance_m, shape, pitch, centre_m)
-    data = _transformed(field, distance_m, shape, pitch, centre_m, chirped=True)
-    return field.with_data(data, pitch)
+    return _transformed("fresnel_matrix", field, distance_m, shape, pitch, centre_m, chirped=True)
 
 
 def _transformed(
+    function: str,
     field: Field,
     distance_m: float,
     shape: tuple[int, int],
     pitch_m: tuple[float, float],
     centre_m: tuple[float, float],
     *,
-    chirped: bool,
-) -> Tensor:
-    scale = field.wavelength_m * float(distance_m)
+    chirped: bool = False,
+) -> Field:
+    _check_grid(function, field, distance_m, shape, pitch_m, centre_m)
     kind = field.data.dtype, field.data.device
     left, right = (
         _axis(
@@ -104,13 +101,13 @@ def _transformed(
             shape[i],
             pitch_m[i],
             centre_m[i],
-            scale,
+            field.wavelength_m * float(distance_m),
             chirped,
             *kind,
         )
         for i in (0, 1)
     )
-    return torch.matmul(torch.matmul(left, field.data), right.mT)
+    return field.with_data(torch.matmul(torch.matmul(left, field.data), right.mT), pitch_m)
 
 
 @cached(_CACHE_BYTES)

@@ -24,8 +24,7 @@ from partition.data import (
 )
 from partition.data.cifar import CIFAR10, CIFAR100, load_cifar
 from partition.data.dataset import statistics
-from partition.data.idx import read_idx
-from partition.data.mnist import FASHION_MNIST, MNIST, load_idx
+from partition.data.mnist import FASHION_MNIST, MNIST, load_idx, read_idx
 from partition.errors import InputError, PartitionError
 from partition.recipe import Augmentation, DataSpec
 from tests import needs

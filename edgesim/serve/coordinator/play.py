@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 
 from edgesim.common.errors import EdgesimError
@@ -17,13 +17,13 @@ from edgesim.serve import machine
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.answering import Answered, Coordinator
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.pacing import pace
 from edgesim.serve.coordinator.peer import Out, Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.recorder import Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
 from edgesim.serve.faults.driver import Driver
-from edgesim.simulate import Recording, Traffic
+from edgesim.simulate import Recording
+from edgesim.simulate.traffic import Traffic, arrival_times, in_flight
 
 _LOOK_S = 0.1
 """Between two looks at how far the run is, and whether it was interrupted."""
@@ -210,3 +210,51 @@ async def _until_over(
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+Serve = Callable[[int, float], Awaitable[None]]
+"""Answers the request of a number, meant to be sent at a time."""
+
+
+async def pace(
+    traffic: Traffic,
+    serve: Serve,
+    clock: Callable[[], float],
+    *,
+    seed: int,
+    replication: int,
+) -> None:
+    """Send all requests and wait for their ends.
+
+    Times are those of the simulation of the same scenario, seed and replication. In an open loop a
+    request is sent when its time has come, or as soon as this process gets to it; either way it is
+    told the time that was meant, so that no lateness of ours goes uncounted.
+
+    Args:
+        traffic: of the scenario.
+        serve: answers one request.
+        clock: seconds, 0 when the run begins.
+        seed: of the scenario.
+        replication: number of the repetition.
+    """
+    times = arrival_times(traffic, seed, replication)
+    if times is None:
+        numbers = iter(range(traffic.requests))
+        loops = min(in_flight(traffic), traffic.requests)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(loops):
+                group.create_task(_turns(numbers, serve, clock))
+        return
+    async with asyncio.TaskGroup() as group:
+        for number, time_s in enumerate(times.tolist()):
+            await asyncio.sleep(max(0.0, time_s - clock()))
+            group.create_task(_one(serve, number, time_s))
+
+
+async def _turns(numbers: Iterator[int], serve: Serve, clock: Callable[[], float]) -> None:
+    for number in numbers:
+        await serve(number, clock())
+
+
+async def _one(serve: Serve, number: int, time_s: float) -> None:
+    await serve(number, time_s)

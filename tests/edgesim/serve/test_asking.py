@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edgesim.serve.coordinator.asking import Lost, Reply, ask
-from edgesim.serve.coordinator.pacing import pace
 from edgesim.serve.coordinator.peer import Out
+from edgesim.serve.coordinator.play import pace
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Arrivals, Traffic

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.aims import Bound
-from edgesim.sweep.pareto import non_dominated
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study, several, sweep
 from edgesim.sweep.store import read
+from edgesim.sweep.table import non_dominated
 from tests import needs
 from tests.edgesim.sweep.studies import FLOP, ONE_NODE, PEAK
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optics.encoding import METHODS, Method, encode
 from optics.encoding.direct import lee, off_axis
-from optics.encoding.flip import flipped
+from optics.encoding.iterate import flipped
 from optics.encoding.window import carrier_wave
 from optics.grid import centred_fft2, centred_ifft2, coordinates
 from optics.modulator import Modulator, ModulatorKind

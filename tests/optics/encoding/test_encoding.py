@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from optics.encoding import Encoding, Method, encode
-from optics.encoding.diffuse import NEIGHBOURS, diffusion_weights, error_diffusion
+from optics.encoding.direct import NEIGHBOURS, diffusion_weights, error_diffusion
 from optics.encoding.encoding import seen
 from optics.encoding.window import carrier_wave, off_axis_mask, window_mask
 from optics.errors import InputError

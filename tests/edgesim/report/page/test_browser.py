@@ -13,7 +13,7 @@ from edgesim import api
 from edgesim.report import folder
 from edgesim.report.page import study_page
 from edgesim.results.result import Result
-from edgesim.sweep.pareto import non_dominated
+from edgesim.sweep.table import non_dominated
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.report.page.browser import browse
 from tests.edgesim.report.page.numbers_of import looked_up, numbers_of

@@ -13,8 +13,7 @@ from edgesim.report import folder
 from edgesim.report.page import study_page
 from edgesim.report.page.sensitivity import effect, effects
 from edgesim.report.page.thinning import MOST_ROWS, front, kept
-from edgesim.sweep.pareto import non_dominated
-from edgesim.sweep.table import Column, Table
+from edgesim.sweep.table import Column, Table, non_dominated
 from tests.edgesim.report.page.numbers_of import numbers_of
 
 AXES = ("one", "two")
