@@ -46,7 +46,9 @@ def calibrate(
     The batch goes through the model by the ideal road. The largest value that comes to a layer will
     drive its input modulator fully, and its camera will expose so long that the brightest reading,
     found on the physical road without noise, is ``headroom`` of the camera's limit: the full well
-    is used and nothing clips on this data. The time of the layer changes with its exposure.
+    is used and nothing clips on this data. The time of the layer changes with its exposure. On the
+    physical road a layer gets what the light of those before it made, a little more or less:
+    without any headroom, some of its readings may clip.
 
     Args:
         model: any module with optical layers, one itself included; roads stay as they are.

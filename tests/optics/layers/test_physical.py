@@ -152,25 +152,32 @@ def test_too_much_light_warns() -> None:
     assert layer.last_saturated > 0
 
 
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("scheme", [FourShot(), ReferenceBeam(electrons=200.0)])
-def test_calibration_uses_the_well_and_clips_nothing(scheme: Scheme) -> None:
+def test_calibration_uses_the_well_and_clips_nothing(scheme: Scheme, seed: int) -> None:
     model = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 2, 3))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.uniform_(-0.3, 0.3, generator=rng(seed))
     images = torch.randn(4, 1, 9, 9, generator=rng(0))
     light = convert(model, noisy(), road="physical", scheme=scheme, noise=False).model
     done = calibrate(light, images, headroom=1.0)
     assert list(done) == ["0", "2"]
     assert done["0"].input_peak == pytest.approx(float(images.abs().max()))
-    light(images)  # warns of nothing
     for name, found in done.items():
         layer = light.get_submodule(name)
         assert isinstance(layer, OpticalConv2d)
         assert (layer.road, layer.training) == ("physical", True)
         given = images if name == "0" else torch.relu(model[0](images))
-        layer(given)
+        layer(given)  # warns of nothing
+        assert layer.last_saturated == 0
         # 2 % more light, and some reading is at its limit.
         layer.calibration = torch.tensor([found.input_peak, 1.02 * found.exposure_s])
         with pytest.warns(SaturationWarning):
             layer(given)
+    # Layers after the first get what light made of the images, which calibration did not see.
+    calibrate(light, images)
+    light(images)  # warns of nothing
 
 
 def test_headroom_is_a_share_of_the_well() -> None:
