@@ -19,9 +19,8 @@ import torch
 from edgesim.serve.deploy import pack
 from edgesim.serve.protocol import admin_pb2
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
-from partition.artifact import write_artifact
+from partition.artifact import write_untrained
 from partition.config import ViTConfig, preset
-from partition.fusion import Fusion
 from partition.model import VisionTransformer
 from tests.benchmarks.scale import FULL
 from tests.edgesim.serve.cluster import Client, NodeProcess, fresh_keys, node, offer, pieces
@@ -43,25 +42,8 @@ pytestmark = pytest.mark.skipif(
 
 def artifact(folder: Path, config: ViTConfig) -> tuple[Path, VisionTransformer]:
     """Write an artifact of one part with weights of chance."""
-    draw = torch.Generator().manual_seed(7)
-    part = VisionTransformer(config, draw)
-    width = config.prefix_tokens * config.width
-    fusion = Fusion([width], [], 10, draw)
-
-    def size(model: torch.nn.Module) -> int:
-        return sum(parameter.nbytes for parameter in model.parameters())
-
-    manifest = {
-        "name": "cost",
-        "parts": [
-            {"file": "part-0.safetensors", "bytes": size(part), "config": config.to_dict()}
-        ],
-        "fusion": {
-            "file": "fusion.safetensors", "bytes": size(fusion), "part_widths": [width],
-            "widths": list(fusion.widths),
-        },
-    }  # fmt: skip
-    write_artifact(folder, manifest, (part,), fusion)
+    part = VisionTransformer(config, torch.Generator().manual_seed(7))
+    write_untrained(folder, "cost", (part,), 10)
     return folder, part
 
 
