@@ -12,7 +12,15 @@ import yaml
 
 from edgesim.sweep.run import run_study
 from tests import needs
-from tests.edgesim.command import COMMAND, assert_fails, document, edgesim, environment, started
+from tests.edgesim.command import (
+    COMMAND,
+    assert_fails,
+    document,
+    edgesim,
+    edgesim_process,
+    environment,
+    started,
+)
 from tests.edgesim.sweep.studies import grid
 from tests.edgesim.sweep.test_sweep import SLOW, children, rows, slow, wait_for, written
 
@@ -71,7 +79,7 @@ def test_without_mpi4py_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "without" / "mpi4py" / "__init__.py").write_text("raise ImportError('no MPI')\n")
     path = f"{tmp_path / 'without'}{os.pathsep}{environment()['PYTHONPATH']}"
     asked = {"PMI_RANK": "0", "PMI_SIZE": "2", "PYTHONPATH": path}
-    done = edgesim("sweep", "study.yaml", cwd=tmp_path, **asked)
+    done = edgesim_process("sweep", "study.yaml", cwd=tmp_path, **asked)
     assert_fails(done, 2, ["MPI needs mpi4py and an MPI library", "pip install 'edgesim[mpi]'"])
-    other = edgesim("sweep", "study.yaml", cwd=tmp_path, **{**asked, "PMI_RANK": "1"})
+    other = edgesim_process("sweep", "study.yaml", cwd=tmp_path, **{**asked, "PMI_RANK": "1"})
     assert (other.returncode, other.stdout, other.stderr) == (2, "", "")
