@@ -59,6 +59,12 @@ class Nodes:
         addresses = {name: one.inference for name, one in processes.items()}
         self.file = scenario(folder / "scenario.yaml", addresses)
 
+    def start_again(self, name: str, keys: Path) -> None:
+        """Start a node that was killed, at the address that it had."""
+        options = ("--plain", "--listen", self.processes[name].inference, "--admin", FREE)
+        started = node(self.folder / name, keys / "localhost", *options)
+        self.processes[name] = self.stack.enter_context(started)
+
     def load(self, traffic: str) -> tuple[Scenario, Work]:
         found = api.load(self.file, overrides=[f"traffic={traffic}"])
         return found, find_work(found, api.place(found))
@@ -260,11 +266,6 @@ def test_a_node_that_hangs_is_taken_out_and_comes_back(nodes: Nodes) -> None:
 def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, keys: Path) -> None:
     seen: list[tuple[bool, ...]] = []
     address = nodes.processes["pi-1"].inference
-    options = ("--plain", "--listen", address, "--admin", FREE)
-
-    def again() -> None:
-        again_started = node(nodes.folder / "pi-1", keys / "localhost", *options)
-        nodes.processes["pi-1"] = nodes.stack.enter_context(again_started)
 
     with ThreadPoolExecutor(1) as pool:
 
@@ -272,7 +273,7 @@ def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, ke
             seen.append(found.there)
             if len(seen) == 5:
                 nodes.processes["pi-1"].kill()
-                pool.submit(again)
+                pool.submit(nodes.start_again, "pi-1", keys)
 
         # Ends when the node is back, from its own disk and over a new connection.
         played, work = nodes.load("{arrivals: periodic, rate: 5/s, requests: 100000}")
@@ -287,8 +288,7 @@ def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, ke
     assert 0.0 < found.recording.nodes["pi-1"].down_s < found.recording.simulated_s
 
 
-def test_a_killed_node_loses_no_request(nodes: Nodes) -> None:
-    # The last test of these nodes.
+def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
     seen: dict[int, Answered] = {}
 
     def watch(number: int, found: Answered) -> None:
@@ -302,6 +302,7 @@ def test_a_killed_node_loses_no_request(nodes: Nodes) -> None:
         work, played.cluster, played.traffic, images, OPEN,
         replace(WATCHFUL, deadline_s=60.0), seed=7, seen=watch,
     )  # fmt: skip
+    nodes.start_again("pi-1", keys)
     check_counts(found, 40)
     assert found.answered[(True,) * 5] >= 10
     assert found.answered[tuple(LIT)] >= 1

@@ -7,6 +7,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -56,14 +57,20 @@ class Pair:
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(key)), 0.0)
 
 
+@contextmanager
+def serving(store: Path, keys: Path, manifest: SignedManifest) -> Iterator[Pair]:
+    """Start a node with three parts and a short queue."""
+    options = ("--plain", "--queue", "3", "--batch", "3", "--metrics", "127.0.0.1:0")
+    with node(store, keys / "localhost", *options) as process, Pair(process, keys) as pair:
+        fill(pair.admin, manifest, ["part-0", "part-1", "part-2"])
+        yield pair
+
+
 @pytest.fixture(scope="module")
 def busy(
     tmp_path_factory: pytest.TempPathFactory, keys: Path, manifest: SignedManifest
 ) -> Iterator[Pair]:
-    store = tmp_path_factory.mktemp("busy") / "store"
-    options = ("--plain", "--queue", "3", "--batch", "3", "--metrics", "127.0.0.1:0")
-    with node(store, keys / "localhost", *options) as process, Pair(process, keys) as pair:
-        fill(pair.admin, manifest, ["part-0", "part-1", "part-2"])
+    with serving(tmp_path_factory.mktemp("busy") / "store", keys, manifest) as pair:
         yield pair
 
 
@@ -188,15 +195,16 @@ def test_told_to_end_it_answers_what_it_has_and_refuses_the_rest(
 
 
 def test_what_cannot_be_answered_in_time_is_turned_away(
-    busy: Pair,
+    tmp_path: Path, keys: Path, manifest: SignedManifest
 ) -> None:
-    # The last test of this node. It has half a minute to drain; whoever asks twice does not wait.
-    long = busy.client.later("part-0", {"input": LONG})
-    busy.admin.until(running=1, waiting=0)
-    busy.node.send(signal.SIGTERM)
-    busy.node.until("draining")
-    busy.node.send(signal.SIGTERM)
-    assert busy.node.process.wait(60) == 1
-    with pytest.raises(grpc.RpcError) as caught:
-        long.result()
+    # It has half a minute to drain; whoever asks twice does not wait.
+    with serving(tmp_path / "store", keys, manifest) as pair:
+        long = pair.client.later("part-0", {"input": LONG})
+        pair.admin.until(running=1, waiting=0)
+        pair.node.send(signal.SIGTERM)
+        pair.node.until("draining")
+        pair.node.send(signal.SIGTERM)
+        assert pair.node.process.wait(60) == 1
+        with pytest.raises(grpc.RpcError) as caught:
+            long.result()
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
