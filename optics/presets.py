@@ -20,15 +20,15 @@ from optics.system import FourF, Host
 PRESETS = ("fatnet-2160", "dmd-dlp7000", "lcos-pluto")
 """Names of the systems."""
 _FOLDER = Path(__file__).with_name("systems")
-_PARTS: Mapping[str, type] = {
+PARTS: Mapping[str, type[Any]] = {
     "laser": Laser,
     "input": Modulator,
     "lens_1": Lens,
     "filter": Modulator,
     "lens_2": Lens,
     "camera": Camera,
-    "host": Host,
 }
+"""Parts by their key, in the order in which light passes them."""
 
 
 @cache
@@ -43,7 +43,8 @@ def preset(name: str) -> FourF:
     if name not in PRESETS:
         raise InputError(f"no system is called {name!r}; there are {', '.join(PRESETS)}")
     figures = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    made = {key: _PARTS[key](**_fields(one)) for key, one in figures.items() if key in _PARTS}
+    kinds = {**PARTS, "host": Host}
+    made = {key: kinds[key](**_fields(one)) for key, one in figures.items() if key in kinds}
     return FourF(**{**figures, **made})
 
 

@@ -29,7 +29,6 @@ from edgesim.hardware.optical_4f.parts import (
     with_host,
 )
 from edgesim.hardware.optical_4f.sections import (
-    PARTS,
     OfCamera,
     OfLaser,
     OfLens,
@@ -42,6 +41,7 @@ from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
 from edgesim.hardware.optical_4f.shapes import Reading, shape_of
 from edgesim.hardware.processor import Processor
 from optics.errors import InputError as OpticsInputError
+from optics.presets import PARTS
 from optics.signs import Pass, pattern_counts
 from optics.system import FourF
 from optics.tiling import ConvShape, Kind, Layout, Pair, plan, side_by_side, usable_plane

@@ -8,8 +8,8 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from edgesim.common.validation import key_of
-from edgesim.hardware.optical_4f.sections import PARTS
 from edgesim.hardware.processor import Processor
+from optics.presets import PARTS
 from optics.system import FourF
 
 _UNITS = {

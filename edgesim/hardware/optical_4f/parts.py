@@ -11,13 +11,13 @@ from edgesim.common.errors import InputError
 from edgesim.common.validation import key_of
 from edgesim.graph import OpKind
 from edgesim.hardware.device import Power
-from edgesim.hardware.optical_4f.sections import PARTS, Given
+from edgesim.hardware.optical_4f.sections import Given
 from edgesim.hardware.processor import Processor
 from optics.camera import Camera
 from optics.errors import InputError as OpticsInputError
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.presets import preset
+from optics.presets import PARTS, preset
 from optics.system import FourF, Host
 from optics.tiling import ConvShape, Layout
 from optics.timing import LightBudget, time_layer

@@ -42,15 +42,6 @@ from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass, reference_passes
 
 SYSTEMS = (*PRESETS, "ideal")
 """Names that ``preset`` takes: those of `optics.presets`, and one without limits."""
-PARTS: Mapping[str, type[Any]] = {
-    "laser": Laser,
-    "input": Modulator,
-    "lens_1": Lens,
-    "filter": Modulator,
-    "lens_2": Lens,
-    "camera": Camera,
-}
-"""Parts by their key, in the order in which light passes them."""
 _NOT_OF_THE_TWIN = (
     "name", "source", "phase_range_rad", "dead_zone_amplitude", "crosstalk_px", "flicker_rad",
     "zernike_waves", "gain_e_per_dn", "black_level_dn",
