@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 import typer
 
-from edgesim import api, cli, cli_both
+from edgesim import api, cli
+from edgesim.cli import both as cli_both
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.coordinator.policy import Policy
 from tests.golden.cases import FAULT_SEEDS, ROOT, Case

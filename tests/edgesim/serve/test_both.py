@@ -17,8 +17,9 @@ import typer
 import yaml
 from scipy.stats import binomtest
 
-from edgesim import api, cli_both
-from edgesim.cli_serve import player
+from edgesim import api
+from edgesim.cli import both as cli_both
+from edgesim.cli.nodes import player
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import folder
 from edgesim.results.folder import FILES as RESULT_FILES

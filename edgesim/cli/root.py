@@ -13,12 +13,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edgesim import cli_profile, cli_serve, cli_sweep
+from edgesim.cli import nodes, profile, sweep
+from edgesim.cli.session import File, Json, Settings, end, print_json, show, shown_if_lost, stop
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.common.failure import leave, tell
 from edgesim.common.interrupts import Held, quit_at_once
-from edgesim.output import File, Json, Settings, end, print_json, show, shown_if_lost, stop
 from edgesim.version import __version__
 
 app = typer.Typer(
@@ -108,14 +108,14 @@ def run(
     trace: Annotated[
         int, typer.Option(metavar="N", min=0, help="Requests of which tasks.csv keeps every task.")
     ] = 1000,
-    keys: cli_serve.ClientKeys = None,
-    plain: cli_serve.Plain = False,
-    deadline: cli_serve.Deadline = None,
-    tries: cli_serve.Tries = None,
-    hedge: cli_serve.Hedge = None,
-    health: cli_serve.Health = None,
-    faults_by: cli_serve.FaultsBy = None,
-    loads: cli_serve.Loads = None,
+    keys: nodes.ClientKeys = None,
+    plain: nodes.Plain = False,
+    deadline: nodes.Deadline = None,
+    tries: nodes.Tries = None,
+    hedge: nodes.Hedge = None,
+    health: nodes.Health = None,
+    faults_by: nodes.FaultsBy = None,
+    loads: nodes.Loads = None,
     as_json: Json = False,
 ) -> None:
     """Play a scenario; print a table and write a result folder."""
@@ -124,7 +124,7 @@ def run(
     from edgesim.report import console, folder
     from edgesim.results.folder import prepare
 
-    real = cli_serve.player(keys, deadline, tries, hedge, health, plain=plain, faults_by=faults_by)
+    real = nodes.player(keys, deadline, tries, hedge, health, plain=plain, faults_by=faults_by)
     if mode is Mode.SIMULATE and real.asked:
         raise InputError(f"{real.asked} belongs to --mode real and both")
     if mode is not Mode.BOTH and loads is not None:
@@ -266,9 +266,9 @@ def schema(
     print_json(schema())
 
 
-cli_serve.add_to(app)
-cli_sweep.add_to(app)
-cli_profile.add_to(app)
+nodes.add_to(app)
+sweep.add_to(app)
+profile.add_to(app)
 
 
 def main() -> NoReturn:

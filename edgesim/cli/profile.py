@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesim.cli.session import Json, show, shown_if_lost
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import Json, show, shown_if_lost
 
 if TYPE_CHECKING:
     from edgesim.calibrate.profile.options import Options

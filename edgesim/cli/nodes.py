@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesim.cli.session import File, Json, Settings, print_json, show, stop
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
-from edgesim.output import File, Json, Settings, print_json, show, stop
 
 if TYPE_CHECKING:
     from edgesim.common.progress import Progress
@@ -337,11 +337,11 @@ class Player:
         """
         self._check_keys("both")
         _quiet()
-        from edgesim import cli_both
+        from edgesim.cli import both
         from edgesim.serve.coordinator.policy import Policy
 
         recovery = Policy.of(scenario.recovery, self.settings, self.tries).simulated()
-        cli_both.compare(
+        both.compare(
             scenario,
             loads,
             self.run,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesim.cli.session import Json, Settings, end, show, stop
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.interrupts import Held
-from edgesim.output import Json, Settings, end, show, stop
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew

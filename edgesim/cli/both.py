@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
+from edgesim.cli.session import end, show, shown_if_lost, stop
 from edgesim.common.interrupts import Held
 from edgesim.common.progress import Bar
-from edgesim.output import end, show, shown_if_lost, stop
 from edgesim.report import both_tables, folder
 from edgesim.scenario import Scenario
 from edgesim.serve.both.run import Measure, run
