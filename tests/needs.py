@@ -109,14 +109,15 @@ MKDOCS = _package("mkdocs", "`pip install 'edgesim[docs]'`")
 OPTUNA = _package("optuna", "`pip install 'edgesim[search]'`")
 PANDAS = _package("pandas", "`pip install 'edgesim[notebook]'`")
 PYARROW = _package("pyarrow", "`pip install 'edgesim[parquet]'`")
+SALIB = _package("SALib", "`pip install 'edgesim[dev]'`")
 TIMM = _package("timm", PEERS)
 TRITON = _package("tritonclient", PEERS)
 OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "matplotlib", "mkdocs", "mpi4py", "optuna", "pandas", "pyarrow", "timm", "tritonclient",
-    *OPTICS_PEERS,
+    "SALib", "matplotlib", "mkdocs", "mpi4py", "optuna", "pandas", "pyarrow", "timm",
+    "tritonclient", *OPTICS_PEERS,
 )  # fmt: skip
 
 

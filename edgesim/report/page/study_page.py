@@ -13,8 +13,8 @@ import numpy as np
 from edgesim.common.text import digits, duration, percent
 from edgesim.report.page.frame import document, file
 from edgesim.report.page.markup import BROAD, Section, data, name, picture, shortened, table
-from edgesim.report.page.sensitivity import FORMULA, MOST_GROUPS, MOST_LEVELS, effects
 from edgesim.report.page.thinning import front, kept
+from edgesim.sweep.sensitivity import FORMULA, effects, meaning
 from edgesim.sweep.table import Column, Table
 from edgesim.version import __version__
 
@@ -192,12 +192,9 @@ def _points(study: Table, rows: Any) -> str:
 def _sensitivity(study: Table) -> str:
     found = effects(study)
     body = (
-        f"<p>S is the share of a result’s variance that lies between the values of an axis, each "
-        f"taken for itself: <code>{escape(FORMULA)}</code>; over a full grid, the first-order "
-        f"Sobol index. What the shares lack to 100 % are joint effects of several axes and noise. "
-        f"An axis of more than {MOST_LEVELS} values is taken in at most {MOST_GROUPS} "
-        "groups of equal size. The span is the greatest less the least mean over the values of the "
-        "axis. By chance: the share that an axis without any effect would have.</p>"
+        f"<p>S is the share of a result’s variance that lies between the values of an axis: "
+        f"<code>{escape(FORMULA)}</code>. {escape(meaning(study))} Axes that go together count as "
+        "one. The span is the greatest less the least mean over the values of the axis.</p>"
     )
     results = [one for one in study.results if one.kind == "number"][:_MOST_EFFECTS]
     axes = study.axes[:_MOST_EFFECTS]
@@ -221,10 +218,9 @@ def _sensitivity(study: Table) -> str:
             rows.append([
                 name(result.name), name(axis.name),
                 f'<span data-key="{key}" data-value="{json.dumps(share)}">{_share(share)}</span>',
-                escape(span),
-                percent(None if one.noise != one.noise else one.noise),
+                _share(None if one.total != one.total else one.total), escape(span),
             ])  # fmt: skip
-    head = ["result", "axis", "S", "span", "by chance"]
+    head = ["result", "axis", "S", "T", "span"]
     hidden = len([one for one in study.results if one.kind == "number"]) - len(results)
     more = f"… {hidden} more results" if hidden > 0 else ""
     return body + table("Share of variance by result and axis", head, rows, more=more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 
 from edgesim.report import folder
 from edgesim.report.page import study_page
-from edgesim.report.page.sensitivity import effect, effects
 from edgesim.report.page.thinning import MOST_ROWS, front, kept
+from edgesim.sweep.sensitivity import effects
 from edgesim.sweep.table import Column, Table, non_dominated
 from tests.edgesim.report.page.numbers_of import numbers_of
 
@@ -43,40 +42,6 @@ def table(values: dict[str, Any], *, aims: tuple[str, ...] = (), **fields: Any) 
 def grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     one, two = np.meshgrid(np.arange(rows, dtype=float), np.arange(columns, dtype=float))
     return one.ravel(), two.ravel()
-
-
-def test_shares_of_a_sum_are_its_terms_variances() -> None:
-    one, two = grid(4, 6)
-    found = effects(table({"one": one, "two": two, "latency_s.p99": 3 * one + two + 1e6}))
-    # Variances of 4 and of 6 equal steps: (n² - 1) / 12.
-    terms = np.array([9 * 15 / 12, 35 / 12])
-    shares = [found["latency_s.p99", axis].share for axis in AXES]
-    assert shares == pytest.approx(terms / terms.sum(), rel=1e-9)
-    assert found["latency_s.p99", "one"].span == pytest.approx(9.0)
-    assert found["latency_s.p99", "one"].noise == pytest.approx(3 / 23)
-
-
-def test_a_pure_interaction_belongs_to_no_axis() -> None:
-    one, two = grid(3, 3)
-    found = effects(table({"one": one, "two": two, "latency_s.p99": (one - 1) * (two - 1)}))
-    assert [found["latency_s.p99", axis].share for axis in AXES] == pytest.approx([0.0, 0.0])
-
-
-def test_ishigami_s_published_indices() -> None:
-    # f = sin x1 + 7 sin² x2 + 0.1 x3⁴ sin x1: S1 = 0.3139, S2 = 0.4424, S3 = 0 (Ishigami and Homma,
-    # 1990). Of 32 groups instead of the whole axis, and drawn by chance: two digits.
-    x = np.random.default_rng(5).uniform(-np.pi, np.pi, (3, 100_000))
-    y = np.sin(x[0]) + 7 * np.sin(x[1]) ** 2 + 0.1 * x[2] ** 4 * np.sin(x[0])
-    found = effects(table({"one": x[0], "two": x[1], "three": x[2], "latency_s.p99": y}))
-    shares = [found["latency_s.p99", axis].share for axis in ("one", "two", "three")]
-    assert shares == pytest.approx([0.3139, 0.4424, 0.0], abs=0.01)
-
-
-def test_what_does_not_vary_has_no_shares() -> None:
-    levels = np.array([0, 0, 1, 1])
-    assert math.isnan(effect(levels, np.full(4, 0.1 + 0.2)).share)
-    assert math.isnan(effect(levels, np.full(4, np.nan)).share)
-    assert effect(levels, np.array([1.0, 1.0, 2.0, np.nan])).share == pytest.approx(1.0)
 
 
 def test_fronts_are_those_of_the_search() -> None:
