@@ -78,9 +78,9 @@ def model_of(
             model, state = trained(recipe, data, checkpoint, progress)
         else:
             model, before = model_of("trained", recipe, data, chosen, progress)
-            bench = KNOBS["photons"].bench(recipe.photons, chosen.side)
+            setup = KNOBS["photons"].setup(recipe.photons, chosen.side)
             images = data.to_input(data.validation.images[:BATCH])
-            noise = noise_by_layer(model, bench, images, seed_of(recipe.seed, 3))
+            noise = noise_by_layer(model, setup, images, seed_of(recipe.seed, 3))
             notes = {"noise": noise, "from": before["sha256"]}
             state = tuned(model, noise, recipe, data, checkpoint, progress, before["sha256"])
         notes |= {
@@ -102,9 +102,9 @@ def points_of(
         images = max(1, round(chosen.images * knob.share))
         batch = min(chosen.batch, images)
         for value in knob.values:
-            bench = knob.bench(value, chosen.side)
+            setup = knob.setup(value, chosen.side)
             key = fingerprint(
-                sha256, repr(bench), chosen.seed, HEADROOM, batch, data.name, knob.name
+                sha256, repr(setup), chosen.seed, HEADROOM, batch, data.name, knob.name
             )
             step = f"{NAMES[name]}: {knob.label}" + (f" {value:g}" if value else "")
 
@@ -113,7 +113,7 @@ def points_of(
 
             kept = chosen.work / "points" / f"{key}.json"
             light = answers(
-                model, key, bench, data, images, batch=batch,
+                model, key, setup, data, images, batch=batch,
                 seed=seed_of(chosen.seed, 1), kept=kept, progress=told,
             )  # fmt: skip
             seen = light.predicted[:images]

@@ -12,7 +12,6 @@ scheme is four-shot, which takes four passes and sees no phase.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -22,9 +21,7 @@ from torch.nn import functional
 
 from optics.detection import FieldItself, FourShot, ReferenceBeam
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, calibrate, convert
-from optics.system import FourF
-from optics.tiling.plan import KINDS, Kind
+from optics.layers import Bench, OpticalConv2d, calibrate, convert
 
 HEADROOM = 0.8
 """Share of the camera's limit that the brightest reading takes on the calibrating images."""
@@ -34,41 +31,26 @@ FRAMES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A system and how it is used.
+class Setup:
+    """A bench, and how each layer's light is set on it.
 
     Attributes:
-        system: the parts.
+        bench: the system and its settings, but for the scheme.
         scheme: how signs are told.
-        noise: whether the camera draws noise.
         photons: detected per multiply-accumulate, in every layer alike; ``None`` leaves the
             exposure to the camera's well.
-        along: what may lie side by side on the plane.
-        encoder: of the filter's patterns.
-        max_bytes: working memory of a pass.
+        trimmed: whether each layer's results are divided by their slope against the exact ones.
+            Light that real parts lose or spread makes results too small, which electronics can
+            mend.
+        lit: of the calibrating images, those that gain and exposure are found with; ``None`` is
+            all.
     """
 
-    system: FourF
+    bench: Bench
     scheme: Literal["reference", "four-shot"] = "reference"
-    noise: bool = False
     photons: float | None = None
-    along: Collection[Kind] = KINDS
-    encoder: Mapping[str, Any] | None = None
-    max_bytes: int = 2**28
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealBench(Bench):
-    """A bench of real parts, whose layers are each trimmed by a gain.
-
-    Light that parts lose or spread makes results too small. What electronics can mend is mended:
-    a layer's results are divided by their slope against the exact ones.
-
-    Attributes:
-        lit: of the calibrating images, those that gain and exposure are found with.
-    """
-
-    lit: int = 8
+    trimmed: bool = False
+    lit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +78,7 @@ class FourShotMeter(FourShot):
         return FourShot.combine(self, readings)
 
 
-def put_on_light(model: nn.Module, bench: Bench, images: Tensor, seed: int) -> nn.Module:
+def put_on_light(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> nn.Module:
     """Return a copy of a model whose convolutions are on a bench, calibrated.
 
     :func:`optics.layers.calibrate` finds the peaks of the inputs. Exposures follow from one run by
@@ -104,27 +86,26 @@ def put_on_light(model: nn.Module, bench: Bench, images: Tensor, seed: int) -> n
 
     Args:
         model: with plain convolutions.
-        bench: where they go.
+        setup: the bench on which they go, and its light.
         images: like those to come, and as many at a time; not among them.
         seed: of all that the layers draw.
 
     Raises:
         InputError: no light comes through a filter.
     """
-    endless = replace(bench.system.camera, full_well_e=math.inf, bits=None)
-    made = convert(
-        model, replace(bench.system, camera=endless), road="physical", scheme=FourShot(),
-        noise=False, seed=seed, along=bench.along, encoder=bench.encoder, max_bytes=bench.max_bytes,
-    ).model  # fmt: skip
+    system = setup.bench.system
+    endless = replace(system, camera=replace(system.camera, full_well_e=math.inf, bits=None))
+    bench = replace(setup.bench, system=endless, scheme=FourShot(), noise=False)
+    made = convert(model, bench, road="physical", seed=seed).model
     made.eval()
     calibrate(made, images)
     layers = optical_layers(made)
-    unknown = bench.scheme == "reference" or math.isfinite(bench.system.camera.saturation_e)
-    lights = measured(made, images, bench) if unknown or isinstance(bench, RealBench) else {}
+    unknown = setup.scheme == "reference" or math.isfinite(system.camera.saturation_e)
+    lights = measured(made, images, setup) if unknown or setup.trimmed else {}
     for name, layer in layers.items():
-        layer.system, layer.noise = bench.system, bench.noise
+        layer.bench = replace(setup.bench, scheme=layer.bench.scheme)
         if name in lights:
-            _set(layer, name, lights[name], bench)
+            _set(layer, name, lights[name], setup)
     return made
 
 
@@ -143,13 +124,12 @@ class Light:
     gain: float
 
 
-def measured(model: nn.Module, images: Tensor, bench: Bench) -> dict[str, Light]:
+def measured(model: nn.Module, images: Tensor, setup: Setup) -> dict[str, Light]:
     """Return the light of every optical layer on a batch, at its exposure."""
     layers = optical_layers(model)
-    if isinstance(bench, RealBench):
-        images = images[: bench.lit]
-    schemes = {name: layer.scheme for name, layer in layers.items()}
-    meters = {name: Meter() if bench.scheme == "reference" else FourShotMeter() for name in layers}
+    images = images[: setup.lit]
+    benches = {name: layer.bench for name, layer in layers.items()}
+    meters = {name: Meter() if setup.scheme == "reference" else FourShotMeter() for name in layers}
     outputs: dict[str, int] = dict.fromkeys(layers, 0)
     slopes: dict[str, float] = {}
 
@@ -168,14 +148,14 @@ def measured(model: nn.Module, images: Tensor, bench: Bench) -> dict[str, Light]
     hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items()]
     try:
         for name, layer in layers.items():
-            layer.scheme = meters[name]
+            layer.bench = replace(layer.bench, scheme=meters[name])
         with torch.no_grad():
             model(images)
     finally:
         for hook in hooks:
             hook.remove()
         for name, layer in layers.items():
-            layer.scheme = schemes[name]
+            layer.bench = benches[name]
     return {
         name: Light(
             sum(power for power, _ in meter.seen) / outputs[name],
@@ -193,7 +173,7 @@ def detected_per_mac(light: Light, layer: OpticalConv2d) -> float:
     multiply-accumulates there are as many as weights of a kernel. Light that falls on camera pixels
     that no output is read from is not in it.
     """
-    efficiency = layer.system.camera.quantum_efficiency
+    efficiency = layer.bench.system.camera.quantum_efficiency
     return FRAMES * 2 * light.mean_e / efficiency / layer.weight[0].numel()
 
 
@@ -204,24 +184,25 @@ def optical_layers(model: nn.Module) -> dict[str, OpticalConv2d]:
     }
 
 
-def _set(layer: OpticalConv2d, name: str, light: Light, bench: Bench) -> None:
+def _set(layer: OpticalConv2d, name: str, light: Light, setup: Setup) -> None:
     """Expose a layer as its light wants it, set its beam, and trim it."""
     if light.mean_e == 0:
         raise InputError(
             f"{name}: no light passes the filter, whose few levels round all of the kernels' "
             "spectrum to 0; take modulators of more bits"
         )
-    beam_e = light.mean_e if bench.scheme == "reference" else 0.0
-    limit_e = bench.system.camera.saturation_e
+    beam_e = light.mean_e if setup.scheme == "reference" else 0.0
+    limit_e = setup.bench.system.camera.saturation_e
     exposed = 1.0
-    if bench.photons is not None:
-        exposed = bench.photons / detected_per_mac(light, layer)
+    if setup.photons is not None:
+        exposed = setup.photons / detected_per_mac(light, layer)
     elif math.isfinite(limit_e):
         exposed = HEADROOM * limit_e / (math.sqrt(beam_e) + math.sqrt(light.brightest_e)) ** 2
     if beam_e:
-        layer.scheme = ReferenceBeam(electrons=beam_e * exposed, frames=FRAMES)
+        beam = ReferenceBeam(electrons=beam_e * exposed, frames=FRAMES)
+        layer.bench = replace(layer.bench, scheme=beam)
     assert layer.calibration is not None
     layer.calibration[1] *= exposed
-    if isinstance(bench, RealBench) and light.gain > 0:
+    if setup.trimmed and light.gain > 0:
         # The filter shows the same; only the unit of what is read changes.
         layer.weight = nn.Parameter(layer.weight.detach() / light.gain)

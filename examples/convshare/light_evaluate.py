@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from light_bench import Bench, optical_layers, put_on_light
+from light_bench import Setup, optical_layers, put_on_light
 from torch import Tensor, nn
 
 from optics.layers import SaturationWarning
@@ -76,7 +76,7 @@ class Answers:
 def answers(
     model: nn.Module,
     key: str,
-    bench: Bench,
+    setup: Setup,
     data: Data,
     images: int,
     *,
@@ -90,7 +90,7 @@ def answers(
     Args:
         model: electronic, in evaluation mode.
         key: that answers of other models, or of the same before it changed, do not have.
-        bench: where its convolutions go.
+        setup: the bench on which its convolutions go, and its light.
         data: test images to answer, validation images to set up with.
         images: how many, at least; whole batches are asked.
         batch: images at a time.
@@ -102,7 +102,7 @@ def answers(
     if len(found.predicted) >= images:
         return found
     before = data.to_input(data.validation.images[:batch])
-    light = put_on_light(model, bench, before, seed_of(seed, 0))
+    light = put_on_light(model, setup, before, seed_of(seed, 0))
     while (first := len(found.predicted)) < images:
         inputs = data.to_input(data.test.images[first : first + batch])
         found.chunks.append(_chunk(model, light, inputs, seed_of(seed, 1, first)))

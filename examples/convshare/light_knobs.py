@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
-from light_bench import Bench, RealBench
+from light_bench import Setup
 
 from optics.alignment import Alignment
 from optics.camera import Camera
+from optics.layers import Bench
 from optics.modulator import Modulator
 from optics.presets import preset
 from optics.system import FourF
@@ -30,7 +32,7 @@ class Knob:
         name: on the command line.
         label: of the axis.
         values: from the most to the least limited.
-        bench: system and settings at a value, on planes of so many pixels' sides.
+        setup: bench and light at a value, on planes of so many pixels' sides.
         logarithmic: axis.
         share: of the images that are evaluated; slow roads take fewer.
     """
@@ -38,57 +40,59 @@ class Knob:
     name: str
     label: str
     values: tuple[float, ...]
-    bench: Callable[[float, int], Bench]
+    setup: Callable[[float, int], Setup]
     logarithmic: bool = False
     share: float = 1.0
 
 
-def _ideal(_: float, side: int) -> Bench:
-    return Bench(system=FourF.ideal((side, side)))
+def _setup(system: FourF, **settings: Any) -> Setup:
+    return Setup(bench=Bench(system, noise=False), **settings)
 
 
-def _bits(bits: float, side: int) -> Bench:
+def _ideal(_: float, side: int) -> Setup:
+    return _setup(FourF.ideal((side, side)))
+
+
+def _bits(bits: float, side: int) -> Setup:
     system = FourF.ideal((side, side))
 
     def stepped(part: Modulator) -> Modulator:
         return replace(part, bits=int(bits))
 
-    return Bench(system=replace(system, input=stepped(system.input), filter=stepped(system.filter)))
+    return _setup(replace(system, input=stepped(system.input), filter=stepped(system.filter)))
 
 
-def _photons(photons: float, side: int) -> Bench:
-    return Bench(system=FourF.ideal((side, side)), noise=True, photons=photons)
+def _photons(photons: float, side: int) -> Setup:
+    return Setup(bench=Bench(FourF.ideal((side, side))), photons=photons)
 
 
-def _camera(bits: float, side: int) -> Bench:
+def _camera(bits: float, side: int) -> Setup:
     system = FourF.ideal((side, side))
     camera: Camera = replace(system.camera, full_well_e=WELL_E, bits=int(bits))
-    return Bench(system=replace(system, camera=camera))
+    return _setup(replace(system, camera=camera))
 
 
-def _pupil(share: float, side: int) -> Bench:
+def _pupil(share: float, side: int) -> Setup:
     system = FourF.ideal((side, side))
     lens_1, lens_2 = (
         replace(lens, pupil_m=share * system.spectrum_m) for lens in (system.lens_1, system.lens_2)
     )
-    return Bench(system=replace(system, lens_1=lens_1, lens_2=lens_2))
+    return _setup(replace(system, lens_1=lens_1, lens_2=lens_2))
 
 
-def _shift(pixels: float, side: int) -> Bench:
+def _shift(pixels: float, side: int) -> Setup:
     system = FourF.ideal((side, side))
     shift = Alignment(shift_m=(pixels * system.filter.pitch_m, 0.0))
-    return Bench(system=replace(system, alignment=shift), scheme="four-shot")
+    return _setup(replace(system, alignment=shift), scheme="four-shot")
 
 
-def _flicker(radians: float, side: int) -> Bench:
+def _flicker(radians: float, side: int) -> Setup:
     system = FourF.ideal((side, side))
 
     def flickering(part: Modulator) -> Modulator:
         return replace(part, flicker_rad=radians)
 
-    return Bench(
-        system=replace(system, input=flickering(system.input), filter=flickering(system.filter))
-    )
+    return _setup(replace(system, input=flickering(system.input), filter=flickering(system.filter)))
 
 
 def _piece(system: FourF, side: int) -> FourF:
@@ -106,51 +110,50 @@ def _piece(system: FourF, side: int) -> FourF:
     )
 
 
-def _lcos(_: float, side: int) -> Bench:
-    return RealBench(
-        system=_piece(preset("lcos-pluto"), side), scheme="four-shot", noise=True,
-        along=("images",), encoder={"method": "gerchberg-saxton", "steps": 10},
-    )  # fmt: skip
+def _lcos(_: float, side: int) -> Setup:
+    encoder = {"method": "gerchberg-saxton", "steps": 10}
+    bench = Bench(_piece(preset("lcos-pluto"), side), along=("images",), encoder=encoder)
+    return Setup(bench=bench, scheme="four-shot", trimmed=True, lit=8)
 
 
-def _mirrors(_: float, side: int) -> Bench:
+def _mirrors(_: float, side: int) -> Setup:
     """Return an ideal system whose input shows two levels, the least that mirrors do to images."""
     system = FourF.ideal((side, side))
     mirrors = replace(system.input, kind="dmd", bits=1)
-    return Bench(system=replace(system, input=mirrors), scheme="four-shot")
+    return _setup(replace(system, input=mirrors), scheme="four-shot")
 
 
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {
         knob.name: knob
         for knob in (
-            Knob(name="ideal", label="everything ideal", values=(0.0,), bench=_ideal),
+            Knob(name="ideal", label="everything ideal", values=(0.0,), setup=_ideal),
             Knob(
                 name="bits", label="bits of both modulators", values=(2, 3, 4, 5, 6, 8),
-                bench=_bits,
+                setup=_bits,
             ),
             Knob(
                 name="photons", label="detected photons per MAC",
-                values=(0.03, 0.1, 0.3, 1, 3, 10), bench=_photons, logarithmic=True,
+                values=(0.03, 0.1, 0.3, 1, 3, 10), setup=_photons, logarithmic=True,
             ),
             Knob(name="camera", label="bits of the camera", values=(3, 4, 5, 6, 8, 10),
-                 bench=_camera),
+                 setup=_camera),
             Knob(
                 name="pupil", label="pupil over the spectrum's width",
-                values=(0.8, 1.0, 1.1, 1.2, 1.3, 1.42), bench=_pupil,
+                values=(0.8, 1.0, 1.1, 1.2, 1.3, 1.42), setup=_pupil,
             ),
             Knob(
                 name="shift", label="shift of the filter (pixels)", values=(8, 6, 4, 3, 2, 1),
-                bench=_shift, share=0.25,
+                setup=_shift, share=0.25,
             ),
             Knob(
                 name="flicker", label="flicker of both modulators (rad)",
-                values=(0.8, 0.6, 0.4, 0.2, 0.1), bench=_flicker, share=0.25,
+                values=(0.8, 0.6, 0.4, 0.2, 0.1), setup=_flicker, share=0.25,
             ),
-            Knob(name="lcos", label="parts of lcos-pluto", values=(0.0,), bench=_lcos,
+            Knob(name="lcos", label="parts of lcos-pluto", values=(0.0,), setup=_lcos,
                  share=0.1),
             Knob(name="mirrors", label="mirrors at the input", values=(0.0,),
-                 bench=_mirrors, share=0.5),
+                 setup=_mirrors, share=0.5),
         )
     }
 )  # fmt: skip

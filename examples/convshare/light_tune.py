@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from light_bench import Bench, optical_layers, put_on_light
+from light_bench import Setup, optical_layers, put_on_light
 from light_model import Recipe
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,9 +66,9 @@ class NoisyConv2d(nn.Conv2d):
         return exact + self.level * self.share * rms * noise + self.bias[:, None, None]
 
 
-def noise_by_layer(model: nn.Module, bench: Bench, images: Tensor, seed: int) -> dict[str, float]:
+def noise_by_layer(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> dict[str, float]:
     """Return rms error over rms result of every layer on a bench, each fed what is exact."""
-    light = put_on_light(model, bench, images, seed)
+    light = put_on_light(model, setup, images, seed)
     layers = optical_layers(light)
     shares: dict[str, float] = {}
     for layer in layers.values():

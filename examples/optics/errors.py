@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from optics.alignment import Alignment
 from optics.detection import ReferenceBeam, Scheme, TwoShot
-from optics.layers import OpticalConv2d, calibrate
+from optics.layers import Bench, OpticalConv2d, calibrate
 from optics.physical import Sampling
 from optics.system import FourF
 
@@ -41,9 +41,10 @@ class Trial:
     def result(self, system: FourF, scheme: Scheme, **options: Any) -> Tensor:
         """Return what light makes of them; ``scaled`` exposes until the camera's well is full."""
         scaled = options.pop("scaled", False)
+        bench = Bench(system, scheme=scheme, **{"noise": False} | options)
         layer = OpticalConv2d(
-            1, 1, self.weight.shape[-1], bias=False, dtype=torch.float64, system=system,
-            road="physical", scheme=scheme, **{"noise": False} | options,
+            1, 1, self.weight.shape[-1], bias=False, dtype=torch.float64, bench=bench,
+            road="physical",
         )  # fmt: skip
         layer.weight.data.copy_(self.weight)
         if scaled:

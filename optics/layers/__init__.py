@@ -5,8 +5,10 @@ from optics.layers.conv import OpticalConv2d
 from optics.layers.convert import Conversion, convert, revert
 from optics.layers.functional import Road, SaturationWarning, optical_conv2d
 from optics.layers.measure import time_model
+from optics.physical import Bench
 
 __all__ = [
+    "Bench",
     "Calibration",
     "Conversion",
     "OpticalConv2d",

@@ -12,7 +12,7 @@ from optics.checks import fraction, positive
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
 from optics.layers.observe import evaluating, observe
-from optics.system import FourF
+from optics.physical import Bench
 
 _CLOSE = 0.01
 """Relative error to which the exposure is found."""
@@ -92,7 +92,7 @@ def _set(
     layer: OpticalConv2d, batches: list[Tensor], headroom: float, longest_s: float
 ) -> Calibration:
     layer.calibration = None
-    camera = layer.system.camera
+    camera = layer.bench.system.camera
     peak = max((float(batch.abs().amax()) for batch in batches if batch.numel()), default=0.0)
     peak = peak if peak > 0 else 1.0
     exposure_s = camera.exposure_s
@@ -112,21 +112,22 @@ def _longest_s(
     The road tells how many readings are beyond the camera's limit; one whose limit is a share of
     the real one is asked for ever longer exposures until some are.
     """
-    camera = layer.system.camera
+    camera = layer.bench.system.camera
     well_e = headroom * camera.saturation_e
 
     def clips(exposure_s: float) -> bool:
         tried = replace(
             camera, full_well_e=well_e, bits=None, gain_e_per_dn=None, exposure_s=exposure_s
         )
-        system = replace(layer.system, camera=tried)
-        return any(_saturated(layer, system, batch, peak) for batch in batches)
+        system = replace(layer.bench.system, camera=tried)
+        bench = replace(layer.bench, system=system, input_peak=peak, noise=False)
+        return any(_saturated(layer, bench, batch) for batch in batches)
 
     low = camera.exposure_s * _DARKEST
     if clips(low):
         raise InputError(
-            f"{camera.name}: the reference of {layer.scheme.name} alone goes beyond {headroom:g} "
-            f"of its {camera.saturation_e:g} electrons; take a weaker one"
+            f"{camera.name}: the reference of {layer.bench.scheme.name} alone goes beyond "
+            f"{headroom:g} of its {camera.saturation_e:g} electrons; take a weaker one"
         )
 
     def too_long(exposure_s: float) -> bool:
@@ -152,8 +153,8 @@ def _longest_s(
     return low
 
 
-def _saturated(layer: OpticalConv2d, system: FourF, images: Tensor, peak: float) -> int:
+def _saturated(layer: OpticalConv2d, bench: Bench, images: Tensor) -> int:
     """Return how many readings of a camera without noise are at its limit."""
     generator = torch.Generator(images.device).manual_seed(layer.seed)
     with torch.no_grad():
-        return layer.exposed(images, system, peak, noise=False, generator=generator).saturated
+        return layer.exposed(images, bench, generator).saturated

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from optics.detection import Scheme
 from optics.errors import InputError
-from optics.ideal import MAX_BYTES, KernelCache
-from optics.layers.functional import (
-    FOUR_SHOT,
-    POINTS,
-    Road,
-    check_road,
-    fitting_peak,
-    layout_on,
-    optical_conv2d,
-    warn_of,
-)
-from optics.physical import Exposed, Sampling, physical_convolution
-from optics.system import FourF
+from optics.ideal import KernelCache
+from optics.layers.functional import Road, check_road, optical_conv2d, warn_of
+from optics.physical import Bench, Exposed, physical_convolution
+from optics.signs import pattern_counts
 from optics.tiling.layout import Layout
-from optics.tiling.plan import KINDS, Kind
 from optics.tiling.shape import ConvShape
 from optics.timing import Energy, Timing, energy, time_layer
+
+_OF_BENCH = frozenset(one.name for one in fields(Bench))
 
 
 class OpticalConv2d(nn.Conv2d):
@@ -48,18 +38,13 @@ class OpticalConv2d(nn.Conv2d):
         padding_mode: ``"zeros"`` only.
         device: of the parameters.
         dtype: ``torch.float32`` or ``torch.float64``.
-        system: the parts.
-        road: ``"ideal"`` or ``"physical"``; without a default, and told by ``repr``.
-        scheme: how signs are told from intensities; its passes count in the timing of both roads.
-        sampling: fidelity of the physical road.
-        encoder: arguments of :func:`optics.encoding.encode`, for its filter.
-        noise: whether its camera draws noise, in training and in evaluation alike.
+        bench: the 4f system and its settings.
+        road: ``"ideal"`` or ``"physical"``; without a default, and shown by ``repr``.
         seed: of all that the layer draws. It has a generator of its own, which goes on from call
             to call; :meth:`reseed` starts it anew.
-        along: what may lie side by side on the plane.
-        max_bytes: working memory of a pass beside its arguments and its result.
 
     Attributes:
+        bench: that the next call takes; may be set.
         road: that the next call takes; may be set.
         name: of the layer in its model, with which its errors begin; empty unless it was set, as
             :func:`optics.layers.convert` does.
@@ -89,15 +74,9 @@ class OpticalConv2d(nn.Conv2d):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         *,
-        system: FourF,
+        bench: Bench,
         road: Road,
-        scheme: Scheme = FOUR_SHOT,
-        sampling: Sampling = POINTS,
-        encoder: Mapping[str, Any] | None = None,
-        noise: bool = True,
         seed: int = 0,
-        along: Collection[Kind] = KINDS,
-        max_bytes: int = MAX_BYTES,
     ) -> None:
         check_road(road)
         if padding_mode != "zeros":
@@ -112,15 +91,9 @@ class OpticalConv2d(nn.Conv2d):
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             "zeros", device, dtype,
         )  # fmt: skip
-        self.system = system
+        self.bench = bench
         self.road: Road = road
-        self.scheme = scheme
-        self.sampling = sampling
-        self.encoder = None if encoder is None else dict(encoder)
-        self.noise = noise
         self.seed = seed
-        self.along = tuple(along)
-        self.max_bytes = max_bytes
         self.name = ""
         self.last_road: Road | None = None
         self.last_shape: ConvShape | None = None
@@ -129,7 +102,7 @@ class OpticalConv2d(nn.Conv2d):
         self.register_buffer("calibration", None)
         self._cache = KernelCache()
         self._generator: torch.Generator | None = None
-        layout_on(system, self.shape_for(1, self._least_size()), along=self.along)
+        self.layout(1, self._least_size())  # refuses kernels that are too large
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         """Return the convolution of images (batch, in_channels, rows, columns).
@@ -149,7 +122,7 @@ class OpticalConv2d(nn.Conv2d):
             if not self.name:
                 raise
             raise type(error)(f"{self.name}: {error}") from error
-        warn_of(self.last_saturated, self.system)
+        warn_of(self.last_saturated, self.bench.system)
         return result
 
     def _convolved(self, given: Tensor) -> Tensor:
@@ -157,10 +130,7 @@ class OpticalConv2d(nn.Conv2d):
         shape = ConvShape.of(images.shape, self.weight.shape, **self._geometry())
         self.last_saturated = 0
         if self.road == "physical" and shape.batch > 0:
-            done = self.exposed(
-                images, self.tuned_system, self.input_peak, noise=self.noise,
-                generator=self._drawing(images.device),
-            )  # fmt: skip
+            done = self.exposed(images, self.tuned_bench, self._drawing(images.device))
             result, self.last_saturated = done.output, done.saturated
         else:
             result = optical_conv2d(
@@ -168,31 +138,19 @@ class OpticalConv2d(nn.Conv2d):
                 self.weight,
                 self.bias,
                 **self._geometry(),
-                system=self.system,
+                bench=self.bench,
                 road="ideal",
-                along=self.along,
-                max_bytes=self.max_bytes,
                 cache=self._cache,
             )
         self.last_road, self.last_shape = self.road, shape
         return result[0] if given.dim() == 3 else result
 
-    def exposed(
-        self,
-        images: Tensor,
-        system: FourF,
-        input_peak: float | None,
-        *,
-        noise: bool,
-        generator: torch.Generator,
-    ) -> Exposed:
+    def exposed(self, images: Tensor, bench: Bench, generator: torch.Generator) -> Exposed:
         """Return the layer's convolution on the physical road, and what it took.
 
         Args:
             images: (batch, in_channels, rows, columns), at least one.
-            system: the parts, the layer's own or others.
-            input_peak: value of images that drives the input fully, where none is larger.
-            noise: whether the camera draws noise.
+            bench: the layer's own or another.
             generator: for all that is random.
         """
         return physical_convolution(
@@ -200,15 +158,8 @@ class OpticalConv2d(nn.Conv2d):
             self.weight,
             self.bias,
             **self._geometry(),
-            system=system,
-            layout=self.layout(images.shape[0], (images.shape[-2], images.shape[-1])),
-            scheme=self.scheme,
-            sampling=self.sampling,
-            encoder=self.encoder,
-            input_peak=fitting_peak(images, input_peak),
-            noise=noise,
+            bench=bench.fitted(images),
             generator=generator,
-            max_bytes=self.max_bytes,
         )
 
     def reseed(self, seed: int | None = None) -> None:
@@ -218,17 +169,14 @@ class OpticalConv2d(nn.Conv2d):
         self._generator = None
 
     @property
-    def input_peak(self) -> float | None:
-        """Value of images that drives the input fully; ``None`` is the largest of each batch."""
-        return None if self.calibration is None else float(self.calibration[0])
-
-    @property
-    def tuned_system(self) -> FourF:
-        """The system with the exposure that calibration chose."""
+    def tuned_bench(self) -> Bench:
+        """The bench with the input peak and the exposure that calibration chose."""
         if self.calibration is None:
-            return self.system
-        camera = replace(self.system.camera, exposure_s=float(self.calibration[1]))
-        return replace(self.system, camera=camera)
+            return self.bench
+        system = self.bench.system
+        camera = replace(system.camera, exposure_s=float(self.calibration[1]))
+        peak = float(self.calibration[0])
+        return replace(self.bench, system=replace(system, camera=camera), input_peak=peak)
 
     def shape_for(self, batch: int, size: tuple[int, int]) -> ConvShape:
         """Return the shape of the convolution of a batch of images of ``size`` (rows, columns)."""
@@ -237,41 +185,43 @@ class OpticalConv2d(nn.Conv2d):
 
     def layout(self, batch: int, size: tuple[int, int]) -> Layout:
         """Return what lies where on the planes for a batch of images of ``size``."""
-        return self._layout(self.shape_for(batch, size))
+        return self.bench.layout(self.shape_for(batch, size))
 
     def timing(self, batch: int, size: tuple[int, int], *, whole_frames: bool = True) -> Timing:
         """Return how long the system takes for a batch of images of ``size`` (rows, columns).
 
         It takes this long to do what either road computes.
         """
-        passes = self.scheme.passes
+        filter_passes, input_passes = pattern_counts(self.bench.scheme.passes)
         return time_layer(
-            self.tuned_system,
+            self.tuned_bench.system,
             self.layout(batch, size),
-            filter_passes=len({one.kernels for one in passes}),
-            input_passes=len({one.inputs for one in passes}),
+            filter_passes=filter_passes,
+            input_passes=input_passes,
             whole_frames=whole_frames,
         )
 
     def energy(self, batch: int, size: tuple[int, int], *, whole_frames: bool = True) -> Energy:
         """Return the joules that the system takes for a batch of images of ``size``."""
-        return energy(self.system, self.timing(batch, size, whole_frames=whole_frames))
+        return energy(self.bench.system, self.timing(batch, size, whole_frames=whole_frames))
 
     def extra_repr(self) -> str:
         """Return the arguments of ``torch.nn.Conv2d``, the system and the road."""
-        told: str = super().extra_repr()  # type: ignore[no-untyped-call]
-        told += f", system={self.system.name!r}, road={self.road!r}, scheme={self.scheme.name!r}"
-        if self.input_peak is not None:
-            told += (
-                f", input_peak={self.input_peak:.4g}, "
-                f"exposure_s={self.tuned_system.camera.exposure_s:.4g}"
-            )
-        return told
+        text: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        bench = self.tuned_bench
+        text += f", system={bench.system.name!r}, road={self.road!r}, scheme={bench.scheme.name!r}"
+        if bench.input_peak is not None:
+            text += f", input_peak={bench.input_peak:.4g}"
+        if self.calibration is not None:
+            text += f", exposure_s={bench.system.camera.exposure_s:.4g}"
+        return text
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a road that there is not."""
+        """Refuse an unknown road, and settings that belong to the bench."""
         if name == "road":
             check_road(value)
+        if name in _OF_BENCH:
+            raise AttributeError(f"set layer.bench = dataclasses.replace(layer.bench, {name}=...)")
         super().__setattr__(name, value)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
@@ -291,9 +241,6 @@ class OpticalConv2d(nn.Conv2d):
     def _geometry(self) -> dict[str, Any]:
         names = "stride", "padding", "dilation", "groups"
         return {name: getattr(self, name) for name in names}
-
-    def _layout(self, shape: ConvShape) -> Layout:
-        return layout_on(self.system, shape, passes=len(self.scheme.passes), along=self.along)
 
     def _least_size(self) -> tuple[int, int]:
         """Return the smallest image that the kernel takes."""

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from optics.detection import Scheme
 from optics.errors import InputError
-from optics.ideal import MAX_BYTES
 from optics.layers.conv import OpticalConv2d
-from optics.layers.functional import FOUR_SHOT, POINTS, Road
+from optics.layers.functional import Road
 from optics.layers.observe import shapes_seen
-from optics.physical import Sampling
-from optics.system import FourF
-from optics.tiling.plan import KINDS, Kind
-from optics.tiling.shape import ConvShape
+from optics.physical import Bench
 
 _HOOKS = (
     "_forward_hooks",
@@ -54,18 +49,12 @@ class Conversion:
 
 def convert(
     model: nn.Module,
-    system: FourF,
+    bench: Bench,
     *,
     road: Road,
     inplace: bool = False,
     select: Callable[[str, nn.Conv2d], bool] | None = None,
-    scheme: Scheme = FOUR_SHOT,
-    sampling: Sampling = POINTS,
-    encoder: Mapping[str, Any] | None = None,
-    noise: bool = True,
     seed: int = 0,
-    along: Collection[Kind] = KINDS,
-    max_bytes: int = MAX_BYTES,
     images: Any = None,
 ) -> Conversion:
     """Swap every eligible convolution of a model for :class:`OpticalConv2d`.
@@ -76,18 +65,12 @@ def convert(
 
     Args:
         model: any module, a convolution itself included.
-        system: the parts.
+        bench: the 4f system of all layers, and its settings.
         road: that the layers take.
         inplace: swap within ``model``; a deep copy is made and ``model`` left alone unless told.
             Parameters are handed over as they are, so that an optimiser of them goes on.
         select: of the eligible layers, takes those for which ``select(name, layer)`` is true.
-        scheme: how signs are told from intensities.
-        sampling: fidelity of the physical road.
-        encoder: arguments of :func:`optics.encoding.encode`.
-        noise: whether cameras draw noise.
         seed: from which every layer gets one of its own.
-        along: what may lie side by side on the plane.
-        max_bytes: working memory of each layer's passes.
         images: whatever the model takes, of the size of those to come. The model runs on them once,
             and a layer whose images are too large for the plane is kept and says so; without them,
             it would say so when it is first called.
@@ -98,7 +81,6 @@ def convert(
     if not inplace:
         model = copy.deepcopy(model)
     seen = {} if images is None else shapes_seen(model, images)
-    options = _Options(system, road, scheme, sampling, encoder, noise, along, max_bytes)
     seeds = torch.Generator().manual_seed(seed)
     made: dict[nn.Module, OpticalConv2d] = {}
     converted: list[str] = []
@@ -112,7 +94,15 @@ def convert(
         if why_not is None:
             assert isinstance(module, nn.Conv2d)
             try:
-                made[module] = _optical(name, module, options, _drawn(seeds), seen.get(module, ()))
+                layer = OpticalConv2d(
+                    **_arguments(module), padding_mode=module.padding_mode,
+                    bench=bench, road=road, seed=_drawn(seeds),
+                )  # fmt: skip
+                for shape in seen.get(module, ()):
+                    bench.layout(shape)  # refuses images that are too large
+                layer.name = name
+                _hand_over(module, layer)
+                made[module] = layer
             except InputError as error:
                 why_not = str(error)
         if module in made:
@@ -162,36 +152,6 @@ def _why_not(
     if select is not None and not select(name, module):
         return "it was not selected"
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What all layers of a model have alike, under the names of ``OpticalConv2d``."""
-
-    system: FourF
-    road: Road
-    scheme: Scheme
-    sampling: Sampling
-    encoder: Mapping[str, Any] | None
-    noise: bool
-    along: Collection[Kind]
-    max_bytes: int
-
-
-def _optical(
-    name: str, module: nn.Conv2d, options: _Options, seed: int, shapes: Iterable[ConvShape]
-) -> OpticalConv2d:
-    layer = OpticalConv2d(
-        **_arguments(module),
-        padding_mode=module.padding_mode,
-        seed=seed,
-        **{field.name: getattr(options, field.name) for field in fields(options)},
-    )
-    for shape in shapes:
-        layer.layout(shape.batch, shape.size)  # refuses images that are too large
-    layer.name = name
-    _hand_over(module, layer)
-    return layer
 
 
 def _electronic(layer: OpticalConv2d) -> nn.Conv2d:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from optics.detection import FourShot, Scheme
 from optics.errors import InputError
-from optics.ideal import MAX_BYTES, KernelCache, ideal_conv2d
-from optics.physical import Sampling, physical_convolution
+from optics.ideal import KernelCache, ideal_conv2d
+from optics.physical import Bench, physical_convolution
 from optics.system import FourF
-from optics.tiling.layout import Layout
-from optics.tiling.plan import KINDS, Kind, plan
-from optics.tiling.plane import usable_plane
 from optics.tiling.shape import ConvShape, Padding
 
 Road = Literal["ideal", "physical"]
@@ -26,13 +21,6 @@ Road = Literal["ideal", "physical"]
 
 class SaturationWarning(UserWarning):
     """A camera's readings are at its limit and tell less light than there was."""
-
-
-FOUR_SHOT = FourShot()
-"""The scheme for images and kernels of any sign."""
-
-POINTS = Sampling.points()
-"""The fastest fidelity of the physical road."""
 
 
 def optical_conv2d(
@@ -44,43 +32,30 @@ def optical_conv2d(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     *,
-    system: FourF,
+    bench: Bench,
     road: Road,
-    along: Collection[Kind] = KINDS,
-    max_bytes: int = MAX_BYTES,
-    cache: KernelCache | None = None,
-    scheme: Scheme = FOUR_SHOT,
-    sampling: Sampling = POINTS,
-    encoder: Mapping[str, Any] | None = None,
-    input_peak: float | None = None,
-    noise: bool = True,
     generator: torch.Generator | None = None,
+    cache: KernelCache | None = None,
 ) -> Tensor:
     """Return what ``torch.nn.functional.conv2d`` returns, as a 4f system computes it.
 
     Both roads refuse a layer that does not fit the system's plane. The ideal road takes nothing
-    else from the system, and leaves scheme, sampling, encoder, peak, noise and generator alone.
+    else from the bench but ``max_bytes``, and draws nothing.
 
     Args:
-        images: (batch, in_channels, rows, columns), or one image without the batch.
+        images: (batch, in_channels, rows, columns), or one image without the batch; float32 or
+            float64. One with larger values than the bench's ``input_peak`` is scaled by its own
+            largest.
         weight: (out_channels, in_channels / groups, rows, columns).
         bias: (out_channels), added electronically.
         stride: between kept outputs; light computes the others too.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
         groups: that share no channels.
-        system: the parts.
-        road: which one to take; there is no default, so that it is never in doubt.
-        along: what may lie side by side on the plane.
-        max_bytes: working memory that one pass may hold beside its arguments and its result.
+        bench: the 4f system and its settings.
+        road: ``"ideal"`` or ``"physical"``; there is no default, so that it is never in doubt.
+        generator: for all that the physical road draws; must be given where something is drawn.
         cache: spectra of kernels from earlier calls on the ideal road.
-        scheme: how the physical road tells signs from intensities.
-        sampling: its fidelity.
-        encoder: arguments of :func:`optics.encoding.encode`, for its filter.
-        input_peak: value of images that drives the input fully; a batch with larger ones is scaled
-            by its own largest, as without a peak.
-        noise: whether its camera draws noise.
-        generator: for all that it draws; must be given where something is drawn.
 
     Returns:
         (batch, out_channels, rows, columns), or one image's without the batch.
@@ -97,26 +72,23 @@ def optical_conv2d(
     if images.dim() == 3:
         return optical_conv2d(
             images[None], weight, bias, stride, padding, dilation, groups,
-            system=system, road=road, along=along, max_bytes=max_bytes, cache=cache,
-            scheme=scheme, sampling=sampling, encoder=encoder, input_peak=input_peak,
-            noise=noise, generator=generator,
+            bench=bench, road=road, generator=generator, cache=cache,
         )[0]  # fmt: skip
     shape = ConvShape.of(
         images.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
-    layout = layout_on(system, shape, passes=len(scheme.passes), along=along)
+    layout = bench.layout(shape)
     if road == "physical" and shape.batch > 0:
         done = physical_convolution(
             images, weight, bias, stride, padding, dilation, groups,
-            system=system, layout=layout, scheme=scheme, sampling=sampling, encoder=encoder,
-            input_peak=fitting_peak(images, input_peak), noise=noise, generator=generator,
-            max_bytes=max_bytes,
+            bench=bench.fitted(images), layout=layout, generator=generator,
         )  # fmt: skip
-        warn_of(done.saturated, system)
+        warn_of(done.saturated, bench.system)
         return done.output
     return ideal_conv2d(
-        images, weight, bias, stride, padding, dilation, groups, max_bytes=max_bytes, cache=cache
-    )
+        images, weight, bias, stride, padding, dilation, groups,
+        max_bytes=bench.max_bytes, cache=cache,
+    )  # fmt: skip
 
 
 def warn_of(saturated: int, system: FourF) -> None:
@@ -129,26 +101,6 @@ def warn_of(saturated: int, system: FourF) -> None:
             SaturationWarning,
             stacklevel=3,
         )
-
-
-def fitting_peak(images: Tensor, input_peak: float | None) -> float | None:
-    """Return ``input_peak``, or the largest value of the images where that is larger."""
-    if input_peak is None or images.numel() == 0:
-        return input_peak
-    return max(input_peak, float(images.detach().abs().amax()))
-
-
-def layout_on(
-    system: FourF, shape: ConvShape, *, passes: int = 1, along: Collection[Kind] = KINDS
-) -> Layout:
-    """Return the layout of a layer on a system's plane; an empty batch is planned as one image.
-
-    Raises:
-        InputError: an image with its guard band is larger than the plane.
-    """
-    if shape.batch == 0:
-        shape = replace(shape, batch=1)
-    return plan(shape, usable_plane(system), passes=passes, along=along)
 
 
 def check_road(road: str) -> None:

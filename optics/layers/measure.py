@@ -33,7 +33,7 @@ def time_model(model: nn.Module, images: Tensor, *, whole_frames: bool = True) -
         shape = layer.last_shape
         assert shape is not None
         timings.append(layer.timing(shape.batch, shape.size, whole_frames=whole_frames))
-        systems.append(layer.system)
+        systems.append(layer.bench.system)
 
     layers = [one for one in model.modules() if isinstance(one, OpticalConv2d)]
     observe(model, images, layers, note)

@@ -1,10 +1,11 @@
 """The physical road: light through every part of a 4f system, with the limits of each."""
 
+from optics.physical.bench import Bench, Pupils, Sampling
 from optics.physical.conv import Exposed, physical_conv2d, physical_convolution
 from optics.physical.geometry import Geometry
-from optics.physical.sampling import Pupils, Sampling
 
 __all__ = [
+    "Bench",
     "Exposed",
     "Geometry",
     "Pupils",

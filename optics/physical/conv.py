@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
@@ -13,24 +12,21 @@ from torch.utils.checkpoint import checkpoint
 
 from optics.detection import FieldItself, Scheme, check_images
 from optics.errors import InputError
-from optics.ideal import MAX_BYTES, check_tensors
-from optics.physical.exposures import Bench, every, seed_from
+from optics.ideal import check_tensors
+from optics.physical.bench import Bench, Sampling
+from optics.physical.exposures import Exposures, every, seed_from
 from optics.physical.filter import complex_type
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
 from optics.physical.pattern import Pattern
 from optics.physical.portions import Portions
-from optics.physical.sampling import Sampling
 from optics.physical.tables import Tables, gathered, image_tiles, kernel_tiles
 from optics.randomness import required_generator
-from optics.system import FourF
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 
 P = ParamSpec("P")
 Lit = list[list[list[Tensor]]] | None
-
-POINTS = Sampling.points()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +57,9 @@ def physical_convolution(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     *,
-    system: FourF,
-    layout: Layout,
-    scheme: Scheme,
-    sampling: Sampling = POINTS,
-    encoder: Mapping[str, Any] | None = None,
-    input_peak: float | None = None,
-    compensate: bool = True,
-    noise: bool = True,
+    bench: Bench,
+    layout: Layout | None = None,
     generator: torch.Generator | None = None,
-    max_bytes: int = MAX_BYTES,
 ) -> Exposed:
     """Return the convolution that a 4f system estimates, exposure by exposure.
 
@@ -78,7 +67,7 @@ def physical_convolution(
     lens 1, the filter with the kernels' spectrum where it stands, lens 2, and the camera, whose
     pixels gather intensity and read electrons. The scheme makes signed numbers of them; channels
     that light did not sum are summed then. What each part does is told with its dataclass; how
-    finely it is computed, by ``sampling``. In the limit of ideal parts it is
+    finely it is computed, by the bench's ``sampling``. In the limit of ideal parts it is
     :func:`optics.ideal.ideal_conv2d`.
 
     What is left out: light from input pixels outside of the layout's plane, and from filter pixels
@@ -99,27 +88,22 @@ def physical_convolution(
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
         groups: that share no channels.
-        system: the parts.
-        layout: of this convolution, with the scheme's passes.
-        scheme: how signs are told; :class:`optics.detection.FieldItself` has no camera.
-        sampling: fidelity; points by default.
-        encoder: arguments of :func:`optics.encoding.encode` for a filter that is not ``ideal``.
-        input_peak: value of the images that drives the input fully; ``None`` is their largest.
-        compensate: whether the filter's patterns undo the envelopes of square pixels.
-        noise: whether the camera draws shot, dark and read noise.
+        bench: the 4f system and its settings.
+        layout: of this convolution, with the scheme's passes; ``None`` is :meth:`Bench.layout`.
         generator: for all that is random; must be given where something is.
-        max_bytes: working memory beside arguments and result, at least some planes.
 
     Raises:
         InputError: tensors or figures that make no convolution, a layout of another one, signs
-            that the scheme or the input would lose, values above ``input_peak``, or ``max_bytes``
-            below one frame.
+            that the scheme or the input would lose, values above the bench's ``input_peak``, or
+            ``max_bytes`` below one frame.
         SamplingError: grids that cannot hold the system; the message names what does.
     """
     shape = ConvShape.of(
         images.shape, weight.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
     check_tensors(images, weight, bias)
+    system, scheme = bench.system, bench.scheme
+    layout = bench.layout(shape) if layout is None else layout
     _check_layout(layout, shape, scheme)
     check_images(images, scheme, system.input)
     if system.input.kind == "lcos-phase":
@@ -127,36 +111,31 @@ def physical_convolution(
             f"{system.input.name}: a modulator of phases shows no images; take one of amplitudes "
             "(lcos-amplitude, dmd or ideal) at the input"
         )
-    random = (noise and not isinstance(scheme, FieldItself)) or (
+    random = (bench.noise and not isinstance(scheme, FieldItself)) or (
         system.input.flicker_rad > 0 or system.filter.flicker_rad > 0
     )
     if random:
         generator = required_generator(
             generator, images.device, f"{system.name}: noise and flicker are drawn at random"
         )
-    geometry = Geometry.of(system, layout.plane, sampling)
-    bench = Bench(
+    geometry = Geometry.of(system, layout.plane, bench.sampling)
+    exposures = Exposures(
+        bench=bench,
+        input_peak=_peak(images, bench.input_peak),
         geometry=geometry,
         optics=Optics.of(geometry, complex_type(images.dtype), images.device),
         tables=Tables.of(layout),
-        scheme=scheme,
-        input_peak=_peak(images, input_peak),
-        noise=noise,
-        compensate=compensate,
-        encoder=dict(encoder or {}),
     )
-    output, saturated = _streamed(
-        bench, layout, images, weight, generator if random else None, max_bytes
-    )
+    output, saturated = _streamed(exposures, layout, images, weight, generator if random else None)
     if bias is not None:
         output = output + bias[:, None, None]
     rounds = layout.rounds
     return Exposed(
         output=output,
         exposures=rounds[0] * rounds[1] * rounds[2] * rounds[3] * len(scheme.passes),
-        filters=rounds[0] * rounds[1] * rounds[3] * len(bench.kernel_parts),
+        filters=rounds[0] * rounds[1] * rounds[3] * len(exposures.kernel_parts),
         saturated=saturated,
-        sampling=sampling,
+        sampling=bench.sampling,
     )
 
 
@@ -173,12 +152,11 @@ physical_conv2d = _output_of(physical_convolution)
 
 
 def _streamed(
-    bench: Bench,
+    exposures: Exposures,
     layout: Layout,
     images: Tensor,
     weight: Tensor,
     generator: torch.Generator | None,
-    max_bytes: int,
 ) -> tuple[Tensor, int]:
     group_rounds, channel_rounds, image_rounds, kernel_rounds = layout.rounds
     tiles, kernels = image_tiles(layout, images), kernel_tiles(layout, weight)
@@ -186,29 +164,29 @@ def _streamed(
     group_of = torch.arange(group_rounds, device=images.device).repeat_interleave(channel_rounds)
     trains = torch.is_grad_enabled() and (images.requires_grad or weight.requires_grad)
     portions = Portions.of(
-        bench, len(group_of), kernel_rounds, image_rounds, images.element_size(), max_bytes, trains
+        exposures, len(group_of), kernel_rounds, image_rounds, images.element_size(), trains
     )
-    flickers = bench.geometry.system.filter.flicker_rad > 0
+    flickers = exposures.geometry.system.filter.flicker_rad > 0
     chunks = every(image_rounds, portions.images)
 
-    flickering = flickers or bench.geometry.system.input.flicker_rad > 0
+    flickering = flickers or exposures.geometry.system.input.flicker_rad > 0
     # What is neither computed again nor random is lit once for all kernels, which then come as
     # many at a time as a processor's cache likes.
     shared = not flickering and not portions.again and len(chunks) == 1
-    step = min(portions.kernels, bench.block_width(images)) if shared else portions.kernels
+    step = min(portions.kernels, exposures.block_width(images)) if shared else portions.kernels
 
     def of_images(
         shown: Tensor, filters: Tensor | None, pattern: Pattern, state: int | None, lit: Lit
     ) -> tuple[Tensor, Tensor]:
         own = None if state is None else torch.Generator(images.device).manual_seed(state)
-        return bench.expose(shown, pattern, filters, own, lit)
+        return exposures.expose(shown, pattern, filters, own, lit)
 
     def of_kernels(
         shown: Tensor, kernels: Tensor, states: list[int | None], lit: Lit
     ) -> tuple[Tensor, Tensor]:
         """Return the share of some pairs and kernels for all images, and saturated readings."""
-        pattern = bench.patterns(kernels)
-        filters = None if flickers else bench.filters(pattern, None)
+        pattern = exposures.patterns(kernels)
+        filters = None if flickers else exposures.filters(pattern, None)
         again = portions.again and len(chunks) > 1
         made = [
             _again(again, of_images, shown[:, which], filters, pattern, state, lit)
@@ -220,7 +198,7 @@ def _streamed(
     columns: list[Tensor] = []
     saturated = 0
     for chosen in every(len(group_of), portions.pairs):
-        lit = bench.lit(pairs[0][chosen]) if shared else None
+        lit = exposures.lit(pairs[0][chosen]) if shared else None
         for number, at in enumerate(every(kernel_rounds, step)):
             # Drawn once, here: what is computed again has to be the same again.
             states = [seed_from(generator) for _ in chunks]
@@ -246,8 +224,6 @@ def _peak(images: Tensor, input_peak: float | None) -> float:
     largest = float(images.detach().abs().amax()) if images.numel() else 0.0
     if input_peak is None:
         return largest if largest > 0 else 1.0
-    if not (math.isfinite(input_peak) and input_peak > 0):
-        raise InputError(f"input_peak must be finite and above 0; {input_peak!r} came")
     if largest > input_peak * (1 + 1e-6):
         raise InputError(
             f"images reach {largest:g} but the input modulator is fully driven at "

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from optics.detection import FieldItself, Scheme, detect, part
 from optics.errors import InputError
+from optics.physical.bench import Bench
 from optics.physical.filter import displayed, filter_light, squares_light
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
@@ -24,30 +24,29 @@ BLOCK_BYTES = 2**21
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """A system set up for a layout: all that is the same in every exposure.
+class Exposures:
+    """A bench with the grids of a layout: all that is the same in every exposure.
 
     Attributes:
+        bench: the system and its settings.
+        input_peak: value of images that drives the input modulator fully.
         geometry: grids.
         optics: what light meets.
         tables: where tiles lie.
-        scheme: of signs.
-        input_peak: value of images that drives the input modulator fully.
-        noise: whether anything random is drawn by the camera.
-        compensate: whether filters undo what square pixels do.
-        encoder: arguments of :func:`optics.encoding.encode`.
         axes: the camera's, by carrier, as far as they were asked for.
     """
 
+    bench: Bench
+    input_peak: float
     geometry: Geometry
     optics: Optics
     tables: Tables
-    scheme: Scheme
-    input_peak: float
-    noise: bool
-    compensate: bool
-    encoder: dict[str, Any]
     axes: dict[tuple[float, float], tuple[PixelAxis, PixelAxis]] = field(default_factory=dict)
+
+    @property
+    def scheme(self) -> Scheme:
+        """Sign scheme of the bench."""
+        return self.bench.scheme
 
     @cached_property
     def input_parts(self) -> list[str]:
@@ -63,7 +62,7 @@ class Bench:
         """Return the filters (pairs, parts, rounds) of kernels (pairs, rounds, slots, elements)."""
         parts = torch.stack([part(kernels, name) for name in self.kernel_parts], 1)  # type: ignore[arg-type]
         planes = _placed(parts, self.tables.kernels, self.geometry.plane)
-        return Pattern.of(planes, self.geometry, compensate=self.compensate, encoder=self.encoder)
+        return Pattern.of(planes, self.geometry, self.bench)
 
     def filters(self, pattern: Pattern, generator: torch.Generator | None) -> Tensor:
         """Return what filters do to light, (..., side, side)."""
@@ -253,7 +252,7 @@ class Bench:
         if camera.saturation_e < math.inf:
             charge = photons.detach() * camera.quantum_efficiency + camera.dark_e
             none = (charge > camera.saturation_e).sum()
-        electrons = detect(photons, camera, generator=generator, noise=self.noise)
+        electrons = detect(photons, camera, generator=generator, noise=self.bench.noise)
         electrons = electrons if share == 1 else electrons * share
         return columns.read(rows.read(electrons, -2), -1), none
 
@@ -261,7 +260,7 @@ class Bench:
     def plain_camera(self) -> bool:
         """Whether the camera draws nothing and has neither a limit nor steps."""
         camera = self.geometry.system.camera
-        return not self.noise and math.isinf(camera.full_well_e) and camera.bits is None
+        return not self.bench.noise and math.isinf(camera.full_well_e) and camera.bits is None
 
     def camera_axes(self, carrier: tuple[float, float]) -> tuple[PixelAxis, PixelAxis]:
         """Return the camera's axes, moved to where the carrier sends the light."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from optics.errors import SamplingError
-from optics.physical.sampling import Sampling
+from optics.physical.bench import Sampling
 from optics.system import FourF
 from optics.tiling.plane import usable_plane
 from optics.tiling.shape import Pair

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.nn import functional
 from optics.encoding import Encoding, encode
 from optics.errors import InputError
 from optics.modulator import Modulator
+from optics.physical.bench import Bench
 from optics.physical.filter import (
     complex_type,
     displayed,
@@ -44,19 +44,15 @@ class Pattern:
     responses: bool = False
 
     @classmethod
-    def of(
-        cls, kernels: Tensor, geometry: Geometry, *, compensate: bool, encoder: dict[str, Any]
-    ) -> Pattern:
+    def of(cls, kernels: Tensor, geometry: Geometry, bench: Bench) -> Pattern:
         """Return the filters of impulse responses (..., rows, columns) on the plane.
 
         Args:
             kernels: on the plane, pixel ``n // 2`` no shift.
             geometry: grids.
-            compensate: as in :func:`~optics.physical.filter.response_target`.
-            encoder: arguments of :func:`optics.encoding.encode` but for target, modulator and
-                window.
+            bench: with the encoder's arguments, but for target, modulator and window.
         """
-        modulator = geometry.system.filter
+        modulator, encoder, compensate = geometry.system.filter, bench.encoder, bench.compensate
         if is_squares(geometry) and not encoder:
             return cls._of_squares(kernels, geometry, compensate)
         direct = is_direct(geometry)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optics.errors import InputError
-from optics.physical.exposures import BLOCK_BYTES, Bench
+from optics.physical.exposures import BLOCK_BYTES, Exposures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,22 @@ class Portions:
     @classmethod
     def of(
         cls,
-        bench: Bench,
+        exposures: Exposures,
         pairs: int,
         kernels: int,
         images: int,
         element_size: int,
-        max_bytes: int,
         trains: bool,
     ) -> Portions:
-        """Return the largest portions that fit ``max_bytes``.
+        """Return the largest portions that fit the bench's ``max_bytes``.
 
         Raises:
             InputError: not even one frame does.
         """
+        max_bytes = exposures.bench.max_bytes
 
         def needed(p: int, k: int, b: int) -> int:
-            return _bytes(bench, p, k, b, element_size, trains)
+            return _bytes(exposures, p, k, b, element_size, trains)
 
         if needed(1, 1, 1) > max_bytes:
             raise InputError(
@@ -58,19 +58,21 @@ class Portions:
         return cls(p, k, b, again)
 
 
-def _bytes(bench: Bench, pairs: int, kernels: int, images: int, element: int, trains: bool) -> int:
-    geometry = bench.geometry
+def _bytes(
+    exposures: Exposures, pairs: int, kernels: int, images: int, element: int, trains: bool
+) -> int:
+    geometry = exposures.geometry
     plane = geometry.side**2 * 2 * element
-    inputs = pairs * images * len(bench.input_parts)
-    filters = pairs * kernels * len(bench.kernel_parts)
+    inputs = pairs * images * len(exposures.input_parts)
+    filters = pairs * kernels * len(exposures.kernel_parts)
     frames = pairs * kernels * images
     if geometry.system.input.flicker_rad > 0:
-        inputs = frames * len(bench.scheme.passes)
+        inputs = frames * len(exposures.scheme.passes)
     if geometry.system.filter.flicker_rad > 0:
-        filters += frames * len(bench.scheme.passes)
-    kept = frames * len(bench.scheme.passes) if trains else 0
+        filters += frames * len(exposures.scheme.passes)
+    kept = frames * len(exposures.scheme.passes) if trains else 0
     block = 2 * min(images * plane, max(BLOCK_BYTES, plane))
-    optics = bench.optics
+    optics = exposures.optics
     standing = (optics.pupil_1, optics.chirp_1, optics.pupil_2, optics.chirp_2, optics.defocus)
     lenses = sum(part is not None for part in standing)
     if lenses:

@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from optics.convshare import ConvShareConfig, ConvShareViT, Mixing, shapes
 from optics.detection import FieldItself, FourShot
-from optics.layers import convert
+from optics.layers import Bench, convert
 from optics.system import FourF
 from optics.tiling import plan
 from tests.benchmarks.scale import FULL
@@ -65,7 +65,7 @@ def test_ideal_road_beside_torch() -> None:
     print(f"\nConvShareViT, 17 tokens of 7x7, 3 blocks; {IMAGES} images in batches of {BATCH}")
     for mixing in MIXINGS:
         model = model_of(mixing)
-        light = convert(model, FourF.ideal((2160, 2160)), road="ideal").model
+        light = convert(model, Bench(FourF.ideal((2160, 2160))), road="ideal").model
         first = seconds(lambda m=light: evaluate(m, images))  # type: ignore[misc]
         torch.testing.assert_close(evaluate(light, images), evaluate(model, images))
         plain, ideal = (
@@ -90,9 +90,8 @@ def test_physical_road_and_its_transforms(scheme: FieldItself | FourShot) -> Non
             for shape in shapes(model.config, count).values()
         )
         for noise in (False, True) if FULL and scheme.name != "field" else (False,):
-            light = convert(
-                model, FourF.ideal(plane), road="physical", scheme=scheme, noise=noise
-            ).model
+            bench = Bench(FourF.ideal(plane), scheme=scheme, noise=noise)
+            light = convert(model, bench, road="physical").model
             evaluate(light, images[:1])
             taken = seconds(lambda m=light, x=images: evaluate(m, x))  # type: ignore[misc]
             with profile(activities=[ProfilerActivity.CPU]) as seen:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from optics.layers import OpticalConv2d
+from optics.layers import Bench, OpticalConv2d
 from optics.presets import preset
 from optics.system import FourF
 from optics.tiling import ConvShape
@@ -66,7 +66,7 @@ def tenths_s(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
 def test_ideal_layer_beside_the_bare_product() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(8, 16, 32, 32, generator=generator)
-    layer = OpticalConv2d(16, 16, 3, padding=1, system=SYSTEM, road="ideal")
+    layer = OpticalConv2d(16, 16, 3, padding=1, bench=Bench(SYSTEM), road="ideal")
     torchs = nn.Conv2d(16, 16, 3, padding=1)
     torchs.load_state_dict(layer.state_dict())
     one, other = bare(layer.weight.detach(), 34), bare(layer.weight.detach(), 36)
@@ -108,12 +108,12 @@ def test_ideal_layer_beside_the_bare_product() -> None:
     print(f"  the ideal layer takes {forward['ideal layer'] / base:.2f} of the product; wanted: 2")
 
 
-LAYER = "OpticalConv2d(64, 64, 5, padding=2, bias=False, system=FourF.ideal(), road='ideal'"
+LAYER = "OpticalConv2d(64, 64, 5, padding=2, bias=False, road='ideal', bench=Bench(FourF.ideal()"
 BATCH, SIDE = (32, 64) if FULL else (8, 32)
 
 CHILD = f"""
 import torch
-from optics.layers import OpticalConv2d
+from optics.layers import Bench, OpticalConv2d
 from optics.system import FourF
 
 def resident(name):
@@ -123,8 +123,8 @@ def resident(name):
 torch.set_num_threads(1)
 images = torch.ones({BATCH}, 64, {SIDE}, {SIDE})
 with torch.no_grad():
-    {LAYER})(images[:1])
-    layer = {LAYER}, max_bytes=BOUND)
+    {LAYER}))(images[:1])
+    layer = {LAYER}, max_bytes=BOUND))
     before = resident("VmRSS")
     with open("/proc/self/clear_refs", "w") as peak:
         peak.write("5")
@@ -137,7 +137,7 @@ with torch.no_grad():
 def test_memory_of_the_ideal_layer(bound: int) -> None:
     images = torch.ones(BATCH, 64, SIDE, SIDE)
     layer = OpticalConv2d(
-        64, 64, 5, padding=2, bias=False, system=FourF.ideal(), road="ideal", max_bytes=bound
+        64, 64, 5, padding=2, bias=False, bench=Bench(FourF.ideal(), max_bytes=bound), road="ideal"
     )
     with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         layer(images)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 
 from optics.detection import TwoShot
-from optics.physical import Geometry, Sampling, physical_convolution
+from optics.physical import Bench, Geometry, Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling import ConvShape, plan
 from tests.benchmarks.scale import FULL
@@ -69,13 +69,9 @@ def beside(side: int, sampling: Sampling) -> tuple[int, int, float, float, float
                 images,
                 weight,
                 padding=1,
-                system=system,
+                bench=Bench(system, scheme=scheme, sampling=sampling, noise=noise, max_bytes=2**30),
                 layout=layout,
-                scheme=scheme,
-                sampling=sampling,
-                noise=noise,
                 generator=generator,
-                max_bytes=2**30,
             )
 
     groups, channels, batches, kernels = layout.rounds

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from optics.detection import TwoShot
-from optics.layers import calibrate, convert, time_model
+from optics.layers import Bench, calibrate, convert, time_model
 from optics.system import FourF
 from tests.benchmarks.scale import FULL
 
@@ -60,7 +60,7 @@ def test_training_rate_of_a_small_cnn() -> None:
         found = {"torch.nn.Conv2d": step_s(network(), images, labels)}
         exposures = 0
         for road in ("ideal", "physical"):
-            model = convert(network(), system, road=road, scheme=TwoShot()).model  # type: ignore[arg-type]
+            model = convert(network(), Bench(system, scheme=TwoShot()), road=road).model  # type: ignore[arg-type]
             if road == "physical":
                 calibrate(model, images[:8])
                 exposures = time_model(model, images).exposures

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from optics.detection import TwoShot
-from optics.layers import OpticalConv2d
+from optics.errors import InputError
+from optics.layers import Bench, OpticalConv2d
 from optics.physical import Geometry, Sampling
 from optics.presets import PRESETS, preset
-from optics.tiling import usable_plane
+from optics.tiling import ConvShape, usable_plane
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -26,8 +27,9 @@ def test_mirrors_convolve_binary_images_to_some_percent() -> None:
     system = preset("dmd-dlp7000")
     well = replace(system.camera, full_well_e=float("inf"), bits=None)
     layer = OpticalConv2d(
-        1, 1, 3, bias=False, system=replace(system, camera=well), road="physical",
-        scheme=TwoShot(), noise=False, max_bytes=2**30,
+        1, 1, 3, bias=False, road="physical", bench=Bench(
+            replace(system, camera=well), scheme=TwoShot(), noise=False, max_bytes=2**30
+        ),
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     layer.weight.data.copy_(torch.randn(1, 1, 3, 3, generator=generator))
@@ -37,3 +39,13 @@ def test_mirrors_convolve_binary_images_to_some_percent() -> None:
         layer.road = "ideal"
         exact = layer(images)
     assert float((light - exact).square().mean().sqrt() / exact.square().mean().sqrt()) < 0.08
+
+
+def test_a_bench_of_a_preset_lays_side_by_side_what_its_filter_shows_without_loss() -> None:
+    shape = ConvShape(batch=4, in_channels=2, out_channels=6, size=(28, 28), kernel=(3, 3))
+    mirrors = Bench.preset("dmd-dlp7000", scheme=TwoShot()).layout(shape)
+    # Off its axis the filter shows one kernel of one channel: 2 x 6 filters, 4 images in each.
+    assert (mirrors.rounds, mirrors.frames) == ((1, 2, 1, 6), 24)
+    assert Bench.preset("lcos-pluto", scheme=TwoShot()).layout(shape).frames == 2
+    with pytest.raises(InputError, match="no system is called 'pluto'"):
+        Bench.preset("pluto")

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from edgesim.graph.trace import trace
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme
-from optics.layers import convert
-from optics.physical.exposures import Bench
+from optics.layers import Bench, convert
+from optics.physical.exposures import Exposures
 from tests.edgesim.hardware.optical import accelerator
 
 SCHEMES: list[tuple[Any, Scheme]] = [
@@ -51,16 +51,16 @@ def convolutions(draw: random.Random) -> tuple[nn.Module, Tensor]:
 
 def planes_read(model: nn.Module, images: Tensor, system: Any, scheme: Scheme) -> int:
     """Count the planes that cameras read while a model runs on light."""
-    done = convert(model, system, road="physical", scheme=scheme, noise=False)
+    done = convert(model, Bench(system, scheme=scheme, noise=False), road="physical")
     assert done.converted
-    seen, read = [0], Bench.read
+    seen, read = [0], Exposures.read
 
-    def counting(bench: Bench, light: Tensor, *rest: Any) -> Any:
+    def counting(exposures: Exposures, light: Tensor, *rest: Any) -> Any:
         seen[0] += light.shape[0]
-        return read(bench, light, *rest)
+        return read(exposures, light, *rest)
 
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr(Bench, "read", counting)
+        patch.setattr(Exposures, "read", counting)
         done.model(images)
     return seen[0]
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from optics.convshare import MIXINGS, ConvShareConfig, ConvShareViT, Mixing, shapes
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, convert
-from optics.physical.exposures import Bench
+from optics.layers import Bench, OpticalConv2d, convert
+from optics.physical.exposures import Exposures
 from optics.system import FourF
 from optics.tiling import ConvShape, plan
 
@@ -38,14 +38,14 @@ def digits(count: int) -> Tensor:
 @contextmanager
 def counted() -> Iterator[list[int]]:
     """Count the planes that cameras read."""
-    seen, read = [0], Bench.read
+    seen, read = [0], Exposures.read
 
-    def counting(bench: Bench, light: Tensor, *rest: Any) -> Any:
+    def counting(exposures: Exposures, light: Tensor, *rest: Any) -> Any:
         seen[0] += light.shape[0]
-        return read(bench, light, *rest)
+        return read(exposures, light, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Bench, "read", counting)
+        patch.setattr(Exposures, "read", counting)
         yield seen
 
 
@@ -60,7 +60,7 @@ def test_with_everything_ideal_light_and_electronics_agree_image_by_image(
 ) -> None:
     model = ConvShareViT(of(mixing), torch.Generator().manual_seed(0)).double().eval()
     images = digits(40)
-    done = convert(model, SYSTEM, road=road, scheme=scheme, noise=False)
+    done = convert(model, Bench(SYSTEM, scheme=scheme, noise=False), road=road)
     mixed = 0 if mixing == "linear" else 4 * CONFIG.depth
     assert len(done.converted) == 1 + mixed
     electronic, optical = model(images), done.model(images)
@@ -76,13 +76,13 @@ def test_classes_agree_in_single_precision() -> None:
     images = digits(200).float()
     electronic = model(images)
     for road in ("ideal", "physical"):
-        light = convert(model, SYSTEM, road=road, noise=False).model  # type: ignore[arg-type]
+        light = convert(model, Bench(SYSTEM, noise=False), road=road).model  # type: ignore[arg-type]
         assert torch.equal(light(images).argmax(1), electronic.argmax(1))
 
 
 def frames_of(model: nn.Module, images: Tensor, **options: Any) -> tuple[dict[str, int], Any]:
     """Return how many planes the camera of each layer read, and the model on light."""
-    done = convert(model, road="physical", noise=False, **options)
+    done = convert(model, Bench(**options, noise=False), road="physical")
     read: dict[str, int] = {}
     with counted() as seen, torch.no_grad():
         for name in done.converted:
@@ -187,7 +187,7 @@ def test_layers_that_no_plane_holds_are_named_with_the_limit() -> None:
     config = replace(CONFIG, image=16, map=(4, 6), projection="shared-same", depth=1)
     model = ConvShareViT(config, torch.Generator().manual_seed(0))
     images = torch.zeros(1, 1, 16, 16)
-    done = convert(model, FourF.ideal((9, 9)), road="ideal", images=images)
+    done = convert(model, Bench(FourF.ideal((9, 9))), road="ideal", images=images)
     # 4x6 with kernels of 3x3 takes 6x8; as many, 7x11; and the image with its patches 19x19.
     assert done.converted == ("blocks.0.attn.proj",)
     told = "an image of {} with a kernel of {} takes {} pixels with its guard band, but the plane"
@@ -198,6 +198,6 @@ def test_layers_that_no_plane_holds_are_named_with_the_limit() -> None:
     with torch.no_grad():
         torch.testing.assert_close(done.model(images), model.eval()(images), rtol=0, atol=1e-5)
 
-    blind = convert(model, FourF.ideal((9, 12)), road="ideal").model
+    blind = convert(model, Bench(FourF.ideal((9, 12))), road="ideal").model
     with pytest.raises(InputError, match=r"^patch_embed\.proj: an image of 16x16 .* has 9x12"):
         blind(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -52,9 +52,9 @@ class Rig:
     def predicted(
         self, knob: str, value: float, images: int, kept: Path, model: Any = None
     ) -> list[int]:
-        bench = self.knobs.knob_of(knob).bench(value, SIDE)
+        setup = self.knobs.knob_of(knob).setup(value, SIDE)
         found = self.evaluate.answers(
-            model or self.trained, "key", bench, self.data, images, batch=32, seed=1,
+            model or self.trained, "key", setup, self.data, images, batch=32, seed=1,
             kept=kept / f"{knob}-{value}.json", progress=lambda _: None,
         )  # fmt: skip
         says: list[int] = found.predicted
@@ -79,10 +79,10 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 def test_ideal_light_answers_as_electronics_do_image_by_image(rig: Rig, tmp_path: Path) -> None:
-    bench = rig.knobs.knob_of("ideal").bench(0.0, SIDE)
+    setup = rig.knobs.knob_of("ideal").setup(0.0, SIDE)
     kept = tmp_path / "ideal.json"
     found = rig.evaluate.answers(
-        rig.trained, "key", bench, rig.data, 64, batch=32, seed=1, kept=kept, progress=print
+        rig.trained, "key", setup, rig.data, 64, batch=32, seed=1, kept=kept, progress=print
     )
     assert found.predicted == rig.evaluate.electronic(rig.trained, rig.data, 64).tolist()
     # float32: a reference beam takes the difference of intensities three times the field's.
@@ -126,23 +126,23 @@ class Counting(ReferenceBeam):
 
 def test_photons_per_mac_are_those_that_the_camera_counts(rig: Rig) -> None:
     images = rig.data.to_input(rig.data.validation.images[:32])
-    bench = rig.knobs.knob_of("photons").bench(3.0, SIDE)
-    light = rig.bench.put_on_light(rig.trained, bench, images, 1)
+    setup = rig.knobs.knob_of("photons").setup(3.0, SIDE)
+    light = rig.bench.put_on_light(rig.trained, setup, images, 1)
     layers = rig.bench.optical_layers(light)
     outputs: dict[str, int] = {}
     for name, layer in layers.items():
-        layer.noise = False
-        layer.scheme = Counting(electrons=layer.scheme.electrons, frames=2)
+        counting = Counting(electrons=layer.bench.scheme.electrons, frames=2)
+        layer.bench = replace(layer.bench, noise=False, scheme=counting)
         layer.register_forward_hook(
             lambda _layer, _inputs, output, name=name: outputs.update({name: output.numel()})
         )
     with torch.no_grad():
         light(images)
     for name, layer in layers.items():
-        read = sum(number for number, _ in layer.scheme.counted)
-        electrons = sum(number for _, number in layer.scheme.counted)
+        read = sum(number for number, _ in layer.bench.scheme.counted)
+        electrons = sum(number for _, number in layer.bench.scheme.counted)
         # The last frames are not full: there the camera sees the reference alone.
-        electrons -= (read - 2 * outputs[name]) * layer.scheme.electrons
+        electrons -= (read - 2 * outputs[name]) * layer.bench.scheme.electrons
         per_mac = electrons / outputs[name] / layer.weight[0].numel()
         assert per_mac == pytest.approx(3.0, rel=1e-4)
 
@@ -150,8 +150,8 @@ def test_photons_per_mac_are_those_that_the_camera_counts(rig: Rig) -> None:
 def test_noise_that_is_learned_is_as_large_as_theory_tells(rig: Rig) -> None:
     # Two frames of a beam of <u²>: variance 1/4, and photons per MAC 4 <u²> / MACs.
     images = rig.data.to_input(rig.data.validation.images[:32])
-    bench = rig.knobs.knob_of("photons").bench(1.0, SIDE)
-    shares = rig.tune.noise_by_layer(rig.trained, bench, images, 1)
+    setup = rig.knobs.knob_of("photons").setup(1.0, SIDE)
+    shares = rig.tune.noise_by_layer(rig.trained, setup, images, 1)
     assert len(shares) == 5
     for name, share in shares.items():
         macs = rig.trained.get_submodule(name).weight[0].numel()
@@ -287,9 +287,9 @@ def test_kept_model_answers_alike_on_ideal_light(rig: Rig, tmp_path: Path) -> No
     recipe = rig.model.recipe_of("fashion-mnist")
     model, _ = rig.model.filed(rig.light.MODELS, "fashion-mnist-trained", recipe)
     data = open_data(recipe.data)
-    bench = rig.knobs.knob_of("ideal").bench(0.0, rig.knobs.SIDE)
+    setup = rig.knobs.knob_of("ideal").setup(0.0, rig.knobs.SIDE)
     found = rig.evaluate.answers(
-        model, "key", bench, data, 20, batch=10, seed=1, kept=tmp_path / "ideal.json",
+        model, "key", setup, data, 20, batch=10, seed=1, kept=tmp_path / "ideal.json",
         progress=print,
     )  # fmt: skip
     assert found.predicted == rig.evaluate.electronic(model, data, 20).tolist()

@@ -22,7 +22,7 @@ from optics.convshare import (
 )
 from optics.convshare.mixing import create_mixing, mix
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, convert
+from optics.layers import Bench, OpticalConv2d, convert
 from optics.system import FourF
 from tests.optics.convshare.plain import plain_vit
 
@@ -148,7 +148,7 @@ CONFIGS = [
 @torch.no_grad()
 def test_shapes_are_what_the_model_runs(config: ConvShareConfig):
     model = model_of(config, torch.float32)
-    done = convert(model, FourF.ideal((32, 32)), road="ideal")
+    done = convert(model, Bench(FourF.ideal((32, 32))), road="ideal")
     torch.testing.assert_close(done.model(IMAGES.float()), model(IMAGES.float()), rtol=0, atol=1e-4)
     ran = {}
     for name in done.converted:

@@ -9,7 +9,7 @@ import torch
 
 from optics.convshare import ConvShareConfig, ConvShareViT, from_vit, to_vit
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, convert
+from optics.layers import Bench, OpticalConv2d, convert
 from optics.system import FourF
 from tests.optics.convshare.plain import plain_vit
 
@@ -42,7 +42,7 @@ def test_kernels_give_the_logits_of_a_plain_vit(map_: tuple[int, int] | None):
     logits, attention = plain_vit(state, images, 4)
     torch.testing.assert_close(kernels(images), logits, rtol=0, atol=1e-5)
     torch.testing.assert_close(kernels.attention(images), attention, rtol=0, atol=1e-5)
-    light = convert(kernels, FourF.ideal((96, 96)), road="ideal")
+    light = convert(kernels, Bench(FourF.ideal((96, 96))), road="ideal")
     assert len([n for n in light.converted if n.startswith("blocks")]) == 3 * 4
     torch.testing.assert_close(light.model(images), logits, rtol=0, atol=1e-5)
 
@@ -64,7 +64,7 @@ def test_there_and_back_is_the_same_to_the_last_bit(dtype: torch.dtype):
 
 
 def test_weights_come_back_from_light():
-    light = convert(from_vit(vit()), FourF.ideal((64, 64)), road="physical").model
+    light = convert(from_vit(vit()), Bench(FourF.ideal((64, 64))), road="physical").model
     layer = light.get_submodule("blocks.0.attn.qkv")
     assert isinstance(layer, OpticalConv2d)
     layer.calibration = torch.tensor([1.0, 1e-3], dtype=torch.float64)

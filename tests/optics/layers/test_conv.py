@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, optical_conv2d
+from optics.layers import Bench, OpticalConv2d, optical_conv2d
 from optics.presets import preset
 from optics.system import FourF
 
-SYSTEM = FourF.ideal((128, 128))
+BENCH = Bench(FourF.ideal((128, 128)))
 
 # Relative to the largest value: rounding of a product of spectra grows with log of the plane and
 # the root of the channels, so that these are a few units in the last place.
@@ -32,7 +33,7 @@ def rng(seed: int) -> torch.Generator:
 def alike(arguments: dict[str, Any], **extra: Any) -> tuple[nn.Conv2d, OpticalConv2d]:
     """Return torch's layer and ours with the same parameters."""
     theirs = nn.Conv2d(**arguments)
-    ours = OpticalConv2d(**arguments, **({"system": SYSTEM, "road": "ideal"} | extra))
+    ours = OpticalConv2d(**arguments, **({"bench": BENCH, "road": "ideal"} | extra))
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
 
@@ -96,7 +97,7 @@ def test_equals_torch_forward_and_backward(
 def test_function_and_layer_are_twins() -> None:
     _, layer = alike({"in_channels": 4, "out_channels": 6, "kernel_size": 3, "groups": 2})
     images = torch.randn(2, 4, 9, 9, generator=rng(0))
-    output = optical_conv2d(images, layer.weight, layer.bias, groups=2, system=SYSTEM, road="ideal")
+    output = optical_conv2d(images, layer.weight, layer.bias, groups=2, bench=BENCH, road="ideal")
     assert torch.equal(output, layer(images))
 
 
@@ -112,7 +113,7 @@ def test_state_dict_is_that_of_torch_both_ways_and_through_safetensors(tmp_path:
 
 def test_initialisation_is_torchs() -> None:
     made: list[Tensor] = []
-    for kind, extra in ((nn.Conv2d, {}), (OpticalConv2d, {"system": SYSTEM, "road": "ideal"})):
+    for kind, extra in ((nn.Conv2d, {}), (OpticalConv2d, {"bench": BENCH, "road": "ideal"})):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             made.append(kind(3, 4, 3, **extra).weight)
@@ -121,12 +122,20 @@ def test_initialisation_is_torchs() -> None:
 
 def test_road_is_never_in_doubt() -> None:
     with pytest.raises(TypeError, match="road"):
-        OpticalConv2d(1, 1, 3, system=SYSTEM)  # type: ignore[call-arg]
-    layer = OpticalConv2d(1, 1, 3, system=SYSTEM, road="ideal")
+        OpticalConv2d(1, 1, 3, bench=BENCH)  # type: ignore[call-arg]
+    layer = OpticalConv2d(1, 1, 3, bench=BENCH, road="ideal")
     assert "system='ideal 4f', road='ideal'" in repr(layer)
     with pytest.raises(InputError, match="'ideal' or 'physical'; 'optical' came"):
         layer.road = "optical"  # type: ignore[assignment]
     assert layer.road == "ideal"
+
+
+def test_settings_of_the_bench_are_set_on_the_bench() -> None:
+    layer = OpticalConv2d(1, 1, 3, bench=BENCH, road="ideal")
+    with pytest.raises(AttributeError, match=r"replace\(layer.bench, noise=...\)"):
+        layer.noise = False
+    layer.bench = replace(layer.bench, noise=False)
+    assert not layer.bench.noise
 
 
 def test_changed_weights_are_noticed() -> None:
@@ -142,7 +151,7 @@ def test_changed_weights_are_noticed() -> None:
 
 
 def test_layer_tells_frames_time_and_joules() -> None:
-    layer = OpticalConv2d(3, 8, 3, padding=1, system=preset("dmd-dlp7000"), road="ideal")
+    layer = OpticalConv2d(3, 8, 3, padding=1, bench=Bench(preset("dmd-dlp7000")), road="ideal")
     assert layer.last_shape is None
     layer(torch.zeros(2, 3, 32, 32))
     assert layer.last_shape == layer.shape_for(2, (32, 32))
@@ -153,7 +162,7 @@ def test_layer_tells_frames_time_and_joules() -> None:
 
 
 def make(**changes: Any) -> OpticalConv2d:
-    arguments = {"in_channels": 2, "out_channels": 4, "kernel_size": 3, "system": SYSTEM}
+    arguments = {"in_channels": 2, "out_channels": 4, "kernel_size": 3, "bench": BENCH}
     return OpticalConv2d(**(arguments | {"road": "ideal"} | changes))  # type: ignore[arg-type]
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, convert, revert
+from optics.layers import Bench, OpticalConv2d, convert, revert
 from optics.system import FourF
 
-SYSTEM = FourF.ideal((64, 64))
+BENCH = Bench(FourF.ideal((64, 64)))
 
 
 class Block(nn.Module):
@@ -54,7 +54,7 @@ IMAGES = torch.randn(3, 1, 10, 10, generator=torch.Generator().manual_seed(0))
 def test_there_and_back_is_the_same_model(make: Any, count: int) -> None:
     model = make()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    done = convert(model, SYSTEM, road="ideal")
+    done = convert(model, BENCH, road="ideal")
     light = done.model
     assert len(done.converted) == count
     assert all(isinstance(light.get_submodule(name), OpticalConv2d) for name in done.converted)
@@ -75,7 +75,7 @@ def test_there_and_back_is_the_same_model(make: Any, count: int) -> None:
 
 def test_gradients_of_a_whole_model_are_the_same() -> None:
     model = resnet()
-    light = convert(model, SYSTEM, road="ideal").model
+    light = convert(model, BENCH, road="ideal").model
     for part in (model, light):
         part.train()
         part(IMAGES).square().sum().backward()
@@ -87,7 +87,7 @@ def test_gradients_of_a_whole_model_are_the_same() -> None:
 def test_in_place_keeps_the_parameters_that_an_optimiser_holds() -> None:
     model = small_cnn()
     held = list(model.parameters())
-    done = convert(model, SYSTEM, road="ideal", inplace=True)
+    done = convert(model, BENCH, road="ideal", inplace=True)
     assert done.model is model
     assert all(a is b for a, b in zip(model.parameters(), held, strict=True))
     assert revert(model, inplace=True) is model
@@ -97,11 +97,11 @@ def test_in_place_keeps_the_parameters_that_an_optimiser_holds() -> None:
 
 def test_a_convolution_by_itself_and_one_used_twice() -> None:
     layer = nn.Conv2d(1, 1, 3, padding=1).eval()
-    done = convert(layer, SYSTEM, road="ideal")
+    done = convert(layer, BENCH, road="ideal")
     assert isinstance(done.model, OpticalConv2d)
     assert not done.model.training
     assert type(revert(done.model)) is nn.Conv2d
-    twice = convert(nn.ModuleList([layer, nn.Sequential(layer)]), SYSTEM, road="ideal")
+    twice = convert(nn.ModuleList([layer, nn.Sequential(layer)]), BENCH, road="ideal")
     assert twice.converted == ("0", "1.0")
     first, second = (twice.model.get_submodule(name) for name in twice.converted)
     assert first is second
@@ -133,12 +133,12 @@ def hooked() -> nn.Conv2d:
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 1, 3)), "parametrizations"),
         (hooked(), "hooks or parametrizations"),
         (Own(1, 1, 3), "Own has a forward of its own"),
-        (OpticalConv2d(1, 1, 3, system=SYSTEM, road="ideal"), "on light already"),
+        (OpticalConv2d(1, 1, 3, bench=BENCH, road="ideal"), "on light already"),
     ],
 )
 def test_layers_that_stay_tell_why(layer: nn.Module, reason: str) -> None:
     model = nn.ModuleDict({"a": nn.Conv2d(1, 1, 3), "b": layer, "c": nn.ReLU()})
-    done = convert(model, SYSTEM, road="ideal", inplace=True)
+    done = convert(model, BENCH, road="ideal", inplace=True)
     assert done.converted == ("a",)
     assert done.model["b"] is layer  # type: ignore[index]
     assert re.search(reason, done.kept["b"])
@@ -149,7 +149,7 @@ def test_layers_that_stay_tell_why(layer: nn.Module, reason: str) -> None:
 
 def test_only_what_was_selected() -> None:
     done = convert(
-        resnet(), SYSTEM, road="ideal", select=lambda name, layer: layer.kernel_size == (3, 3)
+        resnet(), BENCH, road="ideal", select=lambda name, layer: layer.kernel_size == (3, 3)
     )
     assert [name for name in done.kept if "shortcut" in name] == ["1.shortcut", "2.shortcut"]
     assert done.kept["1.shortcut"] == "it was not selected"
@@ -160,16 +160,16 @@ def test_images_that_do_not_fit_are_named_when_they_are_shown_or_when_they_come(
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3), nn.Dropout(0.5)
     )
-    system = FourF.ideal((11, 64))
+    bench = Bench(FourF.ideal((11, 64)))
     limit = "an image of 10x10 with a kernel of 3x3 takes 12x12 pixels .* but the plane has 11x64"
-    done = convert(model, system, road="ideal", images=IMAGES)
+    done = convert(model, bench, road="ideal", images=IMAGES)
     assert done.converted == ("2",)
     assert re.match(limit, done.kept["0"])
     assert all(module.training for module in model.modules())
     assert not any(module._forward_pre_hooks for module in model.modules())
     done.model(IMAGES)
 
-    blind = convert(model, system, road="physical", noise=False)
+    blind = convert(model, bench, road="physical")
     assert blind.converted == ("0", "2")
     with pytest.raises(InputError, match=f"^0: {limit}"):
         blind.model(IMAGES)

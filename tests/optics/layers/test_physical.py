@@ -16,7 +16,14 @@ from torch.nn import functional
 
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoShot
 from optics.errors import InputError
-from optics.layers import OpticalConv2d, SaturationWarning, calibrate, convert, optical_conv2d
+from optics.layers import (
+    Bench,
+    OpticalConv2d,
+    SaturationWarning,
+    calibrate,
+    convert,
+    optical_conv2d,
+)
 from optics.system import FourF
 
 IDEAL = FourF.ideal((48, 48))
@@ -65,7 +72,8 @@ def test_ideal_parts_give_the_ideal_result_and_gradient(
 ) -> None:  # fmt: skip
     layer = OpticalConv2d(
         groups * channels[0], groups * channels[1], arguments.pop("kernel"), groups=groups,
-        dtype=torch.float64, system=IDEAL, road="physical", scheme=scheme, noise=False, **arguments,
+        dtype=torch.float64, bench=Bench(IDEAL, scheme=scheme, noise=False), road="physical",
+        **arguments,
     )  # fmt: skip
     draw = rng(0)
     images = off_zero((batch, layer.in_channels, *size), draw).requires_grad_()
@@ -88,16 +96,16 @@ def test_ideal_parts_give_the_ideal_result_and_gradient(
 
 
 def test_function_takes_the_physical_road_as_the_layer_does() -> None:
-    layer = OpticalConv2d(2, 2, 3, system=noisy(), road="physical", seed=5)
+    layer = OpticalConv2d(2, 2, 3, bench=Bench(noisy()), road="physical", seed=5)
     layer.calibration = torch.tensor([4.0, 1e-3], dtype=torch.float64)
     images = torch.randn(2, 2, 8, 8, generator=rng(0))
     output = optical_conv2d(
-        images, layer.weight, layer.bias, system=noisy(), road="physical", input_peak=4.0,
+        images, layer.weight, layer.bias, bench=Bench(noisy(), input_peak=4.0), road="physical",
         generator=rng(5),
     )  # fmt: skip
     assert torch.equal(layer(images), output)
     one, batch = (
-        optical_conv2d(part, layer.weight, system=IDEAL, road="physical", noise=False)
+        optical_conv2d(part, layer.weight, bench=Bench(IDEAL, noise=False), road="physical")
         for part in (images[0], images[:1])
     )
     assert torch.equal(one, batch[0])
@@ -108,11 +116,11 @@ def test_noise_comes_from_the_seed_alone() -> None:
     images = torch.randn(2, 2, 8, 8, generator=rng(0))
 
     def layer(seed: int) -> OpticalConv2d:
-        made = OpticalConv2d(2, 2, 3, system=noisy(), road="physical", seed=seed)
+        made = OpticalConv2d(2, 2, 3, bench=Bench(noisy()), road="physical", seed=seed)
         made.load_state_dict(first.state_dict())
         return made
 
-    first = OpticalConv2d(2, 2, 3, system=noisy(), road="physical", seed=1)
+    first = OpticalConv2d(2, 2, 3, bench=Bench(noisy()), road="physical", seed=1)
     one, two, other = layer(1), layer(1), layer(2)
     outputs = [one(images), one(images)]
     torch.manual_seed(99)  # the global generator is of no concern
@@ -132,7 +140,7 @@ def test_noise_comes_from_the_seed_alone() -> None:
 def test_layers_of_a_model_draw_different_noise() -> None:
     model = nn.ModuleList([nn.Conv2d(1, 1, 3) for _ in range(3)])
     seeds = [
-        [layer.seed for layer in convert(model, noisy(), road="physical", seed=seed).model]  # type: ignore[union-attr]
+        [layer.seed for layer in convert(model, Bench(noisy()), road="physical", seed=seed).model]  # type: ignore[union-attr]
         for seed in (7, 7, 8)
     ]
     assert seeds[0] == seeds[1]
@@ -140,14 +148,14 @@ def test_layers_of_a_model_draw_different_noise() -> None:
 
 
 def test_too_much_light_warns() -> None:
-    layer = OpticalConv2d(1, 1, 3, system=noisy(), road="physical", scheme=TwoShot())
+    layer = OpticalConv2d(1, 1, 3, bench=Bench(noisy(), scheme=TwoShot()), road="physical")
     layer.calibration = torch.tensor([1.0, 1.0], dtype=torch.float64)
     with pytest.warns(SaturationWarning, match="readings of ideal camera are at its limit"):
         layer(torch.ones(1, 1, 8, 8))
     with pytest.warns(SaturationWarning):
         optical_conv2d(
-            torch.ones(1, 1, 8, 8), layer.weight, system=layer.tuned_system, road="physical",
-            scheme=TwoShot(), generator=rng(0),
+            torch.ones(1, 1, 8, 8), layer.weight, bench=layer.tuned_bench, road="physical",
+            generator=rng(0),
         )  # fmt: skip
     assert layer.last_saturated > 0
 
@@ -160,7 +168,7 @@ def test_calibration_uses_the_well_and_clips_nothing(scheme: Scheme, seed: int) 
         for weight in model.parameters():
             weight.uniform_(-0.3, 0.3, generator=rng(seed))
     images = torch.randn(4, 1, 9, 9, generator=rng(0))
-    light = convert(model, noisy(), road="physical", scheme=scheme, noise=False).model
+    light = convert(model, Bench(noisy(), scheme=scheme, noise=False), road="physical").model
     done = calibrate(light, images, headroom=1.0)
     assert list(done) == ["0", "2"]
     assert done["0"].input_peak == pytest.approx(float(images.abs().max()))
@@ -181,25 +189,25 @@ def test_calibration_uses_the_well_and_clips_nothing(scheme: Scheme, seed: int) 
 
 
 def test_headroom_is_a_share_of_the_well() -> None:
-    layer = OpticalConv2d(1, 1, 3, system=noisy(), road="physical")
+    layer = OpticalConv2d(1, 1, 3, bench=Bench(noisy()), road="physical")
     images = torch.randn(1, 1, 8, 8, generator=rng(0))
     whole, half = (calibrate(layer, images, headroom=h)[""].exposure_s for h in (1.0, 0.5))
     assert half / whole == pytest.approx(0.5, rel=0.02)
     strong = OpticalConv2d(
-        1, 1, 3, system=noisy(), road="physical", scheme=ReferenceBeam(electrons=2e3)
+        1, 1, 3, bench=Bench(noisy(), scheme=ReferenceBeam(electrons=2e3)), road="physical"
     )
     with pytest.raises(InputError, match=r"reference alone goes beyond 0\.8 of its"):
         calibrate(strong, images)
 
 
 def test_calibration_leaves_a_camera_without_limit_and_keeps_to_the_longest_exposure() -> None:
-    layer = OpticalConv2d(1, 1, 3, system=IDEAL, road="physical")
+    layer = OpticalConv2d(1, 1, 3, bench=Bench(IDEAL), road="physical")
     found = calibrate(layer, torch.full((1, 1, 8, 8), 3.0))[""]
     assert (found.input_peak, found.exposure_s) == (3.0, IDEAL.camera.exposure_s)
-    dark = OpticalConv2d(1, 1, 3, system=noisy(1e9), road="physical")
+    dark = OpticalConv2d(1, 1, 3, bench=Bench(noisy(1e9)), road="physical")
     found = calibrate(dark, torch.ones(1, 1, 8, 8), longest_s=2e-3)[""]
     assert found.exposure_s == 2e-3
-    assert dark.tuned_system.camera.exposure_s == 2e-3
+    assert dark.tuned_bench.system.camera.exposure_s == 2e-3
     assert dark.timing(1, (8, 8)).frame_s == pytest.approx(2e-3)
     assert "input_peak=1, exposure_s=0.002" in repr(dark)
     with pytest.raises(InputError, match="no optical layer was called"):
@@ -209,7 +217,9 @@ def test_calibration_leaves_a_camera_without_limit_and_keeps_to_the_longest_expo
 
 
 def test_brighter_images_than_those_of_calibration_are_scaled_not_clipped() -> None:
-    layer = OpticalConv2d(1, 2, 3, system=IDEAL, road="physical", noise=False, dtype=torch.float64)
+    layer = OpticalConv2d(
+        1, 2, 3, bench=Bench(IDEAL, noise=False), road="physical", dtype=torch.float64
+    )
     images = torch.randn(2, 1, 8, 8, dtype=torch.float64, generator=rng(0))
     calibrate(layer, images / 10)
     expected = functional.conv2d(images, layer.weight, layer.bias)
@@ -217,14 +227,14 @@ def test_brighter_images_than_those_of_calibration_are_scaled_not_clipped() -> N
 
 
 def test_calibration_goes_with_the_state_dict() -> None:
-    layer = OpticalConv2d(1, 1, 3, system=noisy(), road="physical")
+    layer = OpticalConv2d(1, 1, 3, bench=Bench(noisy()), road="physical")
     calibrate(layer, torch.rand(1, 1, 8, 8, generator=rng(0)))
-    fresh = OpticalConv2d(1, 1, 3, system=noisy(), road="physical")
+    fresh = OpticalConv2d(1, 1, 3, bench=Bench(noisy()), road="physical")
     fresh.load_state_dict(layer.state_dict())
     assert torch.equal(fresh.calibration, layer.calibration)  # type: ignore[arg-type]
     # Weights of torch's layer load as well, and leave the scales alone.
     fresh.load_state_dict(nn.Conv2d(1, 1, 3).state_dict())
-    assert fresh.input_peak == layer.input_peak
+    assert fresh.tuned_bench == layer.tuned_bench
 
 
 def digits() -> tuple[Tensor, Tensor]:
@@ -250,7 +260,7 @@ def test_a_small_cnn_learns_digits_through_the_noise() -> None:
     accuracies: dict[str, list[float]] = {"electronic": [], "noisy": []}
     for seed in (0, 1):
         light = convert(
-            network(seed), noisy(side=40), road="physical", scheme=TwoShot(), seed=seed
+            network(seed), Bench(noisy(side=40), scheme=TwoShot()), road="physical", seed=seed
         ).model
         calibrate(light, images[:50])
         for name, model in (("electronic", network(seed)), ("noisy", light)):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from optics.convshare import from_vit, to_vit
-from optics.layers import convert
+from optics.layers import Bench, convert
 from optics.system import FourF
 from tests.partition.peers.bare_torchvision import import_timm
 
@@ -51,7 +51,7 @@ def test_logits_of_a_convolution_on_light_are_timms():
         "vit_tiny_patch16_224", pretrained=False, num_classes=5, img_size=64, depth=2
     ).eval()
     kernels = from_vit(theirs.state_dict(), heads=3).eval()
-    light = convert(kernels, FourF.ideal((2160, 2160)), road="ideal").model
+    light = convert(kernels, Bench(FourF.ideal((2160, 2160))), road="ideal").model
     images = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(light(images), theirs(images), rtol=0, atol=1e-5)
 

@@ -16,7 +16,7 @@ from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoSh
 from optics.errors import InputError, SamplingError
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.physical import Geometry, Sampling, physical_conv2d, physical_convolution
+from optics.physical import Bench, Geometry, Sampling, physical_conv2d, physical_convolution
 from optics.presets import preset
 from optics.system import FourF
 from optics.tiling import ConvShape, Layout, plan
@@ -58,7 +58,7 @@ def test_a_seed_gives_the_same_numbers_and_another_seed_others() -> None:
     def once(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return physical_conv2d(
-            images, weight, system=noisy(), layout=layout, scheme=scheme, generator=generator
+            images, weight, bench=Bench(noisy(), scheme=scheme), layout=layout, generator=generator
         )
 
     assert torch.equal(once(1), once(1))
@@ -82,8 +82,8 @@ def test_gradients_are_those_of_the_convolution(scheme: Scheme) -> None:
     layout = laid(images, weight, 24, scheme, padding=1)
     for max_bytes in (2**28, 400_000):  # the second computes portions again going backward
         output = physical_conv2d(
-            images, weight, bias, padding=1, system=IDEAL, layout=layout, scheme=scheme,
-            noise=False, max_bytes=max_bytes,
+            images, weight, bias, padding=1, layout=layout,
+            bench=Bench(IDEAL, scheme=scheme, noise=False, max_bytes=max_bytes),
         )  # fmt: skip
         ours = torch.autograd.grad(output, (images, weight, bias), upstream)
         expected = functional.conv2d(images, weight, bias, padding=1)
@@ -110,11 +110,11 @@ def test_gradcheck_with_every_part_in_the_way(pupils: Any) -> None:
     scheme = ReferenceBeam(electrons=1e18, frames=2)
     layout = laid(images, weight, 10, scheme)
 
+    sampling = Sampling.squares(pupils)
+    bench = Bench(system, scheme=scheme, noise=False, sampling=sampling, input_peak=1.0)
+
     def run(images: Tensor, weight: Tensor) -> Tensor:
-        return physical_conv2d(
-            images, weight, system=system, layout=layout, scheme=scheme, noise=False,
-            sampling=Sampling.squares(pupils), input_peak=1.0,
-        )  # fmt: skip
+        return physical_conv2d(images, weight, bench=bench, layout=layout)
 
     assert torch.autograd.gradcheck(
         run, (images.requires_grad_(), weight.requires_grad_()), atol=1e-4, rtol=1e-4, eps=1e-5
@@ -129,10 +129,8 @@ def test_training_through_noise_uses_the_same_noise_both_ways() -> None:
     for max_bytes in (2**28, 600_000):
         tensors = images.clone().requires_grad_(), weight.clone().requires_grad_()
         generator = torch.Generator().manual_seed(3)
-        output = physical_conv2d(
-            *tensors, system=noisy(), layout=layout, scheme=scheme, generator=generator,
-            max_bytes=max_bytes,
-        )  # fmt: skip
+        bench = Bench(noisy(), scheme=scheme, max_bytes=max_bytes)
+        output = physical_conv2d(*tensors, bench=bench, layout=layout, generator=generator)
         output.square().sum().backward()
         gradients.append([t.grad for t in tensors])
     clean = torch.autograd.grad(
@@ -161,12 +159,13 @@ def test_memory_stays_within_the_bound(limit: int, pupils: bool) -> None:
     layout = laid(images, weight, 64, scheme, padding=1)
     result_bytes = 4 * count * count * 12 * 12
 
+    bench = Bench(system, scheme=scheme, sampling=sampling, max_bytes=limit)
+
     def run() -> Tensor:
+        generator = torch.Generator().manual_seed(0)
         return physical_conv2d(
-            images, weight, padding=1, system=system, layout=layout, scheme=scheme,
-            sampling=sampling, max_bytes=limit,
-            generator=torch.Generator().manual_seed(0),
-        )  # fmt: skip
+            images, weight, padding=1, bench=bench, layout=layout, generator=generator
+        )
 
     forward = peak_bytes(run)
     assert forward <= limit + 3 * result_bytes
@@ -192,11 +191,8 @@ def test_bound_does_not_change_numbers() -> None:
             images - 0.5,
             weight,
             groups=2,
-            system=IDEAL,
+            bench=Bench(IDEAL, scheme=scheme, noise=False, max_bytes=max_bytes),
             layout=layout,
-            scheme=scheme,
-            noise=False,
-            max_bytes=max_bytes,
         )
         for max_bytes in (2**28, 1_000_000, 400_000)
     ]
@@ -218,7 +214,7 @@ def test_lcos_preset_runs_with_all_its_limits() -> None:
     scheme = TwoShot()
     layout = laid(images, weight, 20, scheme)
     result = physical_convolution(
-        images, weight, system=small, layout=layout, scheme=scheme,
+        images, weight, bench=Bench(small, scheme=scheme), layout=layout,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
     expected = functional.conv2d(images, weight)
@@ -249,17 +245,18 @@ def test_lcos_preset_runs_with_all_its_limits() -> None:
 )  # fmt: skip
 def test_bad_input_says_what_was_expected(change: dict[str, Any], message: str) -> None:
     images, weight = torch.ones(1, 1, 6, 6), torch.ones(1, 1, 3, 3)
+    bench = Bench(IDEAL, scheme=TwoShot())
     good: dict[str, Any] = {
         "images": images,
         "weight": weight,
-        "system": IDEAL,
         "layout": laid(images, weight, 24, TwoShot()),
-        "scheme": TwoShot(),
         "generator": torch.Generator().manual_seed(0),
     }
-    physical_conv2d(**good)
+    physical_conv2d(**good, bench=bench)
+    settings = {key: value for key, value in change.items() if hasattr(bench, key)}
+    others = {key: value for key, value in change.items() if key not in settings}
     with pytest.raises(InputError, match=message):
-        physical_conv2d(**(good | change))
+        physical_conv2d(**(good | others), bench=replace(bench, **settings))
 
 
 @pytest.mark.parametrize(
@@ -284,8 +281,8 @@ def test_grids_that_cannot_hold_a_system(system: FourF, message: str) -> None:
     images, weight = torch.ones(1, 1, 6, 6), torch.ones(1, 1, 3, 3)
     with pytest.raises(SamplingError, match=message):
         physical_conv2d(
-            images, weight, system=system, layout=laid(images, weight, 24, TwoShot()),
-            scheme=TwoShot(), sampling=Sampling(pupils="lens"), noise=False,
+            images, weight, layout=laid(images, weight, 24, TwoShot()),
+            bench=Bench(system, scheme=TwoShot(), sampling=Sampling(pupils="lens"), noise=False),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoShot
 from optics.ideal import ideal_conv2d
-from optics.physical import Sampling, physical_convolution
+from optics.physical import Bench, Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling import ConvShape, plan
 
@@ -64,18 +64,10 @@ def test_ideal_parts_equal_the_ideal_road(
     bias = torch.randn(weight_shape[0], dtype=dtype, generator=generator)
     shape = ConvShape.of(images_shape, weight_shape, **arguments)
     layout = plan(shape, (side, side), passes=len(scheme.passes))
-    result = physical_convolution(
-        images,
-        weight,
-        bias,
-        **arguments,
-        system=FourF.ideal((side, side)),
-        layout=layout,
-        scheme=scheme,
-        # Square filter pixels are undone exactly; square input pixels are not (see rates).
-        sampling=Sampling(filter=samples),
-        noise=False,
-    )
+    # Square filter pixels are undone exactly; square input pixels are not (see rates).
+    sampling = Sampling(filter=samples)
+    bench = Bench(FourF.ideal((side, side)), scheme=scheme, sampling=sampling, noise=False)
+    result = physical_convolution(images, weight, bias, **arguments, bench=bench)
     expected = ideal_conv2d(images, weight, bias, **arguments)
     assert result.output.dtype == dtype
     assert result.exposures == layout.frames
@@ -100,16 +92,8 @@ def test_reference_beams(frames: int, split: bool) -> None:
     shape = ConvShape.of(images.shape, weight.shape, padding=1)
     layout = plan(shape, (40, 40), passes=len(scheme.passes))
     for sampling in (Sampling(), Sampling(filter=2), Sampling(filter=3)):
-        result = physical_convolution(
-            images,
-            weight,
-            padding=1,
-            system=system,
-            layout=layout,
-            scheme=scheme,
-            sampling=sampling,
-            noise=False,
-        )
+        bench = Bench(system, scheme=scheme, sampling=sampling, noise=False)
+        result = physical_convolution(images, weight, padding=1, bench=bench, layout=layout)
         expected = ideal_conv2d(images, weight, padding=1)
         torch.testing.assert_close(result.output, expected, rtol=0, atol=1e-12)
         assert result.exposures == layout.frames

@@ -18,7 +18,7 @@ from optics.detection import FieldItself, ReferenceBeam, Scheme, TwoShot, part
 from optics.laser import Laser
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.physical import Exposed, Sampling, physical_convolution
+from optics.physical import Bench, Exposed, Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling import ConvShape, Layout, plan
 
@@ -40,14 +40,15 @@ def exposed(
     scheme: Scheme | None = None,
     *,
     plane: int = SIDE,
-    **arguments: Any,
+    generator: torch.Generator | None = None,
+    **settings: Any,
 ) -> Exposed:
     scheme = TwoShot() if scheme is None else scheme
     shape = ConvShape.of(images.shape, weight.shape, padding=1)
     layout = plan(shape, (plane, plane), passes=len(scheme.passes))
-    arguments = {"noise": False} | arguments
+    bench = Bench(system, scheme=scheme, **{"noise": False} | settings)
     return physical_convolution(
-        images, weight, padding=1, system=system, layout=layout, scheme=scheme, **arguments
+        images, weight, padding=1, bench=bench, layout=layout, generator=generator
     )
 
 
@@ -196,11 +197,8 @@ def test_a_shifted_filter_turns_the_kernels_phase(samples: int) -> None:
             images[:1],
             weight,
             padding=1,
-            system=system,
+            bench=Bench(system, scheme=TwoShot(), sampling=Sampling(filter=samples), noise=False),
             layout=layout,
-            scheme=TwoShot(),
-            sampling=Sampling(filter=samples),
-            noise=False,
         ).output
         turn = 2 * math.pi * shift_m / PITCH_M / SIDE
         above = functional.pad(images[:1], (0, 0, 1, 0))[:, :, :8]

@@ -1,0 +1,139 @@
+"""A 4f system set up to compute layers: sign scheme, patterns, sampling, noise and memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+
+from optics.detection import FourShot, Scheme
+from optics.errors import InputError
+from optics.ideal import MAX_BYTES
+from optics.presets import preset
+from optics.system import FourF
+from optics.tiling import KINDS, ConvShape, Kind, Layout, plan, side_by_side, usable_plane
+
+Pupils = Literal["lens", "filter"]
+"""Where pupils stand: in the planes of the lenses, or both in the plane of the filter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """The fidelity of the physical road; every result says which it was computed with.
+
+    Attributes:
+        input: samples per input pixel and axis. 1 takes each pixel as a point that stands for its
+            mean; from 2 on pixels are squares, exactly so for what passes the filter.
+        filter: samples per filter pixel and axis. 1 takes each pixel as a point, so that the
+            filter's impulse response repeats at full strength with the period λf/q and light that
+            leaves one side of that period comes back on the other; from 2 on pixels are squares
+            and light that leaves the plane is gone.
+        pupils: ``"lens"`` propagates from focal plane to lens to focal plane, so that a pupil
+            cuts off light of each place differently (vignetting); it takes three transforms for
+            each lens with a pupil, and two samples per pixel on both modulators. ``"filter"``
+            folds both pupils into the filter's plane, right for places near the axis (Goodman,
+            ch. 6: cut-off ρ/(λf)); it costs nothing.
+
+    Raises:
+        InputError: a number of samples is below 1, or the pupils stand nowhere known.
+    """
+
+    input: int = 1
+    filter: int = 1
+    pupils: Pupils = "filter"
+
+    def __post_init__(self) -> None:
+        for name in ("input", "filter"):
+            samples = getattr(self, name)
+            if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+                raise InputError(
+                    f"sampling: {name} must be a whole number of samples per pixel of at least 1; "
+                    f"{samples!r} came"
+                )
+        if self.pupils not in get_args(Pupils):
+            raise InputError(f"sampling: pupils must be 'lens' or 'filter'; {self.pupils!r} came")
+
+    @classmethod
+    def points(cls) -> Sampling:
+        """Return the fastest: every pixel a point, pupils in the filter's plane."""
+        return cls()
+
+    @classmethod
+    def squares(cls, pupils: Pupils = "lens") -> Sampling:
+        """Return pixels as squares, two samples each way, and pupils where they are."""
+        return cls(input=2, filter=2, pupils=pupils)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A 4f system set up to compute layers, and how finely the physical road simulates it.
+
+    Layers whose settings are alike share one; :func:`dataclasses.replace` makes another of it.
+
+    Attributes:
+        system: the parts.
+        scheme: sign scheme, which finds signed numbers from intensities. Its passes are exposures
+            of each frame, and count in the timing of both roads;
+            :class:`optics.detection.FieldItself` has no camera.
+        sampling: samples per pixel on the physical road.
+        encoder: arguments of :func:`optics.encoding.encode` for a filter that is not ``ideal``.
+        compensate: whether the filter's patterns undo the envelopes of square pixels.
+        input_peak: value of the images that drives the input modulator fully; ``None`` is the
+            largest of each batch.
+        noise: whether the camera draws shot, dark and read noise, in training and in evaluation.
+        along: what may lie side by side on the plane.
+        max_bytes: working memory of a pass beside its arguments and its result, in bytes.
+
+    Raises:
+        InputError: ``input_peak`` is not finite or not above 0.
+    """
+
+    system: FourF
+    _: KW_ONLY
+    scheme: Scheme = field(default_factory=FourShot)
+    sampling: Sampling = field(default_factory=Sampling)
+    encoder: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    compensate: bool = True
+    input_peak: float | None = None
+    noise: bool = True
+    along: Collection[Kind] = KINDS
+    max_bytes: int = MAX_BYTES
+
+    def __post_init__(self) -> None:
+        peak = self.input_peak
+        if peak is not None and not (math.isfinite(peak) and peak > 0):
+            raise InputError(f"input_peak must be finite and above 0; {peak!r} came")
+
+    @classmethod
+    def preset(cls, name: str, **settings: Any) -> Bench:
+        """Return the system called ``name``, with side by side only what it shows without loss.
+
+        Args:
+            name: one of :data:`optics.presets.PRESETS`.
+            settings: other fields.
+
+        Raises:
+            InputError: there is no system of that name.
+        """
+        system = preset(name)
+        return cls(system, **{"along": side_by_side(system)} | settings)
+
+    def layout(self, shape: ConvShape) -> Layout:
+        """Return the layout of a convolution; an empty batch is planned as one image.
+
+        Raises:
+            InputError: an image with its guard band is larger than the plane.
+        """
+        shown = shape if shape.batch else replace(shape, batch=1)
+        plane = usable_plane(self.system)
+        return plan(shown, plane, passes=len(self.scheme.passes), along=self.along)
+
+    def fitted(self, images: Tensor) -> Bench:
+        """Return the bench with an ``input_peak`` that is at least the largest of ``images``."""
+        if self.input_peak is None or images.numel() == 0:
+            return self
+        largest = float(images.detach().abs().amax())
+        return replace(self, input_peak=max(self.input_peak, largest))
