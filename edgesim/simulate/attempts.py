@@ -1,135 +1,141 @@
-"""Requests that may need more than one try: which parts were asked where, and what came of it."""
+"""Requests whose tasks may need several attempts: each attempt, and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgesim.simulate.run import Parcel
-from edgesim.simulate.work import Move, Path, Request, Step, Way, Work
+from edgesim.simulate.work import (
+    Parcel,
+    Path,
+    ReadyBranch,
+    ReadyTask,
+    ReadyTransfer,
+    Request,
+    Work,
+)
 
 
 @dataclass(eq=False, slots=True)
 class Attempt:
-    """One try of one step of a request, on one node.
+    """One attempt at one task of a request, on one node.
 
     Attributes:
-        request: that it is of.
-        step: on the node that is asked.
-        waiting: inputs that are not there yet.
-        means: why this node was asked: a place in `edgesim.simulate.choices.MEANS`.
-        arrived: moves whose data are there.
-        work: on its server; None until every input is there.
-        over: it ended, one way or the other.
-        timed: its time-out runs.
-        coming: inputs on their way.
+        request: request of the task.
+        task: the task on the node that was chosen.
+        waiting: number of inputs that have not arrived.
+        measure: why this node was chosen: an index of `edgesim.simulate.choices.MEASURES`.
+        arrived: numbers of the transfers whose data have arrived.
+        work: the task on its server; None until every input has arrived.
+        ended: whether it has ended, with a result or without.
+        timed: whether its time-out runs.
+        coming: inputs that are under way.
     """
 
-    request: Course
-    step: Step
+    request: TrackedRequest
+    task: ReadyTask
     waiting: int
-    means: int
+    measure: int
     arrived: set[int] = field(default_factory=set)
-    work: Tried | None = None
-    over: bool = False
+    work: AttemptWork | None = None
+    ended: bool = False
     timed: bool = False
-    coming: list[Carried] = field(default_factory=list)
+    coming: list[AttemptParcel] = field(default_factory=list)
+
+    @property
+    def node(self) -> str:
+        """Name of its node."""
+        return self.task.server.node.name
 
 
-class Tried(Work):
-    """The work of one try, on its server."""
+class AttemptWork(Work):
+    """The task of one attempt, on its server."""
 
     __slots__ = ("attempt",)
 
     def __init__(self, attempt: Attempt, ready_s: float, path: Path) -> None:
-        super().__init__(attempt.request, attempt.step, ready_s, path)
+        super().__init__(attempt.request, attempt.task, ready_s, path)
         self.attempt = attempt
 
 
 @dataclass(eq=False, slots=True)
-class Gave:
-    """What a step gave: where it lies, and how long it took to be there.
+class TaskResult:
+    """The result of a task of a request.
 
     Attributes:
-        step: on the node that ran it.
-        path: of the request up to its end.
-        life: of that node then; another life has lost the result.
-        joules: spent on it.
+        task: the task on the node that ran it and holds the result.
+        crashes: crashes of that node until then; one more, and the result is lost.
+        joules: energy that was spent on it.
     """
 
-    step: Step
-    path: Path
-    life: int
+    task: ReadyTask
+    crashes: int
     joules: float
 
 
-class Course(Request):
+class TrackedRequest(Request):
     """A request in flight where something may fail.
 
     Attributes:
-        attempts: under way, by the number of their step.
-        done: results, by the number of their step.
-        tried: tries so far, by the number of the step.
-        asked: tries of each step on each node.
-        lost: numbers of steps that were given up.
-        gone: numbers of moves that will not come.
-        begun: numbers of units whose deadline runs.
-        means: the most that was done for one of its parts.
+        attempts: attempts under way, by the index of their task.
+        results: results, by the index of their task.
+        attempted: number of attempts so far, by the index of the task; hedges are not counted.
+        asked: number of attempts so far, by the index of the task and the name of the node.
+        lost: indices of tasks that were given up.
+        cancelled: numbers of transfers that will not come.
+        timed_units: units whose deadline runs.
+        measure: the strongest recovery measure that one of its results needed.
     """
 
     __slots__ = (
-        "asked", "attempts", "begun", "done", "gone", "lost", "means", "tried",
+        "asked", "attempted", "attempts", "cancelled", "lost", "measure", "results", "timed_units",
     )  # fmt: skip
 
-    def __init__(self, index: int, arrival_s: float, way: Way) -> None:
-        super().__init__(index, arrival_s, way)
+    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
+        super().__init__(index, arrival_s, branch)
         self.attempts: dict[int, list[Attempt]] = {}
-        self.done: dict[int, Gave] = {}
-        self.tried: dict[int, int] = {}
+        self.results: dict[int, TaskResult] = {}
+        self.attempted: dict[int, int] = {}
         self.asked: dict[tuple[int, str], int] = {}
         self.lost: set[int] = set()
-        self.gone: set[int] = set()
-        self.begun: set[str] = set()
-        self.means = 0
+        self.cancelled: set[int] = set()
+        self.timed_units: set[str] = set()
+        self.measure = 0
 
-    def settled(self, step: Step) -> bool:
-        """Whether nothing more is to be done for a step."""
-        return self.over or step.index in self.done or step.index in self.lost
+    def settled(self, task: ReadyTask) -> bool:
+        """Return whether nothing more is to be done for a task."""
+        return self.ended or task.index in self.results or task.index in self.lost
 
-    def live(self, step: Step) -> list[Attempt]:
-        """Return the tries of a step that are under way."""
-        return self.attempts.get(step.index, [])
+    def live(self, task: ReadyTask) -> list[Attempt]:
+        """Return the attempts at a task that are under way."""
+        return self.attempts.get(task.index, [])
 
 
-class Carried(Parcel):
-    """A move of a request on its way to one try, or to the end of the request.
+class AttemptParcel(Parcel):
+    """One transfer of a request under way to one attempt, or to the end of the request.
 
     Attributes:
-        attempt: that it is for; None for an answer.
-        move: between the nodes that it crosses.
-        number: of the move in its way.
-        request: that it is of.
-        sent_s: when it left.
-        path: of the request up to then.
+        attempt: attempt that receives it; None for an answer.
+        number: index of the transfer in its branch.
     """
 
     __slots__ = ("attempt", "number")
 
-    request: Course
+    request: TrackedRequest
 
     def __init__(
         self,
-        request: Course,
-        move: Move,
+        request: TrackedRequest,
+        transfer: ReadyTransfer,
         number: int,
         attempt: Attempt | None,
         sent_s: float,
         path: Path,
     ) -> None:
-        super().__init__(move, request, sent_s, path)
+        super().__init__(transfer, request, sent_s, path)
         self.number = number
         self.attempt = attempt
 
     @property
-    def useless(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return self.request.over or (self.attempt is not None and self.attempt.over)
+    def obsolete(self) -> bool:
+        """Whether nothing waits for it any more."""
+        return self.request.ended or (self.attempt is not None and self.attempt.ended)

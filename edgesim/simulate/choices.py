@@ -1,123 +1,191 @@
-"""Where each step of a way can run: at home, on a standby, on another replica, on a new home."""
+"""Where each task of a branch can run: its own node, a standby, another replica, a new node."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan, Task
+from edgesim.simulate.attempts import TrackedRequest
 from edgesim.simulate.flows import Flows
-from edgesim.simulate.work import Move, Station, Step, Way
+from edgesim.simulate.work import ReadyBranch, ReadyTask, ReadyTransfer, Station
 
-MEANS = ("first try", "retry", "hedge", "standby", "reassigned")
-"""What may have been done for a part, from the least to the most."""
+MEASURES = ("first try", "retry", "hedge", "standby", "reassigned")
+"""Recovery measures for a part of a request, the weakest first."""
+FIRST, RETRY, HEDGE = 0, 1, 2
 
 
 @dataclass(eq=False)
 class Choices:
-    """The nodes that can run each step of one way, and the moves between any two of them.
+    """The nodes that can run each task of one branch, and the transfers between any two of them.
 
     Attributes:
-        way: whose steps.
-        tasks: that its steps are of, in the same order.
-        plan: that they are from.
+        branch: the branch, ready to play.
+        tasks: tasks of the plan, in the order of the branch's.
+        plan: plan of the branch.
         cluster: nodes and routes.
-        flows: over them.
-        samples: of a request.
-        units: what the tasks are given up with, by the number of the step.
-        into: numbers of the moves that enter each step.
-        out_of: numbers of the moves that leave each step, in their order.
-        entering: numbers of the moves of the request's input.
+        flows: flows over the routes.
+        samples: samples of a request.
+        units: what each task is given up with, by its index.
+        inputs: numbers of the transfers that enter each task, by its index.
+        outputs: numbers of the transfers that leave each task, by its index, in their order.
+        entering: numbers of the transfers of the request's input.
+        input_bytes: bytes of all inputs of each task, by its index.
+        options: each task on every node that can run it, with the measure that this is.
     """
 
-    way: Way
+    branch: ReadyBranch
     tasks: Sequence[Task]
     plan: Plan
     cluster: Cluster
     flows: Flows
     samples: int
-    units: dict[int, str] = field(init=False)
-    into: dict[int, list[int]] = field(init=False)
-    out_of: dict[int, list[int]] = field(init=False)
+    units: list[str] = field(init=False)
+    inputs: list[list[int]] = field(init=False)
+    outputs: list[list[int]] = field(init=False)
     entering: list[int] = field(init=False)
-    _options: dict[int, list[tuple[Step, str]]] = field(init=False)
-    _moves: dict[tuple[int, str, str], Move] = field(default_factory=dict)
+    input_bytes: list[float] = field(init=False)
+    options: list[list[tuple[ReadyTask, int]]] = field(init=False)
+    _transfers: dict[tuple[int, str, str], ReadyTransfer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        way = self.way
-        self.units = {
-            step.index: task.unit or task.name
-            for step, task in zip(way.steps, self.tasks, strict=True)
-        }
-        self.into = {step.index: [] for step in way.steps}
-        numbers = {move: number for number, move in enumerate(way.moves)}
-        for move, number in numbers.items():
-            if move.target is not None:
-                self.into[move.target.index].append(number)
-        # In the order in which they leave.
-        self.out_of = {step.index: [numbers[move] for move in step.moves()] for step in way.steps}
-        fanned = (move for _, moves in way.fan for move in moves)
-        self.entering = [numbers[move] for move in (*way.local, *fanned)]
-        self._options = {step.index: [(step, MEANS[0])] for step in way.steps}
+        branch = self.branch
+        self.units = [task.unit or task.name for task in self.tasks]
+        numbers = {transfer: number for number, transfer in enumerate(branch.transfers)}
+        self.inputs = [
+            [number for transfer, number in numbers.items() if transfer.target is task]
+            for task in branch.tasks
+        ]
+        self.outputs = [[numbers[one] for one in task.outputs()] for task in branch.tasks]
+        remote = (transfer for _, transfers in branch.remote for transfer in transfers)
+        self.entering = [numbers[transfer] for transfer in (*branch.local, *remote)]
+        self.input_bytes = [
+            sum(branch.transfers[number].size for number in entering) for entering in self.inputs
+        ]
+        self.options = [[(task, FIRST)] for task in branch.tasks]
 
-    def options(self, step: Step) -> list[tuple[Step, str]]:
-        """Return the step on each node that can run it, with what asking that node is called."""
-        return self._options[step.index]
-
-    def all_options(self) -> list[list[tuple[Step, str]]]:
-        """Return the options of every step."""
-        return list(self._options.values())
-
-    def add(self, index: int, server: Station, means: str) -> None:
-        """Let another node run a step, too."""
-        home = self.way.steps[index]
-        names = {one.server.node.name for one, _ in self._options[index]}
-        if server.node.name in names:
+    def add(self, index: int, server: Station, measure: str) -> None:
+        """Let another node run a task, too."""
+        own = self.branch.tasks[index]
+        if any(task.server.node.name == server.node.name for task, _ in self.options[index]):
             return
-        step = Step(index, self.tasks[index], server, self.plan.precision, self.samples)
-        step.inputs, step.last = home.inputs, home.last
-        self._options[index].append((step, means))
+        task = ReadyTask(index, self.tasks[index], server, self.plan.precision, self.samples)
+        task.inputs, task.last = own.inputs, own.last
+        self.options[index].append((task, MEASURES.index(measure)))
 
-    def remove(self, index: int, node: str, means: str) -> bool:
-        """Take a node away that was added to a step; return whether it was there."""
-        before = self._options[index]
-        kept = [one for one in before if (one[0].server.node.name, one[1]) != (node, means)]
-        self._options[index] = kept
-        return len(kept) < len(before)
+    def add_copies(self, standby: Sequence[Station], branches: Sequence[ReadyBranch]) -> None:
+        """Let standby nodes and the nodes of other branches run the tasks that they have, too."""
+        for own in self.branch.tasks:
+            if own.fusion or own.message:
+                continue
+            for server in standby:
+                self.add(own.index, server, "standby")
+            for other in branches:
+                for task in other.tasks:
+                    if other is not self.branch and task.name == own.name:
+                        self.add(own.index, task.server, "retry")
 
-    def move(self, number: int, source: Step | None, target: Step | None) -> Move:
-        """Return a move of the way between the nodes on which its ends are."""
-        home = self.way.moves[number]
-        start = home.source_node if source is None else source.server.node.name
-        end = home.target_node if target is None else target.server.node.name
+    def remove(self, index: int, node: str, measure: str) -> None:
+        """Take back a node that was added to a task."""
+        removed = (node, MEASURES.index(measure))
+        self.options[index] = [
+            (task, number)
+            for task, number in self.options[index]
+            if (task.server.node.name, number) != removed
+        ]
+
+    def choose(
+        self,
+        request: TrackedRequest,
+        task: ReadyTask,
+        down: Callable[[str], bool],
+        *,
+        hedge: bool,
+        allow_down: bool,
+    ) -> tuple[ReadyTask, int] | None:
+        """Return the node for the next attempt at a task, and the measure that this is.
+
+        A node that is not known to be down comes first, then the one with the fewest attempts at
+        this task, then the first. A hedge needs a node without an attempt under way.
+
+        Args:
+            request: request of the task.
+            task: task that is tried.
+            down: whether a node is known to be down.
+            hedge: whether another attempt is under way.
+            allow_down: whether a node that is known to be down may be chosen.
+
+        Returns:
+            None where no node may be chosen.
+        """
+        best: tuple[tuple[bool, int, int], ReadyTask, int] | None = None
+        busy: Collection[str] = {one.node for one in request.live(task)} if hedge else ()
+        for order, (option, measure) in enumerate(self.options[task.index]):
+            name = option.server.node.name
+            if name in busy:
+                continue
+            rank = (down(name), request.asked.get((task.index, name), 0), order)
+            if best is None or rank < best[0]:
+                best = (rank, option, measure)
+        if best is None or (best[0][0] and not allow_down):
+            return None
+        (_, option, measure) = best
+        if hedge:
+            measure = HEDGE
+        elif measure == FIRST and request.attempted.get(task.index, 0) > 1:
+            measure = RETRY
+        return option, measure
+
+    def transfer(
+        self, number: int, source: ReadyTask | None, target: ReadyTask | None
+    ) -> ReadyTransfer:
+        """Return a transfer of the branch between the nodes on which its ends are."""
+        own = self.branch.transfers[number]
+        start = own.source_node if source is None else source.server.node.name
+        end = own.target_node if target is None else target.server.node.name
         # Without an input or output node the data is where the task is.
-        if home.source is None and self.plan.input_node is None:
+        if own.source is None and self.plan.input_node is None:
             start = end
-        if home.target is None and self.plan.output_node is None:
+        if own.target is None and self.plan.output_node is None:
             end = start
         key = (number, start, end)
-        found = self._moves.get(key)
+        found = self._transfers.get(key)
         if found is None:
-            if (start, end) == (home.source_node, home.target_node):
-                found = home
+            if (start, end) == (own.source_node, own.target_node):
+                found = own
             else:
-                found = Move(home.size, home.source, home.target, start, end)
+                found = ReadyTransfer(own.size, own.source, own.target, start, end)
                 found.connect(self.flows, self.cluster)
-            self._moves[key] = found
+            self._transfers[key] = found
         return found
 
     def reachable(self, index: int, node: str) -> bool:
-        """Whether a node could take a step's inputs and give its results, as all ends are now."""
+        """Return whether a node has routes for a task's inputs and results, from and to where they
+        are in the plan."""
         network = self.cluster.network
-        for number in self.into[index]:
-            move = self.way.moves[number]
-            at_hand = move.source is None and self.plan.input_node is None
-            if not at_hand and network.route(move.source_node, node) is None:
+        for number in self.inputs[index]:
+            transfer = self.branch.transfers[number]
+            at_hand = transfer.source is None and self.plan.input_node is None
+            if not at_hand and network.route(transfer.source_node, node) is None:
                 return False
-        for number in self.out_of[index]:
-            move = self.way.moves[number]
-            there = move.target is None and self.plan.output_node is None
-            if not there and network.route(node, move.target_node) is None:
+        for number in self.outputs[index]:
+            transfer = self.branch.transfers[number]
+            at_hand = transfer.target is None and self.plan.output_node is None
+            if not at_hand and network.route(node, transfer.target_node) is None:
                 return False
         return True
+
+
+def links_to_nodes(
+    choices: Mapping[ReadyBranch, Choices], cluster: Cluster, home: str
+) -> dict[str, tuple[str, ...]]:
+    """Return the names of the links from ``home`` to every other node that can run a task."""
+    found = {}
+    for one in choices.values():
+        for task, _ in (option for options in one.options for option in options):
+            name = task.server.node.name
+            hops = cluster.network.route(home, name)
+            if name != home and hops is not None:
+                found[name] = tuple(hop.link for hop in hops)
+    return found

@@ -2,96 +2,236 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappush
 
-from simpy.events import Event
+from simpy.events import NORMAL, Event
 
-from edgesim.hardware import Cluster
+from edgesim.hardware import Cluster, Node
 from edgesim.placement.plan import Plan
-from edgesim.simulate.recording import Recording
+from edgesim.simulate.flows import Flows
+from edgesim.simulate.hosts import Host
+from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.recorder import Recorder
+from edgesim.simulate.recording import FaultRecord, Outcome, Recording
 from edgesim.simulate.recovery import Recovery
-from edgesim.simulate.resilient import Resilient, can_fail
-from edgesim.simulate.run import START, Parcel, Progress, Run, Setup
-from edgesim.simulate.traffic import Traffic
-from edgesim.simulate.work import Move, Path, Request, Step, Work
+from edgesim.simulate.routes import Port
+from edgesim.simulate.server import Server
+from edgesim.simulate.streams import service_factors
+from edgesim.simulate.traffic import CLOSED_LOOP, Traffic, arrival_times, in_flight
+from edgesim.simulate.work import (
+    START,
+    Departing,
+    Parcel,
+    Path,
+    ReadyBranch,
+    ReadyTransfer,
+    Request,
+    Work,
+)
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of requests that ended."""
+
+# Looking a member up in an enumeration costs more than the rest of the line that stores it.
+_COMPLETED = int(Outcome.COMPLETED)
+_DEGRADED = int(Outcome.DEGRADED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a run plays: the arguments of `edgesim.simulate.simulate`."""
+
+    plan: Plan
+    cluster: Cluster
+    traffic: Traffic
+    seed: int
+    replication: int
+    trace_requests: int
+    progress: Progress | None
+    recovery: Recovery
 
 
 class Departure(Event):
-    """Moves of one request on their way to the first byte."""
+    """Transfers of one request before their first bytes leave."""
 
     def __init__(
-        self, engine: Engine, moves: tuple[Move, ...], request: Request, sent_s: float, path: Path
+        self,
+        engine: Engine,
+        transfers: tuple[ReadyTransfer, ...],
+        request: Request,
+        sent_s: float,
+        path: Path,
     ) -> None:
         self.env = engine.kernel
         self.callbacks = engine.departed
         self._ok = True
         self._value = None
-        self.moves = moves
+        self.transfers = transfers
         self.request = request
         self.sent_s = sent_s
         self.path = path
 
 
-class Engine(Run):
-    """A run in which nothing fails. Use `simulate`."""
+class Engine:
+    """One run of a plan: clock, servers, flows, arrivals. Use `edgesim.simulate.simulate`."""
 
     def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+        self.kernel = kernel = Kernel()
+        self.cluster = cluster = setup.cluster
+        self._traffic = traffic = setup.traffic
+        self._progress = setup.progress
+        self._progress_step = max(1, traffic.requests // 200)
+        self.ports = {name: Port() for name in cluster.nodes}
+        self.flows = Flows(kernel, cluster, self.ports, self._delivered)
+        sharing = Counter(node.host for node in cluster.nodes.values())
+        hosts = {name: Host(kernel, cores, sharing[name]) for name, cores in cluster.hosts.items()}
+        self.servers = {
+            name: Server(
+                kernel,
+                node,
+                service_factors(node, setup.seed, setup.replication),
+                self._ran,
+                self._own_host(node) if node.host is None else hosts[node.host],
+            )
+            for name, node in cluster.nodes.items()
+        }
+        self.branches = tuple(
+            ReadyBranch(branch, setup.plan, cluster, self.servers, self.flows, traffic.samples)
+            for branch in setup.plan.branches
+        )
+        self._only_branch = self.branches[0] if len(self.branches) == 1 else None
         self.departed: list[Callable[[Departure], None]] = [self._depart]
+        self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
+        self._all_closed = kernel.event()
+        self._times = arrival_times(traffic, setup.seed, setup.replication)
+        self._offered = 0
+        self._scheduled = 0
+        self._closed = 0
+
+    def _own_host(self, node: Node) -> Host | None:
+        """Return the machine of a node that shares none; None where its speed is constant."""
+        return None
+
+    def _fault_record(self, now: float) -> FaultRecord | None:
+        """Return what failed, and what came of it; None where nothing can fail."""
+        return None
+
+    def play(self) -> Recording:
+        """Run to the end of the last request, or until interrupted."""
+        partial = False
+        try:
+            self._begin()
+            self.kernel.play(self._all_closed)
+        except KeyboardInterrupt:
+            partial = True
+        now = self.kernel.time_s
+        for server in self.servers.values():
+            server.close(now)
+        for port in self.ports.values():
+            port.close(now)
+        self.flows.close(now)
+        return self.recorder.recording(
+            self._offered if partial else self._traffic.requests,
+            now,
+            self.servers,
+            self.ports,
+            self.flows,
+            partial=partial,
+            faults=self._fault_record(now),
+        )
+
+    def _begin(self) -> None:
+        traffic = self._traffic
+        if self._times is None:
+            assert traffic.arrivals in CLOSED_LOOP
+            self._scheduled = min(in_flight(traffic), traffic.requests)
+            for _ in range(self._scheduled):
+                self._admit()
+            return
+        self._arrivals = iter(self._times.tolist())
+        self._arrival_callbacks = [self._arrive]
+        next_arrival = self.kernel.event()
+        next_arrival._ok = True
+        next_arrival._value = None
+        for time_s in self._arrivals:
+            next_arrival.callbacks = self._arrival_callbacks  # type: ignore[assignment]
+            self.kernel.at(time_s, next_arrival)
+            break
+
+    def _arrive(self, event: Event) -> None:
+        self._admit()
+        for time_s in self._arrivals:
+            event.callbacks = self._arrival_callbacks  # type: ignore[assignment]
+            heappush(self.kernel.agenda, (time_s, NORMAL, next(self.kernel.serial), event))
+            return
+
+    def _next_request(self) -> tuple[int, ReadyBranch]:
+        """Return the number and the branch of a request that arrives now."""
+        index = self._offered
+        self._offered = index + 1
+        self.recorder.arrival_s[index] = self.kernel.time_s
+        branch = self._only_branch or self._least_loaded()
+        branch.load += 1
+        return index, branch
+
+    def _least_loaded(self) -> ReadyBranch:
+        """Return the branch with the least work ahead of a new request, of those that are up."""
+        up = [one for one in self.branches if all(server.up for server in one.servers)]
+        return min(up or self.branches, key=lambda one: (one.load + 1) * one.expected_s)
 
     def _admit(self) -> None:
         """Take in one request now."""
         now = self.kernel.time_s
-        index = self._offered
-        self._offered = index + 1
-        self._arrival_s[index] = now
-        way = self._only_way or self._least_loaded()
-        way.load += 1
-        request = Request(index, now, way)
-        for step in way.roots:
-            step.server.submit(Work(request, step, now, START))
-        if way.local or way.fan:
-            self._forward(request, way.local, way.fan, now, START)
+        index, branch = self._next_request()
+        request = Request(index, now, branch)
+        for task in branch.roots:
+            task.server.submit(Work(request, task, now, START))
+        if branch.local or branch.remote:
+            self._forward(request, branch.local, branch.remote, now, START)
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
-        """Go on from a step that ran."""
-        request, step = work.request, work.task
-        path = self._worked(work, start_s, end_s, joules)
-        if step.last:
-            self.end(request, end_s, path)
+        """Go on from a task that ran."""
+        request, task = work.request, work.task
+        path = self.recorder.task_ended(work, start_s, end_s, joules)
+        if task.last:
+            self._end(request, end_s, path)
         else:
-            self._forward(request, step.local, step.fan, end_s, path)
+            self._forward(request, task.local, task.remote, end_s, path)
 
     def _forward(
         self,
         request: Request,
-        local: tuple[Move, ...],
-        fan: tuple[tuple[float, tuple[Move, ...]], ...],
+        local: tuple[ReadyTransfer, ...],
+        remote: tuple[Departing, ...],
         now: float,
         path: Path,
     ) -> None:
-        for move in local:
-            self._arrived(request, move, now, path)
-        for before_s, moves in fan:
+        for transfer in local:
+            self._arrived(request, transfer, now, path)
+        for before_s, transfers in remote:
             if before_s > 0.0:
-                departure = Departure(self, moves, request, now, path)
+                departure = Departure(self, transfers, request, now, path)
                 self.kernel.at(now + before_s, departure)
             else:
-                for move in moves:
-                    self._send(Parcel(move, request, now, path))
+                for transfer in transfers:
+                    self._start_flow(Parcel(transfer, request, now, path))
 
     def _depart(self, departure: Departure) -> None:
-        for move in departure.moves:
-            self._send(Parcel(move, departure.request, departure.sent_s, departure.path))
+        for transfer in departure.transfers:
+            parcel = Parcel(transfer, departure.request, departure.sent_s, departure.path)
+            self._start_flow(parcel)
 
-    def _send(self, parcel: Parcel) -> None:
-        """Start the flow of a parcel."""
-        move = parcel.move
-        assert move.route is not None
-        self.flows.begin(move.route, move.size, parcel)
+    def _start_flow(self, parcel: Parcel) -> None:
+        transfer = parcel.transfer
+        assert transfer.route is not None
+        self.flows.begin(transfer.route, transfer.size, parcel)
 
     def _delivered(self, token: Parcel) -> None:
-        after_s = token.move.after_s
+        """Go on from a flow whose last byte has arrived."""
+        after_s = token.transfer.after_s
         if after_s > 0.0:
             self.kernel.call_after(after_s, lambda _: self._received(token))
         else:
@@ -99,57 +239,41 @@ class Engine(Run):
 
     def _received(self, parcel: Parcel) -> None:
         now = self.kernel.time_s
-        path = self._carried(parcel, now)
-        self._arrived(parcel.request, parcel.move, now, path)
+        path = self.recorder.transfer_ended(parcel, now)
+        self._arrived(parcel.request, parcel.transfer, now, path)
 
-    def _arrived(self, request: Request, move: Move, now: float, path: Path) -> None:
-        """Count an input that is there; the last one carries the critical path."""
-        step: Step | None = move.target
-        if step is None:
-            self.end(request, now, path)
+    def _arrived(self, request: Request, transfer: ReadyTransfer, now: float, path: Path) -> None:
+        """Count an input that has arrived; the last one carries the critical path."""
+        task = transfer.target
+        if task is None:
+            self._end(request, now, path)
             return
-        if step.inputs > 1:
-            left = request.waiting[step.index] - 1
-            request.waiting[step.index] = left
+        if task.inputs > 1:
+            left = request.waiting[task.index] - 1
+            request.waiting[task.index] = left
             if left:
                 return
-        step.server.submit(Work(request, step, now, path))
+        task.server.submit(Work(request, task, now, path))
 
+    def _end(self, request: Request, now: float, path: Path) -> None:
+        """Count one ending; the last one answers the request."""
+        request.remaining -= 1
+        if request.remaining:
+            return
+        self.recorder.answered(request, now, path)
+        self._close(request, _COMPLETED if request.missing is None else _DEGRADED)
 
-def simulate(
-    plan: Plan,
-    cluster: Cluster,
-    traffic: Traffic,
-    *,
-    seed: int,
-    replication: int = 0,
-    trace_requests: int = 1000,
-    progress: Progress | None = None,
-    recovery: Recovery | None = None,
-) -> Recording:
-    """Play ``plan`` on ``cluster`` under ``traffic`` and return what happened.
-
-    Args:
-        plan: checked by `edgesim.placement.place`.
-        cluster: nodes and network.
-        traffic: what is asked.
-        seed: of every random stream.
-        replication: number of the repetition; each has streams of its own.
-        trace_requests: how many leading requests leave spans.
-        progress: told now and then how many requests ended.
-        recovery: what is done about parts that do not answer; None for nothing.
-
-    An interrupt (Ctrl-C) ends the run; the recording is then marked partial.
-    """
-    setup = Setup(
-        plan=plan,
-        cluster=cluster,
-        traffic=traffic,
-        seed=seed,
-        replication=replication,
-        trace_requests=trace_requests,
-        progress=progress,
-        recovery=recovery or Recovery(),
-    )
-    fails = can_fail(cluster) or setup.recovery != Recovery()
-    return (Resilient if fails else Engine)(setup).play()
+    def _close(self, request: Request, outcome: int) -> None:
+        """Close a request, answered or failed; in a closed loop the next one follows."""
+        request.ended = True
+        request.branch.load -= 1
+        self.recorder.outcome[request.index] = outcome
+        self._closed += 1
+        if self._progress is not None and self._closed % self._progress_step == 0:
+            self._progress(self._closed)
+        if self._closed == self._traffic.requests:
+            self._all_closed.succeed()
+        elif self._times is None and self._scheduled < self._traffic.requests:
+            # A new event, not a call: a request that fails at once must not recurse.
+            self._scheduled += 1
+            self.kernel.call_at(self.kernel.time_s, lambda _: self._admit())

@@ -1,4 +1,4 @@
-"""Faults: when nodes and links fail, how long they are down, and what is told of it."""
+"""Fault injection: when nodes and links fail, how long they are down, and the record of it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from edgesim.hardware import Cluster, Fault, FaultKind, Faults
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
-from edgesim.simulate.loss import LinkState
-from edgesim.simulate.meter import Charge, Meter, Throttle
-from edgesim.simulate.ports import Port
+from edgesim.simulate.power import Charge, Meter, Throttle
 from edgesim.simulate.recording import FaultEvent, TargetFaults
+from edgesim.simulate.routes import LinkState, Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
 from edgesim.simulate.work import Work
@@ -24,14 +23,14 @@ from edgesim.simulate.work import Work
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Adds up the times at which something was so."""
+    """Time for which a condition held, and how often it began."""
 
     times: int = 0
     _total_s: float = 0.0
     _since_s: float | None = None
 
     def set(self, on: bool, now: float) -> None:
-        """Start or stop; nothing where it is so already."""
+        """Start or stop; no effect if it is in that state already."""
         if on and self._since_s is None:
             self._since_s = now
             self.times += 1
@@ -46,12 +45,17 @@ class Stopwatch:
 
 @dataclass(slots=True)
 class NodeState:
-    """What befalls one node.
+    """State of one node.
 
     Attributes:
-        causes: why it is down; empty where it has power.
-        starting: it has power and does not answer yet.
-        frozen: it stands still.
+        causes: why it has no power; empty where it has.
+        starting: 1 while it has power and does not answer yet, else 0.
+        frozen: whether it does nothing.
+        speeds: share of full speed, by cause.
+        failed: number of times that it lost power.
+        down: time that it did not answer.
+        off: time without power.
+        slow: time below full speed.
     """
 
     causes: set[str] = field(default_factory=set)
@@ -68,25 +72,24 @@ class NodeState:
 
 
 @dataclass(eq=False)
-class FaultPlayer:
-    """Plays the faults of a cluster.
+class FaultInjector:
+    """Makes nodes and links of a cluster fail, and records it.
 
-    A crash loses what the node ran, queued and held, and every flow to or from it; those who
-    depend on it know at once (a closed connection). A node that comes back is empty, and answers
-    once it has started. A frozen node keeps everything and does nothing; a cut link keeps what is
-    under way on it.
+    A crash loses what the node ran, queued and held, and every flow to or from it; whatever
+    depends on it knows at once (a closed connection). A repaired node is empty, and answers once it
+    has started. A frozen node keeps everything and does nothing; a cut link keeps the flows on it.
 
     Attributes:
         kernel: the clock.
-        cluster: what can fail.
-        servers: of every node.
-        flows: over every link.
-        seed: of random failures.
-        replication: number of the repetition.
-        crashed: told of each node that went down, after it has.
-        events: what befell whom.
-        began_s: when something went down.
-        nodes: state of each.
+        cluster: nodes and links, and their faults.
+        servers: server of every node.
+        flows: flows over every link.
+        seed: seed of random failures.
+        replication: number of the replication.
+        crashed: called after a crash, with the lost work and its joules.
+        events: what failed, and when.
+        began_s: times at which something went down.
+        nodes: state of every node.
     """
 
     kernel: Kernel
@@ -107,7 +110,7 @@ class FaultPlayer:
         self.nodes = {name: NodeState() for name in self.cluster.nodes}
 
     def meter(self, name: str, host: Host, port: Port) -> None:
-        """Follow the temperature and the charge of a node that has them."""
+        """Compute the temperature and the charge of a node that has them."""
         node = self.cluster.nodes[name]
         state = self.nodes[name]
         state.meter = meter = Meter(self.kernel, node, host, port)
@@ -128,7 +131,7 @@ class FaultPlayer:
             meter.followers.append(state.charge)
 
     def begin(self) -> None:
-        """Schedule what is known, and the first of what is random."""
+        """Schedule all scheduled faults, and the first random one of each node and link."""
         for name, node in self.cluster.nodes.items():
             if node.faults is not None:
                 self._plan(
@@ -144,7 +147,7 @@ class FaultPlayer:
                     partial(self._link, name, "own", None),
                 )  # fmt: skip
         for fault in self.cluster.faults:
-            begins, ends = self._calls(fault)
+            begins, ends = self._begin_and_end(fault)
             self._at(fault.at_s, begins)
             self._at(fault.end_s, ends)
         for state in self.nodes.values():
@@ -183,7 +186,7 @@ class FaultPlayer:
         self.kernel.call_at(at_s, lambda _: begins())
         self.kernel.call_at(back_s, end)
 
-    def _calls(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
+    def _begin_and_end(self, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
         name = fault.target
         match fault.kind:
             case FaultKind.CRASH:
@@ -196,14 +199,14 @@ class FaultPlayer:
                 key = fault.kind
                 return lambda: self._link(name, key, fault), lambda: self._link(name, key, None)
 
-    def crash(self, name: str, cause: str, told: str = "crash") -> None:
+    def crash(self, name: str, cause: str, event: str = "crash") -> None:
         """Take a node down, for one more cause."""
         state = self.nodes[name]
         now = self.kernel.time_s
         if cause in state.causes:
             return
         state.causes.add(cause)
-        self.tell(name, told)
+        self.record(name, event)
         if len(state.causes) > 1:
             return
         was_up = not state.starting
@@ -218,14 +221,14 @@ class FaultPlayer:
             state.meter.update()
         self.crashed(name, lost)
 
-    def repair(self, name: str, cause: str, told: str = "repair") -> None:
+    def repair(self, name: str, cause: str, event: str = "repair") -> None:
         """Take one cause away; the node starts when none is left."""
         state = self.nodes[name]
         now = self.kernel.time_s
         if cause not in state.causes:
             return
         state.causes.discard(cause)
-        self.tell(name, told)
+        self.record(name, event)
         if state.causes:
             return
         state.off.set(False, now)
@@ -235,17 +238,17 @@ class FaultPlayer:
         restart_s = self.cluster.nodes[name].restart_s
         if restart_s > 0.0:
             state.starting += 1
-            mine = state.failed
-            self.kernel.call_at(now + restart_s, lambda _: self._started(name, mine))
+            failed = state.failed
+            self.kernel.call_at(now + restart_s, lambda _: self._started(name, failed))
             return
         self._up(name)
 
     def _started(self, name: str, failed: int) -> None:
         state = self.nodes[name]
-        # Meanwhile it may have failed again.
+        # It may have failed again since.
         if state.starting and state.failed == failed:
             state.starting = 0
-            self.tell(name, "up")
+            self.record(name, "up")
             self._up(name)
 
     def _up(self, name: str) -> None:
@@ -254,29 +257,29 @@ class FaultPlayer:
         self.servers[name].up = True
 
     def answers(self, name: str) -> bool:
-        """Whether a node would answer a check now, if the way to it is whole."""
+        """Return whether a node would answer a check now, if the links to it are whole."""
         return self.servers[name].up and not self.nodes[name].frozen
 
     def _freeze(self, name: str, on: bool) -> None:
         state = self.nodes[name]
         state.frozen = on
         now = self.kernel.time_s
-        self.tell(name, "freeze" if on else "thaw")
+        self.record(name, "freeze" if on else "thaw")
         if on:
             self.began_s.append(now)
         state.down.set(on or not self.servers[name].up, now)
         self.servers[name].set_speed("freeze", 0.0 if on else 1.0)
 
     def _slow(self, name: str, speed: float) -> None:
-        self.tell(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
+        self.record(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
         self._set_speed(name, "slow", speed)
 
     def _heat(self, name: str, speed: float) -> None:
         self._set_speed(name, "heat", speed)
         throttle = self.nodes[name].throttle
         assert throttle is not None
-        told = "throttle" if speed < 1.0 else "release"
-        self.tell(name, told, f"{throttle.celsius:.1f} °C")
+        event = "throttle" if speed < 1.0 else "release"
+        self.record(name, event, f"{throttle.celsius:.1f} °C")
 
     def _set_speed(self, name: str, cause: str, speed: float) -> None:
         state = self.nodes[name]
@@ -285,49 +288,45 @@ class FaultPlayer:
         self.servers[name].set_speed(cause, speed)
 
     def _link(self, name: str, key: object, fault: Fault | None) -> None:
-        """Let a fault of a link begin, or end where it is None."""
+        """Begin a fault of a link; end it where it is None."""
         active = self._links.setdefault(name, {})
         before = active.get(key)
         active[key] = fault
         now = self.kernel.time_s
         if fault is None:
-            self.tell(name, "mend")
+            self.record(name, "mend")
         else:
-            self.tell(name, fault.kind.value, _described(fault))
+            self.record(name, fault.kind.value, _described(fault))
             if fault.kind is FaultKind.CUT:
                 self.began_s.append(now)
         faults = [one for one in active.values() if one is not None]
         cut = any(one.kind is FaultKind.CUT for one in faults)
-        worse = [one for one in faults if one.kind is FaultKind.DEGRADE]
+        degraded = [one for one in faults if one.kind is FaultKind.DEGRADE]
         self._cut.setdefault(name, Stopwatch()).set(cut, now)
-        self._degraded.setdefault(name, Stopwatch()).set(bool(worse) and not cut, now)
+        self._degraded.setdefault(name, Stopwatch()).set(bool(degraded) and not cut, now)
         link = self.cluster.network.links[name]
-        kept = 1.0 - link.loss
+        delivered = 1.0 - link.loss
         bandwidth = link.bandwidth_byte_s
-        for one in worse:
-            kept *= 1.0 - one.loss
+        for one in degraded:
+            delivered *= 1.0 - one.loss
             if one.bandwidth_byte_s is not None:
                 bandwidth = min(bandwidth, one.bandwidth_byte_s)
-        latency_s = sum(one.latency_s for one in worse)
-        state = LinkState(0.0 if cut else bandwidth, latency_s, 1.0 - kept)
+        latency_s = sum(one.latency_s for one in degraded)
+        state = LinkState(0.0 if cut else bandwidth, latency_s, 1.0 - delivered)
         if fault is not None or before is not None:
             self.flows.set_link(name, state)
 
     def is_cut(self, link: str) -> bool:
-        """Whether a link carries nothing now."""
+        """Return whether a link is cut now."""
         active = self._links.get(link, {})
         return any(one is not None and one.kind is FaultKind.CUT for one in active.values())
 
-    def tell(self, target: str, what: str, detail: str = "") -> None:
-        """Record something that befell a target."""
+    def record(self, target: str, what: str, detail: str = "") -> None:
+        """Record an event of a node, a link or a part."""
         self.events.append(FaultEvent(self.kernel.time_s, target, what, detail))
 
-    def off_s(self, now: float) -> dict[str, float]:
-        """Return the seconds that each node had no power until ``now``."""
-        return {name: state.off.seconds(now) for name, state in self.nodes.items()}
-
     def node_rows(self, now: float) -> dict[str, TargetFaults]:
-        """Return what befell every node until ``now``."""
+        """Return the faults of every node until ``now``."""
         for state in self.nodes.values():
             if state.meter is not None:
                 state.meter.pass_time()
@@ -335,6 +334,7 @@ class FaultPlayer:
             name: TargetFaults(
                 failures=state.down.times,
                 down_s=state.down.seconds(now),
+                off_s=state.off.seconds(now),
                 slow_s=state.slow.seconds(now),
                 hottest_c=None if state.throttle is None else state.throttle.hottest_c,
                 charge_j=None if state.charge is None else state.charge.joules,
@@ -343,7 +343,7 @@ class FaultPlayer:
         }
 
     def link_rows(self, now: float) -> dict[str, TargetFaults]:
-        """Return what befell the links that failed until ``now``."""
+        """Return the faults of the links that failed until ``now``."""
         return {
             name: TargetFaults(
                 failures=self._cut[name].times,
@@ -365,11 +365,11 @@ def _weibull(generator: np.random.Generator, mean: float, shape: float) -> float
 
 
 def _described(fault: Fault) -> str:
-    told = []
+    changes = []
     if fault.bandwidth_byte_s is not None:
-        told.append(f"{fault.bandwidth_byte_s:g} B/s")
+        changes.append(f"{fault.bandwidth_byte_s:g} B/s")
     if fault.latency_s:
-        told.append(f"+{fault.latency_s:g} s")
+        changes.append(f"+{fault.latency_s:g} s")
     if fault.loss:
-        told.append(f"{100 * fault.loss:g} % lost")
-    return ", ".join(told)
+        changes.append(f"{100 * fault.loss:g} % lost")
+    return ", ".join(changes)

@@ -16,9 +16,7 @@ from simpy.events import Event
 
 from edgesim.hardware import Cluster, Duplex
 from edgesim.simulate.kernel import AFTER, Kernel
-from edgesim.simulate.loss import LinkState, tcp_byte_s
-from edgesim.simulate.ports import Port
-from edgesim.simulate.routes import Channel, End, Flow, Route, fill
+from edgesim.simulate.routes import Channel, End, Flow, LinkState, Port, Route, fill, tcp_byte_s
 
 Delivery = Callable[[Any], None]
 
@@ -28,7 +26,7 @@ class Flows:
 
     Args:
         kernel: the clock.
-        cluster: its links and routes, and what may befall them.
+        cluster: links and routes, and their faults.
         ports: of every node, for the time that it sends and receives.
         deliver: called with the token of each flow when its last byte arrives.
     """
@@ -63,7 +61,7 @@ class Flows:
                 channels[limit] = None
             ports = (self._ports[source], self._ports[target])
             route = Route(tuple(channels), latency, *ports, names, limit)
-            self._see(route)
+            self._update_state(route)
             self._routes[source, target] = route
         return route
 
@@ -79,7 +77,7 @@ class Flows:
         return channel
 
     def begin(self, route: Route, size: float, token: Any) -> None:
-        """Start a flow of ``size`` bytes now; its latency is already behind it."""
+        """Start a flow of ``size`` bytes now; the route's latency has already passed."""
         if size <= 0.0:
             self._deliver(token)
             return
@@ -119,7 +117,7 @@ class Flows:
             self._kernel.at(self._kernel.time_s + left / route.rate, end)
 
     def _mark(self, route: Route) -> None:
-        """Have rates found anew at the end of this instant, once for all that happens in it."""
+        """Compute rates again at the end of this instant, once for all events of the instant."""
         for channel in route.channels:
             self._dirty[channel] = None
         if self._flush is None:
@@ -162,7 +160,7 @@ class Flows:
                 self._mark(route)
 
     def _settle(self, _: Event) -> None:
-        """Find the rates of every flow that shares, directly or through others, what changed."""
+        """Compute the rates of all flows that share a changed channel, directly or not."""
         self._flush = None
         now = self._kernel.time_s
         channels: dict[Channel, None] = {}
@@ -189,7 +187,7 @@ class Flows:
             self._schedule(route)
 
     def set_link(self, link: str, state: LinkState) -> None:
-        """Change what a link is like, for flows under way too."""
+        """Change the bandwidth, latency and loss of a link, for flows under way too."""
         self._state[link] = state
         for forward in (True, False):
             channel = self.channels.get((link, forward))
@@ -199,26 +197,26 @@ class Flows:
                     self._mark(route)
         for route in self._routes.values():
             if link in route.links:
-                self._see(route)
+                self._update_state(route)
 
-    def _see(self, route: Route) -> None:
-        """Find what the state of its links makes of a route."""
+    def _update_state(self, route: Route) -> None:
+        """Set the added latency, the loss and the rate limit of a route from its links."""
         links = self._network.links
         states = [self._state.get(name) for name in route.links]
         route.extra_s = sum(state.latency_s for state in states if state is not None)
         if route.limit is None:
             return
-        kept = 1.0
+        delivered = 1.0
         for name, state in zip(route.links, states, strict=True):
-            kept *= 1.0 - (links[name].loss if state is None else state.loss)
-        route.loss = 1.0 - kept
+            delivered *= 1.0 - (links[name].loss if state is None else state.loss)
+        route.loss = 1.0 - delivered
         route.flow_byte_s = tcp_byte_s(route.loss, 2.0 * (route.latency_s + route.extra_s))
         route.limit.capacity = route.flow_byte_s * route.count
         if route.count:
             self._mark(route)
 
     def withdraw(self, route: Route, token: Any) -> None:
-        """Take a flow off its route; nothing where it is not on it. What it carried counts."""
+        """Remove a flow from its route, if it is there; the bytes that it carried are counted."""
         place = next((n for n, flow in enumerate(route.flows) if flow[3] is token), None)
         if place is None:
             return

@@ -1,4 +1,4 @@
-"""Checks that find out which nodes answer, as a coordinator makes them."""
+"""Health checks of nodes, as a coordinator makes them."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edgesim.simulate.faults import FaultPlayer
+from edgesim.simulate.faults import FaultInjector
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.recovery import Health
 
 
 @dataclass(eq=False)
-class Checks:
-    """Checks every node again and again; one that fails is asked no more until it passes.
+class HealthChecks:
+    """Checks every node periodically; one that fails gets no work until it passes a check.
 
-    A check of a node that is down fails at once (a refused connection); one of a node that stands
-    still, or is behind a cut link, waits for an interval in vain. Checks begin an interval apart,
-    or when the one before has ended.
+    A check of a node that is down fails at once (a refused connection). A check of a node that is
+    frozen, or behind a cut link, fails after an interval. Checks begin an interval apart, or when
+    the one before has ended.
 
     Attributes:
         kernel: the clock.
-        health: how often, and how many failures it takes.
-        faults: what a check meets.
-        links: names of the links between whoever checks and each node that is checked.
-        out: nodes that are asked no more until they pass.
+        health: interval of the checks, and failures until a node is taken out.
+        faults: state of nodes and links.
+        links: names of the links to each node that is checked.
+        out: nodes that get no work until they pass a check.
     """
 
     kernel: Kernel
     health: Health
-    faults: FaultPlayer
+    faults: FaultInjector
     links: Mapping[str, Sequence[str]]
     out: set[str] = field(default_factory=set)
     _strikes: Counter[str] = field(default_factory=Counter)
 
     def begin(self) -> None:
-        """Expect the first check of every node."""
+        """Schedule the first check of every node."""
         for name in self.links:
-            self._wait(name, self.health.interval_s)
+            self._schedule(name, self.health.interval_s)
 
-    def _wait(self, name: str, due_s: float) -> None:
+    def _schedule(self, name: str, due_s: float) -> None:
         now = self.kernel.time_s
         self.kernel.call_at(max(now, due_s), lambda _: self._check(name, max(now, due_s)))
 
@@ -52,14 +52,14 @@ class Checks:
             until_s = began_s + self.health.interval_s
             self.kernel.call_at(until_s, lambda _: self._give_up(name, began_s))
             return
-        self._wait(name, began_s + self.health.interval_s)
+        self._schedule(name, began_s + self.health.interval_s)
 
     def _give_up(self, name: str, began_s: float) -> None:
         if self._answers(name):
             self._passed(name)
         else:
             self.strike(name)
-        self._wait(name, began_s + self.health.interval_s)
+        self._schedule(name, began_s + self.health.interval_s)
 
     def _answers(self, name: str) -> bool:
         return self.faults.answers(name) and self._reached(name)
@@ -75,10 +75,10 @@ class Checks:
         self._strikes[name] = 0
         if name in self.out:
             self.out.discard(name)
-            self.faults.tell(name, "taken in")
+            self.faults.record(name, "taken in")
 
-    def passed(self, name: str) -> None:
-        """Count an answer of a part."""
+    def answered(self, name: str) -> None:
+        """Count a result of a part: failures in a row start again at 0."""
         if name in self.links and name not in self.out:
             self._strikes[name] = 0
 
@@ -89,4 +89,4 @@ class Checks:
         self._strikes[name] += 1
         if self._strikes[name] >= self.health.strikes:
             self.out.add(name)
-            self.faults.tell(name, "taken out")
+            self.faults.record(name, "taken out")

@@ -1,4 +1,4 @@
-"""New homes for parts whose node stays down."""
+"""New nodes for parts whose own node stays down."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dataclasses import dataclass, field
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
 from edgesim.simulate.choices import Choices
-from edgesim.simulate.faults import FaultPlayer
+from edgesim.simulate.faults import FaultInjector
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.recovery import Reassign
-from edgesim.simulate.work import Station, Way
+from edgesim.simulate.work import ReadyBranch, Station
 
-Part = tuple[Way, int]
-"""A step: its way, and its number there."""
+Part = tuple[ReadyBranch, int]
+"""A task: its branch, and its index there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shipment:
-    """Weights on their way to a new home, and what is called when they are there, or lost."""
+class WeightTransfer:
+    """Weights under way to a new node, and what is called when they arrive, or are lost."""
 
-    there: Callable[[], None]
+    delivered: Callable[[], None]
     lost: Callable[[], None]
 
 
 @dataclass(eq=False)
-class Mover:
-    """Moves the parts of a node that has been down for a while to others that have room.
+class Reassigner:
+    """Moves the parts of a node that has been down for a while to others that have memory.
 
-    Weights leave the node that keeps them all as one flow for each part, which shares links with
-    the traffic; when they are there, loading takes its time, and from then on the new home is asked
-    while the part's own is down. A part goes to the node that runs the fewest parts and has room,
-    the first of several. A new home that fails loses what it was given; a node that answers again
-    takes nothing from the new homes of its parts.
+    The weights of each part are one flow from the node that keeps all weights; it shares links
+    with the traffic. Then they are loaded, and from then on the new node is asked while the part's
+    own is down. A part moves to the node that runs the fewest parts and has memory for it, the
+    first of several. A new node that crashes loses the parts that were moved to it. A node that
+    answers again leaves the new nodes of its parts as they are.
 
     Attributes:
         kernel: the clock.
-        plan: whose parts move.
+        plan: plan of the parts.
         cluster: nodes and routes.
-        servers: of every node.
-        flows: over every link.
-        choices: where each step of a way can run.
-        faults: told what moved.
-        reassign: when, from where, and how fast weights are loaded.
-        home: node that keeps the weights where ``reassign`` names none.
+        servers: server of every node.
+        flows: flows over every link.
+        choices: where each task of a branch can run.
+        faults: record of what moved.
+        reassign: when parts move, from where, and how fast weights are loaded.
+        default_source: node that keeps the weights where ``reassign`` names none.
     """
 
     kernel: Kernel
@@ -54,11 +54,11 @@ class Mover:
     cluster: Cluster
     servers: Mapping[str, Station]
     flows: Flows
-    choices: Mapping[Way, Choices]
-    faults: FaultPlayer
+    choices: Mapping[ReadyBranch, Choices]
+    faults: FaultInjector
     reassign: Reassign
-    home: str
-    _homes: dict[Part, str] = field(default_factory=dict)
+    default_source: str
+    _moved: dict[Part, str] = field(default_factory=dict)
     _moving: dict[Part, str] = field(default_factory=dict)
     _crashes: Counter[str] = field(default_factory=Counter)
     _held: dict[str, float] = field(init=False)
@@ -66,41 +66,41 @@ class Mover:
 
     def __post_init__(self) -> None:
         self._held = self.plan.memory_bytes()
-        self._source = self.reassign.source or self.home
+        self._source = self.reassign.source or self.default_source
 
     def crashed(self, name: str) -> None:
         """Count a node that went down."""
         self._crashes[name] += 1
-        for part in [part for part, home in self._homes.items() if home == name]:
-            way, index = part
-            self.choices[way].remove(index, name, "reassigned")
-            self._release(part, self._homes)
-            own = way.steps[index].server
+        for part in [part for part, new in self._moved.items() if new == name]:
+            branch, index = part
+            self.choices[branch].remove(index, name, "reassigned")
+            self._release(part, self._moved)
+            own = branch.tasks[index].server
             if not own.up:
                 self._wait(own.node.name)
         self._wait(name)
 
     def _wait(self, name: str) -> None:
         crashes = self._crashes[name]
-        self.kernel.call_after(self.reassign.after_s, lambda _: self._move_from(name, crashes))
+        self.kernel.call_after(self.reassign.after_s, lambda _: self._move_all(name, crashes))
 
-    def _move_from(self, name: str, crashes: int) -> None:
+    def _move_all(self, name: str, crashes: int) -> None:
         if self.servers[name].up or self._crashes[name] != crashes:
             return
-        for way in self.choices:
-            for step in way.steps:
-                part = (way, step.index)
-                away = part in self._homes or part in self._moving
-                movable = not step.fusion and not step.message and not away
-                if step.server.node.name == name and movable:
+        for branch in self.choices:
+            for task in branch.tasks:
+                part = (branch, task.index)
+                moved = part in self._moved or part in self._moving
+                movable = not task.fusion and not task.message and not moved
+                if task.server.node.name == name and movable:
                     self._move(part, name, crashes)
 
     def _move(self, part: Part, name: str, crashes: int) -> None:
-        way, index = part
-        task = self.choices[way].tasks[index]
-        target = self._roomiest(part, task.memory_bytes)
+        branch, index = part
+        task = self.choices[branch].tasks[index]
+        target = self._least_used(part, task.memory_bytes)
         if target is None:
-            self.faults.tell(task.name, "not reassigned", "no node that is up has room")
+            self.faults.record(task.name, "not reassigned", "no node that is up has room")
             return
         self._moving[part] = target
         self._held[target] = self._held.get(target, 0.0) + task.memory_bytes
@@ -109,41 +109,41 @@ class Mover:
             weights = task.graph.weight_bytes(self.plan.precision)
         began_s = self.kernel.time_s
         load_s = weights / self.reassign.load_byte_s
-        shipment = Shipment(
-            lambda: self._there(part, target, began_s, load_s),
+        transfer = WeightTransfer(
+            lambda: self._delivered(part, target, began_s, load_s),
             lambda: self._lost(part, name, crashes),
         )
         if target == self._source:
-            shipment.there()
+            transfer.delivered()
             return
         route = self.flows.route(self._source, target)
         latency_s = route.latency_s + route.extra_s
 
         def leave(_: object) -> None:
             if self.servers[self._source].up and self.servers[target].up:
-                self.flows.begin(route, weights, shipment)
+                self.flows.begin(route, weights, transfer)
             else:
-                shipment.lost()
+                transfer.lost()
 
         self.kernel.call_after(latency_s, leave)
 
-    def _there(self, part: Part, target: str, began_s: float, load_s: float) -> None:
-        life = self._crashes[target]
-        self.kernel.call_after(load_s, lambda _: self._loaded(part, target, began_s, life))
+    def _delivered(self, part: Part, target: str, began_s: float, load_s: float) -> None:
+        crashes = self._crashes[target]
+        self.kernel.call_after(load_s, lambda _: self._loaded(part, target, began_s, crashes))
 
-    def _loaded(self, part: Part, target: str, began_s: float, life: int) -> None:
-        way, index = part
-        name = way.steps[index].server.node.name
-        if self._crashes[target] != life:
+    def _loaded(self, part: Part, target: str, began_s: float, crashes: int) -> None:
+        branch, index = part
+        name = branch.tasks[index].server.node.name
+        if self._crashes[target] != crashes:
             self._lost(part, name, self._crashes[name])
             return
         del self._moving[part]
-        self._homes[part] = target
-        choices = self.choices[way]
+        self._moved[part] = target
+        choices = self.choices[branch]
         choices.add(index, self.servers[target], "reassigned")
         took_s = self.kernel.time_s - began_s
         task = choices.tasks[index]
-        self.faults.tell(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
+        self.faults.record(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
 
     def _lost(self, part: Part, name: str, crashes: int) -> None:
         self._release(part, self._moving)
@@ -151,15 +151,15 @@ class Mover:
             self._wait(name)
 
     def _release(self, part: Part, where: dict[Part, str]) -> None:
-        way, index = part
-        self._held[where.pop(part)] -= self.choices[way].tasks[index].memory_bytes
+        branch, index = part
+        self._held[where.pop(part)] -= self.choices[branch].tasks[index].memory_bytes
 
-    def _roomiest(self, part: Part, size: float) -> str | None:
-        """Return the node that is up, has room, reaches all, and runs the fewest parts."""
-        way, index = part
-        choices = self.choices[way]
-        taken = [step.server.node.name for one in self.choices for step in one.steps]
-        taken += [*self._homes.values(), *self._moving.values()]
+    def _least_used(self, part: Part, size: float) -> str | None:
+        """Return the node that is up, has memory and routes, and runs the fewest parts."""
+        branch, index = part
+        choices = self.choices[branch]
+        running = [task.server.node.name for one in self.choices for task in one.tasks]
+        running += [*self._moved.values(), *self._moving.values()]
         task = choices.tasks[index]
         best: tuple[int, str] | None = None
         for name, node in self.cluster.nodes.items():
@@ -174,6 +174,6 @@ class Mover:
                 continue
             if not choices.reachable(index, name):
                 continue
-            if best is None or taken.count(name) < best[0]:
-                best = (taken.count(name), name)
+            if best is None or running.count(name) < best[0]:
+                best = (running.count(name), name)
         return None if best is None else best[1]

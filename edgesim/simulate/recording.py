@@ -94,16 +94,16 @@ class LinkTotals:
 
 
 class FaultEvent(NamedTuple):
-    """Something that befell a node, a link or a part.
+    """An event of a node, a link or a part that failed or recovered.
 
     Attributes:
-        time_s: when.
+        time_s: time of the event.
         target: name of the node, link or part.
         what: ``crash``, ``repair``, ``freeze``, ``thaw``, ``slow``, ``restore``, ``cut``,
             ``mend``, ``degrade``, ``throttle``, ``release``, ``out of memory``, ``battery empty``,
             ``charged``, ``up`` (it answers again), ``taken out``, ``taken in`` (by checks),
             ``reassigned``.
-        detail: more, in words; may be empty.
+        detail: further text; may be empty.
     """
 
     time_s: float
@@ -114,19 +114,21 @@ class FaultEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFaults:
-    """What befell one node or link.
+    """Faults of one node or link.
 
     Attributes:
-        failures: times that it went down (a node), or was cut (a link).
-        down_s: that it did not answer: crashed, frozen, starting again; of a link, cut.
-        slow_s: that it was not down and not at its full speed; of a link, degraded.
-        hottest_c: highest temperature of its device; None without a thermal model.
-        charge_j: left in its battery at the end; None without one.
+        failures: number of times that it went down (a node), or was cut (a link).
+        down_s: seconds that it did not answer: crashed, frozen, starting again; of a link, cut.
+        slow_s: seconds that it was not down and not at full speed; of a link, degraded.
+        off_s: seconds without power, of a node.
+        hottest_c: highest temperature of its device, in °C; None without a thermal model.
+        charge_j: joules left in its battery at the end; None without one.
     """
 
     failures: int = 0
     down_s: float = 0.0
     slow_s: float = 0.0
+    off_s: float = 0.0
     hottest_c: float | None = None
     charge_j: float | None = None
 

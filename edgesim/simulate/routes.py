@@ -1,19 +1,98 @@
-"""Channels and routes: what flows share, how fairly they share it, and when the next one ends."""
+"""Channels, routes and ports: what flows share, how they share it, and what a link does to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
+import numpy as np
 from simpy.events import Event
 
+from edgesim.hardware import Node
 from edgesim.simulate.kernel import Kernel
-from edgesim.simulate.ports import Port
 
 Flow = tuple[float, int, float, Any]
 """Progress of its route at which a flow ends, serial, bytes, token."""
+SEGMENT_BYTES = 1448
+"""Payload of a TCP segment in an Ethernet frame of 1500 bytes, with timestamps (RFC 7323)."""
+TIMEOUT_S = 0.2
+"""Least retransmission timeout of Linux (TCP_RTO_MIN); RFC 6298 would have a second."""
+_PER_ACKNOWLEDGEMENT = 2
+_MOST_TIMEOUTS = 16
+
+
+@dataclass(eq=False, slots=True)
+class Port:
+    """Counts the flows that leave and enter a node, and integrates the time with at least one.
+
+    Attributes:
+        sending: number of flows that leave now.
+        receiving: number of flows that enter now.
+        sending_since_s: time at which it began to send.
+        receiving_since_s: time at which it began to receive.
+        sending_s: seconds with at least one flow that leaves.
+        receiving_s: seconds with at least one flow that enters.
+        changed: called when it begins or ends to send or receive.
+    """
+
+    sending: int = 0
+    receiving: int = 0
+    sending_since_s: float = 0.0
+    receiving_since_s: float = 0.0
+    sending_s: float = 0.0
+    receiving_s: float = 0.0
+    changed: Callable[[], None] | None = None
+
+    def start_sending(self, now: float) -> None:
+        """Count one more flow that leaves."""
+        self.sending += 1
+        if self.sending == 1:
+            self.sending_since_s = now
+            if self.changed is not None:
+                self.changed()
+
+    def stop_sending(self, now: float) -> None:
+        """Count one flow less that leaves."""
+        self.sending -= 1
+        if not self.sending:
+            self.sending_s += now - self.sending_since_s
+            if self.changed is not None:
+                self.changed()
+
+    def start_receiving(self, now: float) -> None:
+        """Count one more flow that enters."""
+        self.receiving += 1
+        if self.receiving == 1:
+            self.receiving_since_s = now
+            if self.changed is not None:
+                self.changed()
+
+    def stop_receiving(self, now: float) -> None:
+        """Count one flow less that enters."""
+        self.receiving -= 1
+        if not self.receiving:
+            self.receiving_s += now - self.receiving_since_s
+            if self.changed is not None:
+                self.changed()
+
+    def close(self, now: float) -> None:
+        """Add the time of flows that are still under way at the end of the run."""
+        if self.sending:
+            self.sending_s += now - self.sending_since_s
+            self.sending_since_s = now
+        if self.receiving:
+            self.receiving_s += now - self.receiving_since_s
+            self.receiving_since_s = now
+
+
+def port_watts(node: Node) -> tuple[float, float]:
+    """Return what sending and receiving draw above idle, in watts."""
+    power = node.device.power
+    sending = 0.0 if power.sending_w is None else power.sending_w - power.idle_w
+    receiving = 0.0 if power.receiving_w is None else power.receiving_w - power.idle_w
+    return sending, receiving
 
 
 @dataclass(eq=False, slots=True)
@@ -23,9 +102,9 @@ class Channel:
     Attributes:
         capacity: bytes per second.
         active: routes with at least one flow, in order of arrival.
-        bytes: carried so far.
-        left: capacity not yet given away, while rates are found.
-        open: flows without a rate yet, while rates are found.
+        bytes: bytes carried so far.
+        left: capacity that is not yet shared out, while rates are computed.
+        open: number of flows without a rate yet, while rates are computed.
     """
 
     capacity: float
@@ -40,23 +119,23 @@ class Route:
     """The channels from one node to another, and the flows on them now.
 
     Attributes:
-        channels: the channels that it crosses.
-        latency_s: sum over its links.
+        channels: channels that it crosses.
+        latency_s: sum of the latencies of its links.
         source: port of the sending node.
         target: port of the receiving node.
         links: names of the links that it crosses.
-        limit: holds its flows to what packet loss lets one of them have; None where none is lost.
-        flows: heap of those now.
-        count: flows now.
-        progress: bytes moved by each flow present since the route was last empty.
-        updated_s: when ``progress`` was true.
+        limit: channel that limits its flows where packets are lost; None where none is lost.
+        flows: heap of the flows under way.
+        count: number of flows under way.
+        progress: bytes moved by each flow that is there since the route was last empty.
+        updated_s: time to which ``progress`` belongs.
         rate: bytes per second of each flow.
-        new_rate: the rate just found.
-        serial: of the last flow.
-        end: the event at which the next flow ends.
-        extra_s: latency that faults add.
-        loss: share of packets that are lost on the way.
-        flow_byte_s: that one flow may have at most.
+        new_rate: rate that was just computed.
+        serial: serial number of the last flow.
+        end: event at which the next flow ends.
+        extra_s: latency that faults add, in seconds.
+        loss: share of packets that are lost.
+        flow_byte_s: highest rate of one flow with this loss.
     """
 
     channels: tuple[Channel, ...]
@@ -79,7 +158,7 @@ class Route:
 
 
 class End(Event):
-    """The end of a route's next flow; void once the route holds another."""
+    """The end of a route's next flow; it is ignored once the route has a newer one."""
 
     def __init__(self, kernel: Kernel, callback: Callable[[End], None], route: Route) -> None:
         self.env = kernel
@@ -93,8 +172,8 @@ class End(Event):
 def fill(routes: Iterable[Route], channels: Iterable[Channel]) -> None:
     """Set ``new_rate`` of every route to the max-min fair share of each of its flows.
 
-    All flows grow together until a channel is exhausted; flows that cross it keep what they have,
-    the others grow on (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2). The two
+    All rates grow together until a channel is full; flows that cross it keep their rate, the
+    others grow on (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2). The two
     sets must be closed: every route on each channel, every channel of each route.
     """
     for route in routes:
@@ -118,9 +197,54 @@ def fill(routes: Iterable[Route], channels: Iterable[Channel]) -> None:
                 channel.open -= route.count
         unfilled = [channel for channel in unfilled if channel.open > 0]
         for channel in unfilled:
-            # Rounding may leave a little less than nothing.
+            # Rounding may leave slightly less than zero.
             channel.left = max(channel.left, 0.0)
 
 
 def _share(channel: Channel) -> float:
     return channel.left / channel.open
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """The state of a link.
+
+    Attributes:
+        bandwidth_byte_s: bytes per second; 0 where it is cut.
+        latency_s: added to the latency of the link.
+        loss: share of packets that are lost.
+    """
+
+    bandwidth_byte_s: float
+    latency_s: float = 0.0
+    loss: float = 0.0
+
+
+def tcp_byte_s(loss: float, round_trip_s: float) -> float:
+    """Return the bytes per second that packet loss leaves one TCP flow; infinity without loss.
+
+    B = S / (R sqrt(2 b p / 3) + T min(1, 3 sqrt(3 b p / 8)) p (1 + 32 p^2)), with b = 2 packets an
+    acknowledgement: Padhye, Firoiu, Towsley and Kurose, ACM SIGCOMM 1998, equation 30.
+
+    Args:
+        loss: share of packets that are lost, p.
+        round_trip_s: round-trip time, R.
+    """
+    if loss <= 0.0:
+        return inf
+    steady = round_trip_s * sqrt(2.0 * _PER_ACKNOWLEDGEMENT * loss / 3.0)
+    timeouts = min(1.0, 3.0 * sqrt(3.0 * _PER_ACKNOWLEDGEMENT * loss / 8.0))
+    timeouts *= TIMEOUT_S * loss * (1.0 + 32.0 * loss * loss)
+    return SEGMENT_BYTES / (steady + timeouts)
+
+
+def tail_s(loss: float, generator: np.random.Generator) -> float:
+    """Return the delay of the last packet of a message, whose loss is found by time-out only.
+
+    It is lost k times with probability p^k (1 - p), and waits T (2^k - 1): timeouts double (RFC
+    6298, 5.5).
+    """
+    if loss <= 0.0:
+        return 0.0
+    times = min(int(generator.geometric(1.0 - loss)) - 1, _MOST_TIMEOUTS)
+    return float(TIMEOUT_S * (2**times - 1))

@@ -13,7 +13,7 @@ from simpy.events import NORMAL, Event
 from edgesim.hardware import Node
 from edgesim.simulate.hosts import Host, Share
 from edgesim.simulate.kernel import LAST, Kernel
-from edgesim.simulate.parts import Parts
+from edgesim.simulate.power import PartEnergy
 from edgesim.simulate.work import Work
 
 Done = Callable[[Work, float, float, float], None]
@@ -78,12 +78,12 @@ class Server:
         self._events = kernel.serial
         self._factors = factors
         self._done = done
-        self._host = host
+        self.host = host
         self._idle_w = node.device.power.idle_w
         cooling = node.device.cooling
         self._cooling = cooling if cooling.share > 0.0 else None
         self._worked_s = -inf
-        self._parts = Parts(node.device)
+        self._parts = PartEnergy(node.device)
         self._cores = node.device.cores
         self._free = node.device.cores
         self._priority = node.queue == "priority"
@@ -201,7 +201,7 @@ class Server:
             time_s *= self._cooling.factor(now - self._worked_s)
         self._free -= task.cores
         self.executions += 1
-        if self._host is None:
+        if self.host is None:
             run.callbacks = self.finished
             heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
         else:
@@ -209,7 +209,7 @@ class Server:
             above_idle_w = run.power_w - self._idle_w
             end = partial(self._finish, run)
             run.share = Share(self.node.name, task.cores, time_s, above_idle_w, end)
-            self._host.begin(run.share)
+            self.host.begin(run.share)
 
     def _finish(self, run: Execution) -> None:
         if run.void:
@@ -222,7 +222,7 @@ class Server:
         self._pool.append(run)
         self._free += task.cores
         time_s = now - start
-        if self._host is None:
+        if self.host is None:
             joules = run.power_w * time_s
             self.joules_above_idle += joules - self._idle_w * time_s
             worked_s = time_s
@@ -230,10 +230,10 @@ class Server:
             # It took longer than alone, and drew no more for that than the idle power.
             worked_s = run.alone_s
             above_j = (run.power_w - self._idle_w) * worked_s
-            joules = above_j + self._idle_w * self._host.idle_share * time_s
+            joules = above_j + self._idle_w * self.host.idle_share * time_s
             self.joules_above_idle += above_j
         self.busy_s += time_s * task.share
-        if task.tells_parts:
+        if task.has_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
         if self._queue or self._ranked:
             if self._plain:
@@ -266,7 +266,7 @@ class Server:
     @property
     def idle_share(self) -> float:
         """Return the part of its device's idle power that this node counts."""
-        return 1.0 if self._host is None else self._host.idle_share
+        return 1.0 if self.host is None else self.host.idle_share
 
     def joules_by_part(self, idle_s: float, ports_j: float) -> dict[str, float]:
         """Return the joules of each part of the device; nothing where it does not tell parts.
@@ -283,16 +283,16 @@ class Server:
         Only for a node whose cores a `Host` keeps.
         """
         self._speeds[cause] = speed
-        assert self._host is not None, "a node that can be slow has a host"
-        self._host.set_speed(self.node.name, prod(self._speeds.values()))
+        assert self.host is not None, "a node that can be slow has a host"
+        self.host.set_speed(self.node.name, prod(self._speeds.values()))
 
     def withdraw(self, work: Work) -> bool:
         """Take work back that waits; return False where it does not, as it runs or is done."""
         if self._priority:
-            kept = [entry for entry in self._ranked if entry[2] is not work]
-            if len(kept) == len(self._ranked):
+            others = [entry for entry in self._ranked if entry[2] is not work]
+            if len(others) == len(self._ranked):
                 return False
-            self._ranked = kept
+            self._ranked = others
             heapify(self._ranked)
         else:
             try:
@@ -313,8 +313,8 @@ class Server:
         for run in self._executions:
             run.void = True
             run.work = _NOTHING
-            if self._host is not None and run.share is not None:
-                self._host.stop(run.share)
+            if self.host is not None and run.share is not None:
+                self.host.stop(run.share)
         lost += [(work, 0.0) for work in self._queue]
         lost += [(entry[2], 0.0) for entry in sorted(self._ranked)]
         self._executions.clear()
@@ -329,16 +329,16 @@ class Server:
     def _spent_j(self, run: Execution, now: float) -> float:
         """Return the joules of an execution that has not ended."""
         duration_s = now - run.start_s
-        if self._host is None:
+        if self.host is None:
             return run.power_w * duration_s
         above_j = (run.power_w - self._idle_w) * self._done_s(run, duration_s)
-        return above_j + self._idle_w * self._host.idle_share * duration_s
+        return above_j + self._idle_w * self.host.idle_share * duration_s
 
     def _done_s(self, run: Execution, duration_s: float) -> float:
         """Return how long what runs would have taken alone for what it has done by now."""
-        if self._host is None or run.share is None:
+        if self.host is None or run.share is None:
             return duration_s
-        return run.alone_s - self._host.left_s(run.share)
+        return run.alone_s - self.host.left_s(run.share)
 
     def unfinished_j(self) -> float:
         """Return the joules of all that runs now."""

@@ -1,8 +1,8 @@
-"""A plan made ready to play: steps on servers, moves over routes, and the requests in flight."""
+"""A plan made ready to play: tasks on servers, transfers over routes, and requests in flight."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,10 +14,11 @@ from edgesim.simulate.routes import Route
 
 Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""
+START: Path = (0.0, 0.0, 0.0, 0.0)
 
 
 class Station(Protocol):
-    """Where steps run: what a plan needs of `edgesim.simulate.server.Server`."""
+    """Where tasks run: what a plan needs of `edgesim.simulate.server.Server`."""
 
     node: Node
     up: bool
@@ -26,35 +27,35 @@ class Station(Protocol):
         """Queue work, or start it."""
 
     def withdraw(self, work: Work) -> bool:
-        """Take work back that waits; return False where it does not."""
+        """Remove work that waits; return False where it does not wait."""
 
 
 @dataclass(eq=False, slots=True)
 class Missing:
-    """What a request goes without: lost steps and moves, and endings that will not come."""
+    """What a request goes without: lost tasks and transfers, and endings that will not come."""
 
-    parts: dict[Step | Move, None] = field(default_factory=dict)
+    parts: dict[ReadyTask | ReadyTransfer, None] = field(default_factory=dict)
     endings: int = 0
 
     def results(self) -> frozenset[str]:
-        """Return the names of the steps whose results did not all arrive."""
-        steps = (part.source if isinstance(part, Move) else part for part in self.parts)
-        return frozenset(step.name for step in steps if step is not None)
+        """Return the names of the tasks whose results did not all arrive."""
+        tasks = (part.source if isinstance(part, ReadyTransfer) else part for part in self.parts)
+        return frozenset(task.name for task in tasks if task is not None)
 
 
 class Request:
     """One request in flight."""
 
-    __slots__ = ("arrival_s", "index", "missing", "over", "remaining", "waiting", "way")
+    __slots__ = ("arrival_s", "branch", "ended", "index", "missing", "remaining", "waiting")
 
-    def __init__(self, index: int, arrival_s: float, way: Way) -> None:
+    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
         self.index = index
         self.arrival_s = arrival_s
-        self.way = way
-        self.remaining = way.ends
-        # Inputs that each step still waits for; a list of its own only where steps join inputs.
-        self.waiting = way.inputs.copy() if way.joins else way.inputs
-        self.over = False
+        self.branch = branch
+        self.remaining = branch.endings
+        # Inputs that each task still waits for; a list of its own only where tasks join inputs.
+        self.waiting = branch.inputs.copy() if branch.joins else branch.inputs
+        self.ended = False
         self.missing: Missing | None = None
         """What it goes without; None while it is whole."""
 
@@ -66,36 +67,50 @@ class Request:
 
 
 class Work:
-    """One step of one request, on its server."""
+    """One task of one request, on its server."""
 
     # One for each execution: a constructor that is written out is faster than a dataclass's.
     __slots__ = ("path", "ready_s", "request", "task")
 
-    def __init__(self, request: Request, task: Step, ready_s: float, path: Path) -> None:
+    def __init__(self, request: Request, task: ReadyTask, ready_s: float, path: Path) -> None:
         self.request = request
         self.task = task
         self.ready_s = ready_s
         self.path = path
 
 
+class Parcel:
+    """One transfer of one request, under way since ``sent_s``."""
+
+    __slots__ = ("path", "request", "sent_s", "transfer")
+
+    def __init__(
+        self, transfer: ReadyTransfer, request: Request, sent_s: float, path: Path
+    ) -> None:
+        self.transfer = transfer
+        self.request = request
+        self.sent_s = sent_s
+        self.path = path
+
+
 @dataclass(eq=False, slots=True)
-class Move:
-    """A transfer of the plan: over a route, or a hand-over within one node.
+class ReadyTransfer:
+    """A transfer of the plan over its route, or within one node.
 
     Attributes:
         size: bytes for all samples of a request.
-        source: step that sends; None for a request's input.
-        target: step that receives; None for its answer.
+        source: task that sends; None for a request's input.
+        target: task that receives; None for its answer.
         source_node: name of the node that sends.
         target_node: name of the node that receives.
         route: None within one node.
-        before_s: the sender's software and the route's latency, ahead of the first byte.
-        after_s: the receiver's delay and software, after the last one.
+        before_s: software of the sender and latency of the route, before the first byte arrives.
+        after_s: delay and software of the receiver, after the last byte.
     """
 
     size: float
-    source: Step | None
-    target: Step | None
+    source: ReadyTask | None
+    target: ReadyTask | None
     source_node: str
     target_node: str
     route: Route | None = None
@@ -103,31 +118,31 @@ class Move:
     after_s: float = 0.0
 
     def connect(self, flows: Flows, cluster: Cluster) -> None:
-        """Find the route between two nodes, and what precedes and follows the flow."""
+        """Find the route between two nodes, and the times before and after the flow."""
         if cluster.network.route(self.source_node, self.target_node) == ():
             return
         self.route = flows.route(self.source_node, self.target_node)
-        way = passage(cluster, self.source_node, self.target_node)
-        self.before_s, self.after_s = way.before_s(self.size), way.after_s(self.size)
+        software = passage(cluster, self.source_node, self.target_node)
+        self.before_s, self.after_s = software.before_s(self.size), software.after_s(self.size)
 
-    def tasks(self) -> tuple[str | None, str | None]:
+    def task_names(self) -> tuple[str | None, str | None]:
         """Return the names of the tasks at its ends."""
         source, target = self.source, self.target
         return source.name if source else None, target.name if target else None
 
 
-Fan = tuple[float, tuple[Move, ...]]
-"""Moves that start together and whose first bytes leave together, that many seconds later."""
+Departing = tuple[float, tuple[ReadyTransfer, ...]]
+"""Seconds until the first bytes leave, and the transfers that start together and share them."""
 
 
-class Step:
+class ReadyTask:
     """A task of the plan on its server."""
 
     __slots__ = (
         "cores",
         "cost",
-        "fan",
         "fusion",
+        "has_parts",
         "index",
         "inputs",
         "last",
@@ -136,10 +151,10 @@ class Step:
         "name",
         "optional",
         "priority",
+        "remote",
         "server",
         "share",
         "span_kind",
-        "tells_parts",
     )
 
     def __init__(
@@ -157,15 +172,15 @@ class Step:
         self.cores = task.cores or device.cores
         self.share = self.cores / device.cores
         self.inputs = 0
-        self.local: tuple[Move, ...] = ()
-        self.fan: tuple[Fan, ...] = ()
+        self.local: tuple[ReadyTransfer, ...] = ()
+        self.remote: tuple[Departing, ...] = ()
         self.last = True
         self.cost = _costs(task, server, precision, samples)
-        self.tells_parts = any(cost.by_part_j for cost in self.cost)
+        self.has_parts = any(cost.by_part_j for cost in self.cost)
 
-    def moves(self) -> tuple[Move, ...]:
-        """Return every transfer that leaves this step."""
-        return (*self.local, *(move for _, moves in self.fan for move in moves))
+    def outputs(self) -> tuple[ReadyTransfer, ...]:
+        """Return every transfer that leaves this task, in the order in which they leave."""
+        return (*self.local, *(one for _, transfers in self.remote for one in transfers))
 
 
 def _costs(task: Task, server: Station, precision: str, samples: int) -> tuple[Cost, ...]:
@@ -176,20 +191,21 @@ def _costs(task: Task, server: Station, precision: str, samples: int) -> tuple[C
     return (nothing, *(task.cost(device, precision, samples, requests) for requests in batches))
 
 
-class Way:
+class ReadyBranch:
     """One branch of the plan, ready to play.
 
     Attributes:
-        moves: every transfer.
-        local: inputs that are at hand on the input node.
-        fan: inputs that travel.
-        roots: steps that need no input.
-        inputs: how many inputs each step waits for.
-        joins: steps that wait for more than one.
-        ends: how many endings (steps without successor, answers) finish a request.
-        servers: those without which a request cannot be answered.
+        tasks: every task, in the plan's order.
+        transfers: every transfer, in the plan's order.
+        local: inputs of a request that need no network.
+        remote: inputs of a request that cross the network.
+        roots: tasks that need no input.
+        inputs: number of inputs of each task.
+        joins: tasks with more than one input.
+        endings: how many endings (tasks without successor, answers) finish a request.
+        servers: servers without which a request cannot be answered.
         load: requests in flight.
-        expected_s: compute time of one request, to weigh the load by.
+        expected_s: compute time of one request, the weight of ``load``.
     """
 
     def __init__(
@@ -201,42 +217,45 @@ class Way:
         flows: Flows,
         samples: int,
     ) -> None:
-        steps = {
-            task.name: Step(index, task, servers[task.node], plan.precision, samples)
+        tasks = {
+            task.name: ReadyTask(index, task, servers[task.node], plan.precision, samples)
             for index, task in enumerate(branch.tasks)
         }
         where = {task.name: task.node for task in branch.tasks}
-        moves: list[Move] = []
+        transfers: list[ReadyTransfer] = []
         for transfer in branch.transfers:
-            source = steps[transfer.source] if transfer.source is not None else None
-            target = steps[transfer.target] if transfer.target is not None else None
+            source = tasks[transfer.source] if transfer.source is not None else None
+            target = tasks[transfer.target] if transfer.target is not None else None
             ends = plan.ends(transfer, where)
-            moves.append(Move(transfer.bytes * samples, source, target, *ends))
+            transfers.append(ReadyTransfer(transfer.bytes * samples, source, target, *ends))
             if target is not None:
                 target.inputs += 1
             if source is not None:
                 source.last = False
-        self.moves = tuple(moves)
-        self.steps = tuple(steps.values())
-        self.roots = tuple(step for step in self.steps if not step.inputs)
-        self.inputs = [step.inputs for step in self.steps]
-        self.joins = tuple(step for step in self.steps if step.inputs > 1)
-        self.ends = sum(step.last for step in self.steps)
-        self.ends += sum(move.target is None for move in self.moves)
-        self.servers = tuple({step.server: None for step in self.steps if not step.optional})
+        self.transfers = tuple(transfers)
+        self.tasks = tuple(tasks.values())
+        self.roots = tuple(task for task in self.tasks if not task.inputs)
+        self.inputs = [task.inputs for task in self.tasks]
+        self.joins = tuple(task for task in self.tasks if task.inputs > 1)
+        self.endings = sum(task.last for task in self.tasks)
+        self.endings += sum(one.target is None for one in self.transfers)
+        self.servers = tuple({task.server: None for task in self.tasks if not task.optional})
         self.load = 0
-        self.expected_s = sum(step.cost[1].time_s for step in self.steps)
-        for move in self.moves:
-            move.connect(flows, cluster)
-        self.local, self.fan = _fan([move for move in self.moves if move.source is None])
-        for step in self.steps:
-            step.local, step.fan = _fan([move for move in self.moves if move.source is step])
+        self.expected_s = sum(task.cost[1].time_s for task in self.tasks)
+        for one in self.transfers:
+            one.connect(flows, cluster)
+        self.local, self.remote = _departing(one for one in transfers if one.source is None)
+        for task in self.tasks:
+            task.local, task.remote = _departing(one for one in transfers if one.source is task)
 
 
-def _fan(moves: list[Move]) -> tuple[tuple[Move, ...], tuple[Fan, ...]]:
-    groups: dict[float, list[Move]] = {}
-    for move in moves:
-        if move.route is not None:
-            groups.setdefault(move.before_s, []).append(move)
-    local = tuple(move for move in moves if move.route is None)
-    return local, tuple((before_s, tuple(group)) for before_s, group in groups.items())
+def _departing(
+    transfers: Iterable[ReadyTransfer],
+) -> tuple[tuple[ReadyTransfer, ...], tuple[Departing, ...]]:
+    """Return the transfers within one node, and the others by the time until they leave."""
+    local: list[ReadyTransfer] = []
+    groups: dict[float, list[ReadyTransfer]] = {}
+    for one in transfers:
+        group = local if one.route is None else groups.setdefault(one.before_s, [])
+        group.append(one)
+    return tuple(local), tuple((before_s, tuple(group)) for before_s, group in groups.items())

@@ -18,8 +18,8 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served, as_served
 from edgesim.serve.both.compare import Compared, document
 from edgesim.serve.both.loads import Load, find_loads
+from edgesim.simulate.fault_engine import can_fail
 from edgesim.simulate.recovery import Recovery
-from edgesim.simulate.resilient import can_fail
 
 
 class Measure(Protocol):

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 
 from edgesim.hardware import Battery, Cluster, Exhaustion, Fault, Power, Thermal
 from edgesim.simulate import Arrivals, Outcome, Traffic
-from edgesim.simulate.loss import tail_s, tcp_byte_s
 from edgesim.simulate.recovery import Recovery, Retry
+from edgesim.simulate.routes import tail_s, tcp_byte_s
 from edgesim.simulate.streams import stream
 from tests.edgesim.simulate.models import (
     Flops,

@@ -12,8 +12,7 @@ from scipy.optimize import linprog
 
 from edgesim.hardware import Link, Node
 from edgesim.simulate import Recording
-from edgesim.simulate.ports import Port
-from edgesim.simulate.routes import Channel, Route, fill
+from edgesim.simulate.routes import Channel, Port, Route, fill
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, task
 
 Flow = tuple[str, str, float, float]

@@ -1,4 +1,4 @@
-"""A node's power as it changes, and what follows from it: its temperature and its charge."""
+"""Power of a node: energy by part, power over time, and the temperature and charge from it."""
 
 from __future__ import annotations
 
@@ -9,31 +9,84 @@ from typing import Protocol
 
 from simpy.events import Event
 
-from edgesim.hardware import Battery, Node, Thermal
+from edgesim.hardware import Battery, Cost, Device, Node, Thermal
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
-from edgesim.simulate.ports import Port
-from edgesim.simulate.totals import port_watts
+from edgesim.simulate.routes import Port, port_watts
+
+_REST = "rest"
+"""Part to which all belongs that a device assigns to no part."""
+
+
+class PartEnergy:
+    """Energy of each part of a device above its idle power.
+
+    Idle power is the device's ``idle_by_part_w``. The rest of ``idle_w``, and executions without
+    energy by part, are the part ``rest``, so that the parts sum to the node's energy.
+
+    Args:
+        device: device of the node.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._idle_w, idle_w = dict(device.idle_by_part_w), device.power.idle_w
+        self._has_parts = bool(self._idle_w)
+        left_w = idle_w - sum(self._idle_w.values())
+        if abs(left_w) > 1e-12 * idle_w:
+            self._idle_w[_REST] = self._idle_w.get(_REST, 0.0) + left_w
+        self._above_idle_j: dict[str, float] = {}
+
+    def add(self, cost: Cost, time_s: float) -> None:
+        """Add an execution that took ``time_s``, at the powers of ``cost``."""
+        if not cost.by_part_j:
+            return
+        self._has_parts = True
+        above = self._above_idle_j
+        stretch = time_s / cost.time_s if cost.time_s else 0.0
+        for part, joules in cost.by_part_j.items():
+            above[part] = above.get(part, 0.0) + joules * stretch
+        for part, watts in self._idle_w.items():
+            above[part] = above.get(part, 0.0) - watts * time_s
+
+    def joules(self, idle_s: float, above_idle_j: float, ports_j: float) -> dict[str, float]:
+        """Return the joules of each part; nothing where the device has no parts.
+
+        Args:
+            idle_s: seconds in service.
+            above_idle_j: joules of all executions above idle.
+            ports_j: joules of sending and receiving above idle, the part ``ports``.
+        """
+        if not self._has_parts:
+            return {}
+        found = {part: watts * idle_s for part, watts in self._idle_w.items()}
+        for part, joules in self._above_idle_j.items():
+            found[part] = found.get(part, 0.0) + joules
+        other_j = above_idle_j - sum(self._above_idle_j.values())
+        if abs(other_j) > 1e-9 * (abs(above_idle_j) + sum(map(abs, found.values()))):
+            found[_REST] = found.get(_REST, 0.0) + other_j
+        if ports_j:
+            found["ports"] = ports_j
+        return found
 
 
 class Follower(Protocol):
-    """Something that follows from a node's power."""
+    """A state of a node that its power changes."""
 
     def advance(self, watts: float, time_s: float) -> None:
-        """Let ``time_s`` seconds pass at constant power."""
+        """Advance the state by ``time_s`` seconds at constant power."""
 
     def plan(self, watts: float) -> None:
-        """Expect this power from now on."""
+        """Schedule the next change of the state, if the power stays as it is."""
 
 
 class Meter:
-    """Tells its followers the power of one node, constant between two changes.
+    """Measures the power of one node, constant between two changes, for its followers.
 
     Args:
         kernel: the clock.
-        node: whose power.
-        host: what keeps its cores.
-        port: its network side.
+        node: node that is measured.
+        host: machine of the node.
+        port: network port of the node.
     """
 
     def __init__(self, kernel: Kernel, node: Node, host: Host, port: Port) -> None:
@@ -49,12 +102,12 @@ class Meter:
         host.changed = port.changed = self.update
 
     def begin(self) -> None:
-        """Let the followers expect what the node draws at the start."""
+        """Give the followers the power at the start."""
         for follower in self.followers:
             follower.plan(self._watts)
 
     def pass_time(self) -> None:
-        """Let the time since the last change pass."""
+        """Advance the followers by the time since the last change."""
         now = self._kernel.time_s
         passed_s = now - self._since_s
         self._since_s = now
@@ -63,7 +116,7 @@ class Meter:
                 follower.advance(self._watts, passed_s)
 
     def update(self) -> None:
-        """See what the node draws now."""
+        """Measure the power again, after something changed."""
         self.pass_time()
         self._watts = self._now_w()
         for follower in self.followers:
@@ -79,14 +132,14 @@ class Meter:
 
 @dataclass(eq=False)
 class Throttle:
-    """Follows a node's temperature, exactly between two changes of its power.
+    """Temperature of a node, exact between two changes of its power, and its throttling.
 
     Attributes:
         kernel: the clock.
-        thermal: of the device.
-        ambient_c: around it.
-        watts: that it draws at the start, and has drawn for long.
-        set_speed: told the share of its speed that it may have.
+        thermal: thermal model of the device.
+        ambient_c: ambient temperature, in °C.
+        watts: power at the start, at which its temperature is steady.
+        set_speed: called with the share of full speed at which the node may run.
     """
 
     kernel: Kernel
@@ -104,20 +157,20 @@ class Throttle:
         self.hottest_c = self.celsius
 
     def advance(self, watts: float, time_s: float) -> None:
-        """Warm up, or cool down, for ``time_s`` at constant power."""
+        """Advance the temperature by ``time_s`` seconds at constant power."""
         self.celsius = self.thermal.after(self.celsius, self.ambient_c, watts, time_s)
         self.hottest_c = max(self.hottest_c, self.celsius)
 
     def plan(self, watts: float) -> None:
-        """Wait for the temperature at which the speed changes, if this power leads there."""
+        """Schedule the change of speed, if the temperature reaches its limit at this power."""
         self._next = None
         thermal = self.thermal
         if self.hot:
-            to_c, there = thermal.release_c, self.celsius <= thermal.release_c
+            to_c, reached = thermal.release_c, self.celsius <= thermal.release_c
         else:
-            to_c, there = thermal.limit_c, self.celsius >= thermal.limit_c
+            to_c, reached = thermal.limit_c, self.celsius >= thermal.limit_c
         after_s = 0.0
-        if not there:
+        if not reached:
             after_s = thermal.reaches_s(self.celsius, self.ambient_c, watts, to_c)
         if after_s < inf:
             self._next = self.kernel.call_after(after_s, lambda event: self._switch(event, to_c))
@@ -127,22 +180,22 @@ class Throttle:
             return
         self._next = None
         self.hot = not self.hot
-        # Setting the speed lets the time pass first, and then tells the new power.
+        # Setting the speed advances the temperature first, and then gives the new power.
         self.set_speed(self.thermal.speed if self.hot else 1.0)
         if abs(self.celsius - at_c) < 1e-6:
-            # Only rounding is between.
+            # The difference is rounding only.
             self.celsius = at_c
 
 
 @dataclass(eq=False)
 class Charge:
-    """Follows the charge of a battery, exactly: power is constant between two changes.
+    """Charge of a battery, exact: power is constant between two changes.
 
     Attributes:
         kernel: the clock.
-        battery: of the node.
-        empty: called when nothing is left.
-        charged: called when an empty battery has enough for the node to start again.
+        battery: battery of the node.
+        empty: called when the battery is empty.
+        charged: called when an empty battery has enough charge for the node to start again.
     """
 
     kernel: Kernel
@@ -157,12 +210,12 @@ class Charge:
         self.joules = self.battery.capacity_j * self.battery.charge
 
     def advance(self, watts: float, time_s: float) -> None:
-        """Draw ``watts`` for ``time_s``, while power comes in."""
+        """Draw ``watts`` for ``time_s`` seconds, while the battery is recharged."""
         left_j = self.joules + (self.battery.recharge_w - watts) * time_s
         self.joules = min(max(left_j, 0.0), self.battery.capacity_j)
 
     def plan(self, watts: float) -> None:
-        """Wait for the end of the charge, or for enough of it, if this power leads there."""
+        """Schedule the time at which the battery is empty, or charged enough, at this power."""
         self._next = None
         gain_w = self.battery.recharge_w - watts
         after_s = inf
@@ -182,7 +235,7 @@ class Charge:
             return
         self._next = None
         self._was_empty = not self._was_empty
-        # Both let the time pass and tell the new power.
+        # Both advance the charge and give the new power.
         if self._was_empty:
             self.empty()
             self.joules = 0.0

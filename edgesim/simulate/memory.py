@@ -8,14 +8,14 @@ from edgesim.hardware import Cluster
 from edgesim.simulate.kernel import Kernel
 
 
-class Memories:
-    """Counts the bytes that nodes hold: their plan, inputs of what waits or runs, and leaks.
+class MemoryLimits:
+    """Counts the bytes in the memory of nodes: plan, inputs of waiting and running tasks, leaks.
 
     Args:
         kernel: the clock.
-        cluster: whose nodes' memory may fill up.
+        cluster: nodes whose memory may fill up.
         held: bytes that the plan holds on each node.
-        full: told of each node that needs more than it has.
+        full: called with the name of each node that needs more than it has.
     """
 
     def __init__(
@@ -39,30 +39,30 @@ class Memories:
         self._held = dict(self._plan)
         self._ending: set[str] = set()
 
-    def take(self, name: str, size: float) -> None:
-        """Count inputs that came."""
+    def add_inputs(self, name: str, size: float) -> None:
+        """Add the inputs of a task."""
         if name in self._held:
             self._held[name] += size
-            self._look(name)
+            self._check(name)
 
-    def give(self, name: str, size: float, *, ran: bool) -> None:
-        """Count inputs that are needed no more, and what the work left behind where it ran."""
+    def remove_inputs(self, name: str, size: float, *, ran: bool) -> None:
+        """Remove the inputs of a task that has ended; one that ``ran`` leaves its leak."""
         if name in self._held:
             self._held[name] += self._leak[name] * ran - size
-            self._look(name)
+            self._check(name)
 
     def clear(self, name: str) -> None:
-        """Count a node that starts anew."""
+        """Empty the memory of a node that starts again."""
         if name in self._held:
             self._held[name] = self._plan[name]
             self._ending.discard(name)
 
-    def _look(self, name: str) -> None:
+    def _check(self, name: str) -> None:
         if self._held[name] > self._capacity[name] and name not in self._ending:
             self._ending.add(name)
-            # Not amid what brought the last byte.
-            self._kernel.call_at(self._kernel.time_s, lambda _: self._end(name))
+            # Not within the event that added the last byte.
+            self._kernel.call_at(self._kernel.time_s, lambda _: self._crash(name))
 
-    def _end(self, name: str) -> None:
+    def _crash(self, name: str) -> None:
         if name in self._ending:
             self._full(name)
