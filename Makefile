@@ -1,6 +1,7 @@
 # make run     plays the example scenario
 # make test    checks style and types and runs every test; one that needs what is not installed is
 #              skipped. BARE=1 hides all that is optional, SHUFFLE=1 takes a random order
+#              (some hundred processes are started: bytecode is kept, also where that is off otherwise)
 # make test-core  installs without extras, in an environment of its own, and plays what only simulates
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
 # make bench   times the hot paths and prints ratios
@@ -24,8 +25,8 @@ run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
 
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 EDGESIM_BARE=$(BARE) $(VENV)/bin/python -m pytest --numprocesses auto \
-		--dist loadscope $(if $(SHUFFLE),-p randomly) $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 EDGESIM_BARE=$(BARE) $(VENV)/bin/python -m pytest \
+		--numprocesses auto --dist loadscope --no-loadscope-reorder $(if $(SHUFFLE),-p randomly) $(PYTEST_ARGS)
 
 test-core: $(CORE)/.installed
 	$(CORE)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .

@@ -2,7 +2,29 @@
 
 import signal
 
+import pytest
+
 from tests import needs
+
+LONGEST = (
+    "abuse/test_kills.py",
+    "edgesim/calibrate/profile/test_command.py",
+    "edgesim/serve/test_faults.py",
+    "edgesim/serve/test_fault_schedule.py",
+    "edgesim/serve/test_coordinator.py",
+    "edgesim/serve/test_both.py",
+    "benchmarks/test_prediction.py",
+    "edgesim/every_key/test_recipes.py",
+    "benchmarks/test_sweep.py",
+    "optics/convshare/test_grid.py",
+    "partition/test_measures.py",
+    "edgesim/sweep/test_sweep.py",
+    "edgesim/test_cli_output.py",
+    "edgesim/test_cli_interrupts.py",
+    "partition/test_run.py",
+    "golden/test_golden.py",
+)
+"""Modules of ten seconds and more, of tests, the longest first."""
 
 
 def pytest_configure() -> None:
@@ -14,3 +36,14 @@ def pytest_configure() -> None:
     needs.hide()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest modules, so that no process is left alone with one at the end.
+
+    A random order stays as it was drawn.
+    """
+    if config.pluginmanager.has_plugin("randomly"):
+        return
+    ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
