@@ -36,11 +36,11 @@ PATIENCE_S = 120.0
 RECIPE: dict[str, Any] = {
     "name": "small",
     "seed": 3,
-    "data": {"limit": 12},
-    "model": {"width": 24, "depth": 2, "heads": 4, "head_width": 6, "mlp_width": 32},
+    "data": {"limit": 8, "test": 0.05, "validation": 0.1},
+    "model": {"width": 16, "depth": 2, "heads": 4, "head_width": 4, "mlp_width": 16},
     "training": {"epochs": 2, "batch": 32, "learning_rate": 0.005},
     "split": {"parts": 2},
-    "pruning": {"heads": 2, "images": 16, "tuning": {"epochs": 1, "batch": 32}},
+    "pruning": {"heads": 2, "images": 8, "tuning": {"epochs": 1, "batch": 32}},
     "fusion": {"hidden": [16], "training": {"epochs": 2, "batch": 32, "learning_rate": 0.005}},
 }
 
@@ -101,7 +101,7 @@ def _study(folder: Path) -> Path:
         folder / "study.yaml",
         {
             "base": str(ROOT / "examples" / "five-pis.yaml"),
-            "axes": {"traffic.rate": {"from": "0.1/s", "to": "2/s", "steps": 12}},
+            "axes": {"traffic.rate": {"from": "0.1/s", "to": "2/s", "steps": 6}},
             "keep": ["latency_s.mean", "energy_j.per_request"],
         },
     )
@@ -110,7 +110,7 @@ def _study(folder: Path) -> Path:
 FILE = ROOT / "examples" / "five-pis.yaml"
 SUBJECTS = {
     "run": Subject(
-        lambda folder: ["run", FILE, "--set", "traffic.requests=6000", "--out", folder / "out"],
+        lambda folder: ["run", FILE, "--set", "traffic.requests=3000", "--out", folder / "out"],
         _run_left,
         lambda folder: (folder / "out" / "requests.csv").read_bytes(),
     ),
