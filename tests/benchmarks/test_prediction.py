@@ -29,7 +29,7 @@ from tests.edgesim.serve.cluster import begun
 from tests.edgesim.serve.echo import round_trip_s
 from tests.edgesim.serve.namespaces import Rate, Star, lacking, star
 
-REQUESTS = 1500 if FULL else 40
+REQUESTS = 1500 if FULL else 15
 LOADS = "0.1,0.5,0.9" if FULL else "0.1"
 RATE = Rate(byte_s=1e9 / 8, burst_bytes=128 << 10)
 """A gigabit's bucket must hold more than one timer tick lets out."""

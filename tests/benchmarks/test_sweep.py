@@ -50,10 +50,10 @@ def ed_vit(folder: Path) -> tuple[Path, int]:
     """Return the study of five Pis that is timed, and its number of points."""
     content = yaml.safe_load(ED_VIT.read_text())
     content["base"] = str(ROOT / "examples" / content["base"])
-    content["axes"]["traffic.rate"]["steps"] = 40 if FULL else 3
+    content["axes"]["traffic.rate"]["steps"] = 40 if FULL else 2
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path, 200 if FULL else 15
+    return path, 200 if FULL else 10
 
 
 def compared(folder: Path, one: tuple[str, ...], two: tuple[str, ...], *options: str) -> float:
@@ -120,7 +120,7 @@ def test_what_a_point_costs_beside_its_run(tmp_path: Path, workers: int) -> None
     from edgesim import api
     from edgesim.sweep.reader import from_mapping
 
-    few, many = (1_000, 21_000) if FULL else (200, 1_200)
+    few, many = (1_000, 21_000) if FULL else (50, 350)
     option = ("--workers", str(workers))
     took_s = {
         points: min(swept(trivial(tmp_path, points), tmp_path / "out", *option)
@@ -129,9 +129,10 @@ def test_what_a_point_costs_beside_its_run(tmp_path: Path, workers: int) -> None
     }  # fmt: skip
     scenario = from_mapping(TRIVIAL).scenario(0)
     began_s = time.perf_counter()
-    for _ in range(500):
+    runs = 500 if FULL else 100
+    for _ in range(runs):
         api.run(scenario, trace_requests=0)
-    alone_s = (time.perf_counter() - began_s) / 500
+    alone_s = (time.perf_counter() - began_s) / runs
     # As many processes as processors: the seconds of each count.
     point_s = workers * (took_s[many] - took_s[few]) / (many - few)
     print(f"\n  {workers} playing: {1e3 * point_s:.2f} ms a point, its run {1e3 * alone_s:.2f} ms")
@@ -154,7 +155,7 @@ finally:
     not sys.platform.startswith("linux"), reason="reads the peak of memory in /proc"
 )
 def test_memory_of_many_points(tmp_path: Path) -> None:
-    few, many = (10_000, 100_000) if FULL else (500, 1_500)
+    few, many = (10_000, 100_000) if FULL else (200, 600)
     peaks = {}
     for points in (few, many):
         study = trivial(tmp_path, points)
