@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn import datasets
 
 from partition.errors import InputError
 from partition.model import VisionTransformer
@@ -24,8 +26,12 @@ Train = Callable[[Mapping[str, Any]], Any]
 
 
 @pytest.fixture(scope="module")
-def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
-    """Returns what a manifest says of a recipe's weights; equal steps are trained once."""
+def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
+    """Returns what a manifest says of a recipe's weights; equal steps are trained once.
+
+    Nothing is kept against a crash here, which other tests cover: no checkpoint after each epoch,
+    no wait for the disk; and the digits are parsed once.
+    """
     torch.set_num_threads(1)
     place = tmp_path_factory.mktemp("recipes")
     folders = {
@@ -48,7 +54,11 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
             found[text] = {key: manifest[key] for key in manifest if key not in _ECHOES}
         return found[text]
 
-    return trained
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("partition.train.save_checkpoint", lambda *given: None)
+        patch.setattr("os.fsync", lambda descriptor: None)
+        patch.setattr("sklearn.datasets.load_digits", cache(datasets.load_digits))
+        yield trained
 
 
 def _pictures(folder: Path, seed: int) -> Path:
