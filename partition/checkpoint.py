@@ -31,6 +31,16 @@ class TrainState:
     best_accuracy: float | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What is kept of how a training went: epochs, best epoch, its accuracy, and history."""
+        return {
+            "epochs": self.epoch,
+            "best_epoch": self.best_epoch,
+            "validation_accuracy": self.best_accuracy,
+            "history": self.history,
+        }
+
 
 _COUNTERS = ("epoch", "history", "best_epoch", "best_accuracy")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,35 +13,56 @@ from partition.checkpoint import TrainState
 from partition.data import Data, Samples, augment, batches, shuffled_batches
 from partition.errors import InputError
 from partition.losses import smooth_targets
-from partition.progress import Progress, silent
 from partition.recipe import TrainConfig
-from partition.train import EpochBatches, train
+from partition.train import EpochBatches, TrainRun, train
 
 EVALUATION_BATCH = 500
 """Images at a time where no gradient is needed."""
 
 
-def image_batches(
-    samples: Samples, data: Data, outputs: int, config: TrainConfig, teacher: Tensor | None
-) -> tuple[EpochBatches, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What an image classifier learns from.
+
+    Attributes:
+        samples: training images, with labels from 0 to ``outputs`` - 1.
+        validation: images by which the best epoch is chosen; may be none.
+        outputs: of the model.
+        teacher: (samples, outputs) logits or log-probabilities of the teacher on the images as
+            they are; an augmented image keeps the teacher's opinion of the original, which saves
+            running the teacher in every step. ``None`` has no teacher.
+    """
+
+    samples: Samples
+    validation: Samples
+    outputs: int
+    teacher: Tensor | None = None
+
+    @classmethod
+    def of(cls, data: Data) -> Lesson:
+        """Return all classes of a data set, without a teacher."""
+        return cls(samples=data.train, validation=data.validation, outputs=len(data.classes))
+
+
+def image_batches(lesson: Lesson, data: Data, config: TrainConfig) -> tuple[EpochBatches, int]:
     """Return the batches of an image classifier, and how many there are in an epoch.
 
     Args:
-        samples: images, with labels from 0 to ``outputs`` - 1.
+        lesson: what it learns from.
         data: how images become inputs.
-        outputs: of the model.
         config: batch size, smoothing, mixup and augmentation.
-        teacher: (samples, outputs) logits or log-probabilities of the teacher on the images as
-            they are; an augmented image keeps the teacher's opinion of the original, which saves
-            running the teacher in every step.
+
+    Raises:
+        InputError: there are no training images.
     """
+    samples, teacher = lesson.samples, lesson.teacher
     if not len(samples):
         raise InputError("there are no training images")
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         for images, labels, indices in shuffled_batches(samples, config.batch, generator):
             inputs = data.to_input(augment(images, config.augmentation, generator))
-            targets = smooth_targets(labels, outputs, config.label_smoothing)
+            targets = smooth_targets(labels, lesson.outputs, config.label_smoothing)
             opinion = None if teacher is None else teacher[indices]
             if config.mixup:
                 share = _beta(config.mixup, generator)
@@ -93,35 +114,32 @@ def class_accuracies(predictions: Tensor, labels: Tensor, classes: int) -> list[
 
 def train_classifier(
     model: nn.Module,
-    samples: Samples,
-    validation: Samples,
+    lesson: Lesson,
     data: Data,
-    outputs: int,
     config: TrainConfig,
     seed: int,
-    *,
-    teacher: Tensor | None = None,
-    checkpoint: Path | None = None,
-    identity: str = "",
-    name: str = "training",
-    progress: Progress = silent,
-    device: torch.device | None = None,
+    run: TrainRun | None = None,
 ) -> TrainState:
     """Train an image classifier in place; see :func:`train` and :func:`image_batches`.
+
+    Args:
+        model: gives logits (images, outputs) of inputs (images, channels, height, width).
+        lesson: what it learns from.
+        data: how images become inputs.
+        config: how to train.
+        seed: of every draw.
+        run: name, checkpoint, progress and device.
 
     Raises:
         PartitionError: the loss is not finite; the last good checkpoint is kept.
         InputError: there are no images, or the checkpoint is of another run.
     """
-    epoch, steps = image_batches(samples, data, outputs, config, teacher)
+    epoch, steps = image_batches(lesson, data, config)
+    validation = lesson.validation
 
     def evaluate() -> float | None:
         if not len(validation):
             return None
         return accuracy_of(predict(model, validation, data), validation.labels)
 
-    return train(
-        model, epoch, steps, config, seed,
-        evaluate=evaluate, checkpoint=checkpoint, identity=identity,
-        name=name, progress=progress, device=device,
-    )  # fmt: skip
+    return train(model, epoch, steps, config, seed, run, evaluate=evaluate)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from partition.classify import predict, train_classifier
+from partition.classify import Lesson, predict, train_classifier
 from partition.cnn import CnnConfig
 from partition.config import ViTConfig, scaled
 from partition.cost import vit_cost
@@ -22,8 +22,8 @@ from partition.progress import Progress, silent
 from partition.recipe import Recipe
 from partition.split import PartClasses
 from partition.split_cnn import split_cnn
-from partition.train import generator_of, seed_of
-from partition.unsplit import data_key, notes_of
+from partition.train import TrainRun, generator_of, seed_of
+from partition.unsplit import data_key
 from partition.workshop import Workshop
 
 Shape = ViTConfig | CnnConfig
@@ -87,7 +87,7 @@ def compare(
     manifest = read_trained(folder)
     recipe = manifest.recipe
     data = open_data(recipe.data)
-    workshop = Workshop(work_dir)
+    workshop = Workshop(work_dir, progress, device)
     whole, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
 
     def row(
@@ -113,12 +113,12 @@ def compare(
 
     total = sum(part.bytes for part in parts) + fusion.bytes
     small = nearest_size(whole.config, total)
-    predictions = _small_vit(recipe, data, small, workshop, progress, device)
+    predictions = _small_vit(recipe, data, small, workshop)
     cost = vit_cost(small)
     classes = [PartClasses(classes=part.classes, other=part.other) for part in parts]
     cnn = split_cnn(
         recipe, data, classes, whole.parameters, [part.parameters for part in parts],
-        workshop, progress, device,
+        workshop,
     )  # fmt: skip
     return (
         row("unsplit", _entered(whole), [whole.config], [(whole.bytes, whole.macs)]),
@@ -159,27 +159,17 @@ def nearest_size(config: ViTConfig, size_bytes: int) -> ViTConfig:
     return min(shapes, key=lambda shape: abs(vit_cost(shape).bytes - size_bytes))
 
 
-def _small_vit(
-    recipe: Recipe,
-    data: Data,
-    config: ViTConfig,
-    workshop: Workshop,
-    progress: Progress,
-    device: torch.device | None,
-) -> torch.Tensor:
+def _small_vit(recipe: Recipe, data: Data, config: ViTConfig, workshop: Workshop) -> torch.Tensor:
     """Train a ViT from nothing as the unsplit one was; return its test predictions."""
     key = fingerprint(
         "small", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
     )
 
-    def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+    def make(run: TrainRun) -> tuple[VisionTransformer, dict[str, Any]]:
         model = VisionTransformer(config, generator_of(recipe.seed, 21))
-        state = train_classifier(
-            model, data.train, data.validation, data, config.classes, recipe.training,
-            seed_of(recipe.seed, 22), checkpoint=checkpoint, identity=key, name="small ViT",
-            progress=progress, device=device,
-        )  # fmt: skip
-        return model, notes_of(state)
+        run, seed = replace(run, name="small ViT"), seed_of(recipe.seed, 22)
+        state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
+        return model, state.notes
 
     model, _ = workshop.model("small-vit", key, make)
     return predict(model, data.test, data).argmax(-1)

@@ -7,9 +7,8 @@ their features set to zero, so that it still answers when some do not arrive.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,10 +22,8 @@ from partition.errors import InputError
 from partition.files import fingerprint
 from partition.losses import smooth_targets
 from partition.model import VisionTransformer
-from partition.progress import Progress
 from partition.recipe import FusionSpec
-from partition.train import generator_of, train
-from partition.unsplit import notes_of
+from partition.train import TrainRun, generator_of, train
 from partition.workshop import Workshop
 
 EXHAUSTIVE_PARTS = 10
@@ -156,7 +153,6 @@ def make_fusion(
     spec: FusionSpec,
     seed: int,
     workshop: Workshop,
-    progress: Progress,
     *,
     teacher: Tensor | None = None,
     part_keys: Sequence[str] = (),
@@ -171,7 +167,6 @@ def make_fusion(
         spec: how to train.
         seed: of every draw.
         workshop: where finished steps are filed.
-        progress: told of every epoch.
         teacher: (training images, classes) log-probabilities of the unsplit model.
         part_keys: fingerprints of the parts, on which the fusion depends.
     """
@@ -189,7 +184,7 @@ def make_fusion(
             masked = inputs[chosen] * spread(there, part_widths)
             yield masked, targets[chosen], None if teacher is None else teacher[chosen]
 
-    def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def make(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
         fusion = Fusion(part_widths, spec.hidden, classes, generator_of(seed, 1))
 
         @torch.no_grad()
@@ -200,11 +195,10 @@ def make_fusion(
             return float((predicted == labels["validation"]).double().mean())
 
         steps = -(-len(inputs) // config.batch)
-        state = train(
-            fusion, epoch, steps, config, seed, evaluate=evaluate,
-            checkpoint=checkpoint, identity=key, name="fusion", progress=progress,
-        )  # fmt: skip
-        return fusion.state_dict(), notes_of(state)
+        # So small that a GPU would wait for the CPU.
+        on_cpu = replace(run, device=None)
+        state = train(fusion, epoch, steps, config, seed, on_cpu, evaluate=evaluate)
+        return fusion.state_dict(), state.notes
 
     weights, notes = workshop.tensors("fusion", key, make)
     fusion = Fusion(part_widths, spec.hidden, classes)

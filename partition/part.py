@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from partition.classify import train_classifier
+from partition.classify import Lesson, train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
 from partition.files import fingerprint
 from partition.importance import Tell, importance
 from partition.losses import collapse, smooth_targets
 from partition.model import VisionTransformer
-from partition.progress import Progress, Report
+from partition.progress import Report
 from partition.prune import check_target, cut
 from partition.recipe import PruneSpec, SplitSpec, Stage, TrainConfig
 from partition.split import PartClasses, part_indices, part_samples
 from partition.surgery import keep_outputs
-from partition.train import generator_of, seed_of
-from partition.unsplit import Unsplit, notes_of
+from partition.train import TrainRun, generator_of, seed_of
+from partition.unsplit import Unsplit
 from partition.workshop import Workshop
 
 
@@ -70,10 +68,8 @@ def make_part(
     pruning: PruneSpec,
     seed: int,
     workshop: Workshop,
-    progress: Progress,
     *,
     name: str = "part",
-    device: torch.device | None = None,
 ) -> Part:
     """Return the part of ``classes`` in the shape ``target``, made or as it was filed.
 
@@ -90,9 +86,7 @@ def make_part(
         pruning: measure, stages and training.
         seed: of every draw.
         workshop: where finished steps are filed.
-        progress: told of every stage.
         name: of the part, for progress and file names.
-        device: to train on.
 
     Raises:
         InputError: the target cannot be reached by pruning.
@@ -112,59 +106,37 @@ def make_part(
         key = fingerprint(key, stage, pruning.importance, pruning.images, asdict(config))
 
         def prune_and_tune(
-            checkpoint: Path, whole: VisionTransformer, stage: Stage, config: TrainConfig,
-            place: int, key: str,
-        ) -> tuple[VisionTransformer, dict[str, Any]]:  # fmt: skip
+            run: TrainRun, whole: VisionTransformer, stage: Stage, config: TrainConfig, place: int
+        ) -> tuple[VisionTransformer, dict[str, Any]]:
             def tell(done: float) -> None:
-                progress(Report(step=f"{name}: {stage} importance", done=done))
+                run.progress(Report(step=f"{name}: {stage} importance", done=done))
 
             tell(0.0)
             smaller = _cut_by_importance(
                 whole, data, lesson.samples, stage, target, pruning, seed_of(seed, 3, place),
-                device, tell,
+                workshop.place, tell,
             )  # fmt: skip
             tell(1.0)
-            notes = teach(
-                smaller, lesson, data, config, seed_of(seed, 4, place), checkpoint, key,
-                f"{name}: {stage}", progress, device,
-            )  # fmt: skip
-            return smaller.cpu(), notes
+            run = replace(run, name=f"{name}: {stage}")
+            state = train_classifier(smaller, lesson, data, config, seed_of(seed, 4, place), run)
+            return smaller.cpu(), state.notes
 
-        make = partial(
-            prune_and_tune, whole=model, stage=stage, config=config, place=place, key=key
-        )
+        make = partial(prune_and_tune, whole=model, stage=stage, config=config, place=place)
         model, notes = workshop.model(_file(name), key, make)
         trail.append({"stage": stage, **notes})
     if pruning.polish.epochs:
         negatives = pruning.polish_negatives or split.negatives
         key = fingerprint(key, "polish", negatives, asdict(pruning.polish))
 
-        def polish(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+        def polish(run: TrainRun) -> tuple[VisionTransformer, dict[str, Any]]:
             more = lesson_of(unsplit.train, data, classes, negatives, seed)
-            notes = teach(
-                model, more, data, pruning.polish, seed_of(seed, 5), checkpoint, key,
-                f"{name}: polish", progress, device,
-            )  # fmt: skip
-            return model.cpu(), notes
+            run = replace(run, name=f"{name}: polish")
+            state = train_classifier(model, more, data, pruning.polish, seed_of(seed, 5), run)
+            return model.cpu(), state.notes
 
         model, notes = workshop.model(_file(name), key, polish)
         trail.append({"stage": "polish", **notes})
     return Part(model=model, classes=classes, notes={"stages": trail}, key=key)
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a part learns from.
-
-    Attributes:
-        samples: its images.
-        validation: those that it is judged by.
-        opinions: (samples, outputs) of the unsplit model.
-    """
-
-    samples: Samples
-    validation: Samples
-    opinions: torch.Tensor
 
 
 def lesson_of(
@@ -186,42 +158,9 @@ def lesson_of(
     return Lesson(
         samples=part_samples(data.train, chosen, classes),
         validation=part_samples(data.validation, held, classes),
-        opinions=collapse(opinions[chosen], classes.classes, classes.other),
+        outputs=classes.outputs,
+        teacher=collapse(opinions[chosen], classes.classes, classes.other),
     )
-
-
-def teach(
-    model: nn.Module,
-    lesson: Lesson,
-    data: Data,
-    config: TrainConfig,
-    seed: int,
-    checkpoint: Path,
-    key: str,
-    name: str,
-    progress: Progress,
-    device: torch.device | None,
-) -> dict[str, Any]:
-    """Train a part on its lesson in place; return how that went.
-
-    Args:
-        model: the part.
-        lesson: what it learns from.
-        data: how images become inputs.
-        config: how to train.
-        seed: of every draw.
-        checkpoint: file of the training's state.
-        key: fingerprint of everything that the step depends on.
-        name: of the step, for ``progress``.
-        progress: told of every epoch.
-        device: to train on.
-    """
-    state = train_classifier(
-        model, lesson.samples, lesson.validation, data, lesson.opinions.shape[1], config, seed,
-        teacher=lesson.opinions, checkpoint=checkpoint, identity=key, name=name,
-        progress=progress, device=device,
-    )  # fmt: skip
-    return notes_of(state)
 
 
 def _file(name: str) -> str:
@@ -237,15 +176,14 @@ def _cut_by_importance(
     target: ViTConfig,
     pruning: PruneSpec,
     seed: int,
-    device: torch.device | None,
+    device: torch.device,
     tell: Tell,
 ) -> VisionTransformer:
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
     proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
-    place = device or torch.device("cpu")
-    inputs = data.to_input(proxy.images).to(place)
-    targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(place)
-    whole = model.to(place).eval()
+    inputs = data.to_input(proxy.images).to(device)
+    targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(device)
+    whole = model.to(device).eval()
     scores = importance(whole, inputs, targets, stage, pruning.importance, draw, tell)
     return cut(model.cpu(), stage, scores, target)

@@ -61,15 +61,16 @@ def run(
     tell = progress or silent
     folder = Path(out_dir)
     check_replaceable(folder)
-    workshop = Workshop(Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work"))
     place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    work = Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work")
+    workshop = Workshop(work, tell, place)
 
     data = open_data(recipe.data)
     check_parts(len(data.classes), recipe.split.parts)
     config = recipe.model.config(data.image, data.channels, len(data.classes))
     # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
     fit(recipe, config, _sized_parts(recipe, len(data.classes)))
-    unsplit = unsplit_model(recipe, data, workshop, tell, place)
+    unsplit = unsplit_model(recipe, data, workshop)
     classes = part_classes(groups_of(recipe, data, unsplit), recipe.split.other)
     fitted = fit(recipe, config, classes)
 
@@ -85,16 +86,14 @@ def run(
                 recipe.pruning,
                 seed_of(recipe.seed, 3, number),
                 workshop,
-                tell,
                 name=f"part {number + 1}/{len(classes)}",
-                device=place,
             )
         )
     widths = [part.model.config.prefix_tokens * part.model.config.width for part in parts]
     features = part_features([part.model for part in parts], widths, data, place)
     fusion, fusion_notes = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
-        widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop, tell,
+        widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop,
         teacher=unsplit.train, part_keys=[part.key for part in parts],
     )  # fmt: skip
     tell(Report(step="survivors", done=0.0))

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from partition.classify import predict, train_classifier
+from partition.classify import Lesson, predict, train_classifier
 from partition.cnn import (
     CnnConfig,
     SmallCnn,
@@ -27,13 +25,12 @@ from partition.cnn import (
 from partition.data import Data
 from partition.files import fingerprint
 from partition.fusion import fused_predictions, make_fusion, part_features
-from partition.part import lesson_of, proxy_indices, teach
-from partition.progress import Progress
+from partition.part import lesson_of, proxy_indices
 from partition.prune import top
 from partition.recipe import Recipe
 from partition.split import PartClasses
-from partition.train import generator_of, seed_of
-from partition.unsplit import data_key, notes_of
+from partition.train import TrainRun, generator_of, seed_of
+from partition.unsplit import data_key
 from partition.workshop import Workshop
 
 
@@ -81,8 +78,6 @@ def split_cnn(
     parameters: int,
     part_parameters: Sequence[int],
     workshop: Workshop,
-    progress: Progress,
-    device: torch.device | None = None,
 ) -> SplitCnn:
     """Train a CNN of about ``parameters``, split it like the ViT, and return what it came to.
 
@@ -93,30 +88,23 @@ def split_cnn(
         parameters: of the unsplit ViT.
         part_parameters: of its parts; each of the CNN's is the nearest to that size.
         workshop: where finished steps are filed.
-        progress: told of every step.
-        device: to train on.
     """
     config = cnn_of_size(data, parameters)
     key = fingerprint(
         "cnn", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
     )
 
-    def whole(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def whole(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
         model = SmallCnn(config, generator_of(recipe.seed, 11))
-        state = train_classifier(
-            model, data.train, data.validation, data, config.classes, recipe.training,
-            seed_of(recipe.seed, 12), checkpoint=checkpoint, identity=key, name="CNN unsplit",
-            progress=progress, device=device,
-        )  # fmt: skip
-        return model.state_dict(), notes_of(state)
+        run, seed = replace(run, name="CNN unsplit"), seed_of(recipe.seed, 12)
+        state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
+        return model.state_dict(), state.notes
 
     model = _filled(config, workshop.tensors("cnn", key, whole)[0])
     opinions = predict(model, data.train, data).log_softmax(-1)
     parts, keys = [], []
     for number, (group, size) in enumerate(zip(classes, part_parameters, strict=True)):
-        part, part_key = _part(
-            recipe, data, group, model, opinions, size, number, key, workshop, progress, device
-        )
+        part, part_key = _part(recipe, data, group, model, opinions, size, number, key, workshop)
         parts.append(part)
         keys.append(part_key)
     widths = [part.config.widths[-1] for part in parts]
@@ -124,7 +112,7 @@ def split_cnn(
     fusion, _ = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
         widths, len(data.classes), recipe.fusion,
-        seed_of(recipe.seed, 14), workshop, progress, teacher=opinions, part_keys=keys,
+        seed_of(recipe.seed, 14), workshop, teacher=opinions, part_keys=keys,
     )  # fmt: skip
     return SplitCnn(
         unsplit=config,
@@ -146,8 +134,6 @@ def _part(
     number: int,
     unsplit_key: str,
     workshop: Workshop,
-    progress: Progress,
-    device: torch.device | None,
 ) -> tuple[SmallCnn, str]:
     """Return one pruned and tuned part of the CNN and its fingerprint."""
     seed = seed_of(recipe.seed, 13, number)
@@ -162,7 +148,7 @@ def _part(
         asdict(config), seed,
     )  # fmt: skip
 
-    def make(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def make(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
         lesson = lesson_of(opinions, data, classes, negatives, seed)
         model = keep_cnn_outputs(unsplit, classes.classes, classes.other)
         draw = generator_of(seed, 3)
@@ -171,11 +157,9 @@ def _part(
         scores = channel_importance(model, data.to_input(proxy.images))
         kept = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
         model = keep_channels(model, kept)
-        notes = teach(
-            model, lesson, data, config, seed_of(seed, 4), checkpoint, key,
-            f"CNN part {number + 1}", progress, device,
-        )  # fmt: skip
-        return model.state_dict(), notes
+        run = replace(run, name=f"CNN part {number + 1}")
+        state = train_classifier(model, lesson, data, config, seed_of(seed, 4), run)
+        return model.state_dict(), state.notes
 
     weights, _ = workshop.tensors(f"cnn-part-{number + 1}", key, make)
     return _filled(target, weights), key

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -66,19 +67,35 @@ def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRun:
+    """One training: where its state is kept, who is told of it, and what computes it.
+
+    Attributes:
+        name: of the training, for ``progress``.
+        checkpoint: file that is rewritten after every epoch, and resumed from where it exists;
+            ``None`` keeps nothing.
+        identity: distinguishes trainings: resuming from the checkpoint of another is refused.
+        progress: called after every tenth step and every epoch.
+        device: that model and batches go to; the CPU by default. On a GPU, bfloat16 is mixed in.
+    """
+
+    name: str = "training"
+    checkpoint: Path | None = None
+    identity: str = ""
+    progress: Progress = silent
+    device: torch.device | None = None
+
+
 def train(
     model: nn.Module,
     epoch_batches: EpochBatches,
     steps_per_epoch: int,
     config: TrainConfig,
     seed: int,
+    run: TrainRun | None = None,
     *,
     evaluate: Callable[[], float | None],
-    checkpoint: Path | None = None,
-    identity: str = "",
-    name: str = "training",
-    progress: Progress = silent,
-    device: torch.device | None = None,
 ) -> TrainState:
     """Train ``model`` in place; it ends with the weights of its best epoch.
 
@@ -91,22 +108,21 @@ def train(
         steps_per_epoch: how many it yields.
         config: how to train.
         seed: of every draw.
+        run: name, checkpoint, progress and device.
         evaluate: gives the validation accuracy, 0 to 1, or None.
-        checkpoint: file that is rewritten after every epoch, and resumed from where it exists.
-        identity: tells runs apart: resuming from the checkpoint of another is refused.
-        name: of the step, for ``progress``.
-        progress: told after every tenth step and every epoch.
-        device: that model and batches go to; the CPU by default. On a GPU, bfloat16 is mixed in.
 
     Raises:
+        InputError: the checkpoint is damaged or of another training.
         PartitionError: the loss is not finite; the last good checkpoint is kept.
     """
-    target_device = device or torch.device("cpu")
+    run = run or TrainRun()
+    name, checkpoint, progress = run.name, run.checkpoint, run.progress
+    target_device = run.device or torch.device("cpu")
     model.to(target_device)
     optimizer = _optimizer(model, config)
     state = TrainState()
     if checkpoint is not None and checkpoint.exists():
-        state = restore_checkpoint(checkpoint, model, optimizer, identity)
+        state = restore_checkpoint(checkpoint, model, optimizer, run.identity)
     while state.epoch < config.epochs and not _stalled(state, config):
         generator = generator_of(seed, state.epoch)
         model.train()
@@ -134,7 +150,7 @@ def train(
             state, model, accuracy, total / max(1, steps), rate(config, step, steps_per_epoch)
         )
         if checkpoint is not None:
-            save_checkpoint(checkpoint, model, optimizer, state, identity)
+            save_checkpoint(checkpoint, model, optimizer, state, run.identity)
         progress(Report(step=name, done=state.epoch / config.epochs,
                         loss=total / max(1, steps), accuracy=accuracy))  # fmt: skip
     if state.best:

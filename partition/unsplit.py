@@ -8,17 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from partition.checkpoint import TrainState
-from partition.classify import predict, train_classifier
+from partition.classify import Lesson, predict, train_classifier
 from partition.data import Data
 from partition.files import fingerprint, sha256
 from partition.model import VisionTransformer
-from partition.progress import Progress
 from partition.recipe import DataSpec, Recipe
-from partition.train import generator_of, seed_of
+from partition.train import TrainRun, generator_of, seed_of
 from partition.weights import load_vit
 from partition.workshop import Workshop
 
@@ -58,24 +55,17 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
     return key
 
 
-def notes_of(state: TrainState) -> dict[str, Any]:
-    """Return what is worth keeping of how a training went."""
-    return {
-        "epochs": state.epoch,
-        "best_epoch": state.best_epoch,
-        "validation_accuracy": state.best_accuracy,
-        "history": state.history,
-    }
-
-
 def unsplit_model(
     recipe: Recipe,
     data: Data,
     workshop: Workshop,
-    progress: Progress,
-    device: torch.device | None = None,
 ) -> Unsplit:
     """Return the unsplit model of a recipe: trained, resumed, or as it was filed.
+
+    Args:
+        recipe: model, training and seed.
+        data: all images.
+        workshop: where finished steps are filed.
 
     Raises:
         InputError: the shape is impossible, or the checkpoint to start from does not fit.
@@ -93,22 +83,19 @@ def unsplit_model(
         origin,
     )
 
-    def make(checkpoint: Path) -> tuple[VisionTransformer, dict[str, Any]]:
+    def make(run: TrainRun) -> tuple[VisionTransformer, dict[str, Any]]:
         if start:
             model = load_vit(Path(start), config, new_head=seed_of(recipe.seed, 1))
         else:
             model = VisionTransformer(config, generator_of(recipe.seed, 1))
-        state = train_classifier(
-            model, data.train, data.validation, data, config.classes, recipe.training,
-            seed_of(recipe.seed, 2), checkpoint=checkpoint, identity=key, name="unsplit",
-            progress=progress, device=device,
-        )  # fmt: skip
-        return model, notes_of(state)
+        lesson = Lesson.of(data)
+        state = train_classifier(model, lesson, data, recipe.training, seed_of(recipe.seed, 2), run)
+        return model, state.notes
 
     model, _ = workshop.model("unsplit", key, make)
-    model.to(device or torch.device("cpu"))
+    model.to(workshop.place)
 
-    def judge(_: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def judge(_: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {
             name: predict(model, samples, data).log_softmax(-1)
             for name, samples in data.splits.items()

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from partition.errors import InputError
 from partition.model import VisionTransformer
+from partition.progress import Progress, silent
 from partition.store import load_tensors, save_tensors
+from partition.train import TrainRun
 from partition.weights import load_vit, save_vit
 
 State = dict[str, Any]
@@ -28,20 +31,34 @@ class Workshop:
 
     Attributes:
         folder: made when the first step is filed.
+        progress: called with how far each step is.
+        device: to train on; the CPU by default.
     """
 
     folder: Path
+    progress: Progress = silent
+    device: torch.device | None = None
+
+    @property
+    def place(self) -> torch.device:
+        """The device, the CPU where none was given."""
+        return self.device or torch.device("cpu")
 
     def model(
         self,
         name: str,
         key: str,
-        make: Callable[[Path], tuple[VisionTransformer, State]],
+        make: Callable[[TrainRun], tuple[VisionTransformer, State]],
     ) -> tuple[VisionTransformer, State]:
-        """Return the step's model and notes, made by ``make(checkpoint path)`` where not filed.
+        """Return the step's model and notes, made where they are not filed.
 
         A filed step that is damaged is made again. The checkpoint is removed once the step is
         filed.
+
+        Args:
+            name: of the step and its file.
+            key: fingerprint of everything that the step depends on.
+            make: given the name, checkpoint, progress and device of the step's training.
         """
 
         def load(path: Path) -> tuple[VisionTransformer, State]:
@@ -53,7 +70,7 @@ class Workshop:
         self,
         name: str,
         key: str,
-        make: Callable[[Path], tuple[dict[str, Tensor], State]],
+        make: Callable[[TrainRun], tuple[dict[str, Tensor], State]],
     ) -> tuple[dict[str, Tensor], State]:
         """Return the step's tensors and notes; otherwise like :meth:`model`."""
         return self._filed(name, key, make, load_tensors, save_tensors)
@@ -62,7 +79,7 @@ class Workshop:
         self,
         name: str,
         key: str,
-        make: Callable[[Path], tuple[T, State]],
+        make: Callable[[TrainRun], tuple[T, State]],
         load: Callable[[Path], tuple[T, State]],
         save: Callable[[Path, T, State], None],
     ) -> tuple[T, State]:
@@ -74,7 +91,11 @@ class Workshop:
             except (InputError, KeyError):
                 path.unlink()
         checkpoint = path.with_suffix(".checkpoint.safetensors")
-        made, notes = make(checkpoint)
+        run = TrainRun(
+            name=name, checkpoint=checkpoint, identity=key, progress=self.progress,
+            device=self.device,
+        )  # fmt: skip
+        made, notes = make(run)
         save(path, made, {"notes": notes})
         checkpoint.unlink(missing_ok=True)
         return made, notes

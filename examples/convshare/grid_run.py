@@ -13,10 +13,10 @@ from torch import Tensor
 from optics.convshare import ConvShareViT
 from optics.convshare.attention_score import attention_distance, relative_entropy, rollout
 from optics.convshare.interventions import deletion, interfering
-from partition.classify import EVALUATION_BATCH, accuracy_of, predict, train_classifier
+from partition.classify import EVALUATION_BATCH, Lesson, accuracy_of, predict, train_classifier
 from partition.data import Data, Samples
 from partition.progress import Progress
-from partition.train import generator_of, seed_of
+from partition.train import TrainRun, generator_of, seed_of
 from partition.workshop import Workshop
 
 
@@ -54,34 +54,26 @@ def make(
         figures by name.
     """
 
-    def train(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        model = _trained(run, data, setting, checkpoint, device, progress)
+    def train(training: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        model = _trained(run, data, setting, training, device)
         maps, figures = measure(run, model, data, setting, device)
         weights = {f"model.{name}": value for name, value in model.state_dict().items()}
         return weights | {"maps": maps}, figures
 
-    tensors, figures = Workshop(work).tensors(run.name, run.key, train)
+    tensors, figures = Workshop(work, progress, device).tensors(run.name, run.key, train)
     return tensors["maps"], figures
 
 
 def _trained(
-    run: Run,
-    data: Data,
-    setting: Setting,
-    checkpoint: Path,
-    device: torch.device,
-    progress: Progress,
+    run: Run, data: Data, setting: Setting, training: TrainRun, device: torch.device
 ) -> ConvShareViT:
     """Return the run's model after its last epoch; an interrupted training goes on."""
     number = run.experiment.number
     config = setting.config(run.experiment, data)
     model = ConvShareViT(config, generator_of(run.seed, number, 0)).to(device)
     if run.experiment.trained:
-        train_classifier(
-            model, data.train, data.validation, data, config.classes, setting.training,
-            seed_of(run.seed, number, 1), checkpoint=checkpoint, identity=run.key, name=run.name,
-            progress=progress, device=device,
-        )  # fmt: skip
+        seed = seed_of(run.seed, number, 1)
+        train_classifier(model, Lesson.of(data), data, setting.training, seed, training)
     return model.eval()
 
 

@@ -13,14 +13,14 @@ from torch import nn
 
 from optics.convshare import ConvShareConfig, ConvShareViT
 from partition.checkpoint import TrainState
-from partition.classify import accuracy_of, predict, train_classifier
+from partition.classify import Lesson, accuracy_of, predict, train_classifier
 from partition.data import Data, open_data
 from partition.errors import InputError
 from partition.files import fingerprint, sha256, to_json, write_atomic
 from partition.progress import Progress
 from partition.recipe import Augmentation, DataSpec, TrainConfig
 from partition.store import load_tensors, save_tensors
-from partition.train import generator_of, seed_of
+from partition.train import TrainRun, generator_of, seed_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,9 @@ def trained(
     key = fingerprint(
         "trained", asdict(recipe.data), asdict(recipe.model), asdict(recipe.training), recipe.seed
     )
-    state = train_classifier(
-        model, data.train, data.validation, data, recipe.model.classes, recipe.training,
-        seed_of(recipe.seed, 2), checkpoint=checkpoint,
-        identity=key, name="trained", progress=progress,
-    )  # fmt: skip
+    run = TrainRun(name="trained", checkpoint=checkpoint, identity=key, progress=progress)
+    seed = seed_of(recipe.seed, 2)
+    state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
     return model, state
 
 

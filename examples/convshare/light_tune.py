@@ -22,11 +22,11 @@ from torch.nn import functional
 
 from optics.convshare import ConvShareViT
 from partition.checkpoint import TrainState
-from partition.classify import accuracy_of, image_batches, predict
+from partition.classify import Lesson, accuracy_of, image_batches, predict
 from partition.data import Data
 from partition.files import fingerprint
 from partition.progress import Progress
-from partition.train import seed_of, train
+from partition.train import TrainRun, seed_of, train
 
 
 class NoisyConv2d(nn.Conv2d):
@@ -132,7 +132,7 @@ def tuned(
     """
     noise = torch.Generator()
     noisy = with_noise(model, shares, noise)
-    batches, steps = image_batches(data.train, data, recipe.model.classes, recipe.tuning, None)
+    batches, steps = image_batches(Lesson.of(data), data, recipe.tuning)
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         # Of the epoch alone, so that one that a kill cut short is repeated as it was.
@@ -149,10 +149,9 @@ def tuned(
     key = fingerprint(
         "tuned", origin, dict(shares), asdict(recipe.data), asdict(recipe.tuning), recipe.seed
     )
-    return train(
-        noisy, epoch, steps, recipe.tuning, seed_of(recipe.seed, 4), evaluate=evaluate,
-        checkpoint=checkpoint, identity=key, name="tuned", progress=progress,
-    )  # fmt: skip
+    run = TrainRun(name="tuned", checkpoint=checkpoint, identity=key, progress=progress)
+    seed = seed_of(recipe.seed, 4)
+    return train(noisy, epoch, steps, recipe.tuning, seed, run, evaluate=evaluate)
 
 
 def _set_level(model: nn.Module, level: float) -> None:

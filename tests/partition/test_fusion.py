@@ -14,7 +14,6 @@ from partition.fusion import (
     survivor_accuracies,
     worst_class,
 )
-from partition.progress import silent
 from partition.recipe import Augmentation, FusionSpec, TrainConfig
 from partition.workshop import Workshop
 from tests.partition.small import generator
@@ -105,14 +104,14 @@ def test_training_with_parts_dropped_keeps_answers_when_one_is_lost(tmp_path):
     names = {"train": labels[:300], "validation": labels[300:]}
     spec = FusionSpec(hidden=(16,), training=TrainConfig(epochs=15, batch=32, learning_rate=5e-3))
     fusion, notes = make_fusion(
-        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), silent, part_keys=["a", "b"]
+        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), part_keys=["a", "b"]
     )
     table = survivor_accuracies(fusion, features[300:], labels[300:], subsets(2, 0, draw))
     assert table["11"] == notes["validation_accuracy"] > 0.95
     assert min(table["01"], table["10"]) > 0.9
     assert abs(table["00"] - 1 / 3) < 0.1
     again, _ = make_fusion(
-        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), silent, part_keys=["a", "b"]
+        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), part_keys=["a", "b"]
     )
     assert torch.equal(again.layers[0].weight, fusion.layers[0].weight)
 

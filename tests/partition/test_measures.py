@@ -10,7 +10,7 @@ from statistics import mean
 import pytest
 import torch
 
-from partition.classify import accuracy_of, predict, train_classifier
+from partition.classify import Lesson, accuracy_of, predict, train_classifier
 from partition.config import ViTConfig, scaled
 from partition.data import open_data
 from partition.errors import InputError
@@ -56,7 +56,7 @@ def test_informed_measures_beat_size_and_chance_at_equal_size():
     config = TrainConfig(epochs=15, batch=64, learning_rate=5e-3, label_smoothing=0.05)
     for seed in range(3):
         model = VisionTransformer(CONFIG, generator_of(seed))
-        train_classifier(model, data.train, data.validation, data, 10, config, seed)
+        train_classifier(model, Lesson.of(data), data, config, seed)
         parts = part_classes(random_groups(10, 5, seed), other=True)
         for part, measure in product(parts, MEASURES):
             found[measure].append(_pruned_accuracy(model, part, data, measure, seed))

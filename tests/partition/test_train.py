@@ -9,6 +9,7 @@ from torch import nn
 
 from partition.checkpoint import TrainState
 from partition.classify import (
+    Lesson,
     accuracy_of,
     class_accuracies,
     image_batches,
@@ -19,7 +20,7 @@ from partition.errors import InputError, PartitionError
 from partition.losses import collapse, distillation_loss, smooth_targets, soft_cross_entropy
 from partition.model import VisionTransformer
 from partition.recipe import Augmentation, TrainConfig
-from partition.train import generator_of, rate, seed_of, train
+from partition.train import TrainRun, generator_of, rate, seed_of, train
 from tests.partition.small import TINY, bars, generator
 
 FULL = TrainConfig(
@@ -42,10 +43,9 @@ def _run(tmp_path, config=FULL, *, seed=0, stop_after=None, name="c", teacher=Tr
             raise KeyboardInterrupt
 
     validation = data.validation if validate else data.validation.take(torch.arange(0))
-    state = train_classifier(
-        model, data.train, validation, data, 4, config, seed, teacher=opinion,
-        checkpoint=checkpoint, identity="x", progress=progress,
-    )  # fmt: skip
+    lesson = Lesson(samples=data.train, validation=validation, outputs=4, teacher=opinion)
+    run = TrainRun(checkpoint=checkpoint, identity="x", progress=progress)
+    state = train_classifier(model, lesson, data, config, seed, run)
     return model, state
 
 
@@ -74,8 +74,8 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     data = bars()
     with pytest.raises(InputError, match="checkpoint of another run"):
         train_classifier(
-            VisionTransformer(TINY), data.train, data.validation, data, 4, FULL, 0,
-            checkpoint=tmp_path / "c.safetensors", identity="y",
+            VisionTransformer(TINY), Lesson.of(data), data, FULL, 0,
+            TrainRun(checkpoint=tmp_path / "c.safetensors", identity="y"),
         )  # fmt: skip
 
 
@@ -111,15 +111,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
 
     path = tmp_path / "c.safetensors"
     config = TrainConfig(epochs=5)
+    run = TrainRun(checkpoint=path, name="part 1")
     with pytest.raises(
         PartitionError, match=r"part 1: the loss became nan in epoch 3.*epoch 2, is"
     ):
-        train(model, batches, 1, config, 0, evaluate=lambda: None, checkpoint=path, name="part 1")
+        train(model, batches, 1, config, 0, run, evaluate=lambda: None)
     assert all(bool(p.isfinite().all()) for p in model.parameters())
     kept = nn.Linear(2, 2)
-    state = train(
-        kept, batches, 1, TrainConfig(epochs=2), 0, evaluate=lambda: None, checkpoint=path
-    )
+    run = TrainRun(checkpoint=path)
+    state = train(kept, batches, 1, TrainConfig(epochs=2), 0, run, evaluate=lambda: None)
     assert state.epoch == 2
     assert torch.equal(kept.weight, model.weight)
 
@@ -172,7 +172,9 @@ def test_steps_of_an_epoch_are_counted_as_they_are_taken(count, steps):
     data = bars()
     samples = data.train.take(torch.arange(count))
     config = TrainConfig(batch=16, mixup=0.5)
-    epoch, announced = image_batches(samples, data, 4, config, torch.zeros(count, 4))
+    teacher = torch.zeros(count, 4)
+    lesson = Lesson(samples=samples, validation=data.validation, outputs=4, teacher=teacher)
+    epoch, announced = image_batches(lesson, data, config)
     taken = list(epoch(generator(0)))
     assert len(taken) == announced == steps
     for inputs, targets, teacher in taken:
