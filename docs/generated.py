@@ -1,14 +1,24 @@
-"""Pages that are made of the product itself when the site is built, so that they cannot disagree.
+"""Hooks of mkdocs: references that are made from the product, and files outside of ``docs``.
 
-A line ``<!-- made: NAME -->`` in a page is replaced by what the function of that name returns.
+A line ``<!-- made: NAME -->`` in a page is replaced by what the function of that name returns, so
+that page and product cannot disagree. A file that a page links to outside of ``docs`` (a picture, a
+scenario, another page) becomes a part of the site, at its path in the repository.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File
+
+_ROOT = Path(__file__).parents[1]
+_ABOVE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+"""Pages of the navigation that lie beside ``docs``."""
+_LINK = re.compile(r"(?<=\]\()([^)#\s:]+)(?=[)#\s])")
 _PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)
 _SECTIONS = (
     "ModelSpec", "ExplicitTask", "Transfer", "PlacementSpec", "NodeSpec", "Batch",
@@ -18,9 +28,46 @@ _SECTIONS = (
 _MOST_NAMED = 20
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put what is made in its places; mkdocs calls this for every page."""
-    return _PLACE.sub(lambda found: MADE[found[1]](), markdown)
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Add the files outside of ``docs`` that pages link to; mkdocs calls this once."""
+    pending = [(_in_repository(one.src_uri), one.content_string) for one in files if _is_page(one)]
+    pending += [("README.md", " ".join(f"]({name})" for name in _ABOVE))]
+    while pending:
+        page, text = pending.pop()
+        for link in _LINK.findall(text):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(page), link))
+            known = path.startswith("docs/") or files.get_file_from_path(path)
+            if known or not (_ROOT / path).is_file() or path == "README.md":
+                continue
+            added = File.generated(config, path, abs_src_path=str(_ROOT / path))
+            files.append(added)
+            if _is_page(added):
+                pending.append((path, added.content_string))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put what is made in its places, and turn links to where files are in the site."""
+    here = page.file.src_uri
+    folder = posixpath.dirname(_in_repository(here))
+
+    def turned(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(folder, found[1]))
+        if not (_ROOT / path).is_file():
+            return found[1]
+        return posixpath.relpath(path.removeprefix("docs/"), posixpath.dirname(here) or ".")
+
+    return _PLACE.sub(lambda found: MADE[found[1]](), _LINK.sub(turned, markdown))
+
+
+def _is_page(file: Any) -> bool:
+    return str(file.src_uri).endswith(".md")
+
+
+def _in_repository(src_uri: str) -> str:
+    """Return the path of a file of the site in the repository."""
+    inside = (_ROOT / "docs" / src_uri).is_file()
+    return f"docs/{src_uri}" if inside else src_uri
 
 
 def scenario() -> str:

@@ -47,7 +47,7 @@ def kind(name: object) -> type[Device]:
             if not (isinstance(found, type) and issubclass(found, Device)):
                 raise InputError(
                     f"kind: '{name}' is to come from {point.value}, expected a dataclass that "
-                    "inherits from edgesim.hardware.Device (docs/plugins.md), got "
+                    "inherits from edgesim.hardware.Device (docs/extending.md), got "
                     f"{described(found)}"
                 )
             return found
