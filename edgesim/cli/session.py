@@ -1,50 +1,160 @@
-"""What commands have in common: options, tables for people, one JSON document for programs."""
+"""What all commands share: options, progress, interrupts, tables or JSON, and exit status."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import MISSING, Field, dataclass, fields
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, get_type_hints
 
 import typer
 
 from edgesim.common.errors import EdgesimError
+from edgesim.common.interrupts import Held
+from edgesim.common.options import argument, option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file (YAML).")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Replace a value; repeatable."),
-]
-Json = Annotated[
-    bool,
-    typer.Option(
-        "--json", metavar="", help="Print one JSON document on stdout, all else on stderr."
-    ),
-]
+    from edgesim.common.progress import Bar
+    from edgesim.scenario import Scenario
+
 Tables = Callable[["Console"], None]
-"""Prints what a command found, for people."""
-_WIDTH_OF_FILES = 120
-_LEAST_WIDTH = 80
+"""Prints the result of a command for people."""
+PARTIAL = "interrupted; what had finished is kept, marked partial"
+"""Failure of a run that was interrupted."""
+_FILE_COLUMNS = 120
+_MIN_COLUMNS = 80
+_KEYWORD = Parameter.KEYWORD_ONLY
 
 
-def stdout_console() -> Console:
-    """Return a console on stdout that breaks no figure."""
+_JSON = typer.Option(
+    "--json", metavar="", help="Print one JSON document on stdout, everything else on stderr."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """A file, and what replaces values in it."""
+
+    file: Path = argument("FILE", "Scenario file (YAML).")
+    overrides: list[str] | None = option(
+        "KEY.PATH=VALUE",
+        "Replace a value of the file, such as traffic.rate=2/s; repeatable.",
+        None,
+        names=["--set"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioOptions(FileOptions):
+    """A scenario file, and what replaces values in it."""
+
+    seed: int | None = option("N", "Random seed, in place of the file's.", None, min=0)
+
+    def load(self) -> Scenario:
+        """Return the scenario.
+
+        Raises:
+            InputError: the file cannot be read, or it or an override is wrong.
+        """
+        from edgesim import api
+
+        return api.load(self.file, overrides=self.overrides or (), seed=self.seed)
+
+
+class Session:
+    """One command from its start to its exit status.
+
+    Attributes:
+        as_json: print one JSON document on stdout, and everything else on stderr.
+        interrupts: held from the first progress report until the result is written.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.interrupts = Held()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.interrupts)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def bar(self, counted: str = "requests") -> Bar:
+        """Return a progress bar; an interrupt ends the work at its next report."""
+        from edgesim.common.progress import Bar
+
+        return Bar(what=counted, held=self.interrupts)
+
+    def finish(
+        self,
+        document: Any,
+        tables: Tables | None = None,
+        *,
+        write: Callable[[], Path] | None = None,
+        written: Path | None = None,
+        hint: str = "",
+        failure: str = "",
+        status: int = 1,
+        work: str = "run",
+    ) -> None:
+        """Write and print the result of a command, and end the command.
+
+        Args:
+            document: the result, as the one JSON document.
+            tables: the result, for people; None where the path says all.
+            write: writes the result and returns its path. Where it fails, tables are printed
+                before the error, so that the result can still be seen.
+            written: path of what is written already.
+            hint: printed after the path.
+            failure: what went wrong although there is a result; empty where nothing did.
+            status: exit status of the failure.
+            work: what an interrupt came too late to stop.
+
+        Raises:
+            EdgesimError: the result cannot be written.
+            typer.Exit: the command failed or was interrupted; the message is printed.
+        """
+        show = tables or (lambda console: None)
+        try:
+            path = write() if write is not None else written
+        except EdgesimError:
+            if not self.as_json:
+                show(_console())
+            raise
+        finally:
+            self._stack.close()
+        if self.as_json:
+            print_json(document)
+        else:
+            show(_console())
+        if path is not None:
+            typer.echo(f"Wrote {path}{hint}", err=self.as_json)
+        if failure:
+            stop(failure, status)
+        if self.interrupts.noted:
+            stop(f"interrupted after the {work} had ended; its result is complete")
+
+
+def _console() -> Console:
+    """Return a console on stdout, wide enough not to break a number."""
     from rich.console import Console
 
-    made = Console(highlight=False)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
-        # Nobody's window bounds a file or a pipe.
-        made.width = _WIDTH_OF_FILES
-    # A narrower window may break lines; figures that are cut would be wrong.
-    made.width = max(made.width, _LEAST_WIDTH)
-    return made
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A file or a pipe has no window that limits the width.
+        console.width = _FILE_COLUMNS
+    console.width = max(console.width, _MIN_COLUMNS)
+    return console
 
 
 def print_json(document: Any) -> None:
@@ -58,43 +168,67 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
-def show(document: Any, tables: Tables, *, as_json: bool) -> None:
-    """Print what a command found: as the one JSON document, or as tables."""
-    if as_json:
-        print_json(document)
-    else:
-        tables(stdout_console())
-
-
-@contextmanager
-def shown_if_lost(tables: Tables, *, as_json: bool) -> Iterator[None]:
-    """Print what the block cannot write: it can still be seen."""
-    try:
-        yield
-    except EdgesimError:
-        if not as_json:
-            tables(stdout_console())
-        raise
-
-
-def end(*, partial: bool = False, noted: bool = False, whole: str = "run; its result") -> None:
-    """End a command whose result is written.
-
-    Args:
-        partial: an interrupt cut the run short.
-        noted: one came when nothing was left to cut.
-        whole: what had ended then, and what is whole.
-
-    Raises:
-        typer.Exit: one of them, with status 1.
-    """
-    if partial:
-        stop("interrupted; what had finished is kept, marked partial")
-    if noted:
-        stop(f"interrupted after the end of the {whole} is whole")
-
-
 def stop(message: str, status: int = 1) -> NoReturn:
-    """End a command whose result is printed already: the message is no second document."""
+    """End a command whose result is printed already: with a message, but no second document."""
     typer.echo(f"edgesim: {message}", err=True)
     raise typer.Exit(status)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a function in the form that Typer reads options from.
+
+    Every parameter but a ``session`` is a dataclass of options, made with
+    `edgesim.common.options`; ``session`` stands for the option ``--json``.
+    """
+    groups: dict[str, Any] = get_type_hints(function)
+    groups.pop("return")
+    with_session = groups.pop("session", None) is not None
+    parameters = []
+    for group in groups.values():
+        types = get_type_hints(group)
+        parameters += [_parameter(one, types[one.name]) for one in fields(group)]
+    if with_session:
+        json_type = Annotated[bool, _JSON]
+        parameters.append(Parameter("as_json", _KEYWORD, default=False, annotation=json_type))
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        options = {
+            name: group(**{one.name: given[one.name] for one in fields(group)})
+            for name, group in groups.items()
+        }
+        if with_session:
+            with Session(as_json=given["as_json"]) as session:
+                function(session, **options)
+        else:
+            function(**options)
+
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _parameter(one: Field[Any], kind: Any) -> Parameter:
+    """Return a field as the parameter that Typer makes an option or an argument of."""
+    settings = dict(one.metadata)
+    if "parser" in settings:
+        # Typer would read a tuple from several arguments.
+        kind, settings["parser"] = str, _reader(settings["parser"])
+    if settings.pop("positional", False):
+        made = typer.Argument(**settings)
+    else:
+        name = one.name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
+        made = typer.Option(*settings.pop("names", [f"--{name}"]), **settings)
+    default = Parameter.empty if one.default is MISSING else one.default
+    return Parameter(one.name, _KEYWORD, default=default, annotation=Annotated[kind, made])
+
+
+def _reader(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        try:
+            # Typer reads defaults, too.
+            return parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return read

@@ -1,20 +1,19 @@
-"""The command that plays studies: what it takes. What it does is in :mod:`edgesim.sweep`."""
+"""The command that plays a study."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from edgesim.cli.session import Json, Settings, end, show, stop
+from edgesim.cli.session import FileOptions, Session
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
-from edgesim.common.interrupts import Held
+from edgesim.common.options import argument, flag, option
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew
@@ -30,31 +29,31 @@ class Rows(StrEnum):
     PARQUET = "parquet"
 
 
-def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Study file (YAML).")],
-    workers: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Processes that play points.")
-    ] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Results; an interrupted sweep goes on there.",
-            show_default="runs/NAME",
-        ),
-    ] = None,
-    settings: Settings = None,
-    rows: Annotated[
-        Rows, typer.Option("--format", help="parquet also writes table.parquet (needs pyarrow).")
-    ] = Rows.SQLITE,
-    yes: Annotated[
-        bool, typer.Option("--yes", metavar="", help="Play more than a million points.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(FileOptions):
+    """Which study is played, by how many processes, and where the results go."""
+
+    file: Path = argument("FILE", "Study file (YAML).")
+    workers: int = option("N", "Processes that play points.", 1, min=1, max=10_000)
+    out: Path | None = option(
+        "DIR",
+        "Folder of the results; an interrupted sweep continues in it.",
+        None,
+        show_default="runs/NAME",
+    )
+    rows: Rows = option(
+        "sqlite|parquet",
+        "Form of the rows beside table.csv; parquet needs pyarrow.",
+        Rows.SQLITE,
+        names=["--format"],
+    )
+    yes: bool = flag("Allow more than a million points.")
+
+
+def sweep(session: Session, options: SweepOptions) -> None:
     """Play a study: a scenario at every point of a grid, or searched for the best.
 
-    Values that are set are of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
+    --set replaces values of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
     from edgesim.sweep import mpi
 
@@ -62,22 +61,22 @@ def sweep(
         from edgesim.sweep.run import several
 
         def processes(study: Study, check: Check, directory: Path) -> Crew:
-            return several(study, workers, check)
+            return several(study, options.workers, check)
 
-        lead(file, out, settings, rows, processes, yes=yes, as_json=as_json)
+        lead(session, options, processes)
         return
     if not mpi.leads():
         # An interrupt is for the rank that speaks; the others end with it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
     try:
-        if workers != 1:
+        if options.workers != 1:
             raise InputError(
                 "--workers is for one machine without MPI; here mpiexec -n says how many"
             )
         with mpi.ranks() as ranks:
             if ranks is not None:
-                lead(file, out, settings, rows, _over(ranks), yes=yes, as_json=as_json)
+                lead(session, options, _over(ranks))
     except InputError:
         if not mpi.leads():
             # Said once is enough.
@@ -92,47 +91,39 @@ def _over(ranks: Ranks) -> Callable[[Study, Check, Path], Crew]:
 
 
 def lead(
-    file: Path,
-    out: Path | None,
-    settings: list[str] | None,
-    rows: Rows,
-    crew: Callable[[Study, Check, Path], Crew],
-    *,
-    yes: bool,
-    as_json: bool,
+    session: Session, options: SweepOptions, crew: Callable[[Study, Check, Path], Crew]
 ) -> None:
     """Play a study with a crew, and tell what came of it."""
-    from edgesim.common.progress import Bar
     from edgesim.report import sweep_table
     from edgesim.sweep import run
     from edgesim.sweep.reader import load
 
-    study = load(file, settings or ())
-    directory = out or Path("runs") / study.name
-    with Held() as held, Bar(what="points") as bar:
+    study = load(options.file, options.overrides or ())
+    directory = options.out or Path("runs") / study.name
+    with session.bar("points") as bar:
 
         def progress(done: int, points: int) -> None:
-            held.begin()
+            session.interrupts.begin()
             bar.update(study.name, done, points)
 
         swept = run.sweep(
             study,
             directory,
             lambda check: crew(study, check, directory),
-            rows=rows.value,
-            many=yes,
+            rows=options.rows.value,
+            many=options.yes,
             progress=progress,
-            check=held.check,
+            check=session.interrupts.check,
         )
     shown = sweep_table.examine(study, swept)
-    show(shown.document, partial(sweep_table.show, shown), as_json=as_json)
+    failure = ""
     if swept.interrupted:
-        told = run.kept(swept.found + swept.played, swept.points, swept.directory)
-        stop(f"interrupted; {told}")
-    typer.echo(f"Wrote {swept.directory}", err=as_json)
-    end(noted=held.noted, whole="sweep; its table")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Let ``app`` have this command."""
-    app.command()(sweep)
+        finished = run.kept(swept.found + swept.played, swept.points, swept.directory)
+        failure = f"interrupted; {finished}"
+    session.finish(
+        shown.document,
+        partial(sweep_table.show, shown),
+        written=None if failure else swept.directory,
+        failure=failure,
+        work="sweep",
+    )

@@ -7,7 +7,7 @@ import grpc
 from edgesim.common.errors import InputError
 from edgesim.serve.access import Access
 from edgesim.serve.addresses import is_loopback, split_address
-from edgesim.serve.settings import MAX_MESSAGE_BYTES
+from edgesim.serve.options import MAX_MESSAGE_BYTES
 
 
 def open_channel(

@@ -13,7 +13,7 @@ from edgesim.graph.mlp import mlp
 from edgesim.hardware import Device
 from edgesim.serve.manifest import Entry
 from edgesim.serve.models import Model
-from edgesim.serve.settings import PRECISION
+from edgesim.serve.options import PRECISION
 from partition.manifest import PartEntry
 
 

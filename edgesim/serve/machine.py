@@ -1,4 +1,4 @@
-"""What a node takes of its machine: processors, threads, memory."""
+"""The machine that a node runs on: its processors and its free memory."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ import os
 
 import psutil
 
-from edgesim.common.errors import EdgesimError, InputError
-
-
-def processors(text: str) -> frozenset[int]:
-    """Return the numbers of a list such as ``0-2,5``.
-
-    Raises:
-        InputError: it is none.
-    """
-    chosen: set[int] = set()
-    for piece in text.split(","):
-        first, dash, last = piece.strip().partition("-")
-        numbers = [first, last] if dash else [first]
-        if not all(one.isascii() and one.isdigit() and len(one) < 5 for one in numbers):
-            raise InputError(f"expected processors such as '0-2,5', got {text!r}")
-        chosen.update(range(int(first), int(last or first) + 1))
-    return frozenset(chosen)
+from edgesim.common.errors import EdgesimError
 
 
 def pin(chosen: frozenset[int]) -> None:

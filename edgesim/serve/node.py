@@ -25,10 +25,10 @@ from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import Line
 from edgesim.serve.logs import say
 from edgesim.serve.metrics import Metrics
+from edgesim.serve.options import MAX_SAMPLES, NodeOptions
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
 from edgesim.serve.serving import Serving
-from edgesim.serve.settings import Settings
 from edgesim.serve.store import Store
 
 CHUNK_BYTES = 1 << 20
@@ -45,11 +45,11 @@ _LAST_ANSWERS_S = 5.0
 
 
 class Node:
-    """One node, from its settings to its end."""
+    """One node, from its options to its end."""
 
     def __init__(
         self,
-        settings: Settings,
+        options: NodeOptions,
         access: Access,
         trusted: ed25519.Ed25519PublicKey,
         store: Store,
@@ -58,13 +58,13 @@ class Node:
         """Prepare a node.
 
         Args:
-            settings: what it was told.
+            options: from the command line.
             access: its keys.
             trusted: whose manifests it takes.
             store: its own.
             logger: of its events.
         """
-        self._settings = settings
+        self._options = options
         self._store = store
         self._logger = logger
         self._access = access
@@ -72,10 +72,10 @@ class Node:
         self._serving = Serving()
         self._metrics = Metrics()
         self._engine = Engine(
-            Line(settings.queue),
-            threads=settings.threads,
-            batch_max=settings.batch_max,
-            batch_wait_s=settings.batch_wait_s,
+            Line(options.queue),
+            threads=options.threads,
+            batch_max=options.batch,
+            batch_wait_s=options.batch_wait_s,
         )
         self._metrics.waiting.set_function(lambda: len(self._engine.line))
         self._metrics.running.set_function(lambda: self._engine.running)
@@ -87,14 +87,14 @@ class Node:
         Raises:
             EdgesimError: it cannot listen.
         """
-        settings = self._settings
+        options = self._options
         told, computed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told.set)
         activation = Activation(
-            self._store, self._serving, self._engine, self._metrics, settings.memory_bytes,
-            self._tell_health, emulate=settings.emulate,
+            self._store, self._serving, self._engine, self._metrics, options.memory_bytes,
+            self._tell_health, emulate=options.emulated_device(),
         )  # fmt: skip
         with ExitStack() as stack:
             inference, listens = self._inference_server()
@@ -106,8 +106,8 @@ class Node:
             await admin.start()
             say(
                 self._logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
-                tls=not settings.plain, name=settings.name,
-                emulates=settings.emulate.name if settings.emulate else None,
+                tls=not options.plain, name=options.name,
+                emulates=options.emulate,
             )  # fmt: skip
             await self._restore(activation)
             await told.wait()
@@ -117,26 +117,28 @@ class Node:
             return await self._drain(inference, admin, computed)
 
     def _inference_server(self) -> tuple[grpc.aio.Server, str]:
-        settings = self._settings
-        server = grpc.aio.server(options=_options(settings.max_message_bytes))
+        options = self._options
+        server = grpc.aio.server(options=_channel_options(options.max_message_bytes))
         Inference(
             self._serving,
             self._engine,
             self._metrics,
             self._logger,
-            most_samples=settings.max_samples,
+            most_samples=MAX_SAMPLES,
         ).register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (INFERENCE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         return server, _bind(
-            server, settings.listen, self._access, known_clients=not settings.any_client
+            server, options.listen, self._access, known_clients=not options.any_client
         )
 
     def _admin_server(self, activation: Activation) -> tuple[grpc.aio.Server, str]:
-        server = grpc.aio.server(options=_options(max(CHUNK_BYTES, _MANIFEST_BYTES) + (1 << 16)))
+        server = grpc.aio.server(
+            options=_channel_options(max(CHUNK_BYTES, _MANIFEST_BYTES) + (1 << 16))
+        )
         Admin(
-            self._settings.name,
+            self._options.name,
             self._access,
             self._trusted,
             self._store,
@@ -145,16 +147,16 @@ class Node:
             activation,
             self._logger,
         ).register(server)
-        return server, _bind(server, self._settings.admin_address, self._access, known_clients=True)
+        return server, _bind(server, self._options.admin_address, self._access, known_clients=True)
 
     def _serve_metrics(self, stack: ExitStack) -> str | None:
-        if self._settings.metrics is None:
+        if self._options.metrics is None:
             return None
-        host, port = split_address(self._settings.metrics)
+        host, port = split_address(self._options.metrics)
         try:
             server, _ = start_http_server(port, host, self._metrics.registry)
         except OSError as error:
-            told = f"cannot listen on {self._settings.metrics}: {error.strerror or error}"
+            told = f"cannot listen on {self._options.metrics}: {error.strerror or error}"
             raise EdgesimError(told) from error
         stack.callback(server.server_close)
         stack.callback(server.shutdown)
@@ -188,7 +190,7 @@ class Node:
         self._engine.line.close()
         whole = True
         try:
-            await asyncio.wait_for(computed.wait(), self._settings.drain_s)
+            await asyncio.wait_for(computed.wait(), self._options.drain_s)
         except TimeoutError:
             whole = False
             self._engine.line.abandon()
@@ -197,7 +199,7 @@ class Node:
         return whole
 
 
-def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
+def _channel_options(max_message_bytes: int) -> list[tuple[str, Any]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgesim import api
 from edgesim.common.errors import InputError, nearest
-from edgesim.serve.settings import admin_address
+from edgesim.serve.options import admin_address
 
 
 @dataclass(frozen=True, slots=True)

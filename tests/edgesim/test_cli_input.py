@@ -89,7 +89,7 @@ def test_a_model_that_does_not_fit_names_the_node_and_the_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["run"], ["missing argument 'FILE'; `python -m edgesim run --help` tells the"]),
+        (["run"], ["missing argument 'FILE'; `python -m edgesim run --help` shows the usage"]),
         (["run", "c.yaml", "--bogus"], ["no such option: --bogus"]),
         (["run", "c.yaml", "--seed", "x"], ["invalid value for '--seed'"]),
         (["run", "c.yaml", "--seed", "-1"], ["invalid value for '--seed'"]),

@@ -210,7 +210,7 @@ main()
          "--out", "out"],
         cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    told = "edgesim: interrupted after the end of the run; its result is whole\n"
+    told = "edgesim: interrupted after the run had ended; its result is complete\n"
     assert (done.returncode, done.stderr) == (1, told)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
     assert not json.loads((tmp_path / "out" / "summary.json").read_text())["partial"]

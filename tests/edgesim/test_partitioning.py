@@ -230,7 +230,7 @@ def test_an_interrupt_keeps_finished_steps(file, tmp_path):
         told = process.communicate()[1]
     assert process.returncode == 1
     assert told.endswith(f"interrupted; finished steps are kept in {checkpoints}, "
-                         "the same command goes on\n")  # fmt: skip
+                         "and the same command continues\n")  # fmt: skip
     kept = [path.suffixes for path in checkpoints.iterdir()]
     assert kept == [[".checkpoint", ".safetensors"]]
     assert not (tmp_path / "out").exists()

@@ -17,7 +17,8 @@ from unittest.mock import patch
 import typer
 
 from edgesim import api, cli
-from edgesim.cli import both as cli_both
+from edgesim.cli.run import compare
+from edgesim.cli.session import Session
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.coordinator.policy import Policy
 from tests.golden.cases import FAULT_SEEDS, ROOT, Case
@@ -81,14 +82,14 @@ def _both(case: Case, out: Path) -> dict[str, str]:
     scenario = api.load(case.file, overrides=case.settings, seed=case.seed)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-        cli_both.compare(
+        compare(
+            Session(),
             scenario,
             "0.5, scenario",
             measure,
             Policy.of(scenario.recovery).simulated(),
             out,
             trace_requests=_TRACED,
-            as_json=False,
         )
     return {"run.txt": printed.getvalue()}
 

@@ -1,37 +1,64 @@
-"""What a profile is to measure."""
+"""Options of ``edgesim profile``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgesim.common.options import flag, option, processors
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Of one profile.
 
-    Attributes:
-        out: file to write.
-        artifact: whose parts are timed; None for none.
-        models: Vision Transformers that are timed, by name.
-        device: ``cpu`` or ``cuda``.
-        threads: of torch.
-        cpus: that the node stays on; None for all.
-        precision: of the operators; parts are fp32.
-        batches: samples at once.
-        quick: fewer operators and runs.
-        plain: messages without TLS.
-        power: idle and busy draw in watts, told by hand; None to read meters.
-    """
+def _batches(text: str) -> tuple[int, ...]:
+    pieces = [piece.strip() for piece in text.split(",")]
+    if not all(one.isascii() and one.isdigit() and 0 < int(one) <= 1024 for one in pieces):
+        raise ValueError(f"expected numbers from 1 to 1024 such as 1,2,4, got {text!r}")
+    return tuple(dict.fromkeys(map(int, pieces)))
 
-    out: Path
-    artifact: Path | None = None
-    models: tuple[str, ...] = ()
-    device: str = "cpu"
-    threads: int = 1
-    cpus: frozenset[int] | None = None
-    precision: str = "fp32"
-    batches: tuple[int, ...] = (1,)
-    quick: bool = False
-    plain: bool = False
-    power: tuple[float, float] | None = None
+
+def _power(text: str) -> tuple[float, float]:
+    from edgesim.calibrate.profile.power import told_power
+
+    return told_power(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions:
+    """What a profile measures, and where it is written."""
+
+    out: Path = option("FILE.yaml", "Device file to write.", names=["--out", "-o"])
+    artifact: Path | None = option(
+        "DIR", "Also time the parts and the fusion of this artifact.", None
+    )
+    models: list[str] | None = option(
+        "NAME",
+        "Also time this Vision Transformer, unsplit; repeatable.",
+        None,
+        names=["--model"],
+    )
+    device: str = option("cpu|cuda", "Processor or GPU to measure.", "cpu")
+    threads: int = option("N", "Threads that torch uses for one operator.", 1, min=1)
+    cpus: frozenset[int] | None = option(
+        "LIST",
+        "Processors that the measured node runs on, such as 0-2,5.",
+        None,
+        parser=processors,
+        show_default="all",
+    )
+    precision: str = option("fp32|fp16|bf16", "Number format of the timed operators.", "fp32")
+    batches: tuple[int, ...] = option(
+        "LIST",
+        "Batch sizes at which models are timed, such as 1,2,4.",
+        (1,),
+        names=["--batch"],
+        parser=_batches,
+        show_default="1",
+    )
+    power: tuple[float, float] | None = option(
+        "idle=W,busy=W",
+        "Power when idle and when busy, where the system has no meter.",
+        None,
+        parser=_power,
+        show_default="read from a meter",
+    )
+    quick: bool = flag("Measure less, in half a minute.")
+    plain: bool = flag("Time messages without TLS.")

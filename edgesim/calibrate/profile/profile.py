@@ -24,7 +24,7 @@ from edgesim.calibrate.profile.model_artifact import (
     write_model,
     write_null_artifact,
 )
-from edgesim.calibrate.profile.options import Options
+from edgesim.calibrate.profile.options import ProfileOptions
 from edgesim.calibrate.profile.roofline import Operator, Roofline
 from edgesim.calibrate.profile.served import Timed, Told, find_cooling, spread, time_served
 from edgesim.calibrate.profile.timing import time_all
@@ -118,7 +118,7 @@ class Profile:
         wall_s: that it all took.
     """
 
-    options: Options
+    options: ProfileOptions
     machine: Machine
     limits: Limits
     operators: tuple[Operator, ...]
@@ -139,7 +139,7 @@ class Profile:
         )
 
 
-def measure(options: Options, told: Told) -> Profile:
+def measure(options: ProfileOptions, told: Told) -> Profile:
     """Measure this machine.
 
     Args:
@@ -216,7 +216,7 @@ def _on(cpus: frozenset[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _operators(options: Options, effort: Effort, told: Told) -> list[Operator]:
+def _operators(options: ProfileOptions, effort: Effort, told: Told) -> list[Operator]:
     import torch
 
     samples = operators.samples(options.device, options.precision)
@@ -253,13 +253,15 @@ def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messagi
     return messaging.fit(rows)
 
 
-def _timed(child: Child, folder: Path, options: Options, effort: Effort, told: Told) -> list[Timed]:
+def _timed(
+    child: Child, folder: Path, options: ProfileOptions, effort: Effort, told: Told
+) -> list[Timed]:
     generator = np.random.default_rng(0)
     found: list[Timed] = []
     if options.artifact is not None:
         label = options.artifact.resolve().name
         found += _time(child, options.artifact, label, options, effort, generator, told)
-    for name in options.models:
+    for name in options.models or ():
         write_model(folder / name, name)
         timed = _time(child, folder / name, name, options, effort, generator, told)
         # The one layer that stands in for a fusion is no model.
@@ -271,14 +273,14 @@ def _time(
     child: Child,
     artifact: Path,
     label: str,
-    options: Options,
+    options: ProfileOptions,
     effort: Effort,
     generator: np.random.Generator,
     told: Told,
 ) -> Sequence[Timed]:
     manifest = asyncio.run(child.give(artifact))
     entries = list(manifest.entries.values())
-    if label in options.models:
+    if label in (options.models or ()):
         entries = entries[:1]
     return asyncio.run(
         time_served(
@@ -294,7 +296,7 @@ def _time(
     )
 
 
-def _watts(options: Options, told: Told) -> Watts | None:
+def _watts(options: ProfileOptions, told: Told) -> Watts | None:
     """Return the draw as it was told, or as a meter tells it."""
     if options.power is not None:
         return Watts(

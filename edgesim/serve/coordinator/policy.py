@@ -1,8 +1,7 @@
-"""How patient the coordinator is with nodes: a scenario's recovery with nothing left open."""
+"""How long and how often the coordinator asks a node: a scenario's recovery, complete."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,16 +11,16 @@ from edgesim.simulate.recovery import Health, Recovery, Retry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Of one run.
+    """Deadlines, attempts and health checks of one run.
 
     Attributes:
-        deadline_s: that one part, or the fusion, has to answer, all tries together.
-        retry: tries of one part, the pauses between them, and how long one may take.
-        degrade: whether a request is answered without parts that did not.
-        hedge_after_s: after which a part that has not answered is asked a second time, over a
-            connection of its own; the first answer counts. None for never.
-        health: checks of nodes; each has an interval to answer.
-        patience_s: for all nodes to be ready before the run.
+        deadline_s: time in which one part, or the fusion, must answer, all attempts together.
+        retry: attempts for one part, the pauses between them, and how long one may take.
+        degrade: whether a request is answered without the parts that did not answer.
+        hedge_after_s: time after which a part that has not answered is asked a second time, over
+            its own connection; the first answer counts. None for never.
+        health: checks of nodes; each must be answered within an interval.
+        patience_s: time for all nodes to be ready before the run.
     """
 
     deadline_s: float = 5.0
@@ -35,17 +34,22 @@ class Policy:
     def of(
         cls,
         recovery: Recovery,
-        settings: Mapping[str, float] | None = None,
-        tries: int | None = None,
+        *,
+        deadline_s: float | None = None,
+        attempts: int | None = None,
+        hedge_after_s: float | None = None,
+        health_interval_s: float | None = None,
     ) -> Policy:
-        """Return the policy of a real run: as the command line says, else the scenario's recovery.
+        """Return the policy of a real run: the scenario's recovery with what options replace.
 
-        What neither tells is as in `Policy`.
+        What neither sets is as in `Policy`.
 
         Args:
             recovery: of the scenario.
-            settings: seconds of ``deadline``, ``hedge`` and ``health``, where they are given.
-            tries: of one part, where given.
+            deadline_s: in which a part must answer, all attempts together.
+            attempts: to get an answer from a part.
+            hedge_after_s: after which a part that has not answered is asked a second time.
+            health_interval_s: between two health checks of a node.
 
         Raises:
             InputError: it asks for what only a simulation has.
@@ -56,14 +60,14 @@ class Policy:
                     f"recovery.{key} is simulated only: every real node serves its own parts; "
                     f"leave it out (--set recovery.{key}=) to play on real nodes"
                 )
-        given = dict(settings or {})
         retry, health = recovery.retry or Retry(), recovery.health or Health()
-        hedge_s = None if recovery.hedge is None else recovery.hedge.after_s
+        if hedge_after_s is None and recovery.hedge is not None:
+            hedge_after_s = recovery.hedge.after_s
         known: dict[str, Any] = {
-            "deadline_s": given.get("deadline", recovery.deadline_s),
-            "hedge_after_s": given.get("hedge", hedge_s),
-            "retry": retry if tries is None else replace(retry, attempts=tries),
-            "health": replace(health, interval_s=given.get("health", health.interval_s)),
+            "deadline_s": recovery.deadline_s if deadline_s is None else deadline_s,
+            "hedge_after_s": hedge_after_s,
+            "retry": replace(retry, attempts=attempts or retry.attempts),
+            "health": replace(health, interval_s=health_interval_s or health.interval_s),
         }
         return cls(
             degrade=recovery.degrade,
@@ -71,7 +75,7 @@ class Policy:
         )
 
     def simulated(self) -> Recovery:
-        """Return how a simulation plays it.
+        """Return the same policy as a simulation plays it.
 
         A hedge of a real run asks the same node a second time, over another connection, which
         changes nothing in a simulation.

@@ -18,8 +18,9 @@ import yaml
 from scipy.stats import binomtest
 
 from edgesim import api
-from edgesim.cli import both as cli_both
-from edgesim.cli.nodes import player
+from edgesim.cli.run import RealOptions
+from edgesim.cli.run import compare as compare_command
+from edgesim.cli.session import Session
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.report import folder
 from edgesim.results.folder import FILES as RESULT_FILES
@@ -79,7 +80,7 @@ def nodes(
         yield Nodes(place, processes)
 
 
-measure = player(None, "1 min", None, None, "30 s", plain=True).run
+measure = RealOptions(plain=True, deadline_s=60.0, health_s=30.0).run
 
 
 def compare(
@@ -217,7 +218,7 @@ def test_what_is_no_comparison_says_so(nodes: Nodes, tmp_path: Path) -> None:
     lacking = ("--set", "nodes.pi={device: raspberry-pi-4b}")
     assert_fails(edgesim(*both, "--plain", *lacking), 2, ["no address of 'pi'"])
     simulated = edgesim("run", nodes.file, "--loads", "0.5", "--out", out)
-    assert_fails(simulated, 2, ["--loads belongs to --mode both"])
+    assert_fails(simulated, 2, ["--loads is for --mode real or both"])
     assert not out.exists()
 
 
@@ -272,10 +273,10 @@ def test_loads_before_a_failure_are_kept(
     for as_json in (False, True):
         calls.clear()
         with pytest.raises(typer.Exit) as ended:
-            cli_both.compare(
-                nodes.load(), "0.5,0.9", failing, Policy.of(Recovery()).simulated(),
+            compare_command(
+                Session(as_json=as_json), nodes.load(), "0.5,0.9", failing,
+                Policy.of(Recovery()).simulated(),
                 tmp_path / "out", trace_requests=0,
-                as_json=as_json,
             )  # fmt: skip
         assert ended.value.exit_code == 1
         kept = folder.read_comparison(tmp_path / "out")

@@ -1,0 +1,50 @@
+"""The command that trains and splits a model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edgesim.cli.session import ScenarioOptions, Session
+from edgesim.common.errors import EdgesimError
+from edgesim.common.extras import require
+from edgesim.common.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionOptions(ScenarioOptions):
+    """What is trained and split, and where the artifact goes."""
+
+    out: Path = option("DIR", "Artifact folder; replaced at the end.", names=["--out", "-o"])
+    work: Path | None = option(
+        "DIR",
+        "Folder of finished steps, which several runs may share.",
+        None,
+        show_default="OUT.work",
+    )
+
+
+def partition(session: Session, options: PartitionOptions) -> None:
+    """Train, split, prune and fuse the model of a scenario; write an artifact to play or serve."""
+    from edgesim import partitioning
+    from edgesim.report import artifact_tables
+
+    require("`edgesim partition`", "train")
+    recipe = partitioning.load(options.file, options.overrides or (), options.seed)
+    out = options.out
+    steps = options.work or out.with_name(f"{out.name}.work")
+    try:
+        manifest = partitioning.make(recipe, out, steps, session.interrupts)
+    except KeyboardInterrupt:
+        raise EdgesimError(
+            f"interrupted; finished steps are kept in {steps}, and the same command continues"
+        ) from None
+    session.finish(
+        json.loads((out / "manifest.json").read_bytes()),
+        partial(artifact_tables.show, manifest),
+        written=out,
+        hint=f". In a scenario: model: {{artifact: {out.resolve()}}}",
+        work="partitioning",
+    )

@@ -1,0 +1,57 @@
+"""Commands that write, check and describe scenario files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edgesim.cli.session import ScenarioOptions, Session, print_json
+from edgesim.common.errors import InputError
+from edgesim.common.options import argument, flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitOptions:
+    """Where a starter is written."""
+
+    directory: Path = argument("[DIR]", "Folder to write cluster.yaml to.", Path("."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaOptions:
+    """Whose schema is printed."""
+
+    result: bool = flag("Describe summary.json of a result instead.")
+
+
+def init(session: Session, options: InitOptions) -> None:
+    """Write a commented starter scenario that runs."""
+    from edgesim.common.files import write_text
+    from edgesim.scenario.starter import starter
+
+    path = options.directory / "cluster.yaml"
+    if path.exists():
+        raise InputError(f"{path} exists already; name another directory, or move it away")
+    write_text(path, starter())
+    session.finish({"file": str(path)}, written=path, hint=f". Try: edgesim run {path}")
+
+
+def check(session: Session, options: ScenarioOptions) -> None:
+    """Validate a scenario; print its plan, memory fit and bottleneck. Runs nothing."""
+    from edgesim import api
+    from edgesim.report import plan_tables
+
+    scenario = options.load()
+    checked = plan_tables.examine(scenario, api.place(scenario))
+    session.finish(checked.document(), partial(plan_tables.show, checked))
+
+
+def schema(session: Session, options: SchemaOptions) -> None:
+    """Print the JSON Schema of the scenario file, for editors."""
+    if options.result:
+        from edgesim.results.schema import schema
+    else:
+        from edgesim.scenario.json_schema import schema
+    document = schema()
+    session.finish(document, lambda console: print_json(document))
