@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 from edgesim.common.errors import InputError, PlanError, nearest
+from edgesim.common.extensions import ExtensionPoint
 from edgesim.placement.check import verify
 from edgesim.placement.plan import Plan
-from edgesim.placement.request import NoKeys, PlacementRequest, Strategy
+from edgesim.placement.request import NoKeys, PlacementRequest
 
-GROUP = "edgesim.strategies"
-
-
-@cache
-def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return what is registered on a ``sys.path``; finding it takes as long as small runs do."""
-    return tuple(entry_points(group=GROUP))
+STRATEGIES = ExtensionPoint("edgesim.strategies", "strategy")
 
 
 def strategy_names() -> list[str]:
     """Return the names of the registered strategies."""
-    return sorted({point.name for point in _points(tuple(sys.path))})
+    return sorted(STRATEGIES.names())
 
 
 def keys_of_strategy(name: str) -> type[NoKeys] | None:
@@ -31,11 +23,9 @@ def keys_of_strategy(name: str) -> type[NoKeys] | None:
 
     None where there is no such strategy, it cannot be loaded, or does not say (`takes`).
     """
-    for point in _points(tuple(sys.path)):
-        if point.name == name:
-            with suppress(InputError):
-                keys: type[NoKeys] | None = getattr(_load(point), "keys", None)
-                return keys
+    with suppress(InputError):
+        keys: type[NoKeys] | None = getattr(STRATEGIES.load(name), "keys", None)
+        return keys
     return None
 
 
@@ -53,33 +43,21 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
         PlanError: the model does not fit, or the request names an unknown node; the message names
             the node and how many bytes it lacks.
     """
-    for point in _points(tuple(sys.path)):
-        if point.name == strategy:
-            _verify_names(request)
-            plan = _load(point)(request)
-            if not isinstance(plan, Plan):
-                raise InputError(
-                    f"strategy '{strategy}' ({point.value}) returned {type(plan).__name__}, "
-                    "expected a Plan"
-                )
-            verify(plan, request.cluster)
-            return plan
-    known = strategy_names()
-    raise InputError(
-        f"placement.strategy: expected one of {', '.join(known)}, got '{strategy}'"
-        f"{nearest(strategy, known)}"
-    )
-
-
-def _load(point: EntryPoint) -> Strategy:
-    try:
-        strategy: Strategy = point.load()
-    except (ImportError, AttributeError) as error:
+    if strategy not in STRATEGIES.names():
+        known = strategy_names()
         raise InputError(
-            f"strategy '{point.name}' is registered as {point.value}, which cannot be loaded: "
-            f"{error}; reinstall or remove the package that adds it"
-        ) from error
-    return strategy
+            f"placement.strategy: expected one of {', '.join(known)}, got '{strategy}'"
+            f"{nearest(strategy, known)}"
+        )
+    _verify_names(request)
+    plan = STRATEGIES.load(strategy)(request)
+    if not isinstance(plan, Plan):
+        raise InputError(
+            f"strategy '{strategy}' ({STRATEGIES.origin(strategy)}) returned "
+            f"{type(plan).__name__}, expected a Plan"
+        )
+    verify(plan, request.cluster)
+    return plan
 
 
 def _verify_names(request: PlacementRequest) -> None:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 from edgesim.common import validation
-from edgesim.common.errors import InputError, nearest
+from edgesim.common.errors import InputError
+from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.text import described
 from edgesim.common.validation import Problem, written
 from edgesim.hardware.device import Device
 
-GROUP = "edgesim.devices"
-
-
-@cache
-def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return what is registered on a ``sys.path``.
-
-    To find it all installed distributions are read, 15 ms that a thousand devices need not take.
-    """
-    return tuple(entry_points(group=GROUP))
+KINDS = ExtensionPoint("edgesim.devices", "device kind")
 
 
 def kind_names() -> list[str]:
     """Return the names of the registered kinds."""
-    return sorted({point.name for point in _points(tuple(sys.path))})
+    return sorted(KINDS.names())
 
 
 def kind(name: object) -> type[Device]:
@@ -36,25 +25,16 @@ def kind(name: object) -> type[Device]:
     Raises:
         InputError: no such kind, the message names the nearest; or what is registered is none.
     """
-    for point in _points(tuple(sys.path)):
-        if point.name == name:
-            try:
-                found = point.load()
-            except (ImportError, AttributeError) as error:
-                raise InputError(
-                    f"kind: '{name}' is to come from {point.value}, which does not load: {error}"
-                ) from None
-            if not (isinstance(found, type) and issubclass(found, Device)):
-                raise InputError(
-                    f"kind: '{name}' is to come from {point.value}, expected a dataclass that "
-                    "inherits from edgesim.hardware.Device (docs/extending.md), got "
-                    f"{described(found)}"
-                )
-            return found
-    known = kind_names()
-    raise InputError(
-        f"kind: expected one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}"
-    )
+    try:
+        found = KINDS.load(name)
+    except InputError as error:
+        raise InputError(f"kind: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Device)):
+        raise InputError(
+            f"kind: '{name}' is registered as {KINDS.origin(str(name))}, expected a dataclass that "
+            f"inherits from edgesim.hardware.Device (docs/extending.md), got {described(found)}"
+        )
+    return found
 
 
 def checked(name: str, mapping: Mapping[str, object]) -> Device | list[Problem]:

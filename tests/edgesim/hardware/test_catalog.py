@@ -212,7 +212,7 @@ def test_an_installed_distribution_adds_a_kind(site: Path, monkeypatch: pytest.M
     assert device.flop_cost(8.0, "fp32").time_s == 2.0
     with pytest.raises(InputError, match="device 'mine': expected a value for 'beads_per_s'"):
         catalog.from_mapping("mine", {"kind": "abacus"})
-    with pytest.raises(InputError, match="'broken' is to come from abacus_kind:Nothing"):
+    with pytest.raises(InputError, match="'broken' is registered as abacus_kind:Nothing"):
         catalog.from_mapping("mine", {"kind": "broken"})
     with pytest.raises(InputError, match="abacus_kind:Counter, expected a dataclass that inh"):
         catalog.from_mapping("mine", {"kind": "old"})
