@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
+
 
 @dataclass(frozen=True, slots=True)
 class ExtensionPoint:
@@ -28,7 +29,11 @@ class ExtensionPoint:
 
     def added(self) -> list[str]:
         """Return the names that other packages add."""
-        return [name for name, point in _points(self, tuple(sys.path)).items() if not _is_built_in(point)]
+        return [
+            name
+            for name, point in _points(self, tuple(sys.path)).items()
+            if not _is_built_in(point)
+        ]
 
     def origin(self, name: str) -> str:
         """Return where a registered thing comes from, ``module:attribute``."""
@@ -50,16 +55,20 @@ class ExtensionPoint:
             )
         try:
             return point.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
+            # A package may raise anything while it is imported.
             raise InputError(
                 f"{self.kind} '{name}' is registered as {point.value}, which cannot be loaded: "
-                f"{error}; reinstall or remove the package that adds it"
+                f"{type(error).__name__}: {error}; reinstall or remove the package that adds it"
             ) from error
 
 
 @cache
-def _registered(path: tuple[str, ...]) -> EntryPoints:
-    """Return the entry points of all packages on a ``sys.path``; reading them takes 15 ms."""
+def _registered(path: tuple[str, ...]) -> Any:
+    """Return the entry points of all packages on a ``sys.path``; reading them takes 15 ms.
+
+    `EntryPoints`; in Python 3.11 `SelectableGroups`, which has ``select`` too.
+    """
     return entry_points()
 
 

@@ -25,6 +25,7 @@ class Quantity(GroupedMetadata):
         below: float = math.inf,
     ) -> None:
         self._dimension = dimension
+        self.example = units.EXAMPLES[dimension]
         self._bounds = {"exclusiveMinimum" if positive else "minimum": least}
         self._limits: list[Any] = [Gt(least) if positive else Ge(least)]
         if most < math.inf:
@@ -35,15 +36,14 @@ class Quantity(GroupedMetadata):
             self._limits.append(Lt(below))
 
     def __iter__(self) -> Iterator[object]:
-        example = units.EXAMPLES[self._dimension]
         unit = "°C" if self._dimension == "celsius" else "SI units"
         yield from self._limits
         yield BeforeValidator(lambda value: units.parse(value, self._dimension))
         yield WithJsonSchema(
             {
                 "anyOf": [{"type": "number", **self._bounds}, {"type": "string"}],
-                "description": f"number in {unit}, or such as '{example}'",
-                "examples": [example],
+                "description": f"number in {unit}, or such as '{self.example}'",
+                "examples": [self.example],
             }
         )
 

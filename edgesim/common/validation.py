@@ -230,7 +230,11 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
         told = f"; known keys: {', '.join(known)}" if known else ""
         return Problem(path, f"unknown key '{shortened(name)}'{nearest(name, known) or told}", True)
     if kind == "missing":
-        return Problem(path[:-1], f"expected a value for '{path[-1]}', which is not given")
+        name = str(path[-1])
+        annotation = keys_of(_section_at(model, path[:-1])).get(name)
+        found = (getattr(one, "example", "") for one in get_args(annotation)[1:])
+        example = next((f", such as {one}" for one in found if one), "")
+        return Problem(path[:-1], f"expected a value for '{name}'{example}, which is not given")
     if kind in ("too_short", "too_long"):
         bound = context.get("min_length", context.get("max_length"))
         least = "at least" if kind == "too_short" else "at most"
@@ -291,6 +295,10 @@ _MESSAGES = {
 
 def known_keys(model: type, path: Path) -> list[str]:
     """Return the keys that ``model`` knows at ``path``; none where it is no mapping of fields."""
+    return list(keys_of(_section_at(model, path)))
+
+
+def _section_at(model: type, path: Path) -> Any:
     here: Any = model
     rest = list(path)
     while rest:
@@ -298,7 +306,7 @@ def known_keys(model: type, path: Path) -> list[str]:
         here = _section(annotation)
         if rest and _holds_many(annotation):
             rest.pop(0)
-    return list(keys_of(here))
+    return here
 
 
 def _holds_many(annotation: Any) -> bool:

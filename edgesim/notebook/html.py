@@ -23,7 +23,8 @@ def scenario(what: Scenario) -> str:
     for node in what.cluster.nodes.values():
         nodes[node.device.name] = nodes.get(node.device.name, 0) + 1
     traffic = what.traffic
-    rate = "" if traffic.rate_per_s is None else f" at {traffic.rate_per_s:g}/s"
+    offered = traffic.offered_per_s
+    rate = "" if offered is None else f" at {offered:g}/s"
     rows = [
         ("model", what.placement.model.name),
         ("placement", what.strategy),

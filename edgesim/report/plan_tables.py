@@ -138,6 +138,6 @@ def show(checked: Checked, console: Console) -> None:
     )
     if checked.overloaded:
         console.print(
-            f"[yellow]warning:[/] {rate(checked.scenario.traffic.rate_per_s)} is asked: "
+            f"[yellow]warning:[/] {rate(checked.scenario.traffic.offered_per_s)} is asked: "
             "overloaded, the queue will grow as long as the run lasts"
         )

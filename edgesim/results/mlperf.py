@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from edgesim.results.metrics import Metric, Section
 from edgesim.results.statistics import percentile
-from edgesim.simulate.traffic import Arrivals, Traffic
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import Mlperf, MultiStream, Offline, Server, SingleStream
 
-LEAST_QUERIES = {
-    Arrivals.SINGLE_STREAM: 1024,
-    Arrivals.MULTI_STREAM: 270_336,
-    Arrivals.SERVER: 270_336,
-    Arrivals.OFFLINE: 24_576,
+LEAST_QUERIES: Mapping[type[Mlperf], int] = {
+    SingleStream: 1024,
+    MultiStream: 270_336,
+    Server: 270_336,
+    Offline: 24_576,
 }
 """Queries of a valid run (offline: samples)."""
 
@@ -62,15 +63,16 @@ def reported(
         failed: queries without an answer.
         duration_s: from the first query to the last answer.
     """
-    kind = traffic.arrivals
-    if kind not in LEAST_QUERIES:
+    if not isinstance(traffic, Mlperf):
         return None
+    least = LEAST_QUERIES[type(traffic)]
     queries = len(latency_s) + failed
     reasons = []
     samples = queries * traffic.samples
-    counted, noun = (samples, "samples") if kind is Arrivals.OFFLINE else (queries, "queries")
-    if counted < LEAST_QUERIES[kind]:
-        reasons.append(f"{counted:,} {noun} of at least {LEAST_QUERIES[kind]:,}")
+    offline = isinstance(traffic, Offline)
+    counted, noun = (samples, "samples") if offline else (queries, "queries")
+    if counted < least:
+        reasons.append(f"{counted:,} {noun} of at least {least:,}")
     least_s = max(LEAST_DURATION_S, traffic.min_duration_s)
     if duration_s < least_s:
         reasons.append(f"{duration_s:,.1f} s of at least {least_s:,.0f} s")
@@ -79,21 +81,21 @@ def reported(
     metric: tuple[str | None, float | None]
     if not len(latency_s):
         metric = None, None
-    elif kind is Arrivals.SINGLE_STREAM:
+    elif isinstance(traffic, SingleStream):
         metric = "latency_p90_s", percentile(latency_s, 0.9)
-    elif kind is Arrivals.MULTI_STREAM:
+    elif isinstance(traffic, MultiStream):
         metric = "latency_p99_s", percentile(latency_s, 0.99)
-    elif kind is Arrivals.OFFLINE:
+    elif offline:
         rate = len(latency_s) * traffic.samples / duration_s if duration_s > 0.0 else None
         metric = "samples_per_s", rate
     else:
-        metric = "scheduled_queries_per_s", traffic.rate_per_s
-    bound = traffic.latency_bound_s if len(latency_s) else None
+        metric = "scheduled_queries_per_s", traffic.offered_per_s
+    bound = getattr(traffic, "latency_bound_s", None) if len(latency_s) else None
     p99 = None if bound is None else percentile(latency_s, 0.99)
     if bound is not None and p99 is not None and p99 > bound:
         reasons.append(f"99th percentile {p99:.4g} s above the bound of {bound:.4g} s")
     return {
-        "scenario": kind.value,
+        "scenario": traffic.arrivals,
         "samples_per_query": traffic.samples,
         "metric": metric[0],
         "value": metric[1],

@@ -20,7 +20,6 @@ from edgesim.results.statistics import latency_intervals, latency_summary, settl
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.recording import PARTS, LinkTotals, NodeTotals
-from edgesim.simulate.traffic import CLOSED_LOOP, Arrivals
 
 
 def mean(values: Iterable[float]) -> float:
@@ -229,13 +228,11 @@ class Run:
         capacity_per_s = self.bounds.capacity_per_s
         if self.measured is None and traffic.outpaces(capacity_per_s):
             found.append(
-                f"overloaded: {traffic.rate_per_s:.4g} requests/s are offered, and "
+                f"overloaded: {traffic.offered_per_s:.4g} requests/s are offered, and "
                 f"{self.bounds.resource} can serve {capacity_per_s:.4g}/s; the queue did not "
                 "settle, so latencies grow with the length of the run"
             )
-        elif traffic.arrivals not in (*CLOSED_LOOP, Arrivals.OFFLINE) and not all(
-            map(settled, self.latencies_s)
-        ):
+        elif traffic.keeps_coming and not all(map(settled, self.latencies_s)):
             found.append(
                 "the queue did not settle: latencies still grew at the end; play more requests, or "
                 "set traffic.warmup to leave out the start"

@@ -1,23 +1,29 @@
 """The registry of metrics: what ``summary.json`` holds, in order.
 
-A metric is added where its section is: here, or in the module of its section. Everything that shows
-metrics or keeps them is made from this tree (see `edgesim.results.metrics`).
+A built-in metric is added where its section is: here, or in the module of its section. Other
+packages add theirs through the entry points ``edgesim.metrics``, where the built-in ones stand too.
+Everything that shows metrics or keeps them is made from this tree (see `edgesim.results.metrics`).
 """
 
 from __future__ import annotations
 
+import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.files import SCHEMA
+from edgesim.common.text import described
 from edgesim.results.accuracy import ACCURACY
 from edgesim.results.baselines import BASELINES
 from edgesim.results.faults import FAULTS, totals
-from edgesim.results.metrics import Metric, Place, Section
+from edgesim.results.metrics import Kind, Metric, Place, Section
 from edgesim.results.mlperf import MLPERF, reported
 from edgesim.results.run import NodeRun, Run
 from edgesim.results.statistics import PERCENTILES
@@ -144,7 +150,7 @@ def _mlperf(run: Run) -> Any:
     return reported(run.scenario.traffic, run.latencies_s[0], failed, first.simulated_s)
 
 
-_SUMMARY: tuple[Metric[Run] | Section[Run], ...] = (
+METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     Metric("schema", "", "Version of this schema.", lambda run: SCHEMA, kind="whole", column=False),
     Metric("name", "", "Name of the scenario.", lambda run: run.scenario.name, kind="text",
            column=False),
@@ -184,7 +190,62 @@ _SUMMARY: tuple[Metric[Run] | Section[Run], ...] = (
            lambda run: run.measured and run.measured.failures, kind="wholes", optional=True,
            null="simulated"),
 )  # fmt: skip
-SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _SUMMARY)
+
+_TYPES: Mapping[Kind, Any] = {
+    "number": int | float, "share": int | float, "whole": int, "flag": bool, "text": str,
+}  # fmt: skip
+
+
+def _registered() -> tuple[Metric[Run] | Section[Run], ...]:
+    """Return all metrics, the built-in ones first.
+
+    Raises:
+        InputError: a package registers something else, or a metric under a name that is taken.
+    """
+    point = ExtensionPoint("edgesim.metrics", "metric")
+    found: dict[str, Metric[Run] | Section[Run]] = {}
+    for name in point.names():
+        value = point.load(name)
+        for one in value if value is METRICS else (value,):
+            if value is not METRICS:
+                one = _checked(one, f"metric '{name}' ({point.origin(name)})")
+            if one.name in found:
+                raise InputError(
+                    f"metric '{name}' ({point.origin(name)}): summary.json has a '{one.name}' "
+                    "already; give the metric another name"
+                )
+            found[one.name] = one
+    return tuple(found.values())
+
+
+def _checked(metric: object, title: str) -> Metric[Run]:
+    """Return a plug-in's metric whose failures are told by its name.
+
+    Raises:
+        InputError: it is none, or has no name that a key can be.
+    """
+    if not isinstance(metric, Metric) or not metric.name.isidentifier():
+        raise InputError(
+            f"{title}: expected an edgesim.results.metrics.Metric whose name is of letters, digits "
+            f"and '_', got {described(metric)}"
+        )
+
+    def count(run: Run) -> Any:
+        try:
+            value = _plain(metric.of(run))
+            right = value is None or isinstance(value, _TYPES.get(metric.kind, list | dict))
+            came = described(value)
+            json.dumps(value, allow_nan=False)
+        except Exception as error:
+            right, came = False, f"{type(error).__name__}: {error}"
+        if not right:
+            raise EdgesimError(f"{title}: expected a finite {metric.kind} or None, got {came}")
+        return value
+
+    return replace(metric, count=count, null=metric.null or "there is no value")
+
+
+SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _registered())
 
 
 def section(*path: str) -> Section[Any]:
@@ -204,18 +265,21 @@ def value_at(summary: Mapping[str, Any], path: Sequence[str]) -> Any:
 
 def summed_up(run: Run) -> dict[str, Any]:
     """Return the summary of a run: plain data, every number finite or None."""
-    found: dict[str, Any] = _finite(SUMMARY.of(run))
+    found: dict[str, Any] = _plain(SUMMARY.of(run), _finite)
     return found
 
 
-def _finite(value: Any) -> Any:
-    """Return plain data whose every number is finite, None elsewhere: JSON has no infinity."""
+def _plain(value: Any, leaf: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Return plain data: numpy's numbers as Python's, and what ``leaf`` makes of each."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): _plain(one, leaf) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    if isinstance(value, np.floating | np.integer):
-        value = value.item()
+        return [_plain(one, leaf) for one in value]
+    return leaf(value.item() if isinstance(value, np.generic) else value)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value, or None where it is a number that JSON has not."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

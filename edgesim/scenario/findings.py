@@ -16,6 +16,7 @@ from edgesim.common.validation import Path, Problem, keys_of, read_section
 from edgesim.hardware import Node
 from edgesim.placement import ModelKeys, keys_by_strategy, keys_of_strategy
 from edgesim.scenario.schema import ScenarioSpec
+from edgesim.simulate.traffic import ARRIVALS, Traffic, process
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class Findings:
         broken: sections that stand-ins are for.
         broken_nodes: names under ``nodes`` that were left out.
         placement: keys of ``placement`` that are given, ``strategy`` aside.
+        traffic: requests to the cluster; None where the section is wrong.
         declared: names of all nodes, also of those whose device is wrong.
     """
 
@@ -58,6 +60,8 @@ class Findings:
         self.spec = read_section(ScenarioSpec, data, self.problems)
         placement = data.get("placement")
         self.placement = self._keys_given(placement) if isinstance(placement, dict) else {}
+        traffic = data.get("traffic")
+        self.traffic = self._read_traffic(traffic) if isinstance(traffic, dict) else None
         if self.problems:
             self.spec = read_section(ScenarioSpec, self._mended(), [])
 
@@ -78,6 +82,26 @@ class Findings:
             read = read_section(section, mine, self.problems, ("placement",))
             found |= {key: getattr(read, key, None) for key in mine}
         return {key: value for key, value in (found | left).items() if value not in (None, ())}
+
+    def _read_traffic(self, given: Mapping[str, Any]) -> Traffic | None:
+        """Return the traffic as its arrival process reads it; None after noting what is wrong."""
+        name = given.get("arrivals")
+        if not isinstance(name, str):
+            return None
+        own = self.attempt(("traffic", "arrivals"), lambda: process(name))
+        if own is None:
+            return None
+        mine = {}
+        for key, value in given.items():
+            others = [one for one in ARRIVALS.names() if key in keys_of(process(one))]
+            if value is None:
+                # As where ``--set traffic.samples=`` unsets a key.
+                continue
+            if others and name not in others:
+                self.foreign(("traffic", key), others, name)
+            else:
+                mine[key] = value
+        return read_section(own, mine, self.problems, ("traffic",))
 
     def _mended(self) -> dict[str, Any]:
         """Return the data without what is wrong in itself."""

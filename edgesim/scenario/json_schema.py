@@ -9,14 +9,14 @@ from typing import Any
 
 from edgesim.common import units
 from edgesim.common.fields import NAME_PATTERN
-from edgesim.common.validation import adapter, describe, keys_of
+from edgesim.common.validation import adapter, describe
 from edgesim.graph import zoo
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement import keys_by_strategy, strategy_names
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
 from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
-from edgesim.simulate.traffic import KINDS, MULTI_STREAM_SAMPLES, NEEDS
+from edgesim.simulate.traffic import ARRIVALS, process
 from partition import recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,7 +49,7 @@ def schema() -> Schema:
     _model(definitions)
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
-    _traffic(definitions["Traffic"])
+    _traffic(definitions["TrafficSpec"])
     _faults(definitions["Faults"])
     _fault(definitions["Fault"])
     definitions["ScheduleSpec"]["anyOf"] = [{"required": ["schedule"]}, {"required": ["file"]}]
@@ -134,32 +134,46 @@ def _model(definitions: Schema) -> None:
 
 def _placement(section: Schema) -> None:
     section["properties"]["strategy"]["enum"] = strategy_names()
+    kinds = {name: _section(keys) for name, keys in keys_by_strategy().items()}
+    section["allOf"] = _by_kind(section, "strategy", kinds)
+
+
+def _traffic(section: Schema) -> None:
+    kinds = {name: _section(process(name)) for name in sorted(ARRIVALS.names())}
+    kinds["trace"]["oneOf"] = [{"required": ["times"]}, {"required": ["file"]}]
+    section["properties"]["arrivals"]["enum"] = list(kinds)
+    section["allOf"] = _by_kind(section, "arrivals", kinds)
+
+
+def _section(keys: type) -> Schema:
+    found: Schema = adapter(keys).json_schema(by_alias=True)
+    return found
+
+
+def _by_kind(section: Schema, key: str, kinds: dict[str, Schema]) -> list[Schema]:
+    """Add the keys of all kinds to a section; return what holds where ``key`` names each kind."""
     properties = section["properties"]
-    for keys in keys_by_strategy().values():
-        properties |= adapter(keys).json_schema(by_alias=True)["properties"]
-    rules = {}
-    for name, keys in keys_by_strategy().items():
-        allowed = {key: key in ("strategy", *keys_of(keys)) for key in properties}
-        rules[name] = {"properties": allowed, "additionalProperties": False}
-    section["allOf"] = _by_value("strategy", rules)
+    for own in kinds.values():
+        own["properties"].pop(key, None)
+        properties |= {name: one for name, one in own["properties"].items() if "const" not in one}
+    rules: Schema = {}
+    for kind, own in kinds.items():
+        mine = own["properties"]
+        allowed = {
+            name: {"const": mine[name]["const"]} if "const" in mine.get(name, ()) else name in mine
+            for name in properties
+        }
+        rules[kind] = {
+            "properties": {**allowed, key: True},
+            "additionalProperties": False,
+        }
+        rules[kind] |= {word: own[word] for word in ("required", "oneOf") if word in own}
+    return _by_value(key, rules)
 
 
 def _network(section: Schema) -> None:
     section["oneOf"] = [{"required": [key]} for key in ("switch", "wifi", "links")]
     section["dependentRequired"] = {"routes": ["links"]}
-
-
-def _traffic(section: Schema) -> None:
-    rules = {}
-    for kind, needed in NEEDS.items():
-        foreign = [key for key, kinds in KINDS.items() if kind not in kinds]
-        then: Schema = {"required": list(needed), **_without(foreign)}
-        if kind == "trace":
-            then["oneOf"] = [{"required": ["times"]}, {"required": ["file"]}]
-        if kind == "multi-stream":
-            then["properties"]["samples"] = {"const": MULTI_STREAM_SAMPLES}
-        rules[kind] = then
-    section["allOf"] = _by_value("arrivals", rules)
 
 
 def _faults(section: Schema) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from edgesim.scenario.named_files import read_times, take_in, take_in_faults
 from edgesim.scenario.overrides import override
 from edgesim.scenario.resolve import resolve
 from edgesim.scenario.scenario import Scenario
-from edgesim.scenario.schema import ScenarioSpec
+from edgesim.simulate.arrivals import Trace
 
 MOST_INLINE_TIMES = 100_000
 """Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
@@ -110,35 +111,30 @@ def read_document(
     if "model" not in findings.broken and data["model"].get("artifact") is not None:
         # The resolved scenario is read from elsewhere.
         resolved["model"]["artifact"] = str((folder / data["model"]["artifact"]).resolve())
-    times_s: tuple[float, ...] = ()
     findings.problems += in_files
     if findings.spec is not None and "traffic" not in findings.broken:
-        times_s = _times(findings, findings.spec, resolved, folder)
+        _take_in_times(findings, resolved, folder)
         resolved["name"] = findings.spec.name or _safe(title)
         resolved["seed"] = findings.spec.seed
-    scenario = resolve(findings, resolved.get("name") or _safe(title), times_s, resolved, folder)
+    scenario = resolve(findings, resolved.get("name") or _safe(title), resolved, folder)
     if scenario is None or wrong:
         raise ScenarioError([*wrong, *document.located(findings.problems)])
     return scenario
 
 
-def _times(
-    findings: Findings, spec: ScenarioSpec, resolved: dict[str, Any], folder: Path
-) -> tuple[float, ...]:
-    """Return a trace's arrival times, and put them or the whole path of their file in the data."""
-    traffic = spec.traffic
-    if traffic.file is None or traffic.arrivals != "trace":
-        return traffic.times_s
+def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -> None:
+    """Read the arrival times of a trace's file; put them, or the file's whole path, in the data."""
+    traffic = findings.traffic
+    if not isinstance(traffic, Trace) or traffic.file is None:
+        return
     path = folder / traffic.file
-    times_s = findings.attempt(("traffic", "file"), lambda: read_times(path))
-    if times_s is None:
-        return ()
+    times_s = findings.attempt(("traffic", "file"), lambda: read_times(path)) or ()
+    findings.traffic = replace(traffic, times_s=times_s)
     if len(times_s) > MOST_INLINE_TIMES:
         resolved["traffic"]["file"] = str(path.resolve())
     else:
         del resolved["traffic"]["file"]
         resolved["traffic"]["times"] = list(times_s)
-    return times_s
 
 
 def _safe(title: str) -> str:

@@ -21,7 +21,6 @@ from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
 def resolve(
     findings: Findings,
     name: str,
-    times_s: tuple[float, ...],
     document: Mapping[str, object],
     folder: FilePath,
 ) -> Scenario | None:
@@ -30,7 +29,6 @@ def resolve(
     Args:
         findings: the data; sections that are broken are left alone.
         name: of the scenario.
-        times_s: arrival times of a trace, where there is one.
         document: that the scenario keeps.
         folder: of the scenario's file.
     """
@@ -57,8 +55,8 @@ def resolve(
     baselines = _baselines(findings, spec)
     if "traffic" in broken:
         return None
-    traffic = resolve_traffic(findings, spec.traffic, times_s)
-    if findings.problems or model is None or network is None:
+    traffic = resolve_traffic(findings)
+    if findings.problems or model is None or network is None or traffic is None:
         return None
     given = {key: one for key, one in findings.placement.items() if key != "nodes"}
     return Scenario(

@@ -29,7 +29,6 @@ from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
 from edgesim.placement.plan import ExplicitTask, Transfer
 from edgesim.simulate.recovery import Recovery
-from edgesim.simulate.traffic import Traffic
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[\w.-]+):([0-9]{1,5})")
 _ADDRESS_SCHEMA = {"type": "string", "pattern": ":[0-9]{1,5}$", "examples": ["pi-0.local:50051"]}
@@ -115,7 +114,15 @@ class PlacementSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    strategy: Text | None = Field(None, description="a built-in one, or a plug-in's")
+    strategy: Text | None = Field(None, description="name of the placement strategy")
+
+
+class TrafficSpec(BaseModel):
+    """Requests to the cluster: an arrival process, whose own keys stand beside its name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    arrivals: Text = Field(description="name of the arrival process")
 
 
 @spec
@@ -234,6 +241,6 @@ class ScenarioSpec:
     network: NetworkSpec | None = None
     faults: ScheduleSpec | None = None
     recovery: Recovery = field(default_factory=Recovery)
-    traffic: Traffic
+    traffic: TrafficSpec
     baselines: tuple[Annotated[BaselineSpec, short("device")], ...] = ()
     replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] = 1

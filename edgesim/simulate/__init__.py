@@ -2,10 +2,9 @@
 
 from edgesim.simulate.recording import LinkTotals, NodeTotals, Outcome, Recording, Span
 from edgesim.simulate.run import simulate
-from edgesim.simulate.traffic import Arrivals, Traffic
+from edgesim.simulate.traffic import Traffic
 
 __all__ = [
-    "Arrivals",
     "LinkTotals",
     "NodeTotals",
     "Outcome",

@@ -20,7 +20,7 @@ from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.routes import Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import service_factors
-from edgesim.simulate.traffic import CLOSED_LOOP, Traffic, arrival_times, in_flight
+from edgesim.simulate.traffic import Traffic, arrival_times
 from edgesim.simulate.work import (
     START,
     Departing,
@@ -146,8 +146,7 @@ class Engine:
     def _begin(self) -> None:
         traffic = self._traffic
         if self._times is None:
-            assert traffic.arrivals in CLOSED_LOOP
-            self._scheduled = min(in_flight(traffic), traffic.requests)
+            self._scheduled = min(traffic.in_flight, traffic.requests)
             for _ in range(self._scheduled):
                 self._admit()
             return

@@ -1,133 +1,106 @@
-"""Traffic: when requests arrive and how many samples each carries.
-
-An arrival process is a member of `Arrivals`, its keys in `KINDS` and `NEEDS`, and its times in
-`arrival_times`.
-"""
+"""Traffic: when requests arrive, and how many samples each carries."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StrictInt
 
-from edgesim.common.fields import UNSET, WHOLE, Text, choices
-from edgesim.common.quantities import PositiveSeconds, Rate, Seconds
+from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.extensions import ExtensionPoint
+from edgesim.common.fields import WHOLE
+from edgesim.common.text import described
 from edgesim.common.validation import spec
 from edgesim.simulate.streams import stream
 
+ARRIVALS = ExtensionPoint("edgesim.arrivals", "arrival process")
 
-class Arrivals(StrEnum):
-    """Arrival processes; the last four are MLPerf Inference scenarios."""
-
-    CLOSED = "closed"
-    POISSON = "poisson"
-    PERIODIC = "periodic"
-    TRACE = "trace"
-    SINGLE_STREAM = "single-stream"
-    MULTI_STREAM = "multi-stream"
-    SERVER = "server"
-    OFFLINE = "offline"
-
-
-MULTI_STREAM_SAMPLES = 8
-"""Samples of a multi-stream query, by MLPerf Inference's definition (rules, section 3)."""
-
-_MLPERF = ("single-stream", "multi-stream", "server", "offline")
-KINDS = {
-    "rate": ("poisson", "periodic", "server"),
-    "concurrency": ("closed",),
-    "times": ("trace",),
-    "file": ("trace",),
-    "samples": ("closed", "poisson", "periodic", "trace", "multi-stream"),
-    "latency_bound": ("server", "multi-stream"),
-    "min_duration": _MLPERF,
-}
-"""Kinds of arrivals that each key belongs to; keys that are not here belong to all."""
-
-NEEDS = {
-    "closed": ("requests",),
-    "poisson": ("rate", "requests"),
-    "periodic": ("rate", "requests"),
-    "trace": (),
-    "single-stream": ("requests",),
-    "multi-stream": ("requests",),
-    "server": ("rate", "latency_bound", "requests"),
-    "offline": ("requests",),
-}
-"""Keys that each kind of arrivals cannot do without."""
+Requests = Annotated[StrictInt, Field(ge=1, le=100_000_000), WHOLE]
 
 
 @spec
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """What is asked of the cluster.
+@dataclass(frozen=True, kw_only=True)
+class Traffic(ABC):
+    """Requests to the cluster: an arrival process and its figures.
+
+    A process is a frozen dataclass that inherits from it and is marked by
+    `edgesim.common.validation.spec`: its fields are the keys of ``traffic``, and field ``arrivals``
+    is a literal of its name, under which it is registered in the entry points
+    ``edgesim.arrivals``. The built-in ones are in `edgesim.simulate.arrivals`.
 
     Attributes:
-        arrivals: the last four are MLPerf Inference's scenarios.
-        requests: offered (MLPerf: queries); of a trace: all its times unless given.
-        rate_per_s: poisson, periodic, server.
-        concurrency: closed: requests in flight; 1 unless given.
-        times_s: trace: arrival times, ascending.
-        file: trace: a file of arrival times, one a line, ascending; relative to this file.
-        samples: that each request carries; multi-stream: 8 by definition.
-        warmup: leading requests left out of the statistics.
-        latency_bound_s: server, multi-stream: of the 99th percentile.
-        min_duration_s: that an MLPerf run must last.
+        arrivals: name of the arrival process.
+        requests: number of requests offered; queries of an MLPerf scenario.
+        samples: number of samples of each request.
+        warmup: number of leading requests left out of the statistics.
     """
 
-    arrivals: Annotated[Arrivals, choices(Arrivals)]
-    requests: Annotated[StrictInt, Field(ge=1, le=100_000_000), WHOLE, UNSET] = 0
-    rate_per_s: Rate | None = None
-    concurrency: Annotated[StrictInt, Field(ge=1, le=10_000_000), WHOLE, UNSET] = 1
-    times_s: Annotated[tuple[Seconds, ...], Field(min_length=1), UNSET] = ()
-    file: Text | None = None
-    samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE, UNSET] = 1
+    arrivals: str
+    requests: Requests
+    samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] = 1
     warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
-    latency_bound_s: PositiveSeconds | None = None
-    min_duration_s: Annotated[Seconds, UNSET] = 0.0
+
+    keeps_coming: ClassVar[bool] = True
+    """Requests come at a pace of their own: latencies that grow tell of a queue that grows."""
+
+    @property
+    def offered_per_s(self) -> float | None:
+        """Mean rate of arrivals, in requests per second; None where no rate is set."""
+        return None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that a closed loop keeps in the system."""
+        return 1
+
+    @abstractmethod
+    def times(self, generator: np.random.Generator) -> NDArray[np.float64] | None:
+        """Return the ascending arrival times of all requests, in seconds, shape (requests,).
+
+        None where the next request waits for an answer: a closed loop.
+
+        Args:
+            generator: random numbers of this seed and replication, for nothing but arrivals.
+        """
 
     def outpaces(self, capacity_per_s: float | None) -> bool:
         """Return whether requests come at least as fast as ``capacity_per_s`` serves them."""
-        rate = self.rate_per_s
+        rate = self.offered_per_s
         return rate is not None and capacity_per_s is not None and rate >= capacity_per_s
 
 
-CLOSED_LOOP = (Arrivals.CLOSED, Arrivals.SINGLE_STREAM, Arrivals.MULTI_STREAM)
-"""Kinds whose next request waits for an answer."""
+def process(name: object) -> type[Traffic]:
+    """Return the arrival process of a name.
+
+    Raises:
+        InputError: none has this name, the message names the nearest; or it cannot be loaded.
+    """
+    found = ARRIVALS.load(name)
+    if not (isinstance(found, type) and issubclass(found, Traffic)):
+        raise InputError(
+            f"arrival process '{name}' is registered as {ARRIVALS.origin(str(name))}, expected a "
+            f"dataclass that inherits from edgesim.simulate.Traffic, got {described(found)}"
+        )
+    return found
 
 
 def arrival_times(traffic: Traffic, seed: int, replication: int) -> NDArray[np.float64] | None:
     """Return ascending arrival times in seconds, or None where arrivals depend on answers.
 
-    ``poisson`` and ``server``: exponential gaps of mean 1/rate, the first counted from 0.
-    ``periodic``: the first request at 0, then every 1/rate. ``offline``: all at 0.
+    Raises:
+        EdgesimError: a plug-in's process gives no such times.
     """
-    count = traffic.requests
-    match traffic.arrivals:
-        case Arrivals.POISSON | Arrivals.SERVER:
-            generator = stream(seed, replication, "arrivals")
-            gaps = generator.standard_exponential(count)
-            gaps /= _rate(traffic)
-            return np.cumsum(gaps, out=gaps)
-        case Arrivals.PERIODIC:
-            return np.arange(count, dtype=np.float64) / _rate(traffic)
-        case Arrivals.TRACE:
-            return np.asarray(traffic.times_s[:count], dtype=np.float64)
-        case Arrivals.OFFLINE:
-            return np.zeros(count)
-        case _:
-            return None
-
-
-def in_flight(traffic: Traffic) -> int:
-    """Return how many requests closed-loop traffic keeps in the system."""
-    return traffic.concurrency if traffic.arrivals is Arrivals.CLOSED else 1
-
-
-def _rate(traffic: Traffic) -> float:
-    assert traffic.rate_per_s is not None, f"{traffic.arrivals} traffic needs a rate"
-    return traffic.rate_per_s
+    times = traffic.times(stream(seed, replication, "arrivals"))
+    if times is None:
+        return None
+    ascending = len(times) == 0 or (times[0] >= 0.0 and bool((np.diff(times) >= 0.0).all()))
+    if times.shape != (traffic.requests,) or not ascending or not np.isfinite(times[-1:]).all():
+        raise EdgesimError(
+            f"arrival process '{traffic.arrivals}': expected {traffic.requests:,} finite ascending "
+            f"times of at least 0, got {len(times):,}, from {times[:1]} to {times[-1:]}"
+        )
+    return times

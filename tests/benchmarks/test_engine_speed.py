@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import simpy
 
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Poisson
 from tests.benchmarks.scale import FULL
 from tests.edgesim.simulate.models import cluster, node, plan, play, task
 
@@ -26,7 +26,7 @@ LOAD = 0.8
 
 
 def with_edgesim(seed: int) -> float:
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=LOAD)
+    traffic = Poisson(requests=REQUESTS, rate_per_s=LOAD)
     where = cluster([node(variability="exponential")])
     recording = play(plan([task("t", "A", 1.0)]), where, traffic, seed=seed)
     quantiles = np.quantile(recording.latency_s, [0.5, 0.9, 0.95, 0.99, 0.999])

@@ -6,16 +6,14 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import yaml
 
 from edgesim.hardware import catalog
 from tests import needs
-from tests.edgesim.command import COMMAND, ROOT, edgesim, environment
+from tests.edgesim.command import ROOT, edgesim, environment
 
 DOCS = ROOT / "docs"
 PLUGIN = ROOT / "examples" / "plugin"
@@ -97,39 +95,6 @@ def test_files_that_pages_show_are_shown(site: Path) -> None:
             assert "".join(file.read_text().split()) in told, (name, file.name)
     for page in site.glob("*.html"):
         assert not re.search(r"--8\s*<", text_of(page)), page.name
-
-
-def test_the_plug_in_of_the_page_works(tmp_path: Path) -> None:
-    # As pip would install it: the modules, and what the distribution says of itself.
-    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
-    folder = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    folder.mkdir()
-    told = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (folder / "METADATA").write_text(told)
-    points = [
-        line
-        for group, entries in project["entry-points"].items()
-        for line in (f"[{group}]", *(f"{key} = {value}" for key, value in entries.items()))
-    ]
-    (folder / "entry_points.txt").write_text("\n".join(points))
-    for module in PLUGIN.glob("*.py"):
-        (tmp_path / module.name).write_text(module.read_text())
-    scenario = {
-        "model": {"name": "vit_tiny_patch16_224", "classes": 10},
-        "placement": {"strategy": "first-node"},
-        "nodes": {"slow": {"device": {"kind": "metronome", "beat": "20 ms", "power": "3 W"}}},
-        "traffic": {"arrivals": "closed", "requests": 10},
-    }
-    (tmp_path / "beats.yaml").write_text(yaml.safe_dump(scenario))
-    done = subprocess.run(
-        [*COMMAND, "run", "beats.yaml", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env=environment(tmp_path),
-    )  # fmt: skip
-    found = json.loads(done.stdout)
-    assert found["latency_s"]["p99"] == pytest.approx(0.02)
-    # Ten executions of 20 ms at 3 W.
-    assert found["energy_j"]["total"] == pytest.approx(0.6)
 
 
 def test_the_quick_start_runs_as_it_stands(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from edgesim.placement import Model, PlacementRequest
 from edgesim.results.result import Result, summarise
 from edgesim.results.run import Run
 from edgesim.scenario.scenario import Baseline, Scenario
-from edgesim.simulate import Arrivals, Traffic, simulate
+from edgesim.simulate import simulate
+from edgesim.simulate.arrivals import Poisson
 from tests.edgesim.placement.cases import chain
 from tests.edgesim.simulate.models import Flops
 
@@ -32,7 +33,7 @@ def scenario(strategy: str = "replicate", **fields: Any) -> Scenario:
             cluster=Cluster(nodes=nodes, network=network),
             input_node="hub",
         ),
-        "traffic": Traffic(arrivals=Arrivals.POISSON, requests=200, rate_per_s=0.4),
+        "traffic": Poisson(requests=200, rate_per_s=0.4),
         "baselines": (
             Baseline(name="fast", device=Flops(rate=60.0, power=POWER), precision="fp32"),
         ),

@@ -37,7 +37,7 @@ from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece, Work
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Closed, Periodic
 from edgesim.simulate.recovery import Health, Retry
 
 _WARM_UP = 5
@@ -134,10 +134,11 @@ def measure(
     )
     pixels = np.zeros((8, 1, side, side), dtype=np.float32)
     many = _WARM_UP + requests
-    if math.isinf(rate_per_s):
-        traffic = Traffic(arrivals=Arrivals.CLOSED, requests=many, concurrency=_AT_ONCE)
-    else:
-        traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=many, rate_per_s=rate_per_s)
+    traffic = (
+        Closed(requests=many, concurrency=_AT_ONCE)
+        if math.isinf(rate_per_s)
+        else Periodic(requests=many, rate_per_s=rate_per_s)
+    )
     device = Processor(name=NODE, peak_flop_s={"fp32": 1.0})
     cluster = Cluster(
         nodes={NODE: Node(name=NODE, device=device)}, network=Network(links={}, routes={})

@@ -76,7 +76,7 @@ def document(
         "name": first["name"],
         "seed": first["seed"],
         "versions": first["versions"],
-        "arrivals": str(compared[0].load.traffic.arrivals),
+        "arrivals": compared[0].load.traffic.arrivals,
         "capacity_per_s": capacity_per_s,
         "bounded_by": bounded_by,
         "wall_s": wall_s,
@@ -99,7 +99,7 @@ def _load(one: Compared) -> dict[str, Any]:
     return {
         "folder": one.load.folder,
         "share": one.load.share,
-        "rate_per_s": one.load.traffic.rate_per_s,
+        "rate_per_s": one.load.traffic.offered_per_s,
         "partial": one.measured.partial,
         "requests": {side: dict(summary["requests"]) for side, summary in sides.items()},
         "availability": {

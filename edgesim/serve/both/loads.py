@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from edgesim.common import units
 from edgesim.common.errors import InputError
 from edgesim.scenario.scenario import Scenario
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import Paced, Periodic, Poisson, Trace
 
 USUAL = "0.1,0.5,0.9"
 """Loads where none are asked for."""
 AS_WRITTEN = "scenario"
 """What asks for the scenario's own traffic."""
-_PACED = (Arrivals.POISSON, Arrivals.PERIODIC)
-"""Arrivals whose rate is free to choose."""
+_PACED = (Poisson, Periodic)
+"""Arrival processes whose rate is free to choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class Load:
         """Return for how long requests are sent; None where that depends on the answers."""
         traffic = self.traffic
         runs = self.scenario.replications
-        if traffic.rate_per_s is not None:
-            return runs * traffic.requests / traffic.rate_per_s
-        return runs * traffic.times_s[-1] if traffic.times_s else None
+        if traffic.offered_per_s is not None:
+            return runs * traffic.requests / traffic.offered_per_s
+        return runs * traffic.times_s[-1] if isinstance(traffic, Trace) else None
 
 
 def find_loads(text: str | None, scenario: Scenario, capacity_per_s: float) -> tuple[Load, ...]:
@@ -62,7 +63,7 @@ def find_loads(text: str | None, scenario: Scenario, capacity_per_s: float) -> t
     Raises:
         InputError: the text says something else, or shares of traffic that has no such rate.
     """
-    paced = scenario.traffic.arrivals in _PACED
+    paced = type(scenario.traffic) in _PACED
     if text is None:
         text = USUAL if paced else AS_WRITTEN
     loads: dict[str, Load] = {}
@@ -99,6 +100,7 @@ def _at(scenario: Scenario, rate_per_s: float) -> Scenario:
         raise InputError(
             f"--loads: nothing bounds what the nodes can serve by prediction; use '{AS_WRITTEN}'"
         )
+    assert isinstance(scenario.traffic, Paced)
     section = scenario.document["traffic"]
     assert isinstance(section, dict), "a scenario that was resolved"
     return replace(

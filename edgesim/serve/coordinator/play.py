@@ -23,7 +23,7 @@ from edgesim.serve.coordinator.recorder import Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
 from edgesim.serve.faults.driver import Driver
 from edgesim.simulate import Recording
-from edgesim.simulate.traffic import Traffic, arrival_times, in_flight
+from edgesim.simulate.traffic import Traffic, arrival_times
 
 _LOOK_S = 0.1
 """Between two looks at how far the run is, and whether it was interrupted."""
@@ -240,7 +240,7 @@ async def pace(
     times = arrival_times(traffic, seed, replication)
     if times is None:
         numbers = iter(range(traffic.requests))
-        loops = min(in_flight(traffic), traffic.requests)
+        loops = min(traffic.in_flight, traffic.requests)
         async with asyncio.TaskGroup() as group:
             for _ in range(loops):
                 group.create_task(_turns(numbers, serve, clock))

@@ -13,7 +13,8 @@ from edgesim.hardware import Batch, Cluster, Messaging, Node
 from edgesim.hardware.topology import star, wifi
 from edgesim.placement import Branch, Plan, Task, Transfer, place
 from edgesim.placement.bounds import bottleneck
-from edgesim.simulate import Arrivals, Traffic, simulate
+from edgesim.simulate import simulate
+from edgesim.simulate.arrivals import Closed, Offline, SingleStream
 from tests.edgesim.placement.cases import chain, joined, node, request
 
 
@@ -182,11 +183,11 @@ def test_no_request_is_faster_and_no_run_is_busier_than_the_bounds(data: st.Data
     cluster = data.draw(clusters())
     what = data.draw(plans(cluster))
     bounds = bottleneck(what, cluster)
-    one_by_one = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=2)
+    one_by_one = SingleStream(requests=2)
     alone = simulate(what, cluster, one_by_one, seed=1)
     # Sums of a few terms in another order: rounding only.
     assert (alone.latency_s >= bounds.latency_s * (1 - 1e-9)).all()
-    at_once = Traffic(arrivals=Arrivals.OFFLINE, requests=20)
+    at_once = Offline(requests=20)
     crowd = simulate(what, cluster, at_once, seed=1)
     assert 20 / bounds.capacity_per_s <= crowd.simulated_s * (1 + 1e-9)
 
@@ -198,7 +199,7 @@ def test_equal_parts_of_a_fork_meet_the_latency_bound() -> None:
     branch = what.branches[0]
     light = tuple(replace(t, bytes=0.0) if t.target == "f" else t for t in branch.transfers)
     what = replace(what, branches=(replace(branch, transfers=light),))
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=1)
+    traffic = SingleStream(requests=1)
     recording = simulate(what, cluster, traffic, seed=1)
     assert recording.latency_s[0] == pytest.approx(bottleneck(what, cluster).latency_s, rel=1e-12)
 
@@ -207,7 +208,7 @@ def test_replicas_reach_their_capacity() -> None:
     nodes = [node("slow", 1.0), node("fast", 3.0), node("hub")]
     cluster = joined(nodes, bandwidth=100.0)
     what = place(request(chain([6]), cluster, input_node="hub"), "replicate")
-    traffic = Traffic(arrivals=Arrivals.CLOSED, requests=400, concurrency=12)
+    traffic = Closed(requests=400, concurrency=12)
     recording = simulate(what, cluster, traffic, seed=1)
     # Both are busy all the time but for the last requests: one execution of 12 s on the slow one
     # and its transfers, of 400 / (1/3) s.

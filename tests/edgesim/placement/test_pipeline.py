@@ -16,7 +16,8 @@ from edgesim.graph import Graph, zoo
 from edgesim.hardware import Cluster, Node
 from edgesim.placement import Plan, place
 from edgesim.placement.bounds import bottleneck
-from edgesim.simulate import Arrivals, Traffic, simulate
+from edgesim.simulate import simulate
+from edgesim.simulate.arrivals import Closed, SingleStream
 from tests.edgesim.placement.cases import chain, joined, meshed, node, request
 
 
@@ -136,7 +137,7 @@ def test_pipeline_of_a_real_model_plays_at_its_bottleneck() -> None:
     # Balanced within one operator of a quarter.
     largest = max(op.flop for op in graph) / 1e9
     assert max(bounds.node_s.values()) <= graph.flop / 4e9 + largest
-    traffic = Traffic(arrivals=Arrivals.CLOSED, requests=60, concurrency=12)
+    traffic = Closed(requests=60, concurrency=12)
     recording = simulate(plan, cluster, traffic, seed=1)
     ends = sorted((recording.latency_s + recording.arrival_s).tolist())
     rate = 40 / (ends[59] - ends[19])
@@ -151,7 +152,7 @@ def test_unloaded_latency_of_a_plan_is_what_a_simulation_measures() -> None:
         graph, cluster, input_node="hub", nodes=("a", "b"), options={"objective": "bottleneck"}
     )
     plan = place(asked, "pipeline")
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=3)
+    traffic = SingleStream(requests=3)
     recording = simulate(plan, cluster, traffic, seed=1)
     assert recording.latency_s.tolist() == pytest.approx([bottleneck(plan, cluster).latency_s] * 3)
 

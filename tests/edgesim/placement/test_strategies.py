@@ -14,7 +14,8 @@ from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
 from edgesim.placement.parts import spread
-from edgesim.simulate import Arrivals, Outcome, Traffic, simulate
+from edgesim.simulate import Outcome, simulate
+from edgesim.simulate.arrivals import SingleStream, Trace
 from tests.edgesim.placement.cases import chain, joined, node, request
 
 
@@ -215,7 +216,7 @@ def test_sub_models_are_spread_over_fewer_nodes() -> None:
 def test_class_wise_plays_as_by_hand() -> None:
     cluster = cluster_of(2)
     plan = place(class_wise(cluster, submodels=2, heads=3), "class-wise")
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=2)
+    traffic = SingleStream(requests=2)
     recording = simulate(plan, cluster, traffic, seed=1)
     first, second, fusion = plan.branches[0].tasks
     assert first.graph
@@ -235,7 +236,7 @@ def test_class_wise_answers_without_a_part_that_is_lost() -> None:
     broken = {**cluster.nodes, "pi-1": replace(cluster.nodes["pi-1"], faults=down)}
     cluster = replace(cluster, nodes=broken)
     plan = place(class_wise(cluster, submodels=3, heads=2), "class-wise")
-    traffic = Traffic(arrivals=Arrivals.TRACE, requests=1, times_s=(1.0,))
+    traffic = Trace(requests=1, times_s=(1.0,))
     recording = simulate(plan, cluster, traffic, seed=1)
     assert recording.outcome.tolist() == [Outcome.DEGRADED]
     ran = sorted(span.task for span in recording.spans if span.kind != "transfer")

@@ -18,7 +18,7 @@ from edgesim.report.run_text import baseline_notes, baseline_rows, half_widths, 
 from edgesim.results.result import Result
 from edgesim.results.tables_csv import columns
 from edgesim.scenario.scenario import Baseline
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Periodic, SingleStream
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.simulate.models import Flops
@@ -84,7 +84,7 @@ def test_intervals_of_replications_count_in_each() -> None:
 
 
 def test_no_width_is_explained() -> None:
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=200)
+    traffic = SingleStream(requests=200)
     notes = list(interval_notes(play(traffic=traffic).summary))
     assert notes[0] == "± 0 s: requests that wait for nothing all take the same time"
 
@@ -101,7 +101,7 @@ def test_no_answer_has_no_intervals_to_explain() -> None:
 
 
 def test_baselines_are_compared_in_words() -> None:
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=10, rate_per_s=0.25)
+    traffic = Periodic(requests=10, rate_per_s=0.25)
     result = play(traffic=traffic)
     cluster, fast, batch = baseline_rows(result.summary)
     # Of two replicas at 3 FLOP/s: 2 s and the way, beside 0.1 s: 2.06 / 0.1.
@@ -127,7 +127,7 @@ def test_degraded_requests_are_answered_too() -> None:
 def test_an_overloaded_device_is_compared_by_one_request_alone() -> None:
     # A device that takes 6 s for a request, asked every 4 s; the cluster takes 2.06 s, see above.
     slow = Baseline(name="slow", device=Flops(rate=1.0), precision="fp32")
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=10, rate_per_s=0.25)
+    traffic = Periodic(requests=10, rate_per_s=0.25)
     summary = play(traffic=traffic, baselines=(slow,)).summary
     _, line, alone, *_ = baseline_rows(summary)
     assert line.cells[:3] == ("slow", "overloaded", "-")

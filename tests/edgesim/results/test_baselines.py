@@ -12,7 +12,8 @@ from edgesim.placement.whole import held_bytes
 from edgesim.results import baselines
 from edgesim.results.baselines import best_batch
 from edgesim.scenario.scenario import Baseline
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import Closed, Periodic, Poisson, SingleStream
 from tests.edgesim import cases
 from tests.edgesim.simulate.models import Flops, node
 
@@ -31,7 +32,7 @@ def played(traffic: Traffic, device: Flops = FAST, **fields: Any) -> dict[str, A
 
 
 def test_light_load_is_idle_power_between_requests() -> None:
-    row = played(Traffic(arrivals=Arrivals.PERIODIC, requests=10, rate_per_s=0.5))
+    row = played(Periodic(requests=10, rate_per_s=0.5))
     # Requests every 2 s, at 0, 2, …, 18 s: each alone, the last one ends at 18.1 s.
     assert row["latency_s"] == pytest.approx(0.1)
     assert row["unloaded_latency_s"] == pytest.approx(0.1)
@@ -42,7 +43,7 @@ def test_light_load_is_idle_power_between_requests() -> None:
 
 
 def test_overload_waits_ever_longer() -> None:
-    row = played(Traffic(arrivals=Arrivals.PERIODIC, requests=200, rate_per_s=20.0))
+    row = played(Periodic(requests=200, rate_per_s=20.0))
     # Every 0.05 s comes what takes 0.1 s: request i waits i × 0.05 s.
     assert row["latency_s"] == pytest.approx(0.1 + 0.05 * 199 / 2)
     assert row["throughput_per_s"] == pytest.approx(10.0)
@@ -51,15 +52,15 @@ def test_overload_waits_ever_longer() -> None:
 
 
 def test_warm_up_and_samples() -> None:
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=20, rate_per_s=20.0, warmup=10)
+    traffic = Periodic(requests=20, rate_per_s=20.0, warmup=10)
     # A request of 3 samples takes twice the time of one, by the device's own rule.
     assert played(traffic)["latency_s"] == pytest.approx(0.1 + 0.05 * (10 + 19) / 2)
-    row = played(Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=5, samples=3))
+    row = played(SingleStream(requests=5, samples=3))
     assert row["latency_s"] == row["unloaded_latency_s"] == pytest.approx(0.2)
 
 
 def test_closed_loop_keeps_the_device_busy() -> None:
-    row = played(Traffic(arrivals=Arrivals.CLOSED, requests=50, concurrency=2))
+    row = played(Closed(requests=50, concurrency=2))
     # Two in flight: each waits for the other, the very first one for nobody.
     assert row["latency_s"] == pytest.approx((0.1 + 49 * 0.2) / 50)
     assert row["throughput_per_s"] == pytest.approx(10.0)
@@ -68,7 +69,7 @@ def test_closed_loop_keeps_the_device_busy() -> None:
 @pytest.mark.parametrize("utilization", [0.5, 0.8])
 def test_random_arrivals_are_the_queue_m_d_1(utilization: float) -> None:
     rate = utilization / 0.1
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=40_000, rate_per_s=rate, warmup=1000)
+    traffic = Poisson(requests=40_000, rate_per_s=rate, warmup=1000)
     scenario = cases.scenario(traffic=traffic)
     (row,) = baselines.play(scenario)
     assert row.recording is not None

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgesim.hardware import Faults, Outage
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import MultiStream, Offline, Poisson, Server, SingleStream
 from tests.edgesim.cases import play, scenario
 
 
@@ -66,7 +67,7 @@ def test_summary_is_strict_json() -> None:
 
 
 def test_one_request_by_hand() -> None:
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=1)
+    traffic = SingleStream(requests=1)
     summary = play(traffic=traffic).summary
     # 4 bytes each way over two links of 0.01 s; 6 FLOP at 3 FLOP/s.
     way_s = 2 * 0.01 + 4 / 400
@@ -107,7 +108,7 @@ def test_replications_are_independent_and_pooled() -> None:
 
 
 def test_overload_runs_and_is_told() -> None:
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=400, rate_per_s=3.0)
+    traffic = Poisson(requests=400, rate_per_s=3.0)
     result = play(traffic=traffic)
     assert result.summary["requests"]["completed"] == 400
     (warning,) = result.summary["warnings"]
@@ -151,23 +152,15 @@ def test_best_batch_is_the_one_with_the_highest_throughput() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrivals", "metric"),
+    ("traffic", "metric"),
     [
-        (Arrivals.SINGLE_STREAM, "latency_p90_s"),
-        (Arrivals.MULTI_STREAM, "latency_p99_s"),
-        (Arrivals.OFFLINE, "samples_per_s"),
-        (Arrivals.SERVER, "scheduled_queries_per_s"),
+        (SingleStream(requests=100), "latency_p90_s"),
+        (MultiStream(requests=100), "latency_p99_s"),
+        (Offline(requests=100), "samples_per_s"),
+        (Server(requests=100, rate_per_s=0.1, latency_bound_s=5.0), "scheduled_queries_per_s"),
     ],
 )
-def test_mlperf_metrics(arrivals: Arrivals, metric: str) -> None:
-    samples = 8 if arrivals is Arrivals.MULTI_STREAM else 1
-    traffic = Traffic(
-        arrivals=arrivals,
-        requests=100,
-        rate_per_s=0.1,
-        samples=samples,
-        latency_bound_s=5.0 if arrivals is Arrivals.SERVER else None,
-    )
+def test_mlperf_metrics(traffic: Traffic, metric: str) -> None:
     result = play(traffic=traffic)
     found = result.summary["mlperf"]
     latency = result.recordings[0].latency_s
@@ -184,11 +177,11 @@ def test_mlperf_metrics(arrivals: Arrivals, metric: str) -> None:
 
 
 def test_mlperf_server_misses_its_bound() -> None:
-    traffic = Traffic(arrivals=Arrivals.SERVER, requests=100, rate_per_s=0.1, latency_bound_s=0.5)
+    traffic = Server(requests=100, rate_per_s=0.1, latency_bound_s=0.5)
     found = play(traffic=traffic).summary["mlperf"]
     assert any("above the bound of 0.5 s" in reason for reason in found["reasons"])
 
 
 def test_long_single_stream_is_valid() -> None:
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=1024)
+    traffic = SingleStream(requests=1024)
     assert play(traffic=traffic).summary["mlperf"]["valid"]

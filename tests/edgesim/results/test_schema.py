@@ -14,7 +14,7 @@ from edgesim.results.metrics import SCALARS
 from edgesim.results.schema import schema
 from edgesim.results.summary import SUMMARY
 from edgesim.scenario.scenario import Baseline
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Periodic
 from tests.edgesim.cases import POWER, play, scenario
 from tests.edgesim.command import ROOT, document, edgesim
 from tests.edgesim.simulate.models import Flops
@@ -54,7 +54,7 @@ def test_results_of_examples_are_valid(file: str, overrides: list[str]) -> None:
 
 def test_a_result_without_an_answer_is_valid() -> None:
     down = Faults(schedule=(Outage(at_s=0.0, duration_s=1e9),))
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, rate_per_s=1.0, requests=3)
+    traffic = Periodic(rate_per_s=1.0, requests=3)
     lost = scenario(node_options={"faults": down}, traffic=traffic)
     summary = play(lost).summary
     assert summary["latency_s"]["mean"] is None

@@ -34,8 +34,8 @@ WRONG = [
      "c.yaml:3:38: placement.input: 'pi' stands for 'pi-0' to 'pi-1'; expected the name of one "
      "node"),
     ("poisson", "poison",
-     "c.yaml:9:21: traffic.arrivals: expected one of closed, poisson, periodic, trace, "
-     "single-stream, multi-stream, server, offline, got 'poison' (did you mean 'poisson'?)"),
+     "c.yaml:9:21: traffic.arrivals: expected one of closed, multi-stream, offline, "
+     "periodic, poisson, server, single-stream, trace, got 'poison' (did you mean 'poisson'?)"),
     ("device: raspberry-pi-5", "device: raspberry-pi-5, host: bax}\nhosts: {box: {cores: 8}",
      "c.yaml:6:39: nodes.hub.host: no host is named 'bax' (did you mean 'box'?); 'hosts' lists "
      "them"),
@@ -87,9 +87,9 @@ WRONG = [
      "c.yaml:9:65: traffic.warmup: a warmup of 10 leaves nothing of 10 requests"),
     # What goes together.
     ("rate: 0.5/s, ", "",
-     "c.yaml:9:21: traffic.arrivals: poisson needs a 'rate', such as 0.5/s"),
+     "c.yaml:9:10: traffic: expected a value for 'rate', such as 0.5/s, which is not given"),
     ("poisson", "closed",
-     "c.yaml:9:29: traffic.rate: 'rate' belongs to poisson, periodic or server, not to closed"),
+     "c.yaml:9:29: traffic.rate: 'rate' belongs to periodic, poisson or server, not to closed"),
     ("input: hub", "input: hub, heads: 2",
      "c.yaml:3:43: placement.heads: 'heads' belongs to class-wise, not to single"),
     ("strategy: single", "strategy: class-wise, submodels: 11, fusion: hub",
@@ -148,7 +148,8 @@ WRONG = [
     ("traffic:", "recovery: {reassign: {after: 1 s, source: hup}}\ntraffic:",
      "c.yaml:9:43: recovery.reassign.source: no node is named 'hup' (did you mean 'hub'?)"),
     ("traffic:", "recovery: {hedge: {}}\ntraffic:",
-     "c.yaml:9:19: recovery.hedge: expected a value for 'after', which is not given"),
+     "c.yaml:9:19: recovery.hedge: expected a value for 'after', such as 0.25 ms, which is not "
+     "given"),
     ("device: raspberry-pi-5", "device: raspberry-pi-5, variability: lognormal",
      "c.yaml:6:46: nodes.hub.variability: lognormal needs 'cv', as in {kind: lognormal, cv: 0.2}"),
     ("device: raspberry-pi-5", "device: raspberry-pi-5, address: [a:1, b:2]",

@@ -16,7 +16,8 @@ from edgesim.serve.coordinator.peer import Out
 from edgesim.serve.coordinator.play import pace
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import Closed, Paced, Periodic, Poisson
 from edgesim.simulate.recovery import Retry
 from edgesim.simulate.traffic import arrival_times
 
@@ -153,11 +154,11 @@ def run_paced(traffic: Traffic, serve: Callable[[int, float], Awaitable[None]]) 
     asyncio.run(pace(traffic, serve, time.monotonic, seed=7, replication=0))
 
 
-@pytest.mark.parametrize("arrivals", [Arrivals.POISSON, Arrivals.PERIODIC])
+@pytest.mark.parametrize("process", [Poisson, Periodic])
 def test_an_open_loop_tells_the_times_of_the_simulation_however_late_it_is(
-    arrivals: Arrivals,
+    process: type[Paced],
 ) -> None:
-    traffic = Traffic(arrivals=arrivals, requests=50, rate_per_s=1e4)
+    traffic = process(requests=50, rate_per_s=1e4)
     meant = []
     waiting = 0
     most_waiting = 0
@@ -184,7 +185,7 @@ def test_an_open_loop_tells_the_times_of_the_simulation_however_late_it_is(
 
 
 def test_a_closed_loop_keeps_as_many_under_way_as_it_says() -> None:
-    traffic = Traffic(arrivals=Arrivals.CLOSED, requests=20, concurrency=3)
+    traffic = Closed(requests=20, concurrency=3)
     under_way = 0
     seen = []
 

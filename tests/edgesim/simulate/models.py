@@ -26,7 +26,8 @@ from edgesim.hardware import (
 )
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
-from edgesim.simulate import Arrivals, Recording, Traffic, simulate
+from edgesim.simulate import Recording, Traffic, simulate
+from edgesim.simulate.arrivals import Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def task(name: str, node_name: str, flop: float, **options: Any) -> Task:
 
 def at(*times: float, **options: Any) -> Traffic:
     """Requests at the given times."""
-    return Traffic(arrivals=Arrivals.TRACE, requests=len(times), times_s=times, **options)
+    return Trace(requests=len(times), times_s=times, **options)
 
 
 def spans(recording: Recording) -> list[tuple[int, str, float, float]]:

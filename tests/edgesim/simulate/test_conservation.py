@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from edgesim.hardware import Cluster, Faults, Link, Messaging, Node, Outage, Power
 from edgesim.placement.plan import Plan, Task
-from edgesim.simulate import Arrivals, Outcome, Traffic
+from edgesim.simulate import Outcome, Traffic
+from edgesim.simulate.arrivals import (
+    Closed,
+    MultiStream,
+    Offline,
+    Periodic,
+    Poisson,
+    Server,
+    SingleStream,
+    Trace,
+)  # fmt: skip
 from tests.edgesim.simulate.models import Flops, cluster, link, node, plan, play, task
 
 seconds = st.floats(0.0, 4.0, allow_nan=False)
@@ -60,16 +70,19 @@ def tasks(draw: st.DrawFn, name: str, where: list[Node]) -> Task:
 @st.composite
 def traffics(draw: st.DrawFn) -> Traffic:
     count = draw(st.integers(1, 25))
-    arrivals = draw(st.sampled_from(list(Arrivals)))
     times = tuple(sorted(draw(st.lists(seconds, min_size=count, max_size=count))))
-    return Traffic(
-        arrivals=arrivals,
-        requests=count,
-        rate_per_s=draw(positive),
-        concurrency=draw(st.integers(1, 5)),
-        times_s=times,
-        samples=draw(st.sampled_from([1, 1, 8])),
-    )
+    rate, samples = draw(positive), draw(st.sampled_from([1, 1, 8]))
+    every: list[Traffic] = [
+        Closed(requests=count, concurrency=draw(st.integers(1, 5)), samples=samples),
+        Poisson(requests=count, rate_per_s=rate, samples=samples),
+        Periodic(requests=count, rate_per_s=rate, samples=samples),
+        Trace(requests=count, times_s=times, samples=samples),
+        SingleStream(requests=count),
+        MultiStream(requests=count),
+        Server(requests=count, rate_per_s=rate, latency_bound_s=1.0),
+        Offline(requests=count),
+    ]
+    return draw(st.sampled_from(every))
 
 
 @st.composite

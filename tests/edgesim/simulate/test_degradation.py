@@ -9,7 +9,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from edgesim.hardware import Battery, Cluster, Exhaustion, Fault, Power, Thermal
-from edgesim.simulate import Arrivals, Outcome, Traffic
+from edgesim.simulate import Outcome
+from edgesim.simulate.arrivals import Periodic
 from edgesim.simulate.recovery import Recovery, Retry
 from edgesim.simulate.routes import tail_s, tcp_byte_s
 from edgesim.simulate.streams import stream
@@ -233,7 +234,7 @@ def test_cut_links_lose_nothing_without_a_deadline_and_what_is_late_with_one() -
     where = cluster([node("A"), node("B")], [link("l", 1.0)], {("A", "B"): ["l"]})
     where = faulty(where, fault("cut", "l", 10.0, 30.0))
     what = plan([task("b", "B", 0.125)], [(None, "b", 0.125)], input_node="A")
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=50, rate_per_s=1.0)
+    traffic = Periodic(requests=50, rate_per_s=1.0)
     patient = play(what, where, traffic)
     assert (patient.outcome == Outcome.COMPLETED).all()
     strict = play(what, where, traffic, recovery=Recovery(deadline_s=5.0))

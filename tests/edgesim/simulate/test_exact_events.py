@@ -6,7 +6,8 @@ import pytest
 
 from edgesim.hardware import Messaging, Power
 from edgesim.placement.plan import Plan
-from edgesim.simulate import Arrivals, Outcome, Traffic
+from edgesim.simulate import Outcome
+from edgesim.simulate.arrivals import Closed, MultiStream, Offline, Periodic
 from tests.edgesim.simulate.models import (
     Flops,
     at,
@@ -187,14 +188,14 @@ def test_replicas_share_by_load() -> None:
 
 
 def test_closed_loop_keeps_its_concurrency() -> None:
-    traffic = Traffic(arrivals=Arrivals.CLOSED, requests=5, concurrency=2)
+    traffic = Closed(requests=5, concurrency=2)
     recording = play(plan([task("t", "A", 1.0)]), cluster([node()]), traffic)
     assert recording.arrival_s.tolist() == [0.0, 0.0, 1.0, 2.0, 3.0]
     assert recording.latency_s.tolist() == [1.0, 2.0, 2.0, 2.0, 2.0]
 
 
 def test_multi_stream_sends_eight_samples_one_query_at_a_time() -> None:
-    traffic = Traffic(arrivals=Arrivals.MULTI_STREAM, requests=2, samples=8)
+    traffic = MultiStream(requests=2, samples=8)
     where = cluster([node("A"), node("B")], [link("l", 8.0)], {("A", "B"): ["l"]})
     what = plan([task("a", "A", 1.0), task("b", "B", 0.5)], [("a", "b", 2.0)])
     recording = play(what, where, traffic)
@@ -204,14 +205,14 @@ def test_multi_stream_sends_eight_samples_one_query_at_a_time() -> None:
 
 
 def test_offline_has_everything_at_the_start() -> None:
-    traffic = Traffic(arrivals=Arrivals.OFFLINE, requests=4)
+    traffic = Offline(requests=4)
     recording = play(plan([task("t", "A", 1.0)]), cluster([node(batch_max=2)]), traffic)
     assert recording.arrival_s.tolist() == [0.0] * 4
     assert recording.latency_s.tolist() == [2.0, 2.0, 4.0, 4.0]
 
 
 def test_periodic_requests_are_evenly_spaced() -> None:
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=3, rate_per_s=4.0)
+    traffic = Periodic(requests=3, rate_per_s=4.0)
     recording = play(plan([task("t", "A", 0.1)]), cluster([node()]), traffic)
     assert recording.arrival_s.tolist() == [0.0, 0.25, 0.5]
 

@@ -10,7 +10,8 @@ from scipy import stats
 
 from edgesim.hardware import Cluster, Faults, Outage, Power
 from edgesim.placement.plan import Plan
-from edgesim.simulate import Arrivals, Outcome, Recording, Traffic
+from edgesim.simulate import Outcome, Recording
+from edgesim.simulate.arrivals import Poisson, SingleStream
 from tests.edgesim.simulate.models import (
     Flops,
     at,
@@ -166,7 +167,7 @@ def test_a_node_that_is_down_draws_nothing() -> None:
 
 
 def test_closed_loop_goes_on_after_a_failure() -> None:
-    traffic = Traffic(arrivals=Arrivals.SINGLE_STREAM, requests=3)
+    traffic = SingleStream(requests=3)
     once = Faults(schedule=(Outage(at_s=0.5, duration_s=0.0),))
     recording = play(plan([task("t", "A", 1.0)]), cluster([node(faults=once)]), traffic)
     assert outcomes(recording) == [Outcome.FAILED, Outcome.COMPLETED, Outcome.COMPLETED]
@@ -176,7 +177,7 @@ def test_closed_loop_goes_on_after_a_failure() -> None:
 def test_availability_of_exponential_crash_and_repair() -> None:
     # Poisson arrivals see time averages: the share answered is mtbf / (mtbf + mttr).
     where = cluster([node(faults=Faults(mtbf_s=30.0, mttr_s=10.0))])
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=5_000, rate_per_s=1.0)
+    traffic = Poisson(requests=5_000, rate_per_s=1.0)
     what = plan([task("t", "A", 1e-9)])
     shares = [
         float((play(what, where, traffic, replication=i).outcome == Outcome.COMPLETED).mean())

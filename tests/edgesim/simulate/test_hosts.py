@@ -10,10 +10,11 @@ import pytest
 from scipy import stats
 
 from edgesim.hardware import Power
-from edgesim.simulate import Arrivals, Recording, Traffic
+from edgesim.simulate import Recording
+from edgesim.simulate.arrivals import Closed, Periodic, Poisson
 from tests.edgesim.simulate.models import Flops, cluster, node, plan, play, task
 
-ONCE = Traffic(arrivals=Arrivals.CLOSED, requests=1)
+ONCE = Closed(requests=1)
 POWER = Power(idle_w=2.0, busy_w=10.0)
 
 
@@ -69,7 +70,7 @@ def test_mean_time_in_a_shared_processor_does_not_depend_on_the_distribution(
     device = Flops(cores=1000, rate=1000.0)
     nodes = [node(device=device, host="m", variability=variability)]
     where = replace(cluster(nodes), hosts={"m": 1})
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=requests, rate_per_s=1.0)
+    traffic = Poisson(requests=requests, rate_per_s=1.0)
     means = [
         float(
             play(
@@ -108,7 +109,7 @@ def test_measured_times_follow_their_quantiles() -> None:
         spread = (0.9, 0.95, 1.0, 1.1, 3.0)
 
     where = cluster([node(device=Spread(), variability="measured")])
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=20_000, rate_per_s=0.01)
+    traffic = Periodic(requests=20_000, rate_per_s=0.01)
     found = play(plan([task("t", "A", 2.0)]), where, traffic, seed=5, trace_requests=0)
     mean = (0.9 / 2 + 0.95 + 1.0 + 1.1 + 3.0 / 2) / 4
     factors = found.latency_s / 2.0

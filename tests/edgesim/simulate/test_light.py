@@ -11,7 +11,8 @@ from edgesim.graph import Graph, OpKind
 from edgesim.hardware import Batch, Cluster, Device, Network, Node, Outage, Variability, catalog
 from edgesim.hardware.network import Faults
 from edgesim.placement.plan import Branch, Plan, Task
-from edgesim.simulate import Arrivals, Recording, Traffic, simulate
+from edgesim.simulate import Recording, simulate
+from edgesim.simulate.arrivals import Closed
 from tests.edgesim.hardware.optical import HOST, accelerator, chain, conv, linear, pointwise
 from tests.edgesim.simulate.models import Flops, Power
 
@@ -32,9 +33,7 @@ def play(
         strategy="single", precision="fp32", branches=(Branch(tasks=(task,), transfers=()),)
     )
     cluster = Cluster(nodes={"light": host}, network=Network(links={}, routes={}))
-    traffic = Traffic(
-        arrivals=Arrivals.CLOSED, requests=requests, concurrency=requests, samples=samples
-    )
+    traffic = Closed(requests=requests, concurrency=requests, samples=samples)
     return simulate(plan, cluster, traffic, seed=1)
 
 

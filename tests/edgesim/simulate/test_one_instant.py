@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgesim import api
-from edgesim.simulate import Arrivals, Recording, Traffic
+from edgesim.simulate import Recording, Traffic
+from edgesim.simulate.arrivals import Closed, Offline, Trace
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, spans, task
 
 ONE_TASK = plan([task("t", "A", 1.0)])
@@ -42,11 +43,11 @@ traffic: {arrivals: offline, requests: 8}
 @pytest.mark.parametrize(
     "traffic",
     [
-        Traffic(arrivals=Arrivals.OFFLINE, requests=8),
-        Traffic(arrivals=Arrivals.CLOSED, requests=8, concurrency=4),
-        Traffic(arrivals=Arrivals.TRACE, requests=8, times_s=(0.0,) * 4 + (4.0,) * 4),
+        Offline(requests=8),
+        Closed(requests=8, concurrency=4),
+        Trace(requests=8, times_s=(0.0,) * 4 + (4.0,) * 4),
     ],
-    ids=lambda one: one.arrivals.value,
+    ids=lambda one: one.arrivals,
 )
 def test_requests_of_one_instant_share_a_batch(traffic: Traffic) -> None:
     recording = play(ONE_TASK, cluster([node(batch_max=4)]), traffic)

@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from edgesim.hardware import Cooling
-from edgesim.simulate import Arrivals, Recording, Traffic
+from edgesim.simulate import Recording
+from edgesim.simulate.arrivals import Poisson
 from tests.edgesim.simulate.models import Flops, at, cluster, node, plan, play, task
 
 REPLICATIONS = 12
@@ -34,7 +35,7 @@ def interval(
     cores = int(options.pop("cores", 1))  # type: ignore[call-overload]
     where = cluster([node(device=Flops(cores=cores, rate=float(cores)), **options)])
     what = plan([task("t", "A", utilization * cores, cores=1)])
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=1.0)
+    traffic = Poisson(requests=REQUESTS, rate_per_s=1.0)
     means = [
         measure(play(what, where, traffic, seed=11, replication=index, trace_requests=0))
         for index in range(REPLICATIONS)
@@ -104,7 +105,7 @@ def test_utilization_is_the_offered_load() -> None:
 
 def test_little_law_holds_in_every_run() -> None:
     # Time-average number in system = arrival rate x mean latency, exactly, over a whole busy run.
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=500, rate_per_s=1.0)
+    traffic = Poisson(requests=500, rate_per_s=1.0)
     where = cluster([node(variability="exponential")])
     recording = play(plan([task("t", "A", 0.9)]), where, traffic, seed=3)
     leave = recording.arrival_s + recording.latency_s
@@ -127,7 +128,7 @@ def test_wait_where_the_first_after_a_rest_takes_longer() -> None:
     # Cold at once: who finds it idle pays in full.
     device = Cooled(cooling=Cooling(share=slower - 1, time_s=1e-9))
     where = cluster([node(device=device)])
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=REQUESTS, rate_per_s=1.0)
+    traffic = Poisson(requests=REQUESTS, rate_per_s=1.0)
     means = [
         mean_wait(
             play(

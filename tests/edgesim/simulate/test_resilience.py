@@ -13,7 +13,8 @@ from scipy import stats
 
 from edgesim.hardware import Cluster, Fault, FaultKind, Faults, Power
 from edgesim.placement.plan import Plan
-from edgesim.simulate import Arrivals, Outcome, Recording, Traffic
+from edgesim.simulate import Outcome, Recording
+from edgesim.simulate.arrivals import Periodic, Poisson
 from edgesim.simulate.recovery import Health, Hedge, Reassign, Recovery, Retry
 from tests.edgesim.simulate.models import Flops, cluster, faulty, link, node, plan, play, task
 
@@ -93,7 +94,7 @@ RECOVERIES = draw.builds(
     degrade=draw.booleans(),
     health=draw.none() | draw.builds(Health, interval_s=draw.floats(0.1, 1.0)),
 )
-TRAFFIC = Traffic(arrivals=Arrivals.POISSON, requests=30, rate_per_s=2.0)
+TRAFFIC = Poisson(requests=30, rate_per_s=2.0)
 
 
 @settings(max_examples=150, deadline=None)
@@ -165,7 +166,7 @@ def test_availability_of_weibull_crash_and_repair(shape: float, repair_shape: fl
     # An alternating renewal process: the share of time up is mtbf / (mtbf + mttr).
     faults = Faults(mtbf_s=30.0, mttr_s=10.0, shape=shape, repair_shape=repair_shape)
     where = cluster([node(faults=faults)])
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=5_000, rate_per_s=1.0)
+    traffic = Poisson(requests=5_000, rate_per_s=1.0)
     shares = []
     for replication in range(12):
         recording = play(plan([task("t", "A", 1e-9)]), where, traffic, replication=replication)
@@ -177,7 +178,7 @@ def test_availability_of_weibull_crash_and_repair(shape: float, repair_shape: fl
 def test_times_between_failures_are_weibull() -> None:
     faults = Faults(mtbf_s=10.0, mttr_s=0.001, shape=2.5)
     where = cluster([node(faults=faults)])
-    traffic = Traffic(arrivals=Arrivals.PERIODIC, requests=2, rate_per_s=1 / 30_000)
+    traffic = Periodic(requests=2, rate_per_s=1 / 30_000)
     recording = play(plan([task("t", "A", 1e-9)]), where, traffic)
     assert recording.faults is not None
     events = recording.faults.events
@@ -196,7 +197,7 @@ def test_how_many_of_several_nodes_are_up_is_binomial() -> None:
     where = cluster([*(node(name, faults=faults) for name in names), node("H")])
     what = plan([*(task(name.lower(), name, 1e-9, optional=True) for name in names),
                  task("h", "H", 1e-9)])  # fmt: skip
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=20_000, rate_per_s=0.2)
+    traffic = Poisson(requests=20_000, rate_per_s=0.2)
     recording = play(what, where, traffic)
     lost = Counter({0: int((recording.outcome == Outcome.COMPLETED).sum())})
     for parts, many in recording.missing.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Poisson
 from edgesim.simulate.streams import service_factors, stream
 from tests.edgesim.simulate.models import cluster, node, plan, play, task
 
@@ -20,7 +20,7 @@ def test_a_stream_is_a_function_of_seed_replication_and_purpose() -> None:
 
 
 def test_another_node_leaves_the_draws_of_the_rest_unchanged() -> None:
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=50, rate_per_s=1.0)
+    traffic = Poisson(requests=50, rate_per_s=1.0)
     what = plan([task("t", "A", 0.5)])
     alone = play(what, cluster([node("A", variability="exponential")]), traffic, seed=5)
     more = [node("B", variability="exponential"), node("A", variability="exponential")]
@@ -50,7 +50,7 @@ def test_no_variability_draws_nothing(variability: str, cv: float) -> None:
 
 
 def test_poisson_gaps_are_exponential() -> None:
-    traffic = Traffic(arrivals=Arrivals.POISSON, requests=20_000, rate_per_s=4.0)
+    traffic = Poisson(requests=20_000, rate_per_s=4.0)
     recording = play(plan([task("t", "A", 0.0)]), cluster([node()]), traffic, trace_requests=0)
     gaps = np.diff(recording.arrival_s, prepend=0.0)
     assert stats.kstest(gaps, stats.expon(scale=0.25).cdf).pvalue > 1e-3

@@ -80,7 +80,7 @@ def test_a_failed_point_is_a_row_with_its_error(tmp_path: Path) -> None:
         table = run_study({**mapping(axes), "base": base}, tmp_path / str(workers), workers=workers)
         assert table.failed == 4
         assert table.errors[0] is None
-        assert "'rate' belongs to poisson, periodic or server, not to closed" in table.errors[1]
+        assert "'rate' belongs to periodic, poisson or server, not to closed" in table.errors[1]
         assert "lacks 2,000,000,000 bytes" in str(table.errors[2])
         assert table.rows()[2]["latency_s.mean"] is None
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")

@@ -12,7 +12,8 @@ import pytest
 from edgesim.report.page import frame, load, plan_graph, timeline
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
-from edgesim.simulate import Arrivals, Span, Traffic
+from edgesim.simulate import Span
+from edgesim.simulate.arrivals import Periodic
 from edgesim.simulate.recording import transfer_name
 from tests.edgesim.cases import play
 
@@ -170,7 +171,7 @@ def test_load_does_not_depend_on_what_tasks_are_called() -> None:
 
 def test_load_by_hand() -> None:
     # Every 4 s a request of 2 s for two nodes in turn, the second request with the first: waits.
-    result = play(traffic=Traffic(arrivals=Arrivals.PERIODIC, requests=4, rate_per_s=0.25))
+    result = play(traffic=Periodic(requests=4, rate_per_s=0.25))
     document = plan_document(result.scenario, result.plan)
     document["nodes"] = {"n": {"device": "d", "cores": 2, "host": None}}
     document["branches"] = [{"tasks": [{"name": "work", "node": "n", "cores": 1}],

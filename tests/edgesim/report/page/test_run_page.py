@@ -23,7 +23,7 @@ from edgesim.results import tables_csv
 from edgesim.results.folder import PLAN
 from edgesim.results.result import Result
 from edgesim.scenario.dump import dump
-from edgesim.simulate import Arrivals, Traffic
+from edgesim.simulate.arrivals import Poisson
 from tests.edgesim.cases import play
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.report.page.numbers_of import looked_up, numbers_of
@@ -68,9 +68,7 @@ def cut(result: Result) -> Result:
 CASES = {
     "as written": play,
     "no answers": lambda: play(node_options={"faults": down()}),
-    "one request": lambda: play(
-        traffic=Traffic(arrivals=Arrivals.POISSON, requests=1, rate_per_s=0.4)
-    ),
+    "one request": lambda: play(traffic=Poisson(requests=1, rate_per_s=0.4)),
     "real nodes": lambda: real(play(baselines=())),
     "no trace": lambda: untraced(play()),
     "replications": lambda: play(replications=3),
