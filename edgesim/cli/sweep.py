@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -17,7 +18,6 @@ from edgesim.common.options import argument, flag, option
 
 if TYPE_CHECKING:
     from edgesim.sweep.crew import Crew
-    from edgesim.sweep.mpi import Ranks
     from edgesim.sweep.player import Check
     from edgesim.sweep.study import Study
 
@@ -56,14 +56,10 @@ def sweep(session: Session, options: SweepOptions) -> None:
     --set replaces values of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
     from edgesim.sweep import mpi
+    from edgesim.sweep.run import several
 
     if not mpi.started_by_mpi():
-        from edgesim.sweep.run import several
-
-        def processes(study: Study, check: Check, directory: Path) -> Crew:
-            return several(study, options.workers, check)
-
-        lead(session, options, processes)
+        lead(session, options, lambda study, check, _: several(study, options.workers, check))
         return
     if not mpi.leads():
         # An interrupt is for the rank that speaks; the others end with it.
@@ -76,7 +72,7 @@ def sweep(session: Session, options: SweepOptions) -> None:
             )
         with mpi.ranks() as ranks:
             if ranks is not None:
-                lead(session, options, _over(ranks))
+                lead(session, options, partial(mpi.crew, ranks))
     except InputError:
         if not mpi.leads():
             # Said once is enough.
@@ -84,14 +80,10 @@ def sweep(session: Session, options: SweepOptions) -> None:
         raise
 
 
-def _over(ranks: Ranks) -> Callable[[Study, Check, Path], Crew]:
-    from edgesim.sweep.mpi import OverRanks
-
-    return lambda study, check, directory: OverRanks(study, ranks, check, directory)
-
-
 def lead(
-    session: Session, options: SweepOptions, crew: Callable[[Study, Check, Path], Crew]
+    session: Session,
+    options: SweepOptions,
+    crew: Callable[[Study, Check, Path], AbstractContextManager[Crew]],
 ) -> None:
     """Play a study with a crew, and tell what came of it."""
     from edgesim.report import sweep_table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.sweep import store as stores
-from edgesim.sweep.crew import Alone, Crew, Task
+from edgesim.sweep.crew import Crew, Task
 from edgesim.sweep.player import Check
 from edgesim.sweep.points import Grid
+from edgesim.sweep.processes import Processes
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row
@@ -101,16 +103,14 @@ def run_study(
 def several(study: Study, workers: int, check: Check) -> Crew:
     """Return a crew of so many processes; 1 is this one."""
     if workers == 1:
-        return Alone(study, check)
-    from edgesim.sweep.workers import Workers
-
-    return Workers(study, workers, check)
+        return Crew(study, check)
+    return Crew(study, check, Processes(workers), workers, joins=False)
 
 
 def sweep(
     study: Study,
     directory: Path,
-    crew: Callable[[Check], Crew],
+    crew: Callable[[Check], AbstractContextManager[Crew]],
     *,
     rows: Format = "sqlite",
     many: bool = False,
