@@ -4,7 +4,7 @@ from optics.timing.energy import Energy, energy
 from optics.timing.light import LightBudget
 from optics.timing.network import NetworkTiming, time_network
 from optics.timing.order import Order
-from optics.timing.schedule import Timing, time_layer
+from optics.timing.schedule import Timing, dark_s, shortest_hold_s, time_layer
 from optics.timing.traffic import Traffic, traffic
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "Order",
     "Timing",
     "Traffic",
+    "dark_s",
     "energy",
+    "shortest_hold_s",
     "time_layer",
     "time_network",
     "traffic",

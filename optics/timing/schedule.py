@@ -124,13 +124,13 @@ def time_layer(
     slow = parts["filter" if order.fast == "input" else "input"]
 
     still = max(exposure_s, _camera_period(camera))
-    after_fast = max(_dark(fast) + exposure_s, _camera_period(camera))
-    after_both = max(_dark(fast) + exposure_s, _dark(slow) + exposure_s, _camera_period(camera))
-    hold = max(after_fast + (order.repeats - 1) * still, _shortest_hold(fast))
-    first_hold = max(after_both + (order.repeats - 1) * still, _shortest_hold(fast))
-    slow_hold = max(first_hold + (order.fast_patterns - 1) * hold, _shortest_hold(slow))
+    after_fast = max(dark_s(fast) + exposure_s, _camera_period(camera))
+    after_both = max(dark_s(fast) + exposure_s, dark_s(slow) + exposure_s, _camera_period(camera))
+    hold = max(after_fast + (order.repeats - 1) * still, shortest_hold_s(fast))
+    first_hold = max(after_both + (order.repeats - 1) * still, shortest_hold_s(fast))
+    slow_hold = max(first_hold + (order.fast_patterns - 1) * hold, shortest_hold_s(slow))
 
-    settling = max(_dark(fast), _dark(slow)) + (order.fast_patterns - 1) * _dark(fast)
+    settling = max(dark_s(fast), dark_s(slow)) + (order.fast_patterns - 1) * dark_s(fast)
     link_out_s, link_in_s = (n / system.link_bytes_s for n in (moved.out_bytes, moved.in_bytes))
     host_s = moved.host_flop / system.host.flop_s
     loads = [part.load_s for part in parts.values() if part.double_buffered]
@@ -147,8 +147,8 @@ def time_layer(
             {
                 "camera": order.exposures * _camera_period(camera),
                 "light": order.slow_patterns * settling + order.exposures * exposure_s,
-                "input": order.input_loads * _shortest_hold(system.input),
-                "filter": order.filter_loads * _shortest_hold(system.filter),
+                "input": order.input_loads * shortest_hold_s(system.input),
+                "filter": order.filter_loads * shortest_hold_s(system.filter),
                 "link out": link_out_s,
                 "link in": link_in_s,
                 "host": host_s,
@@ -157,12 +157,12 @@ def time_layer(
     )
 
 
-def _dark(part: Modulator) -> float:
+def dark_s(part: Modulator) -> float:
     """Return the time from an update's begin until its light may be used."""
     return part.settle_s + (0.0 if part.double_buffered else part.load_s)
 
 
-def _shortest_hold(part: Modulator) -> float:
+def shortest_hold_s(part: Modulator) -> float:
     """Return the least time between two updates, whatever the camera does."""
     if part.double_buffered:
         return max(part.frame_time_s, part.load_s, part.settle_s)

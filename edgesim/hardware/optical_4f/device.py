@@ -82,7 +82,8 @@ class Optical4F(Device):
     Attributes:
         preset: name of a system of `optics.presets`, or ``ideal``.
         plane_pixels: pixels of the plane to which modulators, lenses and camera are scaled.
-        frame_rate_hz: frame rate to which all times of modulators and camera are scaled, in hertz.
+        frame_rate_hz: frame rate to which all times of modulators and camera are scaled, in hertz;
+            an exposure that is given stays as it is.
         laser: the light.
         input: the modulator that shows images.
         lens_1: the lens that makes their spectrum.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError
+from edgesim.common.text import digits
 from edgesim.common.validation import key_of
 from edgesim.graph import OpKind
 from edgesim.hardware.device import Power
@@ -20,7 +21,7 @@ from optics.modulator import Modulator
 from optics.presets import PARTS, preset
 from optics.system import FourF, Host
 from optics.tiling import ConvShape, Layout
-from optics.timing import LightBudget, time_layer
+from optics.timing import LightBudget, dark_s, shortest_hold_s, time_layer
 
 _NEEDED = {
     "laser": ("wavelength_m", "power_w"),
@@ -73,7 +74,10 @@ def system_of(
     if plane is not None:
         system = on_plane(system, plane)
     if frame_rate_hz is not None:
-        system = at_rate(system, frame_rate_hz)
+        try:
+            system = at_rate(system, frame_rate_hz, given["camera"].get("exposure_s"))
+        except OpticsInputError as error:
+            raise InputError(f"device '{name}': {error}") from None
     return system
 
 
@@ -125,25 +129,66 @@ def _with_pixels(part: Framed, pixels: tuple[int, int]) -> Framed:
     return replace(part, pixels=pixels, source=_without(part.source, "pixels"))
 
 
-def at_rate(system: FourF, frame_rate_hz: float) -> FourF:
+def at_rate(system: FourF, frame_rate_hz: float, exposure_s: float | None = None) -> FourF:
     """Return a system that exposes a new pair of patterns ``frame_rate_hz`` times a second.
 
-    All times of the modulators and of the camera get one factor, the exposure too, so that what
-    overlaps stays the same; there is as much less light in a frame. The link keeps its rate.
+    All times of the modulators and of the camera are multiplied by one factor. The exposure is,
+    too, so that the light of a frame changes with it, unless ``exposure_s`` is given. The link
+    keeps its rate.
+
+    Args:
+        system: parts at their own rate.
+        frame_rate_hz: exposures per second where both modulators change each time.
+        exposure_s: exposure that is kept, in seconds.
+
+    Raises:
+        optics.errors.InputError: the exposure leaves no time in a frame for patterns and readout.
     """
     factor = 1.0 / (frame_rate_hz * cycle_s(system))
+    if exposure_s is not None:
+        factor = _factor_beside(system, 1.0 / frame_rate_hz, exposure_s)
 
     def scaled(part: Framed, *names: str) -> Framed:
         values = {name: getattr(part, name) * factor for name in names}
         return replace(part, **values, source=_without(part.source, *names))
 
-    written = ("frame_time_s", "load_s", "settle_s")
+    of_modulators = ("frame_time_s", "load_s", "settle_s")
+    of_camera = ("frame_time_s", "readout_s", *(("exposure_s",) if exposure_s is None else ()))
     return replace(
         system,
-        input=scaled(system.input, *written),
-        filter=scaled(system.filter, *written),
-        camera=scaled(system.camera, "frame_time_s", "exposure_s", "readout_s"),
+        input=scaled(system.input, *of_modulators),
+        filter=scaled(system.filter, *of_modulators),
+        camera=scaled(system.camera, *of_camera),
     )
+
+
+def _factor_beside(system: FourF, frame_s: float, exposure_s: float) -> float:
+    """Return the factor of all times but the exposure, which make a frame of ``frame_s`` with it.
+
+    Settling, loads in the dark and readout that does not overlap are in a frame beside the
+    exposure; all other times only have to fit a frame.
+    """
+    camera, modulators = system.camera, (system.input, system.filter)
+    beside_s = [dark_s(part) for part in modulators]
+    within_s = [camera.frame_time_s, *(shortest_hold_s(part) for part in modulators)]
+    (within_s if camera.overlapped_readout else beside_s).append(camera.readout_s)
+    left_s = frame_s - exposure_s
+    # Rounding must not refuse an exposure of a whole frame.
+    least_s = (1e-9 if any(beside_s) else -1e-9) * frame_s
+    if left_s < least_s:
+        raise OpticsInputError(
+            f"camera: an exposure of {_microseconds(exposure_s)} does not fit a frame of "
+            f"{_microseconds(frame_s)} at frame_rate {digits(1.0 / frame_s)} Hz; shorten "
+            "camera.exposure, or lower frame_rate"
+        )
+    factors = [left_s / max(beside_s)] if any(beside_s) else []
+    factors += [frame_s / max(within_s)] if any(within_s) else []
+    if not factors:
+        raise OpticsInputError(
+            "camera: beside camera.exposure, frame_rate needs a time of a modulator or of the "
+            "camera that it can scale; set camera.frame_rate instead"
+        )
+    return min(factors)
 
 
 def cycle_s(system: FourF) -> float:

@@ -74,16 +74,6 @@ def _lens(key: str) -> dict[str, Case]:
     }
 
 
-EXPOSURE = Case(
-    OPTICAL,
-    "2 us",
-    given=(
-        f"{AT}={{kind: optical-4f, preset: fatnet-2160, frame_rate: 1 MHz, "
-        "camera: {exposure: 1 us}}",
-    ),
-)
-
-
 CASES: dict[str, Case] = {
     **host_cases(
         "optical-4f",

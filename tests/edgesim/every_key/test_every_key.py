@@ -60,10 +60,6 @@ STILL = {
         key: (case, "only processors were measured at another clock than their entry's")
         for key, case in _CLOCKS.items()
     },
-    "optical-4f.camera.exposure": (
-        optical_cases.EXPOSURE,
-        "beside frame_rate, which scales the exposure to what it says",
-    ),
     "optical-4f.lens_1.pupil": (
         Case(optical_cases.OPTICAL, "10 mm", outcome="optical"),
         _PUPIL,

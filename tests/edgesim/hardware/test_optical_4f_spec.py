@@ -40,6 +40,44 @@ def test_a_frame_rate_scales_all_times_and_the_light(name: str) -> None:
     assert after.pace.endswith("at 7 kHz")
 
 
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("overlapped", [True, False])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_an_exposure_beside_a_frame_rate_is_kept(name: str, overlapped: bool, share: float) -> None:
+    camera = {"exposure": share / 7e3, "overlapped_readout": overlapped}
+    device = accelerator(preset=name, frame_rate="7 kHz", camera=camera)
+    system, own = device.system, preset(name)
+    assert system.camera.exposure_s == share / 7e3
+    # Both patterns change: settling, then exposure, then what is not overlapped fills the frame.
+    layer = device.layers(chain(conv("conv", (1, 1), (9, 9), (3, 3))), "fp32")[0].light
+    assert layer is not None
+    assert layer.frame_s == pytest.approx(1 / 7e3, rel=1e-12)
+    for part in ("input", "filter"):
+        ratio = getattr(system, part).frame_time_s / getattr(own, part).frame_time_s
+        for key in ("load_s", "settle_s"):
+            assert getattr(getattr(system, part), key) == pytest.approx(
+                ratio * getattr(getattr(own, part), key)
+            )
+    # Photons are in proportion to the exposure: P t / (h nu), whatever the rate.
+    photons = [LightBudget.of(one).photons / one.camera.exposure_s for one in (system, own)]
+    assert photons[0] == pytest.approx(photons[1], rel=1e-12)
+
+
+def test_an_exposure_longer_than_a_frame_is_refused() -> None:
+    def built(exposure: str, preset: str = "fatnet-2160", **more: Any) -> Any:
+        return accelerator(preset=preset, camera={"exposure": exposure}, **more)
+
+    assert built("1 us", frame_rate="1 MHz").system.camera.exposure_s == 1e-6
+    for preset_, exposure in (("fatnet-2160", "1 ms"), ("fatnet-2160", "1.001 us"),
+                              ("dmd-dlp7000", "1 us")):  # fmt: skip
+        with pytest.raises(
+            InputError, match="fit a frame of 1 us at frame_rate 1,000,000 Hz"
+        ):
+            built(exposure, preset_, frame_rate="1 MHz")
+    with pytest.raises(InputError, match=r"set camera\.frame_rate"):
+        built("1 us", "ideal", frame_rate="1 kHz")
+
+
 def test_what_is_overridden_no_longer_has_the_presets_source() -> None:
     device = accelerator(preset="dmd-dlp7000", camera={"power": "30 W"}, source={"x": "y"})
     assert "camera.power" not in device.sources
