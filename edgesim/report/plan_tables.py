@@ -57,7 +57,9 @@ class Checked:
     @property
     def overloaded(self) -> bool:
         """Whether more is asked than the plan can serve."""
-        return self.scenario.traffic.outpaces(self.bounds.capacity_per_s)
+        return self.scenario.traffic.outpaces(
+            self.bounds.capacity_per_s, self.scenario.cluster.nodes.values()
+        )
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def _play(
     answered = int((recording.outcome == Outcome.COMPLETED).sum())
     joules = sum(one.energy_j for one in recording.nodes.values())
     alone_s = baseline.device.graph_cost(graph, baseline.precision, traffic.samples).time_s
+    capacity_per_s = 1.0 / alone_s if alone_s else None
     latency_s = recording.answered_s(traffic.warmup)
     return replace(
         row,
@@ -129,7 +130,7 @@ def _play(
         energy_j_per_request=joules / answered if answered else None,
         idle_j_per_request=baseline.device.power.idle_w * span_s / answered if answered else None,
         unloaded_latency_s=alone_s,
-        settled=settled(latency_s) and not traffic.outpaces(1.0 / alone_s if alone_s else None),
+        settled=settled(latency_s) and not traffic.outpaces(capacity_per_s, (node,)),
         best_batch=best_batch(baseline, scenario),
     )
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.text import duration
 from edgesim.hardware import Node
 from edgesim.placement import Plan
 from edgesim.placement.bounds import Bottleneck, bottleneck
@@ -20,6 +21,9 @@ from edgesim.results.statistics import latency_intervals, latency_summary, settl
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
 from edgesim.simulate.recording import PARTS, LinkTotals, NodeTotals
+
+_NOTABLE = 0.05
+"""Share by which the start of a closed loop may change a percentile without a warning."""
 
 
 def mean(values: Iterable[float]) -> float:
@@ -225,18 +229,31 @@ class Run:
         """What to know before believing it."""
         found = []
         traffic, requests = self.scenario.traffic, self.requests
-        capacity_per_s = self.bounds.capacity_per_s
-        if self.measured is None and traffic.outpaces(capacity_per_s):
+        capacity_per_s, recovery = self.bounds.capacity_per_s, self.scenario.recovery
+        overloaded = self.measured is None and traffic.outpaces(
+            capacity_per_s, self.scenario.cluster.nodes.values()
+        )
+        bounded = overloaded and recovery.bounds_waits
+        if overloaded:
+            consequence = (
+                "a deadline or time-out ends every wait, so requests fail or go without parts"
+                if bounded
+                else "the queue did not settle, so latencies grow with the length of the run"
+            )
             found.append(
                 f"overloaded: {traffic.offered_per_s:.4g} requests/s are offered, and "
-                f"{self.bounds.resource} can serve {capacity_per_s:.4g}/s; the queue did not "
-                "settle, so latencies grow with the length of the run"
+                f"{self.bounds.resource} can serve {capacity_per_s:.4g}/s; {consequence}"
             )
-        elif traffic.keeps_coming and not all(map(settled, self.latencies_s)):
+        if (
+            (bounded or not overloaded)
+            and traffic.keeps_coming
+            and not all(map(settled, self.latencies_s))
+        ):
             found.append(
                 "the queue did not settle: latencies still grew at the end; play more requests, or "
                 "set traffic.warmup to leave out the start"
             )
+        found += _closed_loop(self)
         if requests["failed"]:
             found.append(
                 f"{requests['failed']:,} of {requests['offered']:,} requests have no answer"
@@ -244,6 +261,31 @@ class Run:
         if self.partial:
             found.append("interrupted: this is what had finished by then")
         return [*found, *self.accuracy[1]]
+
+
+def _closed_loop(run: Run) -> list[str]:
+    """Return what the latencies of a closed loop hide: its start, and pauses."""
+    found: list[str] = []
+    traffic = run.scenario.traffic
+    if traffic.keeps_coming or traffic.times(np.random.default_rng(0)) is not None:
+        return found
+    start, p99_s = traffic.in_flight, run.latency_s["p99"]
+    if p99_s is not None and traffic.warmup < start > 1:
+        later_s = latency_summary(np.concatenate([one.answered_s(start) for one in run.recordings]))
+        without_s = later_s["p99"]
+        if without_s is not None and not math.isclose(p99_s, without_s, rel_tol=_NOTABLE):
+            found.append(
+                f"the first {start:,} requests of the closed loop start at once: without them the "
+                f"99th percentile is {duration(without_s)}, not {duration(p99_s)}; set "
+                f"traffic.warmup to {start} to leave them out"
+            )
+    if any(one.faults is not None and one.faults.recover_s for one in run.recordings):
+        found.append(
+            "closed loop with failures: a client that waits sends no further request, so few "
+            "requests meet a failure and the percentiles hide it (coordinated omission); poisson "
+            "or periodic arrivals show it"
+        )
+    return found
 
 
 def _idle_j(node: Node, recording: Recording) -> float:

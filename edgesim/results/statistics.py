@@ -143,19 +143,31 @@ def requests_for_interval(name: str, runs: int = 1) -> int:
 
 
 def settled(values: Values) -> bool:
-    """Whether latencies, in order of arrival, show no upward trend.
+    """Return whether latencies, in order of arrival, show no queue that grows without bound.
 
-    The means of the batches are compared with their order by the Mann-Kendall test (Mann,
-    Econometrica 13, 1945), one-sided at about 0.1 %, and their last third must exceed their
-    middle third by half: a queue that grows without bound does both, one that fluctuates seldom.
+    The series is cut into 20 batches; it did not settle where both hold:
+
+    - The batches' means rise: their Mann-Kendall score (Mann, Econometrica 13:245, 1945) is above
+      4.5. Independent batches exceed 3.09 in 0.1 % of cases; those of a loaded queue are
+      correlated.
+    - The queue does not return to where it was: no request of the last third takes as little more
+      than the shortest latency of all as a mean request of the middle third does. A stable queue
+      empties again and again; one that grows at a constant rate fulfils this at 2/3 over 1/2.
+
+    Of M/M/1 runs that start empty, of 200 to 20,000 requests, it rejects at most 4 % at load 0.9;
+    at load 1.05 it finds 40 % of those of 1,000 requests, 75 % of 5,000 and 99 % of 20,000.
     """
     size = len(values) // BATCHES
     if size < _LEAST_BEYOND:
         return True
-    means = values[len(values) - size * BATCHES :].reshape(BATCHES, size).mean(axis=1)
+    waits = values[len(values) - size * BATCHES :] - float(values.min())
+    if float(waits.max()) <= 1e-9 * float(values.max()):
+        return True  # differences are rounding
+    rows = waits.reshape(BATCHES, size)
+    means = rows.mean(axis=1)
     pairs = np.sign(means[None, :] - means[:, None])
     score = float(np.triu(pairs, 1).sum())
     variance = BATCHES * (BATCHES - 1) * (2 * BATCHES + 5) / 18
     third = BATCHES // 3
-    grew = float(means[-third:].mean()) > 1.5 * float(means[third : 2 * third].mean())
-    return not (score / math.sqrt(variance) > 3.09 and grew)
+    stays = float(rows[-third:].min()) > float(means[third : 2 * third].mean())
+    return not (score / math.sqrt(variance) > 4.5 and stays)

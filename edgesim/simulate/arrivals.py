@@ -80,6 +80,8 @@ class Periodic(Paced):
 
     arrivals: Literal["periodic"] = "periodic"
 
+    constant_gaps: ClassVar[bool] = True
+
     def times(self, generator: np.random.Generator) -> NDArray[np.float64]:
         """Return multiples of the gap."""
         return np.arange(self.requests, dtype=np.float64) / self.rate_per_s

@@ -102,3 +102,9 @@ class Recovery:
     reassign: Reassign | None = None
     degrade: bool = True
     health: Health | None = None
+
+    @property
+    def bounds_waits(self) -> bool:
+        """Whether a deadline or a time-out ends every wait for a node."""
+        timeout_s = None if self.retry is None else self.retry.timeout_s
+        return self.deadline_s is not None or timeout_s is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -15,6 +17,7 @@ from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.fields import WHOLE
 from edgesim.common.text import described
 from edgesim.common.validation import spec
+from edgesim.hardware import Node
 from edgesim.simulate.streams import stream
 
 ARRIVALS = ExtensionPoint("edgesim.arrivals", "arrival process")
@@ -46,6 +49,8 @@ class Traffic(ABC):
 
     keeps_coming: ClassVar[bool] = True
     """Requests come at a pace of their own: latencies that grow tell of a queue that grows."""
+    constant_gaps: ClassVar[bool] = False
+    """All gaps between requests are equal."""
 
     @property
     def offered_per_s(self) -> float | None:
@@ -67,10 +72,23 @@ class Traffic(ABC):
             generator: random numbers of this seed and replication, for nothing but arrivals.
         """
 
-    def outpaces(self, capacity_per_s: float | None) -> bool:
-        """Return whether requests come at least as fast as ``capacity_per_s`` serves them."""
+    def outpaces(self, capacity_per_s: float | None, nodes: Iterable[Node]) -> bool:
+        """Return whether a queue that serves ``capacity_per_s`` grows without bound.
+
+        It does where requests come faster than they are served; and where they come as fast, unless
+        all gaps and all service times are constant (Lindley, Proc. Camb. Phil. Soc. 48:277, 1952).
+
+        Args:
+            capacity_per_s: requests per second that the bottleneck can serve; None if unknown.
+            nodes: nodes that serve.
+        """
         rate = self.offered_per_s
-        return rate is not None and capacity_per_s is not None and rate >= capacity_per_s
+        if rate is None or capacity_per_s is None:
+            return False
+        if math.isclose(rate, capacity_per_s, rel_tol=1e-9):
+            constant = all(node.variability.kind == "none" for node in nodes)
+            return not (constant and self.constant_gaps)
+        return rate > capacity_per_s
 
 
 def process(name: object) -> type[Traffic]:

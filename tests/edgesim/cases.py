@@ -51,7 +51,14 @@ def play(what: Scenario | None = None, **fields: Any) -> Result:
     what = what or scenario(**fields)
     plan = place(what.placement, what.strategy)
     recordings = tuple(
-        simulate(plan, what.cluster, what.traffic, seed=what.seed, replication=number)
+        simulate(
+            plan,
+            what.cluster,
+            what.traffic,
+            seed=what.seed,
+            replication=number,
+            recovery=what.recovery,
+        )
         for number in range(what.replications)
     )
     rows = tuple(baselines.play(what))

@@ -70,9 +70,7 @@ def test_an_exposure_longer_than_a_frame_is_refused() -> None:
     assert built("1 us", frame_rate="1 MHz").system.camera.exposure_s == 1e-6
     for preset_, exposure in (("fatnet-2160", "1 ms"), ("fatnet-2160", "1.001 us"),
                               ("dmd-dlp7000", "1 us")):  # fmt: skip
-        with pytest.raises(
-            InputError, match="fit a frame of 1 us at frame_rate 1,000,000 Hz"
-        ):
+        with pytest.raises(InputError, match="fit a frame of 1 us at frame_rate 1,000,000 Hz"):
             built(exposure, preset_, frame_rate="1 MHz")
     with pytest.raises(InputError, match=r"set camera\.frame_rate"):
         built("1 us", "ideal", frame_rate="1 kHz")

@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edgesim.hardware import Faults, Outage
+from edgesim.hardware import Faults, Outage, Variability
+from edgesim.hardware.topology import star
 from edgesim.simulate import Traffic
-from edgesim.simulate.arrivals import MultiStream, Offline, Poisson, Server, SingleStream
+from edgesim.simulate.arrivals import (
+    Closed,
+    MultiStream,
+    Offline,
+    Periodic,
+    Poisson,
+    Server,
+    SingleStream,
+)
+from edgesim.simulate.recovery import Recovery, Retry
 from tests.edgesim.cases import play, scenario
 
 
@@ -115,6 +126,70 @@ def test_overload_runs_and_is_told() -> None:
     assert "overloaded: 3 requests/s are offered" in warning
     assert "can serve 1/s" in warning
     assert "did not settle" in warning
+
+
+def test_periodic_requests_at_full_load_meet_no_queue() -> None:
+    for process, told in ((Periodic, 0), (Poisson, 1)):
+        traffic = process(requests=400, rate_per_s=1.0)
+        result = play(traffic=traffic, baselines=())
+        assert result.summary["plan"]["capacity_per_s"] == pytest.approx(1.0, rel=1e-12)
+        assert len(result.summary["warnings"]) == told
+    varying = {"variability": Variability(kind="exponential")}
+    traffic = Periodic(requests=400, rate_per_s=1.0)
+    warnings = play(traffic=traffic, node_options=varying, baselines=()).summary["warnings"]
+    assert "overloaded" in warnings[0]
+
+
+def test_overload_that_a_deadline_bounds_has_no_growing_queue() -> None:
+    traffic = Poisson(requests=400, rate_per_s=3.0)
+    summary = play(traffic=traffic, recovery=Recovery(deadline_s=9.0)).summary
+    # The deadline of the only part starts once its input has been sent.
+    assert summary["latency_s"]["max"] <= 9.0 + 0.1
+    assert summary["requests"]["failed"] > 100
+    overloaded, unanswered = summary["warnings"]
+    assert "a deadline or time-out ends every wait" in overloaded
+    assert "settle" not in overloaded
+    assert "have no answer" in unanswered
+
+
+def test_the_start_of_a_closed_loop_is_told_where_it_moves_the_tail() -> None:
+    whole = scenario().placement
+    # 4 bytes take 0.8 s on the hub's link, less than the 1 s that two nodes need for a request.
+    links = star(["a", "b", "hub"], bandwidth_byte_s=5.0, latency_s=0.0)
+    slow = replace(whole, cluster=replace(whole.cluster, network=links))
+
+    def p99_s(**options: Any) -> tuple[float, list[str]]:
+        traffic = Closed(concurrency=10, **options)
+        summary = play(traffic=traffic, placement=slow).summary
+        return summary["latency_s"]["p99"], summary["warnings"]
+
+    # Little's law: 10 in flight at 1/s take 10 s each. At the start ten images share the link for
+    # 8 s; then each node runs five, and the answers of both share the link for 1.6 s: two take
+    # 19.6 s, two 17.6 s, two 15.6 s. Four of 400 are above the 99th percentile.
+    start_s, told = p99_s(requests=400)
+    assert start_s == pytest.approx(15.6, rel=1e-9)
+    assert len(told) == 1
+    assert "the first 10 requests of the closed loop start at once" in told[0]
+    steady_s, told = p99_s(requests=400, warmup=10)
+    assert steady_s == pytest.approx(10.0, rel=0.02)
+    assert told == []
+
+
+def test_a_closed_loop_with_failures_tells_that_it_hides_them() -> None:
+    def warnings(traffic: Traffic) -> list[str]:
+        down = {"faults": Faults(schedule=(Outage(at_s=100.0, duration_s=50.0),))}
+        retry = Recovery(retry=Retry(attempts=100, backoff_s=1.0, longest_s=1.0))
+        found = play(traffic=traffic, node_options=down, recovery=retry).summary
+        assert found["requests"]["failed"] == 0
+        hidden[traffic.arrivals] = found["latency_s"]["p95"]
+        return [one for one in found["warnings"] if "coordinated omission" in one]
+
+    hidden: dict[str, float] = {}
+    assert len(warnings(Closed(requests=200))) == 1
+    assert warnings(Periodic(rate_per_s=0.4, requests=200)) == []
+    # One request of 200 in the closed loop meets the pause of 50 s; in the open one, 20 and more.
+    assert hidden["closed"] < 3.0
+    assert hidden["periodic"] > 20.0
 
 
 def test_light_load_has_no_warning() -> None:
