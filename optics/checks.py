@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from optics.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def positive(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
@@ -86,3 +90,20 @@ def pixel_counts(owner: str, pixels: tuple[int, int]) -> None:
 def _number(owner: str, name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise InputError(f"{owner}: {name} must be a number; {value!r} came")
+
+
+def required_generator(
+    generator: torch.Generator | None, device: torch.device, why: str
+) -> torch.Generator:
+    """Return ``generator`` if it is one on ``device``; ``why`` names what is random.
+
+    Raises:
+        InputError: there is none, or it belongs to another device.
+    """
+    if generator is None:
+        raise InputError(f"{why}: give generator=torch.Generator(device) with a seed of your own")
+    if generator.device.type != device.type:
+        raise InputError(
+            f"the generator must be on {device}, where the data are; it is on {generator.device}"
+        )
+    return generator

@@ -1,4 +1,4 @@
-"""The whole 4f system: the parts in the order in which light and data pass them."""
+"""The whole 4f system: its parts in the order in which light and data pass them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,52 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optics.alignment import Alignment
 from optics.camera import Camera
-from optics.checks import not_negative, positive
+from optics.checks import finite, not_negative, positive
+from optics.errors import InputError
 from optics.laser import Laser
 from optics.lens import Lens
 from optics.modulator import Modulator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """Misalignment of the filter modulator against the Fourier plane of lens 1.
+
+    Attributes:
+        shift_m: (down, right), of the filter's centre from the optical axis.
+        rotation_rad: of the filter about the axis, from the row axis (down) towards the column
+            axis (right).
+        defocus_m: distance of the filter behind the focal plane; negative is before it.
+        magnification: of the filter's pattern against what it was computed for.
+
+    Raises:
+        InputError: a figure is not finite, or the magnification is not above 0.
+    """
+
+    shift_m: tuple[float, float] = (0.0, 0.0)
+    rotation_rad: float = 0.0
+    defocus_m: float = 0.0
+    magnification: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shift_m, tuple) or len(self.shift_m) != 2:
+            raise InputError(f"alignment: shift_m must be (down, right); {self.shift_m!r} came")
+        for axis, shift_m in zip(("down", "right"), self.shift_m, strict=True):
+            finite("alignment", f"shift_m, {axis}", shift_m)
+        finite("alignment", "rotation_rad", self.rotation_rad)
+        finite("alignment", "defocus_m", self.defocus_m)
+        positive("alignment", "magnification", self.magnification)
+
+    @classmethod
+    def ideal(cls) -> Alignment:
+        """Return a filter exactly in its place."""
+        return cls()
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether the filter is exactly in its place."""
+        return self == Alignment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

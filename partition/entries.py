@@ -15,9 +15,9 @@ from partition.classify import accuracy_of, class_accuracies, predict
 from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.data import Data
+from partition.fit import Fitted
 from partition.fusion import Fusion, fused_predictions, worst_class
 from partition.part import Part
-from partition.sizing import Fitted
 from partition.split import part_labels
 from partition.unsplit import Unsplit
 

@@ -17,10 +17,9 @@ from partition.importance import Tell, importance
 from partition.losses import collapse, smooth_targets
 from partition.model import VisionTransformer
 from partition.progress import Report
-from partition.prune import check_target, cut
 from partition.recipe import PruneSpec, SplitSpec, Stage, TrainConfig
 from partition.split import PartClasses, part_indices, part_samples
-from partition.surgery import keep_outputs
+from partition.surgery import check_target, cut, keep_outputs
 from partition.train import TrainRun, generator_of, seed_of
 from partition.unsplit import Unsplit
 from partition.workshop import Workshop

@@ -11,12 +11,12 @@ from partition.artifact import check_replaceable, write_artifact
 from partition.config import scaled
 from partition.data import Data, open_data
 from partition.entries import data_entry, fusion_entry, part_entries, unsplit_entry, versions
+from partition.fit import fit
 from partition.fusion import make_fusion, part_features, subsets, survivor_accuracies
 from partition.manifest import TrainedManifest, read_trained
 from partition.part import Part, make_part
 from partition.progress import Progress, Report, silent
 from partition.recipe import Recipe
-from partition.sizing import fit
 from partition.split import (
     Groups,
     PartClasses,

@@ -26,9 +26,9 @@ from partition.data import Data
 from partition.files import fingerprint
 from partition.fusion import fused_predictions, make_fusion, part_features
 from partition.part import lesson_of, proxy_indices
-from partition.prune import top
 from partition.recipe import Recipe
 from partition.split import PartClasses
+from partition.surgery import top
 from partition.train import TrainRun, generator_of, seed_of
 from partition.unsplit import data_key
 from partition.workshop import Workshop

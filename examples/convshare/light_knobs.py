@@ -9,12 +9,11 @@ from typing import Any
 
 from light_bench import Setup
 
-from optics.alignment import Alignment
 from optics.camera import Camera
 from optics.layers import Bench
 from optics.modulator import Modulator
 from optics.presets import preset
-from optics.system import FourF
+from optics.system import Alignment, FourF
 from partition.errors import InputError
 
 SIDE = 104

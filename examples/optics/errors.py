@@ -19,11 +19,10 @@ from drawing import arguments, plt, save
 from torch import Tensor
 from torch.nn import functional
 
-from optics.alignment import Alignment
 from optics.detection import ReferenceBeam, Scheme, TwoShot
 from optics.layers import Bench, OpticalConv2d, calibrate
 from optics.physical import Sampling
-from optics.system import FourF
+from optics.system import Alignment, FourF
 
 SIDE = 96
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from optics.camera import Camera
+from optics.checks import required_generator
 from optics.errors import InputError
 from optics.field import require_finite
 from optics.grid import REAL
-from optics.randomness import required_generator
 from optics.straight import straight_through
 
 

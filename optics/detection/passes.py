@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+import math
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from optics.camera import Camera
 from optics.errors import InputError
@@ -82,6 +84,30 @@ def check_images(images: Tensor, scheme: Scheme, modulator: Modulator) -> None:
         )
 
 
+def check_reference(scheme: Scheme, fields: Tensor, unit_e: float = 1.0) -> None:
+    """Refuse fields whose signs a single frame's reference would lose.
+
+    Args:
+        scheme: whose passes have references; several different ones lose no signs.
+        fields: at the camera, real or complex, in units of √``unit_e``.
+        unit_e: electrons of a field of 1.
+
+    Raises:
+        InputError: a field is negative and its modulus is larger than that of the reference.
+    """
+    references = {shown.reference for shown in scheme.passes}
+    if len(references) > 1 or fields.numel() == 0:
+        return
+    least, reference_e = float(fields.detach().real.amin()), abs(references.pop()) ** 2
+    least *= math.sqrt(unit_e)
+    if least < -math.sqrt(reference_e):
+        raise InputError(
+            f"{scheme.name}: a single frame needs a reference of at least {least**2:.6g} electrons "
+            f"for a field that falls to {least:.6g}; {reference_e:.6g} came, which would lose "
+            "signs: take more, or two or more frames of a reference beam"
+        )
+
+
 def count_passes(name: str, readings: Tensor, passes: int) -> None:
     """Require readings (passes, ...).
 
@@ -105,3 +131,31 @@ def root_variance(readings: Tensor, camera: Camera) -> Tensor:
     """Return Σ v/(4I) over the passes, the variance of sums and differences of roots."""
     # Below one electron the first order says nothing; its derivative is bounded as the root's is.
     return (reading_variance(readings, camera) / (4 * readings.clamp(min=1))).sum(0)
+
+
+def root(electrons: Tensor) -> Tensor:
+    """Return sign(n) √|n| of readings n in electrons: the modulus of a field, in √electrons.
+
+    Noise leaves readings below 0; the sign keeps the mean of darkness at 0. For a mean of λ
+    electrons and a variance v the root has the variance v/(4λ), 1/4 by shot noise alone at any
+    light, and a mean that is too low by v/(8 λ^{3/2}): by 1 % of √λ at about 13 electrons, by
+    shot noise alone. Readings of few electrons are better combined without roots, by a reference
+    beam of two or more frames, whose mean is exact.
+
+    Backward: 1/(2√|n|), with |n| taken as at least 1, as a root without end at 0 would drown
+    every other gradient.
+    """
+    made: Tensor = _Root.apply(electrons)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Root(Function):
+    @staticmethod
+    def forward(ctx: Any, electrons: Tensor) -> Tensor:
+        ctx.save_for_backward(electrons)
+        return electrons.sign() * electrons.abs().sqrt()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (electrons,) = ctx.saved_tensors
+        return gradients[0] / (2 * torch.sqrt(electrons.abs().clamp(min=1)))

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from optics.camera import Camera
 from optics.checks import positive
-from optics.detection.passes import count_passes, reading_variance, root_variance
-from optics.detection.root import root
+from optics.detection.passes import count_passes, reading_variance, root, root_variance
 from optics.errors import InputError
 from optics.signs import Pass, reference_passes, reference_phases_rad
 

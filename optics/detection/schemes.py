@@ -1,14 +1,113 @@
-"""The sign schemes by name."""
+"""Sign schemes of exposures one after the other, all schemes by name, and the readings of one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
-from optics.detection.passes import Scheme
+import torch
+from torch import Tensor
+
+from optics.camera import Camera
+from optics.detection.electrons import detect
+from optics.detection.passes import Scheme, check_reference, count_passes, root, root_variance
 from optics.detection.reference import InField, ReferenceBeam
-from optics.detection.shots import FieldItself, FourShot, TwoShot
 from optics.errors import InputError
+from optics.grid import REAL
+from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldItself:
+    """No camera at all: the field's real part is known. For tests and for the ideal road."""
+
+    name: ClassVar[str] = "field"
+    extra_channels: ClassVar[int] = 0
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """One, of everything as it is."""
+        return WHOLE
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Always."""
+        return True
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return the real part of the only reading, a field."""
+        count_passes(self.name, readings, 1)
+        return readings[0].real
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return 0."""
+        return torch.zeros_like(readings[0].real)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoShot:
+    """Positive and negative kernels one after the other, for images that are not negative.
+
+    Each field is not negative, so that a root tells it: y = √I₊ - √I₋. Shot noise leaves a
+    variance of 1/4 + 1/4 = 1/2 electron, whatever the light. The root's lack at few photons is
+    told at :func:`root`; where both passes are alike it cancels.
+    """
+
+    name: ClassVar[str] = "two-shot"
+    extra_channels: ClassVar[int] = 0
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """Positive kernels, then negative ones."""
+        return TWO_SHOT
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Never."""
+        return False
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return √I₊ - √I₋."""
+        count_passes(self.name, readings, 2)
+        return root(readings[0]) - root(readings[1])
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return Σ v/(4I), v the variance of each reading."""
+        return root_variance(readings, camera)
+
+
+@dataclass(frozen=True, slots=True)
+class FourShot:
+    """Positive and negative images with positive and negative kernels, four exposures.
+
+    y = √I₊₊ - √I₊₋ - √I₋₊ + √I₋₋; the first sign is of the images. Shot noise leaves a variance of
+    4/4 = 1 electron, whatever the light.
+    """
+
+    name: ClassVar[str] = "four-shot"
+    extra_channels: ClassVar[int] = 0
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """Images positive with kernels positive and negative, then images negative."""
+        return FOUR_SHOT
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Always."""
+        return True
+
+    def combine(self, readings: Tensor) -> Tensor:
+        """Return √I₊₊ - √I₊₋ - √I₋₊ + √I₋₋."""
+        count_passes(self.name, readings, 4)
+        return root(readings[0]) - root(readings[1]) - (root(readings[2]) - root(readings[3]))
+
+    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
+        """Return Σ v/(4I), v the variance of each reading."""
+        return root_variance(readings, camera)
+
 
 SCHEMES: Mapping[str, type[Scheme]] = MappingProxyType(
     {kind.name: kind for kind in (FieldItself, TwoShot, FourShot, ReferenceBeam, InField)}
@@ -28,3 +127,50 @@ def scheme(name: str, **figures: float) -> Scheme:
         return SCHEMES[name](**figures)
     except TypeError as error:
         raise InputError(f"sign scheme {name!r}: {error}") from None
+
+
+def expose(
+    fields: Tensor,
+    scheme: Scheme,
+    camera: Camera,
+    *,
+    generator: torch.Generator | None = None,
+    noise: bool = True,
+) -> Tensor:
+    """Return the readings (passes, ...) in electrons, for :meth:`Scheme.combine`.
+
+    I = detect(|u + reference|² / η): ``fields`` are told in √electrons, of those that the camera
+    would count, so that |u|² = ηN. :class:`FieldItself` gets the fields as they are.
+
+    Args:
+        fields: (passes, ...), complex or real, of each pass of the scheme in its order.
+        scheme: whose references are added.
+        camera: what detects.
+        generator: as in :func:`detect`.
+        noise: as in :func:`detect`.
+
+    Raises:
+        InputError: fields of another number of passes, or a reference whose single frame is too
+            weak for the field, which would lose signs.
+    """
+    passes = scheme.passes
+    if fields.dim() < 1 or fields.shape[0] != len(passes):
+        raise InputError(
+            f"{scheme.name}: fields must be (passes, ...) with {len(passes)} passes; "
+            f"{tuple(fields.shape)} came"
+        )
+    if isinstance(scheme, FieldItself):
+        return fields
+    references = [shown.reference for shown in passes]
+    if any(references):
+        real = REAL.get(fields.dtype, fields.dtype)
+        values = torch.view_as_complex(
+            torch.tensor([(r.real, r.imag) for r in references], dtype=real, device=fields.device)
+        )
+        check_reference(scheme, fields)
+        fields = fields + values.view(-1, *[1] * (fields.dim() - 1))
+    if fields.is_complex():
+        intensity = fields.real.square() + fields.imag.square()
+    else:
+        intensity = fields.square()
+    return detect(intensity / camera.quantum_efficiency, camera, generator=generator, noise=noise)

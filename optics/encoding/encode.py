@@ -13,8 +13,7 @@ from torch import Tensor
 from optics.checks import fraction
 from optics.encoding.direct import double_phase, error_diffusion, lee, off_axis
 from optics.encoding.encoding import Encoding, measured
-from optics.encoding.iterate import as_drive, flipped, gerchberg_saxton
-from optics.encoding.optimise import optimised
+from optics.encoding.iterate import as_drive, flipped, gerchberg_saxton, optimised
 from optics.encoding.window import (
     Window,
     carrier_wave,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from optics.checks import fraction, positive
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
-from optics.layers.observe import evaluating, observe
+from optics.layers.measure import evaluating, observe
 from optics.physical import Bench
 
 _CLOSE = 0.01

@@ -13,7 +13,7 @@ from torch import nn
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import Road
-from optics.layers.observe import shapes_seen
+from optics.layers.measure import shapes_seen
 from optics.physical import Bench
 
 _HOOKS = (

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from optics.checks import required_generator
 from optics.detection import FieldItself, Scheme, check_images
 from optics.errors import InputError
 from optics.ideal import check_tensors
@@ -21,7 +22,6 @@ from optics.physical.light import Optics
 from optics.physical.pattern import Pattern
 from optics.physical.portions import Portions
 from optics.physical.tables import Tables, gathered, image_tiles, kernel_tiles
-from optics.randomness import required_generator
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 

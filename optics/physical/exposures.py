@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from optics.detection import FieldItself, Scheme, detect, part
-from optics.errors import InputError
+from optics.detection.passes import check_reference
 from optics.physical.bench import Bench
 from optics.physical.filter import displayed, filter_light, squares_light
 from optics.physical.geometry import Geometry
@@ -241,7 +241,7 @@ class Exposures:
             mean = columns.gathered(rows.gathered(field, -2), -1) * factor
             return columns.read(rows.read(mean, -2), -1), none
         if reference:
-            self._check_reference(field, reference)
+            check_reference(self.scheme, field, self.electrons)
             field = field + reference / root
         gathered = columns.gathered(rows.gathered(_intensity(field), -2), -1)
         per_sample = self.photons / self.geometry.sampling.input**2
@@ -292,18 +292,6 @@ class Exposures:
         """Electrons of that in one camera pixel."""
         area = self.geometry.camera_pixels**2
         return self.photons * self.geometry.system.camera.quantum_efficiency / area
-
-    def _check_reference(self, field: Tensor, reference: complex) -> None:
-        if len({one.reference for one in self.scheme.passes}) > 1 or field.numel() == 0:
-            return
-        least = float(field.detach().real.amin()) * math.sqrt(self.electrons)
-        if least < -abs(reference):
-            raise InputError(
-                f"{self.scheme.name}: a single frame needs a reference of at least "
-                f"{least**2:.6g} electrons for a field that falls to {least:.6g}; "
-                f"{abs(reference) ** 2:.6g} came, which would lose signs: take more, or two or "
-                "more frames of a reference beam"
-            )
 
 
 def _intensity(field: Tensor) -> Tensor:

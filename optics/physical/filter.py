@@ -13,8 +13,7 @@ from optics.modulator import Modulator
 from optics.physical.align import aligned
 from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
-from optics.propagation.cache import cached
-from optics.propagation.convolve import CACHE_BYTES
+from optics.propagation.transfer import CACHE_BYTES, cached
 
 
 def response_target(

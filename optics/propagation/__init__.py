@@ -2,8 +2,7 @@
 
 from optics.propagation.angular import angular_limit_m, angular_spectrum
 from optics.propagation.fresnel import fresnel_impulse, fresnel_transfer
-from optics.propagation.lens import fourier_lens
-from optics.propagation.matrix import fresnel_matrix, matrix_fourier
+from optics.propagation.matrix import fourier_lens, fresnel_matrix, matrix_fourier
 
 __all__ = [
     "angular_limit_m",

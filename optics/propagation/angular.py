@@ -11,8 +11,7 @@ from optics.checks import finite
 from optics.errors import SamplingError
 from optics.field import Field
 from optics.grid import frequencies
-from optics.propagation.cache import cached
-from optics.propagation.convolve import CACHE_BYTES, Surround, plane, transferred
+from optics.propagation.transfer import CACHE_BYTES, Surround, cached, plane, transferred
 
 FEWEST_BINS = 32
 """Frequencies within the band limit, per axis, below which it is too coarse to trust."""

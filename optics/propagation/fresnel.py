@@ -11,8 +11,7 @@ from optics.checks import finite
 from optics.errors import SamplingError
 from optics.field import Field
 from optics.grid import frequencies
-from optics.propagation.cache import cached
-from optics.propagation.convolve import CACHE_BYTES, Surround, plane, transferred
+from optics.propagation.transfer import CACHE_BYTES, Surround, cached, plane, transferred
 
 _SLACK = 1 + 1e-9
 """Sides computed as count × pitch may miss the critical distance by rounding."""

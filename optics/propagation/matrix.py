@@ -1,4 +1,4 @@
-"""Fourier and Fresnel transforms by two matrix products, onto a grid of any pitch and place."""
+"""Lenses and Fresnel propagation as Fourier transforms, also onto a grid of any pitch and place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,28 @@ from torch import Tensor
 from optics.checks import finite, pixel_counts, positive
 from optics.errors import InputError, SamplingError
 from optics.field import Field
-from optics.grid import coordinates
-from optics.propagation.cache import cached
+from optics.grid import centred_fft2, coordinates
+from optics.propagation.transfer import cached
+
+
+def fourier_lens(field: Field, focal_length_m: float) -> Field:
+    """Return the field in the back focal plane of a lens, of that in its front focal plane.
+
+    U(x) = 1/(iλf) ∫ u(ξ) exp(-2πi x·ξ / (λf)) dξ (Goodman, ch. 5), sampled at λf / (N dx): a
+    unitary transform, which keeps power. Two in a row turn the field by 180° and give it the sign
+    of two foci, -1.
+
+    Raises:
+        InputError: the focal length is not finite or not above 0.
+    """
+    finite("fourier_lens", "focal_length_m", focal_length_m)
+    if focal_length_m <= 0:
+        raise InputError(f"fourier_lens: focal_length_m must be above 0; {focal_length_m!r} came")
+    scale = field.wavelength_m * focal_length_m
+    pitch_m = scale / field.size_m[0], scale / field.size_m[1]
+    area = (field.pitch_m[0] * field.pitch_m[1] / (pitch_m[0] * pitch_m[1])) ** 0.5
+    return field.with_data(centred_fft2(field.data) * (-1j * area), pitch_m)
+
 
 _CACHE_BYTES = 2**26
 
@@ -25,7 +45,7 @@ def matrix_fourier(
 ) -> Field:
     """Return the field in the back focal plane on a free grid, of that in the front focal plane.
 
-    As :func:`~optics.propagation.lens.fourier_lens`, U(x) = 1/(iλf) Σ u(ξ) exp(-2πi x·ξ / (λf))
+    As :func:`~optics.propagation.matrix.fourier_lens`, U(x) = 1/(iλf) Σ u(ξ) exp(-2πi x·ξ / (λf))
     dξ, at any points x. Source: R. Soummer et al., Opt. Express 15:15935 (2007).
 
     Args:

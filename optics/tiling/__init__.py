@@ -2,8 +2,7 @@
 
 from optics.tiling.axis import Axis
 from optics.tiling.layout import Frame, Layout, Rectangle, Split
-from optics.tiling.plan import KINDS, Kind, plan, tiles
-from optics.tiling.plane import side_by_side, usable_plane
+from optics.tiling.plan import KINDS, Kind, plan, side_by_side, tiles, usable_plane
 from optics.tiling.shape import ConvShape, Padding, Pair
 
 __all__ = [

@@ -1,7 +1,8 @@
-"""The planner: the mixture of tilings that takes the fewest frames; imports no torch."""
+"""The planner: the mixture of tilings with the fewest frames on a plane; imports no torch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from optics.checks import pixel_counts
 from optics.errors import InputError
+from optics.system import FourF
 from optics.tiling.layout import Layout, Split
 from optics.tiling.shape import ConvShape, Pair
 
@@ -166,3 +168,44 @@ def _covers(slots: int, most: tuple[int, int, int]) -> NDArray[np.float64]:
             if not more_channels and not more_kernels:
                 found.append((channels, kernels, images))
     return np.array(found, dtype=np.float64).T.copy()
+
+
+def usable_plane(system: FourF) -> Pair:
+    """Return (rows, columns) of the input modulator that a layout on ``system`` may span.
+
+    The least, on each axis, of
+
+    - the input modulator's pixels;
+    - what the camera sees, camera size / (input pitch x magnification);
+    - the widest impulse response that the filter's pixels sample, λ f1 / filter pitch (a kernel
+      further from the axis than half of that has a spectrum finer than the filter's pixels).
+
+    What may lie side by side there, :func:`side_by_side` tells.
+    """
+    camera_m = system.input.pitch_m * abs(system.magnification)
+    response_m = system.laser.wavelength_m * system.lens_1.focal_length_m / system.filter.pitch_m
+    rows, columns = (
+        min(
+            system.input.pixels[axis],
+            _whole(system.camera.size_m[axis] / camera_m),
+            _whole(response_m / system.input.pitch_m),
+        )
+        for axis in (0, 1)
+    )
+    return rows, columns
+
+
+def side_by_side(system: FourF) -> tuple[Kind, ...]:
+    """Return what may lie side by side on ``system`` without loss.
+
+    A filter of amplitudes alone, as of mirrors, sends its result off the axis, beside undiffracted
+    light and a twin. Kernels, channels or groups side by side would reach into these: frames of
+    such mixtures are fewer than the filter can show. Images side by side share one kernel, whose
+    response is as small as it was.
+    """
+    return ("images",) if system.filter.kind in ("dmd", "lcos-amplitude") else KINDS
+
+
+def _whole(pixels: float) -> int:
+    # Quotients of pitches that are whole in print may fall short by a rounding error.
+    return max(1, math.floor(pixels * (1 + 1e-9)))

@@ -3,9 +3,8 @@
 from optics.timing.energy import Energy, energy
 from optics.timing.light import LightBudget
 from optics.timing.network import NetworkTiming, time_network
-from optics.timing.order import Order
 from optics.timing.schedule import Timing, dark_s, shortest_hold_s, time_layer
-from optics.timing.traffic import Traffic, traffic
+from optics.timing.traffic import Order, Traffic, traffic
 
 __all__ = [
     "Energy",

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from optics.errors import InputError
 from optics.system import FourF
-from optics.tiling.plan import KINDS, Kind, plan
-from optics.tiling.plane import side_by_side, usable_plane
+from optics.tiling.plan import KINDS, Kind, plan, side_by_side, usable_plane
 from optics.tiling.shape import ConvShape
 from optics.timing.energy import Energy, energy
 from optics.timing.schedule import Timing, time_layer

@@ -28,8 +28,7 @@ from optics.camera import Camera
 from optics.modulator import Modulator
 from optics.system import FourF
 from optics.tiling.layout import Layout
-from optics.timing.order import Order
-from optics.timing.traffic import Traffic, traffic
+from optics.timing.traffic import Order, Traffic, traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

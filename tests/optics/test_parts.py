@@ -7,13 +7,12 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from optics.alignment import Alignment
 from optics.camera import Camera
 from optics.errors import InputError
 from optics.laser import Laser
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.system import FourF, Host
+from optics.system import Alignment, FourF, Host
 
 MODULATOR = Modulator(kind="lcos-phase", pixels=(1080, 1920), pitch_m=8e-6, bits=8)
 CAMERA = Camera(pixels=(1536, 2048), pitch_m=3.45e-6, full_well_e=10500.0, bits=12)

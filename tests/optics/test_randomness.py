@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from optics.checks import required_generator
 from optics.errors import InputError
-from optics.randomness import required_generator
 from optics.straight import straight_through
 
 

@@ -18,10 +18,9 @@ from partition.importance import importance
 from partition.losses import smooth_targets
 from partition.model import VisionTransformer
 from partition.part import proxy_indices
-from partition.prune import check_target, cut
 from partition.recipe import MEASURES, STAGES, DataSpec, TrainConfig
 from partition.split import part_classes, part_indices, part_samples, random_groups
-from partition.surgery import keep_outputs
+from partition.surgery import check_target, cut, keep_outputs
 from partition.train import generator_of
 from tests.partition.small import TINY
 

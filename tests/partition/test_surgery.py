@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from partition.errors import InputError
 from partition.model import VisionTransformer
-from partition.prune import cut
-from partition.surgery import keep_attention, keep_mlp, keep_outputs, keep_residual
+from partition.surgery import cut, keep_attention, keep_mlp, keep_outputs, keep_residual
 from tests.partition.small import TINY, generator, images, masks_for, tiny_model
 
 CONFIGS = [{}, {"distilled": True}, {"stem": (5,), "patch": 1, "heads": 3, "head_width": 4}]

@@ -20,7 +20,7 @@ from optics.convshare import (
     parameters_count,
     shapes,
 )
-from optics.convshare.mixing import create_mixing, mix
+from optics.convshare.model import create_mixing, mix
 from optics.errors import InputError
 from optics.layers import Bench, OpticalConv2d, convert
 from optics.system import FourF

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optics.alignment import Alignment
 from optics.camera import Camera
 from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoShot
 from optics.errors import InputError, SamplingError
@@ -18,7 +17,7 @@ from optics.lens import Lens
 from optics.modulator import Modulator
 from optics.physical import Bench, Geometry, Sampling, physical_conv2d, physical_convolution
 from optics.presets import preset
-from optics.system import FourF
+from optics.system import Alignment, FourF
 from optics.tiling import ConvShape, Layout, plan
 from tests.optics.ideal.test_conv import peak_bytes
 

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optics.alignment import Alignment
 from optics.camera import Camera
 from optics.detection import FieldItself, ReferenceBeam, Scheme, TwoShot, part
 from optics.laser import Laser
 from optics.lens import Lens
 from optics.modulator import Modulator
 from optics.physical import Bench, Exposed, Sampling, physical_convolution
-from optics.system import FourF
+from optics.system import Alignment, FourF
 from optics.tiling import ConvShape, Layout, plan
 
 SIDE, PITCH_M = 32, 8e-6

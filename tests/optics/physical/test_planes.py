@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from optics.alignment import Alignment
 from optics.field import Field
 from optics.lens import Lens
 from optics.physical import Geometry, Sampling
@@ -23,7 +22,7 @@ from optics.physical.filter import (
 from optics.physical.light import Optics
 from optics.physical.pupil import pupil_mask
 from optics.propagation import fresnel_matrix, fresnel_transfer
-from optics.system import FourF
+from optics.system import Alignment, FourF
 
 SIDE, SAMPLES = 6, 3
 SYSTEM = FourF.ideal((SIDE, SIDE), pitch_m=20e-6)
