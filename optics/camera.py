@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optics.checks import bit_depth, fraction, not_negative, pixel_counts, positive
+from optics.checks import bit_depth, figures_of, fraction, not_negative, pixel_counts, positive
 from optics.errors import InputError
 
 
@@ -58,31 +58,17 @@ class Camera:
     source: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        pixel_counts(self.name, self.pixels)
-        positive(self.name, "pitch_m", self.pitch_m)
-        fraction(self.name, "quantum_efficiency", self.quantum_efficiency, zero=False)
-        positive(self.name, "full_well_e", self.full_well_e, infinite=True)
-        bit_depth(self.name, self.bits)
-        if self.gain_e_per_dn is not None:
-            positive(self.name, "gain_e_per_dn", self.gain_e_per_dn)
-        level = self.black_level_dn
-        if level is not None and (
-            isinstance(level, bool) or not isinstance(level, int) or level < 0
-        ):
-            raise InputError(
-                f"{self.name}: black_level_dn must be a whole number of at least 0, or None for "
-                f"six times the read noise; {level!r} came"
-            )
-        positive(self.name, "exposure_s", self.exposure_s)
-        for name in (
-            "dark_e_s",
-            "read_noise_e",
-            "readout_s",
-            "frame_time_s",
-            "power_w",
-            "adc_energy_j",
-        ):
-            not_negative(self.name, name, getattr(self, name))
+        with figures_of(self) as check:
+            check(pixel_counts, "pixels")
+            check(positive, "pitch_m", "exposure_s")
+            check(positive, "full_well_e", infinite=True)
+            check(fraction, "quantum_efficiency", zero=False)
+            check(bit_depth, "bits")
+            if self.gain_e_per_dn is not None:
+                check(positive, "gain_e_per_dn")
+            check(_black_level, "black_level_dn")
+            check(not_negative, "dark_e_s", "read_noise_e", "readout_s", "frame_time_s")
+            check(not_negative, "power_w", "adc_energy_j")
         if self.bits is not None and self.black_dn >= (1 << self.bits):
             raise InputError(
                 f"{self.name}: a black level of {self.black_dn} takes all numbers of {self.bits} "
@@ -136,3 +122,11 @@ class Camera:
         if self.bits is None or step_e is None:
             return self.full_well_e
         return min(self.full_well_e, ((1 << self.bits) - 1 - self.black_dn) * step_e)
+
+
+def _black_level(owner: str, name: str, level: int | None) -> None:
+    if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 0):
+        raise InputError(
+            f"{owner}: {name} must be a whole number of at least 0, or None for six times the read "
+            f"noise; {level!r} came"
+        )

@@ -1,14 +1,43 @@
-"""Checks of single figures of a part; every message names the figure, its unit and what came."""
+"""Checks of the figures of a part; every message names the figure, its range and what came."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from optics.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+
+@contextmanager
+def figures_of(part: Any) -> Iterator[Callable[..., None]]:
+    """Yield a function that checks figures of a part by name; say all that is wrong at the end.
+
+    ``check(positive, "pitch_m", "exposure_s")`` calls a rule of this module for each figure, with
+    the part's ``name`` as its owner.
+
+    Args:
+        part: with a ``name`` and the figures.
+
+    Raises:
+        InputError: figures break their rules; one line for each.
+    """
+    wrong: list[str] = []
+
+    def check(rule: Callable[..., None], *names: str, **options: bool) -> None:
+        for name in names:
+            try:
+                rule(part.name, name, getattr(part, name), **options)
+            except InputError as error:
+                wrong.append(str(error))
+
+    yield check
+    if wrong:
+        raise InputError("\n".join(wrong))
 
 
 def positive(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
@@ -58,7 +87,7 @@ def finite(owner: str, name: str, value: float) -> None:
         raise InputError(f"{owner}: {name} must be a finite number; {value!r} came")
 
 
-def bit_depth(owner: str, bits: int | None) -> None:
+def bit_depth(owner: str, name: str, bits: int | None) -> None:
     """Require a bit depth from 1 to 16, or ``None`` for a part without steps.
 
     Raises:
@@ -68,12 +97,12 @@ def bit_depth(owner: str, bits: int | None) -> None:
         return
     if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
         raise InputError(
-            f"{owner}: bits must be a whole number from 1 to 16, or None for a part without "
+            f"{owner}: {name} must be a whole number from 1 to 16, or None for a part without "
             f"steps; {bits!r} came"
         )
 
 
-def pixel_counts(owner: str, pixels: tuple[int, int]) -> None:
+def pixel_counts(owner: str, name: str, pixels: tuple[int, int]) -> None:
     """Require (rows, columns), two whole numbers of at least 1.
 
     Raises:
@@ -82,7 +111,7 @@ def pixel_counts(owner: str, pixels: tuple[int, int]) -> None:
     good = isinstance(pixels, tuple) and len(pixels) == 2
     if not good or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in pixels):
         raise InputError(
-            f"{owner}: pixels must be (rows, columns), two whole numbers of at least 1; "
+            f"{owner}: {name} must be (rows, columns), two whole numbers of at least 1; "
             f"{pixels!r} came"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optics.checks import fraction, positive
+from optics.checks import figures_of, fraction, positive
 
 PLANCK_J_S = 6.62607015e-34
 """Planck constant, exact (SI)."""
@@ -36,9 +36,9 @@ class Laser:
     source: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        positive(self.name, "wavelength_m", self.wavelength_m)
-        positive(self.name, "power_w", self.power_w)
-        fraction(self.name, "wall_plug_efficiency", self.wall_plug_efficiency, zero=False)
+        with figures_of(self) as check:
+            check(positive, "wavelength_m", "power_w")
+            check(fraction, "wall_plug_efficiency", zero=False)
 
     @classmethod
     def ideal(cls, wavelength_m: float = 532e-9, power_w: float = 1.0) -> Laser:

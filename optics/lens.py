@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optics.checks import finite, fraction, positive
+from optics.checks import figures_of, finite, fraction, positive
 from optics.errors import InputError
 
 
@@ -35,14 +35,14 @@ class Lens:
     source: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        positive(self.name, "focal_length_m", self.focal_length_m)
-        positive(self.name, "pupil_m", self.pupil_m, infinite=True)
-        fraction(self.name, "efficiency", self.efficiency, zero=False)
-        for index, waves in enumerate(self.zernike_waves, 1):
-            finite(self.name, f"zernike_waves, Z{index}", waves)
+        with figures_of(self) as check:
+            check(positive, "focal_length_m")
+            check(positive, "pupil_m", infinite=True)
+            check(fraction, "efficiency", zero=False)
+            check(_aberrations, "zernike_waves")
         if any(self.zernike_waves) and math.isinf(self.pupil_m):
             raise InputError(
-                f"{self.name}: aberrations are told over a pupil; give pupil_m a finite diameter"
+                f"{self.name}: aberrations are given over a pupil; give pupil_m a finite diameter"
             )
 
     @classmethod
@@ -65,3 +65,8 @@ class Lens:
     def cutoff_per_m(self, wavelength_m: float) -> float:
         """Return the coherent cut-off frequency ρ/(λf), ρ the pupil's radius (Goodman, ch. 6)."""
         return self.pupil_m / 2 / (wavelength_m * self.focal_length_m)
+
+
+def _aberrations(owner: str, name: str, waves: tuple[float, ...]) -> None:
+    for index, one in enumerate(waves, 1):
+        finite(owner, f"{name}, Z{index}", one)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from optics.checks import bit_depth, fraction, not_negative, pixel_counts, positive
+from optics.checks import bit_depth, figures_of, fraction, not_negative, pixel_counts, positive
 from optics.errors import InputError
 
 ModulatorKind = Literal["ideal", "lcos-phase", "lcos-amplitude", "dmd"]
@@ -67,31 +67,15 @@ class Modulator:
     source: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(ModulatorKind):
-            known = ", ".join(get_args(ModulatorKind))
-            raise InputError(f"{self.name}: kind must be one of {known}; {self.kind!r} came")
-        pixel_counts(self.name, self.pixels)
-        positive(self.name, "pitch_m", self.pitch_m)
-        bit_depth(self.name, self.bits)
-        if self.kind == "dmd" and self.bits != 1:
-            raise InputError(
-                f"{self.name}: a DMD's mirrors have 1 bit; bits={self.bits!r} came. More levels "
-                "take several binary frames"
-            )
-        positive(self.name, "phase_range_rad", self.phase_range_rad)
-        fraction(self.name, "fill_factor", self.fill_factor, zero=False)
-        fraction(self.name, "dead_zone_amplitude", self.dead_zone_amplitude)
-        fraction(self.name, "efficiency", self.efficiency, zero=False)
-        for name in (
-            "crosstalk_px",
-            "flicker_rad",
-            "frame_time_s",
-            "load_s",
-            "settle_s",
-            "power_w",
-            "dac_energy_j",
-        ):
-            not_negative(self.name, name, getattr(self, name))
+        with figures_of(self) as check:
+            check(_known, "kind")
+            check(pixel_counts, "pixels")
+            check(positive, "pitch_m", "phase_range_rad")
+            check(_one_bit if self.kind == "dmd" else bit_depth, "bits")
+            check(fraction, "fill_factor", "efficiency", zero=False)
+            check(fraction, "dead_zone_amplitude")
+            check(not_negative, "crosstalk_px", "flicker_rad", "frame_time_s", "load_s", "settle_s")
+            check(not_negative, "power_w", "dac_energy_j")
 
     @classmethod
     def ideal(cls, pixels: tuple[int, int] = (1080, 1080), pitch_m: float = 8e-6) -> Modulator:
@@ -107,3 +91,17 @@ class Modulator:
     def levels(self) -> int | None:
         """Steps of a pixel's drive, 2^bits; ``None`` without steps."""
         return None if self.bits is None else 2**self.bits
+
+
+def _known(owner: str, name: str, kind: str) -> None:
+    if kind not in get_args(ModulatorKind):
+        known = ", ".join(get_args(ModulatorKind))
+        raise InputError(f"{owner}: {name} must be one of {known}; {kind!r} came")
+
+
+def _one_bit(owner: str, name: str, bits: int | None) -> None:
+    if bits != 1:
+        raise InputError(
+            f"{owner}: a DMD's mirrors have 1 bit; {name}={bits!r} came. More levels take several "
+            "binary frames"
+        )

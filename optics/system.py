@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optics.camera import Camera
-from optics.checks import finite, not_negative, positive
+from optics.checks import figures_of, finite, not_negative, positive
 from optics.errors import InputError
 from optics.laser import Laser
 from optics.lens import Lens
@@ -75,8 +75,9 @@ class Host:
     source: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        positive(self.name, "flop_s", self.flop_s, infinite=True)
-        not_negative(self.name, "power_w", self.power_w)
+        with figures_of(self) as check:
+            check(positive, "flop_s", infinite=True)
+            check(not_negative, "power_w")
 
     @classmethod
     def ideal(cls) -> Host:

@@ -62,7 +62,7 @@ class ConvShareConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} is a whole number of at least 1; {value!r} came")
-        pixel_counts("map", self.map)
+        pixel_counts("model", "map", self.map)
         if self.image % self.patch:
             raise InputError(
                 f"patches tile the image: {self.image} pixels came with patches of {self.patch}; "

@@ -163,7 +163,7 @@ def _check_grid(
     pitch_m: tuple[float, float],
     centre_m: tuple[float, float],
 ) -> None:
-    pixel_counts(f"{name}'s shape", shape)
+    pixel_counts(name, "shape", shape)
     for i, axis in enumerate(("down", "right")):
         positive(name, f"pitch_m, {axis}", pitch_m[i])
         finite(name, f"centre_m, {axis}", centre_m[i])

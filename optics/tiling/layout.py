@@ -88,7 +88,7 @@ class Layout:
     passes: int = 1
 
     def __post_init__(self) -> None:
-        pixel_counts("plane", self.plane)
+        pixel_counts("plane", "pixels", self.plane)
         if self.passes < 1 or self.shape.batch < 1:
             raise InputError(
                 f"a layout has at least one image and one pass; batch={self.shape.batch}, "

@@ -42,7 +42,7 @@ def plan(
         InputError: one image with its guard band of N - 1 pixels is larger than the plane, or
             ``along`` names no kind.
     """
-    pixel_counts("plane", plane)
+    pixel_counts("plane", "pixels", plane)
     unknown = set(along) - set(KINDS)
     if unknown:
         raise InputError(f"along takes {', '.join(KINDS)}; {', '.join(sorted(unknown))} came")

@@ -121,6 +121,13 @@ def test_bad_modulators(figures: dict[str, object], message: str) -> None:
         replace(MODULATOR, **figures)
 
 
+def test_all_bad_figures_of_a_part_are_said_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        replace(CAMERA, pixels=(0, 5), pitch_m=-1e-6, bits=17, read_noise_e=-1.0, power_w=math.nan)
+    wrong = [line.split(": ")[1].split()[0] for line in str(caught.value).splitlines()]
+    assert sorted(wrong) == ["bits", "pitch_m", "pixels", "power_w", "read_noise_e"]
+
+
 @pytest.mark.parametrize(
     ("part", "figures", "message"),
     [

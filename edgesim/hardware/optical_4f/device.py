@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
@@ -24,11 +24,13 @@ from edgesim.hardware.optical_4f.parts import (
     cycle_s,
     light_of,
     own_host,
+    part_of,
     sources_of,
     system_of,
     with_host,
 )
 from edgesim.hardware.optical_4f.sections import (
+    Given,
     OfCamera,
     OfLaser,
     OfLens,
@@ -133,6 +135,18 @@ class Optical4F(Device):
     linear: Literal["valid", "pointwise", "fewest"] = "valid"
     overflow: Literal["error", "host"] = "error"
     host_device: Annotated[Host | None, key("host")] = None
+
+    @field_validator(*PARTS)
+    @classmethod
+    def _whole(cls, given: Given, info: ValidationInfo) -> Given:
+        # Here, and not with the system, so that the mistakes of all parts are said at once.
+        part = str(info.field_name)
+        if "preset" in info.data:
+            try:
+                part_of(part, given, info.data["preset"])
+            except OpticsInputError as error:
+                raise ValueError(str(error).removeprefix(f"{part}: ")) from None
+        return given
 
     @model_validator(mode="after")
     def _buildable(self) -> Self:

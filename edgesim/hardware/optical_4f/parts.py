@@ -60,13 +60,16 @@ def system_of(
     Raises:
         InputError: a part lacks a figure that no preset gives, or a figure is out of its range.
     """
-    start = None if base is None else FourF.ideal() if base == "ideal" else preset(base)
-    made = {}
+    start = _preset(base)
+    made, wrong = {}, []
     for key, figures in given.items():
         try:
-            made[key] = _part(key, figures, getattr(start, key, None))
+            made[key] = part_of(key, figures, base)
         except OpticsInputError as error:
-            raise InputError(f"device '{name}': {key}: {error}") from None
+            lines = (line.removeprefix(f"{key}: ") for line in str(error).splitlines())
+            wrong += [f"device '{name}': {key}: {line}" for line in lines]
+    if wrong:
+        raise InputError("\n".join(wrong))
     system = replace(start, **made) if start else FourF(**made)
     if link_byte_s is not None:
         system = replace(system, link_bytes_s=link_byte_s)
@@ -81,7 +84,23 @@ def system_of(
     return system
 
 
-def _part(key: str, given: Given, base: Any) -> Any:
+def _preset(name: str | None) -> FourF | None:
+    return None if name is None else FourF.ideal() if name == "ideal" else preset(name)
+
+
+def part_of(key: str, given: Given, preset_name: str | None) -> Any:
+    """Return a part with the figures that are given, and others of a preset's part.
+
+    Args:
+        key: of the part, one of `PARTS`.
+        given: figures by the names of the part's fields.
+        preset_name: of the system that has the other figures; None has none.
+
+    Raises:
+        optics.errors.InputError: figures that no preset gives are missing, or figures are out of
+            their ranges; one line for each.
+    """
+    base = getattr(_preset(preset_name), key, None)
     if base is None:
         lacking = [key_of(one) for one in _NEEDED[key] if one not in given]
         if lacking:

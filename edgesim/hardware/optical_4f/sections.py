@@ -151,10 +151,11 @@ def _part(part: type) -> Any:
 
 Given = Mapping[str, Any]
 """Figures of a part by the names of its fields in `optics`."""
-OfLaser = Annotated[Given, _part(Laser)]
-OfModulator = Annotated[Given, _part(Modulator)]
-OfLens = Annotated[Given, _part(Lens)]
-OfCamera = Annotated[Given, _part(Camera)]
+_EVEN_IF_ABSENT = Field(validate_default=True)
+OfLaser = Annotated[Given, _part(Laser), _EVEN_IF_ABSENT]
+OfModulator = Annotated[Given, _part(Modulator), _EVEN_IF_ABSENT]
+OfLens = Annotated[Given, _part(Lens), _EVEN_IF_ABSENT]
+OfCamera = Annotated[Given, _part(Camera), _EVEN_IF_ABSENT]
 
 
 @spec

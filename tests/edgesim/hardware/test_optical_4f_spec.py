@@ -151,6 +151,29 @@ def test_without_a_preset_every_part_is_given() -> None:
         accelerator(**{**given, "camera": {"pixels": 500, "pitch": "8 um"}})
 
 
+def test_mistakes_of_all_parts_are_said_at_once() -> None:
+    given: dict[str, Any] = {
+        "preset": None,
+        "laser": {"wavelength": "532 nm", "power": "1 mW"},
+        "input": {"kind": "dmd", "pixels": 500, "pitch": "8 um", "bits": 8},
+        "lens_1": {"focal_length": "0 m"},
+        "filter": {"kind": "lcos-phase"},
+        "lens_2": {},
+        "camera": {"pixels": 500, "pitch": "8 um", "bits": 17, "exposure": "1 ms"},
+    }
+    with pytest.raises(InputError) as caught:
+        accelerator(**given)
+    for wrong in (
+        "input: a DMD's mirrors have 1 bit; bits=8 came.",
+        "lens_1.focal_length: expected more than 0, got '0 m'",
+        "filter: expected pixels, pitch; name a preset, or give every part",
+        "lens_2: expected focal_length; name a preset, or give every part",
+        "camera.bits: expected at most 16, got 17",
+    ):
+        assert str(caught.value).count(wrong) == 1
+    assert "laser" not in str(caught.value)
+
+
 def test_more_light_than_the_camera_takes_names_exposure_photons_and_full_well() -> None:
     """2,045,919 electrons behind a clear filter, of which 45 % are counted as 4,546,486 photons."""
     with pytest.raises(InputError) as caught:

@@ -175,7 +175,7 @@ def test_shapes_load_no_torch():
         ({"heads": 5}, r"24 numbers of a token \(map 4x6\) evenly; 5 heads came: take 4 or 6"),
         ({"depth": 0}, "depth is a whole number of at least 1; 0 came"),
         ({"classes": 2.5}, "classes is a whole number of at least 1; 2.5 came"),
-        ({"map": (4, 0)}, "map: pixels must be"),
+        ({"map": (4, 0)}, "model: map must be"),
         ({"qkv": "shared"}, "attn.qkv: a mixing is one of linear, shared-valid"),
         ({"kernel": 5}, "attn.qkv: a kernel of 5x5 does not lie in a map of 4x6"),
         ({"mlp_kernel": 0}, "mlp.fc1: a kernel of 0x0 does not lie in a map of 4x6"),
