@@ -1,4 +1,4 @@
-"""Plays every example of this folder and prints a table of what each policy made of its faults."""
+"""Runs every example of this folder and prints a table that compares their recovery policies."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NAMES = (
 )  # fmt: skip
 
 HEAD = (
-    "example", "answered", "in full", "right", "p50", "p99", "p99.9", "whole again after",
-    "energy a request", "energy lost",
+    "example", "answered", "complete", "accuracy", "p50", "p99", "p99.9", "recovery time",
+    "energy per request", "energy lost",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # The fewest Pis that are fast enough
-# A search (`pip install 'edgesim[search]'`) over how many Pis there are, of which kind, and how
-# much of ViT-Base each one keeps: few, fast, and for less than 100 J an answer.
+# # The smallest number of Pis that is fast enough
+# A search (`pip install 'edgesim[search]'`) over the number of Pis, their kind, and the attention
+# heads of ViT-Base that each one keeps: few, fast, and for less than 100 J per answer.
 
 # %%
 import sys

@@ -1,6 +1,6 @@
 # %% [markdown]
-# # What if the Pis shared an accelerator of light?
-# Four Raspberry Pis hand ResNet-18's convolutions to one 4f accelerator, or compute them.
+# # What if the Pis shared an optical accelerator?
+# Four Raspberry Pis send the convolutions of ResNet-18 to one 4f accelerator, or compute them.
 
 # %%
 import sys

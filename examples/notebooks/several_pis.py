@@ -1,7 +1,7 @@
 # %% [markdown]
 # # ViT-Base on several Raspberry Pis
-# How many Pis does it take to answer two images a second, and what does each answer cost? Run this
-# file as a script, or open it as a notebook (Jupytext, VS Code): each `# %%` begins a cell.
+# How many Pis are needed for two images per second, and what does each answer cost? Run this file
+# as a script, or open it as a notebook (Jupytext, VS Code): each `# %%` starts a cell.
 
 # %%
 import sys
@@ -38,7 +38,7 @@ result.plot.timeline(right, requests=6)
 figure.savefig(FIGURES / "several-pis.png", dpi=80)
 
 # %% [markdown]
-# Fewer parts hold more of the model each; more of them share the work further.
+# With fewer parts, each holds more of the model. With more parts, each computes less.
 
 # %%
 study = five.sweep(
