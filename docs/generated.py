@@ -20,11 +20,6 @@ _ABOVE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 """Pages of the navigation that lie beside ``docs``."""
 _LINK = re.compile(r"(?<=\]\()([^)#\s:]+)(?=[)#\s])")
 _PLACE = re.compile(r"^<!-- made: (\w+) -->$", re.MULTILINE)
-_SECTIONS = (
-    "ModelSpec", "ExplicitTask", "Transfer", "PlacementSpec", "NodeSpec", "Batch",
-    "Variability", "Faults", "Outage", "HostSpec", "NetworkSpec", "SwitchSpec",
-    "Medium", "Link", "RouteSpec", "Traffic", "BaselineSpec",
-)  # fmt: skip
 _MOST_NAMED = 20
 
 
@@ -77,7 +72,7 @@ def scenario() -> str:
 
     found = schema()
     lines = ["## The file", "", *_keys(found)]
-    for name in _SECTIONS:
+    for name in _sections(found, {"Device", *catalog.kind_names()}):
         part = found["$defs"][name]
         lines += ["", f"## {_title(name)}", "", part.get("description", ""), "", *_keys(part)]
     for kind in sorted(catalog.kind_names(), key=lambda one: one != "processor"):
@@ -85,10 +80,32 @@ def scenario() -> str:
         lines += ["", f"## Device of kind `{kind}`", "", part.get("description", "").split("\n")[0]]
         lines += ["", *_keys(part)]
         for name, one in found["$defs"].items():
-            if name.startswith(f"{kind}.") and "properties" in one:
+            if name.startswith(f"{kind}.") and _mapping(one):
                 lines += ["", f"### `{kind}`: {_title(name.partition('.')[2])}", ""]
                 lines += [one.get("description", "").split("\n\n")[0], "", *_keys(one)]
     return "\n".join(lines)
+
+
+def _sections(found: Mapping[str, Any], without: set[str]) -> list[str]:
+    """Return the sections of a schema in the order in which their keys first stand."""
+    seen: dict[str, None] = {}
+
+    def visit(part: Any) -> None:
+        if isinstance(part, list):
+            for one in part:
+                visit(one)
+        elif isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+            if name in found["$defs"] and name not in seen and name not in without:
+                if _mapping(found["$defs"][name]):
+                    seen[name] = None
+                visit(found["$defs"][name])
+            for key, one in part.items():
+                if key != "$defs":
+                    visit(one)
+
+    visit(found)
+    return list(seen)
 
 
 def commands() -> str:
@@ -162,10 +179,17 @@ def _options(command: Any) -> Iterator[tuple[str, str, str]]:
         yield name, getattr(one, "help", None) or "", "" if plain else str(default)
 
 
+def _mapping(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the mapping that may stand somewhere, or that is a choice there; empty for none."""
+    choices = [part, *part.get("anyOf", ())]
+    return next((one for one in choices if "properties" in one), {})
+
+
 def _keys(part: Mapping[str, Any]) -> list[str]:
     rows = []
-    for key, one in part.get("properties", {}).items():
-        needed = "yes" if key in part.get("required", ()) else ""
+    mapping = _mapping(part)
+    for key, one in mapping.get("properties", {}).items():
+        needed = "yes" if key in mapping.get("required", ()) else ""
         rows.append((f"`{key}`", _kind(one), one.get("description", ""), _default(one), needed))
     if not rows:
         return []
@@ -174,7 +198,10 @@ def _keys(part: Mapping[str, Any]) -> list[str]:
 
 def _kind(one: Mapping[str, Any]) -> str:
     if "$ref" in one:
-        return _title(one["$ref"].rpartition("/")[2].rpartition(".")[2])
+        name = one["$ref"].rpartition("/")[2]
+        title = _title(name.rpartition(".")[2])
+        linked = "." not in name and name != "Device" and not name.startswith("text-")
+        return f"[{title}](#{title.replace(' ', '-')})" if linked else title
     if len(one.get("enum", ())) > _MOST_NAMED:
         return f"one of {len(one['enum'])} names, such as `{one['enum'][0]}`"
     if "enum" in one:
