@@ -1,4 +1,4 @@
-"""The tables that ``edgesim run`` prints."""
+"""What ``edgesim run`` prints."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edgesim.common.tables import text_table
 from edgesim.common.text import duration, joules, percent, rate
-from edgesim.report.run_text import (
-    BASELINE_COLUMNS,
-    PARTS_TITLE,
+from edgesim.report.run_tables import (
     accuracy_sentence,
-    baseline_notes,
-    baseline_rows,
-    device_parts,
+    baselines,
+    breakdown,
+    energy_by_part,
     fault_sentences,
-    half_widths,
     idle_share,
-    interval_notes,
-    part_rows,
+    latency,
 )
-from edgesim.results.metrics import Section
-from edgesim.results.summary import SUMMARY, section, value_at
+from edgesim.report.table import metrics_table
+from edgesim.results.summary import SUMMARY, value_at
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from edgesim.results.result import Result
 
@@ -38,30 +32,28 @@ def show(result: Result, console: Console) -> None:
     """Print a result: what happened, where the time and energy went, and the baselines."""
     summary = result.summary
     console.print(f"[bold]{escape(summary['name'])}[/]  {_headline(summary)}")
-    console.print(_latency(summary))
-    for note in interval_notes(summary):
-        console.print(note, style="dim")
-    console.print(_breakdown(summary))
+    if summary["latency_s"]["mean"] is not None:
+        latency(summary, ends=False).transposed().show(console)
+        breakdown(summary).transposed().show(console)
     console.print(_totals(summary))
     right = accuracy_sentence(summary)
     if right is not None:
         console.print(f"[bold]Accuracy[/] {escape(right)}")
-    for number, told in enumerate(fault_sentences(summary)):
-        console.print(f"[bold]Faults[/] {escape(told)}" if not number else f"  {escape(told)}")
-    console.print(_entries("Nodes", "node", section("nodes"), summary["nodes"]))
-    faults = summary.get("faults") or {}
-    for title, key in (("Faults of nodes", "nodes"), ("Faults of links", "links")):
-        if faults.get(key):
-            console.print(_entries(title, "", section("faults", key), faults[key]))
-    parts = device_parts(summary)
-    if parts:
-        console.print(_parts(parts))
-    if summary["links"]:
-        console.print(_entries("Links", "link", section("links"), summary["links"]))
+    for number, sentence in enumerate(fault_sentences(summary)):
+        console.print(f"{'  ' if number else '[bold]Faults[/] '}{escape(sentence)}")
+    for title, first, path in (
+        ("Nodes", "node", ("nodes",)),
+        ("Faults of nodes", "", ("faults", "nodes")),
+        ("Faults of links", "", ("faults", "links")),
+        ("Links", "link", ("links",)),
+    ):
+        if summary.get(path[0]) and value_at(summary, path):
+            metrics_table(summary, path, title, first, "console", _MOST_ROWS).show(console)
+    parts = energy_by_part(summary)
+    if parts is not None:
+        parts.show(console)
     if summary["baselines"]:
-        console.print(_baselines(summary))
-        for note in baseline_notes(summary):
-            console.print(note, style="dim")
+        baselines(summary).show(console)
     if summary["mlperf"]:
         console.print(_mlperf(summary["mlperf"]))
     for warning in summary["warnings"]:
@@ -71,39 +63,20 @@ def show(result: Result, console: Console) -> None:
 def _headline(summary: Mapping[str, Any]) -> str:
     requests = summary["requests"]
     answered = requests["completed"] + requests["degraded"]
-    told = [f"{answered:,} of {requests['offered']:,} requests answered"]
+    parts = [f"{answered:,} of {requests['offered']:,} requests answered"]
     if requests["degraded"]:
-        told.append(f"{requests['degraded']:,} of them degraded")
+        parts.append(f"{requests['degraded']:,} of them degraded")
     if requests["failed"]:
-        told.append(f"{requests['failed']:,} failed")
+        parts.append(f"{requests['failed']:,} failed")
     if summary["replications"] > 1:
-        told.append(f"{summary['replications']} replications")
+        parts.append(f"{summary['replications']} replications")
     span = duration(summary["simulated_s"])
     if summary["mode"] == "real":
-        told.append(f"{span} on real nodes")
+        parts.append(f"{span} on real nodes")
     else:
-        told.append(f"{span} simulated in {duration(summary['wall_s'])}")
-    told.append(f"seed {summary['seed']}")
-    return ", ".join(told)
-
-
-def _latency(summary: Mapping[str, Any]) -> Table:
-    metrics = section("latency_s").shown("console")
-    table = text_table("", *(one.name for one in metrics), title="Latency")
-    table.add_row("of all", *(one.cell(summary["latency_s"]) for one in metrics))
-    if summary["latency_s"]["mean"] is not None:
-        table.add_row("± (95 %)", *half_widths(summary), style="dim")
-    return table
-
-
-def _breakdown(summary: Mapping[str, Any]) -> Table:
-    parts = summary["breakdown_s"]
-    table = text_table("", *parts, title="Mean latency by part")
-    mean = summary["latency_s"]["mean"]
-    table.add_row("time", *map(duration, parts.values()))
-    if mean:
-        table.add_row("share", *(percent(value / mean) for value in parts.values()), style="dim")
-    return table
+        parts.append(f"{span} simulated in {duration(summary['wall_s'])}")
+    parts.append(f"seed {summary['seed']}")
+    return ", ".join(parts)
 
 
 def _totals(summary: Mapping[str, Any]) -> str:
@@ -124,43 +97,6 @@ def _totals(summary: Mapping[str, Any]) -> str:
         name = metric.heading
         lines.append(f"[bold]{name.capitalize()}[/] {text}{more.get(name, '')}")
     return "\n".join(lines)
-
-
-def _entries(
-    title: str, first: str, of: Section[Any], rows: Mapping[str, Mapping[str, Any]]
-) -> Table:
-    """Return the metrics of nodes or links; of many, the busiest, or the first that failed."""
-    names, more = list(rows), "like these"
-    if len(rows) > _MOST_ROWS:
-        names = names[:_MOST_ROWS]
-        if not title.startswith("Faults"):
-            names = sorted(rows, key=lambda name: -rows[name]["utilization"])[: _MOST_ROWS - 2]
-            more = f"{of.name}, less busy"
-    metrics = of.shown("console", rows)
-    table = text_table(first, *(one.heading for one in metrics), title=title)
-    for name in names:
-        table.add_row(name, *(one.cell(rows[name]) for one in metrics))
-    if len(names) < len(rows):
-        table.caption = f" … {len(rows) - len(names):,} more {more}"
-        table.caption_justify = "left"
-        table.caption_style = "dim"
-    return table
-
-
-def _parts(parts: Mapping[str, Mapping[str, float]]) -> Table:
-    headings = [cell for name in parts for cell in (name, "share")]
-    table = text_table("", *headings, title=PARTS_TITLE)
-    for row in part_rows(parts):
-        table.add_row(*row)
-    return table
-
-
-def _baselines(summary: Mapping[str, Any]) -> Table:
-    title, *columns = BASELINE_COLUMNS
-    table = text_table("", *columns, title=title)
-    for row in baseline_rows(summary):
-        table.add_row(*row.cells, style="dim" if row.aside else None)
-    return table
 
 
 def _mlperf(metrics: Mapping[str, Any]) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import read_document, write_text
-from edgesim.report.both_page import Latencies
-from edgesim.report.both_page import page as comparison_page
-from edgesim.report.html import page
+from edgesim.report.page import both_page, run_page
+from edgesim.report.page.both_page import Latencies
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
 from edgesim.results.faults import events_csv
@@ -61,7 +60,7 @@ def files_of(result: Result) -> Files:
         "trace.json": lambda: trace_json(recording, result.scenario.cluster),
         PLAN: lambda: json.dumps(plan(), allow_nan=False) + "\n",
         "scenario.yaml": scenario,
-        PAGE: lambda: page(
+        PAGE: lambda: run_page.page(
             result.summary,
             tables_csv.columns(result.recordings),
             tables_csv.in_order(recording.spans),
@@ -97,7 +96,7 @@ def write_comparison(
         latencies[folder] = Latencies(
             *(tables_csv.latency_column(result.recordings) for result in sides)
         )
-    files[PAGE] = partial(comparison_page, document, latencies)
+    files[PAGE] = partial(both_page.page, document, latencies)
     files[COMPARISON] = lambda: json.dumps(document, indent=2, allow_nan=False) + "\n"
     return put(files, directory)
 
@@ -138,7 +137,7 @@ def _page_of_result(directory: Path) -> str:
     except (OSError, UnicodeDecodeError):
         scenario = ""
     try:
-        return page(summary, requests, spans, plan, scenario)
+        return run_page.page(summary, requests, spans, plan, scenario)
     except _DAMAGED as error:
         raise InputError(f"{directory / SUMMARY}: not a whole summary ({error!r})") from None
 
@@ -156,10 +155,10 @@ def _page_of_comparison(directory: Path) -> str:
             )
             for name in names
         }  # fmt: skip
-        return comparison_page(document, latencies)
+        return both_page.page(document, latencies)
     except _DAMAGED as error:
-        told = f"{directory / COMPARISON}: not a whole comparison ({error!r})"
-        raise InputError(told) from None
+        message = f"{directory / COMPARISON}: not a whole comparison ({error!r})"
+        raise InputError(message) from None
 
 
 def _page_of_study(directory: Path) -> str:

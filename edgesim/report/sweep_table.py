@@ -1,38 +1,44 @@
-"""What the console says of a study: its rows where they are few, else the range of each result."""
+"""The tables of a study that the console and its page share, and what the console prints."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from edgesim.common.text import duration, in_unit
+from edgesim.report.table import Cell, Figure, Row
+from edgesim.report.table import Table as Shown
 from edgesim.sweep import store
 from edgesim.sweep.aims import Bound
 from edgesim.sweep.run import Swept
 from edgesim.sweep.study import Study
-from edgesim.sweep.table import Cell, Column, Table
+from edgesim.sweep.table import Column, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_ROWS = 20
-"""A study with more points is told by ranges."""
+"""Of a study with more points, the console shows the range of each column."""
+MOST_BEST = 20
+SETTLED = "settled"
+"""Name of the column that says whether the queue of a point settled."""
 _MOST_ERRORS = 5
 _HEADING = 11
 """Letters of a line of a heading."""
-_MOST_FRONT = 20
+_LEADING = ("strategy", "kind", "name", "base")
+"""Keys of a mapping whose value alone tells what it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Examined:
     """A study's table, what was done, and the same as plain data for ``--json``."""
 
     table: Table
@@ -40,8 +46,8 @@ class Shown:
     document: dict[str, Any]
 
 
-def examine(study: Study, swept: Swept) -> Shown:
-    """Return what there is to tell of a study that was played."""
+def examine(study: Study, swept: Swept) -> Examined:
+    """Return the results of a study that was played."""
     table = store.table(swept.directory, study.meta())
     document = {
         "name": study.name,
@@ -57,18 +63,18 @@ def examine(study: Study, swept: Swept) -> Shown:
             {"name": one.name, "role": one.role, "unit": one.unit, **_extent(table, one)}
             for one in table.columns
         ],
-        "errors": dict(_errors(table).most_common(_MOST_ERRORS)),
+        "errors": dict(errors(table).most_common(_MOST_ERRORS)),
     }
     if study.aims is not None:
         document["best"] = [table.row(int(index)) for index in np.flatnonzero(table.pareto())]
     elif len(table) <= MOST_ROWS:
         document["rows"] = table.rows()
-    return Shown(table, swept, document)
+    return Examined(table, swept, document)
 
 
-def show(shown: Shown, console: Console) -> None:
-    """Print it."""
-    table, swept = shown.table, shown.swept
+def show(examined: Examined, console: Console) -> None:
+    """Print the results of a study."""
+    table, swept = examined.table, examined.swept
     before = f", {swept.found:,} of them before" if swept.found else ""
     failed = f", {swept.failed:,} [red]failed[/]" if swept.failed else ""
     console.print(
@@ -78,44 +84,68 @@ def show(shown: Shown, console: Console) -> None:
     if any(one.aim for one in table.columns):
         _show_best(table, console)
     elif len(table) <= MOST_ROWS and len(table.columns) * _HEADING < console.width:
-        console.print(_rows(table, range(len(table)), "Points"))
+        points(table, range(len(table)), "Points").show(console)
     else:
-        console.print(_ranges(table))
-    for error, count in _errors(table).most_common(_MOST_ERRORS):
+        _ranges(table).show(console)
+    for error, count in errors(table).most_common(_MOST_ERRORS):
         noun = "point" if count == 1 else "points"
         console.print(f"[red]{count:,} {noun}:[/] {escape(error)}")
 
 
 def _show_best(table: Table, console: Console) -> None:
-    best = table.best()
-    aims = [one for one in table.columns if one.aim]
-    told = ", ".join(f"{one.aim} {one.name}" for one in aims)
-    bounds = ", ".join(_bound(one) for one in table.columns if one.bound)
-    within = f" where {bounds}" if bounds else ""
+    best, (title, aims) = table.best(), best_title(table)
     if not best:
-        console.print(f"No point is within the bounds: {told}{escape(within)}")
+        console.print(f"No point is within the bounds: {escape(aims)}")
         return
-    title = "Best" if len(aims) == 1 else "Pareto front"
-    console.print(f"[bold]{title}[/]: {escape(told + within)}")
-    console.print(_rows(table, best[:_MOST_FRONT], ""))
-    if len(best) > _MOST_FRONT:
-        console.print(f" … {len(best) - _MOST_FRONT:,} more of them in the folder")
+    console.print(f"[bold]{title}[/]: {escape(aims)}")
+    points(table, best[:MOST_BEST], "").show(console)
+    if len(best) > MOST_BEST:
+        console.print(f" … {len(best) - MOST_BEST:,} more of them in the folder")
 
 
-def _bound(column: Column) -> str:
-    bound = Bound.parse(column.bound)
-    return f"{column.name} {bound.sign} {written(column, bound.limit)}"
+def best_title(table: Table) -> tuple[str, str]:
+    """Return what the best points of a search are called, and what they are the best in."""
+    aims = [f"{one.aim} {one.name}" for one in table.columns if one.aim]
+    bounds = []
+    for one in table.columns:
+        if one.bound:
+            bound = Bound.parse(one.bound)
+            bounds.append(f"{one.name} {bound.sign} {writer(table, one)(bound.limit)}")
+    within = f" where {', '.join(bounds)}" if bounds else ""
+    return "Best point" if len(aims) == 1 else "Pareto front", ", ".join(aims) + within
 
 
-def _rows(table: Table, indices: Any, title: str) -> Grid:
-    grid = _grid(title, "point", *(escape(_heading(one.name)) for one in table.columns))
-    for index in indices:
-        cells = [f"{table.point[index]:,}"]
-        row = table.row(int(index))
-        cells += [written(one, row[one.name]) for one in table.columns]
-        failed = table.errors[index] is not None
-        grid.add_row(*map(escape, cells), style="red" if failed else None)
-    return grid
+def points(table: Table, places: Sequence[int], title: str, more: str = "") -> Shown:
+    """Return rows of a study's table; an asterisk marks points whose queue did not settle.
+
+    Args:
+        table: of the study.
+        places: of the rows.
+        title: of what is returned.
+        more: what was left out.
+    """
+    writers, unsettled, lines = [writer(table, one) for one in table.columns], ~settled(table), []
+    for place in places:
+        row = table.row(place)
+        cells: list[Cell] = [f"{row['point']:,}{' *' if unsettled[place] else ''}"]
+        for one, text in zip(table.columns, writers, strict=True):
+            value = row[one.name]
+            cells.append(Figure(text(value), f"{row['point']}.{one.name}", value))
+        lines.append(Row(cells, failed=row["error"] is not None))
+    marked = bool(unsettled[list(places)].any()) if len(places) else False
+    notes = ["*: the queue did not settle; the point is in no mean"] if marked else []
+    head = ["point", *(_heading(one.name) for one in table.columns)]
+    return Shown(title, head, lines, more, notes, left=0, folds=True)
+
+
+def settled(table: Table) -> NDArray[np.bool_]:
+    """Return which rows' queues settled; all where the study does not say. Shape (rows,)."""
+    values = table.values.get(SETTLED)
+    if values is None:
+        return np.ones(len(table), bool)
+    if isinstance(values, tuple):
+        return np.array([one not in ("false", "False") for one in values], bool)
+    return np.asarray(values != 0.0)
 
 
 def _heading(name: str) -> str:
@@ -128,33 +158,29 @@ def _heading(name: str) -> str:
     return "\n".join(lines).strip()
 
 
-def _ranges(table: Table) -> Grid:
-    grid = _grid("Axes and results", "", "least", "at point", "median", "most", "at point")
-    for one in table.columns:
-        grid.add_row(*map(escape, _range(table, one)), style="dim" if one.role == "axis" else None)
-    return grid
+def _ranges(table: Table) -> Shown:
+    lines = [_range(table, one) for one in table.columns]
+    head = ["", "least", "at point", "median", "most", "at point"]
+    return Shown("Axes and results", head, lines, folds=True)
 
 
-def _range(table: Table, column: Column) -> Iterator[str]:
-    yield column.name
+def _range(table: Table, column: Column) -> list[str]:
+    """Return the least, median and greatest value of a column, as text."""
     values = table.values[column.name]
     if column.kind == "text":
-        seen = Counter(value for value in values if value is not None)
-        yield f"{len(seen):,} kinds"
-        yield from [""] * 4
-        return
+        kinds = len({value for value in values if value is not None})
+        return [column.name, f"{kinds:,} {'kind' if kinds == 1 else 'kinds'}", *[""] * 4]
     numbers = np.asarray(values, float)
     known = np.flatnonzero(np.isfinite(numbers))
     if not len(known):
-        yield from ["-"] * 5
-        return
-    axis = column.role == "axis"
+        return [column.name, *["-"] * 5]
     least, most = known[np.argmin(numbers[known])], known[np.argmax(numbers[known])]
-    yield written(column, float(numbers[least]))
-    yield "" if axis else f"{table.point[least]:,}"
-    yield written(column, float(np.median(numbers[known])))
-    yield written(column, float(numbers[most]))
-    yield "" if axis else f"{table.point[most]:,}"
+    at = ["" if column.role == "axis" else f"{table.point[one]:,}" for one in (least, most)]
+    text = writer(table, column)
+    low, middle, high = (
+        text(float(one)) for one in (numbers[least], np.median(numbers[known]), numbers[most])
+    )
+    return [column.name, low, at[0], middle, high, at[1]]
 
 
 def _extent(table: Table, column: Column) -> dict[str, Any]:
@@ -168,39 +194,84 @@ def _extent(table: Table, column: Column) -> dict[str, Any]:
     return {"least": float(numbers.min()), "most": float(numbers.max())}
 
 
-def _errors(table: Table) -> Counter[str]:
+def errors(table: Table) -> Counter[str]:
+    """Return how many points failed with each error."""
     return Counter(error for error in table.errors if error is not None)
 
 
-def written(column: Column, value: Cell) -> str:
-    """Return a cell as people read it: a result with its unit, an axis as the study has it."""
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return _in_short(value) if column.role == "axis" else value
-    if column.role == "axis":
-        gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
-        return f"{value:.4g}{gap}{column.unit}"
-    if column.integer:
-        return f"{int(value):,}"
-    return in_unit(value, column.unit)
+def writer(table: Table, column: Column) -> Callable[[Any], str]:
+    """Return what writes a cell of a column for people: with its unit; a dash for None."""
+    labels: Mapping[str, str] = {}
+    if column.kind == "text":
+        labels = short_labels([one for one in table.values[column.name] if isinstance(one, str)])
+
+    def text(value: Any) -> str:
+        if value is None:
+            return "-"
+        if isinstance(value, str):
+            return labels.get(value, value)
+        if column.role == "axis":
+            gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
+            return f"{value:.4g}{gap}{column.unit}"
+        if column.integer:
+            return f"{int(value):,}"
+        return in_unit(value, column.unit)
+
+    return text
 
 
-def _in_short(text: str) -> str:
-    """Return the keys of a mapping, which would fill a page; other text as it is."""
-    if not text.startswith("{"):
-        return text
+def short_labels(texts: Sequence[str]) -> dict[str, str]:
+    """Return a short label for each text; of mappings as JSON, the fewest keys that differ.
+
+    Three placements are ``single``, ``class-wise, submodels 3`` and ``class-wise, submodels 5``,
+    whatever other keys they share. Text that is no mapping stays as it is.
+    """
+    found = {text: _mapping(text) for text in dict.fromkeys(texts)}
+    mappings = {text: one for text, one in found.items() if one is not None}
+    return {text: text for text in found} | dict(
+        zip(mappings, _labels(list(mappings.values())), strict=True)
+    )
+
+
+def _labels(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a label for each mapping; a mapping in it is told by its key, unless that is equal."""
+    keys = dict.fromkeys(key for one in mappings for key in one)
+    chosen: list[str] = []
+
+    def kinds(keys: Sequence[str]) -> int:
+        return len({tuple(_scalar(one.get(key)) for key in keys) for one in mappings})
+
+    for key in sorted(keys, key=lambda key: key not in _LEADING):
+        if not chosen or kinds([*chosen, key]) > kinds(chosen):
+            chosen.append(key)
+    parts = [[_part(key, one[key]) for key in chosen if key in one] for one in mappings]
+    alike: dict[str, list[int]] = {}
+    for place, part in enumerate(parts):
+        alike.setdefault(", ".join(part), []).append(place)
+    for places in alike.values():
+        for key in keys if len(places) > 1 else ():
+            nested = [one for place in places if isinstance(one := mappings[place].get(key), dict)]
+            if len(nested) == len(places) and any(one != nested[0] for one in nested):
+                for place, label in zip(places, _labels(nested), strict=True):
+                    parts[place] = [one for one in parts[place] if one != key] + [f"{key} {label}"]
+    return [", ".join(part) or "default" for part in parts]
+
+
+def _scalar(value: Any) -> str:
+    return "mapping" if isinstance(value, dict) else json.dumps(value)
+
+
+def _part(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return key
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
+    return text if key in _LEADING else f"{key} {text}"
+
+
+def _mapping(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        found = json.loads(text) if text.startswith("{") else None
     except ValueError:
-        return text
-    return ", ".join(map(str, found)) or "nothing"
-
-
-def _grid(title: str, *headings: str) -> Grid:
-    grid = Grid(title=f"[bold]{title}[/]" if title else None, title_justify="left", box=None)
-    for index, heading in enumerate(headings):
-        left = index == 0 and not heading
-        # A narrow window breaks names; it cuts nothing off.
-        grid.add_column(heading, justify="left" if left else "right", overflow="fold")
-    return grid
+        return None
+    return found if isinstance(found, dict) else None

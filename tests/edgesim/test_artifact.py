@@ -213,7 +213,7 @@ def test_playing_an_artifact_does_not_load_torch():
 
 
 def test_the_console_says_how_often_answers_are_right():
-    from edgesim.report.run_text import accuracy_sentence
+    from edgesim.report.run_tables import accuracy_sentence
 
     found = {"top1": 0.9, "top1_all_parts": 0.905, "top1_unsplit": 0.915, "dataset": "d",
              "samples": 10_000}  # fmt: skip

@@ -83,7 +83,7 @@ def test_the_events_are_in_the_folder_and_on_the_page(tmp_path: Path) -> None:
     ]
     page = (written / "report.html").read_text()
     whole = json.dumps(result.summary["faults"]["whole"])
-    assert f'data-key="faults.whole" data-value="{whole}"' in page
+    assert f"data-key=\"faults.whole\" data-value='{whole}'" in page
     # A result with this file is replaced like any other.
     assert folder.write(result, written) == written
 

@@ -1,81 +1,185 @@
-"""The frame of a page: head, style, script, navigation and foot."""
+"""The frame of a page, and what may stand in it beside tables and charts."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgesim.report.page.markup import Section, name
+from markupsafe import Markup, escape
 
-LIGHT = {
-    "paper": "#ffffff", "card": "#f4f6f9", "line": "#d5dbe3", "ink": "#18202b", "dim": "#525d6c",
-    "link": "#005a8f", "queue": "#b87900", "compute": "#0072b2", "transfer": "#00845f",
-    "fusion": "#a6447c", "idle": "#75808f", "mark": "#b84300", "warn": "#fff2d1",
-    "warn-ink": "#573f00",
-}  # fmt: skip
-DARK = {
-    "paper": "#14181f", "card": "#1d232c", "line": "#39424f", "ink": "#e8ecf2", "dim": "#a5b0be",
-    "link": "#7cc4f0", "queue": "#e69f00", "compute": "#56b4e9", "transfer": "#2fbf91",
-    "fusion": "#e39ac4", "idle": "#8b96a5", "mark": "#f08a4b", "warn": "#3d3110",
-    "warn-ink": "#ffe2a0",
-}  # fmt: skip
+from edgesim.report.chart import DARK, LIGHT, Chart
+from edgesim.report.table import Figure, Table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
-def variables() -> str:
-    """Return the colours as CSS, for a light page, a dark one, and one that was switched."""
-    light, dark = (
-        "".join(f"--{name}:{colour};" for name, colour in colours.items())
-        for colours in (LIGHT, DARK)
-    )
-    return (
-        f":root{{color-scheme:light;{light}}}"
-        "@media screen and (prefers-color-scheme:dark){:root:not([data-theme=light])"
-        f"{{color-scheme:dark;{dark}}}}}"
-        f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}"
-    )
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that someone chose; letters from right to left in it do not turn what is beside."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """A paragraph of texts, numbers and names.
+
+    Attributes:
+        parts: in order.
+        style: class: ``dim``, ``warning`` or nothing.
+    """
+
+    kind: ClassVar[str] = "text"
+
+    parts: tuple[str | Figure | Name, ...]
+    style: str
+
+    def __init__(self, *parts: str | Figure | Name, style: str = "") -> None:
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "style", style)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "items"
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The numbers at the top of a page: (number, what it is)."""
+
+    kind: ClassVar[str] = "cards"
+
+    cards: Sequence[tuple[Figure, Text]]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What opens by a click.
+
+    Attributes:
+        summary: that is clicked.
+        inside: a table, or text with line breaks.
+    """
+
+    kind: ClassVar[str] = "details"
+
+    summary: Text
+    inside: Table | str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a script of the page draws: a macro of ``views.html``, and plain data for the script.
+
+    Attributes:
+        name: of the macro.
+        data: None where the view has none of its own.
+        still: what stands in its place where no script runs; a timeline's, on paper too.
+    """
+
+    kind: ClassVar[str] = "view"
+
+    name: str
+    data: Any = None
+    still: Chart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that is SVG already.
+
+    Attributes:
+        svg: in base64.
+        label: read aloud in its place.
+        caption: below it.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    svg: str
+    label: str
+    caption: str
+
+
+Block = Table | Chart | Text | Items | Heading | Cards | Details | View | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page: what links point to, its title, and what stands in it."""
+
+    anchor: str
+    title: str
+    blocks: Sequence[Block]
 
 
 def document(
-    title: str, intro: str, sections: Sequence[Section], foot: str, scripts: Sequence[str] = ()
+    title: str,
+    intro: Sequence[Block],
+    sections: Sequence[Section],
+    foot: str,
+    scripts: Sequence[str] = (),
 ) -> str:
-    """Return a whole page.
+    """Return a whole page as HTML.
 
     A policy in its head forbids requests and every script but its own, whose hash it names.
 
     Args:
         title: a name that someone chose.
-        intro: HTML between title and navigation.
+        intro: between the title and the navigation.
         sections: in order.
-        foot: HTML.
+        foot: text at the end.
         scripts: files of this package, after the common one.
     """
-    script = "\n".join(file(one) for one in ("common.js", *scripts))
+    script = "\n".join(_file(name) for name in ("common.js", *scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    links = "".join(f'<li><a href="#{one.anchor}">{escape(one.title)}</a></li>' for one in sections)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)} · edgesim</title>\n"
-        f"<style>{variables()}\n{file('style.css')}</style></head><body>\n"
-        '<a class="skip" href="#main">Skip to the results</a>\n<header><div class="top">'
-        f'<h1>{name(title)}</h1><button class="theme" type="button">Dark</button></div>\n'
-        f'{intro}\n<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main id="main">\n'
-        + "\n".join(one.html() for one in sections)
-        + f"\n</main>\n<footer>{foot}</footer>\n<script>{script}</script>\n</body></html>\n"
-    )
+    return _templates().get_template("page.html").render(
+        title=title, intro=intro, sections=sections, foot=foot, light=LIGHT, dark=DARK,
+        style=Markup(_file("style.css")), script=Markup(script), digest=digest,
+    )  # fmt: skip
 
 
 @cache
-def file(name: str) -> str:
-    """Return the text of a file of this package."""
+def _file(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    found.filters["breakable"] = _breakable
+    found.policies["json.dumps_kwargs"] = {
+        "ensure_ascii": False, "separators": (",", ":"), "allow_nan": False,
+    }  # fmt: skip
+    return found
+
+
+def _breakable(text: object) -> Markup:
+    """Return a text that may go on in a new line after a dot or an underscore between letters."""
+    return Markup(re.sub(r"(?<=[a-zA-Z0-9*)])[._](?=[a-zA-Z*(])", r"\g<0><wbr>", str(escape(text))))

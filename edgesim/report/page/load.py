@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.text import duration, percent
-from edgesim.report.page.markup import BROAD, picture, shortened
+from edgesim.report.chart import Chart, Drawing, Scale
 from edgesim.results.tables_csv import Columns
 from edgesim.simulate import Span
 from edgesim.simulate.recording import FEATURES, transfer_name
@@ -146,62 +146,49 @@ def _add(
 
 def over_time(
     requests: Columns, spans: Sequence[Span], document: Mapping[str, Any], simulated_s: float
-) -> str:
-    """Return utilization and queue of every node over the traced window, as bands."""
+) -> Chart | None:
+    """Return utilization and queue of every node over the traced time; None where nothing ran."""
     end, found = loads(requests, spans, document)
     if end <= 0.0 or not found:
-        return ""
-    ranked = sorted(found, key=lambda node: -float(found[node].busy.mean()))
-    shown = ranked if len(found) <= _MOST_NODES else ranked[:_MOST_NODES]
-    order = [node for node in found if node in shown]
-    longest = max(float(found[node].waiting.max()) for node in order) or 1.0
+        return None
+    busiest = sorted(found, key=lambda node: -float(found[node].busy.mean()))[:_MOST_NODES]
+    shown = {node: one for node, one in found.items() if node in busiest}
+    longest = max(float(one.waiting.max()) for one in shown.values()) or 1.0
     share = min(1.0, end / simulated_s) if simulated_s else 1.0
-    hidden = len(found) - len(order)
     caption = (
         f"From 0 s to {duration(end)}, {percent(share)} of the run: every request that came until "
-        f"then was traced (--trace N traces more). Filled: share of a node's cores that work, from "
-        f"0 to 1. Line: tasks that wait, from 0 to {longest:.3g}. Means over "
+        f"then was traced (--trace N traces more). Filled: share of a node's cores that are busy, "
+        f"from 0 to 1. Line: number of waiting tasks, from 0 to {longest:.3g}. Means over "
         f"{duration(end / _BINS)}."
     )
-    if hidden:
-        caption += f" The {len(order)} busiest of {len(found):,} nodes."
+    if len(shown) < len(found):
+        caption += f" The {len(shown)} busiest of {len(found):,} nodes."
+    draw = partial(_draw, shown, end, longest)
+    return Chart("Utilization and queue of nodes over time", draw, caption)
 
-    def drawn(width: float) -> tuple[float, str]:
-        left, right = (150.0, 70.0) if width >= BROAD else (88.0, 56.0)
-        letters = 22 if width >= BROAD else 13
-        step = (width - left - right) / _BINS
-        parts = []
-        for number, node in enumerate(order):
-            base = _BAND * (number + 1) - 4
-            deep = _BAND - 10
-            one = found[node]
-            steps = "".join(
-                f"L{left + place * step:.1f} {base - value * deep:.1f}"
-                f"H{left + (place + 1) * step:.1f}"
-                for place, value in enumerate(one.busy.tolist())
-            )
-            line = " ".join(
-                f"{left + (place + 0.5) * step:.1f},{base - value / longest * deep:.1f}"
-                for place, value in enumerate(one.waiting.tolist())
-            )
-            parts.append(
-                f'<text y="{base - 12:.0f}">{escape(shortened(node, letters))}</text>'
-                f'<path class="work" opacity=".75" d="M{left} {base}{steps}V{base}Z"/>'
-                f'<path class="axis" d="M{left} {base}H{width - right}"/>'
-            )
-            if one.waiting.any():
-                parts.append(f'<polyline class="mark" points="{line}"/>')
-            parts.append(
-                f'<text class="dim" x="{width - right + 6}" y="{base - 12:.0f}">'
-                f"{percent(float(one.busy.mean()))}</text>"
-            )
-        height = _BAND * len(order) + 18
-        for share_of, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-            at = left + share_of * (width - left - right)
-            parts.append(
-                f'<text class="dim" x="{at:.1f}" y="{height - 4:.0f}" text-anchor="{anchor}">'
-                f"{duration(share_of * end)}</text>"
-            )
-        return height, "".join(parts)
 
-    return picture("Utilization and queue of nodes over time", drawn, caption)
+def _draw(shown: Mapping[str, Load], end: float, longest: float, drawing: Drawing) -> None:
+    drawing.name_rows(shown)
+    left, right = drawing.names, drawing.width - 66.0
+    deep, step = _BAND - 10, (right - left) / _BINS
+    for number, (node, one) in enumerate(shown.items()):
+        base = _BAND * (number + 1) - 4
+        steps = "".join(
+            f"L{left + place * step:.1f} {base - value * deep:.1f}H{left + (place + 1) * step:.1f}"
+            for place, value in enumerate(one.busy.tolist())
+        )
+        drawing.name(base - 12, node)
+        drawing.add("path", class_="work", opacity=".75", d=f"M{left} {base}{steps}V{base}Z")
+        drawing.add("path", class_="axis", d=f"M{left} {base}H{right}")
+        if one.waiting.any():
+            drawing.line(
+                (
+                    (left + (place + 0.5) * step, base - value / longest * deep)
+                    for place, value in enumerate(one.waiting.tolist())
+                ),
+                "mark",
+            )
+        drawing.text(right + 6, base - 12, percent(float(one.busy.mean())), "dim")
+    base = _BAND * len(shown)
+    drawing.time_axis(Scale(0.0, end, left, right), base)
+    drawing.height = base + 24

@@ -1,15 +1,17 @@
-"""The plan as a graph: tasks in layers, each with its node and the bytes that it takes."""
+"""The plan as a graph: tasks in layers, each with its node and the bytes that it receives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from typing import Any
 
 from edgesim.common.text import count, duration, rate, size
-from edgesim.report.page.markup import BROAD, figure_of, name, picture, shortened, table
+from edgesim.report.chart import Chart, Drawing, shortened
+from edgesim.report.page.frame import Block, Name, Text
+from edgesim.report.table import Table, figure
 
 _MOST_TASKS = 60
 _REQUEST, _ANSWER = "\0request", "\0answer"
@@ -43,58 +45,58 @@ def layers(tasks: Sequence[str], transfers: Sequence[tuple[str, str, float]]) ->
     return found
 
 
-def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> str:
+def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> list[Block]:
     """Return the plan: its bounds, its graph, its tasks.
 
     Args:
         summary: as in ``summary.json``.
         document: as in ``plan.json``; None where it is not there.
     """
-    told = summary["plan"]
+    found = summary["plan"]
     details = ", ".join(
-        f"{key.replace('_', ' ')} {_detail(key, value)}" for key, value in told["details"].items()
+        f"{key.replace('_', ' ')} {_detail(key, value)}" for key, value in found["details"].items()
     )
-    bound = figure_of(summary, ("plan", "capacity_per_s"), rate)
-    alone = figure_of(summary, ("plan", "unloaded_latency_s"), duration)
-    tasks = figure_of(summary, ("plan", "tasks"), lambda value: f"{value:,}")
-    body = (
-        f"<p>{escape(told['strategy'])}, {escape(told['precision'])}, {tasks} tasks"
-        f"{'; ' if details else ''}{escape(details)}. Bounded by {name(told['bottleneck'])}: at "
-        f"most {bound}; one request alone takes at least {alone}.</p>"
+    bounds = Text(
+        f"{found['strategy']}, {found['precision']}, ",
+        figure(summary, ("plan", "tasks"), lambda value: f"{value:,}"),
+        f" tasks{'; ' if details else ''}{details}. Bounded by ",
+        Name(found["bottleneck"]),
+        ": at most ",
+        figure(summary, ("plan", "capacity_per_s"), rate),
+        "; one request alone takes at least ",
+        figure(summary, ("plan", "unloaded_latency_s"), duration),
+        ".",
     )
     if not document or not document["branches"]:
-        return body + '<p class="dim">The folder holds no plan.json: no graph to draw.</p>'
+        missing = "The folder holds no plan.json: there is no graph to draw."
+        return [bounds, Text(missing, style="dim")]
     branch = document["branches"][0]
     others = document["branches_in_all"] - 1
     caption = (
         "From top to bottom. Every box names its task, the node that runs it, and the bytes that "
-        "it takes for one sample."
+        "it receives for one sample."
     )
     if others:
         nodes = sorted({task["node"] for one in document["branches"][1:] for task in one["tasks"]})
-        shown = ", ".join(map(str, nodes[:12])) + (", …" if len(nodes) > 12 else "")
+        names = ", ".join(map(str, nodes[:12])) + (", …" if len(nodes) > 12 else "")
         caption += (
-            f" One of {others + 1:,} alternatives; the others are on {name(shown)}. A request goes "
-            "to the least loaded."
+            f" One of {others + 1:,} alternatives; the others are on {names}. A request goes to "
+            "the alternative with the least load."
         )
-    hidden = len(branch["tasks"]) - _MOST_TASKS
-    if hidden > 0:
+    tasks = branch["tasks"][:_MOST_TASKS]
+    if len(tasks) < len(branch["tasks"]):
         caption += f" The first {_MOST_TASKS} tasks of {len(branch['tasks']):,}."
-    drawn = picture(
-        f"Graph of the plan: {len(branch['tasks'])} tasks",
-        lambda width: _drawn(document, branch, width),
-        caption,
-    )
-    rows = [
+    label = f"Graph of the plan: {len(branch['tasks'])} tasks"
+    lines = [
         [
-            name(task["name"]), name(task["node"]),
-            name(document["nodes"].get(task["node"], {}).get("device", "")),
+            task["name"], task["node"], document["nodes"].get(task["node"], {}).get("device", ""),
             count(task["macs"]), size(task["memory_bytes"]),
         ]
-        for task in branch["tasks"][:_MOST_TASKS]
+        for task in tasks
     ]  # fmt: skip
     head = ["task", "node", "device", "MAC", "memory"]
-    return body + drawn + table("Tasks of the plan; one MAC is two FLOP", head, rows)
+    table = Table("Tasks of the plan; one MAC is two FLOP", head, lines, left=3)
+    return [bounds, Chart(label, partial(_draw, document, branch, tasks), caption), table]
 
 
 def _detail(key: str, value: Any) -> str:
@@ -111,10 +113,12 @@ def _detail(key: str, value: Any) -> str:
     return str(value)
 
 
-def _drawn(
-    document: Mapping[str, Any], branch: Mapping[str, Any], width: float
-) -> tuple[float, str]:
-    tasks = branch["tasks"][:_MOST_TASKS]
+def _draw(
+    document: Mapping[str, Any],
+    branch: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    drawing: Drawing,
+) -> None:
     boxes = {task["name"]: Box(task["name"], task["node"], task["kind"]) for task in tasks}
     edges = [
         (_REQUEST if source is None else source, _ANSWER if target is None else target, amount)
@@ -124,44 +128,38 @@ def _drawn(
     boxes[_ANSWER] = Box("answer", document["output_node"] or "", "end")
     edges = [one for one in edges if one[0] in boxes and one[1] in boxes]
     used = {end for source, target, _ in edges for end in (source, target)}
-    ends = ([_REQUEST] if _REQUEST in used else [], [_ANSWER] if _ANSWER in used else [])
-    order = [*ends[0], *(task["name"] for task in tasks), *ends[1]]
-    taken: dict[str, float] = {}
+    order = [one for one in (_REQUEST, *(task["name"] for task in tasks), _ANSWER)
+             if one in used or one not in (_REQUEST, _ANSWER)]  # fmt: skip
+    received: dict[str, float] = {}
     for _, target, amount in edges:
-        taken[target] = taken.get(target, 0.0) + amount
-    across = 6 if width >= BROAD else 3
-    wide, high, gap = min(190.0, width / across - 10), 54.0, 36.0
+        received[target] = received.get(target, 0.0) + amount
+    across = 6 if drawing.broad else 3
+    wide, high, gap = min(190.0, drawing.width / across - 10), 54.0, 36.0
     letters = int(wide / 7.2)
     places: dict[str, tuple[float, float]] = {}
     top = 2.0
     for layer in layers(order, edges):
         for start in range(0, len(layer), across):
             line = layer[start : start + across]
-            left = (width - len(line) * wide - (len(line) - 1) * 10) / 2
+            left = (drawing.width - len(line) * wide - (len(line) - 1) * 10) / 2
             for number, task in enumerate(line):
                 places[task] = (left + number * (wide + 10), top)
             top += high + (8 if start + across < len(layer) else gap)
-    parts = []
     for source, target, amount in edges:
         x1, y1 = places[source][0] + wide / 2, places[source][1] + high
         x2, y2 = places[target][0] + wide / 2, places[target][1]
         middle = (y1 + y2) / 2
         thick = 1.0 + 0.5 * math.log10(max(1.0, amount / 1e3)) if amount else 1.0
-        parts.append(
-            f'<path class="edge" stroke-width="{thick:.1f}" d="M{x1:.1f} {y1:.1f}C{x1:.1f} '
-            f'{middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}"><title>{size(amount)}</title>'
-            "</path>"
-        )
+        curve = f"C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}"
+        path = f"M{x1:.1f} {y1:.1f}{curve}"
+        drawing.add("path", title=size(amount), class_="edge", stroke_width=thick, d=path)
     for task, (x, y) in places.items():
         box = boxes[task]
-        colour = "fusion" if box.kind == "fusion" else "rest" if box.kind == "end" else "compute"
-        amount = f"takes {size(taken[task])}" if taken.get(task) else ""
-        parts.append(
-            f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high}" rx="4"/>'
-            f'<rect class="{colour}" x="{x:.1f}" y="{y:.1f}" width="4" height="{high}"/>'
-            f'<text x="{x + 11:.1f}" y="{y + 16:.1f}" class="strong">'
-            f"{escape(shortened(box.title, letters))}</text>"
-            f'<text x="{x + 11:.1f}" y="{y + 31:.1f}">{escape(shortened(box.node, letters))}</text>'
-            f'<text class="dim" x="{x + 11:.1f}" y="{y + 46:.1f}">{amount}</text>'
-        )
-    return top - gap + 4, "".join(parts)
+        colour = {"fusion": "fusion", "end": "rest"}.get(box.kind, "compute")
+        drawing.rect(x, y, wide, high, "box")
+        drawing.rect(x, y, 4.0, high, colour)
+        drawing.text(x + 11, y + 16, shortened(box.title, letters), "strong")
+        drawing.text(x + 11, y + 31, shortened(box.node, letters))
+        if received.get(task):
+            drawing.text(x + 11, y + 46, f"{size(received[task])} in", "dim")
+    drawing.height = top - gap + 4

@@ -1,23 +1,25 @@
-"""What nodes compute and links carry, one request after the other: a picture, and a live one."""
+"""What nodes compute and links carry over time: spans on tracks, and the timeline of a page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from typing import Any
 
 from edgesim.common.text import duration
-from edgesim.report.page.markup import BROAD, data, legend, picture, shortened
+from edgesim.report.chart import Chart, Drawing, Scale
+from edgesim.report.page.frame import Text, View
 from edgesim.simulate import Span
 
+KINDS = ("compute", "transfer", "fusion")
 MOST_SPANS = 4000
-"""That the live picture holds."""
+"""Spans of the live timeline."""
 MOST_TRACKS = 40
 _STATIC_REQUESTS = 6
 _ROW = 22.0
 _SPARSE = 60.0
-"""Times its longest span that a still picture may take, so that spans are seen."""
+"""Longest time of a still timeline, as a multiple of its longest span: spans must be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def timeline(
     spans: Sequence[Span], routes: Mapping[tuple[str, str], Sequence[str]], traced: int
-) -> str:
-    """Return the live picture with its data, and a still one for paper and where no script runs.
+) -> list[Text | View]:
+    """Return the live timeline with its data, and a still one for paper and without scripts.
 
     Args:
         spans: of the traced requests.
@@ -127,18 +129,17 @@ def timeline(
     rows = arranged(spans, routes)
     start = min(one.span.start_s for one in rows.placed)
     tasks: dict[str, int] = {}
-    kinds = ["compute", "transfer", "fusion"]
-    kinds += sorted({one.span.kind for one in rows.placed} - set(kinds))
+    kinds = [*KINDS, *sorted({one.span.kind for one in rows.placed} - set(KINDS))]
     lines = [
         [
             one.track, one.lane, kinds.index(one.span.kind), one.span.request,
-            tasks.setdefault(_told(one.span), len(tasks)),
+            tasks.setdefault(_title(one.span), len(tasks)),
             round(one.span.start_s - start, 9), round(one.span.end_s - one.span.start_s, 9),
         ]
         for one in rows.placed
     ]  # fmt: skip
     first = first_requests(spans)
-    held = {
+    data = {
         "start": start,
         "first": max(one.span.end_s for one in rows.placed if one.span.request in first) - start,
         "tracks": [[track.name, int(track.link)] for track in rows.tracks],
@@ -147,36 +148,21 @@ def timeline(
         "tasks": list(tasks),
         "spans": lines,
     }
-    told = [f"{rows.requests:,} of {traced:,} traced requests"]
+    notes = [f"{rows.requests:,} of {traced:,} traced requests"]
     if rows.requests < traced:
-        told.append("all of them are in trace.json, for Perfetto")
+        notes.append("all of them are in trace.json, for Perfetto")
     if rows.hidden_tracks:
-        told.append(f"{rows.hidden_tracks:,} more rows are left out here")
-    keys = (
-        "Drag, pinch, or Ctrl and the wheel; with the keyboard: arrows move, + and − zoom, "
-        "Home shows all, N and P step through the spans."
-    )
-    live = (
-        '<div class="live on-screen"><div class="needs-script">'
-        '<button type="button" data-do="in" aria-label="Zoom in">+</button>'
-        '<button type="button" data-do="out" aria-label="Zoom out">−</button>'
-        '<button type="button" data-do="left" aria-label="Earlier">←</button>'
-        '<button type="button" data-do="right" aria-label="Later">→</button>'
-        '<button type="button" data-do="first">First requests</button>'
-        '<button type="button" data-do="all">All</button></div>'
-        '<canvas class="pan" id="timeline-canvas" tabindex="0" role="application" '
-        'aria-label="Timeline of nodes and links. Arrows move, plus and minus zoom, N and P step '
-        'through the spans." aria-describedby="timeline-tip"></canvas>'
-        '<p class="tip" id="timeline-tip" aria-live="polite"></p>'
-        f'<p class="dim">{keys}</p></div>'
-    )
-    still = f'<div class="static on-paper">{_still(spans, routes)}</div>'
+        notes.append(f"{rows.hidden_tracks:,} more rows are left out here")
+    noun = f"{len(first)} requests" if len(first) > 1 else "request"
+    shown = arranged([span for span in spans if span.request in first], routes)
     seen = {one.span.kind for one in rows.placed}
-    kinds_told = legend((kind, kind) for kind in kinds if kind in seen)
-    return (
-        f'<p class="dim">{escape("; ".join(told))}.</p>'
-        + kinds_told + live + still + data("timeline-data", held)
-    )  # fmt: skip
+    still = Chart(
+        f"Timeline of the first {noun}",
+        partial(_draw, shown),
+        f"The first {noun}; all others are in tasks.csv and trace.json.",
+        [(kind, kind) for kind in kinds if kind in seen],
+    )
+    return [Text(f"{'; '.join(notes)}.", style="dim"), View("timeline", data, still)]
 
 
 def first_requests(spans: Sequence[Span]) -> set[int]:
@@ -192,59 +178,32 @@ def first_requests(spans: Sequence[Span]) -> set[int]:
     return set(order)
 
 
-def _told(span: Span) -> str:
+def _title(span: Span) -> str:
     where = f"{span.node} → {span.target}" if span.kind == "transfer" else span.node
     return f"{span.task} ({where})"
 
 
-def _still(spans: Sequence[Span], routes: Mapping[tuple[str, str], Sequence[str]]) -> str:
-    first = first_requests(spans)
-    noun = f"{len(first)} requests" if len(first) > 1 else "request"
-    rows = arranged([span for span in spans if span.request in first], routes)
-    return picture(
-        f"Timeline of the first {noun}",
-        lambda width: _drawn(rows, width),
-        f"The first {noun}; all else is in tasks.csv and trace.json.",
-    )
-
-
-def _drawn(rows: Rows, width: float) -> tuple[float, str]:
+def _draw(rows: Rows, drawing: Drawing) -> None:
     start = min(one.span.start_s for one in rows.placed)
     end = max(one.span.end_s for one in rows.placed)
-    left, letters = (150.0, 22) if width >= BROAD else (88.0, 13)
-    scale = (width - left - 4.0) / max(end - start, 1e-12)
-    height = _ROW * len(rows.tracks) + 24.0
-    parts = []
+    drawing.name_rows(track.name for track in rows.tracks)
+    x = Scale(start, end, drawing.names, drawing.width - 4.0)
+    base = _ROW * len(rows.tracks)
+    drawing.height = base + 24.0
     for number, track in enumerate(rows.tracks):
-        kind = ' class="dim"' if track.link else ""
-        parts.append(
-            f'<text{kind} y="{number * _ROW + 15:.0f}">{escape(shortened(track.name, letters))}'
-            f'</text><path class="axis" d="M{left} {(number + 1) * _ROW:.0f}H{width}"/>'
-        )
+        drawing.name(number * _ROW + 15, track.name, "dim" if track.link else "")
+        line = f"M{drawing.names} {(number + 1) * _ROW:.0f}H{drawing.width}"
+        drawing.add("path", class_="axis", d=line)
     for one in rows.placed:
         span, lanes = one.span, rows.lanes[one.track]
         deep = (_ROW - 6) / lanes
-        text = escape(f"request {span.request}: {_told(span)}, {_length(span)}")
-        parts.append(
-            f'<rect class="{span.kind}" x="{left + (span.start_s - start) * scale:.1f}" '
-            f'y="{one.track * _ROW + 3 + one.lane * deep:.1f}" '
-            f'width="{max(0.8, (span.end_s - span.start_s) * scale):.1f}" '
-            f'height="{max(0.8, deep - (0.5 if lanes > 1 else 0)):.1f}">'
-            f"<title>{text}</title></rect>"
-        )
-    shares = (0.0, 0.25, 0.5, 0.75, 1.0) if width >= BROAD else (0.0, 0.5, 1.0)
-    for share in shares:
-        anchor = "start" if share == 0.0 else "end" if share == 1.0 else "middle"
-        at = left + share * (end - start) * scale
-        parts.append(
-            f'<text class="dim" x="{at:.1f}" y="{height - 6:.0f}" text-anchor="{anchor}">'
-            f"{duration(start + share * (end - start))}</text>"
-        )
-    return height, "".join(parts)
-
-
-def _length(span: Span) -> str:
-    return duration(span.end_s - span.start_s)
+        drawing.rect(
+            x(span.start_s), one.track * _ROW + 3 + one.lane * deep,
+            max(0.8, x(span.end_s) - x(span.start_s)),
+            max(0.8, deep - (0.5 if lanes > 1 else 0)), span.kind,
+            f"request {span.request}: {_title(span)}, {duration(span.end_s - span.start_s)}",
+        )  # fmt: skip
+    drawing.time_axis(x, base)
 
 
 def routes_of(document: Mapping[str, Any] | None) -> dict[tuple[str, str], list[str]]:

@@ -17,7 +17,8 @@ from rich.console import Console
 from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.common.text import joules
-from edgesim.report import console, html
+from edgesim.report import console
+from edgesim.report.page import run_page
 from edgesim.results.tables_csv import columns
 from edgesim.scenario import from_mapping
 from edgesim.scenario.json_schema import schema
@@ -149,6 +150,6 @@ def test_a_result_tells_joules_by_part_in_summary_console_and_page() -> None:
     text = file.getvalue()
     assert max(map(len, text.split("\n"))) <= 80
     (line,) = [line for line in text.split("\n") if line.split()[:1] == ["camera"]]
-    shown = html.page(result.summary, columns(result.recordings), result.recordings[0].spans)
+    shown = run_page.page(result.summary, columns(result.recordings), result.recordings[0].spans)
     assert line.split()[1:3] == joules(node["energy_by_part_j"]["camera"]).split()
     assert f"<td>{joules(node['energy_by_part_j']['camera'])}</td>" in shown

@@ -14,7 +14,7 @@ from rich.console import Console
 from edgesim.common.errors import InputError
 from edgesim.hardware.optical_4f.planes import Planes
 from edgesim.report import device_layers, device_tables
-from edgesim.report.run_text import device_parts, part_rows
+from edgesim.report.run_tables import energy_by_part
 from optics.tiling import ConvShape, Layout, Split
 
 DMD, LCOS = "4f-dmd-dlp7000", "4f-lcos-pluto"
@@ -174,9 +174,8 @@ def test_a_devices_parts_are_told_with_the_sources_of_the_preset() -> None:
 def test_energy_by_part_sums_nodes_of_a_device() -> None:
     node = {"device": "x", "energy_by_part_j": {"laser": 1.0, "camera": 3.0, "dac": 0.0}}
     summary = {"nodes": {"a": node, "b": node, "c": {"device": "plain"}}}
-    found = device_parts(summary)
-    assert found == {"x": {"laser": 2.0, "camera": 6.0, "dac": 0.0}}
-    assert part_rows(found) == [
-        ["camera", "6.00 J", "75.0 %"], ["laser", "2.00 J", "25.0 %"],
-    ]  # fmt: skip
-    assert device_parts({"nodes": {"c": {"device": "plain"}}}) == {}
+    found = energy_by_part(summary)
+    assert found is not None
+    assert found.head == ["", "x", "share"]
+    assert found.lines == [["camera", "6.00 J", "75.0 %"], ["laser", "2.00 J", "25.0 %"]]
+    assert energy_by_part({"nodes": {"c": {"device": "plain"}}}) is None

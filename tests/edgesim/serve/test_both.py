@@ -135,7 +135,7 @@ def test_the_folder_holds_both_results_and_their_comparison(
     (out / "report.html").unlink()
     assert edgesim("report", out).returncode == 0
     assert (out / "report.html").read_text() == page
-    assert page.count("<svg") == 2
+    assert page.count('<svg class="broad"') == 2
 
 
 def check_errors(load: dict, predicted: dict, measured: dict) -> None:

@@ -69,10 +69,10 @@ told.papers.push(paper());
 OF_A_STUDY = """
 told.front = document.getElementById("front-canvas").dataset.front.split(" ").map(Number);
 told.cells = Number(document.getElementById("heat-canvas").dataset.cells);
-const headings = document.querySelectorAll("#points-table thead button");
+const headings = document.querySelectorAll("#points thead button");
 const latency = 3;
 headings[latency].click();
-const column = () => [...document.querySelectorAll("#points-table tbody tr")].map((row) =>
+const column = () => [...document.querySelectorAll("#points tbody tr")].map((row) =>
   JSON.parse(row.cells[latency].querySelector("[data-value]").dataset.value));
 told.up = column();
 headings[latency].click();

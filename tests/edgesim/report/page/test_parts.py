@@ -9,7 +9,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from edgesim.report.page import frame, load, plan_graph, timeline
+from edgesim.report import chart
+from edgesim.report.page import load, plan_graph, timeline
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
 from edgesim.simulate import Span
@@ -63,7 +64,7 @@ def test_contrast_is_that_of_the_standard() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
 
 
-@pytest.mark.parametrize("colours", [frame.LIGHT, frame.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("colours", [chart.LIGHT, chart.DARK], ids=["light", "dark"])
 def test_texts_and_marks_stand_out(colours: dict[str, str]) -> None:
     for ground in ("paper", "card"):
         for name in ("ink", "dim", "link"):
@@ -74,7 +75,7 @@ def test_texts_and_marks_stand_out(colours: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
-@pytest.mark.parametrize("colours", [frame.LIGHT, frame.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("colours", [chart.LIGHT, chart.DARK], ids=["light", "dark"])
 def test_parts_differ_to_everyone(colours: dict[str, str], matrix: list[list[float]]) -> None:
     # A difference of 2.3 is just seen; marks that touch have a line between them besides.
     parts = ("queue", "compute", "transfer", "fusion")
@@ -200,8 +201,8 @@ def test_load_by_hand() -> None:
 def test_latencies_of_nothing_are_drawn() -> None:
     from edgesim.report.page import latency
 
-    drawn = latency.distribution(np.zeros(3), {"latency_s": {"p50": 0.0, "p99": 0.0}})
+    drawn = latency.distribution(np.zeros(3), {"latency_s": {"p50": 0.0, "p99": 0.0}}).drawings
     assert drawn.count('class="mark"') > 0
     assert "nan" not in drawn
     some = latency.distribution(np.array([0.0, 0.0, 2.0]), {"latency_s": {"p50": 0.0, "p99": 2.0}})
-    assert "nan" not in some
+    assert "nan" not in some.drawings

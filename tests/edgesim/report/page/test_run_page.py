@@ -16,9 +16,9 @@ from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.hardware import Faults, Outage
 from edgesim.report import folder
-from edgesim.report.html import page
 from edgesim.report.page.latency import counted, slowest
 from edgesim.report.page.plan_document import plan_document
+from edgesim.report.page.run_page import page
 from edgesim.results import tables_csv
 from edgesim.results.folder import PLAN
 from edgesim.results.result import Result
@@ -107,7 +107,7 @@ def test_what_a_run_does_not_have_is_told(five_pis: Result) -> None:
     }  # fmt: skip
     failed = page_of(CASES["no answers"]())
     assert {"latency", "path"} & sections(failed) == set()
-    assert "Joules were not measured" in page_of(CASES["real nodes"]())
+    assert "Energy was not measured" in page_of(CASES["real nodes"]())
     bare = page_of(CASES["no trace"]())
     assert "No request was traced" in bare
     assert "timeline-data" not in bare

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,13 @@ import numpy as np
 import pytest
 
 from edgesim.report import folder
+from edgesim.report.heat import levels, means
 from edgesim.report.page import study_page
-from edgesim.report.page.thinning import MOST_ROWS, front, kept
+from edgesim.report.page.study_page import MOST_ROWS, front, kept
+from edgesim.report.sweep_table import short_labels
 from edgesim.sweep.sensitivity import effects
 from edgesim.sweep.table import Column, Table, non_dominated
+from tests import needs
 from tests.edgesim.report.page.numbers_of import numbers_of
 
 AXES = ("one", "two")
@@ -25,7 +30,7 @@ def table(values: dict[str, Any], *, aims: tuple[str, ...] = (), **fields: Any) 
     columns = tuple(
         Column(
             name=name,
-            role="result" if name in RESULTS else "axis",
+            role="result" if name in (*RESULTS, "settled") else "axis",
             kind="text" if isinstance(held, tuple) else "number",
             unit="s" if name.startswith("latency") else "",
             aim="minimize" if name in aims else "",
@@ -42,6 +47,14 @@ def table(values: dict[str, Any], *, aims: tuple[str, ...] = (), **fields: Any) 
 def grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     one, two = np.meshgrid(np.arange(rows, dtype=float), np.arange(columns, dtype=float))
     return one.ravel(), two.ravel()
+
+
+def data_of(html: str) -> dict[str, Any]:
+    """Return the data that the page holds for its script."""
+    found = re.search(r'<script type="application/json" id="filter-data">(.*?)</script>', html)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 def test_fronts_are_those_of_the_search() -> None:
@@ -114,3 +127,61 @@ def test_report_of_a_study_s_folder(tmp_path: Path) -> None:
     html = folder.rewrite_report(out).read_text()
     values = {value for key, value, _ in numbers_of(html) if key.endswith("latency_s.mean")}
     assert {1.0, 0.5, 0.25, 4.0} <= values
+
+
+def test_labels_of_mappings_are_what_differs() -> None:
+    placements = [
+        {"strategy": "single", "input": "hub", "nodes": ["pi-0"]},
+        {"strategy": "class-wise", "input": "hub", "submodels": 3, "fusion": "hub"},
+        {"strategy": "class-wise", "input": "hub", "submodels": 5, "fusion": "hub"},
+    ]
+    texts = list(map(json.dumps, placements))
+    assert list(short_labels(texts).values()) == [
+        "single", "class-wise, submodels 3", "class-wise, submodels 5",
+    ]  # fmt: skip
+    recoveries = [{}, {"retry": {"attempts": 3}}, {"retry": {"attempts": 8, "timeout": "1 s"}},
+                  {"degrade": False, "retry": {"attempts": 3}}]  # fmt: skip
+    assert list(short_labels(list(map(json.dumps, recoveries))).values()) == [
+        "default", "retry attempts 3", "retry attempts 8", "retry, degrade false",
+    ]  # fmt: skip
+    assert short_labels(["a", "{b"]) == {"a": "a", "{b": "{b"}
+
+
+def test_means_are_those_of_all_rows_of_a_study() -> None:
+    pd = pytest.importorskip("pandas", reason=needs.PANDAS.reason)
+    one, two = (axis.ravel() for axis in np.meshgrid(np.arange(100.0), np.arange(100.0)))
+    device = tuple(np.array(["a", "b", "c"])[(one % 3).astype(int)].tolist())
+    latency = np.random.default_rng(9).lognormal(one / 30, 2.0)
+    latency[::97] = np.nan
+    settled = np.random.default_rng(10).random(10_000) > 0.1
+    study = table({"device": device, "two": two % 7, "one": one, "latency_s.p99": latency,
+                   "settled": settled * 1.0})  # fmt: skip
+    data = data_of(study_page.page(study))
+    assert len(data["point"]) == MOST_ROWS
+    assert data["all"] == 10_000
+    frame = pd.DataFrame({"device": device, "two": two % 7, "latency": latency})
+    expected = frame[settled].groupby(["two", "device"])["latency"].agg(["mean", "count"])
+    held = data["means"]["0 1 3"]
+    np.testing.assert_allclose(held["mean"], expected["mean"], rtol=1e-12)
+    assert held["count"] == expected["count"].tolist()
+    assert data["columns"][0]["levels"]["names"] == ["a", "b", "c"]
+    # A hundred values of an axis are ten equal parts of it.
+    assert len(data["columns"][2]["levels"]["names"]) == 10
+    tenths = np.where(one == 99.0, 9, np.floor(one / 9.9)).astype(int)
+    by_part = frame[settled].groupby([tenths[settled], "device"])["latency"].mean()
+    np.testing.assert_allclose(data["means"]["0 2 3"]["mean"], by_part, rtol=1e-12)
+
+
+def test_points_whose_queue_did_not_settle_are_marked() -> None:
+    one, two = grid(3, 2)
+    latency = np.array([1.0, 2.0, 1000.0, 1.0, 2.0, 3.0])
+    study = table({"one": one, "two": two, "latency_s.p99": latency,
+                   "settled": np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])})  # fmt: skip
+    html = study_page.page(study)
+    assert "the queue of 1 did not settle" in html
+    assert '<th scope="row">2 *</th>' in html
+    assert "*: the queue did not settle" in html
+    assert data_of(html)["settled"] == [1, 1, 0, 1, 1, 1]
+    found = means(study, *(levels(study, axis) for axis in study.axes), "latency_s.p99")
+    np.testing.assert_array_equal(found.mean, [[1.0, 2.0, np.nan], [1.0, 2.0, 3.0]])
+    np.testing.assert_array_equal(found.count, [[1, 1, 0], [1, 1, 1]])

@@ -1,13 +1,13 @@
-"""What the console and the page both tell of a run: sentences, notes, and rows of text."""
+"""The tables and sentences of a run that the console, its page and notebooks share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from edgesim.common.text import digits, duration, half_width, joules, percent, rate, size
+from edgesim.report.table import Cell, Figure, Row, Table, figure
 from edgesim.results.accuracy import accuracy_text
 from edgesim.results.faults import availability_text
 from edgesim.results.statistics import requests_for_interval
@@ -15,91 +15,84 @@ from edgesim.results.statistics import requests_for_interval
 _BY = {
     "first try": "at the first try",
     "retry": "on a retry",
-    "hedge": "by a hedge",
-    "standby": "by a standby",
-    "reassigned": "from a new home",
+    "hedge": "by a hedged copy",
+    "standby": "by a standby node",
+    "reassigned": "after a reassignment",
 }
 _WHY = {
     "crash": "lost in a crash",
     "deadline": "past a deadline",
     "timeout": "not answered in time",
-    "out of service": "of nodes that were out of service",
-    "nobody takes the answer": "whose answer nobody could take",
+    "out of service": "sent to nodes out of service",
+    "nobody takes the answer": "without a node to take the answer",
 }
-
-BASELINE_COLUMNS = (
-    "The whole model on one device: latency and energy of a request, same traffic", "latency",
-    "cluster is", "energy", "idle", "and uses", "at most",
-)  # fmt: skip
-"""Title and headings."""
 
 
 def baseline_notes(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the comparison needs to be understood."""
     yield (
-        "idle: share of the energy that is drawn whether or not requests come; the more come, the "
+        "idle: share of the energy that is drawn with or without requests; the more requests, the "
         "less of it for each"
     )
     rows = summary["baselines"].values()
     if any(row.get("settled") is False for row in rows):
-        yield "one alone: a request that waits for no other, on the device and on the cluster"
+        yield "one alone: one request without a queue, on the device and on the cluster"
     if any(row.get("best_batch") and row["best_batch"]["batch"] > 1 for row in rows):
         yield (
-            "batch: so many requests at once give the highest throughput that memory allows; the "
-            "device always busy"
+            "batch: number of requests at once with the highest throughput that memory allows, on "
+            "a device that is always busy"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineLine:
-    """One line of the comparison; ``aside`` where it only explains the one above."""
-
-    cells: tuple[str, ...]
-    aside: bool = False
-
-
-def baseline_rows(summary: Mapping[str, Any]) -> Iterator[BaselineLine]:
-    """Yield the lines of the comparison: the cluster, then each baseline, cells as text."""
+def baselines(summary: Mapping[str, Any]) -> Table:
+    """Return the comparison: the cluster, then the whole model on one device of each kind."""
     energy = summary["energy_j"]["per_request"]
-    yield BaselineLine(
-        (
-            "this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy),
-            percent(idle_share(summary)), "", rate(summary["plan"]["capacity_per_s"]),
-        )
-    )  # fmt: skip
-    own = summary["plan"]["precision"]
+    own, alone = summary["plan"]["precision"], summary["plan"]["unloaded_latency_s"]
+    capacity = rate(summary["plan"]["capacity_per_s"])
+    rows = [
+        Row(("this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy),
+             percent(idle_share(summary)), "", capacity)),
+    ]  # fmt: skip
     for name, row in summary["baselines"].items():
         label = name if row["precision"] == own else f"{name}, {row['precision']}"
         if row.get("misfit_bytes"):
-            yield BaselineLine((label, f"lacks {size(row['misfit_bytes'])}", *[""] * 5), True)
+            rows.append(Row((label, f"lacks {size(row['misfit_bytes'])}", *[""] * 5)))
             continue
         per_request, idle = row["energy_j_per_request"], row["idle_j_per_request"]
-        unloaded = row["unloaded_latency_s"]
-        yield BaselineLine(
-            (
-                label,
-                duration(row["latency_s"]) if row["settled"] else "overloaded",
-                _factor(row["speedup"], "faster", "slower") if row["settled"] else "-",
-                joules(per_request),
-                percent(idle / per_request if per_request else None),
-                _factor(row["energy_ratio"], "less", "more"),
-                rate(1.0 / unloaded if unloaded else None),
+        unloaded, settled, best = row["unloaded_latency_s"], row["settled"], row.get("best_batch")
+        rows.append(
+            Row(
+                (
+                    label,
+                    duration(row["latency_s"]) if settled else "overloaded",
+                    _factor(row["speedup"], "faster", "slower") if settled else "-",
+                    joules(per_request),
+                    percent(idle / per_request if per_request else None),
+                    _factor(row["energy_ratio"], "less", "more"),
+                    rate(1.0 / unloaded if unloaded else None),
+                )
             )
         )
-        alone = summary["plan"]["unloaded_latency_s"]
-        if not row["settled"] and unloaded and alone:
+        if not settled and unloaded and alone:
             factor = _factor(unloaded / alone, "faster", "slower")
-            yield BaselineLine(("  one alone", duration(unloaded), factor, *[""] * 4), True)
-        best = row.get("best_batch")
+            rows.append(Row(("one alone", duration(unloaded), factor, *[""] * 4), aside=True))
         if best and best["batch"] > 1:
-            yield BaselineLine(
-                (
-                    f"  batch {best['batch']}", duration(best["latency_s"]), "",
-                    joules(best["energy_j_per_request"]), "", "",
-                    rate(best["throughput_per_s"]),
-                ),
-                True,
+            rows.append(
+                Row(
+                    (
+                        f"batch {best['batch']}", duration(best["latency_s"]), "",
+                        joules(best["energy_j_per_request"]), "", "",
+                        rate(best["throughput_per_s"]),
+                    ),
+                    aside=True,
+                )
             )  # fmt: skip
+    return Table(
+        "The whole model on one device: latency and energy of a request, same traffic",
+        ["", "latency", "cluster is", "energy", "idle", "and uses", "at most"],
+        rows,
+        notes=list(baseline_notes(summary)),
+    )
 
 
 def _factor(ratio: float | None, above: str, below: str) -> str:
@@ -120,18 +113,62 @@ def idle_share(summary: Mapping[str, Any]) -> float | None:
     return idle / float(total)
 
 
-def half_widths(summary: Mapping[str, Any]) -> list[str]:
-    """Return the half width of each statistic's interval, a dash where there is none."""
-    intervals = summary["confidence_95"]
-    found = [intervals.get(name) for name in summary["latency_s"]]
-    return ["-" if one is None else duration(half_width(one)) for one in found]
+def latency(summary: Mapping[str, Any], *, ends: bool) -> Table:
+    """Return the statistics of latency with their 95 % intervals.
+
+    Args:
+        summary: as in ``summary.json``.
+        ends: whether both ends of each interval have a column, beside its half width.
+    """
+    lines: list[list[Cell]] = []
+    for key in summary["latency_s"]:
+        interval = summary["confidence_95"].get(key)
+        half = "-" if interval is None else f"± {duration(half_width(interval))}"
+        both = "-" if interval is None else " to ".join(map(duration, interval))
+        shown = figure(summary, ("latency_s", key), duration)
+        lines.append([key, shown, half, *([both] if ends else [])])
+    head = ["", "latency", "± (95 %)", *(["95 % interval"] if ends else [])]
+    notes = list(interval_notes(summary))
+    return Table("Latency of answered requests", head, lines, notes=notes, aside={len(head) - 1})
+
+
+def breakdown(
+    summary: Mapping[str, Any], slowest: Mapping[str, Mapping[str, float]] | None = None
+) -> Table:
+    """Return where the time of a mean request goes.
+
+    Args:
+        summary: as in ``summary.json``.
+        slowest: seconds by part of other requests, by what they are called.
+    """
+    mean = summary["breakdown_s"]
+    columns = {"mean": mean, **(slowest or {})}
+    wholes = {title: sum(parts.values()) for title, parts in columns.items()}
+    lines: list[list[Cell]] = []
+    for part in mean:
+        cells: list[Cell] = [part]
+        for title, parts in columns.items():
+            whole, value = wholes[title], duration(parts[part])
+            key = f"breakdown_s.{part}"
+            cells.append(Figure(value, key, mean[part]) if title == "mean" else value)
+            cells.append(percent(parts[part] / whole if whole else None))
+        lines.append(cells)
+    lines.append(["all", *(cell for whole in wholes.values() for cell in (duration(whole), ""))])
+    head = ["", *(cell for title in columns for cell in (title, "share"))]
+    return Table("Time of a request by part", head, lines)
 
 
 def interval_notes(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the row of half widths needs to be understood."""
+    """Yield what the half widths of intervals need to be understood."""
     intervals = summary["confidence_95"]
-    if any(one is not None and half_width(one) == 0.0 for one in intervals.values()):
-        yield "± 0 s: requests that wait for nothing all take the same time"
+    zero = [one is not None and half_width(one) == 0.0 for one in intervals.values()]
+    known = [one is not None for one in intervals.values()]
+    if any(zero):
+        yield (
+            "± 0 s: no request waited, so all have the same latency"
+            if zero == known
+            else "± 0 s: many requests did not wait, so all of these have this latency"
+        )
     runs = summary["replications"]
     missing = [
         f"{requests_for_interval(name, runs):,} for {name}"
@@ -140,7 +177,7 @@ def interval_notes(summary: Mapping[str, Any]) -> Iterator[str]:
     ]
     if missing and summary["latency_s"]["mean"] is not None:
         each = " in each replication" if runs > 1 else ""
-        yield f"-: an interval takes more answered requests{each}: {', '.join(missing)}"
+        yield f"-: an interval needs more answered requests{each}: {', '.join(missing)}"
 
 
 def accuracy_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -199,34 +236,33 @@ def fault_sentences(summary: Mapping[str, Any]) -> list[str]:
     return told
 
 
-PARTS_TITLE = "Energy by part"
 _MOST_DEVICES = 4
 
 
-def device_parts(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return joules by device and part, all nodes of a device together; at most four devices."""
+def energy_by_part(summary: Mapping[str, Any]) -> Table | None:
+    """Return joules and shares by part of each device that has parts; None where none has.
+
+    All nodes of a device together, at most four devices; the largest part first.
+    """
     found: dict[str, dict[str, float]] = {}
     for node in summary["nodes"].values():
         for part, value in node.get("energy_by_part_j", {}).items():
             parts = found.setdefault(node["device"], {})
             parts[part] = parts.get(part, 0.0) + value
-    largest = sorted(found, key=lambda name: -sum(found[name].values()))[:_MOST_DEVICES]
-    return {name: found[name] for name in found if name in largest}
-
-
-def part_rows(found: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """Return a row for each part with joules and share on every device, the largest first."""
     totals = {name: sum(parts.values()) for name, parts in found.items()}
+    shown = set(sorted(found, key=lambda name: -totals[name])[:_MOST_DEVICES])
+    found = {name: parts for name, parts in found.items() if name in shown}
     shares: dict[str, float] = {}
     for name, parts in found.items():
         for part, value in parts.items():
             share = value / totals[name] if totals[name] else 0.0
             shares[part] = max(shares.get(part, 0.0), share)
-    made = []
+    lines = []
     for part in sorted((part for part in shares if shares[part]), key=lambda one: -shares[one]):
         cells = [part]
         for name, parts in found.items():
             value = parts.get(part, 0.0)
             cells += [joules(value), percent(value / totals[name])] if value else ["", ""]
-        made.append(cells)
-    return made
+        lines.append(cells)
+    head = ["", *(cell for name in found for cell in (name, "share"))]
+    return Table("Energy by part", head, lines) if found else None
