@@ -197,10 +197,12 @@ def _keys(part: Mapping[str, Any]) -> list[str]:
 
 
 def _kind(one: Mapping[str, Any]) -> str:
+    examples = one.get("examples")
+    such_as = f", such as `{examples[0]}`" if examples and isinstance(examples[0], str) else ""
     if "$ref" in one:
         name = one["$ref"].rpartition("/")[2]
         title = _title(name.rpartition(".")[2])
-        linked = "." not in name and name != "Device" and not name.startswith("text-")
+        linked = "." not in name and name != "Device"
         return f"[{title}](#{title.replace(' ', '-')})" if linked else title
     if len(one.get("enum", ())) > _MOST_NAMED:
         return f"one of {len(one['enum'])} names, such as `{one['enum'][0]}`"
@@ -209,9 +211,11 @@ def _kind(one: Mapping[str, Any]) -> str:
     if "const" in one:
         return f"`{one['const']}`"
     if "anyOf" in one:
+        number, *text = sorted(one["anyOf"], key=lambda choice: "$ref" in choice)
+        if len(text) == 1 and text[0].get("$ref", "").startswith("#/$defs/text-"):
+            return f"quantity{_kind(number).removeprefix('number')}{such_as}"
         told = [_kind(choice) for choice in one["anyOf"] if choice.get("type") != "null"]
         return " or ".join(dict.fromkeys(filter(None, told)))
-    examples = one.get("examples")
     if one.get("type") == "array":
         return f"list of {_kind(one.get('items', {})) or 'values'}"
     if one.get("type") == "object":
@@ -226,9 +230,7 @@ def _kind(one: Mapping[str, Any]) -> str:
         )
         if isinstance(one.get(key), int | float)
     ]  # fmt: skip
-    if examples:
-        return f"quantity, such as `{examples[0]}`"
-    return " ".join([told, *bounds])
+    return " ".join([{"string": "text"}.get(told, told), *bounds]) + such_as
 
 
 def _default(one: Mapping[str, Any]) -> str:
