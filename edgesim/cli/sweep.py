@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from edgesim.cli.session import FileOptions, Session
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
@@ -91,6 +93,8 @@ def lead(
     from edgesim.sweep.reader import load
 
     study = load(options.file, options.overrides or ())
+    for note in study.notes:
+        typer.echo(f"note: {note}", err=True)
     directory = options.out or Path("runs") / study.name
     with session.bar("points") as bar:
 

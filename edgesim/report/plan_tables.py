@@ -138,6 +138,8 @@ def show(checked: Checked, console: Console) -> None:
         f"Bounded by {escape(bounds.resource)}: at most {rate(bounds.capacity_per_s)}; "
         f"one request alone takes at least {duration(bounds.latency_s)}."
     )
+    for note in checked.scenario.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
     if checked.overloaded:
         console.print(
             f"[yellow]warning:[/] {rate(checked.scenario.traffic.offered_per_s)} is asked: "

@@ -44,6 +44,7 @@ class Document:
         keys: where each key stands.
         values: where each value stands.
         overridden: what messages call each place that was set to something else.
+        notes: sentences for the user about what was read.
     """
 
     data: Any
@@ -51,6 +52,7 @@ class Document:
     keys: AbstractMapping[Path, Place] = field(default_factory=dict)
     values: AbstractMapping[Path, Place] = field(default_factory=dict)
     overridden: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def position(self, path: Path, at_key: bool = False) -> Place | None:
         """Return where ``path`` stands, or the nearest thing around it; None for no text."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
-from edgesim.common.validation import Path, written
+from edgesim.common.validation import Path, keys_of, written
+from edgesim.placement import keys_by_strategy
 from edgesim.scenario.document import Document, parse
 from edgesim.scenario.syntax import YamlError
 
@@ -50,7 +51,37 @@ def override(document: Document, settings: Sequence[str]) -> list[str]:
             wrong.append(f"{title}: the value is no YAML: {error.found[0][1]}")
         except InputError as error:
             wrong.append(f"{title}: {error}")
+    document.notes.extend(leave_out(document.data, list(document.overridden)))
     return wrong
+
+
+def leave_out(data: Any, paths: Sequence[Path]) -> list[str]:
+    """Leave out, in place, the keys of ``placement`` that a newly set strategy does not take.
+
+    Keys that were set themselves stay, and are refused later.
+
+    Args:
+        data: of a scenario, with values set.
+        paths: that were set.
+
+    Returns:
+        A sentence that says which keys were left out; none where none was.
+    """
+    placement = data.get("placement") if isinstance(data, dict) else None
+    if ("placement", "strategy") not in paths or not isinstance(placement, dict):
+        return []
+    strategy = placement.get("strategy")
+    taken = keys_by_strategy()
+    if strategy not in taken:
+        return []
+    own = keys_of(taken[strategy])
+    others = {key for keys in taken.values() for key in keys_of(keys)} - set(own)
+    dropped = [key for key in placement if key in others and ("placement", key) not in paths]
+    for key in dropped:
+        del placement[key]
+    if not dropped:
+        return []
+    return [f"placement.strategy {strategy} does not take {', '.join(dropped)}: left out"]
 
 
 _NAMED_BY_USERS: tuple[Path, ...] = (("nodes",), ("network", "links"), ("model", "tasks"))

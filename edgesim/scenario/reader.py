@@ -119,7 +119,7 @@ def read_document(
     scenario = resolve(findings, resolved.get("name") or _safe(title), resolved, folder)
     if scenario is None or wrong:
         raise ScenarioError([*wrong, *document.located(findings.problems)])
-    return scenario
+    return replace(scenario, notes=tuple(document.notes))
 
 
 def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -> None:

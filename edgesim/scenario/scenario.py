@@ -33,6 +33,7 @@ class Scenario:
         recovery: how it deals with faults.
         baselines: single devices to compare with.
         replications: independent repetitions, each with its own random streams.
+        notes: sentences for the user about how the file was read.
         document: the resolved scenario as plain YAML data; loading it again gives the same run.
     """
 
@@ -45,6 +46,7 @@ class Scenario:
     replications: int
     document: Mapping[str, object]
     recovery: Recovery = field(default_factory=Recovery)
+    notes: tuple[str, ...] = ()
 
     @property
     def cluster(self) -> Cluster:

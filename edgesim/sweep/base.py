@@ -12,7 +12,7 @@ from edgesim.common.validation import Path as KeyPath
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import Document, ScenarioError, read_file
 from edgesim.scenario.named_files import take_in
-from edgesim.scenario.overrides import override, put
+from edgesim.scenario.overrides import leave_out, override, put
 from edgesim.scenario.reader import read_document
 
 Settings = Sequence[tuple[str, Any]]
@@ -33,15 +33,16 @@ class Base:
     title: str
     folder: Path
 
-    def data(self, settings: Settings) -> tuple[dict[str, Any], list[KeyPath]]:
-        """Return a copy of the data with values set, and where each was set.
+    def data(self, settings: Settings) -> tuple[dict[str, Any], list[KeyPath], list[str]]:
+        """Return a copy of the data with values set, where each was set, and what is to be noted.
 
         Raises:
             InputError: one cannot be set.
         """
         data = copy.deepcopy(self.document.data)
         # A value is set in more than one point, and reading a scenario may change it.
-        return data, [put(data, key, copy.deepcopy(value)) for key, value in settings]
+        paths = [put(data, key, copy.deepcopy(value)) for key, value in settings]
+        return data, paths, leave_out(data, paths)
 
     def scenario(self, settings: Settings, titles: Sequence[str] = ()) -> Scenario:
         """Return the scenario of a point.
@@ -53,9 +54,11 @@ class Base:
         Raises:
             InputError: the scenario is wrong.
         """
-        data, paths = self.data(settings)
+        data, paths, notes = self.data(settings)
         message = self.document.overridden | dict(zip(paths, titles, strict=bool(titles)))
-        document = replace(self.document, data=data, overridden=message)
+        document = replace(
+            self.document, data=data, overridden=message, notes=[*self.document.notes, *notes]
+        )
         return read_document(document, title=self.title, folder=self.folder)
 
 

@@ -33,8 +33,9 @@ def check(study: Study, *, default_kept: bool) -> Study:
         InputError: something is wrong; a line for each problem.
     """
     found: list[str] = []
+    notes: list[str] = []
     for axis in study.points.axes:
-        found += _wrong_values(study, axis)
+        found += _wrong_values(study, axis, notes)
     if found:
         raise ScenarioError(found)
     settings = _first(study)
@@ -44,7 +45,7 @@ def check(study: Study, *, default_kept: bool) -> Study:
         study = replace(study, kept=(*study.kept, kept(ACCURACY)))
     # What is kept is said in full to other processes, and to those who read the folder.
     names = [one.column.name for one in study.kept]
-    study = replace(study, document={**study.document, "keep": names})
+    study = replace(study, document={**study.document, "keep": names}, notes=tuple(notes))
     _check_names(study, scenario)
     return study
 
@@ -56,16 +57,17 @@ def _first(study: Study) -> tuple[tuple[str, Any], ...]:
     return tuple((axis.column.name, next(_values(axis))) for axis in study.points.axes)
 
 
-def _wrong_values(study: Study, axis: Axis) -> Iterator[str]:
-    """Yield what the scenario's schema says against values of an axis."""
+def _wrong_values(study: Study, axis: Axis, notes: list[str]) -> Iterator[str]:
+    """Yield what the scenario's schema says against values of an axis; add what is to be noted."""
     key = axis.column.name
     title = study.titles[key]
     for setting in _values(axis):
         try:
-            data, (path,) = study.base.data([(key, setting)])
+            data, (path,), found = study.base.data([(key, setting)])
         except InputError as error:
             yield f"{title}: {key}: {error}"
             return
+        notes += found
         wrong = list(_at(path, Findings(data).problems))
         yield from (f"{title}: {written(one.path)}: {one.message}" for one in wrong)
         if any(one.at_key for one in wrong):

@@ -30,6 +30,7 @@ class Study:
         aims: of a search; None where all points are played.
         document: the study as plain data, with the base's data in it.
         titles: what messages call each axis, by key path.
+        notes: sentences for the user about keys that values of an axis leave out.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Study:
     aims: Aims | None
     document: Mapping[str, Any]
     titles: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

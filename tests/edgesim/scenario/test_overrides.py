@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.edgesim.scenario.cases import BASE, TASKS, load, message
+from edgesim.scenario import ScenarioError, from_mapping
+from tests.edgesim.scenario.cases import BASE, TASKS, changed, load, message
 
 
 def test_values_keep_their_types() -> None:
@@ -35,6 +36,25 @@ def test_nothing_unsets_a_key() -> None:
     # What `run --mode real` says to do about standby, which only a simulation has.
     unset = load(text, "recovery.standby=", "recovery.retry=").recovery
     assert (unset.standby, unset.retry) == ((), None)
+
+
+def test_another_strategy_leaves_out_the_keys_that_it_does_not_take() -> None:
+    split = changed("single, input: hub", "class-wise, submodels: 2, input: hub, fusion: hub")
+    scenario = load(split, "placement.strategy=replicate", "placement.nodes=[pi]")
+    assert scenario.strategy == "replicate"
+    assert scenario.placement.nodes == ("pi-0", "pi-1")
+    assert scenario.notes == (
+        "placement.strategy replicate does not take submodels, fusion: left out",
+    )
+    # The resolved document runs again as it is, without a note.
+    again = from_mapping(scenario.document)
+    assert (again.strategy, again.notes) == ("replicate", ())
+    # Its own keys stay; a key that is set beside it is the user's word, and still refused.
+    assert load(split, "placement.strategy=class-wise").notes == ()
+    with pytest.raises(ScenarioError, match=r"'submodels' belongs to class-wise, not to replicate"):
+        load(split, "placement.submodels=3", "placement.strategy=replicate")
+    with pytest.raises(ScenarioError, match="did you mean 'replicate'"):
+        load(split, "placement.strategy=replicat")
 
 
 def test_lists_and_mappings_are_yaml() -> None:

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesim.api import place
 from edgesim.common import units
+from edgesim.scenario.document import parse
 from edgesim.sweep import axes
 from edgesim.sweep.axes import Axis, RangeAxis, RangeError, list_axis
+from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.schema import Range
+from tests.edgesim.scenario.cases import BASE
 
 
 def range_axis(
@@ -54,6 +58,19 @@ def test_inner_values_read_as_people_write_them() -> None:
 
 def test_a_range_goes_down_as_well_as_up() -> None:
     assert cells(range_axis("k", 4, 1, 4, "linear", False)) == [4, 3, 2, 1]
+
+
+def test_an_axis_of_strategies_leaves_out_the_keys_of_the_others() -> None:
+    base = parse(BASE.replace("single", "class-wise, submodels: 2, fusion: hub")).data
+    strategies = ["class-wise", "replicate", "single"]
+    study = from_mapping({"base": base, "axes": {"placement.strategy": strategies}})
+    assert study.notes == tuple(
+        f"placement.strategy {name} does not take submodels, fusion: left out"
+        for name in strategies[1:]
+    )
+    scenarios = [study.scenario(point) for point in range(study.size)]
+    assert [one.strategy for one in scenarios] == strategies
+    assert [list(place(one).details) for one in scenarios][1:] == [["copies"], ["node"]]
 
 
 def test_units_are_kept_as_they_are_written() -> None:
