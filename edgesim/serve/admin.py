@@ -74,7 +74,7 @@ class Admin:
                     context.auth_context() or {}, context.invocation_metadata() or ()
                 )
                 if self._serving.draining and serve != self.status:
-                    raise RefusalError(Reason.UNAVAILABLE, "the node is leaving")
+                    raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
                 return await serve(request, context)
             except RefusalError as error:
                 say(

@@ -114,7 +114,7 @@ class Inference:
         name = _UNKNOWN
         try:
             if self._serving.draining:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is leaving; ask another one")
+                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down; ask another one")
             model = self._serving.find(request.model_name, request.model_version)
             name = model.name
             return await self._infer(request, model, context.time_remaining())

@@ -96,11 +96,11 @@ class Line:
         """
         with self._changed:
             if self._closed:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is leaving; ask another one")
+                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down; ask another one")
             if len(self._jobs) >= self.limit:
                 raise RefusalError(
                     Reason.RESOURCE_EXHAUSTED,
-                    f"the line is full ({self.limit}); ask again later, or another node",
+                    f"the node's queue of {self.limit} was full; ask again later, or another node",
                 )
             self._jobs.append(job)
             self._changed.notify_all()
@@ -109,7 +109,7 @@ class Line:
         """Add something that the computing thread does before it goes on with requests."""
         with self._changed:
             if self._closed:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is leaving")
+                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
             self._errands.append(errand)
             self._changed.notify_all()
 
@@ -130,7 +130,7 @@ class Line:
         self.close()
         with self._changed:
             while self._jobs:
-                told = "the node left before the request's turn came; ask another one"
+                told = "the node ended before the request was computed; ask another one"
                 self._jobs.popleft().done(RefusalError(Reason.UNAVAILABLE, told))
 
     def take(self, most: int, wait_s: float) -> list[Job] | Errand | None:

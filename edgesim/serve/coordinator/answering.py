@@ -43,11 +43,9 @@ class Answered:
     def reason(self) -> str | None:
         """Return why there is no answer; None where there is one."""
         if isinstance(self.fusion, Lost):
-            return f"the fusion did not answer ({self.fusion.reason})"
+            return self.fusion.reason
         if self.fusion is None:
-            told = {one.reason for one in self.parts if isinstance(one, Lost)}
-            what = "a part did not answer" if any(self.there) else "no part answered"
-            return f"{what} ({'; '.join(sorted(told))})"
+            return "; ".join(sorted({one.reason for one in self.parts if isinstance(one, Lost)}))
         return None
 
 

@@ -1,4 +1,4 @@
-"""One part asked: deadline, tries, and a second question where the first stays without answer."""
+"""One part asked: its deadline, attempts, and a hedged second request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from edgesim.serve.coordinator.peer import Peer
+from edgesim.common.text import duration
+from edgesim.serve.coordinator.peer import Peer, is_busy
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
@@ -59,7 +60,7 @@ class Lost:
     Attributes:
         asked_s: when it was first asked.
         given_up_s: when it was given up.
-        reason: why.
+        reason: a sentence on why, which names the part, its node and gRPC's status.
     """
 
     asked_s: float
@@ -111,7 +112,7 @@ async def ask(
     reason = ""
     for tried in range(1, policy.retry.attempts + 1):
         if not peer.up:
-            reason = f"out of service, {peer.why}"
+            reason = f"the node is out of service: it {peer.why}"
             break
         try:
             end_s = until_s
@@ -119,7 +120,7 @@ async def ask(
                 end_s = min(until_s, clock() + policy.retry.timeout_s)
             return await _once(peer, request, policy, asked_s, end_s, clock)
         except grpc.aio.AioRpcError as error:
-            reason = error.code().name
+            reason = _sentence(error, policy)
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
             if tried == policy.retry.attempts or not (late or error.code() in _WORTH_ANOTHER_TRY):
                 break
@@ -127,7 +128,23 @@ async def ask(
         if clock() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)
-    return Lost(asked_s, clock(), f"{peer.node}: {reason}")
+    return Lost(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}")
+
+
+def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
+    """Return why an attempt failed, the same for all that failed alike, with gRPC's status."""
+    code, details = error.code(), error.details() or ""
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        why = f"no answer within {duration(policy.retry.timeout_s or policy.deadline_s)}"
+    elif is_busy(error):
+        why = "the node took no more calls at once"
+    elif code is grpc.StatusCode.UNAVAILABLE and not details.startswith("the node"):
+        # What gRPC says itself differs from one time to the next.
+        why = "no connection to the node"
+    else:
+        # What a node says: why, and then what to do.
+        why = details.partition(";")[0] or "the call failed"
+    return f"{why} ({code.name})"
 
 
 async def _once(

@@ -181,7 +181,7 @@ class Peer:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             # It answers, without the model: started again with an empty store, or deployed anew.
             self._leave(f"{self._lacking}; {DEPLOY}")
-        elif error.code() is grpc.StatusCode.UNAVAILABLE and not _is_refusal(error):
+        elif error.code() is grpc.StatusCode.UNAVAILABLE and not is_busy(error):
             # A part that is late is no strike: the node may have much to do, and checks tell.
             self._hear(error)
             self._strike()
@@ -271,7 +271,7 @@ class Peer:
                 if not (await ask(request, timeout=left_s)).ready:
                     return False
         except grpc.aio.AioRpcError as error:
-            if _is_refusal(error):
+            if is_busy(error):
                 return True
             self._hear(error)
             return None
@@ -317,10 +317,10 @@ class Peer:
                 await task
 
 
-def _is_refusal(error: grpc.aio.AioRpcError) -> bool:
-    """Return whether a node did not take a call because it has as many as it takes at once.
+def is_busy(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether a node refused a call because it has as many open calls as it allows.
 
-    That it has much to do is no sign that it is gone. gRPC has no status for it: it tells of a
-    stream that was reset with HTTP/2's REFUSED_STREAM, 7 (RFC 9113, section 7).
+    A busy node is not gone. gRPC has no status for it, and reports a stream that was reset with
+    HTTP/2's REFUSED_STREAM, 7 (RFC 9113, section 7).
     """
     return "RST_STREAM with error code 7" in (error.details() or "")

@@ -37,8 +37,9 @@ def answer() -> wire.ModelInferResponse:
 class Scripted:
     """Fails with each of some statuses, then answers; ``None`` is silence."""
 
-    def __init__(self, *codes: grpc.StatusCode | None) -> None:
+    def __init__(self, *codes: grpc.StatusCode | None, details: str = "") -> None:
         self.node = "pi"
+        self.details = details
         self.up = True
         self.why = ""
         self.codes = list(codes)
@@ -58,7 +59,7 @@ class Scripted:
                     raise
                 code = Code.DEADLINE_EXCEEDED
             empty = grpc.aio.Metadata()
-            raise grpc.aio.AioRpcError(code, empty, empty)
+            raise grpc.aio.AioRpcError(code, empty, empty, self.details)
         return answer()
 
     async def infer_beside(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
@@ -93,15 +94,52 @@ def test_what_may_pass_is_tried_again_within_the_same_deadline(code: grpc.Status
 
 def test_tries_come_to_an_end() -> None:
     peer = Scripted(*[Code.UNAVAILABLE] * 9)
-    assert asked(peer, Retry(attempts=4, backoff_s=0.001)).reason == "pi: UNAVAILABLE"
+    assert asked(peer, Retry(attempts=4, backoff_s=0.001)).reason == (
+        "part-0 on pi: no connection to the node (UNAVAILABLE)"
+    )
     assert len(peer.timeouts) == 4
 
 
 @pytest.mark.parametrize("code", [Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.INTERNAL])
 def test_what_will_not_pass_is_not_tried_again(code: grpc.StatusCode) -> None:
     peer = Scripted(code)
-    assert asked(peer).reason == f"pi: {code.name}"
+    assert asked(peer).reason == f"part-0 on pi: the call failed ({code.name})"
     assert len(peer.timeouts) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "expected"),
+    [
+        # The first two as nodes say them, the others as gRPC does.
+        (
+            Code.RESOURCE_EXHAUSTED,
+            "the node's queue of 64 was full; ask again later, or another node",
+            "the node's queue of 64 was full (RESOURCE_EXHAUSTED)",
+        ),
+        (
+            Code.UNAVAILABLE,
+            "the node is shutting down; ask another one",
+            "the node is shutting down (UNAVAILABLE)",
+        ),
+        (
+            Code.UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to "
+            "connect to remote host: connect: Connection refused (111)",
+            "no connection to the node (UNAVAILABLE)",
+        ),
+        (
+            Code.UNAVAILABLE,
+            "Received RST_STREAM with error code 7",
+            "the node took no more calls at once (UNAVAILABLE)",
+        ),
+        (None, "", "no answer within 50.0 ms (DEADLINE_EXCEEDED)"),
+    ],
+)
+def test_a_failure_is_a_sentence_beside_its_status(
+    code: grpc.StatusCode | None, details: str, expected: str
+) -> None:
+    found = asked(Scripted(*[code] * 9, details=details), deadline_s=0.05)
+    assert found.reason == f"part-0 on pi: {expected}"
 
 
 def test_a_deadline_that_a_pause_would_pass_ends_it() -> None:
@@ -114,7 +152,7 @@ def test_a_deadline_that_a_pause_would_pass_ends_it() -> None:
 def test_a_node_that_is_out_is_not_asked() -> None:
     peer = Scripted()
     peer.up, peer.why = False, "does not answer"
-    assert asked(peer).reason == "pi: out of service, does not answer"
+    assert asked(peer).reason == ("part-0 on pi: the node is out of service: it does not answer")
     assert not peer.timeouts
 
 

@@ -93,7 +93,7 @@ def test_a_full_line_refuses_and_the_rest_is_answered_in_order(ask: Asker) -> No
     assert model.began.wait(PATIENCE_S)  # computed now, so that it waits no more
     line.put(ask.job(model, 2.0))
     line.put(ask.job(model, 3.0))
-    with pytest.raises(RefusalError, match=r"the line is full \(2\)") as caught:
+    with pytest.raises(RefusalError, match=r"the node's queue of 2 was full") as caught:
         line.put(ask.job(model, 4.0))
     assert caught.value.reason is Reason.RESOURCE_EXHAUSTED
     gate.set()

@@ -89,7 +89,7 @@ def test_a_full_line_refuses_and_what_waited_goes_in_one_batch(busy: Pair) -> No
     with pytest.raises(grpc.RpcError) as caught:
         busy.client.infer("part-0", {"input": SHORT})
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "the line is full (3)" in caught.value.details()
+    assert "the node's queue of 3 was full" in caught.value.details()
     assert tensors(long.result())["logits"].shape == (1024, 3)
     # Each tells how long the line was once it had come.
     assert long.result().parameters["waiting"].int64_param == timings["waiting"] == 0
@@ -184,7 +184,7 @@ def test_told_to_end_it_answers_what_it_has_and_refuses_the_rest(
         with pytest.raises(grpc.RpcError) as caught:
             pair.client.infer("part-1", {"input": SHORT})
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "the node is leaving" in caught.value.details()
+        assert "the node is shutting down" in caught.value.details()
         assert pair.admin.status().draining
         assert tensors(running.result())["logits"].shape == (1024, 3)
         assert tensors(waiting.result())["logits"].shape == (1, 3)
