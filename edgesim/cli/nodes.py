@@ -127,11 +127,12 @@ def deploy(session: Session, options: DeployOptions) -> None:
         "nodes": [row.document() for row in rows],
         "simulated": list(targets.simulated),
     }
-    failed = [row.node for row in rows if row.state == "failed"]
+    failed = [row for row in rows if row.state == "failed"]
     session.finish(
         document,
         partial(deploy_table.show, rows, targets.simulated),
-        failure=f"not deployed to {', '.join(failed)}" if failed else "",
+        failure=f"not deployed to {', '.join(row.node for row in failed)}" if failed else "",
+        status=2 if any(row.wrong_input for row in failed) else 1,
     )
 
 

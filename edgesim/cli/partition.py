@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edgesim.cli.session import ScenarioOptions, Session
-from edgesim.common.errors import EdgesimError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.common.options import option
 
@@ -35,6 +35,10 @@ def partition(session: Session, options: PartitionOptions) -> None:
     recipe = partitioning.load(options.file, options.overrides or (), options.seed)
     out = options.out
     steps = options.work or out.with_name(f"{out.name}.work")
+    for name, path in (("--out", out), ("--work", steps)):
+        for folder in (path, *path.parents):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{name}: {folder} is a file; name a folder")
     try:
         manifest = partitioning.make(recipe, out, steps, session.interrupts)
     except KeyboardInterrupt:

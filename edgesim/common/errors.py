@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from partition.errors import nearest as nearest
 
 
@@ -22,3 +24,17 @@ class InputError(EdgesimError):
 
 class PlanError(InputError):
     """A model cannot be placed on the nodes; the message names the node and what it lacks."""
+
+
+_WRONG_PATH = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+def write_error(what: str, error: OSError) -> EdgesimError:
+    """Return the error of a file or folder that cannot be written.
+
+    Args:
+        what: could not be done, such as ``cannot write out/table.csv``.
+        error: why; one that lies in the path that was given is an InputError.
+    """
+    why = error.strerror or str(error)
+    return (InputError if error.errno in _WRONG_PATH else EdgesimError)(f"{what}: {why}")

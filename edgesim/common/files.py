@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import InputError, write_error
 from partition import files
 
 SCHEMA = 1
@@ -62,7 +62,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         with files.whole_file(path) as file:
             yield file
     except OSError as error:
-        raise EdgesimError(f"cannot write {path}: {error.strerror or error}") from None
+        raise write_error(f"cannot write {path}", error) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import InputError, write_error
 from edgesim.common.files import read_document
 from edgesim.common.folders import whole_folder
 
@@ -101,9 +101,7 @@ def _told(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EdgesimError(
-            f"cannot write the result to {directory}: {error.strerror or error}"
-        ) from None
+        raise write_error(f"cannot write the result to {directory}", error) from None
 
 
 def read_summary(directory: Path) -> dict[str, Any]:

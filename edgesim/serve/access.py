@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from edgesim.common.errors import InputError
 from edgesim.serve.keys import ADMIN
@@ -97,7 +99,7 @@ def read_access(folder: Path, *, plain: bool) -> Access:
     """Return what the keys in ``folder`` open.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing or damaged.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder of keys; {_MAKE}")
@@ -106,6 +108,8 @@ def read_access(folder: Path, *, plain: bool) -> Access:
             b"" if plain else (folder / name).read_bytes()
             for name in ("ca.pem", "cert.pem", "key.pem")
         ]
+        if not plain:
+            _check(*certificates)
         token = folder / "token"
         return Access(
             folder=folder,
@@ -115,5 +119,24 @@ def read_access(folder: Path, *, plain: bool) -> Access:
             key=certificates[2],
             token=token.read_text().strip() if token.exists() else "",
         )
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the keys in {folder}: {error}; {_MAKE}") from error
+
+
+def _check(ca: bytes, certificate: bytes, key: bytes) -> None:
+    """Check that keys are what their files' names say: gRPC would only say that it cannot connect.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, data in (("ca.pem", ca), ("cert.pem", certificate)):
+        try:
+            found = x509.load_pem_x509_certificate(data)
+        except ValueError:
+            raise ValueError(f"{name} is not a certificate in PEM form") from None
+    try:
+        private = serialization.load_pem_private_key(key, None)
+    except (ValueError, TypeError):
+        raise ValueError("key.pem is not a private key in PEM form without a password") from None
+    if private.public_key() != found.public_key():
+        raise ValueError("key.pem is not the key of cert.pem")

@@ -9,6 +9,9 @@ from edgesim.serve.access import Access
 from edgesim.serve.addresses import is_loopback, split_address
 from edgesim.serve.options import MAX_MESSAGE_BYTES
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""In what gRPC says where the other side's certificate is of another authority or host."""
+
 
 def open_channel(
     address: str,

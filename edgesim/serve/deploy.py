@@ -15,7 +15,7 @@ import grpc
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.progress import Progress
 from edgesim.serve.access import Access
-from edgesim.serve.channels import open_channel
+from edgesim.serve.channels import UNTRUSTED, open_channel
 from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
@@ -29,6 +29,8 @@ PATIENCE_S = 30.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _WORTH_ANOTHER_TRY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED)
+_WRONG_INPUT = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED")
+"""Statuses of a node that refuses keys, a manifest or a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Row:
         inference_s: of one sample by name of the model, warm.
         tries: connections that it took.
         error: why it failed.
+        code: gRPC's name of that; None where it did not fail, or not in a call.
     """
 
     node: str
@@ -60,6 +63,12 @@ class Row:
     inference_s: dict[str, float] | None = None
     tries: int = 1
     error: str | None = None
+    code: str | None = None
+
+    @property
+    def wrong_input(self) -> bool:
+        """Whether the node, or TLS, refused what it was given: to ask again is in vain."""
+        return self.code in _WRONG_INPUT or UNTRUSTED in (self.error or "")
 
     def document(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -162,17 +171,19 @@ class _Sender:
         until_s = clock() + self.patience_s
         for attempt in itertools.count(1):
             row, before_bytes = replace(row, tries=attempt), self.sent_bytes
+            code = None
             try:
                 done = await asyncio.wait_for(self.send(row), self.timeout_s)
                 return replace(done, sent_bytes=self.sent_bytes)
             except grpc.aio.AioRpcError as error:
                 reason = error.details() or error.code().name
-                again = error.code() in _WORTH_ANOTHER_TRY
+                code = error.code().name
+                again = error.code() in _WORTH_ANOTHER_TRY and UNTRUSTED not in reason
             except TimeoutError:
                 reason, again = f"no answer within {self.timeout_s:g} s", True
             except EdgesimError as error:
                 reason, again = str(error), False
-            row = replace(row, error=reason, sent_bytes=self.sent_bytes)
+            row = replace(row, error=reason, code=code, sent_bytes=self.sent_bytes)
             if self.sent_bytes > before_bytes:
                 until_s, pause_s = clock() + self.patience_s, _FIRST_PAUSE_S
             if not again or clock() >= until_s:
@@ -198,7 +209,7 @@ class _Sender:
             row = replace(row, held_bytes=self.held_bytes)
             self.progress(self.target.node, self.held_bytes + self.sent_bytes, total)
             if reply.active:
-                return replace(row, state="kept", error=None)
+                return replace(row, state="kept", error=None, code=None)
             for model in models:
                 if not have[model.sha256].whole:
                     pieces = self._pieces(model, have[model.sha256].have_bytes, total)
@@ -211,6 +222,7 @@ class _Sender:
             row,
             state="deployed",
             error=None,
+            code=None,
             load_s=sum(one.load_s for one in done.models),
             warm_up_s=sum(one.warm_up_s for one in done.models),
             inference_s={one.name: one.inference_s for one in done.models},

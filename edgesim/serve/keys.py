@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import InputError, write_error
 from edgesim.common.folders import whole_folder
 
 ADMIN = "urn:edgesim:admin"
@@ -48,16 +48,18 @@ def make_keys(folder: Path, hosts: Sequence[str]) -> list[Path]:
             ``localhost`` too.
 
     Raises:
-        InputError: a host's name cannot be one.
-        EdgesimError: the folder cannot be written, or its authority cannot be read.
+        InputError: a host's name cannot be one, or the folder's authority cannot be read.
+        EdgesimError: the folder cannot be written.
     """
     for host in hosts:
         if host in _RESERVED or _HOST.fullmatch(host) is None:
             raise InputError(f"expected a host's name or address, got {host!r}")
     try:
         return _make(folder, hosts)
-    except (OSError, ValueError) as error:
-        raise EdgesimError(f"cannot make keys in {folder}: {error}") from error
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(f"cannot read the authority in {folder / 'ca'}: {error}") from error
+    except OSError as error:
+        raise write_error(f"cannot make keys in {folder}", error) from error
 
 
 def _make(folder: Path, hosts: Sequence[str]) -> list[Path]:

@@ -7,23 +7,24 @@ import os
 
 import psutil
 
-from edgesim.common.errors import EdgesimError
+from edgesim.common.errors import InputError
 
 
 def pin(chosen: frozenset[int]) -> None:
     """Keep this process, and the threads that it starts from now on, on some processors.
 
     Raises:
-        EdgesimError: this machine lacks one, or cannot pin.
+        InputError: this machine lacks one, or cannot bind processes.
     """
     if not hasattr(os, "sched_setaffinity"):
-        raise EdgesimError("this system pins no processes; leave --cpus out")
+        raise InputError("--cpus: this system cannot bind a process to processors; leave it out")
     try:
         os.sched_setaffinity(0, chosen)
     except OSError as error:
         there = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        told = f"cannot use the processors {sorted(chosen)}, there are {there}: {error.strerror}"
-        raise EdgesimError(told) from error
+        raise InputError(
+            f"--cpus: cannot use the processors {sorted(chosen)}, there are {there}"
+        ) from error
 
 
 def settle() -> None:

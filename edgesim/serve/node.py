@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from edgesim.common.errors import EdgesimError
+from edgesim.common.errors import InputError
 from edgesim.serve.access import Access
 from edgesim.serve.activation import Activation
 from edgesim.serve.addresses import join_address, split_address
@@ -85,7 +85,7 @@ class Node:
         """Serve until the process is told to end; return whether all that it had was answered.
 
         Raises:
-            EdgesimError: it cannot listen.
+            InputError: it cannot listen.
         """
         options = self._options
         told, computed = asyncio.Event(), asyncio.Event()
@@ -156,8 +156,8 @@ class Node:
         try:
             server, _ = start_http_server(port, host, self._metrics.registry)
         except OSError as error:
-            told = f"cannot listen on {self._options.metrics}: {error.strerror or error}"
-            raise EdgesimError(told) from error
+            where = self._options.metrics
+            raise InputError(f"cannot listen on {where}: {error.strerror or error}") from error
         stack.callback(server.server_close)
         stack.callback(server.shutdown)
         return join_address(host, server.server_port)
@@ -217,7 +217,7 @@ def _bind(server: grpc.aio.Server, address: str, access: Access, *, known_client
     """Return HOST:PORT where a server will listen.
 
     Raises:
-        EdgesimError: it cannot.
+        InputError: it cannot.
     """
     host, port = split_address(address)
     credentials = access.server_credentials(known_clients=known_clients)
@@ -228,7 +228,7 @@ def _bind(server: grpc.aio.Server, address: str, access: Access, *, known_client
         else:
             port = server.add_secure_port(where, credentials)
     except RuntimeError as error:
-        raise EdgesimError(
-            f"cannot listen on {address}: it is in use, or not this machine's"
-        ) from (error)
+        raise InputError(
+            f"cannot listen on {address}: it is in use, or not an address of this machine"
+        ) from error
     return join_address(host, port)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from edgesim.common.errors import EdgesimError
+from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.files import write_bytes, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.serve.manifest import SignedManifest, verify
@@ -66,12 +66,11 @@ class Store:
                 (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = Lock(self.folder / "lock", mode=0o600)
         except LockedError:
-            raise EdgesimError(
+            raise InputError(
                 f"another node uses {self.folder}; give each a --store of its own"
             ) from None
         except OSError as error:
-            told = f"cannot use {self.folder} as a store: {error.strerror or error}"
-            raise EdgesimError(told) from error
+            raise write_error(f"cannot use {self.folder} as a store", error) from error
         return self
 
     def __exit__(self, *error: object) -> None:

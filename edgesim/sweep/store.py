@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.files import read_json, whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
@@ -75,7 +75,7 @@ class Store:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EdgesimError(f"cannot write {directory}: {error.strerror}") from None
+            raise write_error(f"cannot write {directory}", error) from None
         self._lock = _lock(directory)
         try:
             self._take()
@@ -223,7 +223,7 @@ def _lock(directory: Path) -> Lock:
             "wait for it, or name another folder with --out"
         ) from None
     except OSError as error:
-        raise EdgesimError(f"cannot write {path}: {error.strerror}") from None
+        raise write_error(f"cannot write {path}", error) from None
 
 
 def _check_free(directory: Path) -> None:

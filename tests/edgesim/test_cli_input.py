@@ -135,4 +135,4 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     path.write_text("mine")
     assert_fails(edgesim("init", "new/folder", cwd=tmp_path), 2, ["exists already"])
     assert path.read_text() == "mine"
-    assert_fails(edgesim("init", path, cwd=tmp_path), 1, ["cannot write"])
+    assert_fails(edgesim("init", path, cwd=tmp_path), 2, ["cannot write"])

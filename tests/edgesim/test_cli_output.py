@@ -69,7 +69,7 @@ def test_json_of_a_run_is_the_summary(tmp_path: Path) -> None:
 def test_json_of_a_failed_write_is_one_document(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = edgesim(*SMALL, "--json", "--out", "file/out", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "file is no folder" in document(done.stdout)["error"]["message"]
 
 
@@ -150,11 +150,11 @@ def test_letters_that_an_encoding_lacks_are_replaced() -> None:
     ("out", "status", "told"),
     [
         ("file", 2, "file is no folder; name another with --out"),
-        ("file/out", 1, "cannot write the result to file/out: file is no folder"),
+        ("file/out", 2, "cannot write the result to file/out: file is no folder"),
         ("foreign", 2, "foreign holds files that are no result; name another folder with --out"),
         ("link", 2, "link is no folder; name another with --out"),
         (".", 2, ". cannot be replaced; name a folder in it with --out"),
-        ("x" * 300, 1, "File name too long"),
+        ("x" * 300, 2, "File name too long"),
     ],
 )
 def test_folders_in_the_way(out: str, status: int, told: str, tmp_path: Path) -> None:

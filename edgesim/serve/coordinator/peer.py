@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from edgesim.serve.access import Access
-from edgesim.serve.channels import open_channel
+from edgesim.serve.channels import UNTRUSTED, open_channel
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
@@ -285,13 +285,21 @@ class Peer:
         """Wait until the node is ready; return what it lacks where it is not in time."""
         until_s = self._clock() + self._policy.patience_s
         while not (told := await self.ready(self._policy.patience_s)):
-            if told is False or self._clock() >= until_s:
+            if told is False or self.untrusted or self._clock() >= until_s:
                 break
             await asyncio.sleep(self._policy.retry.backoff_s)
         if told:
             return None
-        what = f"{SILENT} ({self._silence})" if told is None else self._lacking
+        if self.untrusted:
+            what = f"shows a certificate that these keys do not trust ({self._silence})"
+        else:
+            what = f"{SILENT} ({self._silence})" if told is None else self._lacking
         return f"'{self.node}' at {self.address} {what}"
+
+    @property
+    def untrusted(self) -> bool:
+        """Whether the node's certificate is of another authority or host."""
+        return UNTRUSTED in self._silence
 
     def all_outs(self) -> list[Out]:
         """Return every time out, with the one that goes on."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 
-from edgesim.common.errors import EdgesimError
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster
 from edgesim.serve import machine
 from edgesim.serve.access import Access
@@ -171,7 +171,9 @@ async def _all_ready(peers: dict[str, Peer]) -> None:
     lacking = await asyncio.gather(*(peer.await_ready() for peer in peers.values()))
     told = [one for one in lacking if one is not None]
     if told:
-        raise EdgesimError(
+        # Keys of another cluster are wrong input; a node that does not run is a failure.
+        kind = InputError if any(peer.untrusted for peer in peers.values()) else EdgesimError
+        raise kind(
             f"not every node is ready: {'; '.join(told)}; start nodes with `edgesim node`, "
             "and give them their parts with `edgesim deploy`"
         )

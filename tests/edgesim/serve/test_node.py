@@ -355,11 +355,11 @@ def test_a_second_node_takes_neither_its_port_nor_its_store(
     done = edgesim_process(
         "node", "--listen", served.inference, "--store", tmp_path / "other", *common
     )
-    assert_fails(done, 1, [f"cannot listen on {served.inference}"])
+    assert_fails(done, 2, [f"cannot listen on {served.inference}"])
     arguments = served.process.args
     store = arguments[arguments.index("--store") + 1]
     done = edgesim_process("node", "--listen", "127.0.0.1:0", "--store", store, *common)
-    assert_fails(done, 1, ["another node uses", "give each a --store of its own"])
+    assert_fails(done, 2, ["another node uses", "give each a --store of its own"])
 
 
 def test_every_line_of_the_log_is_an_object_with_a_time(served: NodeProcess) -> None:

@@ -44,6 +44,9 @@ def test_a_cluster_answers_those_who_have_its_keys(tmp_path: Path) -> None:
 
         rogue = fresh_keys(tmp_path / "rogue")
         refused = edgesim(*run, "--keys", rogue / "client")
-        assert_fails(refused, 1, ["hub"])
+        assert_fails(refused, 2, ["'hub'", "shows a certificate that these keys do not trust"])
+        stranger = edgesim("deploy", file, ONE_PART, "--keys", rogue / "admin", *admins)
+        assert stranger.returncode == 2
+        assert stranger.stderr == "edgesim: not deployed to hub, pi\n"
         # A client may ask, and not deploy.
         assert_fails(edgesim("deploy", file, ONE_PART, "--keys", keys / "client", *admins), 2)
