@@ -17,10 +17,7 @@ from edgesim.hardware.processor import Processor
 
 PRODUCTS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
 """Operator kinds whose efficiency is a share of the peak."""
-MOVES = (
-    OpKind.NORM, OpKind.BATCHNORM, OpKind.SOFTMAX, OpKind.ACTIVATION, OpKind.TRANSCENDENTAL,
-    OpKind.ELEMENTWISE, OpKind.POOL, OpKind.MEMORY,
-)  # fmt: skip
+MOVES = tuple(kind for kind in OpKind if kind not in (*PRODUCTS, OpKind.GENERIC))
 """Operator kinds whose efficiency is a share of the memory bandwidth."""
 KINDS = (*PRODUCTS, *MOVES)
 

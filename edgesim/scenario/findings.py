@@ -91,16 +91,13 @@ class Findings:
         own = self.attempt(("traffic", "arrivals"), lambda: process(name))
         if own is None:
             return None
-        mine = {}
-        for key, value in given.items():
+        # Null unsets a key, as in ``--set traffic.samples=``.
+        mine = {key: value for key, value in given.items() if value is not None}
+        for key in mine.keys() - keys_of(own).keys():
             others = [one for one in ARRIVALS.names() if key in keys_of(process(one))]
-            if value is None:
-                # As where ``--set traffic.samples=`` unsets a key.
-                continue
-            if others and name not in others:
+            if others:
                 self.foreign(("traffic", key), others, name)
-            else:
-                mine[key] = value
+                del mine[key]
         return read_section(own, mine, self.problems, ("traffic",))
 
     def _mended(self) -> dict[str, Any]:
