@@ -36,13 +36,16 @@ class Quantity(GroupedMetadata):
             self._limits.append(Lt(below))
 
     def __iter__(self) -> Iterator[object]:
-        unit = "°C" if self._dimension == "celsius" else "SI units"
+        numbers: list[Any] = [{"type": "number", **self._bounds}]
+        told = f"number in {'°C' if self._dimension == 'celsius' else 'SI units'}, or such as "
+        if self._dimension == "bandwidth":
+            numbers, told = [], "such as "
         yield from self._limits
         yield BeforeValidator(lambda value: units.parse(value, self._dimension))
         yield WithJsonSchema(
             {
-                "anyOf": [{"type": "number", **self._bounds}, {"type": "string"}],
-                "description": f"number in {unit}, or such as '{self.example}'",
+                "anyOf": [*numbers, {"type": "string"}],
+                "description": f"{told}'{self.example}'",
                 "examples": [self.example],
             }
         )

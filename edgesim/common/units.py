@@ -30,15 +30,20 @@ _BYTES = _scaled({"B": 1.0, "byte": 1.0, "bytes": 1.0}, _BIG) | _scaled(
     {"bit": 0.125, "bits": 0.125}, _BIG
 )
 _JOULE = _scaled({"J": 1.0}, _SI) | {"Wh": 3600.0, "kWh": 3.6e6}
-_FLOP = _scaled({"FLOP": 1.0, "flop": 1.0, "OP": 1.0, "op": 1.0}, _BIG) | _scaled(
-    {"MAC": 2.0, "mac": 2.0}, _BIG
-)
+_ONE_FLOP = _scaled({"FLOP": 1.0, "flop": 1.0, "OP": 1.0, "op": 1.0}, _BIG)
+_FLOP = _ONE_FLOP | _scaled({"FLOPs": 1.0, "OPs": 1.0, "MAC": 2.0, "mac": 2.0, "MACs": 2.0}, _BIG)
 
 DIMENSIONS: dict[str, dict[str, float]] = {
     "time": _TIME,
     "bytes": _BYTES,
     "bandwidth": {f"{unit}/s": factor for unit, factor in _BYTES.items()}
-    | {unit.replace("bit", "bps"): f for unit, f in _BYTES.items() if unit.endswith("bit")},
+    | {f"{unit}ps": factor for unit, factor in _BYTES.items() if unit.endswith("B")}
+    | {
+        unit.replace("bit", bit): factor
+        for unit, factor in _BYTES.items()
+        for bit in ("bps", "b/s")
+        if unit.endswith("bit")
+    },
     "power": _scaled({"W": 1.0}, _SI),
     "energy": _JOULE,
     "energy_per_byte": {
@@ -50,10 +55,11 @@ DIMENSIONS: dict[str, dict[str, float]] = {
     | {f"{unit}/byte": factor for unit, factor in _TIME.items()},
     "flop": _FLOP,
     "flop_rate": {f"{unit}/s": factor for unit, factor in _FLOP.items()}
-    | {unit + "S": f for unit, f in _FLOP.items() if unit.endswith(("FLOP", "OP"))},
+    | {unit + "S": factor for unit, factor in _ONE_FLOP.items() if unit.endswith("OP")},
     "rate": {f"/{unit}": 1 / factor for unit, factor in _TIME.items()}
     | {f"1/{unit}": 1 / factor for unit, factor in _TIME.items()}
-    | _scaled({"Hz": 1.0}, _SI),
+    | _scaled({"Hz": 1.0}, _SI)
+    | {"fps": 1.0, "qps": 1.0},
     "length": _scaled({"m": 1.0}, _SI) | {"cm": 1e-2},
     "ratio": {"": 1.0, "%": 1e-2},
     "temperature": {"K": 1.0},
@@ -89,11 +95,13 @@ _DECIBEL = re.compile(r"dB")
 def parse(value: object, dimension: str) -> float:
     """Return ``value`` in the SI unit of ``dimension`` (bytes for data, FLOP for work).
 
-    A bare number is already in that unit. Decibels are accepted where the dimension is ``ratio``
-    (a power ratio: 3 dB is 1.995).
+    A bare number is already in that unit, but a bandwidth must have one: bits and bytes per second
+    are both usual. Decibels are accepted where the dimension is ``ratio`` (a power ratio: 3 dB is
+    1.995). One multiply-accumulate (MAC) is two FLOP.
 
     Raises:
-        ValueError: not a number, an unknown unit (the message names the known ones), or not finite.
+        ValueError: not a number, not finite, or an unknown unit; the message names what else the
+            unit may mean.
     """
     example = EXAMPLES[dimension]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -109,6 +117,11 @@ def parse(value: object, dimension: str) -> float:
             raise ValueError("the number is too large") from None
     if not math.isfinite(number):
         raise ValueError(f"expected a finite quantity such as '{example}', got {str(value)[:60]}")
+    bare = str(value).strip()[:60]
+    if dimension == "bandwidth" and not bare.endswith("s"):  # as every unit of it does
+        raise ValueError(
+            f"expected a unit, got {bare}: write '{bare} bit/s', or '{bare} B/s', 8 times as much"
+        )
     return number
 
 
@@ -126,11 +139,16 @@ def _parse_text(text: str, dimension: str, example: str) -> float:
     if factor is None:
         raise ValueError(
             f"'{unit[:20]}' is no unit of {dimension.replace('_', ' ')}; write for example "
-            f"'{example}'{_other_dimension(unit)}"
+            f"'{example}'{_readings(unit, dimension)}"
         )
     return number * factor
 
 
-def _other_dimension(unit: str) -> str:
+def _readings(unit: str, dimension: str) -> str:
+    """Return what a unit may mean: one of other case, with ``bit`` for ``b``, or of what else."""
+    like = (unit.casefold(), unit.casefold() + "it")
+    near = [f"'{one}'" for one in DIMENSIONS[dimension] if one.casefold() in like]
+    if near:
+        return f" (did you mean {' or '.join(near)}?)"
     owners = [name for name, units in DIMENSIONS.items() if unit in units]
     return f" ('{unit}' is a unit of {owners[0].replace('_', ' ')})" if owners else ""

@@ -241,9 +241,14 @@ def _tidied(node: Any) -> Any:
     if "default" in node and not (_sayable(node["default"]) and _in_range(node)):
         del node["default"]
     dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))
-    if dimension is not None and {"type": "string"} in node.get("anyOf", ()):
+    if dimension is not None:
         text = {"$ref": f"#/$defs/text-{dimension}"}
-        node["anyOf"] = [text if one == {"type": "string"} else one for one in node["anyOf"]]
+        if node.get("type") == "string":
+            # No bare number is a bandwidth.
+            del node["type"]
+            node |= text
+        elif {"type": "string"} in node.get("anyOf", ()):
+            node["anyOf"] = [text if one == {"type": "string"} else one for one in node["anyOf"]]
     return {key: _tidied(one) for key, one in node.items()}
 
 
@@ -269,4 +274,5 @@ def _pattern(dimension: str) -> str:
     known = [re.escape(unit).replace("/", "\\/") for unit in units.DIMENSIONS[dimension]]
     if dimension == "ratio":
         known.append("dB")
-    return rf"^\s*{_NUMBER}\s*({'|'.join(known)})?\s*$"
+    optional = "" if dimension == "bandwidth" else "?"
+    return rf"^\s*{_NUMBER}\s*({'|'.join(known)}){optional}\s*$"

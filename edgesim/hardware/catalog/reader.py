@@ -119,7 +119,13 @@ def device(name: str) -> Device:
     Raises:
         InputError: no device has this name; the message names the nearest.
     """
-    return from_mapping(name, entry(name))
+    found = entry(name)
+    memory = dict(found.get("memory", {}))
+    if isinstance(memory.get("bandwidth"), float):
+        # What was fitted is in bytes per second; a bandwidth that is read has a unit.
+        memory["bandwidth"] = f"{memory['bandwidth']!r} B/s"
+        found = {**found, "memory": memory}
+    return from_mapping(name, found)
 
 
 def published(name: str) -> tuple[Published, ...]:

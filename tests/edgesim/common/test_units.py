@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -18,14 +19,18 @@ KNOWN = {
     "bytes": {"1 B": 1, "4 GiB": 4 * 1024**3, "4 GB": 4e9, "10 MB": 1e7, "1 kB": 1000,
               "1 KiB": 1024, "8 bit": 1, "1 Mbit": 125000, "3 bytes": 3, "1e3": 1000},
     "bandwidth": {"1 Gbit/s": 125e6, "1 Gbps": 125e6, "2.5 GB/s": 2.5e9, "1 GiB/s": 1024**3,
-                  "40 Mbit/s": 5e6},
+                  "40 Mbit/s": 5e6, "1 Gb/s": 125e6, "8 kb/s": 1000, "3 MBps": 3e6, "8 Mbps": 1e6,
+                  "1 MiBps": 1024**2, "8 b/s": 1},
     "power": {"6.2 W": 6.2, "350 mW": 0.35, "1.2 kW": 1200},
     "energy": {"3 J": 3, "5 nJ": 5e-9, "1 Wh": 3600, "1 kWh": 3.6e6},
     "energy_per_byte": {"5 nJ/bit": 40e-9, "5 nJ/B": 5e-9, "60 nJ/byte": 60e-9},
     "time_per_byte": {"8 ns/B": 8e-9},
-    "flop": {"2 GFLOP": 2e9, "20 MFLOP": 2e7, "1 GMAC": 2e9, "3 TOP": 3e12},
-    "flop_rate": {"48 GFLOP/s": 48e9, "48 GFLOPS": 48e9, "1 TMAC/s": 2e12, "100 TOPS": 1e14},
-    "rate": {"0.5/s": 0.5, "1/s": 1, "30/min": 0.5, "2 Hz": 2, "1 kHz": 1000, "1/ms": 1000},
+    "flop": {"2 GFLOP": 2e9, "20 MFLOP": 2e7, "1 GMAC": 2e9, "3 TOP": 3e12, "4.1 GMACs": 8.2e9,
+             "2 GFLOPs": 2e9},
+    "flop_rate": {"48 GFLOP/s": 48e9, "48 GFLOPS": 48e9, "1 TMAC/s": 2e12, "100 TOPS": 1e14,
+                  "1 GFLOPs/s": 1e9, "1 GMACs/s": 2e9},
+    "rate": {"0.5/s": 0.5, "1/s": 1, "30/min": 0.5, "2 Hz": 2, "1 kHz": 1000, "1/ms": 1000,
+             "30 fps": 30, "5 qps": 5},
     "length": {"532 nm": 532e-9, "8 um": 8e-6, "5 cm": 0.05, "2 mm": 2e-3},
     "ratio": {"50 %": 0.5, "0.5": 0.5, "3 dB": 10**0.3, "-10 dB": 0.1, "0 dB": 1},
     "temperature": {"300 K": 300},
@@ -89,6 +94,33 @@ def test_units_of_another_dimension_are_named(text: str, dimension: str, owner: 
         units.parse(text, dimension)
 
 
+@pytest.mark.parametrize("bare", [125e6, 1000, "1000", " 1e6 ", 0])
+def test_a_bare_bandwidth_is_refused_with_both_readings(bare: object) -> None:
+    with pytest.raises(ValueError, match=r"expected a unit, got .* bit/s', or '.* B/s', 8 ti"):
+        units.parse(bare, "bandwidth")
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "readings"),
+    [
+        # Bits or bytes, milli or mega: either may be meant.
+        ("100 mbps", "bandwidth", "did you mean 'MBps' or 'Mbps'?"),
+        ("100 mb/s", "bandwidth", "did you mean 'MB/s' or 'Mb/s'?"),
+        ("10 Mb", "bytes", "did you mean 'MB' or 'Mbit'?"),
+        ("10 mw", "power", "did you mean 'mW' or 'MW'?"),
+        ("1 gbit/s", "bandwidth", "did you mean 'Gbit/s'?"),
+        # A count is no rate.
+        ("48 GFLOPs", "flop_rate", "did you mean 'GFLOPS'?"),
+        ("4 GFLOPS", "flop", "did you mean 'GFLOPs'?"),
+    ],
+)
+def test_what_may_mean_two_things_is_refused_with_both(
+    text: str, dimension: str, readings: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(readings)):
+        units.parse(text, dimension)
+
+
 def test_case_counts() -> None:
     assert units.parse("1 mW", "power") == 1e-3
     assert units.parse("1 MW", "power") == 1e6
@@ -111,8 +143,9 @@ def test_number_and_unit_round_trip(choice: tuple[str, str], number: float, spac
     value = units.parse(f"{spaces}{number!r}{spaces}{unit}{spaces}", dimension)
     assert value == number * units.DIMENSIONS[dimension][unit]
     # And back: written in the base unit, it is read as the same number, bit by bit.
-    assert units.parse(repr(value), dimension) == value
-    assert units.parse(value, dimension) == value
+    base = " B/s" if dimension == "bandwidth" else ""
+    assert units.parse(f"{value!r}{base}", dimension) == value
+    assert base or units.parse(value, dimension) == value
 
 
 @given(text=st.text(max_size=30))

@@ -62,7 +62,7 @@ def load(cores: int = 2, nodes: dict[str, Any] | None = None, **fields: Any) -> 
             "pi": {"device": device, "count": 2, "address": ["127.0.0.1:2", "127.0.0.1:3"]},
         },
         # Bytes take no time worth telling: latency alone is in the sums below.
-        "network": {"switch": {"bandwidth": 1e15, "latency": LATENCY_S}},
+        "network": {"switch": {"bandwidth": "1e15 B/s", "latency": LATENCY_S}},
         "traffic": {"arrivals": "closed", "requests": 1},
         **fields,
     }
