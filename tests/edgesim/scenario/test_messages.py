@@ -201,7 +201,7 @@ FIRST_NODE = "{fp32: 1 GFLOP/s}, power: {idle: 1 W, busy: 3 W}}}\n  B"
          "model.tasks.a: expected a value for 'flop', which is not given"),
         (FIRST_NODE, FIRST_NODE.replace("fp32", "¦fp33"),
          "nodes.A.device.peak.fp33: expected one of fp64, fp32, tf32, fp16, bf16, fp8, int8, int4, "
-         "got 'fp33' (did you mean 'fp32'?)"),
+         "got 'fp33'"),
         (FIRST_NODE, FIRST_NODE.replace("1 GFLOP/s", "¦1 GB/s"),
          "nodes.A.device.peak.fp32: 'GB/s' is no unit of flop rate"),
         (FIRST_NODE, FIRST_NODE.replace("idle: 1 W", "idle: ¦-1 W"),
