@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgesim.common.progress import Progress, counted
 
@@ -18,21 +18,26 @@ if TYPE_CHECKING:
     from edgesim.simulate.recovery import Recovery
 
 
-def load(path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
-    """Read a scenario file.
+def load(
+    source: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+) -> Scenario:
+    """Read a scenario.
 
     Args:
-        path: of the YAML file.
-        overrides: ``key.path=value`` settings that replace what the file says.
-        seed: replaces the file's.
+        source: path of the YAML file, or what such a file holds, as plain data.
+        overrides: ``key.path=value`` settings that replace what the source says.
+        seed: seed that replaces the source's.
 
     Raises:
-        InputError: the file cannot be read, or says something wrong; the message has every
-            problem with file, line and column.
+        InputError: the source cannot be read, or is wrong; the message has every problem with its
+            key path, of a file with line and column.
     """
     from edgesim import scenario
 
-    return scenario.load(path, overrides=overrides, seed=seed)
+    return scenario.load(source, overrides=overrides, seed=seed)
 
 
 def place(scenario: Scenario) -> Plan:

@@ -83,23 +83,23 @@ class Loaded:
 
 
 def load(
-    path: str | Path,
+    source: str | Path | Mapping[str, Any],
     *,
     set: Mapping[str, Any] | None = None,  # noqa: A002  # as the command line calls it
     seed: int | None = None,
 ) -> Loaded:
-    """Read a scenario file.
+    """Read a scenario.
 
     Args:
-        path: of the YAML file.
-        set: values by key path that replace what the file says.
-        seed: replaces the file's.
+        source: path of the YAML file, or what such a file holds, as plain data.
+        set: values by key path that replace what the source says.
+        seed: seed that replaces the source's.
 
     Raises:
-        InputError: the file says something wrong; the message has every problem with its place.
+        InputError: the source is wrong; the message has every problem with its place.
     """
     settings = [f"{key}={_text(value)}" for key, value in (set or {}).items()]
-    return Loaded(api.load(path, overrides=settings, seed=seed))
+    return Loaded(api.load(source, overrides=settings, seed=seed))
 
 
 def _text(value: Any) -> str:

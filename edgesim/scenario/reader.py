@@ -20,19 +20,24 @@ MOST_INLINE_TIMES = 100_000
 """Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
 
 
-def load(path: str | Path, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
-    """Read a scenario file.
+def load(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), seed: int | None = None
+) -> Scenario:
+    """Read a scenario, of a file or of plain data.
 
     Args:
-        path: of the file; the scenario is named after it unless it has a ``name``.
-        overrides: ``key.path=value`` settings that replace what the file says.
-        seed: replaces the file's.
+        source: path of the file, after which the scenario is named unless it has a ``name``; or
+            what such a file holds, as plain data.
+        overrides: ``key.path=value`` settings that replace what the source says.
+        seed: seed that replaces the source's.
 
     Raises:
         ScenarioError: something is wrong; one line for each problem, with file, line and column.
         InputError: the file cannot be read.
     """
-    file = Path(path)
+    if isinstance(source, Mapping):
+        return from_mapping(source, overrides, seed)
+    file = Path(source)
     return _read(read_file(file), overrides, seed, file.stem, file.parent)
 
 

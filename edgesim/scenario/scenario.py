@@ -20,7 +20,7 @@ class Baseline:
     precision: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Scenario:
     """A scenario file after validation, with every name resolved.
 
@@ -47,6 +47,14 @@ class Scenario:
     document: Mapping[str, object]
     recovery: Recovery = field(default_factory=Recovery)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return one line: its name, model, placement, nodes and traffic."""
+        model, nodes, traffic = self.placement.model.name, len(self.cluster.nodes), self.traffic
+        return (
+            f"<Scenario '{self.name}': {model}, {self.strategy} on {nodes} nodes, "
+            f"{traffic.requests:,} requests {traffic.arrivals}, seed {self.seed}>"
+        )
 
     @property
     def cluster(self) -> Cluster:

@@ -44,6 +44,27 @@ def test_settings_and_the_seed_are_taken(cluster: edgesim.Loaded) -> None:
     assert (cluster.scenario.traffic.requests, cluster.scenario.seed) == (200, 3)
 
 
+def test_plain_data_load_as_their_file_does(cluster: edgesim.Loaded) -> None:
+    import yaml
+
+    data = yaml.safe_load(FIVE_PIS.read_text())
+    changes = {"traffic.rate": "1/s", "traffic.requests": 200}
+    loaded = edgesim.load(data, set=changes, seed=3)
+    assert loaded.scenario.document == cluster.scenario.document
+    assert loaded.scenario.traffic == cluster.scenario.traffic
+    # What was given stays as it is.
+    assert data == yaml.safe_load(FIVE_PIS.read_text())
+    with pytest.raises(InputError, match=r"traffic\.rat: unknown key 'rat' .did you mean 'rate'"):
+        edgesim.load({**data, "traffic": {"arrivals": "poisson", "rat": "1/s", "requests": 3}})
+
+
+def test_a_loaded_scenario_is_one_line(cluster: edgesim.Loaded) -> None:
+    told = repr(cluster)
+    assert len(told) < 200
+    assert "\n" not in told
+    assert "'five-pis': vit_base_patch16_224, class-wise on 6 nodes, 200 requests poisson" in told
+
+
 def test_frames_are_what_the_files_hold(played: edgesim.Played, tmp_path: Path) -> None:
     import pandas as pd
 
