@@ -1,17 +1,185 @@
-"""``python -m edgesim.calibrate``: fit the catalog's figures and tell how well they predict."""
+"""``python -m edgesim.calibrate``: fit the catalog's figures and tell how well they predict.
+
+Of rows that the fit saw, and of models that it did not see.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from math import exp, log
 from pathlib import Path
+from statistics import fmean, median
 
-from edgesim.calibrate.fit import document
-from edgesim.calibrate.report import report
+import numpy as np
+
+from edgesim.calibrate.families import FAMILIES, members
+from edgesim.calibrate.fit import FamilyFit, document, fit
+from edgesim.calibrate.rows import KINDS, Row, rows, unused
 from edgesim.common.errors import InputError
 from edgesim.common.extras import require
 from edgesim.common.files import write_text
+from edgesim.graph import zoo
+
+Group = Callable[[Row], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One published time and what the model says to it.
+
+    Attributes:
+        row: with the published time.
+        seen: relative error of the fit to all rows.
+        unseen: relative error of the fit that did not see the row's group.
+    """
+
+    row: Row
+    seen: float
+    unseen: float
+
+
+def architecture(row: Row) -> str:
+    """Group rows by what the graph is: ViT and DeiT of one size are one."""
+    return row.architecture
+
+
+def kinship(row: Row) -> str:
+    """Group rows by family of models: every ViT and DeiT, every ResNet."""
+    return zoo.info(row.published.model).family
+
+
+def outcomes(family: str, group: Group = architecture) -> list[Outcome]:
+    """Fit without each group of rows in turn, on all devices of a family of devices.
+
+    Returns:
+        one outcome for each row that the fit may see.
+    """
+    own = [row for name in members(family) for row in rows(name) if row.published.fit]
+    whole = fit(family)
+    found = []
+    for name in dict.fromkeys(group(row) for row in own):
+        out = [row for row in own if group(row) == name]
+        part = fit(family, without={row.architecture for row in out})
+        found += [Outcome(row, _error(whole, row), _error(part, row)) for row in out]
+    return found
+
+
+def _error(found: FamilyFit, row: Row) -> float:
+    return found.time_s(row) / row.published.latency_s - 1.0
+
+
+def without_twins(found: Iterable[Outcome]) -> list[Outcome]:
+    """Count rows of one graph under the same conditions once, with the mean of their errors.
+
+    ViT-B and DeiT-B are the same computation: two rows of them are not two tests.
+    """
+    twins: dict[tuple[object, ...], list[Outcome]] = {}
+    for one in found:
+        what = one.row.published
+        key = (one.row.device, one.row.architecture, what.precision, what.batch, what.runtime)
+        twins.setdefault(key, []).append(one)
+    return [
+        Outcome(
+            same[0].row,
+            exp(fmean(log(1.0 + one.seen) for one in same)) - 1.0,
+            exp(fmean(log(1.0 + one.unseen) for one in same)) - 1.0,
+        )
+        for same in twins.values()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Absolute errors of some rows: their number, median, and what nine in ten stay below."""
+
+    count: int
+    median: float
+    most: float
+
+    @classmethod
+    def of(cls, errors: Iterable[float]) -> Spread:
+        """Return the spread of relative errors."""
+        sizes = [abs(error) for error in errors]
+        return cls(len(sizes), median(sizes), float(np.quantile(sizes, 0.9)))
+
+    def __str__(self) -> str:
+        return f"{self.median:7.1%} {self.most:7.1%}"
+
+
+def report(*, rows: bool = False) -> str:
+    """Return the tables that ``python -m edgesim.calibrate`` prints.
+
+    Args:
+        rows: whether every row is told.
+    """
+    found = {family: outcomes(family) for family in FAMILIES}
+    every = [one for some in found.values() for one in some]
+    kin = [one for family in FAMILIES for one in outcomes(family, kinship)]
+    unseen, seen = Spread.of(o.unseen for o in every), Spread.of(o.seen for o in every)
+    once = Spread.of(o.unseen for o in without_twins(every))
+    strange = Spread.of(o.unseen for o in kin)
+    lines = [
+        f"Median error of the time of models that the fit did not see: {unseen.median:.1%} of "
+        f"{unseen.count} published rows.",
+        f"Seen rows: {seen.median:.1%}. Rows of the same computation (ViT and DeiT) counted once: "
+        f"{once.median:.1%} of {once.count}.",
+        f"Without any model of its kind (no ViT for a ViT): {strange.median:.1%}.",
+        "",
+        f"{'':<26} {'':>5} {'seen':>15} {'not seen':>15}",
+        f"{'':<26} {'rows':>5}{' median 9 in 10' * 2}",
+    ]
+    for family, some in found.items():
+        lines.append(_line(family, some))
+        for device in members(family):
+            own = [one for one in some if one.row.device == device]
+            lines.append(_line(f"  {device}", own) if own else f"  {device:<24} {0:>5}")
+            if rows:
+                lines += [_row(one) for one in own]
+    lines += [_line("all", every), "", *_bounds(), "", *_unused()]
+    return "\n".join(lines)
+
+
+def _line(label: str, found: Sequence[Outcome]) -> str:
+    seen, unseen = Spread.of(o.seen for o in found), Spread.of(o.unseen for o in found)
+    return f"{label:<26} {seen.count:>5}{seen}{unseen}"
+
+
+def _row(one: Outcome) -> str:
+    what = one.row.published
+    conditions = f"{what.precision}, batch {what.batch}, {what.runtime}"
+    return (
+        f"    {what.model:<30} {conditions:<38} {1e3 * what.latency_s:9.2f} ms "
+        f"{one.seen:+8.1%} {one.unseen:+8.1%}"
+    )
+
+
+def _bounds() -> list[str]:
+    """Tell which unknowns of which devices stand at a bound, and so are only known to reach it."""
+    lines = []
+    for family in FAMILIES:
+        found = fit(family)
+        names = ["memory bandwidth", "launch overhead", "half-saturation"]
+        names += [f"{key} {kind}" for key in found.unknowns.precisions for kind in KINDS]
+        for device, one in found.devices.items():
+            at = [name for name, bound in zip(names, one.bound, strict=True) if bound]
+            if at:
+                lines.append(f"  {device:<24} {', '.join(at)}")
+    return ["At a bound:", *lines] if lines else ["Nothing stands at a bound."]
+
+
+def _unused() -> list[str]:
+    """Tell which published rows no fit saw, and why."""
+    lines = [
+        f"  {device:<24} {published.model:<22} {reason}"
+        for family in FAMILIES
+        for device in members(family)
+        for published, reason in unused(device)
+    ]
+    return ["Published rows that no fit saw:", *lines] if lines else ["Every row was used."]
 
 
 def main() -> None:

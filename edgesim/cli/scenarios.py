@@ -50,7 +50,7 @@ def check(session: Session, options: ScenarioOptions) -> None:
 def schema(session: Session, options: SchemaOptions) -> None:
     """Print the JSON Schema of the scenario file, for editors."""
     if options.result:
-        from edgesim.results.schema import schema
+        from edgesim.results.summary import schema
     else:
         from edgesim.scenario.json_schema import schema
     document = schema()

@@ -1,7 +1,6 @@
 """Models as graphs of operators."""
 
-from edgesim.graph.fingerprint import fingerprint
-from edgesim.graph.graph import Graph
+from edgesim.graph.graph import Graph, fingerprint
 from edgesim.graph.op import BYTES_PER_ELEMENT, ConvGeometry, MatmulGeometry, Op, OpKind
 
 __all__ = [

@@ -1,10 +1,14 @@
-"""MobileNetV2 (arXiv 1801.04381), as timm and torchvision build it."""
+"""MobileNetV2 (arXiv 1801.04381) and V3 (arXiv 1905.02244), as timm builds them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
 from edgesim.graph.layers import activation, add, conv_norm, head
+from edgesim.graph.op import OpKind
 
 # expansion, out channels, repeats, stride of the first (table 2 of the paper)
 _STAGES = (
@@ -31,7 +35,7 @@ def mobilenet_v2(
     for stage, (expansion, out, repeats, first_stride) in enumerate(_STAGES):
         for index in range(repeats):
             stride = 1 if index else first_stride
-            stream, size = _inverted_residual(
+            stream, size = _linear_bottleneck(
                 build, f"blocks.{stage}.{index}", stream, size, (width, out), expansion, stride
             )
             width = out
@@ -46,7 +50,7 @@ def _names(conv: str) -> tuple[str, str, str]:
     return conv, f"{conv}.bn", f"{conv}.act"
 
 
-def _inverted_residual(
+def _linear_bottleneck(
     build: Builder,
     name: str,
     stream: str,
@@ -70,3 +74,103 @@ def _inverted_residual(
     if stride == 1 and width == out:
         branch = add(build, f"{name}.add", branch, stream)
     return branch, size
+
+
+_STEM = 16
+
+
+class Bneck(NamedTuple):
+    """One row of the paper's tables 1 and 2.
+
+    Attributes:
+        kernel: of the depthwise convolution.
+        hidden: channels that it works on; no expansion where they are those of the input.
+        out: channels.
+        squeezes: whether squeeze and excitation follow it.
+        stride: of the depthwise convolution.
+    """
+
+    kernel: int
+    hidden: int
+    out: int
+    squeezes: bool
+    stride: int
+
+
+def mobilenet_v3(
+    name: str,
+    *,
+    classes: int = 1000,
+    image_size: int = 224,
+    channels: int = 3,
+    blocks: Sequence[Sequence[int]],
+    features: int,
+) -> Graph:
+    """Return MobileNetV3 of width 1: inverted residuals with squeeze and excitation.
+
+    Each of ``blocks`` has the fields of a :class:`Bneck`. The last convolution, to ``features``
+    channels, stands after the pooling.
+    """
+    build = Builder(name, (channels, image_size, image_size))
+    stream, size = conv_norm(
+        build, "conv_stem", "", (channels, _STEM), (image_size, image_size), kernel=3, stride=2,
+        act=activation,
+    )  # fmt: skip
+    width = _STEM
+    rows = [Bneck(*row) for row in blocks]  # type: ignore[arg-type]
+    for index, block in enumerate(rows):
+        stream, size = _inverted_residual(build, f"blocks.{index}", stream, size, width, block)
+        width = block.out
+    last = rows[-1].hidden
+    stream, size = conv_norm(build, "conv_last", stream, (width, last), size, act=activation)
+    stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=last)
+    stream = _one_pixel(build, "conv_head", stream, (last, features))
+    stream = activation(build, "conv_head.act", stream)
+    if classes:
+        build.linear("classifier", (stream,), rows=1, features=(features, classes))
+    return build.graph()
+
+
+def _inverted_residual(
+    build: Builder, name: str, stream: str, size: Size, width: int, block: Bneck
+) -> tuple[str, Size]:
+    hidden = block.hidden
+    branch, branch_size = stream, size
+    if hidden != width:
+        branch, _ = conv_norm(
+            build, f"{name}.expand", branch, (width, hidden), size, act=activation
+        )
+    branch, branch_size = conv_norm(
+        build, f"{name}.depthwise", branch, (hidden, hidden), size, kernel=block.kernel,
+        stride=block.stride, groups=hidden, act=activation,
+    )  # fmt: skip
+    if block.squeezes:
+        branch = _squeeze_excite(build, f"{name}.se", branch, hidden)
+    branch, branch_size = conv_norm(
+        build, f"{name}.project", branch, (hidden, block.out), branch_size
+    )
+    if block.stride == 1 and width == block.out:
+        branch = add(build, f"{name}.add", branch, stream)
+    return branch, branch_size
+
+
+def _squeeze_excite(build: Builder, name: str, stream: str, width: int) -> str:
+    """Weigh the channels by what a small network makes of their means."""
+    squeezed = _rounded(width / 4)
+    gate = build.pointwise(f"{name}.pool", OpKind.POOL, (stream,), output_elements=width)
+    gate = _one_pixel(build, f"{name}.reduce", gate, (width, squeezed))
+    gate = activation(build, f"{name}.act", gate)
+    gate = _one_pixel(build, f"{name}.expand", gate, (squeezed, width))
+    gate = activation(build, f"{name}.gate", gate)
+    return build.pointwise(f"{name}.scale", OpKind.ELEMENTWISE, (stream, gate))
+
+
+def _rounded(width: float) -> int:
+    """Return the nearest multiple of 8 that is not more than 10 % below."""
+    nearest = max(8, int(width + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * width else nearest
+
+
+def _one_pixel(build: Builder, name: str, stream: str, channels: tuple[int, int]) -> str:
+    stream, _ = build.conv(name, (stream,), channels=channels, kernel=1, in_size=(1, 1), bias=True)
+    return stream

@@ -17,8 +17,7 @@ from edgesim.graph.crossvit import crossvit
 from edgesim.graph.efficientformer import efficientformer
 from edgesim.graph.efficientvit import efficientvit
 from edgesim.graph.graph import Graph
-from edgesim.graph.mobilenet import mobilenet_v2
-from edgesim.graph.mobilenet_v3 import mobilenet_v3
+from edgesim.graph.mobilenet import mobilenet_v2, mobilenet_v3
 from edgesim.graph.nextvit import nextvit
 from edgesim.graph.pvt import pvt_v2
 from edgesim.graph.resnet import resnet, resnet_cifar

@@ -23,7 +23,7 @@ from edgesim.common.text import described
 from edgesim.results.accuracy import ACCURACY
 from edgesim.results.baselines import BASELINES
 from edgesim.results.faults import FAULTS, totals
-from edgesim.results.metrics import Kind, Metric, Place, Section
+from edgesim.results.metrics import Kind, Metric, Place, Section, json_schema
 from edgesim.results.mlperf import MLPERF, reported
 from edgesim.results.run import NodeRun, Run
 from edgesim.results.statistics import PERCENTILES
@@ -246,6 +246,11 @@ def _checked(metric: object, title: str) -> Metric[Run]:
 
 
 SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _registered())
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``summary.json``."""
+    return json_schema("summary.json of edgesim", SUMMARY)
 
 
 def section(*path: str) -> Section[Any]:

@@ -12,8 +12,7 @@ from edgesim.common.errors import InputError
 from edgesim.common.validation import Path as KeyPath
 from edgesim.common.validation import Problem, known_keys, read_section
 from edgesim.hardware import Device, Fault, catalog
-from edgesim.scenario.document import ScenarioError, read_file
-from edgesim.scenario.files import read_text
+from edgesim.scenario.document import ScenarioError, read_file, read_text
 
 LARGEST_DEVICE_BYTES = 1_000_000
 LARGEST_FAULTS_BYTES = 10_000_000

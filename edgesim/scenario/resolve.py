@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 from edgesim.common.validation import Path
@@ -13,9 +15,13 @@ from edgesim.scenario.resolve_cluster import resolve_device, resolve_network, re
 from edgesim.scenario.resolve_faults import check_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
 from edgesim.scenario.resolve_placement import check_sizes, resolve_placement, resolve_strategy
-from edgesim.scenario.resolve_traffic import resolve_traffic
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
+from edgesim.simulate import Traffic
+from edgesim.simulate.arrivals import Trace
+
+LONGEST_S = 1e12
+"""Simulated seconds beyond which a double no longer tells milliseconds apart."""
 
 
 def resolve(
@@ -55,7 +61,7 @@ def resolve(
     baselines = _baselines(findings, spec)
     if "traffic" in broken:
         return None
-    traffic = resolve_traffic(findings)
+    traffic = _traffic(findings)
     if findings.problems or model is None or network is None or traffic is None:
         return None
     given = {key: one for key, one in findings.placement.items() if key != "nodes"}
@@ -111,3 +117,56 @@ def _baseline(
         known = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
         findings.wrong(path, f"'{name}' does not compute in {precision}; {known}")
     return Baseline(name=name, device=device, precision=precision)
+
+
+def _traffic(findings: Findings) -> Traffic | None:
+    """Return the traffic, a trace with all its times; None after noting what is wrong with it."""
+    traffic = findings.traffic
+    if isinstance(traffic, Trace):
+        traffic = _trace(findings, traffic)
+    if traffic is None:
+        return None
+    requests, rate = traffic.requests, traffic.offered_per_s
+    if traffic.warmup >= requests:
+        findings.wrong(
+            ("traffic", "warmup"),
+            f"a warmup of {traffic.warmup:,} leaves nothing of {requests:,} requests",
+        )
+    if rate is not None and requests / rate > LONGEST_S:
+        findings.wrong(
+            ("traffic", "rate"),
+            f"at {rate:g}/s, {requests:,} requests take {requests / rate:.1e} seconds; "
+            f"expected at most {LONGEST_S:.0e}",
+        )
+    return traffic
+
+
+def _trace(findings: Findings, traffic: Trace) -> Trace | None:
+    """Return a trace of as many times as there are requests."""
+    times_s = traffic.times_s
+    if findings.given(("traffic", "times")) == findings.given(("traffic", "file")):
+        message = "trace needs either 'times' or a 'file' of them"
+        findings.wrong(("traffic", "arrivals"), message)
+        return None
+    if not times_s:
+        # Its file could not be read.
+        return None
+    if traffic.file is None:
+        for index, (one, other) in enumerate(itertools.pairwise(times_s), start=1):
+            if other < one:
+                path: Path = ("traffic", "times", index)
+                findings.wrong(path, f"expected ascending times, got {other:g} s after {one:g} s")
+                break
+    if times_s[-1] > LONGEST_S:
+        findings.wrong(
+            ("traffic", "times" if traffic.file is None else "file"),
+            f"expected times up to {LONGEST_S:.0e} s, got {max(times_s):g} s",
+        )
+    if traffic.requests > len(times_s):
+        findings.wrong(
+            ("traffic", "requests"),
+            f"expected at most {len(times_s):,}, the times that the trace has, got "
+            f"{traffic.requests:,}",
+        )
+    requests = traffic.requests or len(times_s)
+    return replace(traffic, requests=requests, times_s=times_s[:requests], file=None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edgesim.graph import zoo
-from edgesim.graph.fingerprint import fingerprint
+from edgesim.graph import fingerprint, zoo
 from tests.edgesim.every_key.cases import Case
 from tests.edgesim.every_key.published_cases import published_cases
 from tests.edgesim.every_key.scenario_cases import HOT, MODEL, TASKS

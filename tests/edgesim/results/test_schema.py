@@ -11,8 +11,7 @@ import pytest
 from edgesim import api
 from edgesim.hardware import Faults, Outage
 from edgesim.results.metrics import SCALARS
-from edgesim.results.schema import schema
-from edgesim.results.summary import SUMMARY
+from edgesim.results.summary import SUMMARY, schema
 from edgesim.scenario.scenario import Baseline
 from edgesim.simulate.arrivals import Periodic
 from tests.edgesim.cases import POWER, play, scenario

@@ -26,7 +26,7 @@ from edgesim.report import folder
 from edgesim.results.folder import FILES as RESULT_FILES
 from edgesim.results.folder import prepare, read_summary
 from edgesim.results.result import Result
-from edgesim.results.schema import schema
+from edgesim.results.summary import schema
 from edgesim.scenario import Scenario
 from edgesim.serve.both.loads import find_loads
 from edgesim.serve.both.run import Comparison, Progress, run
