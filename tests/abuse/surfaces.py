@@ -362,7 +362,8 @@ def results() -> dict[str, bytes]:
     small = (
         "{model: {tasks: {a: {flop: 1, node: A}, b: {flop: 2, node: B}}, transfers: [{from: a, "
         "to: b, bytes: 9}]}, nodes: {A: {device: {peak: {fp32: 9}}}, B: {device: {peak: {fp32: 9}}}"
-        "}, network: {wifi: {bandwidth: 99 B/s}}, traffic: {arrivals: poisson, rate: 1, requests: 4}}"
+        "}, network: {wifi: {bandwidth: 99 B/s}}, traffic: {arrivals: poisson, rate: 1, requests: "
+        "4}}"
     )
     with tempfile.TemporaryDirectory() as made:
         played = api.run(scenario.load_text(small))
