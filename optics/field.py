@@ -12,6 +12,8 @@ from optics.checks import positive
 from optics.errors import InputError
 from optics.grid import COMPLEX, REAL, coordinates
 
+__all__ = ["Field"]
+
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Field:

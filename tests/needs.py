@@ -105,7 +105,7 @@ NETWORKS = Need("the right to make networks (Linux, root, iproute2)", SYSTEM, _n
 MOUNTS = Need("the right to mount file systems (Linux, root)", "`sudo make test`", _root)
 MPI = Need("MPI", "`pip install 'edgesim[mpi]'`", _mpi)
 MATPLOTLIB = _package("matplotlib", "`pip install 'edgesim[plots]'`")
-MKDOCS = _package("mkdocs", "`pip install 'edgesim[docs]'`")
+MKDOCS = _package("mkdocstrings", "`pip install 'edgesim[docs]'`")
 OPTUNA = _package("optuna", "`pip install 'edgesim[search]'`")
 PANDAS = _package("pandas", "`pip install 'edgesim[notebook]'`")
 PYARROW = _package("pyarrow", "`pip install 'edgesim[parquet]'`")
@@ -116,8 +116,8 @@ OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "SALib", "matplotlib", "mkdocs", "mpi4py", "optuna", "pandas", "pyarrow", "timm",
-    "tritonclient", *OPTICS_PEERS,
+    "SALib", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "optuna", "pandas", "pyarrow",
+    "timm", "tritonclient", *OPTICS_PEERS,
 )  # fmt: skip
 
 

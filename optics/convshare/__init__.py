@@ -21,7 +21,7 @@ It follows that kernels as large as the map are the rows of a matrix: :func:`fro
 
     config = ConvShareConfig(image=28, patch=7, map=(7, 7), depth=3, heads=7)
     model = ConvShareViT(config, torch.Generator().manual_seed(0))
-    light = optics.layers.convert(model, system, road="physical", images=some).model
+    light = optics.layers.convert(model, bench, road="physical", images=some).model
 
 :func:`shapes` tells every convolution to the tile planner. How well a model attends is scored in
 :mod:`optics.convshare.attention_score` and :mod:`optics.convshare.interventions`.

@@ -1,4 +1,4 @@
-"""Layers that mix the numbers of each token: as modules, and called."""
+"""The model: a Vision Transformer whose parameters have timm's names, and its mixing layers."""
 
 from __future__ import annotations
 

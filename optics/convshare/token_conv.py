@@ -27,6 +27,7 @@ Mixing = Literal["linear", "shared-valid", "shared-same", "unshared-valid", "uns
 """How a layer mixes the numbers of a token."""
 
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
+"""All five, ``linear`` first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

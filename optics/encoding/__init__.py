@@ -1,7 +1,7 @@
 """Kernels on real modulators: what to show so that light sees the wanted spectrum."""
 
-from optics.encoding.encode import METHODS, Method, encode
 from optics.encoding.encoding import Encoding
+from optics.encoding.methods import METHODS, Method, encode
 from optics.encoding.window import Window
 
 __all__ = ["METHODS", "Encoding", "Method", "Window", "encode"]

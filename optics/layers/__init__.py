@@ -1,8 +1,8 @@
 """Convolution layers on a 4f system, in place of those of torch."""
 
-from optics.layers.calibrate import Calibration, calibrate
+from optics.layers.calibration import Calibration, calibrate
 from optics.layers.conv import OpticalConv2d
-from optics.layers.convert import Conversion, convert, revert
+from optics.layers.conversion import Conversion, convert, revert
 from optics.layers.functional import Road, SaturationWarning, optical_conv2d
 from optics.layers.measure import time_model
 from optics.physical import Bench

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optics.errors import SamplingError
 from optics.physical.bench import Sampling
 from optics.system import FourF
-from optics.tiling.plan import usable_plane
+from optics.tiling.planner import usable_plane
 from optics.tiling.shape import Pair
 
 _TOLERANCE = 1e-9

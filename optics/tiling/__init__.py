@@ -2,7 +2,7 @@
 
 from optics.tiling.axis import Axis
 from optics.tiling.layout import Frame, Layout, Rectangle, Split
-from optics.tiling.plan import KINDS, Kind, plan, side_by_side, tiles, usable_plane
+from optics.tiling.planner import KINDS, Kind, plan, side_by_side, tiles, usable_plane
 from optics.tiling.shape import ConvShape, Padding, Pair
 
 __all__ = [

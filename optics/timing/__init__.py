@@ -1,10 +1,10 @@
 """Time, traffic and energy of a layer on a 4f system, from its parts and its layout; no torch."""
 
-from optics.timing.energy import Energy, energy
+from optics.timing.energies import Energy, energy
 from optics.timing.light import LightBudget
+from optics.timing.link import Order, Traffic, traffic
 from optics.timing.network import NetworkTiming, time_network
 from optics.timing.schedule import Timing, dark_s, shortest_hold_s, time_layer
-from optics.timing.traffic import Order, Traffic, traffic
 
 __all__ = [
     "Energy",

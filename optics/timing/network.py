@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from optics.errors import InputError
 from optics.system import FourF
-from optics.tiling.plan import KINDS, Kind, plan, side_by_side, usable_plane
+from optics.tiling.planner import KINDS, Kind, plan, side_by_side, usable_plane
 from optics.tiling.shape import ConvShape
-from optics.timing.energy import Energy, energy
+from optics.timing.energies import Energy, energy
 from optics.timing.schedule import Timing, time_layer
 
 

@@ -28,7 +28,7 @@ from optics.camera import Camera
 from optics.modulator import Modulator
 from optics.system import FourF
 from optics.tiling.layout import Layout
-from optics.timing.traffic import Order, Traffic, traffic
+from optics.timing.link import Order, Traffic, traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Data sets of real images: loaders, deterministic splits, augmentation."""
 
-from partition.data.augment import augment
+from partition.data.augmentation import augment
 from partition.data.dataset import Data, Samples, batches, shuffled_batches, stratified, to_input
 from partition.data.sources import open_data
 

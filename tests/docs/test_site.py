@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,24 @@ def test_every_device_is_in_the_catalog(site: Path) -> None:
         assert name in told
     source = catalog.entry("raspberry-pi-4b")["source"]["power.idle"]
     assert " ".join(source.split()) in told
+
+
+@pytest.mark.parametrize("package", ["optics", "partition"])
+def test_every_public_name_of_a_package_is_in_its_reference(site: Path, package: str) -> None:
+    source = (DOCS / f"api-{package}.md").read_text()
+    page_file = site / f"api-{package}.html"
+    page = page_file.read_text()
+    modules = re.findall(r"^::: (\S+)$", source, re.MULTILINE)
+    folders = {file.parent for file in (ROOT / package).rglob("__init__.py")} - {ROOT / "optics"}
+    assert {".".join(one.relative_to(ROOT).parts) for one in folders} <= set(modules)
+    names = {
+        f"{one}.{name}" for one in modules for name in getattr(import_module(one), "__all__", ())
+    }
+    names -= {"optics.physical.Bench"}  # stands there as optics.layers.Bench
+    assert [one for one in sorted(names) if f'id="{one}"' not in page] == []
+    # Sphinx's roles are links here, and sections of docstrings are tables.
+    assert not re.search(r":(?:attr|class|data|func|meth|mod):`?", text_of(page_file))
+    assert "Raises:" in page
 
 
 def test_files_that_pages_show_are_shown(site: Path) -> None:

@@ -21,6 +21,7 @@ Kind = Literal["images", "channels", "kernels", "groups"]
 """What may lie side by side: batch tiling, channel tiling, kernel tiling, and groups."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All kinds."""
 
 
 def plan(
