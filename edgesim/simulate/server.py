@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from heapq import heapify, heappop, heappush
+from heapq import heappush
+from itertools import islice
 from math import inf, prod
+from operator import attrgetter
+from typing import cast
 
 from simpy.events import NORMAL, Event
 
@@ -19,6 +23,7 @@ from edgesim.simulate.work import Work
 Done = Callable[[Work, float, float, float], None]
 """Called for each piece of work that ran: work, start, end, joules."""
 _NOTHING: list[Work] = []
+_PRIORITY = attrgetter("task.priority")
 
 
 class Execution(Event):
@@ -90,9 +95,8 @@ class Server:
         self._batch_max = node.batch.max
         self._plain = node.batch.max == 1 and not self._priority
         self._wait_s = node.batch.wait_s
-        self._queue: deque[Work] = deque()
-        self._ranked: list[tuple[int, int, Work]] = []
-        self._serial = 0
+        # Work in order of service: a list that is kept sorted, or first come first served.
+        self._queue: list[Work] | deque[Work] = [] if self._priority else deque()
         self._executions: list[Execution] = []
         self._pool: list[Execution] = []
         self._timer: Event | None = None
@@ -104,13 +108,12 @@ class Server:
             self._start([work])
             return
         if self._priority:
-            self._serial += 1
-            heappush(self._ranked, (work.task.priority, self._serial, work))
+            insort(cast("list[Work]", self._queue), work, key=_PRIORITY)
         else:
             self._queue.append(work)
         if self._free:
             self._fill_cores()
-        waiting = len(self._queue) + len(self._ranked)
+        waiting = len(self._queue)
         if waiting > self.max_queue and self._look is None:
             self.max_queue = waiting
 
@@ -124,54 +127,28 @@ class Server:
     def _look_at_queue(self, _: Event) -> None:
         self._look = None
         self._fill()
-        self.max_queue = max(self.max_queue, len(self._queue) + len(self._ranked))
+        self.max_queue = max(self.max_queue, len(self._queue))
 
     def _fill(self) -> None:
         """Start whatever may start now."""
-        if self._plain:
-            queue = self._queue
-            while queue and queue[0].task.cores <= self._free:
-                self._start([queue.popleft()])
-            return
-        while self._queue or self._ranked:
-            head = self._ranked[0][2] if self._priority else self._queue[0]
-            if head.task.cores > self._free:
-                return
-            if self._batch_max == 1:
-                if self._priority:
-                    heappop(self._ranked)
-                else:
-                    self._queue.popleft()
-                self._start([head])
-                continue
-            batch = self._batch_of(head)
+        queue = self._queue
+        while queue and queue[0].task.cores <= self._free:
+            head = queue[0]
+            batch = [head] if self._batch_max == 1 else self._batch_of(head)
             if len(batch) < self._batch_max and self._waits_for_more(head):
                 return
-            self._take(batch)
+            if len(batch) == 1 or batch == list(islice(queue, len(batch))):
+                for _ in batch:
+                    del queue[0]
+            else:
+                for work in batch:
+                    queue.remove(work)
             self._start(batch)
 
     def _batch_of(self, head: Work) -> list[Work]:
         """Return the waiting work that may run together with the head."""
-        batch = []
-        waiting = (entry[2] for entry in sorted(self._ranked)) if self._priority else self._queue
-        for work in waiting:
-            if work.task is head.task:
-                batch.append(work)
-                if len(batch) == self._batch_max:
-                    break
-        return batch
-
-    def _take(self, batch: list[Work]) -> None:
-        if self._priority:
-            taken = set(map(id, batch))
-            self._ranked = [entry for entry in self._ranked if id(entry[2]) not in taken]
-            heapify(self._ranked)
-        elif all(work is queued for work, queued in zip(batch, self._queue, strict=False)):
-            for _ in batch:
-                self._queue.popleft()
-        else:
-            taken = set(map(id, batch))
-            self._queue = deque(work for work in self._queue if id(work) not in taken)
+        alike = (work for work in self._queue if work.task is head.task)
+        return list(islice(alike, self._batch_max))
 
     def _waits_for_more(self, head: Work) -> bool:
         """Whether an unfilled batch should wait; sets the timer that ends the wait."""
@@ -235,7 +212,7 @@ class Server:
         self.busy_s += time_s * task.share
         if task.has_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
-        if self._queue or self._ranked:
+        if self._queue:
             if self._plain:
                 self._fill()
             else:
@@ -288,17 +265,10 @@ class Server:
 
     def withdraw(self, work: Work) -> bool:
         """Take work back that waits; return False where it does not, as it runs or is done."""
-        if self._priority:
-            others = [entry for entry in self._ranked if entry[2] is not work]
-            if len(others) == len(self._ranked):
-                return False
-            self._ranked = others
-            heapify(self._ranked)
-        else:
-            try:
-                self._queue.remove(work)
-            except ValueError:
-                return False
+        try:
+            self._queue.remove(work)
+        except ValueError:
+            return False
         return True
 
     def crash(self) -> list[tuple[Work, float]]:
@@ -316,11 +286,9 @@ class Server:
             if self.host is not None and run.share is not None:
                 self.host.stop(run.share)
         lost += [(work, 0.0) for work in self._queue]
-        lost += [(entry[2], 0.0) for entry in sorted(self._ranked)]
         self._executions.clear()
         self._pool.clear()
         self._queue.clear()
-        self._ranked.clear()
         self._free = self._cores
         self._timer = None
         self.up = False
