@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 from edgesim.simulate.work import (
     Parcel,
-    Path,
     ReadyBranch,
     ReadyTask,
-    ReadyTransfer,
     Request,
     Work,
 )
@@ -47,14 +45,11 @@ class Attempt:
         return self.task.server.node.name
 
 
+@dataclass(eq=False, slots=True)
 class AttemptWork(Work):
     """The task of one attempt, on its server."""
 
-    __slots__ = ("attempt",)
-
-    def __init__(self, attempt: Attempt, ready_s: float, path: Path) -> None:
-        super().__init__(attempt.request, attempt.task, ready_s, path)
-        self.attempt = attempt
+    attempt: Attempt
 
 
 @dataclass(eq=False, slots=True)
@@ -110,6 +105,7 @@ class TrackedRequest(Request):
         return self.attempts.get(task.index, [])
 
 
+@dataclass(eq=False, slots=True)
 class AttemptParcel(Parcel):
     """One transfer of a request under way to one attempt, or to the end of the request.
 
@@ -118,22 +114,9 @@ class AttemptParcel(Parcel):
         number: index of the transfer in its branch.
     """
 
-    __slots__ = ("attempt", "number")
-
     request: TrackedRequest
-
-    def __init__(
-        self,
-        request: TrackedRequest,
-        transfer: ReadyTransfer,
-        number: int,
-        attempt: Attempt | None,
-        sent_s: float,
-        path: Path,
-    ) -> None:
-        super().__init__(transfer, request, sent_s, path)
-        self.number = number
-        self.attempt = attempt
+    number: int
+    attempt: Attempt | None
 
     @property
     def obsolete(self) -> bool:

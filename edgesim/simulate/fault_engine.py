@@ -230,7 +230,7 @@ class FaultEngine(Engine):
             self._strike(name)
             self._fail(attempt, "crash")
             return
-        attempt.work = work = AttemptWork(attempt, now, path)
+        attempt.work = work = AttemptWork(attempt.request, attempt.task, now, path, attempt)
         self._memory.add_inputs(name, self._input_bytes(attempt))
         server.submit(work)
 
@@ -363,7 +363,7 @@ class FaultEngine(Engine):
     ) -> None:
         target = None if attempt is None else attempt.task
         transfer = self._choices[request.branch].transfer(number, source, target)
-        parcel = AttemptParcel(request, transfer, number, attempt, now, path)
+        parcel = AttemptParcel(transfer, request, now, path, number, attempt)
         if transfer.route is None:
             self._input_arrived(parcel, now, path)
             return

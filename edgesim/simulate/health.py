@@ -43,33 +43,17 @@ class HealthChecks:
         now = self.kernel.time_s
         self.kernel.call_at(max(now, due_s), lambda _: self._check(name, max(now, due_s)))
 
-    def _check(self, name: str, began_s: float) -> None:
-        if self._answers(name):
+    def _check(self, name: str, began_s: float, *, ends: bool = False) -> None:
+        reached = not any(map(self.faults.is_cut, self.links[name]))
+        until_s = began_s + self.health.interval_s
+        if reached and self.faults.answers(name):
             self._passed(name)
-        elif self._refuses(name):
+        elif ends or (reached and not self.faults.nodes[name].frozen):
             self.strike(name)
         else:
-            until_s = began_s + self.health.interval_s
-            self.kernel.call_at(until_s, lambda _: self._give_up(name, began_s))
+            self.kernel.call_at(until_s, lambda _: self._check(name, began_s, ends=True))
             return
-        self._schedule(name, began_s + self.health.interval_s)
-
-    def _give_up(self, name: str, began_s: float) -> None:
-        if self._answers(name):
-            self._passed(name)
-        else:
-            self.strike(name)
-        self._schedule(name, began_s + self.health.interval_s)
-
-    def _answers(self, name: str) -> bool:
-        return self.faults.answers(name) and self._reached(name)
-
-    def _refuses(self, name: str) -> bool:
-        frozen = self.faults.nodes[name].frozen
-        return self._reached(name) and not frozen and not self.faults.answers(name)
-
-    def _reached(self, name: str) -> bool:
-        return not any(map(self.faults.is_cut, self.links[name]))
+        self._schedule(name, until_s)
 
     def _passed(self, name: str) -> None:
         self._strikes[name] = 0

@@ -265,11 +265,10 @@ class Server:
 
     def withdraw(self, work: Work) -> bool:
         """Take work back that waits; return False where it does not, as it runs or is done."""
-        try:
+        waits = work in self._queue
+        if waits:
             self._queue.remove(work)
-        except ValueError:
-            return False
-        return True
+        return waits
 
     def crash(self) -> list[tuple[Work, float]]:
         """Stop at once; return the work that ran or waited, with the joules spent on each."""

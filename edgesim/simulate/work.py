@@ -18,7 +18,7 @@ START: Path = (0.0, 0.0, 0.0, 0.0)
 
 
 class Station(Protocol):
-    """Where tasks run: what a plan needs of `edgesim.simulate.server.Server`."""
+    """What tasks use of the server of a node (`edgesim.simulate.server.Server`)."""
 
     node: Node
     up: bool
@@ -66,31 +66,24 @@ class Request:
         return self.missing
 
 
+@dataclass(eq=False, slots=True)
 class Work:
-    """One task of one request, on its server."""
+    """One task of one request on its server, with all inputs since ``ready_s``."""
 
-    # One for each execution: a constructor that is written out is faster than a dataclass's.
-    __slots__ = ("path", "ready_s", "request", "task")
-
-    def __init__(self, request: Request, task: ReadyTask, ready_s: float, path: Path) -> None:
-        self.request = request
-        self.task = task
-        self.ready_s = ready_s
-        self.path = path
+    request: Request
+    task: ReadyTask
+    ready_s: float
+    path: Path
 
 
+@dataclass(eq=False, slots=True)
 class Parcel:
     """One transfer of one request, under way since ``sent_s``."""
 
-    __slots__ = ("path", "request", "sent_s", "transfer")
-
-    def __init__(
-        self, transfer: ReadyTransfer, request: Request, sent_s: float, path: Path
-    ) -> None:
-        self.transfer = transfer
-        self.request = request
-        self.sent_s = sent_s
-        self.path = path
+    transfer: ReadyTransfer
+    request: Request
+    sent_s: float
+    path: Path
 
 
 @dataclass(eq=False, slots=True)
