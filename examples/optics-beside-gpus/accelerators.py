@@ -57,39 +57,39 @@ _BEST = {
 
 PRINTED = Accelerator(
     name="as printed",
-    told="2160 square, 2 us a convolution, images side by side; no link, host or energy",
+    told="2160 x 2160, 2 us per convolution, images side by side; no link, host or energy",
     mapping={**_LIGHT, "along": ["images"]},
 )
 LIGHT = Accelerator(
     name="light alone",
-    told="images, kernels and channels side by side in whatever mixture takes the fewest frames",
+    told="images, kernels and channels side by side in the mixture with the fewest frames",
     mapping=_LIGHT,
 )
 WORKSTATION = Accelerator(
     name="with a workstation",
-    told="8 bits out and 12 back in whole frames over PCI Express 4.0 x16; host i9-10940X",
+    told="8 bits out and 12 bits back in whole frames over PCI Express 4.0 x16; host i9-10940X",
     mapping={**_LIGHT, **_BITS, "link": PCIE_4, "host": "intel-i9-10940x"},
 )
 END_TO_END = Accelerator(
     name="end to end",
-    told="the best that there is: only tiles over PCI Express 5.0 x16, kernels in a memory of the "
+    told="the best available: only tiles over PCI Express 5.0 x16, kernels in a memory of the "
     "filter, an RTX 4090 as the host",
     mapping={**_LIGHT, **_BITS, **_BEST},
 )
 FOUR_SHOT = Accelerator(
     name="end to end, signed",
-    told="images too have a sign, as tokens after a norm do: four exposures, not two",
+    told="images have signs as well, like tokens after a norm: four exposures instead of two",
     mapping={**_LIGHT, **_BITS, **_BEST, "signs": "four-shot"},
 )
 MIRRORS = Accelerator(
     name="4f-dmd-dlp7000",
-    told="parts that one can buy: two mirror arrays of one bit, a high-speed camera",
+    told="commercial parts: two mirror arrays of one bit, a high-speed camera",
     mapping=dict(catalog.entry("4f-dmd-dlp7000")),
     fixed=True,
 )
 CRYSTALS = Accelerator(
     name="4f-lcos-pluto",
-    told="parts that one can buy: two liquid-crystal displays of 8 bits, a CMOS camera",
+    told="commercial parts: two liquid-crystal displays of 8 bits, a CMOS camera",
     mapping=dict(catalog.entry("4f-lcos-pluto")),
     fixed=True,
 )

@@ -29,41 +29,43 @@ def _head(grids: list[Grid]) -> str:
 
     python examples/optics-beside-gpus/compare.py
 
-Times and joules of an image, each device busy with batches of images that lie in its memory, cards
-in fp16, crossbars in int4. A ratio is another device's time over the accelerator's: above 1 light
-wins. {settings:,} settings were played for the map; all is analytic. The accelerators, each with
-what the one before lacks:
+Time and energy per image. Each device is busy with batches of images that are in its memory.
+Cards compute in fp16, crossbars in int4. A ratio is the time of the other device over the time of
+the accelerator: above 1, light is faster. The map covers {settings:,} settings; all times are
+analytic. Each accelerator adds what the one before leaves out:
 
 {steps}
 
-The first five stand on a plane of {PLANE} x {PLANE} at 1 MHz where nothing else is said.
+The first five use a plane of {PLANE} x {PLANE} at 1 MHz, except where stated.
 
 {tables.models()}"""
 
 
 def _shown() -> str:
-    return f"""## Where light wins, and where it loses
+    return f"""## Where light is faster, and where it is slower
 
 ![map](optics-beside-gpus-map.png)
 
-At print's plane and rate, how many GPUs are slower at batch 1 / 64:
+Number of GPUs that are slower at batch 1 / 64, with the published plane and rate:
 
 {tables.score()}
 
-- **Light alone wins one image at a time.** A card spends a millisecond on launches, whatever the
-  image; light needs tens of frames if images, kernels and channels share them. Beside the cards 20
-  to 55 kHz would do, for all models but ViT-B, which takes megahertz; mirrors nearly have that.
-- **It loses large batches on large cards**, which then reach their peak, while light spends its
-  plane on guard bands: a shared *valid* kernel, of the kind that learns attention, takes a tile of
-  15 x 15 pixels to give one number. As print tiles, images alone, it loses small batches too, but
-  for shared *same* kernels.
-- **Data movement takes most of it.** With whole frames over PCI Express and a workstation no GPU is
-  slower there. With the best electronics there are, one image at a time still is faster than on
-  most GPUs for both ResNets and with shared *same* kernels, from tens to hundreds of kilohertz; a
-  batch of 64 is so beside the smallest alone, and shared *valid* kernels and ViT-B never are.
-- **Parts that one can buy lose everywhere**, to graphics cards by two to seven orders of magnitude.
-- **4f or crossbar?** No accelerator here is faster than Lightening-Transformer's two, whose figures
-  are of 4 bits, without host and link. Light alone would take megahertz and more."""
+- **Light alone is faster at one image at a time.** A card spends one millisecond on kernel
+  launches, for any image. Light needs tens of frames if images, kernels and channels share them.
+  A frame rate of 20 to 55 kHz would be enough for all models except ViT-B, which needs megahertz.
+  Mirror arrays nearly reach this rate.
+- **It is slower for large batches on large cards.** The cards then reach their peak, while light
+  uses its plane for guard bands: a shared *valid* kernel, the kind that learns attention, needs a
+  tile of 15 x 15 pixels for one number. With the published tiling (only images side by side),
+  light is also slower for small batches, except with shared *same* kernels.
+- **Data movement removes most of the advantage.** With whole frames over PCI Express and a
+  workstation, no GPU is slower. With the best electronics available, light is still faster than
+  most GPUs at one image at a time, for both ResNets and with shared *same* kernels, from tens to
+  hundreds of kilohertz. At a batch of 64 it is faster than the smallest GPUs only. With shared
+  *valid* kernels and for ViT-B it never is.
+- **Commercial parts are slower everywhere**, by two to seven orders of magnitude.
+- **4f or crossbar?** No accelerator here is faster than the two of Lightening-Transformer. Their
+  figures are for 4 bits, without host and link. Light alone would need megahertz and more."""
 
 
 def _claim() -> str:
@@ -80,34 +82,34 @@ def _claim() -> str:
     nearest_card = f"{closest} with {times(single[closest])}"
     return f"""## The published {CLAIMED}
 
-As claimed: "ConvShareViT can theoretically achieve up to {CLAIMED} times faster inference than
-GPU-based systems" (arXiv 2504.11517; IEEE TNNLS 2026, doi 10.1109/TNNLS.2026.3689450). Model,
-batch, resolution, rate and GPU behind it are not public in what we found. What we find, over
+The claim: "ConvShareViT can theoretically achieve up to {CLAIMED} times faster inference than
+GPU-based systems" (arXiv 2504.11517; IEEE TNNLS 2026, doi 10.1109/TNNLS.2026.3689450). We found no
+public statement of its model, batch, resolution, rate and GPU. Our ratios, over
 {len(claim_tables.cards())} cards and batches of 1 to 4,096 by powers of two:
 
 {claim_tables.ranges()}
 
 ![ratio by frame rate](optics-beside-gpus-claim.png)
 
-These inputs make it true:
+The claim holds with
 
-- FatNet's accounting (2160 square, 2 us a convolution, images alone side by side, no transfer, no
-  electronics) with shared *same* kernels of 3 x 3. Ratios at batch 1: {span}.
-  Nearest is {nearest_card}, which says nothing of the card in print. Larger batches
-  reach {CLAIMED} on every card, some of them far more, as the tables below tell.
-- The same plane and rate with every mixture of tilings: shared *valid* kernels up to a batch of 8
-  or 16, shared *same* ones at nearly all.
+- FatNet's accounting (a plane of 2160 x 2160, 2 us per convolution, only images side by side, no
+  transfer, no electronics) and shared *same* kernels of 3 x 3. Ratios at batch 1: {span}.
+  Nearest is {nearest_card}. The published card is not known. Larger batches
+  reach {CLAIMED} on every card, and some of them far more (tables below);
+- the same plane and rate with any mixture of tilings: shared *valid* kernels up to a batch of 8 or
+  16, shared *same* kernels at nearly all batches.
 
-These do not:
+It does not hold with
 
-- FatNet's accounting with shared *valid* kernels, which the paper finds to learn attention: on no
-  card, at no batch. It would take a frame rate of 8 to 21 MHz.
-- Any of them with data movement: at 10 GHz on the best plane, at the best batch, the best card's
-  ratio is the last table's here.
-- Any of them with parts that one can buy.
+- FatNet's accounting and shared *valid* kernels, which learn attention according to the paper: on
+  no card, at no batch. It would need a frame rate of 8 to 21 MHz;
+- data movement: the last table of this section has the best ratios at 10 GHz, on the best plane, at
+  the best batch;
+- commercial parts.
 
-FatNet's authors print a ratio of 1.23 for their GPU. It hence took {si(FATNETS_GPU_S, "s")} an
-image of ResNet-18; nearest in the catalog, in fp32 at batch 64, are
+FatNet's authors publish a ratio of 1.23 for their GPU. So their GPU took {si(FATNETS_GPU_S, "s")}
+per image of ResNet-18. The nearest in the catalog, in fp32 at batch 64, are
 {nearest}.
 
 {claim_tables.at_print(PRINTED, "fp16")}
@@ -121,49 +123,50 @@ the best of five planes.
 
 {claim_tables.rates()}
 
-The most that end to end reaches: at 10 GHz, on the best of five planes, at the best batch.
+The largest ratio of *end to end*: at 10 GHz, on the best of five planes, at the best batch.
 
 {claim_tables.most()}"""
 
 
 def _steps() -> str:
     ladders = "\n\n".join(tables.ladder(name) for name in MODELS)
-    return f"""## From print to parts
+    return f"""## From the publication to commercial parts
 
-Time of an image, and the ratio of {tables.CARD}.
+Time per image, and the ratio of {tables.CARD}.
 
 {ladders}"""
 
 
 def _rates() -> str:
-    return f"""## Frame rates from which light wins
+    return f"""## Frame rates from which light is faster
 
-Light alone / end to end, on the best of planes of 270 to 4320 pixels a side; never: not at 10 GHz.
+Light alone / end to end, on the best plane of 270 to 4320 pixels per side. Never: not even at 10
+GHz.
 
 {tables.winning_rates(1)}
 
 {tables.winning_rates(64)}
 
-By plane, beside {tables.CARD}:
+By plane, compared with {tables.CARD}:
 
 {tables.plane_rates()}
 
-By image, ResNet-18 on print's plane, beside {tables.CARD}:
+By image size, ResNet-18 on the published plane, compared with {tables.CARD}:
 
 {tables.image_rates()}
 
-The link at which end to end ties with {tables.CARD} at print's plane and rate, or the ratio that
-no link is enough to exceed:
+The link at which *end to end* is as fast as {tables.CARD} at the published plane and rate, or the
+ratio that no link can exceed:
 
 {tables.links()}"""
 
 
 def _energy() -> str:
-    return f"""## Joules
+    return f"""## Energy
 
-Of an image, device busy. Print tells no power of modulators and camera: the first two rows hold
-the host and an estimated laser alone, and are least values. Cards without their computer;
-crossbars without one.
+Energy per image, with a busy device. No power of modulators and camera is published: the first
+two rows hold only the host and an estimated laser, and are lower bounds. Cards are counted
+without their computer, and crossbars without a host.
 
 {tables.joules("convsharevit_72")}
 
@@ -173,20 +176,22 @@ crossbars without one.
 
 
 def _limits() -> str:
-    return f"""## How far to trust this
+    return f"""## Uncertainty
 
-- Every figure of a GPU is of the catalog's roofline, fitted to published times, most of them of
-  PyTorch ({len(gpus())} GPUs, `edgesim devices`). Small models at batch 1 lie far from these rows:
-  they are bound by launches. What cuts those, such as compiled graphs, would take from light just
-  where it wins.
+- Every figure of a GPU comes from the catalog's roofline, fitted to published times, mostly of
+  PyTorch ({len(gpus())} GPUs, `edgesim devices`). Small models at batch 1 are far from these
+  rows: they are bound by launches. Compiled graphs and similar methods would reduce launches, and
+  so the advantage of light.
 
 {tables.errors()}
 
-- Images lie in a card's memory and on the accelerator's host; neither pays for their arrival.
-- Accuracy is left out: eight bits, noise and the sign of tokens cost some of it, which
-  `optics` simulates. *Same* kernels have a tenth of the parameters, and do not learn attention
-  as print has it.
-- That the bus, memory and host of *end to end* work at the rates of their data sheets is an
-  estimate; so are laser, host and powers of the parts that one can buy, as `edgesim devices` marks.
-- A camera that read only the one pixel of a tile that valid kernels keep would need less of the
-  link; the table of links tells how far any link would get."""
+- Images are in the memory of the card and on the host of the accelerator. Their arrival costs
+  neither.
+- Accuracy is not compared: 8 bits, noise and the sign of tokens cost accuracy, which `optics`
+  simulates. *Same* kernels have a tenth of the parameters, and do not learn attention according to
+  the paper.
+- It is an estimate that the bus, the memory and the host of *end to end* reach the rates of their
+  data sheets. Laser, host and powers of the commercial parts are estimates too, as `edgesim
+  devices` says.
+- Of each tile of a valid kernel only one pixel is used. A camera that reads only this pixel would
+  need less of the link; the table of links shows what any link can achieve."""
