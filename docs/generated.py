@@ -201,6 +201,8 @@ def _kind(one: Mapping[str, Any]) -> str:
     such_as = f", such as `{examples[0]}`" if examples and isinstance(examples[0], str) else ""
     if "$ref" in one:
         name = one["$ref"].rpartition("/")[2]
+        if name.startswith("text-"):
+            return f"quantity with its unit{such_as}"
         title = _title(name.rpartition(".")[2])
         linked = "." not in name and name != "Device"
         return f"[{title}](#{title.replace(' ', '-')})" if linked else title
