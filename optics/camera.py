@@ -22,13 +22,13 @@ class Camera:
         read_noise_e: standard deviation of one reading, in electrons.
         full_well_e: electrons at which a pixel saturates; infinity never does.
         gain_e_per_dn: electrons per digital number, or ``None``: the full well spans the converter.
-        bits: of the converter, ``None`` without steps.
+        bits: resolution of the converter, in bits; ``None`` without steps.
         black_level_dn: number that stands for no charge, so that noise below it is not cut off;
             ``None`` is six times the read noise, rounded up. It is taken off again, and off the
             largest number.
         exposure_s: time that light is counted in a frame.
-        readout_s: from the end of an exposure until the frame is out, or the next may end.
-        overlapped_readout: a frame may be read out while the next is exposed.
+        readout_s: time from the end of an exposure until the frame is out, or the next may end.
+        overlapped_readout: whether a frame may be read out while the next is exposed.
         frame_time_s: shortest time from frame to frame.
         power_w: electricity of the whole camera.
         adc_energy_j: per conversion, where ``power_w`` does not hold it.

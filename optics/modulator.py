@@ -19,10 +19,10 @@ class Modulator:
     """A modulator of (rows, columns) square pixels.
 
     Attributes:
-        kind: what a pixel sets.
+        kind: property of the light that a pixel sets.
         pixels: (rows, columns).
         pitch_m: distance between pixel centres.
-        bits: of a pixel's drive, ``None`` without steps; a DMD has 1.
+        bits: resolution of a pixel's drive, in bits; ``None`` without steps; a DMD has 1.
         phase_range_rad: phase at full drive over that at none, for ``lcos-phase``. L levels stand
             ``phase_range_rad / L`` apart, so that 2π closes the circle.
         fill_factor: active area over pixel area, F. The active part is a centred square of side
@@ -35,9 +35,9 @@ class Modulator:
         efficiency: light power that comes back in the used order from a pixel fully on, by all
             that ``fill_factor`` does not tell (reflection, window, diffraction by the tilt).
         frame_time_s: shortest time from frame to frame.
-        load_s: to write a frame to the part's memory.
-        settle_s: from the update until light may be used.
-        double_buffered: a frame may be loaded while the one before is shown.
+        load_s: time to write a frame to the part's memory.
+        settle_s: time from the update until light may be used.
+        double_buffered: whether a frame may be loaded while the one before is shown.
         power_w: electricity with its driver.
         dac_energy_j: per pixel written, where ``power_w`` does not hold it.
         name: what the part is called.

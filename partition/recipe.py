@@ -78,14 +78,16 @@ class DataSpec:
     """Which data, from where.
 
     Attributes:
-        name: of the data set; ``folder`` for one of your own, a sub-folder for every class.
-        folder: where the files lie; needed where no system package or library holds them.
-        download: fetch MNIST or Fashion-MNIST into ``folder``, with checksums.
+        name: name of the data set; ``folder`` for one of your own, with a sub-folder for every
+            class.
+        folder: path of the folder with the files; needed where no system package or library holds
+            them.
+        download: whether MNIST or Fashion-MNIST is fetched into ``folder``, with checksums.
         image: side of the model's input, in pixels; the data set's own by default.
-        channels: of an image folder, 1 or 3.
+        channels: number of channels of an image folder, 1 or 3.
         validation: fraction of the training images of every class held out.
         test: fraction held out as test images, where the data set brings no split of its own.
-        limit: use only this many training images of every class (the first); 0 uses all.
+        limit: number of training images of every class that are used (the first); 0 for all.
     """
 
     name: DataName = "digits"
@@ -104,7 +106,7 @@ class Augmentation:
 
     Attributes:
         shift: largest shift up, down, left and right, in pixels; what is uncovered is black.
-        flip: mirror half of the images left to right.
+        flip: whether half of the images are mirrored left to right.
         erase: side of a square set to black at a random place, in pixels; 0 for none.
     """
 
@@ -118,18 +120,19 @@ class TrainConfig:
     """How to train.
 
     Attributes:
-        epochs: passes over the training images.
-        batch: images a step.
-        learning_rate: the highest, reached after warm-up.
-        final_rate: the last, as a share of ``learning_rate``.
-        warmup: epochs of linear rise.
-        weight_decay: of matrices; biases, norms, tokens and positions are not decayed.
-        label_smoothing: 0 to 1.
+        epochs: number of passes over the training images.
+        batch: number of images of a step.
+        learning_rate: highest learning rate, reached after the warm-up.
+        final_rate: last learning rate, as a share of ``learning_rate``.
+        warmup: number of epochs in which the learning rate rises linearly.
+        weight_decay: weight decay of matrices; biases, norms, tokens and positions have none.
+        label_smoothing: share of the label that is spread over all classes, 0 to 1.
         mixup: α of the Beta distribution that pairs of images are mixed by; 0 for none.
         distillation: share of the loss that follows the teacher, 0 to 1, where there is one.
-        temperature: of distillation.
+        temperature: temperature of distillation.
         clip: largest norm of the gradient; 0 for any.
-        patience: stop after this many epochs without a better validation accuracy; 0 for never.
+        patience: number of epochs without a better validation accuracy that end the training; 0 for
+            never.
         augmentation: random changes of the images.
     """
 
@@ -153,17 +156,18 @@ class UnsplitSpec:
     """The unsplit model; image size, channels and classes are the data's.
 
     Attributes:
-        name: a named shape (``vit_small_patch16_224``), of which all the following then count
-            only where they are given; None for a shape of its own.
-        checkpoint: safetensors file with timm's names to start from; None trains from scratch.
-        patch: height and width of a patch, in pixels of what the stem hands on.
-        width: residual channels.
-        depth: blocks.
-        heads: attention heads.
-        head_width: dimensions of a head.
-        mlp_width: feed-forward neurons of a block.
+        name: name of a shape (``vit_small_patch16_224``); the keys below then count only where they
+            are given.
+        checkpoint: path of a safetensors file with timm's names to start from; none trains from
+            scratch.
+        patch: height and width of a patch, in pixels of the stem's output.
+        width: number of residual channels.
+        depth: number of blocks.
+        heads: number of attention heads.
+        head_width: number of dimensions of a head.
+        mlp_width: number of feed-forward neurons of a block.
         stem: channels of strided convolutions before the patches.
-        distilled: DeiT's second token.
+        distilled: whether there is DeiT's second token.
     """
 
     name: Annotated[StrictStr, AfterValidator(_known)] | None = None
@@ -209,9 +213,10 @@ class SplitSpec:
     """How the classes are shared out.
 
     Attributes:
-        parts: how many sub-models.
-        grouping: classes that the teacher confuses go together, or apart; or at random.
-        other: give every part a last output for all foreign classes.
+        parts: number of sub-models.
+        grouping: rule that groups classes: those that the teacher confuses together, or apart; or
+            at random.
+        other: whether every part has a last output for all foreign classes.
         negatives: share of every foreign class's images that a part with ``other`` learns from
             (EC-SNN takes about 0.1).
     """
@@ -232,17 +237,17 @@ class PruneSpec:
     """How a part is pruned.
 
     Attributes:
-        heads: heads' worth that every part keeps; None fits the largest to the devices, or a
-            number of heads that makes all parts together about as large as the unsplit model
-            where no devices are given.
-        importance: how units are scored.
-        images: of the part's own data that importance is measured on.
-        stages: in which order; every stage once.
+        heads: number of heads that every part keeps; unless given, the largest that fits the
+            devices, or one that makes all parts together about as large as the unsplit model.
+        importance: score of the importance of units.
+        images: number of the part's own images on which importance is measured.
+        stages: stages of pruning, in order; every stage once.
         tuning: training after each stage but the last.
         final: training after the last stage.
         polish: training of the finished part once more, the learning rate high again; none by
             default.
-        polish_negatives: in place of ``split.negatives`` while polishing; None keeps it.
+        polish_negatives: share in place of ``split.negatives`` while polishing; the same unless
+            given.
     """
 
     heads: Size | None = None
@@ -261,10 +266,10 @@ class FusionSpec:
 
     Attributes:
         hidden: widths of the layers between the concatenated features and the classes.
-        whole: share of the training samples that have every part; of the others a random number
-            of parts is dropped.
-        samples: subsets measured where there are more than ten parts.
-        training: of the fusion, on frozen parts.
+        whole: share of the training samples that have every part; of the others a random number of
+            parts is dropped.
+        samples: number of subsets measured where there are more than ten parts.
+        training: training of the fusion, on frozen parts.
     """
 
     hidden: tuple[Size, ...] = (128,)
@@ -286,12 +291,13 @@ class Budget:
     """What one device offers to a sub-model; a limit that is not given does not bind.
 
     Attributes:
-        name: of the device.
-        memory_bytes: for weights.
-        macs_per_second: that it sustains; needed for a latency limit.
-        latency_s: longest time of one image.
-        joules_per_mac: that it spends; needed for an energy limit.
-        energy_j: most energy of one image.
+        name: name of the device.
+        memory_bytes: memory for weights, in bytes.
+        macs_per_second: sustained rate of multiply-accumulates, per second; needed for a latency
+            limit.
+        latency_s: longest time of one image, in seconds.
+        joules_per_mac: energy of a multiply-accumulate, in joules; needed for an energy limit.
+        energy_j: largest energy of one image, in joules.
     """
 
     name: Name
@@ -340,15 +346,15 @@ class Recipe:
     """One partition run.
 
     Attributes:
-        name: of the artifact.
-        seed: of every draw.
-        data: which images.
-        model: the unsplit model.
-        training: of the unsplit model.
-        split: how classes are shared out.
-        pruning: how parts are pruned.
-        fusion: how they are fused.
-        devices: budgets that the parts must fit, one part a device; empty for none.
+        name: name of the artifact.
+        seed: seed of every random draw.
+        data: images to learn from.
+        model: shape of the unsplit model.
+        training: training of the unsplit model.
+        split: split of the classes into parts.
+        pruning: pruning of the parts.
+        fusion: fusion of the parts' features.
+        devices: budgets that the parts must fit, one device for each part; none unless given.
     """
 
     name: Name = "partition"

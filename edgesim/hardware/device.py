@@ -115,7 +115,7 @@ class Messaging:
         delay_s: time between the arrival of a message and its handling, on no processor, in
             seconds.
         asking: processor time of a coordinator on this device.
-        cooling: how much longer messages take after the processor was not used for a while.
+        cooling: added time of a message after an idle period of the processor.
     """
 
     per_message_s: Seconds = 0.0
@@ -220,7 +220,7 @@ class Device(ABC):
     Attributes:
         name: name in the catalog, or the node's.
         kind: name of the kind of device.
-        description: a few words on what it is.
+        description: short description of the device.
         source: origin of each figure, by key path.
         published: times and energies of models that were published.
     """

@@ -35,8 +35,8 @@ class Outage:
     """A failure at a known time.
 
     Attributes:
-        at_s: from the start of the run.
-        duration_s: until it is over.
+        at_s: time of the failure from the start of the run, in seconds.
+        duration_s: time until the repair, in seconds.
     """
 
     at_s: Seconds
@@ -54,10 +54,10 @@ class Faults:
     Appl. Mech. 18, 1951). Availability is mtbf / (mtbf + mttr), whatever the shapes.
 
     Attributes:
-        mtbf_s: mean time between failures.
-        mttr_s: mean time to repair.
-        shape: Weibull's, of the time between failures; 1 is exponential.
-        repair_shape: Weibull's, of the time to repair; 1 is exponential.
+        mtbf_s: mean time between failures, in seconds.
+        mttr_s: mean time to repair, in seconds.
+        shape: Weibull shape of the time between failures; 1 is exponential.
+        repair_shape: Weibull shape of the time to repair; 1 is exponential.
         schedule: failures at known times.
     """
 
@@ -93,15 +93,15 @@ class Fault:
     """One fault of a node or a link at a known time.
 
     Attributes:
-        at_s: from the start of the run.
-        duration_s: until it is over.
-        node: that has it.
-        link: that has it.
-        kind: what it does.
-        speed: slow: share of the node's own speed.
-        bandwidth_byte_s: degrade: instead of the link's own.
-        latency_s: degrade: on top of the link's own.
-        loss: degrade: share of packets, on top of its own.
+        at_s: time of the fault from the start of the run, in seconds.
+        duration_s: time until the fault is over, in seconds.
+        node: name of the node that has the fault.
+        link: name of the link that has the fault.
+        kind: effect of the fault.
+        speed: slow: speed as a share of the node's own.
+        bandwidth_byte_s: degrade: bandwidth in place of the link's own, in bytes per second.
+        latency_s: degrade: delay on top of the link's own, in seconds.
+        loss: degrade: share of packets lost, on top of the link's own.
     """
 
     at_s: Seconds
@@ -139,11 +139,11 @@ class Thermal:
     ``release_c`` it is at full speed again.
 
     Attributes:
-        resistance_k_w: from the die to the surroundings.
-        time_constant_s: resistance times heat capacity.
-        limit_c: at which it throttles.
-        release_c: at which it stops throttling.
-        speed: while it throttles, as a share of its own.
+        resistance_k_w: thermal resistance from the die to the surroundings, in kelvin per watt.
+        time_constant_s: thermal resistance times heat capacity, in seconds.
+        limit_c: temperature at which the device throttles, in °C.
+        release_c: temperature at which the device stops throttling, in °C.
+        speed: speed while it throttles, as a share of its own.
     """
 
     resistance_k_w: KelvinPerWatt
@@ -181,10 +181,10 @@ class Battery:
     """What a node lives on; empty, it is down until it has been charged to ``restart``.
 
     Attributes:
-        capacity_j: when full.
-        charge: at the start, of the capacity.
-        recharge_w: that come in all the time.
-        restart: charge at which a node that was empty comes back, of the capacity.
+        capacity_j: energy of the full battery, in joules.
+        charge: charge at the start, as a share of the capacity.
+        recharge_w: power that charges the battery all the time, in watts.
+        restart: charge at which a node that was empty comes back, as a share of the capacity.
     """
 
     capacity_j: PositiveJoules
@@ -202,7 +202,7 @@ class Exhaustion:
     out-of-memory killer, and starts again empty.
 
     Attributes:
-        leak_bytes: not given back after each piece of work.
+        leak_bytes: memory that is not freed after each execution, in bytes.
     """
 
     leak_bytes: Bytes = 0.0

@@ -40,12 +40,13 @@ class Medium:
     """Figures of a medium that all nodes share, or of a link.
 
     Attributes:
-        bandwidth_byte_s: bytes per second, of each direction where a link is full duplex.
-        latency_s: one way.
-        energy_per_byte_j: joules for each byte carried.
-        power_w: constant draw of the link's equipment.
-        loss: share of packets that get lost.
-        faults: cuts, of each link by itself.
+        bandwidth_byte_s: bandwidth, in bytes per second; of each direction where a link is full
+            duplex.
+        latency_s: delay in one direction, in seconds.
+        energy_per_byte_j: energy of each byte carried, in joules.
+        power_w: constant power of the link's equipment, in watts.
+        loss: share of packets that are lost.
+        faults: cuts of the link, of each link by itself.
     """
 
     bandwidth_byte_s: Bandwidth
@@ -62,9 +63,10 @@ class Link(Medium):
     """One link.
 
     Attributes:
-        name: unique in its network.
-        duplex: how the directions share the bandwidth.
-        ends: the nodes or switches that it joins; routes are found over them.
+        name: name, unique in its network.
+        duplex: sharing of the bandwidth: each direction has all of it (full), both together have it
+            (half), or all flows of the medium together (shared).
+        ends: two nodes or switches that the link joins; routes are found over them.
     """
 
     name: Annotated[str, key(NOT_WRITTEN)]
@@ -100,8 +102,8 @@ class Batch:
     """Dynamic batching: an execution takes up to `max` requests.
 
     Attributes:
-        max: requests in one execution.
-        wait_s: of an idle node for a fuller batch.
+        max: largest number of requests in one execution.
+        wait_s: longest wait of an idle node for a fuller batch, in seconds.
     """
 
     max: Count = 1
@@ -114,8 +116,9 @@ class Variability:
     """How service times vary around the modelled mean.
 
     Attributes:
-        kind: measured: as the device's profile found.
-        cv: coefficient of variation of the lognormal.
+        kind: distribution of service times about their mean; measured: that of the device's
+            profile.
+        cv: coefficient of variation of the lognormal distribution.
     """
 
     kind: Literal["none", "lognormal", "exponential", "measured"]
@@ -128,15 +131,16 @@ class NodeOptions:
     """How a node queues and serves, what fails in it, and what it lives on.
 
     Attributes:
-        queue: order of service; of ``priority`` the lower number first, FIFO within one.
-        batch: of requests in one execution.
-        variability: of service times.
-        faults: crash and repair.
-        host: machine of `hosts` whose cores it shares with other nodes.
-        restart_s: from a repair until it answers: it boots and loads its weights.
-        ambient_c: temperature around it; its device then warms up and throttles.
-        battery: that it lives on; without, it is on the mains.
-        exhaustion: how its memory fills up; without, it does not.
+        queue: order of service; with `priority` the lower number first, FIFO within one number.
+        batch: limits of a batch of requests.
+        variability: distribution of service times.
+        faults: crash and repair of the node.
+        host: name of the machine of `hosts` whose cores the node shares with other nodes.
+        restart_s: time from a repair to the first answer (boot, loading of weights), in seconds.
+        ambient_c: temperature of the surroundings, in °C; with it the device warms up and
+            throttles.
+        battery: battery that feeds the node; without it the node is on the mains.
+        exhaustion: growth of the memory in use; without it memory is not exhausted.
     """
 
     queue: Literal["fifo", "priority"] = "fifo"

@@ -197,8 +197,8 @@ class Processor(Device):
         power: draw in each state.
         messaging: software cost of a message.
         measured: models that were timed, in place of the roofline.
-        cooling: how much longer an execution takes after a rest.
-        thermal: how the device warms up and throttles.
+        cooling: added time of an execution after an idle period.
+        thermal: thermal model, by which the device warms up and throttles.
         spread: quantiles of the time of an execution over its mean, from the least to the most at
             equal steps of probability.
     """

@@ -29,10 +29,11 @@ class ClassWiseKeys(ModelKeys):
     """Keys of ``placement``.
 
     Attributes:
-        fusion: class-wise: node where parts are fused.
-        submodels: class-wise: how many.
-        heads: class-wise: kept in each sub-model; the most that fits if none.
-        memory_budget: class-wise: of one sub-model; its node's memory if none.
+        fusion: class-wise: name of the node where parts are fused.
+        submodels: class-wise: number of sub-models.
+        heads: class-wise: number of heads of each sub-model; the most that fits unless given.
+        memory_budget: class-wise: largest memory of one sub-model, in bytes; its node's unless
+            given.
     """
 
     fusion: Name | None = None

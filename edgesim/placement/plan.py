@@ -21,12 +21,12 @@ class ExplicitTask:
     """A task of an explicit task graph; it takes flop / peak of its node.
 
     Attributes:
-        flop: operations; one multiply-accumulate is two.
-        node: that runs it.
-        memory_bytes: that it holds on its node.
-        cores: of the node; all unless given.
-        priority: lower runs first on a node with queue: priority.
-        optional: the answer is only degraded without it.
+        flop: number of operations; one multiply-accumulate is two.
+        node: name of the node that runs the task.
+        memory_bytes: memory that the task holds on its node, in bytes.
+        cores: number of the node's cores; all unless given.
+        priority: order on a node with `queue: priority`; the lower number first.
+        optional: whether requests are answered without the task, degraded.
     """
 
     flop: Flop
@@ -76,9 +76,9 @@ class Transfer:
     None is the answer, delivered to the plan's output node.
 
     Attributes:
-        source: a task.
-        target: a task.
-        bytes: sent for each sample.
+        source: name of the task that sends.
+        target: name of the task that receives.
+        bytes: size of the data for each sample, in bytes.
     """
 
     source: Annotated[str | None, ReadAs(Name), key("from")]

@@ -110,8 +110,8 @@ class ModelKeys(NoKeys):
     """Keys of ``placement`` for a strategy that places a whole model.
 
     Attributes:
-        input: node where requests enter and answers return.
-        nodes: to place on, in order; all but input and fusion if none.
+        input: name of the node where requests enter and answers return.
+        nodes: names of the nodes to place on, in order; all but input and fusion unless given.
     """
 
     input: Name | None = None

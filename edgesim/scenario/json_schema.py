@@ -155,7 +155,9 @@ def _by_kind(section: Schema, key: str, kinds: dict[str, Schema]) -> list[Schema
     properties = section["properties"]
     for own in kinds.values():
         own["properties"].pop(key, None)
-        properties |= {name: one for name, one in own["properties"].items() if "const" not in one}
+        for name, one in own["properties"].items():
+            if "const" not in one:
+                properties.setdefault(name, one)
     rules: Schema = {}
     for kind, own in kinds.items():
         mine = own["properties"]

@@ -63,21 +63,21 @@ class ModelSpec:
     """A model: one of the catalog, by `name`, an `artifact`, or an explicit task graph.
 
     Attributes:
-        name: of the catalog; `edgesim models` lists them.
-        precision: of weights, activations and arithmetic.
-        classes: outputs.
+        name: name in the catalog (`edgesim models` lists them).
+        precision: number format of weights, activations and arithmetic.
+        classes: number of outputs.
         image_size: height and width of the input, in pixels.
-        channels: of the input image.
-        patch_size: of a transformer, in pixels.
-        width: residual width of a transformer.
-        depth: blocks of a transformer.
-        heads: attention heads of a transformer.
-        head_width: of a transformer; width / heads if not given.
-        mlp_width: feed-forward width of a transformer; 4 × width if not given.
-        tasks: of an explicit task graph, by name.
-        transfers: of an explicit task graph.
-        artifact: folder that `edgesim partition` wrote; relative to this file.
-        training: recipe of `edgesim partition`, which makes an artifact of it.
+        channels: number of channels of the input image.
+        patch_size: height and width of a transformer's patches, in pixels.
+        width: number of residual channels of a transformer.
+        depth: number of blocks of a transformer.
+        heads: number of attention heads of a transformer.
+        head_width: number of channels of an attention head; width / heads unless given.
+        mlp_width: number of feed-forward neurons of a transformer's block; 4 × width unless given.
+        tasks: tasks of an explicit task graph, by name.
+        transfers: transfers between the tasks of an explicit task graph.
+        artifact: path of a folder that `edgesim partition` wrote; relative to this file.
+        training: recipe of `edgesim partition`, which trains and splits a model by it.
     """
 
     name: Annotated[Text | None, Field(examples=["vit_base_patch16_224"])] = None
@@ -131,8 +131,9 @@ class NodeSpec(NodeOptions):
     """One node, or `count` alike: `pi` becomes `pi-0`, `pi-1`, …
 
     Attributes:
-        count: `pi` becomes `pi-0`, `pi-1`, …; without it the name stays.
-        address: host:port of a real node; a list of them with `count`.
+        device: device that the node computes with: name, file, or inline.
+        count: number of nodes alike: `pi` becomes `pi-0`, `pi-1`, …; without it the name stays.
+        address: address of a real node, host:port; a list of them with `count`.
     """
 
     device: DeviceField
@@ -143,7 +144,11 @@ class NodeSpec(NodeOptions):
 @spec
 @dataclass(frozen=True, kw_only=True)
 class HostSpec:
-    """A machine on which several nodes run; what runs shares its cores equally."""
+    """A machine on which several nodes run; what runs shares its cores equally.
+
+    Attributes:
+        cores: number of cores of the machine.
+    """
 
     cores: Count
 
@@ -151,7 +156,12 @@ class HostSpec:
 @spec
 @dataclass(frozen=True, kw_only=True)
 class SwitchSpec(Medium):
-    """A star: one link of these figures from every node to one switch."""
+    """A star: one link of these figures from every node to one switch.
+
+    Attributes:
+        duplex: sharing of a link's bandwidth: each direction has all of it (full), or both together
+            have it (half).
+    """
 
     duplex: Literal["full", "half"] = "full"
 
@@ -162,8 +172,9 @@ class RouteSpec:
     """The links from one node to another, in order; the way back too unless it is given.
 
     Attributes:
-        source: a node.
-        target: a node.
+        source: node where the route begins.
+        target: node where the route ends.
+        links: links of the route, in order, by name.
     """
 
     source: Annotated[Name, key("from")]
@@ -177,8 +188,10 @@ class NetworkSpec:
     """A switch, a wireless medium, or links by name: one of the three.
 
     Attributes:
-        links: by name; other names than nodes at their ends are switches.
-        routes: over `links`; others are found where links name ends.
+        switch: switch that every node has a link to.
+        wifi: wireless medium that all nodes share.
+        links: links by name; names at their ends that are no nodes are switches.
+        routes: routes over `links`; where none is given, the shortest is found.
     """
 
     switch: SwitchSpec | None = None
@@ -193,8 +206,9 @@ class ScheduleSpec:
     """Faults at known times, of nodes and links.
 
     Attributes:
-        file: a CSV file of faults, with the keys of `schedule` as its columns; relative to this
-            file.
+        schedule: faults of nodes and links, each with its time.
+        file: path of a CSV file of faults, with the keys of `schedule` as its columns; relative to
+            this file.
     """
 
     schedule: Annotated[tuple[Fault, ...], Field(min_length=1)] | None = None
@@ -207,8 +221,9 @@ class BaselineSpec:
     """One device that runs the whole model.
 
     Attributes:
-        name: in tables; the device's unless given.
-        precision: the model's unless given.
+        device: device that runs the whole model: name, file, or inline.
+        name: name of the baseline in tables; the device's unless given.
+        precision: number format of the arithmetic; the model's unless given.
     """
 
     device: DeviceField
@@ -222,14 +237,18 @@ class ScenarioSpec:
     """A scenario of edgesim: a model, its placement, nodes, a network and traffic.
 
     Attributes:
-        name: of results; the file's unless given.
-        seed: of every random draw.
-        nodes: of the cluster, by name.
+        name: name of the results; the file's unless given.
+        seed: seed of every random draw.
+        model: model that is played.
+        placement: placement of the model on the nodes.
+        nodes: nodes of the cluster, by name.
         hosts: machines that several nodes share, by name.
-        network: between the nodes; a lone node needs none.
-        faults: of nodes and links, at known times.
+        network: network between the nodes; a lone node needs none.
+        faults: faults of nodes and links at known times.
+        recovery: reaction to parts that do not answer.
+        traffic: requests that are offered to the cluster.
         baselines: single devices that run the whole model, to compare with.
-        replications: repetitions with independent random streams.
+        replications: number of repetitions, each with independent random numbers.
     """
 
     name: FileName | None = None

@@ -20,10 +20,11 @@ class Retry:
     Half of a pause is left to chance, so that requests that failed together come apart.
 
     Attributes:
-        attempts: of one part, the first included.
-        timeout_s: of one try; without it nothing but its node's end or the deadline tells.
-        backoff_s: before the second try; doubled before each further one.
-        longest_s: between two tries.
+        attempts: largest number of attempts of one part, the first included.
+        timeout_s: longest wait for one attempt, in seconds; without it only the node's failure or
+            the deadline ends an attempt.
+        backoff_s: pause before the second attempt, in seconds; doubled before each further one.
+        longest_s: longest pause between two attempts, in seconds.
     """
 
     attempts: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 3
@@ -43,7 +44,7 @@ class Hedge:
     """A second node that has the part is asked, too; the first answer counts.
 
     Attributes:
-        after_s: that a part has not answered.
+        after_s: time without an answer after which a second node is asked, in seconds.
     """
 
     after_s: PositiveSeconds
@@ -55,10 +56,10 @@ class Reassign:
     """A part whose node is down moves to another: its weights travel and are loaded there.
 
     Attributes:
-        after_s: that its node has been down.
-        source: node that keeps all weights; where requests enter unless given, or, where they
-            enter nowhere, the fusion's.
-        load_byte_s: at which a node loads weights.
+        after_s: time that a node has been down before its parts move, in seconds.
+        source: name of the node that keeps all weights; unless given, where requests enter, or the
+            fusion's node.
+        load_byte_s: bandwidth at which a node loads weights, in bytes per second.
     """
 
     after_s: Seconds
@@ -72,8 +73,8 @@ class Health:
     """Checks of nodes; one that fails them is asked no more until it passes one.
 
     Attributes:
-        interval_s: between checks; as long for one.
-        strikes: failures in a row, of checks or of parts, that take a node out.
+        interval_s: time between checks, and longest time of a check, in seconds.
+        strikes: number of failures in a row, of checks or of parts, that take a node out.
     """
 
     interval_s: PositiveSeconds = 1.0
@@ -86,13 +87,13 @@ class Recovery:
     """What is done about parts that do not answer; without it, what is lost is lost.
 
     Attributes:
-        deadline_s: of one part, all tries together.
-        retry: further tries.
-        hedge: of parts that are slow.
-        standby: nodes with a copy of every part, asked when a part's own is down.
-        reassign: of parts whose node stays down.
-        degrade: answer without parts that can be left out, once they are lost.
-        health: without, a crash is known at once, and nothing else is.
+        deadline_s: longest time of one part, all attempts together, in seconds.
+        retry: further attempts of a part that failed.
+        hedge: second request of a part that is slow.
+        standby: names of nodes with a copy of every part, asked when a part's own node is down.
+        reassign: move of parts whose node stays down.
+        degrade: whether a request is answered without optional parts that are lost.
+        health: health checks of nodes; without them crashes are known at once, and nothing else is.
     """
 
     deadline_s: PositiveSeconds | None = None

@@ -176,8 +176,8 @@ class LocalStore(Wire):
     """A store of operands that keeps up with the array; energy is of one access to a byte.
 
     Attributes:
-        energy_j_byte: of an access.
-        capacity_bytes: that it holds.
+        energy_j_byte: energy of an access, in joules per byte.
+        capacity_bytes: size of the store, in bytes.
     """
 
     capacity_bytes: PositiveBytes = inf
@@ -223,16 +223,16 @@ class Parts:
     Attributes:
         array: tiles and cores.
         laser: one for each core.
-        loss: from laser to detector.
-        modulator: with its rings.
+        loss: power lost from the laser to the detector, as a ratio.
+        modulator: modulator of a waveguide, with its rings.
         dac: one for each modulator.
         detector: photodiodes, amplifiers and adders.
         adc: one for each cell of a tile.
         registers: next to the converters.
-        network: a partial sum's way to the adder.
-        local: a tile's buffer, of the first operand.
-        buffer: the global buffer.
-        memory: of weights, and of activations that the global buffer cannot hold.
+        network: network that carries partial sums to the adder.
+        local: buffer of a tile, for the first operand.
+        buffer: global buffer of all tiles.
+        memory: memory of weights, and of activations that the global buffer cannot hold.
         digital: units for operators that are no products.
     """
 

@@ -86,25 +86,26 @@ class Optical4F(Device):
         plane_pixels: pixels of the plane to which modulators, lenses and camera are scaled.
         frame_rate_hz: frame rate to which all times of modulators and camera are scaled, in hertz;
             an exposure that is given stays as it is.
-        laser: the light.
-        input: the modulator that shows images.
-        lens_1: the lens that makes their spectrum.
-        filter: the modulator that shows kernels.
-        lens_2: the lens that makes the image.
-        camera: the camera that detects it.
+        laser: laser that lights the first modulator.
+        input: modulator that shows the images.
+        lens_1: lens that makes the images' spectrum.
+        filter: modulator that shows the kernels, in the Fourier plane.
+        lens_2: lens that makes the image at the camera.
+        camera: camera that detects the image.
         link_byte_s: rate between the host and the optics, each way, in bytes per second.
         light_share: share of a clear filter's light that reaches the brightest pixel; as much as
             the camera takes unless given.
         signs: scheme by which signs are told from intensities.
         planes: binary planes that show an image, each with exposures of its own.
-        tiles_along: what may lie side by side; images alone before a filter of mirrors.
+        tiles_along: kinds of tiles that may lie side by side; images alone before a filter of
+            mirrors.
         whole_frames: whether all pixels cross the link, or only those of tiles.
         stored_kernels: whether the filter has a memory of its patterns, so that none crosses the
             link.
         optical: kinds of operators that run on light.
         linear: way in which a linear layer becomes a convolution; ``fewest`` takes of both the one
             with fewer frames, ``valid`` where these are equal.
-        overflow: what becomes of layers that light cannot hold.
+        overflow: treatment of layers that light cannot hold.
         host_device: processor that runs what light does not; the preset's unless given.
     """
 

@@ -38,6 +38,27 @@ def test_examples_are_valid(path: Path, validator: Draft202012Validator) -> None
     validator.validate(parse(path.read_text()).data)
 
 
+def test_every_key_is_described_by_a_noun_phrase() -> None:
+    made = schema()
+    parts = [made, *made["$defs"].values()]
+    parts += [choice for part in parts for choice in part.get("anyOf", ())]
+    # A phrase that begins so leaves the thing itself unsaid: "of the cluster, by name".
+    unsaid = {
+        "a", "as", "at", "before", "by", "for", "from", "give", "how", "if", "in", "instead", "is",
+        "it", "of", "on", "over", "stop", "that", "the", "to", "until", "use", "what", "when",
+        "where", "which", "with", "without",
+    }  # fmt: skip
+    count = 0
+    for part in parts:
+        for key, one in part.get("properties", {}).items():
+            if isinstance(one, dict) and "const" not in one:
+                first = one.get("description", "").partition(" ")[0]
+                assert first, (part.get("title"), key)
+                assert first not in unsaid, (part.get("title"), key, one["description"])
+                count += 1
+    assert count > 200
+
+
 def test_the_starter_and_its_own_example_are_valid(validator: Draft202012Validator) -> None:
     validator.validate(parse(starter()).data)
     validator.validate(schema()["examples"][0])
