@@ -83,10 +83,12 @@ class Inference:
     async def model_ready(
         self, request: wire.ModelReadyRequest, context: _Context
     ) -> wire.ModelReadyResponse:
-        """Tell whether requests for a model are taken."""
+        """Tell whether requests for a model are taken; UNAVAILABLE while the node is starting."""
         try:
             self._serving.find(request.name, request.version)
-        except RefusalError:
+        except RefusalError as refusal:
+            if refusal.reason is Reason.UNAVAILABLE:
+                raise
             return wire.ModelReadyResponse(ready=False)
         return wire.ModelReadyResponse(ready=self._serving.ready)
 

@@ -172,6 +172,8 @@ class Node:
                     await activation.activate(manifest, active.models)
             except RefusalError as error:
                 say(self._logger, "not restored", logging.ERROR, reason=str(error))
+            finally:
+                self._serving.starting = False
         say(self._logger, "ready", models=list(self._serving.models))
 
     async def _tell_health(self) -> None:

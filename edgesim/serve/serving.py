@@ -14,12 +14,14 @@ class Serving:
     Attributes:
         models: by name.
         manifest: SHA-256 of the manifest that they are of; empty without models.
+        starting: whether the node has yet to load what it served before it ended.
         draining: whether the node takes nothing more.
     """
 
     def __init__(self) -> None:
         self.models: Mapping[str, Model] = {}
         self.manifest = ""
+        self.starting = True
         self.draining = False
 
     @property
@@ -40,9 +42,11 @@ class Serving:
             wanted: its version; empty for whichever is there.
 
         Raises:
-            RefusalError: it is not served, or in another version.
+            RefusalError: it is not served, or in another version, or not loaded yet.
         """
         model = self.models.get(name)
+        if model is None and self.starting:
+            raise RefusalError(Reason.UNAVAILABLE, "the node is starting: it loads its models")
         if model is None:
             known = ", ".join(self.models) or "none"
             raise RefusalError(
