@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from inspect import cleandoc
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -123,13 +123,17 @@ def keys_of(section: type) -> dict[str, Any]:
 def _fields(section: Any) -> dict[str, tuple[str, Any]]:
     """Return the key and the annotation of each field."""
     if is_dataclass(section):
-        hints = get_type_hints(section, include_extras=True)
+        hints = _hints(section)
         named = {one.name: hints[one.name] for one in fields(section)}
         return {
             name: (_alias(hint) or _key_in(section, name), hint) for name, hint in named.items()
         }
     own = getattr(section, "model_fields", {})
     return {name: (str(one.validation_alias or name), one.annotation) for name, one in own.items()}
+
+
+_hints: Callable[[Any], dict[str, Any]] = cache(partial(get_type_hints, include_extras=True))
+"""Annotation of each field of a section: to work them out takes longer than a check."""
 
 
 def _attributes(section: type) -> Iterator[tuple[str, str]]:
@@ -185,11 +189,19 @@ _BRANCHES = ("kinds", "precisions", "named", "inline", "[key]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong at one key path; ``at_key`` where the key itself is wrong, not its value."""
+    """One thing wrong at one key path.
+
+    Attributes:
+        path: of the key.
+        message: what is wrong.
+        at_key: the key itself is wrong, not its value.
+        joint: it is wrong beside the value of another key.
+    """
 
     path: Path
     message: str
     at_key: bool = False
+    joint: bool = False
 
 
 def problems(error: ValidationError, model: type, data: object = None) -> list[Problem]:

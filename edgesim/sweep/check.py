@@ -87,8 +87,13 @@ def _values(axis: Axis) -> Iterator[Any]:
 
 
 def _at(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield the problems of what was set: at it, in it, or at a key on the way to it."""
+    """Yield the problems of what was set: at it, in it, or at a key on the way to it.
+
+    Not those that other axes may solve.
+    """
     for one in problems:
+        if one.joint:
+            continue
         on_the_way = one.at_key and path[: len(one.path)] == one.path
         if on_the_way or one.path[: len(path)] == path:
             yield one
