@@ -98,9 +98,8 @@ def lead(
     directory = options.out or Path("runs") / study.name
     with session.bar("points") as bar:
 
-        def progress(done: int, points: int) -> None:
-            session.interrupts.begin()
-            bar.update(study.name, done, points)
+        def progress(done: int, points: int, failed: int) -> None:
+            bar.update(study.name, done, points, f"{failed:,} failed" if failed else "")
 
         swept = run.sweep(
             study,
@@ -116,10 +115,12 @@ def lead(
     if swept.interrupted:
         finished = run.kept(swept.found + swept.played, swept.points, swept.directory)
         failure = f"interrupted; {finished}"
+    elif swept.failed == swept.points:
+        failure = f"all {swept.points:,} points failed"
     session.finish(
         shown.document,
         partial(sweep_table.show, shown),
-        written=None if failure else swept.directory,
+        written=None if swept.interrupted else swept.directory,
         failure=failure,
         work="sweep",
     )

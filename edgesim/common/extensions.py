@@ -55,7 +55,7 @@ class ExtensionPoint:
             )
         try:
             return point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # A package may raise anything while it is imported.
             raise InputError(
                 f"{self.kind} '{name}' is registered as {point.value}, which cannot be loaded: "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
+
+from edgesim.common.text import duration
 
 if TYPE_CHECKING:
     import rich.progress
@@ -45,15 +48,24 @@ def bars(*columns: str | rich.progress.ProgressColumn) -> rich.progress.Progress
 class Bar:
     """A bar with rate and time left; appears after a second.
 
+    Where stderr is no terminal, as in a log, a line is printed now and then instead.
+
     Args:
         what: is counted.
         held: interrupts are held from the first report on, and raised by a later one.
         after_s: seconds from which it appears.
+        line_s: seconds between two lines.
     """
 
     def __init__(
-        self, what: str = "requests", held: Held | None = None, after_s: float = 1.0
+        self,
+        what: str = "requests",
+        held: Held | None = None,
+        after_s: float = 1.0,
+        line_s: float = 60.0,
     ) -> None:
+        self._begun_s = self._line_at_s = time.monotonic()
+        self._line_s = line_s
         self._what = what
         self._held = held
         self._shown_s = time.monotonic() + after_s
@@ -88,6 +100,13 @@ class Bar:
             self._label = label
             self._task = self._bars.add_task(label, total=total, figures=figures)
         self._bars.update(self._task, completed=done, total=total, figures=figures)
+        now_s = time.monotonic()
+        if not self._bars.console.is_terminal and now_s - self._line_at_s >= self._line_s:
+            self._line_at_s = now_s
+            line = f"{label}: {done:,.0f} of {total:,.0f} {self._what} after "
+            line += ", ".join(filter(None, (duration(now_s - self._begun_s), figures)))
+            # Rich would break the line at the width of a window that a file does not have.
+            self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _make_bars(self) -> rich.progress.Progress:
         return bars(*_counting(self._what))
@@ -103,8 +122,7 @@ class StepBar(Bar):
     """
 
     def __init__(self, held: Held | None = None) -> None:
-        super().__init__(held=held, after_s=0.0)
-        self._begun_s = 0.0
+        super().__init__(held=held, after_s=0.0, line_s=math.inf)
         self._printed = False
 
     def __call__(self, report: Report) -> None:
@@ -145,4 +163,5 @@ def _counting(what: str) -> tuple[str | rich.progress.ProgressColumn, ...]:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else rate(speed))
 
-    return MofNCompleteColumn(), what, Rate(), TimeRemainingColumn()
+    figures = "[red]{task.fields[figures]}"
+    return MofNCompleteColumn(), what, Rate(), TimeRemainingColumn(), figures

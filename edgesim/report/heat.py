@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.report.sweep_table import settled, writer
+from edgesim.report.sweep_table import writer
 from edgesim.sweep.table import Column, Table
 
 MOST_LEVELS = 16
@@ -79,7 +79,7 @@ def means(table: Table, x: Levels, y: Levels, result: str) -> Means:
     values = table.values[result]
     assert not isinstance(values, tuple), result
     shape = (len(y.names), len(x.names))
-    good = np.isfinite(values) & settled(table) & (x.of >= 0) & (y.of >= 0)
+    good = np.isfinite(values) & ~table.unsettled & (x.of >= 0) & (y.of >= 0)
     count, total = np.zeros(shape, np.int64), np.zeros(shape)
     np.add.at(count, (y.of[good], x.of[good]), 1)
     np.add.at(total, (y.of[good], x.of[good]), values[good])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.markup import escape
 
 from edgesim.common.text import duration, in_unit
@@ -18,6 +17,7 @@ from edgesim.report.table import Cell, Figure, Row
 from edgesim.report.table import Table as Shown
 from edgesim.sweep import store
 from edgesim.sweep.aims import Bound
+from edgesim.sweep.results import SETTLED
 from edgesim.sweep.run import Swept
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Column, Table
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 """Of a study with more points, the console shows the range of each column."""
 MOST_BEST = 20
-SETTLED = "settled"
-"""Name of the column that says whether the queue of a point settled."""
 _MOST_ERRORS = 5
 _HEADING = 11
 """Letters of a line of a heading."""
@@ -57,6 +55,7 @@ def examine(study: Study, swept: Swept) -> Examined:
         "found": swept.found,
         "played": swept.played,
         "failed": swept.failed,
+        "unsettled": int(table.unsettled.sum()),
         "wall_s": swept.wall_s,
         "interrupted": swept.interrupted,
         "columns": [
@@ -77,16 +76,22 @@ def show(examined: Examined, console: Console) -> None:
     table, swept = examined.table, examined.swept
     before = f", {swept.found:,} of them before" if swept.found else ""
     failed = f", {swept.failed:,} [red]failed[/]" if swept.failed else ""
+    unsettled = int(table.unsettled.sum())
     console.print(
         f"[bold]{escape(table.name)}[/]  {len(table):,} of {swept.points:,} points{before}"
         f"{failed}, {duration(swept.wall_s)}"
     )
     if any(one.aim for one in table.columns):
         _show_best(table, console)
-    elif len(table) <= MOST_ROWS and len(table.columns) * _HEADING < console.width:
+    elif len(table) <= MOST_ROWS and len(_columns(table)) * _HEADING < console.width:
         points(table, range(len(table)), "Points").show(console)
     else:
         _ranges(table).show(console)
+    if unsettled:
+        console.print(
+            f"[yellow]{unsettled:,} of {len(table):,} points did not settle:[/] their latencies "
+            "grow with the length of the run, and are in no range or median"
+        )
     for error, count in errors(table).most_common(_MOST_ERRORS):
         noun = "point" if count == 1 else "points"
         console.print(f"[red]{count:,} {noun}:[/] {escape(error)}")
@@ -124,28 +129,24 @@ def points(table: Table, places: Sequence[int], title: str, more: str = "") -> S
         title: of what is returned.
         more: what was left out.
     """
-    writers, unsettled, lines = [writer(table, one) for one in table.columns], ~settled(table), []
+    columns, unsettled, lines = _columns(table), table.unsettled, []
+    writers = [writer(table, one) for one in columns]
     for place in places:
         row = table.row(place)
         cells: list[Cell] = [f"{row['point']:,}{' *' if unsettled[place] else ''}"]
-        for one, text in zip(table.columns, writers, strict=True):
+        for one, text in zip(columns, writers, strict=True):
             value = row[one.name]
             cells.append(Figure(text(value), f"{row['point']}.{one.name}", value))
         lines.append(Row(cells, failed=row["error"] is not None))
     marked = bool(unsettled[list(places)].any()) if len(places) else False
     notes = ["*: the queue did not settle; the point is in no mean"] if marked else []
-    head = ["point", *(_heading(one.name) for one in table.columns)]
+    head = ["point", *(_heading(one.name) for one in columns)]
     return Shown(title, head, lines, more, notes, left=0, folds=True)
 
 
-def settled(table: Table) -> NDArray[np.bool_]:
-    """Return which rows' queues settled; all where the study does not say. Shape (rows,)."""
-    values = table.values.get(SETTLED)
-    if values is None:
-        return np.ones(len(table), bool)
-    if isinstance(values, tuple):
-        return np.array([one not in ("false", "False") for one in values], bool)
-    return np.asarray(values != 0.0)
+def _columns(table: Table) -> list[Column]:
+    """Return the columns to show: `SETTLED` only where a point did not settle."""
+    return [one for one in table.columns if one.name != SETTLED or table.unsettled.any()]
 
 
 def _heading(name: str) -> str:
@@ -159,7 +160,7 @@ def _heading(name: str) -> str:
 
 
 def _ranges(table: Table) -> Shown:
-    lines = [_range(table, one) for one in table.columns]
+    lines = [_range(table, one) for one in _columns(table)]
     head = ["", "least", "at point", "median", "most", "at point"]
     return Shown("Axes and results", head, lines, folds=True)
 
@@ -171,7 +172,9 @@ def _range(table: Table, column: Column) -> list[str]:
         kinds = len({value for value in values if value is not None})
         return [column.name, f"{kinds:,} {'kind' if kinds == 1 else 'kinds'}", *[""] * 4]
     numbers = np.asarray(values, float)
-    known = np.flatnonzero(np.isfinite(numbers))
+    axis = column.role == "axis"
+    counted = np.isfinite(numbers) & (~table.unsettled | axis | (column.name == SETTLED))
+    known = np.flatnonzero(counted)
     if not len(known):
         return [column.name, *["-"] * 5]
     least, most = known[np.argmin(numbers[known])], known[np.argmax(numbers[known])]

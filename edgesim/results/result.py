@@ -22,6 +22,7 @@ class Result:
         scenario: what was played.
         plan: how it was placed.
         recordings: one for each replication; the first has the spans.
+        settled: the queue settled: latencies do not grow with the length of the run.
         partial: the run was interrupted.
     """
 
@@ -29,6 +30,7 @@ class Result:
     scenario: Scenario
     plan: Plan
     recordings: tuple[Recording, ...]
+    settled: bool
     partial: bool
 
 
@@ -44,5 +46,6 @@ def summarise(run: Run) -> Result:
         scenario=run.scenario,
         plan=run.plan,
         recordings=run.recordings,
+        settled=run.settled,
         partial=run.partial,
     )

@@ -225,16 +225,28 @@ class Run:
         return expected(self.scenario, self.plan, self.recordings)
 
     @property
+    def overloaded(self) -> bool:
+        """Whether requests of a simulation come faster than the bottleneck can serve them."""
+        nodes = self.scenario.cluster.nodes.values()
+        return self.measured is None and self.scenario.traffic.outpaces(
+            self.bounds.capacity_per_s, nodes
+        )
+
+    @cached_property
+    def settled(self) -> bool:
+        """Whether the queue settled: latencies do not grow with the length of the run."""
+        if self.overloaded and not self.scenario.recovery.bounds_waits:
+            return False
+        return not self.scenario.traffic.keeps_coming or all(map(settled, self.latencies_s))
+
+    @property
     def warnings(self) -> list[str]:
         """What to know before believing it."""
         found = []
         traffic, requests = self.scenario.traffic, self.requests
-        capacity_per_s, recovery = self.bounds.capacity_per_s, self.scenario.recovery
-        overloaded = self.measured is None and traffic.outpaces(
-            capacity_per_s, self.scenario.cluster.nodes.values()
-        )
-        bounded = overloaded and recovery.bounds_waits
-        if overloaded:
+        capacity_per_s = self.bounds.capacity_per_s
+        bounded = self.overloaded and self.scenario.recovery.bounds_waits
+        if self.overloaded:
             consequence = (
                 "a deadline or time-out ends every wait, so requests fail or go without parts"
                 if bounded
@@ -244,11 +256,7 @@ class Run:
                 f"overloaded: {traffic.offered_per_s:.4g} requests/s are offered, and "
                 f"{self.bounds.resource} can serve {capacity_per_s:.4g}/s; {consequence}"
             )
-        if (
-            (bounded or not overloaded)
-            and traffic.keeps_coming
-            and not all(map(settled, self.latencies_s))
-        ):
+        if not self.settled and (bounded or not self.overloaded):
             found.append(
                 "the queue did not settle: latencies still grew at the end; play more requests, or "
                 "set traffic.warmup to leave out the start"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgesim.common import units
 from edgesim.common.errors import InputError
+from edgesim.sweep.results import SETTLED
 from edgesim.sweep.schema import Search
 from edgesim.sweep.table import Cell, Column
 
@@ -94,10 +95,12 @@ class Aims(Search):
 def split(text: str) -> tuple[str, str, str]:
     """Return name, sign and limit of a constraint such as ``latency_s.p99 < 2 s``.
 
+    ``settled`` alone stands for ``settled >= 1``.
+
     Raises:
         InputError: it is none.
     """
-    match = _CONSTRAINT.fullmatch(text)
+    match = _CONSTRAINT.fullmatch(f"{text} >= 1" if text.strip() == SETTLED else text)
     if match is None:
         raise InputError(f"expected a bound such as 'latency_s.p99 < 2 s', got '{text[:60]}'")
     return match[1], match[2], match[3]

@@ -12,6 +12,7 @@ from edgesim import api
 from edgesim.common.errors import EdgesimError
 from edgesim.scenario.document import Document
 from edgesim.sweep.reader import from_mapping
+from edgesim.sweep.results import SETTLED
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Cell
@@ -74,13 +75,16 @@ class Player:
             result = api.run(scenario, trace_requests=0, progress=progress)
             if result.partial:
                 raise KeyboardInterrupt
-            return [one.of(result.summary) for one in kept], None
+            summary = {**result.summary, SETTLED: result.settled}
+            return [one.of(summary) for one in kept], None
         except EdgesimError as error:
             return nothing, str(error)[:LONGEST_ERROR]
         except MemoryError:
             return nothing, "out of memory"
         except RecursionError:
             return nothing, "nested too deeply"
+        except SystemExit as error:
+            return nothing, f"a plug-in called sys.exit({error.code!r})"[:LONGEST_ERROR]
         except Exception as error:
             # A plug-in's strategy or device may raise anything: of this point, not of the sweep.
             return nothing, f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

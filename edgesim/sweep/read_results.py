@@ -8,13 +8,13 @@ from edgesim.common.errors import InputError
 from edgesim.common.validation import Path, Problem, values
 from edgesim.sweep.aims import Aim, Aims, Bound, bound, split
 from edgesim.sweep.points import Points
-from edgesim.sweep.results import DEFAULT, Kept, kept
+from edgesim.sweep.results import DEFAULT, SETTLED, Kept, kept
 from edgesim.sweep.schema import Optimize, Search, StudySpec
 from edgesim.sweep.table import Column
 
 
 def read_kept(spec: StudySpec, axes: Sequence[Column], found: list[Problem]) -> list[Kept]:
-    """Return the results that a study keeps; ``found`` is gets what is wrong."""
+    """Return the results that a study keeps, `SETTLED` always; ``found`` gets what is wrong."""
     results: dict[str, Kept] = {}
     for index, text in enumerate(DEFAULT if spec.keep is None else spec.keep):
         try:
@@ -33,7 +33,7 @@ def read_kept(spec: StudySpec, axes: Sequence[Column], found: list[Problem]) -> 
             if spec.keep is not None:
                 found.append(Problem(("keep",), f"'{axis.name}' is the axis {index + 1} already"))
             del results[axis.name]
-    return list(results.values())
+    return list((results | {SETTLED: kept(SETTLED)}).values())
 
 
 def read_aims(

@@ -14,6 +14,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.results.metrics import SCALARS, Metric
+from edgesim.results.statistics import PERCENTILES
 from edgesim.results.summary import SUMMARY
 from edgesim.sweep.table import Cell, Column
 
@@ -24,22 +25,36 @@ DEFAULT = (
 """Kept unless a study says what; and ``accuracy.top1`` where the model has a measured one."""
 ACCURACY = "accuracy.top1"
 
-_SINGLE: dict[str, Metric[Any]] = {}
+SETTLED = "settled"
+"""Column of every study: whether the queue of a point settled, 0 or 1."""
+
+_SINGLE: dict[str, tuple[Metric[Any], tuple[str | int, ...]]] = {}
+"""Metric and path of what is one value."""
 _MEMBERS: dict[str, dict[str, Metric[Any]]] = {}
 """Mappings of the summary by name of a node, link or baseline, and what each entry has; nothing
 where the entries are numbers themselves."""
 _ENTRIES: dict[str, Metric[Any]] = {}
 """Mappings whose entries are numbers themselves."""
 for _path, _metric in SUMMARY.walk():
-    _scalar = _metric.kind in SCALARS and _metric.column
+    _scalar = _metric.kind in (*SCALARS, "texts") and _metric.column
     if "*" not in _path and _scalar:
-        _SINGLE[".".join(_path)] = _metric
+        _SINGLE[".".join(_path)] = _metric, _path
+    elif _metric.kind == "intervals":
+        for _name in ("mean", *PERCENTILES):
+            for _index, _end in enumerate(("low", "high")):
+                _SINGLE[".".join((*_path, _name, _end))] = _metric, (*_path, _name, _index)
     elif "*" not in _path and _metric.kind == "numbers":
         _ENTRIES[".".join(_path)] = _metric
         _MEMBERS[".".join(_path)] = {}
     elif len(_path) == 3 and _scalar:
         _MEMBERS.setdefault(_path[0], {})[_path[2]] = _metric
+_SINGLE[SETTLED] = (
+    Metric(SETTLED, "", "Whether the queue settled: latencies do not grow with the length of the "
+           "run.", kind="flag"),
+    (SETTLED,),
+)  # fmt: skip
 _CALL = re.compile(r"(count|max|min|mean|sum)\((.*)\)")
+_TEXTS = ("text", "texts")
 _MERGES: dict[str, Callable[[Sequence[float]], float]] = {
     "max": max, "min": min, "sum": math.fsum, "mean": lambda some: math.fsum(some) / len(some),
 }  # fmt: skip
@@ -63,7 +78,7 @@ class Kept:
     mapping: str = ""
     member: str = ""
     leaf: str = ""
-    path: tuple[str, ...] = ()
+    path: tuple[str | int, ...] = ()
 
     @property
     def of_baselines(self) -> bool:
@@ -75,7 +90,7 @@ class Kept:
         if self.path:
             found: Any = summary
             for key in self.path:
-                found = found.get(key) if isinstance(found, Mapping) else None
+                found = None if found is None else found[key]
             return self._cell(found)
         entries: Any = summary
         for key in self.mapping.split("."):
@@ -96,7 +111,7 @@ class Kept:
         if value is None:
             return None
         if self.column.kind == "text":
-            return str(value)
+            return "; ".join(map(str, value)) or None if isinstance(value, list) else str(value)
         return int(value) if self.column.integer else float(value)
 
 
@@ -111,8 +126,8 @@ def kept(text: str) -> Kept:
     if call is not None:
         return _merged(name, call[1], call[2])
     if name in _SINGLE:
-        head, _, rest = name.partition(".")
-        return Kept(column=_column(name, _SINGLE[name]), path=(head, rest) if rest else (head,))
+        metric, path = _SINGLE[name]
+        return Kept(column=_column(name, metric), path=path)
     for mapping, leaves in _MEMBERS.items():
         if not name.startswith(f"{mapping}."):
             continue
@@ -144,8 +159,9 @@ def kept(text: str) -> Kept:
 
 def _merged(name: str, merge: str, inside: str) -> Kept:
     if merge == "count":
-        if inside not in ("nodes", "links"):
-            raise InputError(f"expected count(nodes) or count(links), got '{name[:60]}'")
+        if inside not in ("nodes", "links", "warnings"):
+            message = "expected count(nodes), count(links) or count(warnings)"
+            raise InputError(f"{message}, got '{name[:60]}'")
         return Kept(column=Column(name=name, role="result", integer=True), merge=merge,
                     mapping=inside)  # fmt: skip
     mapping, star, leaf = inside.partition(".*")
@@ -156,7 +172,7 @@ def _merged(name: str, merge: str, inside: str) -> Kept:
             f"expected {merge} of all entries, as in {merge}(nodes.*.utilization), "
             f"got '{name[:60]}'"
         )
-    known = [one for one, metric in leaves.items() if metric.kind != "text"]
+    known = [one for one, metric in leaves.items() if metric.kind not in _TEXTS]
     if leaf not in known if leaves else leaf:
         told = f"; they have {', '.join(known)}" if known else ", as they are numbers themselves"
         raise InputError(f"'{leaf[:60]}' is no number of {mapping}{nearest(leaf, known)}{told}")
@@ -170,7 +186,7 @@ def _column(name: str, metric: Metric[Any], *, whole: bool = True) -> Column:
     return Column(
         name=name,
         role="result",
-        kind="text" if metric.kind == "text" else "number",
+        kind="text" if metric.kind in _TEXTS else "number",
         unit=metric.unit,
         integer=whole and metric.kind in ("whole", "flag"),
     )

@@ -28,8 +28,8 @@ MOST_POINTS = 1_000_000
 """More are played only when asked for twice."""
 KEEP_S, KEEP_ROWS = 0.5, 5_000
 """Rows are kept after so long, or so many: what a kill can cost beside the points under way."""
-Progress = Callable[[int, int], None]
-"""Called with how many of how many points have their row."""
+Progress = Callable[[int, int, int], None]
+"""Called with the numbers of points that have their row, of all points, and of failed ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +157,13 @@ def sweep(
                 keeper.flush()
         whole = keeper.done == study.size
         csv = store.finish(rows) if whole else None
-        failed = sum(row[-1] is not None for row in store.ordered())
     return Swept(
         directory=directory,
         csv=csv,
         points=study.size,
         found=found,
         played=keeper.done - found,
-        failed=failed,
+        failed=keeper.failed,
         wall_s=time.monotonic() - began_s,
         interrupted=interrupted and not whole,
     )
@@ -205,6 +204,7 @@ class _Keeper:
     """Rows on their way to the store, in parcels that a kill would cost."""
 
     def __init__(self, store: Store, size: int, done: int, progress: Progress | None) -> None:
+        self.failed = store.failed()
         self._store = store
         self._size = size
         self.done = done
@@ -212,13 +212,14 @@ class _Keeper:
         self._waiting: list[Row] = []
         self._since_s = time.monotonic()
         if progress is not None:
-            progress(done, size)
+            progress(done, size, self.failed)
 
     def take(self, row: Row) -> None:
         self._waiting.append(row)
         self.done += 1
+        self.failed += row[-1] is not None
         if self._progress is not None:
-            self._progress(self.done, self._size)
+            self._progress(self.done, self._size, self.failed)
         late = time.monotonic() - self._since_s > KEEP_S
         if late or len(self._waiting) >= KEEP_ROWS:
             self.flush()
@@ -232,4 +233,5 @@ class _Keeper:
                 self._store.append(rows)
             except EdgesimError:
                 self.done -= len(rows)
+                self.failed -= sum(row[-1] is not None for row in rows)
                 raise

@@ -166,7 +166,17 @@ def effects(table: Table) -> dict[tuple[str, str], Effect]:
 
 
 def meaning(table: Table) -> str:
-    """Return a sentence that says whether the shares of a study's rows are Sobol indices."""
+    """Return sentences that say whether the shares of a study's rows are Sobol indices."""
+    unsettled = int(table.unsettled.sum())
+    if not unsettled:
+        return _meaning(table)
+    return (
+        f"{_meaning(table)} {unsettled:,} points did not settle: their latencies, and the shares "
+        "of them, depend on the length of the run."
+    )
+
+
+def _meaning(table: Table) -> str:
     if any(one.aim for one in table.columns):
         return (
             "A search chose the points, most of them where results are good, so S is no Sobol "

@@ -53,6 +53,12 @@ class SqliteRows:
                 spans.add(point)
         return spans
 
+    def failed(self) -> int:
+        """Return the number of rows with an error."""
+        with _told(self._path):
+            found = self._file.execute("SELECT count(error) FROM points").fetchone()
+        return int(found[0])
+
     def append(self, rows: Sequence[Row]) -> None:
         """Keep rows, all or none."""
         with _told(self._path):

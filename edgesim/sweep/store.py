@@ -1,7 +1,8 @@
 """The folder of a study: what it is of, its rows as they come, and its table at the end.
 
-``study.json`` says which study the rows are of. Rows lie in ``points.sqlite``; ``table.csv``, and
-``table.parquet`` where it is asked for, are written once every point has its row.
+``study.json`` says which study the rows are of, and the unit of each column. Rows lie in
+``points.sqlite``; ``table.csv``, and ``table.parquet`` where it is asked for, are written once
+every point has its row.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -17,12 +20,12 @@ from typing import Any, Literal
 import numpy as np
 
 from edgesim.common.errors import EdgesimError, InputError, write_error
+from edgesim.common.extras import load
 from edgesim.common.files import read_json, whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
 from edgesim.sweep import sqlite_rows
 from edgesim.sweep.aims import Bound
-from edgesim.sweep.parquet_table import write_parquet
 from edgesim.sweep.spans import Spans
 from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of
@@ -30,7 +33,9 @@ from edgesim.version import __version__
 
 SCHEMA = 1
 """Of the folder; another one is refused."""
-CSV, LOCK = "table.csv", ".lock"
+CSV, PARQUET, LOCK = "table.csv", "table.parquet", ".lock"
+_GROUP_ROWS = 20_000
+"""Rows of a Parquet file that are in memory at once."""
 ROWS = "sqlite"
 """How rows are kept; folders of earlier versions may have others."""
 Format = Literal["sqlite", "parquet"]
@@ -112,6 +117,10 @@ class Store:
         """Return the numbers of the points that have a row."""
         return self._rows.done()
 
+    def failed(self) -> int:
+        """Return the number of rows with an error."""
+        return self._rows.failed()
+
     def append(self, rows: Sequence[Row]) -> None:
         """Keep rows; they are read again after a kill."""
         self._rows.append(rows)
@@ -136,7 +145,7 @@ class Store:
             writer.writerow(["point", *(one.name for one in self.meta.columns), "error"])
             writer.writerows(self._rows.ordered())
         if rows == "parquet":
-            write_parquet(self.directory, self.meta.columns, self._rows.ordered())
+            _write_parquet(self.directory, self.meta.columns, self._rows.ordered())
         return path
 
     def __enter__(self) -> Store:
@@ -156,6 +165,32 @@ class Store:
                 raise
         finally:
             self._lock.release()
+
+
+def _write_parquet(directory: Path, columns: Sequence[Column], rows: Iterator[Row]) -> None:
+    """Write ``table.parquet``: the columns of ``table.csv``, numbers as doubles, with their units.
+
+    Raises:
+        InputError: pyarrow is not installed.
+        EdgesimError: the file cannot be written; one that was there before stays.
+    """
+    pa, parquet = load("Parquet", "pyarrow", "parquet"), import_module("pyarrow.parquet")
+    kinds = {"number": pa.float64(), "text": pa.string()}
+    middle = [
+        pa.field(one.name, kinds[one.kind], metadata={"unit": one.unit} if one.unit else None)
+        for one in columns
+    ]
+    schema = pa.schema([("point", pa.int64()), *middle, ("error", pa.string())])
+    numbers = [1 + index for index, one in enumerate(columns) if one.kind == "number"]
+    with (
+        whole_file(directory / PARQUET) as file,
+        parquet.ParquetWriter(file.buffer, schema) as writer,
+    ):
+        while group := list(islice(rows, _GROUP_ROWS)):
+            cells = [list(column) for column in zip(*group, strict=True)]
+            for index in numbers:
+                cells[index] = [None if one is None else float(one) for one in cells[index]]
+            writer.write_table(pa.table(cells, schema=schema))
 
 
 def read(directory: str | Path) -> Table:

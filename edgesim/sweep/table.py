@@ -84,6 +84,16 @@ class Table:
         return len(self) == self.size
 
     @property
+    def unsettled(self) -> NDArray[np.bool_]:
+        """Which rows are of a run whose queue did not settle. Shape (rows,).
+
+        Their latencies grow with the length of the run, so they are in no mean of several points.
+        """
+        settled = np.asarray(self.values.get("settled", np.ones(len(self))), float)
+        found: NDArray[np.bool_] = settled == 0.0
+        return found
+
+    @property
     def failed(self) -> int:
         """How many rows have an error in place of results."""
         return sum(error is not None for error in self.errors)
@@ -152,7 +162,7 @@ class Table:
         return list(seen.values())
 
     def frame(self) -> Any:
-        """Return the rows as a pandas frame, indexed by ``point``.
+        """Return the rows as a pandas frame, indexed by ``point``, with ``attrs["units"]``.
 
         Raises:
             InputError: pandas is not installed.
@@ -160,7 +170,9 @@ class Table:
         pd = load("a frame", "pandas", "notebook")
         columns = {one.name: self.values[one.name] for one in self.columns}
         index = pd.Index(self.point, name="point")
-        return pd.DataFrame({**columns, "error": self.errors}, index=index)
+        frame = pd.DataFrame({**columns, "error": self.errors}, index=index)
+        frame.attrs["units"] = {one.name: one.unit for one in self.columns}
+        return frame
 
 
 def _cell(column: Column, value: Any) -> Cell:

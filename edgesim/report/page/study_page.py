@@ -19,7 +19,6 @@ from edgesim.report.sweep_table import (
     best_title,
     errors,
     points,
-    settled,
     short_labels,
     writer,
 )
@@ -55,7 +54,7 @@ def page(study: Table, definition: Mapping[str, Any] | None = None) -> str:
     facts = [f"{len(study):,} of {study.size:,} points"]
     if study.failed:
         facts.append(f"{study.failed:,} failed")
-    unsettled = int((~settled(study)).sum())
+    unsettled = int(study.unsettled.sum())
     if unsettled:
         facts.append(f"the queue of {unsettled:,} did not settle")
     facts.append(f"{len(study.axes)} axes, {len(study.results)} results")
@@ -188,7 +187,7 @@ def _data(study: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
         "point": study.point[rows].tolist(),
         "columns": columns,
         "feasible": feasible,
-        "settled": settled(study)[rows].astype(int).tolist(),
+        "settled": (~study.unsettled[rows]).astype(int).tolist(),
         "all": len(study),
         "means": _means(study) if len(rows) < len(study) else None,
     }

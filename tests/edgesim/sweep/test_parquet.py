@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.sweep import parquet_table
+from edgesim.sweep import store as stores
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study
 from edgesim.sweep.store import Store, read
@@ -29,7 +29,7 @@ def parquet(directory: Path) -> Any:
 def test_pyarrow_reads_the_table(
     tmp_path: Path, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet_table, "_GROUP_ROWS", group)
+    monkeypatch.setattr(stores, "_GROUP_ROWS", group)
     study = {**grid(3, 2), "keep": ["latency_s.mean", "plan.bottleneck", "requests.failed"]}
     table = run_study(study, tmp_path / "a", rows="parquet")
     frame = parquet(tmp_path / "a")
@@ -38,6 +38,8 @@ def test_pyarrow_reads_the_table(
     assert frame["point"].to_pylist() == [0, 1, 2, 3, 4, 5]
     assert frame[FLOP].to_pylist() == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
     assert frame["error"].to_pylist() == [None] * 6
+    assert frame.field(FLOP).metadata == {b"unit": b"GFLOP"}
+    assert frame.field("latency_s.mean").metadata == {b"unit": b"s"}
     for name in names:
         assert frame[name].to_pylist() == list(table.values[name])
     assert table.rows() == read(tmp_path / "a").rows()
@@ -77,7 +79,7 @@ def test_what_cannot_be_written_leaves_the_table_that_was_there(tmp_path: Path) 
         raise EdgesimError("cannot read points.sqlite: the disk is gone")
 
     with pytest.raises(EdgesimError, match="the disk is gone"):
-        parquet_table.write_parquet(tmp_path / "a", study.columns, broken())
+        stores._write_parquet(tmp_path / "a", study.columns, broken())
     assert (tmp_path / "a" / "table.parquet").read_bytes() == before
     assert not list((tmp_path / "a").glob(".table*"))
 

@@ -63,6 +63,18 @@ def test_merged_numbers_are_those_of_all_nodes() -> None:
     assert kept("energy_j.nodes.pi-3").of(summary()) == joules["pi-3"]
 
 
+def test_intervals_and_warnings_are_columns() -> None:
+    assert {"mean", "p99.9"} <= summary()["confidence_95"].keys()
+    given = {"confidence_95": {"mean": [1.0, 2.0], "p99.9": None}}
+    assert kept("confidence_95.mean.low").of(given) == 1.0
+    assert kept("confidence_95.mean.high").of(given) == 2.0
+    assert kept("confidence_95.p99.9.low").of(given) is None
+    assert kept("confidence_95.mean.low").column.unit == "s"
+    assert kept("warnings").of({"warnings": ["one", "two"]}) == "one; two"
+    assert kept("warnings").of({"warnings": []}) is None
+    assert kept("count(warnings)").of({"warnings": ["one", "two"]}) == 2
+
+
 def test_columns_tell_their_kind_and_unit() -> None:
     units = {
         "latency_s.p99.9": "s", "throughput_per_s": "/s", "energy_j.per_request": "J",
@@ -96,7 +108,7 @@ def test_what_a_run_does_not_have_is_nothing() -> None:
         ("max(nodes.*.device)", "'device' is no number of nodes"),
         ("max(nodes.*.load)", "'load' is no number of nodes"),
         ("max(energy_j.nodes.*.x)", "'x' is no number of energy_j.nodes"),
-        ("count(baselines)", "expected count(nodes) or count(links)"),
+        ("count(baselines)", "expected count(nodes), count(links) or count(warnings)"),
         ("wall_s", "differs between runs of the same scenario"),
         ("", "no result is named ''"),
     ],

@@ -87,6 +87,18 @@ def test_the_best_point_within_the_bounds_is_found() -> None:
     assert table.column("latency_s.max").bound == "<= 2.0"
 
 
+def test_a_search_is_held_to_points_that_settle() -> None:
+    content = search(30, subject_to=["settled"])
+    content["base"]["traffic"] = {"arrivals": "periodic", "rate": "1/s", "requests": 200}
+    table = run_study(content)
+    assert table.column("settled").bound == ">= 1.0"
+    # The slowest that serves 6 GFLOP a second: each request ends as the next comes.
+    (index, *_) = np.flatnonzero(table.pareto())
+    assert table.row(int(index))[PEAK] == 6e9
+    assert table.feasible is not None
+    assert (table.feasible == ~table.unsettled).all()
+
+
 def test_a_search_depends_on_its_seed_and_on_nothing_else(tmp_path: Path) -> None:
     for workers in (1, 2):
         run_study(search(16), tmp_path / str(workers), workers=workers)

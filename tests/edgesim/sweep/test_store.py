@@ -39,14 +39,14 @@ def test_a_table_is_read_with_its_columns(tmp_path: Path) -> None:
     assert [(one.name, one.role, one.kind, one.unit) for one in table.columns] == [
         (FLOP, "axis", "number", "GFLOP"), (PEAK, "axis", "number", "GFLOP/s"),
         ("latency_s.mean", "result", "number", "s"), ("plan.bottleneck", "result", "text", ""),
-        ("requests.failed", "result", "number", ""),
+        ("requests.failed", "result", "number", ""), ("settled", "result", "number", ""),
     ]  # fmt: skip
     assert table.values["plan.bottleneck"] == ("n",) * 6
     np.testing.assert_array_equal(table.values[FLOP], [1, 1, 2, 2, 3, 3])
     assert table.feasible is None
     assert table.row(5) == {
         "point": 5, FLOP: 3.0, PEAK: 2.0, "latency_s.mean": 1.5, "plan.bottleneck": "n",
-        "requests.failed": 0, "error": None,
+        "requests.failed": 0, "settled": 1, "error": None,
     }  # fmt: skip
     assert type(table.row(5)["requests.failed"]) is int
 
@@ -117,9 +117,9 @@ def test_rows_are_read_while_they_are_written(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 2))
     with Store(tmp_path / "a", study.meta()) as store:
         assert len(read(tmp_path / "a")) == 0
-        store.append([(3, 2.0, 2.0, 1.0, None)])
+        store.append([(3, 2.0, 2.0, 1.0, 1, None)])
         assert list(read(tmp_path / "a").point) == [3]
-        store.append([(1, 1.0, 2.0, None, "it fell over")])
+        store.append([(1, 1.0, 2.0, None, None, "it fell over")])
         table = read(tmp_path / "a")
     assert list(table.point) == [1, 3]
     assert table.errors == ("it fell over", None)
@@ -190,5 +190,7 @@ def test_a_frame_has_a_row_for_each_point() -> None:
     needs.PANDAS.require()
     frame = run_study(grid(2, 2)).frame()
     assert list(frame.index) == [0, 1, 2, 3]
-    assert list(frame.columns) == [FLOP, PEAK, "latency_s.mean", "error"]
+    assert list(frame.columns) == [FLOP, PEAK, "latency_s.mean", "settled", "error"]
+    units = {FLOP: "GFLOP", PEAK: "GFLOP/s", "latency_s.mean": "s", "settled": ""}
+    assert frame.attrs["units"] == units
     assert list(frame["latency_s.mean"]) == [1.0, 0.5, 2.0, 1.0]

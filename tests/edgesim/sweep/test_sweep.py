@@ -271,9 +271,88 @@ def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     assert (told["points"], told["found"], told["played"], told["failed"]) == (4, 4, 0, 0)
     assert [row["latency_s.mean"] for row in told["rows"]] == [1.0, 0.5, 2.0, 1.0]
     assert (tmp_path / "runs" / "small" / "table.csv").read_text().splitlines() == [
-        f"point,{FLOP},{PEAK},latency_s.mean,error",
-        "0,1.0,1.0,1.0,", "1,1.0,2.0,0.5,", "2,2.0,1.0,2.0,", "3,2.0,2.0,1.0,",
+        f"point,{FLOP},{PEAK},latency_s.mean,settled,error",
+        "0,1.0,1.0,1.0,1,", "1,1.0,2.0,0.5,1,", "2,2.0,1.0,2.0,1,", "3,2.0,2.0,1.0,1,",
     ]  # fmt: skip
+
+
+OVERLOADED: dict[str, Any] = {
+    **ONE_NODE,
+    "traffic": {"arrivals": "periodic", "rate": "0.5/s", "requests": 200},
+}
+"""A second of work for every request: the queue settles below one request a second."""
+RATES = {"traffic.rate": ["0.5/s", "0.9/s", "2/s", "4/s"]}
+
+
+def test_points_whose_queue_did_not_settle_are_marked_and_counted(tmp_path: Path) -> None:
+    written(tmp_path, {**mapping(RATES), "base": OVERLOADED})
+    done = edgesim("sweep", "study.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 points did not settle" in done.stdout
+    told = document(edgesim("sweep", "study.yaml", "--json", cwd=tmp_path).stdout)
+    assert told["unsettled"] == 2
+    assert [row["settled"] for row in told["rows"]] == [1, 1, 0, 0]
+    table = read(tmp_path / "runs" / "small")
+    assert table.unsettled.tolist() == [False, False, True, True]
+    with (tmp_path / "runs" / "small" / "table.csv").open() as file:
+        assert [row["settled"] for row in csv.DictReader(file)] == ["1", "1", "0", "0"]
+
+
+def test_ranges_leave_out_what_did_not_settle(tmp_path: Path) -> None:
+    rates = {"traffic.rate": {"from": "0.5/s", "to": "4/s", "steps": 36}}
+    written(tmp_path, {**mapping(rates), "base": OVERLOADED})
+    done = edgesim("sweep", "study.yaml", cwd=tmp_path)
+    (line,) = (one for one in done.stdout.splitlines() if "latency_s.mean" in one)
+    # Below one request a second every latency is the second of its work.
+    assert line.count("1.00 s") == 3
+    assert "30 of 36 points did not settle" in done.stdout
+
+
+def test_a_study_whose_points_all_fail_has_failed(tmp_path: Path) -> None:
+    memory = {"peak": {"fp32": "1 GFLOP/s"}, "memory": {"capacity": "1 GB"}}
+    base = {**ONE_NODE, "nodes": {"n": {"device": memory}}}
+    too_much = mapping({"model.tasks.work.memory": ["2 GB", "3 GB"]})
+    written(tmp_path, {**too_much, "base": base})
+    done = edgesim("sweep", "study.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "edgesim: all 2 points failed\n"
+    assert "Wrote runs/small" in done.stdout
+    written(tmp_path, mapping({"model.tasks.work.cores": [1, 8]}))
+    assert edgesim("sweep", "study.yaml", "--out", "some", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sys_exit_in_a_plug_in_fails_its_point(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exiting = installed(tmp_path, "edgesim.strategies", "exiting", EXITING)
+    monkeypatch.syspath_prepend(str(exiting))
+    base = {
+        **ONE_NODE,
+        "model": {"name": "vit_tiny_patch16_224"},
+        "placement": {"strategy": "exiting"},
+    }
+    table = run_study({**mapping({"seed": [1, 2]}), "base": base}, workers=workers)
+    assert table.errors == ("a plug-in called sys.exit(3)",) * 2
+
+
+EXITING = """
+import sys
+
+def exiting(*given, **keys):
+    sys.exit(3)
+"""
+
+
+def installed(folder: Path, group: str, name: str, source: str) -> Path:
+    """Write a package that adds one thing through an entry point; return its place on the path."""
+    folder = folder / "site"
+    metadata = folder / "some_plug_in-1.dist-info"
+    metadata.mkdir(parents=True)
+    (folder / "some_plug_in.py").write_text(source)
+    (metadata / "METADATA").write_text("Name: some-plug-in\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = some_plug_in:{name}\n")
+    return folder
 
 
 def test_wrong_numbers_of_workers_are_refused(tmp_path: Path) -> None:
