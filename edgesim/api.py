@@ -70,7 +70,7 @@ def play(
         cluster: that the plan is of.
         recovery: what is done where something fails.
         trace_requests: how many leading requests of the first replication leave spans.
-        progress: told how far each replication is.
+        progress: called with how far each replication is.
 
     Raises:
         KeyboardInterrupt: ``progress`` did, between replications.
@@ -104,8 +104,8 @@ def run(
     Args:
         scenario: from `load`.
         trace_requests: how many leading requests leave spans.
-        progress: told how far each run is, at its start too; a KeyboardInterrupt that it raises
-            is an interrupt.
+        progress: called with how far each run is, at its start too; a KeyboardInterrupt that it
+            raises is an interrupt.
 
     An interrupt (Ctrl-C) ends the simulation early; the result then holds what had finished and
     is marked partial.

@@ -114,7 +114,7 @@ def report(*, rows: bool = False) -> str:
     """Return the tables that ``python -m edgesim.calibrate`` prints.
 
     Args:
-        rows: whether every row is told.
+        rows: whether every row is printed.
     """
     found = {family: outcomes(family) for family in FAMILIES}
     every = [one for some in found.values() for one in some]

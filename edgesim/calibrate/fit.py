@@ -54,7 +54,7 @@ class Fitted:
         launch_overhead_s: of each kernel.
         half_saturation: output elements that reach half of the efficiency.
         rows: that the fit saw, by precision.
-        told: how much rows tell of each unknown, from 0 (nothing) towards 1 (all).
+        determined: how much rows determine of each unknown, from 0 (nothing) towards 1 (all).
         bound: whether each unknown stands at one of its bounds.
         values: all unknowns, as logarithms.
     """
@@ -64,7 +64,7 @@ class Fitted:
     launch_overhead_s: float
     half_saturation: float
     rows: Mapping[str, int]
-    told: Array
+    determined: Array
     bound: Array
     values: Array
 
@@ -112,7 +112,7 @@ def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
     problem = Problem(family, without)
     flat = problem.solve()
     table, factors = problem.split(flat)
-    told, bound = problem.told(flat), problem.bound(flat)
+    determined, bound = problem.determined(flat), problem.bound(flat)
     unknowns = problem.unknowns
     found = {}
     for index, name in enumerate(problem.devices):
@@ -133,7 +133,7 @@ def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
             launch_overhead_s=float(np.exp(values[unknowns.OVERHEAD])),
             half_saturation=float(np.exp(values[unknowns.HALF])),
             rows={precision: seen.count(precision) for precision in precisions},
-            told=told[index],
+            determined=determined[index],
             bound=bound[index],
             values=values,
         )
@@ -167,10 +167,10 @@ def document() -> dict[str, object]:
                 "usual": {
                     precision: [
                         kind.value
-                        for kind, told in zip(
-                            KINDS, one.told[found.unknowns.shares(precision)], strict=True
+                        for kind, share in zip(
+                            KINDS, one.determined[found.unknowns.shares(precision)], strict=True
                         )
-                        if told < _LITTLE
+                        if share < _LITTLE
                     ]
                     for precision in one.rows
                 },

@@ -39,12 +39,12 @@ def predictions(device: str | Device) -> list[Prediction]:
         InputError: no device has this name.
     """
     found = []
-    entry, told = (device, catalog.device(device)) if isinstance(device, str) else ("", device)
-    for published in told.published:
+    entry, one = (device, catalog.device(device)) if isinstance(device, str) else ("", device)
+    for published in one.published:
         graph = graph_of(published)
         predicted_s = error = predicted_j = None
         if graph is not None:
-            model, factor = _as_measured(entry, told, published)
+            model, factor = _as_measured(entry, one, published)
             cost = model.graph_cost(graph, published.precision, published.batch)
             predicted_s = cost.time_s * factor
             error = predicted_s / published.latency_s - 1.0

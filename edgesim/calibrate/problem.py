@@ -169,7 +169,7 @@ class Problem:
         near = np.minimum(flat - self.low, self.high - flat) < _AT_BOUND
         return self.split(near)[0][:-1]
 
-    def told(self, flat: Array) -> Array:
+    def determined(self, flat: Array) -> Array:
         """Return how much rows tell of each unknown of each device.
 
         1 - (standard deviation with the rows / without them), from the Gauss-Newton Hessian at

@@ -62,8 +62,8 @@ def load(what: str, module: str, extra: str, *, otherwise: str = "") -> Any:
 
 def missing(what: str, packages: str, extra: str, *, otherwise: str = "") -> InputError:
     """Return the error of a missing extra; see `load`."""
-    told = f"{what} needs {packages}: pip install 'edgesim[{extra}]'"
-    return InputError(f"{told}; or {otherwise}" if otherwise else told)
+    message = f"{what} needs {packages}: pip install 'edgesim[{extra}]'"
+    return InputError(f"{message}; or {otherwise}" if otherwise else message)
 
 
 def _is_installed(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""How far a run is: who is told of it, and bars on stderr that show it in a terminal."""
+"""How far a run is: its receiver, and bars on stderr that show it in a terminal."""
 
 from __future__ import annotations
 

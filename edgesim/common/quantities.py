@@ -37,15 +37,16 @@ class Quantity(GroupedMetadata):
 
     def __iter__(self) -> Iterator[object]:
         numbers: list[Any] = [{"type": "number", **self._bounds}]
-        told = f"number in {'°C' if self._dimension == 'celsius' else 'SI units'}, or such as "
+        unit = "°C" if self._dimension == "celsius" else "SI units"
+        description = f"number in {unit}, or such as "
         if self._dimension == "bandwidth":
-            numbers, told = [], "such as "
+            numbers, description = [], "such as "
         yield from self._limits
         yield BeforeValidator(lambda value: units.parse(value, self._dimension))
         yield WithJsonSchema(
             {
                 "anyOf": [*numbers, {"type": "string"}],
-                "description": f"{told}'{self.example}'",
+                "description": f"{description}'{self.example}'",
                 "examples": [self.example],
             }
         )

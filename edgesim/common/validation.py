@@ -148,13 +148,13 @@ def _attributes(section: type) -> Iterator[tuple[str, str]]:
 def describe(schema: dict[str, Any], section: type) -> None:
     """Put a section's docstring into its JSON Schema, and its defaults under their keys."""
     schema["description"] = cleandoc(section.__doc__ or "").split("\n\n")[0]
-    told = {name: text for base in reversed(section.__mro__) for name, text in _attributes(base)}
+    texts = {name: text for base in reversed(section.__mro__) for name, text in _attributes(base)}
     for name, (key, _) in _fields(section).items():
         if key == NOT_WRITTEN:
             schema["properties"].pop(key, None)
             schema["required"] = [one for one in schema.get("required", ()) if one != key]
-        elif told.get(name):
-            schema["properties"][key]["description"] = told[name].rstrip(".")
+        elif texts.get(name):
+            schema["properties"][key]["description"] = texts[name].rstrip(".")
     needed = schema.get("required", ())
     schema["properties"] = dict(
         sorted(schema["properties"].items(), key=lambda item: item[0] not in needed)
@@ -216,7 +216,7 @@ def problems(error: ValidationError, model: type, data: object = None) -> list[P
     ]
 
 
-def written(path: Path) -> str:
+def path_text(path: Path) -> str:
     """Return a key path as users write it: ``nodes.pi.count``, ``baselines.0``."""
     return ".".join(shortened(str(key)) for key in path)
 
@@ -239,8 +239,9 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
     if kind == "extra_forbidden":
         name = str(path[-1])
         known = known_keys(model, path[:-1])
-        told = f"; known keys: {', '.join(known)}" if known else ""
-        return Problem(path, f"unknown key '{shortened(name)}'{nearest(name, known) or told}", True)
+        others = f"; known keys: {', '.join(known)}" if known else ""
+        hint = nearest(name, known) or others
+        return Problem(path, f"unknown key '{shortened(name)}'{hint}", True)
     if kind == "missing":
         name = str(path[-1])
         annotation = keys_of(_section_at(model, path[:-1])).get(name)

@@ -226,7 +226,7 @@ def fingerprint(graph: Graph) -> str:
     Names do not count: two parts of equal shape have the same, as they take the same time.
     """
     position = {op.name: index for index, op in enumerate(graph.ops)}
-    told = [
+    rows = [
         [
             str(op.kind),
             op.macs,
@@ -239,5 +239,5 @@ def fingerprint(graph: Graph) -> str:
         ]
         for op in graph.ops
     ]
-    text = json.dumps([list(graph.input_shape), told], separators=(",", ":"))
+    text = json.dumps([list(graph.input_shape), rows], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -82,11 +82,11 @@ def expected(
     if artifact is None:
         return None, []
     if plan.precision != PRECISION:
-        told = (
+        warning = (
             f"accuracy is not known: '{artifact.name}' was measured in {PRECISION}, and this is "
             f"played in {plan.precision}"
         )
-        return None, [told]
+        return None, [warning]
     measured = artifact.accuracy
     split = plan.details.get("artifact") == artifact.name
     whole = measured.top1 if split else measured.top1_unsplit
@@ -105,8 +105,10 @@ def expected(
     )
     degraded = any((recording.outcome == Outcome.DEGRADED).any() for recording in recordings)
     if found.top1 is None and degraded:
-        told = "accuracy is not known: which parts the degraded requests were answered from is not"
-        return found, [told]
+        warning = (
+            "accuracy is not known: which parts the degraded requests were answered from is not"
+        )
+        return found, [warning]
     return found, []
 
 

@@ -36,7 +36,7 @@ def prepare(directory: Path) -> None:
         EdgesimError: its parent cannot be made or written to.
     """
     _check_free(directory)
-    with _told(directory):
+    with _write_errors(directory):
         parent = directory.parent
         while not parent.exists() and parent != parent.parent:
             parent = parent.parent
@@ -47,7 +47,7 @@ def prepare(directory: Path) -> None:
 
 
 def _check_free(directory: Path) -> None:
-    with _told(directory):
+    with _write_errors(directory):
         if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
             raise InputError(f"{directory} is no folder; name another with --out")
         if directory.is_mount() or Path.cwd().is_relative_to(directory.absolute().resolve()):
@@ -88,7 +88,7 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
         EdgesimError: it cannot be written; nothing is left behind, and an older result stays.
     """
     _check_free(directory)
-    with _told(directory), whole_folder(directory, check=_check_free) as building:
+    with _write_errors(directory), whole_folder(directory, check=_check_free) as building:
         for name, make in files.items():
             path = building / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _told(directory: Path) -> Iterator[None]:
+def _write_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

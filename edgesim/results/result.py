@@ -15,7 +15,7 @@ from edgesim.simulate import Recording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run gave.
+    """Result of a run.
 
     Attributes:
         summary: as in ``summary.json``; plain data, every number finite or None.

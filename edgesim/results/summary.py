@@ -219,7 +219,7 @@ def _registered() -> tuple[Metric[Run] | Section[Run], ...]:
 
 
 def _checked(metric: object, title: str) -> Metric[Run]:
-    """Return a plug-in's metric whose failures are told by its name.
+    """Return a plug-in's metric whose failures name it.
 
     Raises:
         InputError: it is none, or has no name that a key can be.

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
-from edgesim.common.validation import Path, Problem, written
+from edgesim.common.validation import Path, Problem, path_text
 from edgesim.scenario.syntax import Place, YamlError
 from edgesim.scenario.yaml12 import DEEPEST, MOST_VALUES, Mapping, Node, Scalar, compose
 
@@ -81,7 +81,7 @@ class Document:
                 around = path[: len(one.path)] == one.path and one.path not in self.values
                 if one.path[: len(path)] == path or around:
                     title, order = text, (1 << 60, 0)
-            message = f"{written(one.path)}: {one.message}" if one.path else one.message
+            message = f"{path_text(one.path)}: {one.message}" if one.path else one.message
             entries.append((order, f"{title}: {message}"))
         entries.sort(key=lambda entry: entry[0])
         return [text for _, text in entries]

@@ -235,11 +235,11 @@ def _tidied(node: Any) -> Any:
         node["patternProperties"] = {NAME_PATTERN: inner}
         node["additionalProperties"] = False
         node.pop("propertyNames", None)
-    kept = [one for one in node.get("anyOf", ()) if one != {"type": "null"}]
-    if len(kept) == 1:
+    choices = [one for one in node.get("anyOf", ()) if one != {"type": "null"}]
+    if len(choices) == 1:
         # A key that may be left out; editors need not offer null.
         del node["anyOf"]
-        node = {**kept[0], **node}
+        node = {**choices[0], **node}
     if "default" in node and not (_sayable(node["default"]) and _in_range(node)):
         del node["default"]
     dimension = _DIMENSIONS.get(str(node.get("examples", [""])[0]))

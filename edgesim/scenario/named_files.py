@@ -86,7 +86,7 @@ def _put(holder: dict[str, Any], path: KeyPath, folder: Path, found: list[Proble
         holder["device"] = read_mapping(folder / str(named))
     except InputError as error:
         found += [Problem((*path, "device"), line) for line in str(error).splitlines()]
-        # What stands in for it is right, so that nothing else is told of it.
+        # What stands in for it is right, so that it causes no other message.
         holder["device"] = {"peak": {"fp32": 1.0}}
 
 

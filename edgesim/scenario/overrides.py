@@ -7,7 +7,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
-from edgesim.common.validation import Path, keys_of, written
+from edgesim.common.validation import Path, keys_of, path_text
 from edgesim.placement import keys_by_strategy
 from edgesim.scenario.document import Document, parse
 from edgesim.scenario.syntax import YamlError
@@ -108,17 +108,17 @@ def _next(here: Any, path: Path, names: list[str]) -> tuple[str | int, list[str]
         name = names[0]
         if not name.isdecimal() or not name.isascii() or int(name[:9]) >= len(here):
             if not here:
-                raise InputError(f"{written(path)} is empty; set it whole, as in [a, b]")
+                raise InputError(f"{path_text(path)} is empty; set it whole, as in [a, b]")
             last = f"0 to {len(here) - 1}" if here[1:] else "0, the only one"
-            raise InputError(f"expected an entry of {written(path)}, {last}, got '{name}'")
+            raise InputError(f"expected an entry of {path_text(path)}, {last}, got '{name}'")
         return int(name), names[1:]
     if not isinstance(here, dict):
-        raise InputError(f"{written(path)} is {described(here)}, which has no '{names[0]}'")
+        raise InputError(f"{path_text(path)} is {described(here)}, which has no '{names[0]}'")
     for length in range(len(names), 0, -1):
         joined = ".".join(names[:length])
         if joined in here and (length == len(names) or here[joined] is not None or length == 1):
             return joined, names[length:]
     near = nearest(names[0], list(here))
     if len(names) > 1 and near and path not in _NAMED_BY_USERS:
-        raise InputError(f"no key '{names[0]}' {f'in {written(path)}' if path else 'here'}{near}")
+        raise InputError(f"no key '{names[0]}' {f'in {path_text(path)}' if path else 'here'}{near}")
     return names[0], names[1:]

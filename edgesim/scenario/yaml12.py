@@ -239,7 +239,7 @@ class _Composer:
             if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
                 value = float(text) if len(text) < _LONGEST_INTEGER else float("inf")
             if kind not in _TYPES:
-                self.wrong(node.place, f"the tag {_written(tag)} is not supported")
+                self.wrong(node.place, f"the tag {_tag_text(tag)} is not supported")
             elif type(value) is not _TYPES[kind]:
                 self.wrong(node.place, f"expected !!{kind}, got '{text[:60]}'")
             node.value = value
@@ -248,8 +248,8 @@ class _Composer:
     def _tag(self, event: NodeEvent, own: str) -> None:
         tag = getattr(event, "tag", None)
         if tag not in (None, "!", f"{_CORE}{own}"):
-            self.wrong(place(event), f"the tag {_written(tag)} is not supported")
+            self.wrong(place(event), f"the tag {_tag_text(tag)} is not supported")
 
 
-def _written(tag: str) -> str:
+def _tag_text(tag: str) -> str:
     return tag.replace(_CORE, "!!")[:80]

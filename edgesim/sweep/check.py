@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, Problem, written
+from edgesim.common.validation import Path, Problem, path_text
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.findings import Findings
@@ -69,7 +69,7 @@ def _wrong_values(study: Study, axis: Axis, notes: list[str]) -> Iterator[str]:
             return
         notes += found
         wrong = list(_at(path, Findings(data).problems))
-        yield from (f"{title}: {written(one.path)}: {one.message}" for one in wrong)
+        yield from (f"{title}: {path_text(one.path)}: {one.message}" for one in wrong)
         if any(one.at_key for one in wrong):
             # The key is wrong, whatever its value.
             return

@@ -87,8 +87,8 @@ def processor_s(pid: int) -> float:
             pass
     import psutil
 
-    told = psutil.Process(pid).cpu_times()
-    return float(told.user + told.system)
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @contextmanager

@@ -55,11 +55,11 @@ def fit(tasks: Sequence[Rested]) -> Cooled:
 
     def residuals(found: Array) -> Array:
         cooling = _cooling(found)
-        told = []
+        residuals = []
         for task in tasks:
             logs = np.log(task.times_s) - np.log(_factors(cooling, task.rests_s))
-            told.append(logs - np.median(logs))
-        return np.concatenate(told)
+            residuals.append(logs - np.median(logs))
+        return np.concatenate(residuals)
 
     # A cooling that is over before the shortest rest cannot be told from a longer time.
     shortest_s = min(float(np.quantile(task.rests_s, 0.05)) for task in tasks)

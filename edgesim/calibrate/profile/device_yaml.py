@@ -71,15 +71,15 @@ def mapping(profile: Profile) -> dict[str, Any]:
 
 def _distinct(profile: Profile) -> list[tuple[Timed, float]]:
     """Return the timed models; of those with the same operators and batch, the first."""
-    kept: dict[tuple[str, int], tuple[Timed, float]] = {}
+    distinct: dict[tuple[str, int], tuple[Timed, float]] = {}
     for one, hot_s in zip(profile.timed, profile.cooled.hot_s, strict=True):
-        kept.setdefault((one.operators, one.batch), (one, hot_s))
-    return list(kept.values())
+        distinct.setdefault((one.operators, one.batch), (one, hot_s))
+    return list(distinct.values())
 
 
 def sources(profile: Profile) -> dict[str, str]:
     """Return where each figure comes from."""
-    where, options, fit = profile.machine.told, profile.options, profile.messages
+    where, options, fit = profile.machine.source, profile.options, profile.messages
     many = len(profile.operators)
     held = abs(profile.roofline.held_out)
     fitted = (
@@ -87,13 +87,13 @@ def sources(profile: Profile) -> dict[str, str]:
         f"{options.threads} thread(s)); held-out operators within a median of "
         f"{percent(float(sorted(held)[len(held) // 2]))}; {where}"
     )
-    told = {
-        "peak": f"{profile.limits.peak_told}, {options.threads} thread(s); {where}",
+    found = {
+        "peak": f"{profile.limits.peak_source}, {options.threads} thread(s); {where}",
         "cores": f"threads of a node; this process may use {profile.machine.cores}",
         "fused": "torch computes scaled_dot_product_attention as one kernel",
         "memory.capacity": f"of the machine, {where}",
         "memory.bandwidth": f"{fitted}; caches included, main memory has "
-        f"{profile.limits.bandwidth_byte_s / 1e9:.4g} GB/s ({profile.limits.bandwidth_told})",
+        f"{profile.limits.bandwidth_byte_s / 1e9:.4g} GB/s ({profile.limits.bandwidth_source})",
         "efficiency": fitted,
         "launch_overhead": fitted,
         "half_saturation": fitted,
@@ -103,16 +103,16 @@ def sources(profile: Profile) -> dict[str, str]:
         f"coordinator's; {where}",
     }
     if profile.watts is not None:
-        told["power"] = f"{profile.watts.told}; {where}"
+        found["power"] = f"{profile.watts.source}; {where}"
     if profile.timed:
         runs = sum(len(one.times_s) for one in profile.timed)
-        told["measured"] = (
+        found["measured"] = (
             f"means of executions of a node that was asked over gRPC, {options.threads} "
             f"thread(s), after rests of 1 ms to 100 ms whose share is taken off; {where}"
         )
-        told["spread"] = f"{runs} executions over their model's mean, rests taken off; {where}"
-        told["cooling"] = f"fitted to {runs} executions after rests of 1 ms to 100 ms; {where}"
-    return told
+        found["spread"] = f"{runs} executions over their model's mean, rests taken off; {where}"
+        found["cooling"] = f"fitted to {runs} executions after rests of 1 ms to 100 ms; {where}"
+    return found
 
 
 def _cooling(cooling: Cooling) -> dict[str, Any]:

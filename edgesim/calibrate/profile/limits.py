@@ -21,16 +21,16 @@ class Limits:
 
     Attributes:
         peak_flop_s: of the fastest of some products of square matrices.
-        peak_told: what it is of.
+        peak_source: measurement that it is of.
         bandwidth_byte_s: of the fastest of some triads ``a = b + s c``: two vectors read, one
             written.
-        bandwidth_told: what it is of.
+        bandwidth_source: measurement that it is of.
     """
 
     peak_flop_s: float
-    peak_told: str
+    peak_source: str
     bandwidth_byte_s: float
-    bandwidth_told: str
+    bandwidth_source: str
 
 
 def measure(device: str, precision: str, *, rounds: int) -> Limits:
@@ -61,7 +61,7 @@ def measure(device: str, precision: str, *, rounds: int) -> Limits:
         )
     return Limits(
         peak_flop_s=2.0 * side**3 / matmul.least_s,
-        peak_told=f"{side}x{side} matrices multiplied, the fastest of {rounds}",
+        peak_source=f"{side}x{side} matrices multiplied, the fastest of {rounds}",
         bandwidth_byte_s=12.0 * many / triad.least_s,
-        bandwidth_told=f"a = b + s c of {many * 4 >> 20} MiB each, the fastest of {rounds}",
+        bandwidth_source=f"a = b + s c of {many * 4 >> 20} MiB each, the fastest of {rounds}",
     )

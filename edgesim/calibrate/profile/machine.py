@@ -31,7 +31,7 @@ class Machine:
     date: str
 
     @property
-    def told(self) -> str:
+    def source(self) -> str:
         """Return where and when, for the source of a figure."""
         return f"on {self.processor}, {self.system}; {self.versions}; {self.date}"
 
@@ -49,8 +49,8 @@ def find_machine(device: str, cpus: frozenset[int] | None) -> Machine:
     name, memory_bytes = processor_name(), int(psutil.virtual_memory().total)
     cores = len(cpus) if cpus is not None else len(usable())
     if device == "cuda":
-        told = torch.cuda.get_device_properties(0)
-        name, memory_bytes, cores = str(told.name), int(told.total_memory), 1
+        properties = torch.cuda.get_device_properties(0)
+        name, memory_bytes, cores = str(properties.name), int(properties.total_memory), 1
     packages = ("torch", "grpcio", "edgesim")
     versions = [f"Python {platform.python_version()}"]
     versions += [f"{package} {version(package)}" for package in packages]

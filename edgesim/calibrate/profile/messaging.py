@@ -26,7 +26,7 @@ import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import LEAST_S, MOST_S, MOST_SHARE
-from edgesim.calibrate.profile.served import Array, Told
+from edgesim.calibrate.profile.served import Array, Progress
 from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
@@ -213,8 +213,8 @@ def fit(rows: Sequence[Row]) -> Fit:
     asker_s = np.array([row.asker_s for row in rows])
     cooling = _cooling(rows, node_s, asker_s)
     warm, on_node, on_asker = _columns(rows, cooling)
-    node, node_told = _least(on_node, node_s)
-    asker, asker_told = _least(on_asker, asker_s)
+    node, node_fit_s = _least(on_node, node_s)
+    asker, asker_fit_s = _least(on_asker, asker_s)
     # Of the requests that are most like one alone on a real node, at all rates that leave it so.
     first = min((row.parts, row.side) for row in rows)
     alone = [
@@ -224,8 +224,8 @@ def fit(rows: Sequence[Row]) -> Fit:
     ]
     walls_s = np.array([rows[index].wall_s for index in alone])
     computes_s = np.array([rows[index].compute_s for index in alone])
-    asks_s = asker_told[alone] - asker[0] * warm[alone]
-    left_s = float(np.median(walls_s - computes_s - node_told[alone] - asks_s))
+    asks_s = asker_fit_s[alone] - asker[0] * warm[alone]
+    left_s = float(np.median(walls_s - computes_s - node_fit_s[alone] - asks_s))
     many = rows[alone[0]].messages
     return Fit(
         messaging=Messaging(
@@ -235,10 +235,10 @@ def fit(rows: Sequence[Row]) -> Fit:
             asking=Asking(per_request_s=asker[0], per_message_s=asker[1], per_byte_s=asker[2]),
             cooling=cooling,
         ),
-        node_error=_median_error(node_told, node_s),
-        asker_error=_median_error(asker_told, asker_s),
-        node_r2=_explained(node_told, node_s),
-        asker_r2=_explained(asker_told, asker_s),
+        node_error=_median_error(node_fit_s, node_s),
+        asker_error=_median_error(asker_fit_s, asker_s),
+        node_r2=_explained(node_fit_s, node_s),
+        asker_r2=_explained(asker_fit_s, asker_s),
         wall_s=float(np.median(walls_s)),
         left_s=left_s,
         rows=tuple(rows),
@@ -277,11 +277,11 @@ def _cooling(rows: Sequence[Row], node_s: Array, asker_s: Array) -> Cooling:
 
     def loss(found: Array) -> float:
         _, on_node, on_asker = _columns(rows, made(found))
-        told = 0.0
+        total = 0.0
         for columns, wanted in ((on_node, node_s), (on_asker, asker_s)):
             errors = _least(columns, wanted)[1] / np.maximum(wanted, 1e-9) - 1.0
-            told += float(np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2).sum())
-        return told
+            total += float(np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2).sum())
+        return total
 
     bounds = [(np.log(1e-3), np.log(MOST_SHARE)), (np.log(LEAST_S), np.log(MOST_S))]
     solutions = [
@@ -303,14 +303,14 @@ def _least(columns: Array, wanted: Array) -> tuple[list[float], Array]:
     return [float(one) for one in factors], columns @ factors
 
 
-def _median_error(told: Array, wanted: Array) -> float:
-    return float(np.median(np.abs(told / np.maximum(wanted, 1e-9) - 1.0)))
+def _median_error(predicted: Array, measured: Array) -> float:
+    return float(np.median(np.abs(predicted / np.maximum(measured, 1e-9) - 1.0)))
 
 
-def _explained(told: Array, wanted: Array) -> float:
-    around = wanted - wanted.mean()
+def _explained(predicted: Array, measured: Array) -> float:
+    around, left = measured - measured.mean(), predicted - measured
     whole = float(around @ around)
-    return 1.0 - float((told - wanted) @ (told - wanted)) / whole if whole > 0.0 else 1.0
+    return 1.0 - float(left @ left) / whole if whole > 0.0 else 1.0
 
 
 def rounds(
@@ -322,7 +322,7 @@ def rounds(
     repeats: int,
     requests: int,
     classes: int,
-    told: Told,
+    progress: Progress,
 ) -> list[Row]:
     """Measure shapes (parts, side of the image, rate) in rounds; one row for each.
 
@@ -334,7 +334,7 @@ def rounds(
         repeats: rounds.
         requests: of a shape in a round.
         classes: of the fusion.
-        told: how far it is.
+        progress: called with what is measured and how far it is.
     """
     from partition import read_manifest
 
@@ -343,7 +343,7 @@ def rounds(
     rows = []
     for again in range(repeats):
         for index, (parts, side, rate_per_s) in enumerate(shapes):
-            told("asking", again * len(shapes) + index, repeats * len(shapes))
+            progress("asking", again * len(shapes) + index, repeats * len(shapes))
             pieces = [
                 Piece(f"part-{number}", NODE, version[f"part-{number}"])
                 for number in numbers[side][:parts]

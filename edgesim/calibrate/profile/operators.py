@@ -171,8 +171,8 @@ class _Maker:
         two = kind in (OpKind.ELEMENTWISE, OpKind.MEMORY)
         elements = rows * width
         build = Builder(f"{kind.value} {rows}x{width}", (elements * (2 if two else 1),))
-        written = 2 * elements if kind is OpKind.MEMORY else elements
-        build.pointwise("op", kind, (), output_elements=written)
+        output_elements = 2 * elements if kind is OpKind.MEMORY else elements
+        build.pointwise("op", kind, (), output_elements=output_elements)
         return Sample(build.graph(), kind, batch, run[kind])
 
     def conv(
@@ -188,9 +188,9 @@ class _Maker:
         depthwise: bool = False,
     ) -> Sample:
         groups = inner if depthwise else 1
-        told = "depthwise" if depthwise else "conv"
+        kind = "depthwise" if depthwise else "conv"
         build = Builder(
-            f"{told} {kernel}x{kernel} {inner}→{outer}, {side}x{side}", (inner * side**2,)
+            f"{kind} {kernel}x{kernel} {inner}→{outer}, {side}x{side}", (inner * side**2,)
         )
         build.conv(
             "op", (), channels=(inner, outer), kernel=kernel, in_size=(side, side),

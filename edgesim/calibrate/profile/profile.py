@@ -26,7 +26,7 @@ from edgesim.calibrate.profile.model_artifact import (
 )
 from edgesim.calibrate.profile.options import ProfileOptions
 from edgesim.calibrate.profile.roofline import Operator, Roofline
-from edgesim.calibrate.profile.served import Timed, Told, find_cooling, spread, time_served
+from edgesim.calibrate.profile.served import Progress, Timed, find_cooling, spread, time_served
 from edgesim.calibrate.profile.timing import time_all
 from edgesim.hardware.processor import Processor
 
@@ -90,12 +90,12 @@ class Watts:
     Attributes:
         idle_w: while nothing of ours runs.
         busy_w: while the processors that a node uses multiply matrices.
-        told: where that is from.
+        source: measurement that they are from.
     """
 
     idle_w: float
     busy_w: float
-    told: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +139,13 @@ class Profile:
         )
 
 
-def measure(options: ProfileOptions, told: Told) -> Profile:
+def measure(options: ProfileOptions, progress: Progress) -> Profile:
     """Measure this machine.
 
     Args:
         options: what, and how much.
-        told: how far it is; a KeyboardInterrupt that it raises ends all, and nothing is left.
+        progress: called with what is measured and how far it is; a KeyboardInterrupt that it raises
+            ends all, and nothing is left.
 
     Raises:
         InputError: an artifact is none.
@@ -160,10 +161,10 @@ def measure(options: ProfileOptions, told: Told) -> Profile:
     with tempfile.TemporaryDirectory(prefix="edgesim-profile-") as name:
         folder = Path(name)
         with _on(options.cpus):
-            told("limits", 0, 1)
-            watts = _watts(options, told)
+            progress("limits", 0, 1)
+            watts = _watts(options, progress)
             found_limits = limits.measure(options.device, options.precision, rounds=effort.rounds)
-            timed_operators = _operators(options, effort, told)
+            timed_operators = _operators(options, effort, progress)
         found_roofline = roofline.fit(
             timed_operators,
             peak_flop_s=found_limits.peak_flop_s,
@@ -172,7 +173,7 @@ def measure(options: ProfileOptions, told: Told) -> Profile:
             fused=operators.FUSED,
         )
         (folder / "node").mkdir()
-        told("starting a node", 0, 1)
+        progress("starting a node", 0, 1)
         with (
             started(
                 folder / "node",
@@ -182,8 +183,8 @@ def measure(options: ProfileOptions, told: Told) -> Profile:
             ) as child,
             _on(others(machine.usable(), options.cpus)),
         ):
-            messages = _messages(child, folder, effort, told)
-            timed = _timed(child, folder, options, effort, told)
+            messages = _messages(child, folder, effort, progress)
+            timed = _timed(child, folder, options, effort, progress)
     cooled = find_cooling(timed)
     return Profile(
         options=options,
@@ -216,7 +217,7 @@ def _on(cpus: frozenset[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _operators(options: ProfileOptions, effort: Effort, told: Told) -> list[Operator]:
+def _operators(options: ProfileOptions, effort: Effort, progress: Progress) -> list[Operator]:
     import torch
 
     samples = operators.samples(options.device, options.precision)
@@ -227,7 +228,7 @@ def _operators(options: ProfileOptions, effort: Effort, told: Told) -> list[Oper
             cuda=options.device == "cuda",
             once=True,
             generator=np.random.default_rng(0),
-            told=lambda done, total: told("timing operators", done, total),
+            progress=lambda done, total: progress("timing operators", done, total),
         )
     return [
         Operator(
@@ -237,7 +238,7 @@ def _operators(options: ProfileOptions, effort: Effort, told: Told) -> list[Oper
     ]
 
 
-def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messaging.Fit:
+def _messages(child: Child, folder: Path, effort: Effort, progress: Progress) -> messaging.Fit:
     numbers = write_null_artifact(folder / "null", _SIDES, _PARTS)
     asyncio.run(child.give(folder / "null"))
     rows = messaging.rounds(
@@ -248,22 +249,22 @@ def _messages(child: Child, folder: Path, effort: Effort, told: Told) -> messagi
         repeats=effort.repeats,
         requests=effort.requests,
         classes=NULL_CLASSES,
-        told=told,
+        progress=progress,
     )
     return messaging.fit(rows)
 
 
 def _timed(
-    child: Child, folder: Path, options: ProfileOptions, effort: Effort, told: Told
+    child: Child, folder: Path, options: ProfileOptions, effort: Effort, progress: Progress
 ) -> list[Timed]:
     generator = np.random.default_rng(0)
     found: list[Timed] = []
     if options.artifact is not None:
         label = options.artifact.resolve().name
-        found += _time(child, options.artifact, label, options, effort, generator, told)
+        found += _time(child, options.artifact, label, options, effort, generator, progress)
     for name in options.models or ():
         write_model(folder / name, name)
-        timed = _time(child, folder / name, name, options, effort, generator, told)
+        timed = _time(child, folder / name, name, options, effort, generator, progress)
         # The one layer that stands in for a fusion is no model.
         found += timed[: len(options.batches)]
     return found
@@ -276,7 +277,7 @@ def _time(
     options: ProfileOptions,
     effort: Effort,
     generator: np.random.Generator,
-    told: Told,
+    progress: Progress,
 ) -> Sequence[Timed]:
     manifest = asyncio.run(child.give(artifact))
     entries = list(manifest.entries.values())
@@ -291,16 +292,16 @@ def _time(
             runs=effort.runs,
             budget_s=effort.budget_s,
             generator=generator,
-            told=told,
+            progress=progress,
         )
     )
 
 
-def _watts(options: ProfileOptions, told: Told) -> Watts | None:
-    """Return the draw as it was told, or as a meter tells it."""
+def _watts(options: ProfileOptions, progress: Progress) -> Watts | None:
+    """Return the draw that was given, or that a meter measures."""
     if options.power is not None:
         return Watts(
-            idle_w=options.power[0], busy_w=options.power[1], told="told by hand, not measured"
+            idle_w=options.power[0], busy_w=options.power[1], source="given by hand, not measured"
         )
     meter = power.find_meter(options.device)
     if meter is None:
@@ -315,13 +316,13 @@ def _watts(options: ProfileOptions, told: Told) -> Watts | None:
     with power.reading(meter) as busy:
         until_s = time.monotonic() + span_s
         while time.monotonic() < until_s:
-            told("power", 0, 1)
+            progress("power", 0, 1)
             torch.matmul(left, left)
             if options.device == "cuda":
                 torch.cuda.synchronize()
     return Watts(
         idle_w=idle.mean_w,
         busy_w=max(idle.mean_w, busy.mean_w),
-        told=f"{meter.name}, mean over {span_s:g} s; busy multiplies matrices, "
+        source=f"{meter.name}, mean over {span_s:g} s; busy multiplies matrices, "
         f"{options.threads} thread(s)",
     )

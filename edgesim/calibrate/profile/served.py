@@ -40,8 +40,8 @@ from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 
 Array = NDArray[np.float64]
-Told = Callable[[str, int, int], None]
-"""Told what is measured, and how far it is; a KeyboardInterrupt that it raises ends it."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is measured, and how far it is; a KeyboardInterrupt that it raises ends it."""
 
 _VISIT = 8
 """Executions of a model before the next one's turn; one more goes before them, uncounted."""
@@ -92,7 +92,7 @@ async def time_served(
     runs: int,
     budget_s: float,
     generator: np.random.Generator,
-    told: Told,
+    progress: Progress,
 ) -> list[Timed]:
     """Time the models that a node serves, one after another in rounds.
 
@@ -104,7 +104,7 @@ async def time_served(
         runs: of each model and batch, or a few more.
         budget_s: after which no further round begins.
         generator: of inputs and pauses.
-        told: how far it is.
+        progress: called with what is measured and how far it is.
 
     Raises:
         EdgesimError: the node does not answer.
@@ -122,7 +122,7 @@ async def time_served(
         begun_s = time.monotonic()
         visits = math.ceil(runs / _VISIT)
         for visit in range(1 + visits):
-            told(f"timing {label}", visit, 1 + visits)
+            progress(f"timing {label}", visit, 1 + visits)
             if visit * _VISIT > 10 and time.monotonic() - begun_s > budget_s:
                 break
             for cell, (entry, batch) in enumerate(cells):

@@ -99,43 +99,43 @@ def _two(errors: Any, held: Any) -> dict[str, float]:
     return dict(zip(_ERRORS, map(float, found), strict=True))
 
 
-def show(told: dict[str, Any], console: Console) -> None:
+def show(document: dict[str, Any], console: Console) -> None:
     """Print what `document` returned."""
     from rich.markup import escape
 
     console.print(
-        f"[bold]{escape(told['processor'])}[/]  {told['threads']} thread(s), of {told['cores']} "
-        f"processors; measured in {duration(told['wall_s'])}"
+        f"[bold]{escape(document['processor'])}[/]  {document['threads']} thread(s), of "
+        f"{document['cores']} processors; measured in {duration(document['wall_s'])}"
     )
     console.print(
-        f"Peak {count(told['peak_flop_s'])}FLOP/s in {told['precision']}, memory "
-        f"{count(told['memory_byte_s'])}B/s of {size(told['memory_bytes'])}, "
-        f"launch {duration(told['launch_overhead_s'])}"
+        f"Peak {count(document['peak_flop_s'])}FLOP/s in {document['precision']}, memory "
+        f"{count(document['memory_byte_s'])}B/s of {size(document['memory_bytes'])}, "
+        f"launch {duration(document['launch_overhead_s'])}"
     )
-    _show_kinds(told, console)
-    if told["models"]:
-        _show_models(told, console)
-    _show_messages(told, console)
-    if told["power"] is None:
+    _show_kinds(document, console)
+    if document["models"]:
+        _show_models(document, console)
+    _show_messages(document, console)
+    if document["power"] is None:
         console.print(
             "No meter of this system tells its draw: power is left out; "
             "tell it with --power idle=2.7W,busy=6.4W"
         )
     else:
         console.print(
-            f"Draw {digits(told['power']['idle_w'])} W idle, "
-            f"{digits(told['power']['busy_w'])} W busy"
+            f"Draw {digits(document['power']['idle_w'])} W idle, "
+            f"{digits(document['power']['busy_w'])} W busy"
         )
 
 
-def _show_kinds(told: dict[str, Any], console: Console) -> None:
+def _show_kinds(document: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
 
     table = text_table(
         "operators", "", "error", "9 in 10", "not seen", "9 in 10", "efficiency", folds=False
     )
-    efficiency = told["device"]["efficiency"][told["precision"]]
-    for kind, row in (*told["kinds"].items(), ("all", told["all"])):
+    efficiency = document["device"]["efficiency"][document["precision"]]
+    for kind, row in (*document["kinds"].items(), ("all", document["all"])):
         table.add_row(
             kind,
             str(row["operators"]),
@@ -146,16 +146,16 @@ def _show_kinds(told: dict[str, Any], console: Console) -> None:
     console.print(table)
     worst = "; ".join(
         f"{escape(one['operator'])} {duration(one['time_s'])} ({100 * one['error']:+.0f} %)"
-        for one in told["worst"]
+        for one in document["worst"]
     )
     console.print(f"not seen: left out of the fit, a fifth at a time. Worst: {worst}", style="dim")
 
 
-def _show_models(told: dict[str, Any], console: Console) -> None:
+def _show_models(document: dict[str, Any], console: Console) -> None:
     table = text_table(
         "model", "batch", "runs", "mean", "p5", "p50", "p95", "roofline", "error", folds=False
     )
-    for row in told["models"]:
+    for row in document["models"]:
         table.add_row(
             row["model"],
             str(row["batch"]),
@@ -165,7 +165,7 @@ def _show_models(told: dict[str, Any], console: Console) -> None:
         )
     console.print("[bold]Models on a node: the device takes the measured mean, not the roofline[/]")
     console.print(table)
-    cooling = told["cooling"]
+    cooling = document["cooling"]
     console.print(
         f"mean: without a rest. A rest adds up to {percent(cooling['share'])}, two thirds of it "
         f"after {duration(cooling['time_s'])}; p5 to p95 are as measured, after 1 ms to 100 ms",
@@ -173,8 +173,8 @@ def _show_models(told: dict[str, Any], console: Console) -> None:
     )
 
 
-def _show_messages(told: dict[str, Any], console: Console) -> None:
-    costs, fit = told["device"]["messaging"], told["messaging"]
+def _show_messages(document: dict[str, Any], console: Console) -> None:
+    costs, fit = document["device"]["messaging"], document["messaging"]
     table = text_table(
         "messages", "a request", "a message", "a byte", "R²", "median error", folds=False
     )

@@ -61,7 +61,7 @@ def time_all(
     cuda: bool = False,
     once: bool = False,
     generator: np.random.Generator,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Times]:
     """Time some work in rounds: each once (or as often as makes a measurement) a round.
 
@@ -73,7 +73,7 @@ def time_all(
             where code and data are those of other operators. Repeated, one of 3 µs would seem
             to cost what no model has ever seen of it.
         generator: of the order in each round.
-        told: how many of how many measurements are done.
+        progress: called with how many of how many measurements are done.
     """
     repeats = []
     for work in works:
@@ -86,6 +86,6 @@ def time_all(
     found = np.zeros((rounds, len(works)))
     for number in range(rounds):
         for done, index in enumerate(generator.permutation(len(works))):
-            told(number * len(works) + done, rounds * len(works))
+            progress(number * len(works) + done, rounds * len(works))
             found[number, index] = seconds(works[index], repeats[index], cuda=cuda)
     return [Times(found[:, index]) for index in range(len(works))]

@@ -8,7 +8,7 @@ from edgesim.common import validation
 from edgesim.common.errors import InputError
 from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.text import described
-from edgesim.common.validation import Problem, written
+from edgesim.common.validation import Problem, path_text
 from edgesim.hardware.device import Device
 
 KINDS = ExtensionPoint("edgesim.devices", "device kind")
@@ -76,7 +76,7 @@ def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
     found = checked(name, mapping)
     if isinstance(found, list):
         lines = [
-            f"{written(one.path)}: {one.message}" if one.path else one.message for one in found
+            f"{path_text(one.path)}: {one.message}" if one.path else one.message for one in found
         ]
         raise InputError(start + "; ".join(lines).removeprefix(start))
     return found

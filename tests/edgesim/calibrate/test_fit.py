@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgesim.calibrate import families, fit, problem, report
+from edgesim.calibrate import __main__ as report
+from edgesim.calibrate import families, fit, problem
 from edgesim.calibrate.problem import Problem, huber
 from edgesim.calibrate.rows import Array, Row, rows
 from edgesim.hardware import catalog
@@ -81,7 +82,7 @@ class Made:
 
 BLANK = fit.Fitted(
     efficiency={}, bandwidth_share=0.0, launch_overhead_s=0.0, half_saturation=0.0, rows={},
-    told=np.zeros(0), bound=np.zeros(0), values=np.zeros(0),
+    determined=np.zeros(0), bound=np.zeros(0), values=np.zeros(0),
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def test_what_rows_decide_is_found_again(family: str, monkeypatch: pytest.Monkey
     residuals = made.problem.evaluate(flat)[0][:count] * 1e-3
     assert np.abs(residuals).max() < 2e-3
     truth = made.problem.split(made.truth)[0][:-1]
-    told = made.problem.told(flat)
+    told = made.problem.determined(flat)
     decided = told > 0.98
     # A standard deviation without rows is about 1.1, so 2 % of it; three of those.
     assert np.count_nonzero(decided) >= 3
@@ -242,7 +243,7 @@ def test_bounds_are_told() -> None:
 def test_rows_tell_of_what_they_hold_and_of_nothing_else() -> None:
     """TensorRT rows hold many convolutions, and softmax in a fifth of the rows only."""
     found = Problem("jetson")
-    told = found.told(found.solve())
+    told = found.determined(found.solve())
     shares = found.unknowns.shares("fp16")
     kinds = dict(zip(fit.KINDS, told[found.devices.index("jetson-nano"), shares], strict=True))
     assert kinds["conv"] > 0.6
