@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from edgesim.cli.session import ScenarioOptions, Session, print_json
 from edgesim.common.errors import InputError
-from edgesim.common.options import argument, flag
+from edgesim.common.options import argument, flag, option
+
+
+class Starter(StrEnum):
+    """For whom a starter scenario is."""
+
+    PIS = "pis"
+    LIGHT = "light"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitOptions:
-    """Where a starter is written."""
+    """Which starter is written, and where."""
 
     directory: Path = argument("[DIR]", "Folder to write cluster.yaml to.", Path("."))
+    starter: Starter = option(
+        "pis|light",
+        "Starter to write: a model split over Raspberry Pis, or Pis beside an optical accelerator.",
+        Starter.PIS,
+        names=["--for"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +42,17 @@ class SchemaOptions:
 def init(session: Session, options: InitOptions) -> None:
     """Write a commented starter scenario that runs."""
     from edgesim.common.files import write_text
-    from edgesim.scenario.starter import starter
 
     path = options.directory / "cluster.yaml"
     if path.exists():
         raise InputError(f"{path} exists already; name another directory, or move it away")
-    write_text(path, starter())
+    write_text(path, starter_text(options.starter))
     session.finish({"file": str(path)}, written=path, hint=f". Try: edgesim run {path}")
+
+
+def starter_text(starter: Starter) -> str:
+    """Return the text of a commented scenario that runs as it stands."""
+    return (Path(__file__).parent / "starters" / f"{starter}.yaml").read_text(encoding="utf-8")
 
 
 def check(session: Session, options: ScenarioOptions) -> None:

@@ -1,7 +1,10 @@
-"""The example scenarios and the starter run as they stand, and their plans are what they say."""
+"""The example scenarios and the starters run as they stand, and their plans are what they say."""
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,10 @@ import pytest
 import yaml
 
 from edgesim import api
+from edgesim.cli.scenarios import Starter
 from edgesim.report import plan_tables
 from edgesim.scenario import load_text
-from edgesim.scenario.starter import starter
-from tests.edgesim.command import ROOT
+from tests.edgesim.command import ROOT, document, edgesim
 from tests.edgesim.scenario.cases import TASKS
 
 SCENARIOS = [
@@ -42,10 +45,25 @@ def test_examples_run(path: Path) -> None:
     assert not any("overloaded" in warning for warning in result.summary["warnings"])
 
 
-def test_the_starter_runs() -> None:
-    result = api.run(load_text(starter(), overrides=["traffic.requests=60"]))
-    assert result.summary["requests"]["completed"] == 60
-    assert result.summary["baselines"]["nvidia-rtx-4090"]["latency_s"] > 0.0
+@pytest.mark.parametrize("starter", Starter)
+def test_starters_run_and_so_do_the_commands_in_their_comments(
+    starter: Starter, tmp_path: Path
+) -> None:
+    done = edgesim("init", "--for", starter, "--json", cwd=tmp_path)
+    assert document(done.stdout) == {"file": "cluster.yaml"}
+    lines = (tmp_path / "cluster.yaml").read_text().splitlines()
+    commands = [
+        re.split(" {3,}", line[6:])[0] for line in lines if line.startswith("#     edgesim")
+    ]
+    assert [command.split()[1] for command in commands[:2]] == ["check", "run"]
+    for command in commands:
+        done = edgesim(*shlex.split(command)[1:], "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    name = yaml.safe_load("\n".join(lines))["name"]
+    summary = json.loads((tmp_path / f"runs/{name}/summary.json").read_text())
+    assert summary["requests"]["completed"] == summary["requests"]["offered"] == 1000
+    # A starter explains itself: half of its keys have a comment.
+    assert sum("#" in line for line in lines) >= len(lines) / 2
 
 
 def test_five_pis_hold_two_classes_each_in_three_heads() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from edgesim.cli.scenarios import Starter, starter_text
 from edgesim.common.errors import InputError
 from edgesim.scenario import from_mapping
 from edgesim.scenario.document import parse
 from edgesim.scenario.json_schema import schema
-from edgesim.scenario.starter import starter
 from tests.edgesim.scenario.cases import BASE, TASKS, changed
 
 EXAMPLES = [  # that are scenarios: a study names one as its base
@@ -59,11 +59,11 @@ def test_every_key_is_described_by_a_noun_phrase() -> None:
     assert count > 200
 
 
-def test_the_starter_and_its_own_example_are_valid(validator: Draft202012Validator) -> None:
-    validator.validate(parse(starter()).data)
-    validator.validate(schema()["examples"][0])
-    from_mapping(parse(starter()).data)
-    from_mapping(schema()["examples"][0])
+def test_the_starters_and_its_own_example_are_valid(validator: Draft202012Validator) -> None:
+    starters = [parse(starter_text(one)).data for one in Starter]
+    for data in (*starters, schema()["examples"][0]):
+        validator.validate(data)
+        from_mapping(data)
 
 
 def accepted(data: Any) -> bool:
