@@ -80,11 +80,11 @@ def node(options: NodeOptions) -> None:
     trusted = read_public_key(options.keys / "manifest.pub")
     with Store(options.store) as store:
         # Only now what takes a second to load.
-        from edgesim.serve import logs
+        from edgesim.serve import telemetry
         from edgesim.serve.node import Node
 
         async def run() -> bool:
-            logger = logs.start(options.log_level)
+            logger = telemetry.start(options.log_level)
             return await Node(options, access, trusted, store, logger).run()
 
         all_answered = asyncio.run(run())
@@ -95,7 +95,7 @@ def node(options: NodeOptions) -> None:
 def deploy(session: Session, options: DeployOptions) -> None:
     """Push the parts of an artifact to the nodes of a scenario, and let them serve those."""
     require("`edgesim deploy`", "node")
-    from edgesim.serve import deploy, deploy_table
+    from edgesim.serve import deploy
     from edgesim.serve.access import read_access
     from edgesim.serve.targets import find_targets
 
@@ -110,7 +110,7 @@ def deploy(session: Session, options: DeployOptions) -> None:
     for target in targets.real:
         for model in target.models:
             parcel.entry(model)
-    with deploy_table.Bars() as bars:
+    with deploy.Bars() as bars:
         rows = asyncio.run(
             deploy.deploy(
                 targets.real,
@@ -130,7 +130,7 @@ def deploy(session: Session, options: DeployOptions) -> None:
     failed = [row for row in rows if row.state == "failed"]
     session.finish(
         document,
-        partial(deploy_table.show, rows, targets.simulated),
+        partial(deploy.show, rows, targets.simulated),
         failure=f"not deployed to {', '.join(row.node for row in failed)}" if failed else "",
         status=2 if any(row.wrong_input for row in failed) else 1,
     )

@@ -218,7 +218,7 @@ def compare(
     Args:
         session: of the command.
         scenario: from `edgesim.api.load`.
-        loads: see `edgesim.serve.both.loads.find_loads`.
+        loads: see `edgesim.serve.both.compare.find_loads`.
         measure: plays a scenario on its nodes.
         recovery: the coordinator's deadline, attempts and health checks, for the simulation.
         directory: checked by `edgesim.results.folder.prepare`.

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 from edgesim.hardware import Device
 from edgesim.serve import machine, models
-from edgesim.serve.emulate import Emulated, graph_of
 from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import Entry, SignedManifest
-from edgesim.serve.metrics import Metrics
-from edgesim.serve.models import Model
+from edgesim.serve.models import Emulated, Model, Serving, graph_of
 from edgesim.serve.refusal import Reason, RefusalError, invalid
-from edgesim.serve.serving import Serving
 from edgesim.serve.store import Store
+from edgesim.serve.telemetry import Metrics
 
 LOADING_COPIES = 3
 """A file is read, its tensors are made of that, and copied to the model: so often it is held."""

@@ -14,13 +14,13 @@ from edgesim.serve import machine
 from edgesim.serve.access import Access
 from edgesim.serve.activation import Activation
 from edgesim.serve.engine import Engine
-from edgesim.serve.logs import say
 from edgesim.serve.manifest import verify
+from edgesim.serve.models import Serving
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.refusal import Reason, RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
-from edgesim.serve.serving import Serving
 from edgesim.serve.store import Store
+from edgesim.serve.telemetry import say
 from edgesim.version import __version__
 
 _Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,4 +1,4 @@
-"""Puts the models of an artifact on nodes: offers the signed manifest, sends what is lacking."""
+"""Puts the models of an artifact on nodes: offers the signed manifest and sends missing files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.common.progress import Progress
-from edgesim.serve.access import Access
-from edgesim.serve.channels import UNTRUSTED, open_channel
+from edgesim.common.progress import Progress, bars
+from edgesim.common.tables import text_table
+from edgesim.common.text import duration, size
+from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
@@ -23,6 +24,10 @@ from edgesim.serve.targets import Target
 from partition import InputError as PartitionInputError
 from partition import read_manifest, verify_files
 from partition.manifest import MANIFEST
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 CHUNK_BYTES = 1 << 18
 PATIENCE_S = 30.0
@@ -242,3 +247,57 @@ class _Sender:
                 self.sent_bytes += len(chunk)
                 held = self.held_bytes or 0
                 self.progress(self.target.node, held + self.sent_bytes, total)
+
+
+class Bars:
+    """One bar a node on stderr, in a terminal only."""
+
+    def __init__(self) -> None:
+        from rich.progress import DownloadColumn
+
+        self._bars = bars(DownloadColumn(binary_units=True))
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, node: str, done: int, total: int) -> None:
+        """Tell that a node has ``done`` of ``total`` bytes."""
+        if node not in self._tasks:
+            self._tasks[node] = self._bars.add_task(node, total=total)
+        self._bars.update(self._tasks[node], completed=done, total=total)
+
+
+def show(rows: Sequence[Row], simulated: Sequence[str], console: Console) -> None:
+    """Print what came of every node."""
+    from rich.markup import escape
+
+    figures = ("sent", "held", "load", "warm-up", "one sample")
+    table = text_table("node", "models", *figures, left=2)
+    table.add_column("state", no_wrap=True)
+    for row in rows:
+        done = row.state == "deployed"
+        slowest = max((row.inference_s or {}).values(), default=None)
+        table.add_row(
+            escape(row.node),
+            escape(", ".join(row.models)),
+            size(row.sent_bytes),
+            size(row.held_bytes),
+            duration(row.load_s if done else None),
+            duration(row.warm_up_s if done else None),
+            duration(slowest),
+            row.state,
+        )
+    console.print(table)
+    for row in rows:
+        if row.error is not None:
+            console.print(
+                f"{escape(row.node)} ({row.address}): {escape(row.error)}", soft_wrap=True
+            )
+    if simulated:
+        told = ", ".join(simulated)
+        console.print(f"Without an address, and so not deployed to: {escape(told)}", soft_wrap=True)

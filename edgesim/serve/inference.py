@@ -14,9 +14,7 @@ import grpc
 from edgesim.serve import messages
 from edgesim.serve.engine import Engine
 from edgesim.serve.jobs import Answer, Job
-from edgesim.serve.logs import say
-from edgesim.serve.metrics import Metrics
-from edgesim.serve.models import Model
+from edgesim.serve.models import Model, Serving
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.services import (
@@ -29,7 +27,7 @@ from edgesim.serve.services import (
     Method,
     register,
 )
-from edgesim.serve.serving import Serving
+from edgesim.serve.telemetry import Metrics, say
 from edgesim.version import __version__
 
 _Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,15 +1,21 @@
-"""What a node serves: named tensors in, named tensors out."""
+"""The models that a node serves: named tensors in, named tensors out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from edgesim.artifact import part_graph
+from edgesim.graph import Graph
+from edgesim.graph.mlp import mlp
+from edgesim.hardware import Device
 from edgesim.serve.manifest import Entry
+from edgesim.serve.options import PRECISION
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.tensors import TensorSpec
 from partition.artifact import load_fusion, load_model
@@ -122,3 +128,104 @@ def load(entry: Entry, path: Path) -> Model:
 def blank(model: Model, samples: int = 1) -> dict[str, Tensor]:
     """Return inputs of zeros, to warm a model up with."""
     return {spec.name: torch.zeros(samples, *spec.shape) for spec in model.inputs}
+
+
+class Serving:
+    """Models by name, exchanged all at once.
+
+    Attributes:
+        models: by name.
+        manifest: SHA-256 of the manifest that they are of; empty without models.
+        starting: whether the node has yet to load what it served before it ended.
+        draining: whether the node takes nothing more.
+    """
+
+    def __init__(self) -> None:
+        self.models: Mapping[str, Model] = {}
+        self.manifest = ""
+        self.starting = True
+        self.draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken."""
+        return bool(self.models) and not self.draining
+
+    def replace(self, models: Mapping[str, Model], manifest: str) -> None:
+        """Serve other models from now on; executions that go on are not touched."""
+        self.models = dict(models)
+        self.manifest = manifest
+
+    def find(self, name: str, wanted: str = "") -> Model:
+        """Return a model.
+
+        Args:
+            name: of the model.
+            wanted: its version; empty for whichever is there.
+
+        Raises:
+            RefusalError: it is not served, or in another version, or not loaded yet.
+        """
+        model = self.models.get(name)
+        if model is None and self.starting:
+            raise RefusalError(Reason.UNAVAILABLE, "the node is starting: it loads its models")
+        if model is None:
+            known = ", ".join(self.models) or "none"
+            raise RefusalError(
+                Reason.NOT_FOUND, f"no model {name[:100]!r} here; this node serves {known}"
+            )
+        if wanted not in ("", version(model)):
+            raise RefusalError(
+                Reason.NOT_FOUND,
+                f"model '{name}' is here in version {version(model)}, not {wanted[:100]!r}",
+            )
+        return model
+
+
+class Emulated:
+    """A model whose answers are its own and whose times are a device's.
+
+    It computes, and then rests until the device would have ended. Where this machine is slower,
+    the answer is late, and counted as such. What a message costs the device's processor is not
+    added: messages take what they take here.
+    """
+
+    def __init__(
+        self, model: Model, graph: Graph, device: Device, late: Callable[[], object]
+    ) -> None:
+        """Dress a model up.
+
+        Args:
+            model: that computes.
+            graph: its operators, for the device's model.
+            device: whose times it takes.
+            late: called for every execution that took longer here.
+        """
+        self.name = model.name
+        self.sha256 = model.sha256
+        self.inputs = model.inputs
+        self.outputs = model.outputs
+        self._model = model
+        self._graph = graph
+        self._device = device
+        self._late = late
+
+    def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> dict[str, Tensor]:
+        """Return what the model does, not before the device would."""
+        begun_s = time.monotonic()
+        found = self._model.run(inputs, outputs)
+        samples = len(next(iter(inputs.values())))
+        wanted_s = self._device.graph_cost(self._graph, PRECISION, samples).time_s
+        left_s = begun_s + wanted_s - time.monotonic()
+        if left_s > 0:
+            time.sleep(left_s)
+        else:
+            self._late()
+        return found
+
+
+def graph_of(entry: Entry) -> Graph:
+    """Return the operators of a part, or of the fusion."""
+    if isinstance(entry.model, PartEntry):
+        return part_graph(entry.name, entry.model.config)
+    return mlp(entry.name, entry.model.widths)

@@ -23,13 +23,12 @@ from edgesim.serve.admin import Admin
 from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import Line
-from edgesim.serve.logs import say
-from edgesim.serve.metrics import Metrics
+from edgesim.serve.models import Serving
 from edgesim.serve.options import MAX_SAMPLES, NodeOptions
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
-from edgesim.serve.serving import Serving
 from edgesim.serve.store import Store
+from edgesim.serve.telemetry import Metrics, say
 
 CHUNK_BYTES = 1 << 20
 """Largest chunk of an upload."""

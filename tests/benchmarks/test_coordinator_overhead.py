@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edgesim import api
-from edgesim.serve.access import Access, read_access
-from edgesim.serve.channels import open_channel
+from edgesim.serve.access import Access, open_channel, read_access
 from edgesim.serve.coordinator.answering import FEATURES, INPUT, LOGITS
 from edgesim.serve.coordinator.asking import Input, question
 from edgesim.serve.coordinator.images import Images

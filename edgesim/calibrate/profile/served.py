@@ -34,8 +34,8 @@ from edgesim.serve.coordinator.asking import Input, Lost, Reply, ask, question
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
-from edgesim.serve.emulate import graph_of
 from edgesim.serve.manifest import Entry
+from edgesim.serve.models import graph_of
 from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 

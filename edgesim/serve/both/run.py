@@ -16,8 +16,7 @@ from edgesim.results.result import Result, summarise
 from edgesim.results.run import Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served, as_served
-from edgesim.serve.both.compare import Compared, document
-from edgesim.serve.both.loads import Load, find_loads
+from edgesim.serve.both.compare import Compared, Load, document, find_loads
 from edgesim.simulate.fault_engine import can_fail
 from edgesim.simulate.recovery import Recovery
 
@@ -63,7 +62,7 @@ def run(
 
     Args:
         scenario: from `edgesim.api.load`.
-        loads: see `edgesim.serve.both.loads.find_loads`.
+        loads: see `edgesim.serve.both.compare.find_loads`.
         measure: plays a scenario on its nodes.
         recovery: how patient it is then, as a simulation plays it.
         trace_requests: how many leading requests of each load leave spans.

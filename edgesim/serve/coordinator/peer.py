@@ -10,8 +10,7 @@ from typing import Any
 
 import grpc
 
-from edgesim.serve.access import Access
-from edgesim.serve.channels import UNTRUSTED, open_channel
+from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire

@@ -20,8 +20,7 @@ from edgesim.serve.coordinator.images import find_images
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import find_work
-from edgesim.serve.faults.driver import Driver
-from edgesim.serve.faults.orders import Order, orders_of
+from edgesim.serve.faults.driver import Driver, Order, orders_of
 from edgesim.simulate import Outcome
 
 INTERRUPTED = "the run was interrupted before it was answered"

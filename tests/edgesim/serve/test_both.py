@@ -28,7 +28,7 @@ from edgesim.results.folder import prepare, read_summary
 from edgesim.results.result import Result
 from edgesim.results.summary import schema
 from edgesim.scenario import Scenario
-from edgesim.serve.both.loads import find_loads
+from edgesim.serve.both.compare import find_loads
 from edgesim.serve.both.run import Comparison, Progress, run
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.manifest import SignedManifest

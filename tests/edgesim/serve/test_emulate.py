@@ -9,9 +9,8 @@ import torch
 
 from edgesim import artifact
 from edgesim.hardware import catalog
-from edgesim.serve.emulate import Emulated, graph_of
 from edgesim.serve.manifest import SignedManifest
-from edgesim.serve.models import PartModel
+from edgesim.serve.models import Emulated, PartModel, graph_of
 from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, edgesim
 from tests.edgesim.serve.cluster import ARTIFACT, FREE, Client, fill, node

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from edgesim.serve.faults.orders import orders_of
+from edgesim.serve.faults.driver import orders_of
 from tests.edgesim.command import COMMAND, edgesim, edgesim_process
 from tests.edgesim.scenario.cases import BASE, changed, load
 from tests.edgesim.serve.cluster import ARTIFACT

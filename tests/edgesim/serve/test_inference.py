@@ -11,10 +11,10 @@ import pytest
 from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import Line
-from edgesim.serve.metrics import Metrics
+from edgesim.serve.models import Serving
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_READY, SERVER_READY
-from edgesim.serve.serving import Serving
+from edgesim.serve.telemetry import Metrics
 
 
 async def ask(serving: Serving) -> tuple[bool, bool | tuple[grpc.StatusCode, str]]:

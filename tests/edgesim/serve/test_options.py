@@ -8,9 +8,8 @@ import pytest
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.options import processors
-from edgesim.serve.access import Access
+from edgesim.serve.access import Access, open_channel
 from edgesim.serve.addresses import is_loopback, join_address, split_address
-from edgesim.serve.channels import open_channel
 from edgesim.serve.machine import pin
 from edgesim.serve.options import NodeOptions, admin_address
 from tests.edgesim.command import assert_fails, edgesim

@@ -12,8 +12,8 @@ from edgesim.graph import fingerprint, zoo
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node, Variability
 from edgesim.hardware.processor import Processor
-from edgesim.serve.emulate import graph_of
 from edgesim.serve.manifest import Entry
+from edgesim.serve.models import graph_of
 from edgesim.simulate.streams import service_factors
 from tests.edgesim.command import ROOT
 
