@@ -97,7 +97,7 @@ def deploy(session: Session, options: DeployOptions) -> None:
     require("`edgesim deploy`", "node")
     from edgesim.serve import deploy
     from edgesim.serve.access import read_access
-    from edgesim.serve.targets import find_targets
+    from edgesim.serve.coordinator.work import find_targets
 
     targets = find_targets(
         options.file,

@@ -40,8 +40,7 @@ from edgesim.placement import Plan
 from edgesim.placement.bounds import bottleneck
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.scenario.scenario import Scenario
-from edgesim.serve.coordinator.work import Piece, Work, find_work
-from edgesim.serve.message_sizes import Sizes, message_sizes
+from edgesim.serve.coordinator.work import Piece, Sizes, Work, find_work, message_sizes
 from edgesim.simulate import Recording
 
 _MEASURED = Variability(kind="measured")

@@ -17,10 +17,10 @@ from edgesim.common.progress import Progress, bars
 from edgesim.common.tables import text_table
 from edgesim.common.text import duration, size
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
+from edgesim.serve.coordinator.work import Target
 from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
-from edgesim.serve.targets import Target
 from partition import InputError as PartitionInputError
 from partition import read_manifest, verify_files
 from partition.manifest import MANIFEST

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -70,41 +71,27 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.registry = place = CollectorRegistry()
-        self.requests = Counter(
-            "edgesim_requests", "Inferences.", ("model", "code"), registry=place
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        model = ("model",)
+        self.requests = counter("edgesim_requests", "Inferences.", ("model", "code"))
+        self.samples = counter("edgesim_samples", "Samples computed.", model)
+        self.queue_s = histogram(
+            "edgesim_queue_seconds", "Time in the queue.", model, buckets=_TIMES_S
         )
-        self.samples = Counter("edgesim_samples", "Samples computed.", ("model",), registry=place)
-        self.queue_s = Histogram(
-            "edgesim_queue_seconds", "Time in line.", ("model",), buckets=_TIMES_S, registry=place
+        self.compute_s = histogram(
+            "edgesim_compute_seconds", "Time of the execution.", model, buckets=_TIMES_S
         )
-        self.compute_s = Histogram(
-            "edgesim_compute_seconds",
-            "Time of the execution.",
-            ("model",),
-            buckets=_TIMES_S,
-            registry=place,
+        self.batch = histogram(
+            "edgesim_batch_requests", "Requests of the execution.", model, buckets=_BATCHES
         )
-        self.batch = Histogram(
-            "edgesim_batch_requests",
-            "Requests of the execution.",
-            ("model",),
-            buckets=_BATCHES,
-            registry=place,
+        self.received_bytes = counter("edgesim_received_bytes", "Raw tensors received.")
+        self.sent_bytes = counter("edgesim_sent_bytes", "Raw tensors sent.")
+        self.waiting = gauge("edgesim_waiting_requests", "Requests in the queue.")
+        self.running = gauge("edgesim_running_requests", "Requests that are computed.")
+        self.emulated_late = counter(
+            "edgesim_emulated_late", "Executions that took longer than on the emulated device."
         )
-        self.received_bytes = Counter(
-            "edgesim_received_bytes", "Raw tensors received.", registry=place
-        )
-        self.sent_bytes = Counter("edgesim_sent_bytes", "Raw tensors sent.", registry=place)
-        self.waiting = Gauge("edgesim_waiting_requests", "Requests in line.", registry=place)
-        self.running = Gauge(
-            "edgesim_running_requests", "Requests that are computed.", registry=place
-        )
-        self.emulated_late = Counter(
-            "edgesim_emulated_late",
-            "Executions that took longer than on the emulated device.",
-            registry=place,
-        )
-        self.models = Gauge(
-            "edgesim_model_served", "Models served.", ("model", "sha256"), registry=place
-        )
+        self.models = gauge("edgesim_model_served", "Models served.", ("model", "sha256"))

@@ -18,12 +18,10 @@ import numpy as np
 
 from edgesim import api
 from edgesim.serve.access import Access, open_channel, read_access
-from edgesim.serve.coordinator.answering import FEATURES, INPUT, LOGITS
-from edgesim.serve.coordinator.asking import Input, question
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import Work, find_work
+from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Work, find_work, question
 from edgesim.serve.services import MODEL_INFER
 from edgesim.simulate import Outcome
 from tests.benchmarks.null_nodes import null_nodes

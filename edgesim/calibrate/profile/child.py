@@ -57,8 +57,8 @@ class Child:
             InputError: the artifact is none, or was changed.
             EdgesimError: the node does not take it.
         """
+        from edgesim.serve.coordinator.work import Target
         from edgesim.serve.deploy import deploy, pack
-        from edgesim.serve.targets import Target
 
         parcel = pack(artifact, self._keys / "admin")
         target = Target(NODE, self.address, self._admin, tuple(parcel.paths))

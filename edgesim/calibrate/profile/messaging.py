@@ -31,8 +31,7 @@ from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.answering import Answered
-from edgesim.serve.coordinator.asking import Reply
+from edgesim.serve.coordinator.asking import Answered, Reply
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy

@@ -29,11 +29,10 @@ from edgesim.calibrate.profile.cooling import Cooled, Rested
 from edgesim.common.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
-from edgesim.serve.coordinator.answering import FEATURES, INPUT, LOGITS
-from edgesim.serve.coordinator.asking import Input, Lost, Reply, ask, question
+from edgesim.serve.coordinator.asking import Lost, Reply, ask
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import Piece
+from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Piece, question
 from edgesim.serve.manifest import Entry
 from edgesim.serve.models import graph_of
 from edgesim.simulate.recovery import Retry

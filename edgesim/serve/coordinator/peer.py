@@ -60,18 +60,9 @@ class WastedBytes:
     sent_bytes: int = 0
     received_bytes: int = 0
 
-    def cancelled(self, request: wire.ModelInferRequest) -> None:
-        """Count a request that was cancelled."""
-        self.sent_bytes += request.ByteSize()
-
-    def failed(self, request: wire.ModelInferRequest, code: grpc.StatusCode) -> None:
-        """Count a request that failed."""
-        if code is not grpc.StatusCode.UNAVAILABLE:
-            self.cancelled(request)
-
-    def answered(self, request: wire.ModelInferRequest, reply: wire.ModelInferResponse) -> None:
+    def add_late(self, request: wire.ModelInferRequest, reply: wire.ModelInferResponse) -> None:
         """Count a request whose answer came after another one, and its answer."""
-        self.cancelled(request)
+        self.sent_bytes += request.ByteSize()
         self.received_bytes += reply.ByteSize()
 
 
@@ -143,13 +134,9 @@ class Peer:
             AioRpcError: it refused, failed, or did not answer in time.
         """
         try:
-            reply: wire.ModelInferResponse = await self._infer(request, timeout=timeout_s)
+            reply = await self._call(self._infer, request, timeout_s)
         except grpc.aio.AioRpcError as error:
-            self.wasted.failed(request, error.code())
             self._failed(error)
-            raise
-        except asyncio.CancelledError:
-            self.wasted.cancelled(request)
             raise
         self._strikes = 0
         return reply
@@ -157,22 +144,27 @@ class Peer:
     async def infer_beside(
         self, request: wire.ModelInferRequest, timeout_s: float
     ) -> wire.ModelInferResponse:
-        """Ask the node over a second connection, without a say on whether it is up.
+        """Ask the node over a second connection, whose failures do not take it out of service.
 
         Raises:
             AioRpcError: it refused, failed, or did not answer in time.
         """
         if self._second is None:
             self._second = self._open()
+        return await self._call(MODEL_INFER.on(self._second), request, timeout_s)
+
+    async def _call(
+        self, infer: Callable[..., Any], request: wire.ModelInferRequest, timeout_s: float
+    ) -> wire.ModelInferResponse:
+        """Return the answer of one call; count the bytes of a failed one as wasted."""
         try:
-            reply: wire.ModelInferResponse = await MODEL_INFER.on(self._second)(
-                request, timeout=timeout_s
-            )
+            reply: wire.ModelInferResponse = await infer(request, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            self.wasted.failed(request, error.code())
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                self.wasted.sent_bytes += request.ByteSize()
             raise
         except asyncio.CancelledError:
-            self.wasted.cancelled(request)
+            self.wasted.sent_bytes += request.ByteSize()
             raise
         return reply
 

@@ -15,7 +15,7 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster
 from edgesim.serve import machine
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.answering import Answered, Coordinator
+from edgesim.serve.coordinator.asking import Answered, Coordinator
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.peer import Out, Peer
 from edgesim.serve.coordinator.policy import Policy

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.hardware import Cluster
-from edgesim.serve.coordinator.answering import Answered
-from edgesim.serve.coordinator.asking import Lost, Reply
+from edgesim.serve.coordinator.asking import Answered, Lost, Reply
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import LinkTotals, NodeTotals, Outcome, Recording, Span

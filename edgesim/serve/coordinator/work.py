@@ -1,19 +1,29 @@
-"""What a real run asks of which node: the parts of an artifact, and their fusion."""
+"""Which models of an artifact are on which real node, and the messages that ask for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgesim.artifact import PRECISION
+from edgesim.artifact import PRECISION, Artifact
 from edgesim.common.errors import InputError
+from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
+from edgesim.serve.protocol import open_inference_pb2 as wire
 
 if TYPE_CHECKING:
     from partition import TrainedManifest
+import json
+from pathlib import Path
 
+from edgesim import api
+from edgesim.common.errors import nearest
+from edgesim.serve.options import admin_address
+
+INPUT, FEATURES, LOGITS = "input", "features", "logits"
+"""Names of tensors, as nodes give them."""
 _VERSION_DIGITS = 12
 """Of a file's hash, that nodes tell as the version of a model."""
 
@@ -74,11 +84,7 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
             "real nodes serve trained parts, and the model is no artifact; "
             "make one with `edgesim partition`, and name it: model: {artifact: DIR}"
         )
-    if plan.details.get("artifact") != artifact.name:
-        raise InputError(
-            f"'{plan.strategy}' places the unsplit model, whose weights are not in the artifact; "
-            "use 'placement: {strategy: class-wise}'"
-        )
+    _check_split(plan, artifact)
     if plan.precision != PRECISION:
         raise InputError(
             f"model.precision: nodes compute in {PRECISION}, and the scenario says "
@@ -111,3 +117,195 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         classes=artifact.classes,
         manifest=manifest,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One named tensor of FP32: its shape and its raw bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    raw: bytes
+
+
+def question(
+    piece: Piece, inputs: Sequence[Input], output: str, number: int
+) -> wire.ModelInferRequest:
+    """Return the message that asks a piece for one output."""
+    request = wire.ModelInferRequest(
+        model_name=piece.name, model_version=piece.version, id=str(number)
+    )
+    for one in inputs:
+        request.inputs.add(name=one.name, datatype="FP32", shape=one.shape)
+        request.raw_input_contents.append(one.raw)
+    request.outputs.add(name=output)
+    return request
+
+
+_TYPICAL_NS = 1_000_000
+"""Of the times that an answer tells; their digits take a byte more or less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes of messages, by the name of the part or the fusion that they are for.
+
+    What gRPC, TLS and TCP add is not counted, nor is it in a real run.
+
+    Attributes:
+        asked: of questions.
+        answered: of answers.
+    """
+
+    asked: Mapping[str, int]
+    answered: Mapping[str, int]
+
+
+def message_sizes(work: Work, plan: Plan, *, samples: int, requests: int) -> Sizes:
+    """Return the sizes of the messages of one request.
+
+    Args:
+        work: of the run.
+        plan: that tells the features of each part.
+        samples: of a request.
+        requests: of the run; the middle one stands for all, whose numbers have more digits or less.
+    """
+    width = int(BYTES_PER_ELEMENT[plan.precision])
+    features = {
+        one.source: round(one.bytes / width)
+        for one in plan.branches[0].transfers
+        if one.target == work.fusion.name
+    }
+    number = requests // 2
+    asked, answered = {}, {}
+    image = Input(INPUT, (samples, *work.shape), bytes(samples * _elements(work.shape) * width))
+    for piece in work.parts:
+        asked[piece.name] = question(piece, (image,), FEATURES, number).ByteSize()
+        answered[piece.name] = _answer(piece, FEATURES, samples, features[piece.name], number)
+    inputs = [
+        Input(
+            f"{FEATURES}-{part}",
+            (samples, features[piece.name]),
+            bytes(samples * features[piece.name] * width),
+        )
+        for part, piece in enumerate(work.parts)
+    ]
+    fusion = work.fusion
+    asked[fusion.name] = question(fusion, inputs, LOGITS, number).ByteSize()
+    answered[fusion.name] = _answer(fusion, LOGITS, samples, work.classes, number)
+    return Sizes(asked=asked, answered=answered)
+
+
+def _elements(shape: tuple[int, int, int]) -> int:
+    channels, height, width = shape
+    return channels * height * width
+
+
+def _answer(piece: Piece, output: str, samples: int, elements: int, number: int) -> int:
+    """Return the bytes of a node's answer."""
+    reply = wire.ModelInferResponse(
+        model_name=piece.name, model_version=piece.version, id=str(number)
+    )
+    for key in ("queue_ns", "compute_ns", "processor_ns"):
+        reply.parameters[key].int64_param = _TYPICAL_NS
+    for key in ("batch", "waiting"):
+        reply.parameters[key].int64_param = 1
+    reply.outputs.add(name=output, datatype="FP32", shape=(samples, elements))
+    reply.raw_output_contents.append(bytes(4 * samples * elements))
+    return reply.ByteSize()
+
+
+def _check_split(plan: Plan, artifact: Artifact) -> None:
+    """Check that a plan is of an artifact's parts.
+
+    Raises:
+        InputError: it is of the unsplit model.
+    """
+    if plan.details.get("artifact") != artifact.name:
+        raise InputError(
+            f"'{plan.strategy}' places the unsplit model, whose weights are not in the artifact; "
+            "use 'placement: {strategy: class-wise}'"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One real node.
+
+    Attributes:
+        node: name in the scenario.
+        address: HOST:PORT of inference.
+        admin: HOST:PORT of its admin service.
+        models: that it shall serve, by name.
+    """
+
+    node: str
+    address: str
+    admin: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The real nodes of a scenario, and those that are not.
+
+    Attributes:
+        scenario: its name.
+        real: nodes with an address, in the order of the file.
+        simulated: names of nodes that hold models and have no address.
+    """
+
+    scenario: str
+    real: tuple[Target, ...]
+    simulated: tuple[str, ...]
+
+
+def find_targets(
+    file: Path,
+    artifact: Path,
+    *,
+    settings: Sequence[str] = (),
+    admin: Mapping[str, str] | None = None,
+) -> Targets:
+    """Place an artifact on the nodes of a scenario.
+
+    Args:
+        file: the scenario.
+        artifact: folder, in place of the one that the scenario names.
+        settings: ``key.path=value`` that replace what the file says.
+        admin: addresses of admin services that are not 1000 ports above inference, by node.
+
+    Raises:
+        InputError: the scenario or the artifact is wrong, no node has an address, or the placement
+            has tasks that are no models of an artifact.
+    """
+    # A quoted string, so that no character of a path means anything to YAML.
+    chosen = f"model.artifact={json.dumps(str(artifact.resolve()))}"
+    scenario = api.load(file, overrides=[*settings, chosen])
+    plan = api.place(scenario)
+    assert scenario.placement.model.artifact is not None, "it was just set"
+    _check_split(plan, scenario.placement.model.artifact)
+    held: dict[str, list[str]] = {}
+    for task in (task for branch in plan.branches for task in branch.tasks):
+        models = held.setdefault(task.node, [])
+        if task.name not in models:
+            models.append(task.name)
+    nodes = scenario.cluster.nodes
+    others = dict(admin or {})
+    for name in others:
+        if name not in nodes:
+            raise InputError(f"--admin: no node '{name}'{nearest(name, list(nodes))}")
+    real = tuple(
+        Target(
+            name, node.address, others.get(name) or admin_address(node.address), tuple(held[name])
+        )
+        for name, node in nodes.items()
+        if node.address is not None and name in held
+    )
+    if not real:
+        raise InputError(
+            f"{file}: no node that holds a part has an address; "
+            "give nodes one, such as 'address: 127.0.0.1:50051'"
+        )
+    placed = {target.node for target in real}
+    return Targets(scenario.name, real, tuple(name for name in held if name not in placed))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgesim.common.errors import EdgesimError
-from edgesim.serve.targets import find_targets
+from edgesim.serve.coordinator.work import find_targets
 from edgesim.sweep import run_study
 from tests import needs
 from tests.edgesim.every_key import (

@@ -24,7 +24,7 @@ import torch
 from edgesim import api
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.access import read_access
-from edgesim.serve.coordinator.answering import Answered
+from edgesim.serve.coordinator.asking import Answered
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy

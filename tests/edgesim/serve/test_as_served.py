@@ -15,10 +15,8 @@ from edgesim.placement.bounds import bottleneck
 from edgesim.scenario import Scenario
 from edgesim.serve import messages
 from edgesim.serve.as_served import Served, as_served
-from edgesim.serve.coordinator.asking import Input, question
-from edgesim.serve.coordinator.work import find_work
+from edgesim.serve.coordinator.work import Input, Sizes, find_work, message_sizes, question
 from edgesim.serve.jobs import Answer
-from edgesim.serve.message_sizes import Sizes, message_sizes
 from edgesim.simulate import Outcome, Recording, simulate
 from tests.edgesim.command import ROOT
 

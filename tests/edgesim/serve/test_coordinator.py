@@ -19,7 +19,7 @@ from edgesim import api
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario import Scenario
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.answering import Answered
+from edgesim.serve.coordinator.asking import Answered
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy

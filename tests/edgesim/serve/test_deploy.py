@@ -19,12 +19,12 @@ import torch
 
 from edgesim.common.errors import InputError
 from edgesim.serve.access import read_access
+from edgesim.serve.coordinator.work import Target, find_targets
 from edgesim.serve.deploy import Row, deploy, pack
 from edgesim.serve.manifest import SignedManifest, sign
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.protocol import open_inference_pb2
 from edgesim.serve.services import ACTIVATE, OFFER, SERVER_LIVE, SERVER_READY, UPLOAD
-from edgesim.serve.targets import Target, find_targets
 from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, document, edgesim
 from tests.edgesim.disk import small_disk

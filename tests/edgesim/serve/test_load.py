@@ -16,10 +16,9 @@ import torch
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.asking import Input, question
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import Piece, Work
+from edgesim.serve.coordinator.work import Input, Piece, Work, question
 from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_READY
