@@ -1,4 +1,4 @@
-"""What every device kind answers, whatever it computes with."""
+"""The interface of all device kinds: cost, power, memory, software cost of messages."""
 
 from __future__ import annotations
 
@@ -130,9 +130,9 @@ class Cost:
     """Time and mean power of one execution.
 
     Attributes:
-        time_s: from start to end on the whole device.
-        power_w: mean draw of the device meanwhile, idle included.
-        by_part_j: joules by part, where the device tells parts apart (laser, modulator, camera).
+        time_s: seconds from start to end on the whole device.
+        power_w: mean power of the device in that time, idle included, in watts.
+        by_part_j: joules by part, where the device has parts (laser, modulator, camera).
     """
 
     time_s: float
@@ -260,7 +260,7 @@ class Device(ABC):
 
     @default
     def idle_by_part_w(self) -> Mapping[str, float]:
-        """Idle power by part, in watts; empty where the device does not tell parts apart."""
+        """Idle power by part, in watts; empty where the device has no parts."""
         return {}
 
     @default
@@ -270,17 +270,17 @@ class Device(ABC):
 
     @default
     def cooling(self) -> Cooling:
-        """How much longer an execution takes after a rest: no longer unless a kind says so."""
+        """Added time of an execution after a rest: none unless a kind says so."""
         return Cooling()
 
     @default
     def thermal(self) -> Thermal | None:
-        """How it warms up and throttles; None where nobody knows."""
+        """Thermal model; None where it is not known."""
         return None
 
     @default
     def spread(self) -> tuple[float, ...]:
-        """Quantiles of an execution's time over its mean; () where nobody measured them."""
+        """Quantiles of an execution's time over its mean; () where they were not measured."""
         return ()
 
     @default
@@ -311,12 +311,12 @@ class Device(ABC):
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
     ) -> Explanation:
-        """Return what each operator of ``graph`` takes, or all of one by its name.
+        """Return time and energy of each operator of ``graph``, or of one by its name.
 
         Here it is the graph as a whole: a device need not know its operators apart.
 
         Raises:
-            InputError: as `graph_cost`, or there is nothing to tell of ``operator``.
+            InputError: as `graph_cost`, or ``operator`` cannot be explained.
         """
         if operator is not None:
             raise InputError(

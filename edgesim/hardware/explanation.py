@@ -1,4 +1,4 @@
-"""What a model takes on a device, in one form for every kind of device."""
+"""Time and energy of a model on a device, operator by operator, for every kind of device."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Picture(Protocol):
 
     @property
     def caption(self) -> str:
-        """What it shows, in one line."""
+        """Caption, in one line."""
 
     @property
     def figures(self) -> Mapping[str, Any]:
-        """What else it shows, as plain data."""
+        """Further figures, as plain data."""
 
     def text(self, width: int) -> list[str]:
         """Return it as lines of at most ``width`` characters."""
@@ -30,17 +30,17 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one operator takes on a batch, or several that a device runs together.
+    """Time and energy of one operator on a batch, or of several that a device runs together.
 
     Attributes:
         operators: names, in execution order.
-        bound: what its time is bound by.
-        time_s: from its input to its output.
-        energy_j: of that time.
+        bound: resource that bounds its time.
+        time_s: seconds from its input to its output.
+        energy_j: joules in that time.
         cells: text below the explanation's headings.
         figures: plain data of the kind's own.
-        beside: whether it runs beside what the device is made for: such as on its host.
-        picture: how it runs, where there is something to see.
+        beside: whether it runs outside the accelerator, such as on its host.
+        picture: drawing of how it runs; None without one.
     """
 
     operators: tuple[str, ...]
@@ -59,12 +59,12 @@ class Details:
 
     Attributes:
         facts: sentences.
-        title: of the table.
-        headings: of its columns; those of ``numbers`` are numbers.
+        title: title of the table.
+        headings: headings of its columns.
         numbers: columns to align at the right.
         rows: cells.
-        strong: the row that matters most.
-        remark: what is left to say.
+        strong: index of the row that matters most.
+        remark: further remark.
     """
 
     facts: tuple[str, ...] = ()
@@ -78,20 +78,20 @@ class Details:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a model, or one operator of it, takes on a device.
+    """Time and energy of a model, or of one operator of it, on a device.
 
     Attributes:
         arithmetic: precision, and where it holds.
-        headings: of what the kind tells of a row besides its time, what binds it, and its energy.
+        headings: headings of the cells that the kind adds to a row.
         rows: all operators in execution order, or the one asked for.
         totals: cells of all rows together.
-        time_s: of all rows.
-        energy_j: of all rows, and what the device draws meanwhile.
-        by_part_j: joules by part, where the device tells parts apart.
-        sample: what a batch is made of.
-        time_note: how the time divides.
+        time_s: seconds of all rows.
+        energy_j: joules of all rows, and of the device in that time.
+        by_part_j: joules by part, where the device has parts.
+        sample: name of one item of a batch.
+        time_note: sentence on how the time divides.
         notes: sentences on the energy.
-        details: of the operator asked for.
+        details: details of the operator asked for.
         figures: plain data of the kind's own.
     """
 
@@ -110,13 +110,13 @@ class Explanation:
 
 
 def unknown(graph: Graph, operator: str, known: Collection[str], what: str) -> InputError:
-    """Return the error of an operator that is not there, or of which there is nothing to tell.
+    """Return the error of an operator that does not exist, or that cannot be explained.
 
     Args:
-        graph: of the model.
-        operator: asked for.
-        known: names of operators that could be asked for.
-        what: those are.
+        graph: graph of the model.
+        operator: name that was asked for.
+        known: names of operators that can be explained.
+        what: what these operators are called.
     """
     there = any(op.name == operator for op in graph)
     is_no = f"is no {what}" if there else "is no operator"

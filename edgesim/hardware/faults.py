@@ -1,4 +1,4 @@
-"""What can go wrong with nodes and links: when, for how long, and what it does."""
+"""Faults of nodes and links: crashes, cuts, heat, batteries, memory."""
 
 from __future__ import annotations
 
@@ -69,16 +69,16 @@ class Faults:
 
 
 class FaultKind(StrEnum):
-    """What a scheduled fault does to its node or link."""
+    """Effect of a scheduled fault on its node or link."""
 
     CRASH = "crash"
-    """The node stops; what it ran, held and was sent is lost, and whoever waits knows at once."""
+    """The node stops and loses what it ran and held; whatever waits for it knows at once."""
     FREEZE = "freeze"
-    """The node stands still, keeps what it has, and answers nobody until it goes on."""
+    """The node stops, keeps what it has, and answers nothing until it continues."""
     SLOW = "slow"
     """The node computes at a share of its speed."""
     CUT = "cut"
-    """The link carries nothing; what is under way on it goes on later."""
+    """The link carries nothing; flows on it continue later."""
     DEGRADE = "degrade"
     """The link has another bandwidth, more latency, or loses packets."""
 
@@ -121,14 +121,14 @@ class Fault:
 
     @property
     def end_s(self) -> float:
-        """When it is over."""
+        """Time of its end, in seconds."""
         return self.at_s + self.duration_s
 
 
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thermal:
-    """How a device warms up, and what it does when it is too hot.
+    """Temperature of a device, and throttling when it is too hot.
 
     The die is one thermal mass: with power P and surroundings at T_a its temperature T follows
 
@@ -178,7 +178,7 @@ class Thermal:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battery:
-    """What a node lives on; empty, it is down until it has been charged to ``restart``.
+    """Battery of a node; once empty, the node is down until it has been charged to ``restart``.
 
     Attributes:
         capacity_j: energy of the full battery, in joules.

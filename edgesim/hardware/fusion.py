@@ -16,7 +16,7 @@ class Work:
     """Products of one operator kind in a kernel, counted for one sample.
 
     Attributes:
-        kind: of the operators.
+        kind: kind of the operators.
         macs: multiply-accumulates.
         depth: multiply-accumulates behind each output element, summed over the operators: how long
             a kernel runs however many lanes the device has.
@@ -32,12 +32,12 @@ class Kernel:
     """One or more operators launched together, counted for one sample.
 
     Attributes:
-        names: of its operators.
-        kind: of its first operator.
+        names: names of its operators.
+        kind: kind of its first operator.
         work: products by operator kind; empty where the kernel only moves data.
-        weight_elements: read once for a batch.
-        activation_elements: read from and written to memory for each sample; what passes between
-            operators of the kernel stays inside.
+        weight_elements: weights that are read once for a batch.
+        activation_elements: activations that are read from and written to memory for each sample;
+            those between operators of the kernel are not moved.
     """
 
     names: tuple[str, ...]

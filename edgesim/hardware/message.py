@@ -1,4 +1,4 @@
-"""What one message between two nodes costs: for engine, bounds, planner and coordinator alike."""
+"""Cost of one message between two nodes, for engine, bounds, planner and coordinator."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _NO_SOFTWARE = Software()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """The way of a message from one node to another over an idle network.
+    """Passage of a message from one node to another over an idle network.
 
     A message takes the sender's software and the latency of the route, then a flow of its bytes,
     then the receiver's delay and software. On one machine it takes no time.
 
     Attributes:
         sender: software ahead of the first byte.
-        latency_s: sum over the route's links; infinite where there is no route.
-        bandwidth_byte_s: of the slowest link, bytes per second.
+        latency_s: sum of the latencies of the links, in seconds; infinite without a route.
+        bandwidth_byte_s: bandwidth of the slowest link, in bytes per second.
         receiver: delay and software after the last byte.
     """
 
@@ -72,7 +72,7 @@ class Passage:
 
 
 def passage(cluster: Cluster, source: str, target: str) -> Passage:
-    """Return the way of a message between two nodes; of infinite latency where there is none."""
+    """Return the passage of a message between two nodes; of infinite latency without a route."""
     hops = cluster.network.route(source, target)
     if hops is None:
         return Passage(latency_s=inf)

@@ -37,7 +37,7 @@ class Duplex(StrEnum):
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
-    """Figures of a medium that all nodes share, or of a link.
+    """Figures of a link, or of a medium that all nodes share.
 
     Attributes:
         bandwidth_byte_s: bandwidth, in bytes per second; of each direction where a link is full
@@ -113,7 +113,7 @@ class Batch:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variability:
-    """How service times vary around the modelled mean.
+    """Variation of service times around the modelled mean.
 
     Attributes:
         kind: distribution of service times about their mean; measured: that of the device's
@@ -128,7 +128,7 @@ class Variability:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
-    """How a node queues and serves, what fails in it, and what it lives on.
+    """Queue, batches, faults and battery of a node.
 
     Attributes:
         queue: order of service; with `priority` the lower number first, FIFO within one number.
@@ -159,8 +159,8 @@ class Node(NodeOptions):
     """A device in the cluster, and how it queues and serves.
 
     Attributes:
-        name: unique in the cluster.
-        device: what it computes with.
+        name: name, unique in the cluster.
+        device: device that computes.
         address: host:port of a real node.
     """
 
@@ -174,9 +174,9 @@ class Cluster:
     """A cluster.
 
     Attributes:
-        nodes: by name.
-        network: between them.
-        hosts: cores of machines that nodes share, by name.
+        nodes: nodes by name.
+        network: network between them.
+        hosts: number of cores of each machine that nodes share, by name.
         faults: scheduled faults of nodes and links, beside those of their own.
     """
 

@@ -117,15 +117,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A kernel on a batch, and how long each of its causes takes alone.
+    """A kernel on a batch, and the time of each cause alone.
 
     Attributes:
-        kernel: that runs.
-        moved_bytes: from and to memory.
-        full_s: of arithmetic with all lanes busy.
-        idle_s: of lanes without work, besides.
-        memory_s: of what is moved, meanwhile.
-        launch_s: before both.
+        kernel: kernel that runs.
+        moved_bytes: bytes moved from and to memory.
+        full_s: seconds of arithmetic with all lanes busy.
+        idle_s: further seconds, as lanes have no work.
+        memory_s: seconds of memory traffic, at the same time.
+        launch_s: seconds of the launch, before both.
     """
 
     kernel: Kernel
@@ -142,7 +142,7 @@ class Run:
 
     @property
     def time_s(self) -> float:
-        """From launch to end."""
+        """Seconds from launch to end."""
         return max(self.compute_s, self.memory_s) + self.launch_s
 
     @property
@@ -152,7 +152,7 @@ class Run:
 
     @property
     def bound(self) -> Literal["compute", "memory", "launch"]:
-        """What takes longest."""
+        """Cause of the longest time."""
         if self.launch_s > max(self.compute_s, self.memory_s):
             return "launch"
         return "compute" if self.compute_s >= self.memory_s else "memory"

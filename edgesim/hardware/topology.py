@@ -25,7 +25,7 @@ def star(nodes: Sequence[str], **figures: Any) -> Network:
 
     Args:
         nodes: names of the nodes.
-        figures: of each link, as of `Link`.
+        figures: figures of each link, as fields of `Link`.
 
     Raises:
         InputError: two nodes share a name, or a figure makes no sense.
@@ -40,7 +40,7 @@ def wifi(nodes: Sequence[str], **figures: Any) -> Network:
 
     Args:
         nodes: names of the nodes.
-        figures: of the medium, as of `Medium`.
+        figures: figures of the medium, as fields of `Medium`.
 
     Raises:
         InputError: two nodes share a name, or a figure makes no sense.
@@ -60,9 +60,10 @@ def from_links(
     Args:
         nodes: names of the nodes; other names at the ends of links are switches.
         links: names must be unique.
-        routes: names of the links from one node to another, in order. A route counts for the way
-            back too, unless that is given. Pairs without one take the shortest path over links
-            that name their two ends: least latency, then fewest links; both ways over the same.
+        routes: names of the links from one node to another, in order. A route counts for the
+            opposite direction too, unless that is given. Pairs without one take the shortest path
+            over links that name their two ends: least latency, then fewest links; both directions
+            over the same ones.
 
     A link that names its ends is crossed forward from the first to the second. One that does not
     is crossed forward by the routes whose two nodes stand in alphabetical order.
@@ -224,7 +225,7 @@ class _Paths(_OnDemand):
 
     @cached_property
     def _graph(self) -> nx.Graph[str]:
-        """What routes are searched in; where all are given, nobody waits for networkx to load."""
+        """Graph in which routes are searched; made at first use, as networkx loads slowly."""
         import networkx as nx
 
         graph: nx.Graph[str] = nx.Graph()
@@ -242,7 +243,7 @@ class _Paths(_OnDemand):
 
     def _find(self, source: str, target: str) -> tuple[Hop, ...] | None:
         if source > target:
-            # Both ways take the same links, also where two paths are equally short.
+            # Both directions take the same links, also where two paths are equally short.
             back = self.get((target, source))
             return None if back is None else _reversed(back)
         import networkx as nx

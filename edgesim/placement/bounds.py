@@ -1,4 +1,4 @@
-"""What bounds a plan: the busiest node or link, and the least latency of a request."""
+"""Bounds of a plan: the busiest node or link, and the least latency of a request."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
     for share, (nodes, directions) in zip(shares, alone, strict=True):
         for name, seconds in nodes.items():
             node_s[name] += share * seconds
-        for way, seconds in directions.items():
-            by_direction[way] = by_direction.get(way, 0.0) + share * seconds
+        for channel, seconds in directions.items():
+            by_direction[channel] = by_direction.get(channel, 0.0) + share * seconds
     link_s = dict.fromkeys(cluster.network.links, 0.0)
     for (name, _), seconds in by_direction.items():
         link_s[name] = max(link_s[name], seconds)
@@ -142,20 +142,26 @@ def unloaded_latency_s(branch: Branch, plan: Plan, cluster: Cluster, samples: in
 
     It is the latency itself where a request's work meets no other of its own, as in a pipeline,
     or meets it at once, as the copies of an input that leave one node together. Service times
-    count with their means. A node that batches waits for others in vain: `Batch.wait_s`.
+    count with their means. A node that batches waits the whole `Batch.wait_s`: no other request
+    comes.
     """
     return _Request(branch, plan, cluster, samples).bound_s()
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class _Transfer:
     """A transfer of ``size`` bytes, by itself."""
 
     source: str | None
     target: str | None
     size: float
-    way: Passage
+    passage: Passage
     crossed: list[Channel]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of the transfer, alone on the network."""
+        return self.passage.total_s(self.size)
 
 
 class _Request:
@@ -169,11 +175,13 @@ class _Request:
             self.own_s[task.name] = task.cost(node.device, plan.precision, samples).time_s
             self.wait_s[task.name] = node.batch.wait_s if node.batch.max > 1 else 0.0
         where = {task.name: task.node for task in branch.tasks}
-        self.moves = []
+        self.transfers = []
         for one in branch.transfers:
             ends = plan.ends(one, where)
-            way, crossed = passage(cluster, *ends), _channels(cluster, *ends)
-            self.moves.append(_Move(one.source, one.target, one.bytes * samples, way, crossed))
+            crossed = _channels(cluster, *ends)
+            message = passage(cluster, *ends)
+            size = one.bytes * samples
+            self.transfers.append(_Transfer(one.source, one.target, size, message, crossed))
 
     def bound_s(self) -> float:
         """Return the bound."""
@@ -187,15 +195,15 @@ class _Request:
             job = (start_s[task.name], own * _core_share(task, node), after_s[task.name])
             jobs.setdefault(task.node, []).append(job)
         bound = max(start_s[name] + own + after_s[name] for name, own in self.own_s.items())
-        for move in self.moves:
-            if not move.crossed or move.size <= 0.0:
+        for transfer in self.transfers:
+            if not transfer.crossed or transfer.size <= 0.0:
                 continue
-            begins = move.way.before_s(move.size) + self._end(move.source, start_s)
-            follows = move.way.after_s(move.size) + self._from(move.target, after_s)
-            bound = max(bound, begins + move.way.flow_s(move.size) + follows)
-            for channel in move.crossed:
+            begins = transfer.passage.before_s(transfer.size) + self._end(transfer.source, start_s)
+            follows = transfer.passage.after_s(transfer.size) + self._from(transfer.target, after_s)
+            bound = max(bound, begins + transfer.passage.flow_s(transfer.size) + follows)
+            for channel in transfer.crossed:
                 bandwidth = self.cluster.network.links[channel[0]].bandwidth_byte_s
-                jobs.setdefault(channel, []).append((begins, move.size / bandwidth, follows))
+                jobs.setdefault(channel, []).append((begins, transfer.size / bandwidth, follows))
         for work in jobs.values():
             first = min(job[0] for job in work)
             last = min(job[2] for job in work)
@@ -205,13 +213,15 @@ class _Request:
     def _starts(self) -> dict[str, float]:
         """Return the earliest start of each task, as if each piece of work were alone."""
         ready_s = dict.fromkeys(self.own_s, 0.0)
-        inputs: dict[str | None, list[_Move]] = {}
-        for move in self.moves:
-            inputs.setdefault(move.target, []).append(move)
+        inputs: dict[str | None, list[_Transfer]] = {}
+        for transfer in self.transfers:
+            inputs.setdefault(transfer.target, []).append(transfer)
         start_s: dict[str, float] = {}
         for task in self.branch.tasks:
-            for move in inputs.get(task.name, []):
-                arrival_s = self._end(move.source, start_s) + move.way.total_s(move.size)
+            for transfer in inputs.get(task.name, []):
+                arrival_s = self._end(transfer.source, start_s) + transfer.passage.total_s(
+                    transfer.size
+                )
                 ready_s[task.name] = max(ready_s[task.name], arrival_s)
             start_s[task.name] = ready_s[task.name] + self.wait_s[task.name]
         return start_s
@@ -219,12 +229,12 @@ class _Request:
     def _afters(self) -> dict[str, float]:
         """Return the least time from each task's end to the end of the request."""
         after_s = dict.fromkeys(self.own_s, 0.0)
-        outputs: dict[str | None, list[_Move]] = {}
-        for move in self.moves:
-            outputs.setdefault(move.source, []).append(move)
+        outputs: dict[str | None, list[_Transfer]] = {}
+        for transfer in self.transfers:
+            outputs.setdefault(transfer.source, []).append(transfer)
         for task in reversed(self.branch.tasks):
-            for move in outputs.get(task.name, []):
-                follows = move.way.total_s(move.size) + self._from(move.target, after_s)
+            for transfer in outputs.get(task.name, []):
+                follows = transfer.total_s + self._from(transfer.target, after_s)
                 after_s[task.name] = max(after_s[task.name], follows)
         return after_s
 

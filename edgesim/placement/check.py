@@ -1,4 +1,4 @@
-"""Whether a plan holds together and fits its cluster: memory, routes, precisions and cores."""
+"""Checks of a plan against its cluster: memory, routes, precisions and cores."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def no_precision(nodes: Sequence[Node], precision: str) -> str:
     alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for node in nodes:
         alike.setdefault((node.device.name, node.device.precisions()), []).append(node.name)
-    told = [
+    reasons = [
         f"node '{names[0]}' ({device}{f'; {len(names) - 1} more like it' if names[1:] else ''}) "
         f"does not compute in {precision}, only in {', '.join(has)}"
         for (device, has), names in alike.items()
     ]
-    return f"{'; '.join(told[:_NAMED])}{_more(len(told))}; set model.precision, or other devices"
+    return (
+        f"{'; '.join(reasons[:_NAMED])}{_more(len(reasons))}; set model.precision, or other devices"
+    )
 
 
 def lacking(node: Node, needed: float) -> str | None:

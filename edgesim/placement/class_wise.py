@@ -14,7 +14,7 @@ from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
 from edgesim.placement.check import exact_text, lacking
-from edgesim.placement.parts import PlacedPart, fused_plan, homes_of, place_parts, spread
+from edgesim.placement.parts import PlacedPart, fused_plan, place_parts, spread, spread_nodes
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import candidates, graph_of, held_bytes
@@ -54,8 +54,8 @@ def class_wise(request: PlacementRequest) -> Plan:
 
     Options:
         submodels: how many; the number of candidate nodes unless given.
-        heads: that each keeps; unless given, the largest number with which the sub-models of a
-            node fit it together, so that unlike nodes may keep different numbers.
+        heads: number that each keeps; unless given, the largest with which the sub-models of a node
+            fit it together, so that unlike nodes may keep different numbers.
         memory_budget: bytes that one sub-model may hold, weights and activations; only its node's
             memory bounds it unless given.
 
@@ -78,7 +78,7 @@ def class_wise(request: PlacementRequest) -> Plan:
     nodes = candidates(request)
     count = _count(request, len(nodes))
     subsets = map(tuple, spread(range(model.classes), count))
-    homes = homes_of(count, nodes)
+    homes = spread_nodes(count, nodes)
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
     parts = [_Part(home, classes) for home, classes in zip(homes, subsets, strict=True)]
     heads = _given_heads(request, sizes, parts) or _most_heads(request, sizes, parts, fusion_node)
@@ -237,8 +237,10 @@ def _most_heads(
         lack = lacking(request.cluster.nodes[name], held(name, kept) + more)
         if lack is not None:
             return lack
-        told = (_over_budget(request, sizes, part, kept, budget) for part in by_node.get(name, []))
-        return next((one for one in told if one is not None), None)
+        reasons = (
+            _over_budget(request, sizes, part, kept, budget) for part in by_node.get(name, [])
+        )
+        return next((one for one in reasons if one is not None), None)
 
     most: dict[str, int] = {}
     for name in by_node:

@@ -57,7 +57,7 @@ def best_cut(
     """Return the stages with the least objective, or None where no cut fits the memories.
 
     ``latency`` adds compute and travel times of one request on an idle cluster, its input, its
-    answer and vain waits for batches included. ``bottleneck`` takes the largest of the compute
+    answer and waits for batches included. ``bottleneck`` takes the largest of the compute
     times (of a node's full batch, for each of its requests) and of the occupations of links: of
     one medium by all transfers together, where all share one, and of other links by each transfer
     that crosses them.
@@ -86,8 +86,8 @@ def _shortlists(nodes: list[Node]) -> list[list[Node]]:
     if len(nodes) <= _MOST_NODES:
         return [nodes]
     by_memory = sorted(nodes, key=lambda node: -node.device.memory_capacity_bytes)
-    roomy = {node.name for node in by_memory[:_MOST_NODES]}
-    return [nodes[:_MOST_NODES], [node for node in nodes if node.name in roomy]]
+    large = {node.name for node in by_memory[:_MOST_NODES]}
+    return [nodes[:_MOST_NODES], [node for node in nodes if node.name in large]]
 
 
 class _Problem:
@@ -121,7 +121,7 @@ class _Problem:
         return node.batch.wait_s if self.latency and node.batch.max > 1 else 0.0
 
     def one_medium(self) -> bool:
-        """Whether all transfers share one medium, both ways."""
+        """Return whether all transfers share one medium, in both directions."""
         names = [node.name for node in self.nodes]
         names += [self.input_node] if self.input_node and self.input_node not in names else []
         network = self.cluster.network
@@ -159,17 +159,17 @@ class _Problem:
         return None if best is None else best.stages
 
     def _classes(self) -> list[int]:
-        """Number the nodes by what tells them apart; alike ones are interchangeable."""
+        """Return the class of each node; nodes of one class are interchangeable."""
         others = [self.input_node] if self.input_node else []
         seen: dict[object, int] = {}
         classes = []
-        ways = {
+        passages = {
             passage(self.cluster, a.name, b.name)
             for a in self.nodes
             for b in self.nodes
             if a is not b
         }
-        uniform = len(ways) <= 1
+        uniform = len(passages) <= 1
         for index, node in enumerate(self.nodes):
             # Only a network that treats all pairs alike makes equal devices interchangeable.
             ends = [
@@ -181,10 +181,10 @@ class _Problem:
             classes.append(seen.setdefault(key, len(seen)))
         return classes
 
-    def _move(self, way: Passage, sizes: Values) -> Values:
-        if way.latency_s == np.inf:
+    def _transfer_s(self, message: Passage, sizes: Values) -> Values:
+        if message.latency_s == np.inf:
             return np.full_like(sizes, np.inf)
-        return way.flow_s(sizes) if self.only_flow else way.total_s(sizes)
+        return message.flow_s(sizes) if self.only_flow else message.total_s(sizes)
 
     def _join(self, a: Values, b: Values) -> Values:
         return np.asarray(a + b if self.latency else np.maximum(a, b))
@@ -197,8 +197,8 @@ class _Problem:
         for last, node in enumerate(self.nodes):
             if not self._next_of_class(none, last, -1):
                 continue
-            way = passage(self.cluster, self.input_node or node.name, node.name)
-            enter = self._move(way, sizes[:1])
+            message = passage(self.cluster, self.input_node or node.name, node.name)
+            enter = self._transfer_s(message, sizes[:1])
             value = self._join(np.broadcast_to(enter, sizes.shape), self.stage[last][0])
             zeros = np.zeros(len(sizes), dtype=np.int64)
             table[self._with(none, last), last] = _Best(value, zeros - 1, zeros)
@@ -225,8 +225,8 @@ class _Problem:
         for new, node in enumerate(self.nodes):
             if not self._next_of_class(used, new, last):
                 continue
-            way = passage(self.cluster, self.nodes[last].name, node.name)
-            handed = self._join(table[key].value, self._move(way, sizes))
+            message = passage(self.cluster, self.nodes[last].name, node.name)
+            handed = self._join(table[key].value, self._transfer_s(message, sizes))
             matrix = self._join(handed[:, None], self.stage[new])
             cut = np.argmin(matrix, axis=0)
             value = matrix[cut, np.arange(len(sizes))]
@@ -248,7 +248,7 @@ class _Problem:
         return reached
 
     def _next_of_class(self, used: Used, node: int, last: int) -> bool:
-        """Whether ``node`` may come next: unused, and the first unused of its class."""
+        """Return whether ``node`` may come next: unused, and the first unused of its class."""
         if self.ordered:
             return node > last
         own = self.classes[node]
@@ -267,8 +267,8 @@ class _Problem:
         value = best.value[-1:]
         if self.input_node:
             size = np.array([self.graph.output_elements * self.width])
-            way = passage(self.cluster, self.nodes[key[1]].name, self.input_node)
-            value = self._join(value, self._move(way, size))
+            message = passage(self.cluster, self.nodes[key[1]].name, self.input_node)
+            value = self._join(value, self._transfer_s(message, size))
         return float(value[0])
 
     def _trace(self, key: tuple[Used, int], table: dict[tuple[Used, int], _Best]) -> list[Stage]:

@@ -54,9 +54,9 @@ def fused_plan(
         )
         for number, part in enumerate(parts)
     ]
-    moves: list[tuple[str | None, str | None, float]] = []
+    transfers: list[tuple[str | None, str | None, float]] = []
     for task, part in zip(tasks, parts, strict=True):
-        moves += [
+        transfers += [
             (None, task.name, part.graph.input_elements),
             (task.name, "fusion", part.features),
         ]
@@ -69,8 +69,8 @@ def fused_plan(
             memory_bytes=held_bytes(fusion, fusion_node, precision),
         )
     )
-    moves.append(("fusion", None, classes))
-    branch = Branch(tasks=tuple(tasks), transfers=request.transfers(moves))
+    transfers.append(("fusion", None, classes))
+    branch = Branch(tasks=tuple(tasks), transfers=request.transfers(transfers))
     return request.plan("class-wise", (branch,), dict(details))
 
 
@@ -81,7 +81,7 @@ def spread(items: Sequence[Item], count: int) -> list[Sequence[Item]]:
     return [items[start:stop] for start, stop in pairwise(starts)]
 
 
-def homes_of(count: int, nodes: Sequence[Node]) -> list[Node]:
+def spread_nodes(count: int, nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes of parts that are spread evenly, in order: the first take one more."""
     runs = spread(range(count), len(nodes))
     return [node for node, run in zip(nodes, runs, strict=True) for _ in run]
@@ -105,7 +105,7 @@ def place_parts(request: PlacementRequest, artifact: Artifact) -> Plan:
         artifact, heads=request.options.get("heads"), submodels=request.options.get("submodels")
     )
     nodes = candidates(request)
-    homes = _homes(artifact.parts, nodes)
+    homes = _nodes_of_parts(artifact.parts, nodes)
     fusion_node = request.cluster.nodes[request.fusion_node or request.input_node or homes[0].name]
     placed = [
         PlacedPart(
@@ -145,13 +145,13 @@ def check_options(artifact: Artifact, *, heads: object, submodels: object) -> No
         )
 
 
-def _homes(parts: tuple[Part, ...], nodes: list[Node]) -> list[Node]:
+def _nodes_of_parts(parts: tuple[Part, ...], nodes: list[Node]) -> list[Node]:
     """Return the node of every part."""
     named = {node.name: node for node in nodes}
     fitted = [named[part.device] for part in parts if part.device in named]
     if len(fitted) == len(parts):
         return fitted
-    return homes_of(len(parts), nodes)
+    return spread_nodes(len(parts), nodes)
 
 
 def _check_budget(request: PlacementRequest, task: Task) -> None:

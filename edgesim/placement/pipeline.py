@@ -53,7 +53,7 @@ def pipeline(request: PlacementRequest) -> Plan:
     stages = best_cut(graph, nodes, request, objective)
     if stages is None:
         raise PlanError(_misfit(graph, nodes, request))
-    told = [
+    shown = [
         {
             "node": stage.node.name,
             "first": graph.ops[stage.start].name,
@@ -61,7 +61,7 @@ def pipeline(request: PlacementRequest) -> Plan:
         }
         for stage in stages
     ]
-    details = {"objective": objective, "stages": told}
+    details = {"objective": objective, "stages": shown}
     return request.plan("pipeline", (_branch(graph, stages, request),), details)
 
 
@@ -77,8 +77,8 @@ def _branch(graph: Graph, stages: list[Stage], request: PlacementRequest) -> Bra
     )
     ends = (None, *(task.name for task in tasks), None)
     sizes = (*(graph.cut_elements[stage.start] for stage in stages), graph.output_elements)
-    moves = zip(ends, ends[1:], sizes, strict=False)
-    return Branch(tasks=tasks, transfers=request.transfers(moves))
+    transfers = zip(ends, ends[1:], sizes, strict=False)
+    return Branch(tasks=tasks, transfers=request.transfers(transfers))
 
 
 def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:

@@ -88,7 +88,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """One complete way to answer a request; tasks in topological order."""
+    """All tasks and transfers that answer a request; tasks in topological order."""
 
     tasks: tuple[Task, ...]
     transfers: tuple[Transfer, ...]
@@ -96,16 +96,16 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a request is answered.
+    """Branches of tasks on nodes, of which one answers a request.
 
     Attributes:
         strategy: name of the strategy that made it.
-        precision: of weights, activations and arithmetic.
+        precision: precision of weights, activations and arithmetic.
         branches: alternatives; each request goes to the least loaded whose nodes are up.
-        input_node: where requests enter; None where every first task has its input at hand.
-        output_node: where answers are delivered; None where the last task ends the request.
-        details: figures that the strategy wants shown (heads, cut positions, objective).
-        standby_bytes: that copies of its parts hold on each standby node.
+        input_node: node where requests enter; None where every first task has its input at hand.
+        output_node: node where answers are delivered; None where the last task ends the request.
+        details: figures of the strategy for people (heads, cut positions, objective).
+        standby_bytes: memory that copies of its parts hold on each standby node, in bytes.
     """
 
     strategy: str

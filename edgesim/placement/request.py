@@ -1,4 +1,4 @@
-"""What a placement strategy is given: a model, a cluster, and the options of the scenario."""
+"""The request to a placement strategy: a model, a cluster, and the options of the scenario."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Model:
 
     Attributes:
         name: catalog name, or the scenario's name for an explicit task graph.
-        precision: of weights, activations and arithmetic.
+        precision: precision of weights, activations and arithmetic.
         graph: operators of the whole model; None for an explicit task graph.
         rebuild: builds a variant of the same architecture with other options
             (``classes=2, heads=3, width=192, mlp_width=768``); None where the model is fixed.
         heads: attention heads of the whole model, where it has any.
         width: residual width of the whole model, where it has one.
         mlp_width: feed-forward width of the whole model, where it has one.
-        classes: outputs of the whole model.
-        artifact: what ``edgesim partition`` wrote, of which ``graph`` is the unsplit model.
-        tasks: of an explicit task graph.
-        transfers: of an explicit task graph.
+        classes: number of outputs of the whole model.
+        artifact: artifact of ``edgesim partition``; ``graph`` is its unsplit model.
+        tasks: tasks of an explicit task graph.
+        transfers: transfers of an explicit task graph.
     """
 
     name: str
@@ -51,11 +51,11 @@ class PlacementRequest:
     """Everything that a strategy may use.
 
     Attributes:
-        model: what to place.
+        model: model to place.
         cluster: nodes and network.
-        input_node: where requests enter; None lets every first task have its input at hand.
-        fusion_node: where parts are fused.
-        nodes: candidates to place on, in order; all nodes unless the scenario says otherwise.
+        input_node: node where requests enter; None gives every first task its input at hand.
+        fusion_node: node where parts are fused.
+        nodes: candidate nodes, in order; all nodes unless the scenario says otherwise.
         options: the strategy's own keys of the scenario, already typed
             (``submodels``, ``heads``, ``memory_budget``, ``objective``).
         standby: nodes that hold copies, for when others fail.
@@ -70,7 +70,7 @@ class PlacementRequest:
     standby: tuple[str, ...] = ()
 
     def transfers(
-        self, moves: Iterable[tuple[str | None, str | None, float]]
+        self, transfers: Iterable[tuple[str | None, str | None, float]]
     ) -> tuple[Transfer, ...]:
         """Return transfers of (source, target, elements) in the model's precision.
 
@@ -80,7 +80,7 @@ class PlacementRequest:
         width = BYTES_PER_ELEMENT[self.model.precision]
         return tuple(
             Transfer(source=source, target=target, bytes=elements * width)
-            for source, target, elements in moves
+            for source, target, elements in transfers
             if self.input_node is not None or (source is not None and target is not None)
         )
 

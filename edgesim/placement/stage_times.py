@@ -1,4 +1,4 @@
-"""What each possible stage of a pipeline takes: seconds on each node, and bytes."""
+"""Times and memory of all possible stages of a pipeline, on each node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Values = NDArray[np.float64]
 Cuts = NDArray[np.int64]
 
 _WINDOW = 8
-"""Operators on either side of a cut that tell whether it goes through a kernel."""
+"""Number of operators on each side of a cut that decide whether it goes through a kernel."""
 _MOST_CUTS = 32
 """Cuts that are considered where every stage must be asked for by itself."""
 _ROUNDING = 1e-9
@@ -125,7 +125,7 @@ class _Asker:
         return _only_forward(until[None, :] - until[:, None] + constant_s)
 
     def asked(self, cuts: Cuts) -> Values:
-        """Return the times of all stages, each as the device tells it."""
+        """Return the times of all stages, each from the device."""
         table = np.zeros((len(cuts), len(cuts)))
         for a, start in enumerate(cuts):
             for b in range(a + 1, len(cuts)):

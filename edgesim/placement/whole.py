@@ -1,4 +1,4 @@
-"""What the strategies that keep the model whole share: candidates, and one branch on one node."""
+"""Shared by the strategies: candidate nodes, and the branch that runs a whole model on one."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def whole_branch(request: PlacementRequest, graph: Graph, node: Node) -> Branch:
     name = request.model.name
     memory = held_bytes(graph, node, request.model.precision)
     task = Task(name=name, node=node.name, graph=graph, memory_bytes=memory)
-    moves = [(None, name, graph.input_elements), (name, None, graph.output_elements)]
-    return Branch(tasks=(task,), transfers=request.transfers(moves))
+    transfers = [(None, name, graph.input_elements), (name, None, graph.output_elements)]
+    return Branch(tasks=(task,), transfers=request.transfers(transfers))

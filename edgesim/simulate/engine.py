@@ -42,7 +42,7 @@ _DEGRADED = int(Outcome.DEGRADED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a run plays: the arguments of `edgesim.simulate.simulate`."""
+    """The arguments of `edgesim.simulate.simulate`."""
 
     plan: Plan
     cluster: Cluster

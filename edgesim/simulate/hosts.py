@@ -13,13 +13,13 @@ from edgesim.simulate.kernel import Kernel
 
 @dataclass(eq=False, slots=True)
 class Share:
-    """What one execution gets of a machine that others compute on too.
+    """An execution on a machine that it shares with others.
 
     Attributes:
         node: name of the node whose execution it is.
-        cores: that it would use, were it alone.
-        left_s: seconds that it would still take, were it alone.
-        above_idle_w: that it draws above idle at its full rate.
+        cores: number of cores that it uses alone.
+        left_s: seconds that it still takes alone.
+        above_idle_w: power above idle at its full rate, in watts.
         done: called at its end.
     """
 
@@ -36,13 +36,13 @@ class Host:
     While executions ask for no more cores than there are, each runs at its full rate. Otherwise
     each runs at the same share of its rate, ``cores / asked``: processor sharing, the limit of a
     fair scheduler as its time slice tends to zero (Kleinrock, Queueing Systems II, 1976, 4.4).
-    What changing from one to another costs is left out. A node may be held to a share of its
-    speed: it then asks for that share of its cores, and for none while it stands still.
+    The cost of switching is left out. A node may be limited to a share of its speed: it then asks
+    for that share of its cores, and for none while it is frozen.
 
     Args:
         kernel: the clock.
-        cores: of the machine.
-        nodes: that share it; each counts an equal part of its idle power.
+        cores: number of cores of the machine.
+        nodes: number of nodes that share it; each counts an equal part of its idle power.
     """
 
     def __init__(self, kernel: Kernel, cores: int, nodes: int) -> None:
@@ -53,19 +53,19 @@ class Host:
         self._asked = 0.0
         self._speed: dict[str, float] = {}
         self.changed: Callable[[], None] | None = None
-        """Called when what runs, or how fast, has changed."""
+        """Called when an execution began or ended, or its speed changed."""
         self._since_s = 0.0
         self._next: Event | None = None
 
     def begin(self, share: Share) -> None:
-        """Run something until its ``left_s`` are done."""
+        """Run an execution until its ``left_s`` have passed."""
         self._pass_time()
         self._running[share] = None
         self._count()
         self._plan()
 
     def set_speed(self, node: str, speed: float) -> None:
-        """Hold what a node runs to a share of its speed, 0 to 1."""
+        """Limit a node to a share of its speed, 0 to 1."""
         self._pass_time()
         if speed == 1.0:
             self._speed.pop(node, None)
@@ -75,16 +75,16 @@ class Host:
         self._plan()
 
     def above_idle_w(self) -> float:
-        """Return what runs draws above idle now, in watts."""
+        """Return the power of all executions above idle, in watts."""
         return sum(share.above_idle_w * self._rate(share) for share in self._running)
 
     def left_s(self, share: Share) -> float:
-        """Return the seconds that an execution would still take alone."""
+        """Return the seconds that an execution still takes alone."""
         self._pass_time()
         return share.left_s
 
     def stop(self, share: Share) -> None:
-        """Take back what runs; nothing where it does not."""
+        """Stop an execution; no effect where it does not run."""
         if share in self._running:
             self._pass_time()
             self._remove(share)
@@ -99,7 +99,7 @@ class Host:
         return rate * self._speed.get(share.node, 1.0) if self._speed else rate
 
     def _pass_time(self) -> None:
-        """Take what was done since the last change off what is left."""
+        """Reduce ``left_s`` of every execution by what was done since the last change."""
         now = self._kernel.time_s
         passed_s = now - self._since_s
         self._since_s = now
@@ -112,7 +112,7 @@ class Host:
         self._count()
 
     def _plan(self) -> None:
-        """Wait for the first that will end if nothing changes."""
+        """Schedule the end of the execution that ends first if nothing changes."""
         self._next = None
         first, ends_s = None, inf
         for share in self._running:

@@ -1,4 +1,4 @@
-"""The clock: SimPy's environment, with callbacks on the hot path in place of processes."""
+"""The clock of a simulation: a SimPy environment that also calls plain callbacks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 Callback = Callable[[Any], None]
 AFTER: int = NORMAL + 1
-"""Priority of what must see everything else of its instant first."""
+"""Priority of events after all others of their instant."""
 LAST: int = NORMAL + 2
-"""Priority of what must also see the end of every flow of its instant."""
+"""Priority of events after the end of every flow of their instant, too."""
 
 
 class Kernel(simpy.Environment):
@@ -30,7 +30,7 @@ class Kernel(simpy.Environment):
 
     def __init__(self) -> None:
         self.time_s = 0.0
-        """Now; what ``Environment.now`` says too, without the cost of a property."""
+        """Now, in seconds; the same as ``Environment.now``, without the cost of a property."""
         super().__init__()
         # SimPy schedules by delay; now + (t - now) is not always t. The agenda is the heap that
         # Environment.step reads: (time, priority, serial, event).

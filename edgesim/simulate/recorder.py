@@ -1,4 +1,4 @@
-"""What a run records as it goes, and what is integrated at its end: latencies, energy, use."""
+"""Recording of a run: latencies and spans as it goes, energy and utilization at its end."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Recorder:
         return (queue_s, compute_s, transfer_s + (now - parcel.sent_s), fusion_s)
 
     def answered(self, request: Request, now: float, path: Path) -> None:
-        """Record the latency of a request, its parts, and what the answer goes without."""
+        """Record the latency of a request, its parts, and what the answer lacks."""
         index = request.index
         self.latency_s[index] = now - request.arrival_s
         queue, compute, transfer, fusion = self._path_s

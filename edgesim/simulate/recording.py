@@ -1,4 +1,4 @@
-"""What one run leaves behind, simulated or real: columns by request, totals by node and link."""
+"""The record of one run, simulated or real: columns by request, totals by node and link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PARTS = ("queue", "compute", "transfer", "fusion")
-"""Of the time of a request, along its critical path."""
+"""Parts of the time of a request along its critical path."""
 
 
 class Outcome(IntEnum):
@@ -33,7 +33,7 @@ class Span(NamedTuple):
     of a task is the node's draw while it ran (a batch is shared equally among its members);
     of a transfer what the links and the two radios or ports drew on top of idle. ``from_task`` and
     ``to_task`` are the tasks at the ends of a transfer; None for a request's input, its answer, and
-    where nobody knows. ``task`` of a transfer is for people: `transfer_name`.
+    where it is not known. ``task`` of a transfer is for people: `transfer_name`.
     """
 
     request: int
@@ -66,11 +66,11 @@ class NodeTotals:
         sending_s: time with at least one flow leaving.
         receiving_s: time with at least one flow arriving.
         down_s: time out of service.
-        off_s: of that, time without power.
+        off_s: part of ``down_s`` without power.
         energy_j: integral of its power over the run.
         max_queue: most tasks that waited at once.
         executions: batches that it ran.
-        energy_by_part_j: of ``energy_j``, what each part took, where the device tells parts apart.
+        energy_by_part_j: ``energy_j`` by part of the device, where it has parts.
     """
 
     busy_s: float
@@ -138,15 +138,15 @@ class FaultRecord:
     """Faults of a run.
 
     Attributes:
-        events: in order of time.
-        nodes: by name, every node of the cluster.
-        links: by name, those that failed.
-        answered: answered requests by the most that was done for one of their parts: ``first try``,
-            ``retry``, ``hedge``, ``standby``, ``reassigned``.
-        reasons: failed requests by why.
+        events: events in order of time.
+        nodes: faults of every node of the cluster, by name.
+        links: faults of the links that failed, by name.
+        answered: number of answered requests by the strongest recovery measure of one of their
+            parts: ``first try``, ``retry``, ``hedge``, ``standby``, ``reassigned``.
+        reasons: number of failed requests, by the reason.
         used_j: joules of executions whose results an answer used.
         lost_j: joules of all others: cut off, superseded, or of requests that failed.
-        attempts: tries of parts in all.
+        attempts: number of attempts at parts.
         recover_s: for each time that something went down (not slow), seconds until the first whole
             answer to a request that arrived after it; NaN where there was none.
     """
@@ -177,9 +177,9 @@ class Recording:
         spans: tasks and transfers of the first requests, in order of their end.
         nodes: totals by node name.
         links: totals by link name.
-        simulated_s: from the start to the last event.
+        simulated_s: seconds from the start to the last event.
         partial: True where the run was interrupted.
-        faults: what failed, and what came of it; None where nothing could, or nobody knows.
+        faults: record of faults and recovery; None where nothing can fail, or it is not known.
     """
 
     arrival_s: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What is done about a part that does not answer."""
+"""Recovery: retries, hedges, standby nodes, reassignment, health checks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgesim.common.validation import spec
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Further tries of a part that failed.
+    """Further attempts at a part that failed.
 
-    Half of a pause is left to chance, so that requests that failed together come apart.
+    Half of a pause is random, so that requests that failed together are not repeated together.
 
     Attributes:
         attempts: largest number of attempts of one part, the first included.
@@ -33,7 +33,7 @@ class Retry:
     longest_s: Seconds = 0.5
 
     def pause_s(self, tried: int, chance: float) -> float:
-        """Return how long to wait after ``tried`` tries; ``chance`` is uniform in [0, 1)."""
+        """Return the pause after ``tried`` attempts in seconds; ``chance`` is uniform in [0, 1)."""
         longest: float = min(self.backoff_s * 2.0 ** min(tried - 1, 64), self.longest_s)
         return longest * (0.5 + 0.5 * chance)
 
@@ -41,7 +41,7 @@ class Retry:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """A second node that has the part is asked, too; the first answer counts.
+    """A second attempt at a slow part on another node that has it; the first answer counts.
 
     Attributes:
         after_s: time without an answer after which a second node is asked, in seconds.
@@ -53,7 +53,7 @@ class Hedge:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reassign:
-    """A part whose node is down moves to another: its weights travel and are loaded there.
+    """Reassignment of a part whose node is down: its weights are sent to another and loaded there.
 
     Attributes:
         after_s: time that a node has been down before its parts move, in seconds.
@@ -70,7 +70,7 @@ class Reassign:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Checks of nodes; one that fails them is asked no more until it passes one.
+    """Health checks of nodes; a node that fails them gets no work until it passes one.
 
     Attributes:
         interval_s: time between checks, and longest time of a check, in seconds.
@@ -84,7 +84,7 @@ class Health:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What is done about parts that do not answer; without it, what is lost is lost.
+    """Recovery of parts that do not answer; without it, lost parts stay lost.
 
     Attributes:
         deadline_s: longest time of one part, all attempts together, in seconds.

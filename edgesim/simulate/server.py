@@ -27,7 +27,7 @@ _PRIORITY = attrgetter("task.priority")
 
 
 class Execution(Event):
-    """A batch on its cores; kept and used again, since every piece of work needs one."""
+    """A batch on its cores; used again for other batches, as every piece of work needs one."""
 
     def __init__(self, server: Server) -> None:
         self.env = server.kernel
@@ -58,8 +58,8 @@ class Server:
         kernel: the clock.
         node: queueing, batching and power.
         factors: draws of service time over its mean; None where it does not vary.
-        done: told of each piece of work that ran.
-        host: machine whose cores it shares with other nodes; None where its cores are its own.
+        done: called after each piece of work that ran.
+        host: machine that shares its cores among nodes; None where the node has cores of its own.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Server:
             self.max_queue = waiting
 
     def _fill_cores(self) -> None:
-        """Start whatever may start now; batches when all that this instant brings is there."""
+        """Start all work that can start; batches once all events of this instant have happened."""
         if self._batch_max == 1:
             self._fill()
         elif self._look is None:
@@ -130,7 +130,7 @@ class Server:
         self.max_queue = max(self.max_queue, len(self._queue))
 
     def _fill(self) -> None:
-        """Start whatever may start now."""
+        """Start all work that can start now."""
         queue = self._queue
         while queue and queue[0].task.cores <= self._free:
             head = queue[0]
@@ -151,7 +151,7 @@ class Server:
         return list(islice(alike, self._batch_max))
 
     def _waits_for_more(self, head: Work) -> bool:
-        """Whether an unfilled batch should wait; sets the timer that ends the wait."""
+        """Return whether a batch that is not full waits for more; set the timer of the wait."""
         ends_s = head.ready_s + self._wait_s
         if self.kernel.time_s >= ends_s:
             return False
@@ -204,7 +204,7 @@ class Server:
             self.joules_above_idle += joules - self._idle_w * time_s
             worked_s = time_s
         else:
-            # It took longer than alone, and drew no more for that than the idle power.
+            # The time beyond that alone draws idle power only.
             worked_s = run.alone_s
             above_j = (run.power_w - self._idle_w) * worked_s
             joules = above_j + self._idle_w * self.host.idle_share * time_s
@@ -231,7 +231,7 @@ class Server:
         return run
 
     def close(self, now: float) -> None:
-        """Add the time and energy of what still runs."""
+        """Add the time and energy of executions that still run."""
         for run in self._executions:
             if run.work:
                 duration_s = now - run.start_s
@@ -246,32 +246,32 @@ class Server:
         return 1.0 if self.host is None else self.host.idle_share
 
     def joules_by_part(self, idle_s: float, ports_j: float) -> dict[str, float]:
-        """Return the joules of each part of the device; nothing where it does not tell parts.
+        """Return the joules of each part of the device; nothing where it has no parts.
 
         Args:
-            idle_s: time in service.
-            ports_j: what sending and receiving draw above idle.
+            idle_s: seconds in service.
+            ports_j: joules of sending and receiving above idle.
         """
         return self._parts.joules(idle_s, self.joules_above_idle, ports_j)
 
     def set_speed(self, cause: str, speed: float) -> None:
-        """Let ``cause`` hold the node to a share of its speed; causes multiply.
+        """Limit the node to a share of its speed, for one cause; the shares of all causes multiply.
 
-        Only for a node whose cores a `Host` keeps.
+        Only for a node with a `Host`.
         """
         self._speeds[cause] = speed
         assert self.host is not None, "a node that can be slow has a host"
         self.host.set_speed(self.node.name, prod(self._speeds.values()))
 
     def withdraw(self, work: Work) -> bool:
-        """Take work back that waits; return False where it does not, as it runs or is done."""
+        """Remove work that waits; return False where it does not, as it runs or has ended."""
         waits = work in self._queue
         if waits:
             self._queue.remove(work)
         return waits
 
     def crash(self) -> list[tuple[Work, float]]:
-        """Stop at once; return the work that ran or waited, with the joules spent on each."""
+        """Stop at once; return the work that ran or waited, and the joules spent on each."""
         now = self.kernel.time_s
         lost: list[tuple[Work, float]] = []
         for run in self._executions:
@@ -302,12 +302,12 @@ class Server:
         return above_j + self._idle_w * self.host.idle_share * duration_s
 
     def _done_s(self, run: Execution, duration_s: float) -> float:
-        """Return how long what runs would have taken alone for what it has done by now."""
+        """Return the seconds that an execution would have needed alone for what it has done."""
         if self.host is None or run.share is None:
             return duration_s
         return run.alone_s - self.host.left_s(run.share)
 
     def unfinished_j(self) -> float:
-        """Return the joules of all that runs now."""
+        """Return the joules of all executions that run now."""
         now = self.kernel.time_s
         return sum(self._spent_j(run, now) for run in self._executions if run.work)

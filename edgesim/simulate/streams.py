@@ -1,4 +1,4 @@
-"""Random streams: one generator for each purpose, all from the scenario's seed."""
+"""Random streams: one generator for each purpose, all from the seed of the scenario."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ class Traffic(ABC):
     warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
 
     keeps_coming: ClassVar[bool] = True
-    """Requests come at a pace of their own: latencies that grow tell of a queue that grows."""
+    """Whether requests arrive independently of answers: growing latencies mean a growing queue."""
     constant_gaps: ClassVar[bool] = False
-    """All gaps between requests are equal."""
+    """Whether all gaps between requests are equal."""
 
     @property
     def offered_per_s(self) -> float | None:

@@ -32,7 +32,7 @@ class Station(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Missing:
-    """What a request goes without: lost tasks and transfers, and endings that will not come."""
+    """Lost tasks and transfers of a request, and the number of endings that will not come."""
 
     parts: dict[ReadyTask | ReadyTransfer, None] = field(default_factory=dict)
     endings: int = 0
@@ -57,10 +57,10 @@ class Request:
         self.waiting = branch.inputs.copy() if branch.joins else branch.inputs
         self.ended = False
         self.missing: Missing | None = None
-        """What it goes without; None while it is whole."""
+        """What it lacks; None while it is whole."""
 
     def mark_missing(self) -> Missing:
-        """Make this request a degraded one; return what it goes without."""
+        """Make this request a degraded one; return what it lacks."""
         if self.missing is None:
             self.missing = Missing()
         return self.missing

@@ -1,9 +1,12 @@
 """The catalog of devices, and devices written inline in a scenario."""
 
-from edgesim.hardware.catalog.kinds import checked, from_mapping, kind, kind_names
 from edgesim.hardware.catalog.reader import (
+    checked,
     device,
     entry,
+    from_mapping,
+    kind,
+    kind_names,
     names,
     published,
     runtime_factors,

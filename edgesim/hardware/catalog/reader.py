@@ -1,4 +1,4 @@
-"""Catalog files: one YAML file a device, each figure with its source."""
+"""Devices by name, from one YAML file each with a source for each figure, and their kinds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,83 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from edgesim.common import units
+from edgesim.common import units, validation
 from edgesim.common.errors import InputError, nearest
-from edgesim.hardware.catalog.kinds import from_mapping
+from edgesim.common.extensions import ExtensionPoint
+from edgesim.common.text import described
+from edgesim.common.validation import Problem, path_text
 from edgesim.hardware.device import Device, Published
 
 _FOLDER = files("edgesim.hardware.catalog")
+KINDS = ExtensionPoint("edgesim.devices", "device kind")
+
+
+def kind_names() -> list[str]:
+    """Return the names of the registered kinds."""
+    return sorted(KINDS.names())
+
+
+def kind(name: object) -> type[Device]:
+    """Return a device kind: the class of its devices, which is also how their YAML is written.
+
+    Raises:
+        InputError: no such kind, the message names the nearest; or what is registered is none.
+    """
+    try:
+        found = KINDS.load(name)
+    except InputError as error:
+        raise InputError(f"kind: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Device)):
+        raise InputError(
+            f"kind: '{name}' is registered as {KINDS.origin(str(name))}, expected a dataclass that "
+            f"inherits from edgesim.hardware.Device (docs/extending.md), got {described(found)}"
+        )
+    return found
+
+
+def checked(name: str, mapping: Mapping[str, object]) -> Device | list[Problem]:
+    """Return the device that a YAML mapping describes, or what is wrong with it.
+
+    Args:
+        name: name of the device: its catalog name, or the node's.
+        mapping: mapping as in a catalog file.
+    """
+    try:
+        own = kind(mapping.get("kind", "processor"))
+    except InputError as error:
+        return [Problem(("kind",), str(error).removeprefix("kind: "))]
+    found: list[Problem] = []
+    try:
+        made = validation.read_section(own, {**mapping, validation.NOT_WRITTEN: name}, found)
+    except InputError as error:
+        # Figures that are right alone, and make no device together.
+        return [Problem((), str(error))]
+    return found if made is None else made
+
+
+def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
+    """Return the device that a YAML mapping describes.
+
+    Args:
+        name: name of the device: its catalog name, or the node's.
+        mapping: mapping as in a catalog file.
+
+    Raises:
+        InputError: the mapping is wrong; the message has every problem with its key path.
+    """
+    start = f"device '{name}': "
+    if not isinstance(mapping, Mapping):
+        raise InputError(
+            f"{start}expected a mapping such as {{peak: {{fp32: 48 GFLOP/s}}}}, "
+            f"got {described(mapping)}"
+        )
+    found = checked(name, mapping)
+    if isinstance(found, list):
+        lines = [
+            f"{path_text(one.path)}: {one.message}" if one.path else one.message for one in found
+        ]
+        raise InputError(start + "; ".join(lines).removeprefix(start))
+    return found
 
 
 @cache
@@ -96,7 +167,7 @@ def entry(name: str) -> Mapping[str, Any]:
 
 
 def runtime_factors(name: str, runtime: str, precision: str) -> Mapping[str, float]:
-    """Return what a runtime takes over the times of the runtime that an entry's figures are of.
+    """Return the factors of a runtime's times over those of the runtime of an entry's figures.
 
     Fitted by `edgesim.calibrate.fit`: ``time`` of the whole, and besides of each kind of product
     and of ``moves``, operators without products. Nothing for the entry's own runtime, and where

@@ -1,4 +1,4 @@
-"""What a matrix product makes a crossbar do, by counting, and what all that costs."""
+"""Numbers of events of a matrix product on a crossbar, and their cost."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Product:
     """``count`` matrix products (rows, inner) @ (inner, columns).
 
     Attributes:
-        rows: of the operand that each core modulates for itself.
+        rows: number of rows of the operand that each core modulates for itself.
         inner: length of the dot products.
-        columns: of the operand that all tiles share.
-        count: such products.
+        columns: number of columns of the operand that all tiles share.
+        count: number of such products.
         weights: whether the first operand is weights, which come from memory; else both operands
             are activations.
     """
@@ -115,8 +115,8 @@ def counts(product: Product, array: Array, bits: int, local_bytes: float) -> Cou
     Args:
         product: the matrices.
         array: tiles and cores.
-        bits: of an element.
-        local_bytes: that a local buffer holds.
+        bits: bits of an element.
+        local_bytes: capacity of a local buffer, in bytes.
     """
     n, d, m, h = product.rows, product.inner, product.columns, product.count
     r, c, k = ceil(n / array.rows), ceil(m / array.columns), ceil(d / array.wavelengths)
@@ -140,16 +140,16 @@ def counts(product: Product, array: Array, bits: int, local_bytes: float) -> Cou
 
 
 Resource = Literal["array", "buffer", "memory"]
-"""What the time of a product may be bound by."""
+"""Resources that may bound the time of a product."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a product costs.
+    """Cost of a product.
 
     Attributes:
-        counts: of its events.
-        times_s: that each resource takes; they work at the same time.
+        counts: numbers of its events.
+        times_s: seconds of each resource; they work at the same time.
         by_part_j: joules by part; rings, which draw power at all times, are not among them.
     """
 

@@ -121,7 +121,7 @@ class PhotonicCrossbar(Parts, Device):
 
     @property
     def memory_capacity_bytes(self) -> float:
-        """For weights and activations."""
+        """Memory for weights and activations, bytes."""
         return self.memory.capacity_bytes
 
     @cached_property
@@ -142,13 +142,13 @@ class PhotonicCrossbar(Parts, Device):
 
     @property
     def _standby_w(self) -> float:
-        """Draw of all but rings and host while nothing is done."""
+        """Idle power of all parts but rings and host, in watts."""
         idle_w = self.states.idle_w
         return 0.0 if idle_w is None else max(0.0, idle_w - self.rings_w)
 
     @cached_property
     def idle_by_part_w(self) -> Mapping[str, float]:
-        """Rings, what else is drawn while nothing is done, and the host, in watts."""
+        """Idle power of rings, of all other parts, and of the host, in watts."""
         drawn = {"rings": self.rings_w, "standby": self._standby_w}
         if self.host is not None:
             drawn["host"] = self.host.power.idle_w
@@ -194,7 +194,7 @@ class PhotonicCrossbar(Parts, Device):
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
     ) -> Explanation:
-        """Return what every operator takes, or how one product is multiplied.
+        """Return time and energy of every operator, or the events of one product.
 
         Raises:
             InputError: as :meth:`graph_cost`, or the operator is no product.

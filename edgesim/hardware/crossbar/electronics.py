@@ -1,4 +1,4 @@
-"""What of a graph a crossbar multiplies, and what its electronics do between the products."""
+"""Division of a graph between the products of a crossbar and its electronics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def divide(graph: Graph, *, host: bool) -> Division:
     """Divide a graph.
 
     Args:
-        graph: of the model.
+        graph: graph of the model.
         host: whether products of no plain shape (transposed or volumetric convolutions, recurrent
             layers) may be left to a host.
 

@@ -1,4 +1,4 @@
-"""What operators take on a photonic crossbar, and how it is told."""
+"""Times and energies of operators on a photonic crossbar, for people."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _EVENTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """What one operator costs for a batch, or all that a host does.
+    """Cost of one operator for a batch, or of all that a host does.
 
     Attributes:
-        name: of the operator; ``host`` for the host's.
-        kind: of the operator; None for the host's.
-        product: that the crossbar multiplies; None for electronics.
-        counts: of the product's events.
-        bound: what its time is bound by.
-        time_s: from its input to its output.
-        by_part_j: joules by part; what the device draws all the time is not in it.
+        name: name of the operator; ``host`` for the host's.
+        kind: kind of the operator; None for the host's.
+        product: product that the crossbar computes; None for electronics.
+        counts: numbers of the product's events.
+        bound: resource that bounds its time.
+        time_s: seconds from its input to its output.
+        by_part_j: joules by part, without the constant power of the device.
     """
 
     name: str
@@ -51,21 +51,21 @@ class Layer:
 
     @property
     def energy_j(self) -> float:
-        """Of all parts."""
+        """Joules of all parts."""
         return math.fsum(self.by_part_j.values())
 
 
 def explain_model(
     layers: Sequence[Layer], cost: Cost, array: Array, macs: int, precision: str
 ) -> Explanation:
-    """Return what every operator takes, and their sums.
+    """Return time and energy of every operator, and their sums.
 
     Args:
-        layers: of the model.
-        cost: of all of them, and of what is drawn all the time.
+        layers: layers of the model.
+        cost: cost of all of them, constant power included.
         array: tiles and cores.
         macs: multiply-accumulates of the batch.
-        precision: of the operands.
+        precision: precision of the operands.
     """
     cycles = sum(layer.counts.cycles for layer in layers if layer.counts is not None)
     use = _use(array, macs, cost.time_s)

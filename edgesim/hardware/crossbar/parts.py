@@ -71,7 +71,7 @@ class Array:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """Losses on the way of the light, as power ratios of 1 or more, or in dB.
+    """Losses on the path of the light, as power ratios of 1 or more, or in dB.
 
     Attributes:
         modulator: loss of a modulator.
@@ -88,7 +88,7 @@ class Loss:
     coupler: PowerRatio = 1.0
 
     def longest(self, array: Array) -> float:
-        """Return the loss of the longest way, as power ratio, division among cells left out.
+        """Return the loss of the longest path, as power ratio, division among cells left out.
 
         A modulator, two rings, ceil(log2(max(rows, columns))) splitters along the crossbar, and one
         splitter, phase shifter and coupler in a cell.

@@ -18,8 +18,12 @@ from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.device import Cost, Device, Messaging, Power
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
-from edgesim.hardware.optical_4f.figures import part_figures
-from edgesim.hardware.optical_4f.layers import Layer, explain_layer, explain_model
+from edgesim.hardware.optical_4f.layers import (
+    Layer,
+    explain_layer,
+    explain_model,
+    part_figures,
+)
 from edgesim.hardware.optical_4f.parts import (
     cycle_s,
     light_of,
@@ -39,8 +43,7 @@ from edgesim.hardware.optical_4f.sections import (
     Preset,
     Signs,
 )
-from edgesim.hardware.optical_4f.segments import OnHost, OnLight, segments
-from edgesim.hardware.optical_4f.shapes import Reading, shape_of
+from edgesim.hardware.optical_4f.shapes import OnHost, OnLight, Reading, segments, shape_of
 from edgesim.hardware.processor import Processor
 from optics.errors import InputError as OpticsInputError
 from optics.presets import PARTS
@@ -95,7 +98,7 @@ class Optical4F(Device):
         link_byte_s: rate between the host and the optics, each way, in bytes per second.
         light_share: share of a clear filter's light that reaches the brightest pixel; as much as
             the camera takes unless given.
-        signs: scheme by which signs are told from intensities.
+        signs: scheme that recovers signs from intensities.
         planes: binary planes that show an image, each with exposures of its own.
         tiles_along: kinds of tiles that may lie side by side; images alone before a filter of
             mirrors.
@@ -174,7 +177,7 @@ class Optical4F(Device):
 
     @cached_property
     def light(self) -> float:
-        """Of a clear filter's light, what reaches the brightest pixel."""
+        """Share of a clear filter's light that reaches the brightest pixel."""
         return light_of(self.name, self.system, self.light_share)
 
     @cached_property
@@ -189,27 +192,27 @@ class Optical4F(Device):
 
     @cached_property
     def along(self) -> tuple[Kind, ...]:
-        """What may lie side by side on the plane."""
+        """Kinds of tiles that may lie side by side on the plane."""
         return self.tiles_along or side_by_side(self.system)
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        """Where each figure of the parts comes from, by key path; what was given comes first."""
+        """Source of each figure of the parts, by key path; given sources come first."""
         return sources_of(self.system, self.host.source, self.source)
 
     @property
     def memory_capacity_bytes(self) -> float:
-        """Of the host."""
+        """Memory of the electronic host, bytes."""
         return self.host.memory_capacity_bytes
 
     @property
     def messaging(self) -> Messaging:
-        """Of the host."""
+        """Software cost of a message on the electronic host."""
         return self.host.messaging
 
     @cached_property
     def power(self) -> Power:
-        """All parts and the host; the host alone makes the difference between idle and busy."""
+        """Power of all parts and the host; only the host draws more when busy."""
         host, rest = self.host.power, sum(self._parts_w.values())
 
         def beside(watts: float | None) -> float | None:
@@ -224,12 +227,12 @@ class Optical4F(Device):
 
     @cached_property
     def idle_by_part_w(self) -> Mapping[str, float]:
-        """What each part draws all the time, and the host while it waits, in watts."""
+        """Constant power of each part, and idle power of the host, in watts."""
         return {**self._parts_w, "host": self.host.power.idle_w}
 
     @cached_property
     def _parts_w(self) -> Mapping[str, float]:
-        """What each part draws all the time, the host apart."""
+        """Constant power of each part without the host, in watts."""
         return {
             "laser": self.system.laser.electrical_power_w,
             "input": self.system.input.power_w,

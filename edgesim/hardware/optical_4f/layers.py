@@ -1,16 +1,19 @@
-"""What layers take on a 4f accelerator, and how it is told."""
+"""Times and energies of layers on a 4f accelerator, and figures of its parts, for people."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from edgesim.common.text import duration, joules_each, percent, size
+from edgesim.common.validation import key_of
 from edgesim.hardware.device import Cost
 from edgesim.hardware.explanation import Details, Explanation, Row
 from edgesim.hardware.optical_4f.planes import Planes
+from edgesim.hardware.processor import Processor
+from optics.presets import PARTS
 from optics.system import FourF
 from optics.tiling import ConvShape
 from optics.timing import LightBudget, Timing
@@ -29,13 +32,13 @@ _KINDS = ("groups", "channels", "images", "kernels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """What one layer on light, or one run of electronic operators, costs for a batch.
+    """Cost of one layer on light, or of one run of electronic operators, for a batch.
 
     Attributes:
-        names: of the operators, in execution order.
-        light: how the optics run it; None where the host does.
-        time_s: from its input to its output, both on the host.
-        by_part_j: joules of every part meanwhile.
+        names: names of the operators, in execution order.
+        light: timing of the optics; None where the host runs it.
+        time_s: seconds from its input to its output, both on the host.
+        by_part_j: joules of every part in that time.
     """
 
     names: tuple[str, ...]
@@ -45,7 +48,7 @@ class Layer:
 
 
 def explain_model(layers: Sequence[Layer], cost: Cost, precision: str) -> Explanation:
-    """Return what every layer takes, and their sums."""
+    """Return time and energy of every layer, and their sums."""
     lit = [layer.light for layer in layers if layer.light is not None]
     frames = sum(timing.exposures for timing in lit)
     moved = sum(one.traffic.out_bytes + one.traffic.in_bytes for one in lit)
@@ -72,9 +75,9 @@ def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
     """Return how an accelerator runs one layer.
 
     Args:
-        layer: on light.
-        system: the parts.
-        light: of a clear filter's light, what reaches the brightest pixel.
+        layer: layer on light.
+        system: parts of the accelerator.
+        light: share of a clear filter's light that reaches the brightest pixel.
     """
     timing, row = layer.light, _row(layer)
     assert timing is not None
@@ -192,3 +195,70 @@ def _facts(row: Row, figures: Mapping[str, Any]) -> tuple[str, ...]:
         f"{light['brightest_electrons']:,.0f} electrons in the brightest pixel, {filled}; "
         f"noise {light['noise_electrons']:,.3g} electrons",
     )
+
+
+_UNITS = {
+    "_m": ("m", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
+    "_s": ("s", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
+    "_w": ("W", ((1.0, ""), (1e-3, "m"))),
+    "_j": ("J", ((1e-9, "n"), (1e-12, "p"), (1e-15, "f"))),
+}
+_ELECTRONS = ("_e", "_e_s")
+_NO_FIGURES = ("name", "source")
+
+
+def part_figures(
+    system: FourF, host: Processor, sources: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (key path, value, source) of every figure of parts and host that is no default.
+
+    A figure without a source has an empty one.
+    """
+    for key in PARTS:
+        part = getattr(system, key)
+        yield f"{key}.name", part.name, ""
+        for field in fields(part):
+            value = getattr(part, field.name)
+            path = f"{key}.{key_of(field.name)}"
+            source = sources.get(path, "")
+            if field.name not in _NO_FIGURES and (source or value != _default(field)):
+                yield path, _figure_text(field.name, value), source
+    link = system.link_bytes_s
+    value = "no limit" if math.isinf(link) else f"{link / 1e9:.4g} GB/s"
+    yield "link", value, sources.get("link", "")
+    if "host" not in sources:
+        yield "host.name", host.name, ""
+    peaks = dict(host.peak_flop_s)
+    if len(set(peaks.values())) == 1:
+        peaks = {"fp32": peaks.popitem()[1]}  # one rate is said, of whatever precision
+    for precision, peak in peaks.items():
+        rate = "no limit" if math.isinf(peak) else f"{peak / 1e9:.4g} GFLOP/s"
+        yield f"host.peak.{precision}", rate, sources.get(f"host.peak.{precision}", "")
+    for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):
+        yield f"host.power.{state}", f"{watts:g} W", sources.get(f"host.power.{state}", "")
+
+
+def _default(field: Field[Any]) -> Any:
+    return None if field.default is MISSING else field.default
+
+
+def _figure_text(field: str, value: Any) -> str:
+    """Return a value of `optics` with its unit, by the name of its field."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        pixels = field == "pixels"
+        return (" x " if pixels else ", ").join(f"{one:g}" for one in value)
+    if isinstance(value, str) or not isinstance(value, int | float):
+        return str(value)
+    if field.endswith(_ELECTRONS):
+        return f"{value:g} e/s" if field.endswith("_e_s") else f"{value:g} e"
+    for suffix, (unit, prefixes) in _UNITS.items():
+        if field.endswith(suffix):
+            for factor, prefix in prefixes:
+                if abs(value) >= factor * (1 - 1e-12):
+                    return f"{value / factor:.4g} {prefix}{unit}"
+            return f"{value:g} {unit}"
+    return f"{value:.4g}"

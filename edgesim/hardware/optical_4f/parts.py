@@ -32,7 +32,7 @@ _NEEDED = {
     "camera": ("pixels", "pitch_m", "exposure_s"),
 }
 _HEADROOM = 0.8
-"""Of the camera's limit, what the brightest pixel takes where nothing is said; as
+"""Share of the camera's limit that the brightest pixel takes unless given; as
 `optics.layers.calibrate` exposes."""
 Framed = TypeVar("Framed", Modulator, Camera)
 """Parts that go from frame to frame."""
@@ -50,7 +50,7 @@ def system_of(
     """Return the system of a preset with other figures, scaled to a plane and to a rate.
 
     Args:
-        name: of the device.
+        name: name of the device.
         base: name of the preset; None where every part is given.
         given: figures of each part in `PARTS`.
         link_byte_s: rate of the link.
@@ -92,9 +92,9 @@ def part_of(key: str, given: Given, preset_name: str | None) -> Any:
     """Return a part with the figures that are given, and others of a preset's part.
 
     Args:
-        key: of the part, one of `PARTS`.
+        key: key of the part, one of `PARTS`.
         given: figures by the names of the part's fields.
-        preset_name: of the system that has the other figures; None has none.
+        preset_name: name of the preset with the other figures; None for no preset.
 
     Raises:
         optics.errors.InputError: figures that no preset gives are missing, or figures are out of
@@ -108,7 +108,7 @@ def part_of(key: str, given: Given, preset_name: str | None) -> Any:
                 f"expected {', '.join(lacking)}; name a preset, or give every part"
             )
         return PARTS[key](name=key, **given)
-    # A source tells of the preset's figure; another figure has another source, or none.
+    # The source belongs to the preset's figure; another figure has another source, or none.
     return replace(base, **given, source=_without(base.source, *given))
 
 
@@ -223,10 +223,10 @@ def _without(source: Mapping[str, str], *names: str) -> dict[str, str]:
 def light_of(name: str, system: FourF, light: float | None) -> float:
     """Return the share of a clear filter's light that reaches the brightest pixel.
 
-    Unless told, as much as fills 80 % of what the camera takes, by an attenuator.
+    Unless given, as much as fills 80 % of what the camera takes, by an attenuator.
 
     Raises:
-        InputError: the told share is more light than the camera takes in one exposure.
+        InputError: the given share is more light than the camera takes in one exposure.
     """
     camera, budget = system.camera, LightBudget.of(system)
     room_e = camera.saturation_e - camera.dark_e
@@ -271,7 +271,7 @@ _BYTES_AN_OPERATION = 4.0
 one sum of four bytes each come in, and the sum goes back."""
 
 _PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-"""Of a host of which only one rate is said."""
+"""Precisions of a host with one rate for all."""
 
 
 def own_host(system: FourF) -> Processor:

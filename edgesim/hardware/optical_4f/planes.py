@@ -24,13 +24,13 @@ _COLOURS = ("#2f6fd0", "#2a9d78", "#e0a526", "#a04bbd", "#d1495b", "#5b6675")
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """What lies on one plane in the first frame of a layout.
+    """Tiles on one plane in the first frame of a layout.
 
     Attributes:
-        title: of the picture.
+        title: title of the picture.
         size: pixels (rows, columns).
         tiles: rectangles on it.
-        colours: what tells tiles apart, by tile: the image, or the kernel.
+        colours: number of the image or of the kernel of each tile.
     """
 
     title: str
@@ -43,8 +43,8 @@ class Planes:
     """A picture of the first frame of a layout.
 
     Attributes:
-        layout: of the layer.
-        caption: what the picture in text shows.
+        layout: layout of the layer.
+        caption: caption of the picture as text.
     """
 
     caption = "One frame, upright; the darker, the more of it is covered."

@@ -161,7 +161,7 @@ OfCamera = Annotated[Given, _part(Camera), _EVEN_IF_ABSENT]
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """How signs are told from intensities; its passes are exposures of each frame.
+    """Scheme that recovers signs from intensities; its passes are exposures of each frame.
 
     Attributes:
         scheme: scheme of exposures.
