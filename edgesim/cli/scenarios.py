@@ -37,6 +37,7 @@ class SchemaOptions:
     """Whose schema is printed."""
 
     result: bool = flag("Describe summary.json of a result instead.")
+    study: bool = flag("Describe the study file instead.")
 
 
 def init(session: Session, options: InitOptions) -> None:
@@ -56,10 +57,22 @@ def starter_text(starter: Starter) -> str:
 
 
 def check(session: Session, options: ScenarioOptions) -> None:
-    """Validate a scenario; print its plan, memory fit and bottleneck. Runs nothing."""
+    """Validate a scenario; print its plan, memory fit and bottleneck. Runs nothing.
+
+    Of a study: its points and axes, and the plan of its first scenario.
+    """
     from edgesim import api
     from edgesim.report import plan_tables
+    from edgesim.sweep.reader import is_study
 
+    if is_study(options.file):
+        from edgesim.report import sweep_table
+
+        if options.seed is not None:
+            raise InputError("--seed is for a scenario; a study sets its seed with the key 'seed'")
+        study = sweep_table.check(options.file, options.overrides or ())
+        session.finish(study.document(), study.show)
+        return
     scenario = options.load()
     checked = plan_tables.examine(scenario, api.place(scenario))
     session.finish(checked.document(), partial(plan_tables.show, checked))
@@ -67,7 +80,11 @@ def check(session: Session, options: ScenarioOptions) -> None:
 
 def schema(session: Session, options: SchemaOptions) -> None:
     """Print the JSON Schema of the scenario file, for editors."""
-    if options.result:
+    if options.result and options.study:
+        raise InputError("expected one of --result and --study")
+    if options.study:
+        from edgesim.sweep.schema import schema
+    elif options.result:
         from edgesim.results.summary import schema
     else:
         from edgesim.scenario.json_schema import schema

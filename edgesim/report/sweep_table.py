@@ -7,16 +7,22 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.markup import escape
 
+from edgesim import api
 from edgesim.common.text import duration, in_unit
+from edgesim.report import plan_tables
 from edgesim.report.table import Cell, Figure, Row
 from edgesim.report.table import Table as Shown
 from edgesim.sweep import store
 from edgesim.sweep.aims import Bound
+from edgesim.sweep.axes import ends
+from edgesim.sweep.check import first_settings
+from edgesim.sweep.reader import load
 from edgesim.sweep.results import SETTLED
 from edgesim.sweep.run import Swept
 from edgesim.sweep.study import Study
@@ -69,6 +75,57 @@ def examine(study: Study, swept: Swept) -> Examined:
     elif len(table) <= MOST_ROWS:
         document["rows"] = table.rows()
     return Examined(table, swept, document)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedStudy:
+    """A valid study, and the plan of its first scenario."""
+
+    study: Study
+    first: plan_tables.Checked
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data, for ``--json``."""
+        return {
+            "study": self.study.name,
+            "points": self.study.size,
+            "axes": [
+                {"name": one.column.name, "unit": one.column.unit, "values": len(one) or None,
+                 "first": first, "last": last}
+                for one, (first, last) in zip(self.study.points.axes, self._ends(), strict=True)
+            ],
+            "keep": [one.column.name for one in self.study.kept],
+            "first": self.first.document(),
+        }  # fmt: skip
+
+    def _ends(self) -> list[tuple[Any, Any]]:
+        return [(first.cell, last.cell) for first, last in map(ends, self.study.points.axes)]
+
+    def show(self, console: Console) -> None:
+        """Print it."""
+        points = "points" if self.study.size > 1 else "point"
+        console.print(f"[bold]{escape(self.study.name)}[/]  is valid: {self.study.size:,} {points}")
+        lines = []
+        for one, cells in zip(self.study.points.axes, self._ends(), strict=True):
+            texts = [
+                cell if isinstance(cell, str) else axis_text(one.column, cell) for cell in cells
+            ]
+            lines.append([one.column.name, f"{len(one):,}" if len(one) else "any between", *texts])
+        Shown("", ["axis", "values", "first", "last"], lines, folds=True).show(console)
+        console.print("The first point:")
+        plan_tables.show(self.first, console)
+
+
+def check(path: Path, overrides: Sequence[str]) -> CheckedStudy:
+    """Return what a study file holds.
+
+    Raises:
+        InputError: it or its first scenario is wrong.
+        PlanError: the model of its first scenario does not fit the nodes.
+    """
+    study = load(path, overrides)
+    scenario = study.base.scenario(first_settings(study))
+    return CheckedStudy(study, plan_tables.examine(scenario, api.place(scenario)))
 
 
 def show(examined: Examined, console: Console) -> None:
@@ -214,13 +271,18 @@ def writer(table: Table, column: Column) -> Callable[[Any], str]:
         if isinstance(value, str):
             return labels.get(value, value)
         if column.role == "axis":
-            gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
-            return f"{value:.4g}{gap}{column.unit}"
+            return axis_text(column, value)
         if column.integer:
             return f"{int(value):,}"
         return in_unit(value, column.unit)
 
     return text
+
+
+def axis_text(column: Column, value: float) -> str:
+    """Return a number of an axis as people read it, with its unit."""
+    gap = "" if column.unit.startswith(("/", "%")) or not column.unit else " "
+    return f"{value:.4g}{gap}{column.unit}"
 
 
 def short_labels(texts: Sequence[str]) -> dict[str, str]:

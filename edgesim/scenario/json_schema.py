@@ -60,12 +60,12 @@ def schema() -> Schema:
     made["else"] = {"required": needed}
     made["title"] = "edgesim scenario"
     made["examples"] = [EXAMPLE]
-    tidied: Schema = _tidied(made)
+    found: Schema = tidied(made)
     # Once each: they are long, and many keys have one.
     for dimension in units.DIMENSIONS:
         pattern = {"type": "string", "pattern": _pattern(dimension)}
-        tidied["$defs"][f"text-{dimension}"] = pattern
-    return {"$schema": DIALECT, **tidied}
+        found["$defs"][f"text-{dimension}"] = pattern
+    return {"$schema": DIALECT, **found}
 
 
 def _devices(definitions: Schema) -> Schema:
@@ -216,10 +216,10 @@ def _without(keys: Iterable[str]) -> Schema:
     return {"properties": dict.fromkeys(keys, False)}
 
 
-def _tidied(node: Any) -> Any:
+def tidied(node: Any) -> Any:
     """Return the schema with what pydantic does not tell editors, and without what it need not."""
     if isinstance(node, list):
-        return [_tidied(one) for one in node]
+        return [tidied(one) for one in node]
     if not isinstance(node, dict):
         return node
     if node.pop("x-device", False):
@@ -251,7 +251,7 @@ def _tidied(node: Any) -> Any:
             node |= text
         elif {"type": "string"} in node.get("anyOf", ()):
             node["anyOf"] = [text if one == {"type": "string"} else one for one in node["anyOf"]]
-    return {key: _tidied(one) for key, one in node.items()}
+    return {key: tidied(one) for key, one in node.items()}
 
 
 def _sayable(default: Any) -> bool:

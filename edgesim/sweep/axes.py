@@ -196,6 +196,13 @@ class RangeAxis:
         return Value(setting, cell)
 
 
+def ends(axis: Axis) -> tuple[Value, Value]:
+    """Return the first and the last value of an axis; the ends of a range without steps."""
+    if isinstance(axis, RangeAxis) and not len(axis):
+        return axis.value(axis.start), axis.value(axis.stop)
+    return axis.at(0), axis.at(len(axis) - 1)
+
+
 class RangeError(Exception):
     """What is wrong with a range, and under which of its keys."""
 

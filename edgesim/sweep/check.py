@@ -11,7 +11,7 @@ from edgesim.common.validation import Path, Problem, path_text
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.findings import Findings
-from edgesim.sweep.axes import Axis, RangeAxis
+from edgesim.sweep.axes import Axis, ends
 from edgesim.sweep.results import ACCURACY, kept
 from edgesim.sweep.study import Study
 
@@ -38,7 +38,7 @@ def check(study: Study, *, default_kept: bool) -> Study:
         found += _wrong_values(study, axis, notes)
     if found:
         raise ScenarioError(found)
-    settings = _first(study)
+    settings = first_settings(study)
     titles = [study.titles[key] for key, _ in settings]
     scenario = study.base.scenario(settings, titles)
     if default_kept and scenario.placement.model.artifact is not None:
@@ -50,7 +50,8 @@ def check(study: Study, *, default_kept: bool) -> Study:
     return study
 
 
-def _first(study: Study) -> tuple[tuple[str, Any], ...]:
+def first_settings(study: Study) -> tuple[tuple[str, Any], ...]:
+    """Return the key paths that the first point sets, and to what."""
     if study.aims is None:
         return study.settings(0)
     # Points of a search are chosen later; the first values stand for them.
@@ -76,14 +77,11 @@ def _wrong_values(study: Study, axis: Axis, notes: list[str]) -> Iterator[str]:
 
 
 def _values(axis: Axis) -> Iterator[Any]:
-    if isinstance(axis, RangeAxis) and not len(axis):
-        # A range that values are drawn from: its ends.
-        yield from (axis.value(end).setting for end in (axis.start, axis.stop))
-        return
     for index in range(min(len(axis), MOST_CHECKED)):
         yield axis.at(index).setting
-    if len(axis) > MOST_CHECKED:
-        yield axis.at(len(axis) - 1).setting
+    if not 0 < len(axis) <= MOST_CHECKED:
+        # Also of a range that values are drawn from.
+        yield from (end.setting for end in ends(axis))
 
 
 def _at(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:

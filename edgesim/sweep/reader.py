@@ -33,6 +33,16 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     return _read(read_file(file, what="a study"), file.stem, file.parent, overrides)
 
 
+def is_study(path: Path) -> bool:
+    """Return whether a file holds a study: a mapping with a ``base``. False where it is no YAML."""
+    try:
+        # A pipe could not be read a second time.
+        data = read_file(path, what="a study").data if path.is_file() else None
+    except InputError:
+        return False
+    return isinstance(data, dict) and "base" in data
+
+
 def from_mapping(
     mapping: Mapping[str, Any],
     overrides: Sequence[str] = (),

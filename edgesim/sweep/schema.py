@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt
 
 from edgesim.common.fields import UNSET, WHOLE, Count, FileName, Text, short
-from edgesim.common.validation import key, spec
+from edgesim.common.validation import adapter, key, spec
 
 Seed = Annotated[StrictInt, Field(ge=0, lt=1 << 64), WHOLE]
 Texts = Annotated[
@@ -24,10 +24,12 @@ class Range:
     """Numbers from one to another, both of them included.
 
     Attributes:
-        start: number, or quantity such as '1 W'.
-        stop: number, or quantity such as '10 W'.
-        steps: how many; without it: all whole numbers, or, drawn by chance, any number.
-        integer: round to whole numbers.
+        start: first value: a number, or a quantity such as '1 W'.
+        stop: last value: a number, or a quantity such as '10 W'.
+        steps: number of values; without it: all whole numbers, or any number where values are
+            drawn at random.
+        scale: spacing of the values.
+        integer: whether values are rounded to whole numbers.
     """
 
     start: Annotated[Any, key("from")]
@@ -43,9 +45,10 @@ class Combine:
     """How axes become points.
 
     Attributes:
-        kind: every combination; step by step; by chance; as written under `points`.
-        count: random: of points.
-        seed: random: of the draws; 0 unless given.
+        kind: grid: every combination; zip: step by step; random: drawn at random; list: as written
+            under `points`.
+        count: random: number of points.
+        seed: random: seed of the draws; 0 unless given.
     """
 
     kind: Literal["grid", "zip", "random", "list"]
@@ -59,10 +62,10 @@ class Search:
     """How a search plays points.
 
     Attributes:
-        trials: points that are played.
-        parallel: trials that are asked for together, before their results are told.
-        sampler: how points are chosen; tpe needs fewer trials.
-        seed: of the search; 0 unless given.
+        trials: number of points that are played.
+        parallel: number of points that are chosen together, before the results of any is known.
+        sampler: algorithm that chooses points; tpe needs fewer trials.
+        seed: seed of the search; 0 unless given.
     """
 
     trials: Annotated[StrictInt, Field(ge=1, le=10_000_000), WHOLE] = 100
@@ -77,9 +80,9 @@ class Optimize(Search):
     """A search: which results are to be small or large, and within which bounds.
 
     Attributes:
-        minimize: results, or axes of numbers.
-        maximize: results, or axes of numbers.
-        subject_to: bounds such as 'latency_s.p99 < 2 s'.
+        minimize: results to be small, or axes of numbers.
+        maximize: results to be large, or axes of numbers.
+        subject_to: bounds such as 'latency_s.p99 < 2 s'; 'settled' for points whose queue settled.
     """
 
     minimize: Texts = ()
@@ -93,14 +96,16 @@ class StudySpec:
     """A study of edgesim: a base scenario, axes along which it changes, results to keep.
 
     Attributes:
-        name: of results; the file's unless given.
+        name: name of the result folder; the file's unless given.
         base: scenario file, relative to this one; or the scenario itself.
         axes: key paths of the scenario and their values: a list, or {from, to, steps}; in a list
             of several such mappings, the axes of each go together.
-        points: list: mappings of key paths to values, one for each point.
-        keep: results: paths of summary.json, such as latency_s.p99.
-        seed: of every point; the base's unless given.
-        replications: of every point; the base's unless given.
+        points: combine list: mappings of key paths to values, one for each point.
+        combine: how axes become points; grid unless given.
+        keep: results to keep: paths of summary.json, such as latency_s.p99.
+        seed: seed of every point; the base's unless given.
+        replications: number of replications of every point; the base's unless given.
+        optimize: what a search looks for; all points are played without it.
     """
 
     name: FileName | None = None
@@ -112,3 +117,39 @@ class StudySpec:
     seed: Seed | None = None
     replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] | None = None
     optimize: Optimize | None = None
+
+
+_AXES = {
+    "type": "object",
+    "description": "key paths of the scenario, and the values of each",
+    "minProperties": 1,
+    "additionalProperties": {
+        "anyOf": [{"type": "array", "minItems": 1}, {"$ref": "#/$defs/Range"}],
+    },
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a study file, for editors.
+
+    Whether key paths and values fit the base scenario only `edgesim check` tells.
+    """
+    from edgesim.scenario.json_schema import DIALECT, tidied
+
+    made = adapter(StudySpec).json_schema(by_alias=True)
+    made["$defs"] |= {"Range": adapter(Range).json_schema(by_alias=True), "Axes": _AXES}
+    properties = made["properties"]
+    properties["base"]["type"] = ["string", "object"]
+    axes = {"$ref": "#/$defs/Axes"}
+    properties["axes"]["anyOf"] = [axes, {"type": "array", "minItems": 1, "items": axes}]
+    properties["points"]["anyOf"][0]["items"] = {"type": "object", "minProperties": 1}
+    combine = made["$defs"]["Combine"]
+    properties["combine"] = {
+        "description": properties["combine"]["description"],
+        "anyOf": [{"enum": combine["properties"]["kind"]["enum"]}, {"$ref": "#/$defs/Combine"}],
+    }
+    for name in ("minimize", "maximize", "subject_to"):
+        one = made["$defs"]["Optimize"]["properties"][name]
+        one["anyOf"] = [{"type": "string"}, {"type": one.pop("type"), "items": one.pop("items")}]
+    made["title"] = "edgesim study"
+    return {"$schema": DIALECT, **tidied(made)}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import yaml
@@ -13,7 +15,7 @@ from edgesim.sweep.player import Player
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.run import run_study
 from tests import needs
-from tests.edgesim.command import ROOT
+from tests.edgesim.command import ROOT, assert_fails, document, edgesim
 
 EXAMPLES = ROOT / "examples"
 STUDIES = [
@@ -88,3 +90,50 @@ def test_points_of_examples_are_the_product_of_their_axes() -> None:
         assert second is not None
         assert first.cell == pytest.approx(rate, rel=1e-11)
         assert second.cell == heads
+
+
+def test_the_schema_of_studies_takes_the_examples_and_no_mistakes() -> None:
+    schema = json.loads(edgesim("schema", "--study").stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    for path in STUDIES:
+        assert not list(validator.iter_errors(yaml.safe_load(path.read_text()))), path
+    axes = {"traffic.rate": {"from": "1/s", "to": "2/s", "steps": 3}}
+    right = {"base": "base.yaml", "axes": axes, "combine": {"kind": "random", "count": 3}}
+    assert validator.is_valid(right)
+    assert validator.is_valid({**right, "axes": [axes], "combine": "zip"})
+    for wrong in (
+        {"axes": axes}, {**right, "axis": axes}, {**right, "combine": "cross"},
+        {**right, "axes": {"traffic.rate": {"from": 1, "to": 2, "step": 3}}},
+        {**right, "axes": {"traffic.rate": []}}, {**right, "keep": "latency_s.p99"},
+        {**right, "optimize": {"minimise": ["latency_s.p99"]}},
+    ):  # fmt: skip
+        assert not validator.is_valid(wrong), wrong
+
+
+def test_a_study_is_checked_without_being_played(tmp_path: Path) -> None:
+    path = EXAMPLES / "five-pis-study.yaml"
+    done = edgesim("check", path, "--json", cwd=tmp_path)
+    found = document(done.stdout)
+    assert (found["study"], found["points"]) == ("five-pis-study", 200)
+    assert found["axes"] == [
+        {"name": "traffic.rate", "unit": "/s", "values": 40, "first": 0.1, "last": 3.0},
+        {"name": "placement.heads", "unit": "", "values": 5, "first": 1, "last": 6},
+    ]
+    first_point = ("--set", "traffic.rate=0.1/s", "--set", "placement.heads=1")
+    first = document(edgesim("check", EXAMPLES / "five-pis.yaml", "--json", *first_point).stdout)
+    assert found["first"] == first
+    shown = edgesim("check", path, cwd=tmp_path).stdout
+    assert "five-pis-study  is valid: 200 points" in shown
+    assert "0.1/s" in shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_a_study_is_told_by_check(tmp_path: Path) -> None:
+    content = yaml.safe_load((EXAMPLES / "five-pis-study.yaml").read_text())
+    content["base"] = str(EXAMPLES / "five-pis.yaml")
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**content, "keep": ["latency"]}))
+    assert_fails(edgesim("check", path), 2, ["no result is named 'latency'"])
+    path.write_text(yaml.safe_dump(content))
+    assert_fails(edgesim("check", path, "--seed", "3"), 2, ["--seed is for a scenario"])
