@@ -32,8 +32,8 @@ class Camera:
         frame_time_s: shortest time from frame to frame.
         power_w: electricity of the whole camera.
         adc_energy_j: per conversion, where ``power_w`` does not hold it.
-        name: what the part is called.
-        source: where each figure comes from, by field name.
+        name: name of the part, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: a figure is out of its range.

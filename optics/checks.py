@@ -21,7 +21,7 @@ def figures_of(part: Any) -> Iterator[Callable[..., None]]:
     the part's ``name`` as its owner.
 
     Args:
-        part: with a ``name`` and the figures.
+        part: part with a ``name`` and the figures.
 
     Raises:
         InputError: figures break their rules; one line for each.

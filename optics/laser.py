@@ -22,8 +22,8 @@ class Laser:
         wavelength_m: vacuum wavelength λ.
         power_w: light that reaches the input modulator.
         wall_plug_efficiency: light out over electricity in, above 0 and at most 1.
-        name: what the part is called.
-        source: where each figure comes from, by field name.
+        name: name of the part, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: a figure is out of its range.

@@ -20,8 +20,8 @@ class Lens:
         zernike_waves: aberrations over the pupil in waves rms at the laser's wavelength, Noll's
             order: the first is Z1 (piston), then tilts, defocus, … (Noll, JOSA 66:207, 1976).
         efficiency: light power that passes within the pupil.
-        name: what the part is called.
-        source: where each figure comes from, by field name.
+        name: name of the part, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: a figure is out of its range, or a lens without a pupil has aberrations.

@@ -144,7 +144,7 @@ def transmission(
             the modulator's. Each leading index is a frame of its own.
         modulator: the part.
         samples: per pixel and axis, at least 1.
-        generator: for flicker; must be given where ``flicker_rad`` is above 0.
+        generator: generator of flicker; required where ``flicker_rad`` is above 0.
 
     Returns:
         (..., rows·samples, columns·samples), complex of the drive's precision. The centre of pixel

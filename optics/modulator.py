@@ -40,8 +40,8 @@ class Modulator:
         double_buffered: whether a frame may be loaded while the one before is shown.
         power_w: electricity with its driver.
         dac_energy_j: per pixel written, where ``power_w`` does not hold it.
-        name: what the part is called.
-        source: where each figure comes from, by field name.
+        name: name of the part, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: a figure is out of its range, or a DMD has other than 1 bit.

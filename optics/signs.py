@@ -21,8 +21,8 @@ class Pass:
     """One exposure of a frame.
 
     Attributes:
-        inputs: what part of the images is shown.
-        kernels: what part of the kernels is shown.
+        inputs: part of the images that is shown.
+        kernels: part of the kernels that is shown.
         reference: uniform field added at the camera, in √electrons, with its phase; 0 is none.
     """
 
@@ -52,7 +52,7 @@ def reference_passes(
 
     Args:
         frames: phases, at least 1.
-        electrons: of the reference alone, in each pixel and exposure.
+        electrons: electrons of the reference alone, in each pixel and exposure.
         split_inputs: show positive and negative images one after the other.
     """
     parts: tuple[Part, ...] = _SIGNS if split_inputs else ("whole",)

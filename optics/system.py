@@ -19,11 +19,11 @@ class Alignment:
     """Misalignment of the filter modulator against the Fourier plane of lens 1.
 
     Attributes:
-        shift_m: (down, right), of the filter's centre from the optical axis.
-        rotation_rad: of the filter about the axis, from the row axis (down) towards the column
-            axis (right).
+        shift_m: distance (down, right) of the filter's centre from the optical axis.
+        rotation_rad: rotation of the filter about the axis, from the row axis (down) towards the
+            column axis (right).
         defocus_m: distance of the filter behind the focal plane; negative is before it.
-        magnification: of the filter's pattern against what it was computed for.
+        magnification: size of the filter's pattern over the size that it was computed for.
 
     Raises:
         InputError: a figure is not finite, or the magnification is not above 0.
@@ -62,8 +62,8 @@ class Host:
         flop_s: floating-point operations per second for what is not done by light; infinity
             takes no time.
         power_w: electricity while the system runs.
-        name: what the part is called.
-        source: where each figure comes from, by field name.
+        name: name of the part, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: a figure is out of its range.
@@ -90,18 +90,18 @@ class FourF:
     """A 4f correlator: laser, input, f, lens 1, f, filter, f, lens 2, f, camera.
 
     Attributes:
-        laser: lights the input modulator.
-        input: the modulator that shows the images.
-        lens_1: makes their spectrum at the filter.
-        filter: the modulator in the Fourier plane.
-        lens_2: makes the image at the camera, turned by 180° and scaled by -f2/f1.
-        camera: detects intensity.
-        alignment: of the filter.
-        link_bytes_s: rate at which patterns go to, and frames come from, the host; infinity takes
-            no time.
-        host: the electronics at the link's other end.
-        name: what the system is called.
-        source: where each figure comes from, by field name.
+        laser: source that lights the input modulator.
+        input: modulator that shows the images.
+        lens_1: lens that makes the images' spectrum at the filter.
+        filter: modulator in the Fourier plane.
+        lens_2: lens that makes the image at the camera, turned by 180° and scaled by -f2/f1.
+        camera: camera that detects intensity.
+        alignment: alignment of the filter.
+        link_bytes_s: rate of the link between host and optics, in bytes per second each way;
+            infinity takes no time.
+        host: electronics at the other end of the link.
+        name: name of the system, used in messages.
+        source: source of each figure, by field name.
 
     Raises:
         InputError: the link's rate is not above 0.

@@ -57,10 +57,10 @@ def wavefront(
     """Return the aberration in waves, shape (H, W), of a pupil of ``radius_m`` around the axis.
 
     Args:
-        coefficients_waves: of Z1, Z2, … in waves rms.
+        coefficients_waves: coefficients of Z1, Z2, … in waves rms.
         rows: places down (H,), in metres.
         columns: places right (W,), in metres; the angle is counted from right towards down.
-        radius_m: of the pupil.
+        radius_m: radius of the pupil, in metres.
     """
     y, x = rows[:, None] / radius_m, columns[None, :] / radius_m
     radius, angle = torch.hypot(x, y), torch.atan2(y.expand(len(rows), len(columns)), x)

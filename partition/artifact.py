@@ -46,8 +46,8 @@ class Artifact:
     """A loaded artifact.
 
     Attributes:
-        folder: where it lies.
-        manifest: what it says of itself.
+        folder: folder of the artifact.
+        manifest: manifest of the artifact.
         parts: the sub-models, in evaluation mode.
         fusion: over their features.
     """
@@ -114,10 +114,10 @@ def write_untrained(
     """Write an artifact of models as they are, under a fusion of zeros: enough to be served.
 
     Args:
-        folder: to write; an artifact that is there is replaced.
-        name: of the artifact.
+        folder: folder to write; an artifact in it is replaced.
+        name: name of the artifact.
         parts: the sub-models.
-        classes: of the fusion.
+        classes: classes of the fusion.
 
     Raises:
         InputError: ``folder`` is there and is not an artifact.

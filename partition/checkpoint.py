@@ -19,7 +19,7 @@ class TrainState:
 
     Attributes:
         epoch: epochs finished.
-        history: by finished epoch: loss (nats), accuracy (0 to 1 or None), learning rate.
+        history: loss (nats), accuracy (0 to 1 or None) and learning rate of each finished epoch.
         best_epoch: the epoch (from 1) whose weights are the best so far; 0 before any.
         best_accuracy: its accuracy on the validation images; None without such images.
         best: its weights.

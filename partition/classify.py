@@ -27,7 +27,7 @@ class Lesson:
     Attributes:
         samples: training images, with labels from 0 to ``outputs`` - 1.
         validation: images by which the best epoch is chosen; may be none.
-        outputs: of the model.
+        outputs: outputs of the model.
         teacher: (samples, outputs) logits or log-probabilities of the teacher on the images as
             they are; an augmented image keeps the teacher's opinion of the original, which saves
             running the teacher in every step. ``None`` has no teacher.
@@ -48,8 +48,8 @@ def image_batches(lesson: Lesson, data: Data, config: TrainConfig) -> tuple[Epoc
     """Return the batches of an image classifier, and how many there are in an epoch.
 
     Args:
-        lesson: what it learns from.
-        data: how images become inputs.
+        lesson: images, labels and teacher.
+        data: data set, which makes inputs of images.
         config: batch size, smoothing, mixup and augmentation.
 
     Raises:
@@ -124,10 +124,10 @@ def train_classifier(
 
     Args:
         model: gives logits (images, outputs) of inputs (images, channels, height, width).
-        lesson: what it learns from.
-        data: how images become inputs.
-        config: how to train.
-        seed: of every draw.
+        lesson: images, labels and teacher.
+        data: data set, which makes inputs of images.
+        config: settings of the training.
+        seed: seed of all random numbers.
         run: name, checkpoint, progress and device.
 
     Raises:

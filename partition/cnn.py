@@ -27,7 +27,7 @@ class CnnConfig:
         image: height and width of the square input, in pixels.
         channels: input channels.
         widths: output channels of the 3 by 3 convolutions, one after another.
-        strides: of the convolutions, 1 or 2.
+        strides: strides of the convolutions, 1 or 2.
         classes: outputs.
     """
 

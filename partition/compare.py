@@ -39,14 +39,14 @@ class Row:
     """One line of the table; figures of a part are those of the largest one.
 
     Attributes:
-        name: what was measured.
-        parts: how many devices it runs on.
-        accuracy: on the test images, 0 to 1.
-        worst_class_accuracy: of the class with the lowest, 0 to 1.
+        name: name of the model that was measured.
+        parts: number of devices that it runs on.
+        accuracy: accuracy on the test images, 0 to 1.
+        worst_class_accuracy: accuracy of the class with the lowest, 0 to 1.
         part_mib: weights, fp32.
         part_macs: multiply-accumulates of one image.
         total_mib: weights of everything, fusion included.
-        latency_s: of one image, where a way to tell was given.
+        latency_s: latency of one image in seconds; None where no ``latency`` was given.
     """
 
     name: str
@@ -75,10 +75,10 @@ def compare(
 
     Args:
         folder: an artifact.
-        work_dir: where finished steps are filed.
-        progress: told of every step.
-        latency: tells seconds, by a simulator for instance.
-        device: to train on.
+        work_dir: folder of finished steps.
+        progress: called with every step.
+        latency: returns seconds, by a simulator for instance.
+        device: device to train on.
 
     Raises:
         InputError: the artifact is damaged, or its data are missing.

@@ -15,10 +15,10 @@ class ModelCost:
 
     Attributes:
         parameters: weights and biases.
-        bytes: of the weights in fp32.
+        bytes: bytes of the weights in fp32.
         macs: multiply-accumulates for one image, products of activations included.
-        attention_macs: those of QKᵀ and AV alone.
-        feature_bytes: what the model sends to the fusion for one image.
+        attention_macs: multiply-accumulates of QKᵀ and AV alone.
+        feature_bytes: bytes that the model sends to the fusion for one image.
     """
 
     parameters: int

@@ -107,8 +107,8 @@ def explain(error: ValidationError, where: str) -> str:
     """Return the mistakes of a document, each on one line: key, what was expected, what came.
 
     Args:
-        error: of its validation.
-        where: what the message calls the document.
+        error: error of the document's validation.
+        where: name of the document in the message.
     """
     lines = []
     for one in error.errors(include_url=False)[:MOST_SHOWN]:

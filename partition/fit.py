@@ -33,9 +33,9 @@ class Assignment:
     """Head count and device of every sub-model.
 
     Attributes:
-        heads: by sub-model.
-        devices: by sub-model, the place of its device in the list of budgets.
-        restarts: how often the greedy assignment began again; 0 for the exact one.
+        heads: heads kept of each sub-model.
+        devices: index of each sub-model's device in the list of budgets.
+        restarts: restarts of the greedy assignment; 0 for the exact one.
     """
 
     heads: tuple[int, ...]
@@ -68,8 +68,8 @@ def greedy(
     there are at most as many restarts as heads.
 
     Args:
-        sizes: by sub-model, then by heads kept, from 1 up.
-        budgets: of the devices.
+        sizes: sizes by sub-model, then by heads kept, from 1 up.
+        budgets: budgets of the devices.
         tighten: ``all`` or ``stuck``.
 
     Raises:
@@ -194,9 +194,9 @@ class Fitted:
     """Shape and device of every part.
 
     Attributes:
-        heads: heads' worth kept, by part.
-        devices: by part, or None where the recipe names none.
-        notes: how greedy and exact assignment compare, for the manifest.
+        heads: heads kept of each part.
+        devices: device of each part, or None where the recipe names none.
+        notes: greedy and exact assignment side by side, for the manifest.
     """
 
     heads: tuple[int, ...]

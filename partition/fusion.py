@@ -35,7 +35,7 @@ class Fusion(nn.Module):
 
     Attributes:
         part_widths: features of every part, in order.
-        widths: of the layers: all features, the hidden ones, the classes.
+        widths: widths of the layers: all features, the hidden ones, the classes.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ def part_features(
         models: the parts.
         widths: features of each.
         data: all images.
-        place: to compute on; the CPU by default.
+        place: device to compute on; the CPU by default.
     """
     place = place or torch.device("cpu")
     columns: dict[str, list[Tensor]] = {name: [] for name in data.splits}
@@ -160,13 +160,14 @@ def make_fusion(
     """Return the trained fusion, or as it was filed, and how its training went.
 
     Args:
-        features: of the frozen parts, (images, all features), by ``train`` and ``validation``.
-        labels: of the images, likewise.
+        features: features of the frozen parts, (images, all features), by ``train`` and
+            ``validation``.
+        labels: labels of the images, likewise.
         part_widths: features of every part.
-        classes: of the whole data set.
-        spec: how to train.
-        seed: of every draw.
-        workshop: where finished steps are filed.
+        classes: number of classes of the whole data set.
+        spec: settings of the fusion and its training.
+        seed: seed of all random numbers.
+        workshop: folder of finished steps, with progress and device.
         teacher: (training images, classes) log-probabilities of the unsplit model.
         part_keys: fingerprints of the parts, on which the fusion depends.
     """

@@ -61,10 +61,10 @@ def kl_importance(
     ViT-S (23,000 units) and nothing here for ViT-B: there, take the Taylor expansion.
 
     Args:
-        model: in evaluation mode.
+        model: model in evaluation mode.
         inputs: (images, channels, height, width) of the part's own data.
         stage: which units.
-        tell: told the share that is done after every batch.
+        tell: called after every batch with the share that is done, 0 to 1.
     """
     count = len(inputs)
     layers, units = unit_shape(model, stage)
@@ -99,7 +99,7 @@ def taylor_importance(
     backward pass serves every unit of every layer.
 
     Args:
-        model: in evaluation mode.
+        model: model in evaluation mode.
         inputs: (images, channels, height, width) of the part's own data.
         targets: (images, outputs) probabilities; the loss is their cross-entropy.
         stage: which units.

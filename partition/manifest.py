@@ -61,10 +61,10 @@ class TrainingEntry(_Entry):
     """How one training went.
 
     Attributes:
-        epochs: that were trained.
-        best_epoch: whose weights were taken, from 1; 0 for none.
+        epochs: epochs that were trained.
+        best_epoch: epoch whose weights were taken, from 1; 0 for none.
         validation_accuracy: after that epoch; None without validation images.
-        stage: of pruning that it followed; None for none.
+        stage: stage of pruning that the training followed; None for none.
     """
 
     epochs: Count
@@ -81,7 +81,7 @@ class AccuracyEntry(_Entry):
         accuracy: share of right answers.
         worst_class: name of the class with the lowest accuracy.
         worst_class_accuracy: its accuracy.
-        class_accuracies: by label; None for a class without test images.
+        class_accuracies: accuracy of each label; None for a class without test images.
     """
 
     accuracy: Share
@@ -96,8 +96,8 @@ class CostEntry(_Entry):
 
     Attributes:
         parameters: weights and biases.
-        bytes: of them.
-        macs: of one image.
+        bytes: bytes of the weights and biases.
+        macs: multiply-accumulates of one image.
     """
 
     parameters: Count
@@ -111,7 +111,7 @@ class ModelEntry(CostEntry):
 
     Attributes:
         config: its shape.
-        feature_bytes: that it sends to the fusion for one image.
+        feature_bytes: bytes that the model sends to the fusion for one image.
     """
 
     config: Shape
@@ -126,7 +126,7 @@ class PartEntry(ModelEntry):
     """One sub-model: what it takes to serve it.
 
     Attributes:
-        file: of its weights.
+        file: file of its weights.
     """
 
     file: FileName
@@ -137,9 +137,9 @@ class FusionEntry(CostEntry):
     """The fusion: what it takes to serve it.
 
     Attributes:
-        file: of its weights.
+        file: file of its weights.
         part_widths: features of every part.
-        widths: of the layers, from all features to the classes.
+        widths: widths of the layers, from all features to the classes.
     """
 
     file: FileName
@@ -160,13 +160,13 @@ class Manifest(_Entry):
     """What it takes to serve an artifact.
 
     Attributes:
-        format: what kind of file this is.
+        format: kind of the file.
         schema: its version.
-        name: of the artifact.
+        name: name of the artifact.
         parts: the sub-models.
         fusion: over their features.
         files: SHA-256 by name; every file of the artifact but the manifest.
-        sha256: of the manifest without this key.
+        sha256: SHA-256 of the manifest without this key.
     """
 
     format: Literal["edgesim-partition"]
@@ -205,11 +205,11 @@ class TrainedPart(PartEntry):
 
     Attributes:
         classes: labels of its outputs.
-        class_names: of these.
+        class_names: names of its classes.
         other: whether a last output stands for every other class.
         heads_kept: heads' worth that pruning left.
-        device: that it was fitted to; None without devices.
-        accuracy: at its own task.
+        device: device that it was fitted to; None without devices.
+        accuracy: accuracy at its own task, 0 to 1.
         training: after every stage of pruning.
     """
 
@@ -227,7 +227,7 @@ class TrainedFusion(FusionEntry, AccuracyEntry):
     """The fusion of an artifact that was trained, its accuracies with every part there.
 
     Attributes:
-        training: how it went.
+        training: history of the training.
     """
 
     training: TrainingEntry
@@ -252,13 +252,13 @@ class DataEntry(_Entry):
     """The data, and what makes inputs of images.
 
     Attributes:
-        name: of the data set.
+        name: name of the data set.
         classes: names by label.
-        images: how many, by split.
+        images: number of images of each split.
         image: height and width of an input, in pixels.
-        channels: of an input.
-        mean: of every channel, of values from 0 to 1.
-        std: likewise.
+        channels: channels of an input.
+        mean: mean of every channel, of values from 0 to 1.
+        std: standard deviation of every channel, likewise.
     """
 
     name: Name
@@ -276,7 +276,8 @@ class SurvivorsEntry(_Entry):
 
     Attributes:
         exhaustive: whether every subset was measured.
-        accuracy: by a text of one digit a part; ``"1011"`` lacks part 1.
+        accuracy: accuracy of each subset, written with one digit for each part; ``"1011"`` lacks
+            part 1.
     """
 
     exhaustive: bool
@@ -312,13 +313,13 @@ class TrainedManifest(Manifest):
     """What ``edgesim partition`` says of the artifact that it made.
 
     Attributes:
-        seed: of every draw.
-        recipe: that it was made by.
-        versions: that results can depend on.
-        data: that it was trained and tested on.
+        seed: seed of all random numbers.
+        recipe: recipe that made the artifact.
+        versions: versions that results can depend on.
+        data: data that it was trained and tested on.
         unsplit: the model before it was split.
         survivors: accuracies when parts are missing.
-        fit: to the devices of the recipe; None without any.
+        fit: assignment to the devices of the recipe; None without any.
     """
 
     seed: Annotated[int, Field(ge=0)]
@@ -388,8 +389,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     """Return the manifest in the bytes of a file; a :class:`TrainedManifest` with a recipe.
 
     Args:
-        data: of the file.
-        name: what messages call it.
+        data: content of the file.
+        name: name of the file in messages.
 
     Raises:
         InputError: it is damaged, changed, of another version, or says something impossible.

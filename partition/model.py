@@ -29,9 +29,9 @@ class Masks:
 
     Attributes:
         residual: (batch, width) residual channels, everywhere at once; None keeps all.
-        attention: by block, (batch, heads, head width) dimensions, jointly in Q, K, V and the
-            projection's input.
-        mlp: by block, (batch, mlp width) feed-forward neurons.
+        attention: masks by block, (batch, heads, head width), of dimensions, jointly in Q, K, V and
+            the projection's input.
+        mlp: masks by block, (batch, mlp width), of feed-forward neurons.
     """
 
     residual: Tensor | None = None

@@ -31,8 +31,8 @@ class Part:
 
     Attributes:
         model: pruned and tuned, in evaluation mode.
-        classes: what its outputs stand for.
-        notes: how its training went, stage by stage.
+        classes: classes of the part's outputs.
+        notes: history of its training, stage by stage.
         key: fingerprint of everything it depends on.
     """
 
@@ -81,11 +81,11 @@ def make_part(
         data: all images.
         classes: the part's.
         target: shape to prune to; its ``classes`` are set here.
-        split: for the share of negatives.
+        split: settings of the split, for the share of negatives.
         pruning: measure, stages and training.
-        seed: of every draw.
-        workshop: where finished steps are filed.
-        name: of the part, for progress and file names.
+        seed: seed of all random numbers.
+        workshop: folder of finished steps, with progress and device.
+        name: name of the part, for progress and file names.
 
     Raises:
         InputError: the target cannot be reached by pruning.
@@ -148,7 +148,7 @@ def lesson_of(
         data: all images.
         classes: the part's.
         negatives: share of every foreign class's images.
-        seed: of the choice.
+        seed: seed of the choice.
     """
     chosen = part_indices(data.train.labels, classes, negatives, generator_of(seed, 1))
     held = torch.empty(0, dtype=torch.int64)

@@ -45,11 +45,11 @@ def run(
     that share one share what they have in common. On a CPU the same recipe gives the same bytes.
 
     Args:
-        recipe: what to do.
+        recipe: recipe of the run.
         out_dir: the artifact folder; an artifact that is there is replaced at the end.
-        progress: told how far each step is.
+        progress: called with how far each step is.
         work_dir: ``<out_dir>.work`` by default; may be removed when the artifact is there.
-        device: to train on; the GPU where there is one, by default.
+        device: device to train on; by default the GPU where there is one.
 
     Raises:
         InputError: data are missing, the recipe asks for the impossible, or ``out_dir`` holds

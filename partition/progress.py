@@ -14,7 +14,8 @@ class Report:
         step: which one (``unsplit``, ``part 3/10: prune attention``).
         done: share of the step, 0 to 1.
         loss: mean training loss of the epoch so far, in nats; None where there is none.
-        accuracy: on the validation images after the last finished epoch, 0 to 1; None before.
+        accuracy: accuracy on the validation images after the last finished epoch, 0 to 1; None
+            before.
     """
 
     step: str

@@ -186,8 +186,8 @@ class UnsplitSpec:
 
         Args:
             image: side of an input, in pixels.
-            channels: of an input.
-            classes: of the data.
+            channels: channels of an input.
+            classes: classes of the data.
 
         Raises:
             InputError: the shape is impossible.
@@ -377,7 +377,7 @@ class Recipe:
 
         Args:
             values: keys of this class; every key may be left out.
-            where: what messages call it.
+            where: name of the recipe in messages.
 
         Raises:
             InputError: keys are unknown or values wrong; a line for each names key and value.

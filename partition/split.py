@@ -68,7 +68,7 @@ def confusion_groups(matrix: Tensor, parts: int, grouping: str) -> Groups:
 
     Args:
         matrix: (classes, classes) confusion; the diagonal is not used.
-        parts: how many groups.
+        parts: number of groups.
         grouping: ``together`` or ``apart``.
 
     Raises:
@@ -104,7 +104,7 @@ class PartClasses:
     """What one part tells apart.
 
     Attributes:
-        classes: of the whole data set, in the order of the part's outputs.
+        classes: classes, numbered as in the whole data set, in the order of the part's outputs.
         other: a last output that stands for every other class.
     """
 

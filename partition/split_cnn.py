@@ -40,10 +40,10 @@ class SplitCnn:
 
     Attributes:
         unsplit: shape of the unsplit network.
-        unsplit_predictions: of the test images.
+        unsplit_predictions: predictions of the unsplit network for the test images.
         parts: shapes of the parts.
-        fusion_widths: of the fusion's layers, input first.
-        fusion_parameters: of the fusion.
+        fusion_widths: widths of the fusion's layers, input first.
+        fusion_parameters: weights and biases of the fusion.
         predictions: fused, of the test images.
     """
 
@@ -82,12 +82,13 @@ def split_cnn(
     """Train a CNN of about ``parameters``, split it like the ViT, and return what it came to.
 
     Args:
-        recipe: of the ViT's run.
+        recipe: recipe of the ViT's run.
         data: all images.
-        classes: of the ViT's parts.
-        parameters: of the unsplit ViT.
-        part_parameters: of its parts; each of the CNN's is the nearest to that size.
-        workshop: where finished steps are filed.
+        classes: classes of the ViT's parts.
+        parameters: weights and biases of the unsplit ViT.
+        part_parameters: weights and biases of its parts; each of the CNN's is the nearest to that
+            size.
+        workshop: folder of finished steps, with progress and device.
     """
     config = cnn_of_size(data, parameters)
     key = fingerprint(

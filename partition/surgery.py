@@ -183,7 +183,7 @@ def cut(
     """Return the model with the most important units of one stage, as many as ``target`` has.
 
     Args:
-        model: what to prune.
+        model: model to prune.
         stage: which units go.
         scores: (layers, units) importance.
         target: the shape to reach in this stage; the other stages' sizes are not looked at.

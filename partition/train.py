@@ -72,12 +72,12 @@ class TrainRun:
     """One training: where its state is kept, who is told of it, and what computes it.
 
     Attributes:
-        name: of the training, for ``progress``.
+        name: name of the training, for ``progress``.
         checkpoint: file that is rewritten after every epoch, and resumed from where it exists;
             ``None`` keeps nothing.
         identity: distinguishes trainings: resuming from the checkpoint of another is refused.
         progress: called after every tenth step and every epoch.
-        device: that model and batches go to; the CPU by default. On a GPU, bfloat16 is mixed in.
+        device: device of model and batches; the CPU by default. On a GPU, bfloat16 is mixed in.
     """
 
     name: str = "training"
@@ -105,9 +105,9 @@ def train(
     Args:
         model: gives logits of the inputs.
         epoch_batches: yields an epoch's batches from its generator, and draws from nothing else.
-        steps_per_epoch: how many it yields.
-        config: how to train.
-        seed: of every draw.
+        steps_per_epoch: number of batches of an epoch.
+        config: settings of the training.
+        seed: seed of all random numbers.
         run: name, checkpoint, progress and device.
         evaluate: gives the validation accuracy, 0 to 1, or None.
 

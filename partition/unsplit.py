@@ -65,7 +65,7 @@ def unsplit_model(
     Args:
         recipe: model, training and seed.
         data: all images.
-        workshop: where finished steps are filed.
+        workshop: folder of finished steps, with progress and device.
 
     Raises:
         InputError: the shape is impossible, or the checkpoint to start from does not fit.

@@ -32,7 +32,7 @@ def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
     The head width is not to be seen in the weights; it is 64 in every public ViT and DeiT.
 
     Args:
-        weights: by timm's names.
+        weights: weights by timm's names.
         head_width: dimensions of one head.
 
     Raises:

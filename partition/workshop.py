@@ -32,7 +32,7 @@ class Workshop:
     Attributes:
         folder: made when the first step is filed.
         progress: called with how far each step is.
-        device: to train on; the CPU by default.
+        device: device to train on; the CPU by default.
     """
 
     folder: Path
@@ -56,9 +56,9 @@ class Workshop:
         filed.
 
         Args:
-            name: of the step and its file.
+            name: name of the step and its file.
             key: fingerprint of everything that the step depends on.
-            make: given the name, checkpoint, progress and device of the step's training.
+            make: makes the step, given its name, checkpoint, progress and device.
         """
 
         def load(path: Path) -> tuple[VisionTransformer, State]:

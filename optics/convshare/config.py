@@ -24,17 +24,17 @@ class ConvShareConfig:
 
     Attributes:
         image: side of a square image, in pixels.
-        channels: of an image.
+        channels: channels of an image.
         patch: side of a patch, in pixels.
         map: (rows, columns) of a token; their product is the width d of the model. They need not
             be equal, so that any width of a ViT fits.
         depth: blocks.
-        heads: of attention; each takes d / heads consecutive numbers of a token, in rows.
+        heads: heads of attention; each takes d / heads consecutive numbers of a token, in rows.
         mlp_ratio: hidden maps of the MLP for each map of a token.
         classes: numbers that come out.
-        qkv: how queries, keys and values come from tokens.
-        projection: how the heads' results become a token.
-        mlp: how both layers of the MLP mix.
+        qkv: mixing that makes queries, keys and values of tokens.
+        projection: mixing that makes a token of the heads' results.
+        mlp: mixing of both layers of the MLP.
         kernel: side, or (rows, columns), of all kernels; the whole map for ``valid`` and 3 for
             ``same`` unless told.
         mlp_kernel: side, or (rows, columns), of the kernels of the MLP where they differ.
@@ -140,7 +140,7 @@ def shapes(config: ConvShareConfig, batch: int) -> dict[str, ConvShape]:
     The first cuts images into patches: a convolution too, of which a stride keeps few outputs.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         batch: images.
 
     Raises:

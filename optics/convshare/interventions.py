@@ -37,8 +37,8 @@ class Deletion:
     Attributes:
         none: nothing blanked.
         most: the tokens that the class token looks at most.
-        random: as many random ones.
-        least: as many that it looks at least.
+        random: accuracy with as many random tokens blanked.
+        least: accuracy with as many of the least attended tokens blanked.
     """
 
     none: float
@@ -74,8 +74,8 @@ def deletion(
         labels: (images,), the right classes.
         maps: (images, tokens), see :func:`~optics.convshare.attention_score.rollout`.
         patch: side of a token in pixels.
-        share: of the tokens that is blanked, above 0 and below 1; rounded to whole tokens.
-        generator: of the random choice.
+        share: share of the tokens that is blanked, above 0 and below 1; rounded to whole tokens.
+        generator: generator of the random choice.
         blank: value of blanked pixels; 0 is the mean of normalised images.
 
     Raises:
@@ -116,7 +116,7 @@ def interfering(model: nn.Module, how: Interference) -> Iterator[None]:
     the image's own. A batch of one image has no other: it keeps its attention.
 
     Args:
-        model: with at least one :class:`~optics.convshare.model.Attention`.
+        model: model with at least one :class:`~optics.convshare.model.Attention`.
         how: which of the two.
 
     Raises:

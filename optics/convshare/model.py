@@ -40,7 +40,7 @@ def mix(layer: nn.Module, x: Tensor, size: Pair) -> Tensor:
     as many as tokens, it sees them as channels, (batch, tokens maps, rows, columns).
 
     Args:
-        layer: from :func:`create_mixing`, or the optical layer in its place.
+        layer: layer from :func:`create_mixing`, or the optical layer in its place.
         x: tokens.
         size: (rows, columns) of a map.
     """
@@ -172,7 +172,8 @@ class ConvShareViT(nn.Module):
 
     Args:
         config: the shape.
-        generator: that weights are drawn from; all zero without one, to be loaded.
+        generator: generator that weights are drawn from; without one all weights are 0, to be
+            loaded.
 
     Attributes:
         config: the shape.

@@ -35,10 +35,10 @@ class TokenConv:
     """A layer from ``inputs`` to ``outputs`` numbers a token.
 
     Attributes:
-        name: of the layer, in messages.
-        mixing: of the five.
+        name: name of the layer in messages.
+        mixing: one of the five mixings.
         map: (rows, columns) of a token.
-        tokens: of an image, the class token included.
+        tokens: tokens of an image, the class token included.
         inputs: numbers of a token that come; whole maps.
         outputs: numbers of a token that go.
         kernel: (rows, columns), nothing where the mixing is linear.

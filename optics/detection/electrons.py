@@ -42,7 +42,7 @@ def detect(
     Args:
         photons: mean number per pixel and exposure, any shape, at least 0, float32 or float64.
         camera: the part.
-        generator: for shot, dark and read noise; must be given with ``noise``.
+        generator: generator of shot, dark and read noise; required with ``noise``.
         noise: ``False`` leaves everything random out (shot, dark and read noise); well and
             converter stay. :meth:`Camera.ideal` has neither.
 

@@ -48,7 +48,7 @@ class Scheme(Protocol):
 
         Args:
             readings: mean electrons of each pass without dark, (passes, ...).
-            camera: whose dark, read and rounding noise is added to the shot noise.
+            camera: camera whose dark, read and rounding noise is added to the shot noise.
         """
         ...
 
@@ -88,8 +88,9 @@ def check_reference(scheme: Scheme, fields: Tensor, unit_e: float = 1.0) -> None
     """Refuse fields whose signs a single frame's reference would lose.
 
     Args:
-        scheme: whose passes have references; several different ones lose no signs.
-        fields: at the camera, real or complex, in units of √``unit_e``.
+        scheme: scheme whose passes have references; with several different references no signs are
+            lost.
+        fields: fields at the camera, real or complex, in units of √``unit_e``.
         unit_e: electrons of a field of 1.
 
     Raises:

@@ -28,7 +28,7 @@ class ReferenceBeam:
     Opt. 13:2693, 1974.)
 
     Attributes:
-        electrons: of the reference alone, in each pixel and exposure, R.
+        electrons: electrons of the reference alone, in each pixel and exposure, R.
         frames: phases, at least 1.
         split_inputs: show positive and negative images one after the other, on a modulator that
             shows no negative ones; twice the exposures, and twice the variance.
@@ -125,7 +125,7 @@ class InField:
     reference beam of one frame, 1/4 by shot noise.
 
     Attributes:
-        electrons: of the extra channel alone, in each pixel and exposure, R.
+        electrons: electrons of the extra channel alone, in each pixel and exposure, R.
 
     Raises:
         InputError: ``electrons`` is not above 0.

@@ -144,10 +144,10 @@ def expose(
 
     Args:
         fields: (passes, ...), complex or real, of each pass of the scheme in its order.
-        scheme: whose references are added.
-        camera: what detects.
-        generator: as in :func:`detect`.
-        noise: as in :func:`detect`.
+        scheme: scheme whose references are added.
+        camera: camera that detects the light.
+        generator: generator of noise, as in :func:`detect`.
+        noise: whether noise is drawn, as in :func:`detect`.
 
     Raises:
         InputError: fields of another number of passes, or a reference whose single frame is too

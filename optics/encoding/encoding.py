@@ -28,10 +28,10 @@ class Encoding:
     t · exp(-2πi ν·p).
 
     Attributes:
-        method: by which it was found.
+        method: method that found the drive.
         modulator: the part.
         target: T, (..., rows, columns), complex.
-        drive: what the part takes, (..., rows, columns), without gradient.
+        drive: drive of the modulator, (..., rows, columns), without gradient.
         carrier: ν, cycles per pixel (down, right); (0, 0) is on the axis.
         window: W, booleans (rows, columns).
         scale: Σ_W H* h / Σ_W |H|², complex (...): the best in the sense of least squares; of a
@@ -98,7 +98,7 @@ def seen(shown: Tensor, carrier: tuple[float, float], samples: int = 1) -> Tenso
 
     Args:
         shown: transmission (..., rows·samples, columns·samples); each sample a plateau of light.
-        carrier: in cycles per pixel.
+        carrier: carrier in cycles per pixel, (down, right).
         samples: per pixel and axis.
     """
     rows, columns = shown.shape[-2] // samples, shown.shape[-1] // samples
@@ -136,14 +136,14 @@ def measured(
     """Return the encoding with its figures, measured on the light that the part sends.
 
     Args:
-        method: by which the drive was found.
+        method: method that found the drive.
         modulator: the part; its flicker is left out.
         target: T.
-        drive: what the part takes.
+        drive: drive of the modulator, (..., rows, columns).
         carrier: ν.
         window: W.
         nominal: scale of targets without light, (...).
-        history: of an iteration.
+        history: errors of an iteration, (steps, ...).
         samples: per pixel and axis of the light that is measured.
     """
     with torch.no_grad():

@@ -49,10 +49,10 @@ def gerchberg_saxton(
         target: T, (..., rows, columns), complex.
         wave: exp(2πi ν·p).
         window: booleans (rows, columns).
-        kind: of the modulator.
-        scale: of T, (...), above 0.
+        kind: kind of the modulator.
+        scale: scale of T, (...), above 0.
         start: light to begin with, (..., rows, columns).
-        steps: how often.
+        steps: number of steps.
 
     Returns:
         Light that a part of this kind sends, and the error over all light on the part, at the start
@@ -86,9 +86,9 @@ def flipped(
         target: T, (..., rows, columns), complex.
         wave: exp(2πi ν·p).
         window: booleans (rows, columns).
-        scale: of T, (...).
+        scale: scale of T, (...).
         start: pattern of 0 and 1, (..., rows, columns).
-        steps: how often.
+        steps: number of steps.
 
     Returns:
         The pattern, and the error over all light on the part at the start and after each step,
@@ -153,9 +153,9 @@ def optimised(
         carrier: ν.
         window: booleans (rows, columns).
         modulator: the part; its flicker is left out.
-        scale: of T, (...).
+        scale: scale of T, (...).
         start: drive to begin with.
-        steps: of the descent.
+        steps: steps of the descent.
 
     Returns:
         The drive, and the error over all light on the part before each step and at the end,

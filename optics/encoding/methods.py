@@ -89,8 +89,8 @@ def encode(
     Args:
         target: T, the wanted transmission on the filter plane (..., rows, columns) of the pixels'
             grid, complex64 or complex128, whose inverse transform is the kernel.
-        modulator: of at least as many pixels.
-        method: one of :data:`METHODS` of its kind; ``None`` is the first.
+        modulator: modulator with at least as many pixels as the target.
+        method: one of :data:`METHODS` of the modulator's kind; ``None`` is the first.
         window: part of the output around the kernel where light counts, as (rows, columns) or
             booleans; beyond it the iterations may throw noise. To convolve M pixels without noise
             from outside it takes 2M - 1. ``None`` is all of the output, or all that lies nearer to
@@ -100,11 +100,11 @@ def encode(
             whose harmonics would fold back onto a carrier of a plain fraction.
         peak: modulus of T that takes the full range, at least the largest; ``None`` is the
             largest, of each target by itself. One for all keeps their scales alike.
-        brightness: from 0, the scale of exact methods (1/peak, or 1/(4 peak) for amplitudes), to
-            1, that of most light, Σ|T|/Σ|T|² (over π for amplitudes); a geometric mean between.
-            For iterations. More light leaves more noise of its own, but not for mirrors, whose
-            noise hardly depends on it: ``None`` is 1/2 for them and 0 for others.
-        steps: of an iteration; ``None`` is :data:`STEPS`.
+        brightness: scale of iterations, from 0, that of exact methods (1/peak, or 1/(4 peak) for
+            amplitudes), to 1, that of most light, Σ|T|/Σ|T|² (over π for amplitudes); the geometric
+            mean between. More light leaves more noise, but hardly so for mirrors: ``None`` is 1/2
+            for them and 0 for others.
+        steps: steps of an iteration; ``None`` is :data:`STEPS`.
         samples: per pixel and axis of the light that is measured.
 
     Returns:

@@ -117,10 +117,10 @@ def ideal_conv2d(
         stride: between kept outputs.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         max_bytes: working memory that one pass may hold beside its arguments and its result. Batch,
             channels and groups are worked through in pieces that fit.
-        cache: what earlier calls know of the kernels, and where to leave it.
+        cache: spectra and responses of the kernels, kept from call to call.
 
     Returns:
         (batch, out_channels, rows, columns).

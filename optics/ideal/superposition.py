@@ -69,7 +69,7 @@ def responses(spreads: Tensor, shape: ConvShape) -> Tensor:
 
     Args:
         spreads: (in_group, out_channels, rows, columns) of the kernel with its dilation.
-        shape: of the convolution.
+        shape: shape of the convolution.
     """
     padded = functional.pad(spreads, (0, 1, 0, 1))  # dark, where no light comes
     rows, columns = (_shifts(shape, axis).to(spreads.device) for axis in (0, 1))

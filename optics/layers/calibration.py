@@ -27,7 +27,7 @@ class Calibration:
 
     Attributes:
         input_peak: value of images that drives the input fully.
-        exposure_s: of the camera.
+        exposure_s: exposure time of the camera, in seconds.
     """
 
     input_peak: float

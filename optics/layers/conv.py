@@ -27,32 +27,32 @@ class OpticalConv2d(nn.Conv2d):
     ``torch.nn.Conv2d``, so that weights load either way.
 
     Args:
-        in_channels: of the images.
-        out_channels: of the result.
-        kernel_size: one number, or (rows, columns).
+        in_channels: channels of the images.
+        out_channels: channels of the result.
+        kernel_size: kernel side, one number or (rows, columns).
         stride: between kept outputs.
-        padding: one number, (rows, columns), ``"same"`` or ``"valid"``.
+        padding: zeros around an image: one number, (rows, columns), ``"same"`` or ``"valid"``.
         dilation: distance between kernel elements.
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         bias: added electronically.
         padding_mode: ``"zeros"`` only.
-        device: of the parameters.
+        device: device of the parameters.
         dtype: ``torch.float32`` or ``torch.float64``.
         bench: the 4f system and its settings.
         road: ``"ideal"`` or ``"physical"``; without a default, and shown by ``repr``.
-        seed: of all that the layer draws. It has a generator of its own, which goes on from call
-            to call; :meth:`reseed` starts it anew.
+        seed: seed of all random numbers of the layer. Its own generator continues from call to
+            call; :meth:`reseed` starts it again.
 
     Attributes:
-        bench: that the next call takes; may be set.
-        road: that the next call takes; may be set.
-        name: of the layer in its model, with which its errors begin; empty unless it was set, as
-            :func:`optics.layers.convert` does.
+        bench: bench of the next call; may be set.
+        road: road of the next call; may be set.
+        name: name of the layer in its model, with which its errors begin;
+            :func:`optics.layers.convert` sets it.
         calibration: (input peak, exposure in seconds) by :func:`optics.layers.calibrate`, float64,
             or ``None``: the largest value of each batch drives the input fully, and the camera
             exposes as the system says. Part of the state dict once it is set.
-        last_road: that the last call took, ``None`` before.
-        last_shape: of the last call, ``None`` before.
+        last_road: road of the last call; ``None`` before any.
+        last_shape: shape of the last call; ``None`` before any.
         last_saturated: readings of the last call at the camera's limit.
 
     Raises:
@@ -151,7 +151,7 @@ class OpticalConv2d(nn.Conv2d):
         Args:
             images: (batch, in_channels, rows, columns), at least one.
             bench: the layer's own or another.
-            generator: for all that is random.
+            generator: generator of all random numbers.
         """
         return physical_convolution(
             images,

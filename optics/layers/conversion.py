@@ -29,7 +29,7 @@ class Conversion:
     """A model whose convolutions run on light, and what was done to it.
 
     Attributes:
-        model: with optical layers.
+        model: model with optical layers.
         converted: names of the layers that run on light.
         kept: names of the other layers that hold parameters, each with the reason.
     """
@@ -66,11 +66,12 @@ def convert(
     Args:
         model: any module, a convolution itself included.
         bench: the 4f system of all layers, and its settings.
-        road: that the layers take.
+        road: road of the layers.
         inplace: swap within ``model``; a deep copy is made and ``model`` left alone unless told.
             Parameters are handed over as they are, so that an optimiser of them goes on.
-        select: of the eligible layers, takes those for which ``select(name, layer)`` is true.
-        seed: from which every layer gets one of its own.
+        select: takes the eligible layers for which ``select(name, layer)`` is true; ``None`` takes
+            all.
+        seed: seed from which every layer gets its own.
         images: whatever the model takes, of the size of those to come. The model runs on them once,
             and a layer whose images are too large for the plane is kept and says so; without them,
             it would say so when it is first called.

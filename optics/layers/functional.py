@@ -51,10 +51,11 @@ def optical_conv2d(
         stride: between kept outputs; light computes the others too.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         bench: the 4f system and its settings.
         road: ``"ideal"`` or ``"physical"``; there is no default, so that it is never in doubt.
-        generator: for all that the physical road draws; must be given where something is drawn.
+        generator: generator of all random numbers of the physical road; required where something is
+            random.
         cache: spectra of kernels from earlier calls on the ideal road.
 
     Returns:

@@ -36,9 +36,9 @@ def observe(
     """Run a model once, without gradients.
 
     Args:
-        model: in the mode in which it is.
+        model: model, which runs in its present mode.
         images: whatever it takes.
-        layers: those to observe, each with one tensor for its input.
+        layers: layers to observe, each with one tensor as its input.
         note: called after each call of a layer, with the layer and its input.
     """
     hooks = [
@@ -85,10 +85,10 @@ def time_model(model: nn.Module, images: Tensor, *, whole_frames: bool = True) -
     (activations, normalisation, linear layers) is not timed.
 
     Args:
-        model: with at least one optical layer; all on the same system. It runs without gradients,
-            in the mode in which it is.
+        model: model with at least one optical layer, all on the same system. It runs without
+            gradients, in its present mode.
         images: whatever the model takes.
-        whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
+        whole_frames: whether all pixels cross the link, see :func:`optics.timing.traffic`.
 
     Raises:
         InputError: the model has no optical layer that was called, or they are of several systems.

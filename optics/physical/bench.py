@@ -84,7 +84,7 @@ class Bench:
         input_peak: value of the images that drives the input modulator fully; ``None`` is the
             largest of each batch.
         noise: whether the camera draws shot, dark and read noise, in training and in evaluation.
-        along: what may lie side by side on the plane.
+        along: kinds that may lie side by side on the plane.
         max_bytes: working memory of a pass beside its arguments and its result, in bytes.
 
     Raises:
@@ -112,7 +112,7 @@ class Bench:
         """Return the system called ``name``, with side by side only what it shows without loss.
 
         Args:
-            name: one of :data:`optics.presets.PRESETS`.
+            name: name of the system, one of :data:`optics.presets.PRESETS`.
             settings: other fields.
 
         Raises:

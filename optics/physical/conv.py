@@ -35,7 +35,7 @@ class Exposed:
 
     Attributes:
         output: (batch, out_channels, rows, columns), in the units of images times weights.
-        exposures: of the camera that were computed; those of the layout.
+        exposures: exposures of the camera that were computed, as many as the layout has.
         filters: patterns that the filter modulator showed.
         saturated: readings of the camera at its limit, which tell less light than there was.
         sampling: the fidelity that was computed.
@@ -87,10 +87,11 @@ def physical_convolution(
         stride: between kept outputs; the camera sees the others too.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         bench: the 4f system and its settings.
-        layout: of this convolution, with the scheme's passes; ``None`` is :meth:`Bench.layout`.
-        generator: for all that is random; must be given where something is.
+        layout: layout of this convolution, with the scheme's passes; ``None`` is
+            :meth:`Bench.layout`.
+        generator: generator of all random numbers; required where something is random.
 
     Raises:
         InputError: tensors or figures that make no convolution, a layout of another one, signs

@@ -31,8 +31,8 @@ class Exposures:
         bench: the system and its settings.
         input_peak: value of images that drives the input modulator fully.
         geometry: grids.
-        optics: what light meets.
-        tables: where tiles lie.
+        optics: masks and phases that light meets.
+        tables: places of the tiles.
         axes: the camera's, by carrier, as far as they were asked for.
     """
 
@@ -110,10 +110,10 @@ class Exposures:
         Args:
             images: tiles (pairs, rounds of images, slots, pixels).
             pattern: (pairs, parts, rounds of kernels).
-            filters: what they do to light, (pairs, parts, rounds of kernels, side, side); ``None``
-                makes them anew for each exposure, as flicker wants it.
-            generator: for flicker and the camera.
-            lit: of :meth:`lit`, where it is known.
+            filters: transmission of the filters, (pairs, parts, rounds of kernels, side, side);
+                ``None`` makes them again for each exposure, which flicker needs.
+            generator: generator of flicker and of the camera's noise.
+            lit: result of :meth:`lit`, where it is known.
 
         Returns:
             (pairs, rounds of kernels, rounds of images, slots, output pixels), in the units of the
@@ -173,11 +173,12 @@ class Exposures:
         """Return the outputs (images, slots, pixels) of one filter and some images.
 
         Args:
-            light: of every pass, before the filter (images, side, side), and what the filter does.
+            light: light of every pass before the filter, (images, side, side), and the filter's
+                transmission.
             same: passes of equal marks have equal light.
-            scale: of every pass.
-            carrier: where the filter sends light.
-            generator: for the camera.
+            scale: scale of every pass.
+            carrier: carrier on which the filter sends light.
+            generator: generator of the camera's noise.
         """
         rows, columns = self.camera_axes(carrier)
         unit = math.sqrt(sum(abs(one) ** 2 for one in set(scale)) / len(set(scale)))
@@ -220,12 +221,12 @@ class Exposures:
 
         Args:
             field: (..., rows, columns) of samples.
-            rows: of the camera.
-            columns: of the camera.
+            rows: rows of the camera.
+            columns: columns of the camera.
             turn: phase that the filter gives to all light.
-            share: by which readings are multiplied.
+            share: factor of the readings.
             reference: amplitude of a reference beam, in √electrons.
-            generator: for the camera.
+            generator: generator of the camera's noise.
         """
         camera = self.geometry.system.camera
         none = torch.zeros((), dtype=torch.int64, device=field.device)

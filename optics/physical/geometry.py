@@ -24,7 +24,7 @@ class Geometry:
     transform wants it.
 
     Attributes:
-        system: whose planes these are.
+        system: system whose planes these are.
         plane: pixels (rows, columns) that images, outputs and impulse response span; its pixel
             ``n // 2`` is on the axis.
         sampling: samples per pixel.

@@ -27,9 +27,9 @@ class Optics:
         geometry: grids.
         before: thin phase at the input's window: the filter's half sample off the axis, and its
             defocus, which is a quadratic phase there.
-        pupil_1: of lens 1 on the input's grid.
+        pupil_1: pupil of lens 1 on the input's grid.
         chirp_1: phase that a spectrum gains from the input to lens 1, on the filter's grid.
-        pupil_2: of lens 2 on the filter's grid.
+        pupil_2: pupil of lens 2 on the filter's grid.
         chirp_2: phase that light gains from the filter to lens 2, told on the camera's grid.
         defocus: phase that light gains from the focal plane to a defocused filter, told on the
             camera's grid; only with a pupil at lens 1 or 2, else ``before`` holds it.
@@ -117,7 +117,7 @@ class Optics:
         Args:
             filtered: (..., side, side).
             rows: samples of the window's grid that are wanted, counted from its first one.
-            columns: likewise.
+            columns: columns, likewise.
         """
         side = self.geometry.side
         light = filtered

@@ -31,7 +31,8 @@ class Pattern:
         drive: (..., rows, columns) of the filter's pixels.
         scale: light over spectrum, complex (...), without gradient.
         carrier: cycles per pixel (down, right) that send the result off the axis.
-        encoding: how the drive was found; ``None`` where the part takes the spectrum itself.
+        encoding: encoding that found the drive; ``None`` where the modulator shows the spectrum
+            itself.
         ordered: the drive is on the grid of light, in the transform's order.
         responses: the drive stands for what :func:`~optics.physical.filter.squares_light` takes.
     """
@@ -48,9 +49,9 @@ class Pattern:
         """Return the filters of impulse responses (..., rows, columns) on the plane.
 
         Args:
-            kernels: on the plane, pixel ``n // 2`` no shift.
+            kernels: impulse responses on the plane; pixel ``n // 2`` is no shift.
             geometry: grids.
-            bench: with the encoder's arguments, but for target, modulator and window.
+            bench: bench with the encoder's arguments, except target, modulator and window.
         """
         modulator, encoder, compensate = geometry.system.filter, bench.encoder, bench.compensate
         if is_squares(geometry) and not encoder:

@@ -20,7 +20,7 @@ class PixelAxis:
     """One axis of the camera, which is mounted turned by 180° as the image is, so: upright.
 
     Attributes:
-        samples: that any pixel needs, ascending, counted from the window's first.
+        samples: samples that any pixel needs, ascending, counted from the window's first.
         gather: (pixels, most) which of ``samples`` each needed pixel covers.
         cover: (pixels, most) the share of each sample's width that is in the pixel, float64.
         reading: (outputs, 2) pixels on both sides of each output's centre.
@@ -41,7 +41,7 @@ class PixelAxis:
             geometry: grids.
             axis: 0 for rows, 1 for columns.
             outputs: places on the plane, in pixels.
-            shift_px: where the camera's centre stands, in pixels of the plane from the axis.
+            shift_px: distance of the camera's centre from the axis, in pixels of the plane.
         """
         camera = geometry.system.camera
         ratio = geometry.camera_pixels

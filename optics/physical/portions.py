@@ -14,7 +14,7 @@ class Portions:
     """Rounds of each kind that are computed together.
 
     Attributes:
-        pairs: of groups and channels.
+        pairs: pairs of groups and channels.
         kernels: rounds of kernels.
         images: rounds of images.
         again: whether portions are computed again going backward, instead of being kept.

@@ -21,7 +21,7 @@ def pupil_mask(lens: Lens, rows_m: Tensor, columns_m: Tensor) -> Tensor | None:
     systems count that as power.
 
     Args:
-        lens: with its pupil and its aberrations.
+        lens: lens with its pupil and its aberrations.
         rows_m: places of the rows (H,), evenly spaced but for one jump.
         columns_m: places of the columns (W,).
     """

@@ -29,8 +29,8 @@ class Tables:
             convolves.
         outputs: (groups · images · kernels, output pixels), on ``rows`` × ``columns``.
         inside: which of the outputs light makes; padding beyond the kernel's reach makes none.
-        rows: of the output plane that any output needs, ascending.
-        columns: likewise.
+        rows: rows of the output plane that any output needs, ascending.
+        columns: columns, likewise.
     """
 
     images: Tensor
@@ -135,7 +135,7 @@ def gathered(layout: Layout, outputs: Tensor) -> Tensor:
     """Return (batch, out_channels, rows, columns) of outputs by round.
 
     Args:
-        layout: of the convolution.
+        layout: layout of the convolution.
         outputs: (group rounds, kernel rounds, image rounds, slots, output pixels).
     """
     shape, (groups, _, images, kernels) = layout.shape, layout.counts

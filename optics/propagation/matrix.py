@@ -49,11 +49,11 @@ def matrix_fourier(
     dξ, at any points x. Source: R. Soummer et al., Opt. Express 15:15935 (2007).
 
     Args:
-        field: in the front focal plane.
+        field: field in the front focal plane.
         focal_length_m: f.
         shape: samples of the result (rows, columns).
-        pitch_m: of the result, one for both axes or (down, right).
-        centre_m: where the result's sample (rows // 2, columns // 2) lies (down, right).
+        pitch_m: pitch of the result in metres, one for both axes or (down, right).
+        centre_m: place of the result's sample (rows // 2, columns // 2), (down, right), in metres.
 
     Raises:
         SamplingError: the grid reaches past ±λf / (2 dx), where the spectrum repeats.
@@ -80,8 +80,8 @@ def fresnel_matrix(
         field: before the space.
         distance_m: z; a negative one goes back.
         shape: samples of the result (rows, columns).
-        pitch_m: of the result, one for both axes or (down, right).
-        centre_m: where the result's sample (rows // 2, columns // 2) lies (down, right).
+        pitch_m: pitch of the result in metres, one for both axes or (down, right).
+        centre_m: place of the result's sample (rows // 2, columns // 2), (down, right), in metres.
 
     Raises:
         SamplingError: the factor exp(iπξ²/(λz)) aliases at this distance, or the grid reaches past

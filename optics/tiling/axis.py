@@ -23,7 +23,7 @@ class Axis:
     """Tiles along one axis.
 
     Attributes:
-        pixels: of the plane.
+        pixels: pixels of the plane.
         image: side of an image.
         extent: side of a kernel with its dilation.
         groups: side by side; they take the square of their number in tiles.

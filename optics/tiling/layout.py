@@ -17,10 +17,10 @@ class Split:
     """How many of each kind share a frame, as (rows, columns) of tiles.
 
     Attributes:
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         channels: summed in the field before detection.
-        images: that share a kernel.
-        kernels: that share an image.
+        images: images that share a kernel.
+        kernels: kernels that share an image.
     """
 
     groups: Pair = (1, 1)
@@ -34,9 +34,9 @@ class Rectangle:
     """Pixels of a plane.
 
     Attributes:
-        index: what lies there: (group, channel, image) on the input plane, (group, channel,
-            kernel) in the filter, (group, image, kernel) on the output plane; channels and kernels
-            count within their group.
+        index: (group, channel, image) on the input plane, (group, channel, kernel) in the filter,
+            (group, image, kernel) on the output plane; channels and kernels count within their
+            group.
         top: first row.
         left: first column.
         size: (rows, columns).
@@ -53,9 +53,9 @@ class Frame:
     """What one exposure holds, as ranges of each kind.
 
     Attributes:
-        groups: of the layer.
-        channels: of each group.
-        images: of the batch.
+        groups: groups of the layer.
+        channels: channels of each group.
+        images: images of the batch.
         kernels: output channels of each group.
         number: position among the frames of a layout, sign passes aside.
     """
@@ -72,10 +72,10 @@ class Layout:
     """A convolution laid out on a plane; it drives the simulation, the timing and the energy.
 
     Attributes:
-        shape: of the convolution.
+        shape: shape of the convolution.
         plane: pixels (rows, columns) that the input, the output and the filter's impulse response
             span.
-        split: what shares a frame.
+        split: numbers of each kind that share a frame.
         passes: exposures that the sign scheme takes for each frame.
 
     Raises:

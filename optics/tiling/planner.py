@@ -34,10 +34,10 @@ def plan(
     mixture that no other covers.
 
     Args:
-        shape: of the convolution.
+        shape: shape of the convolution.
         plane: pixels (rows, columns) of the input plane.
         passes: exposures that the sign scheme takes for each frame.
-        along: what may lie side by side; one of a kind in each frame otherwise.
+        along: kinds that may lie side by side; of the others one is in each frame.
 
     Raises:
         InputError: one image with its guard band of N - 1 pixels is larger than the plane, or

@@ -21,11 +21,11 @@ class ConvShape:
 
     Attributes:
         batch: images.
-        in_channels: of all groups together.
-        out_channels: of all groups together.
-        size: of an image (rows, columns), without padding.
+        in_channels: input channels of all groups together.
+        out_channels: output channels of all groups together.
+        size: image size (rows, columns), without padding.
         kernel: (rows, columns), without dilation.
-        groups: that share no channels.
+        groups: number of groups; groups share no channels.
         stride: between kept outputs; light computes the others too.
         dilation: distance between kernel elements.
         padding: zeros ((top, bottom), (left, right)).
@@ -95,10 +95,10 @@ class ConvShape:
         Args:
             images: (batch, in_channels, rows, columns).
             weight: (out_channels, in_channels / groups, rows, columns).
-            stride: one number, or (rows, columns).
-            padding: one number, (rows, columns), ``"same"`` or ``"valid"``.
-            dilation: one number, or (rows, columns).
-            groups: that share no channels.
+            stride: stride, one number or (rows, columns).
+            padding: zeros around an image: one number, (rows, columns), ``"same"`` or ``"valid"``.
+            dilation: dilation, one number or (rows, columns).
+            groups: number of groups; groups share no channels.
         """
         if len(images) != 4 or len(weight) != 4:
             raise InputError(

@@ -13,7 +13,7 @@ class Energy:
     """Electricity of a layer for its whole batch.
 
     Attributes:
-        laser_j: from the wall.
+        laser_j: electricity of the laser.
         input_j: input modulator with its driver.
         filter_j: filter modulator with its driver.
         camera_j: camera.

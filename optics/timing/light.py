@@ -16,8 +16,9 @@ class LightBudget:
     power of a kernel's brightest output over that of its input, and by its encoding's efficiency.
 
     Attributes:
-        photons: in the image of one input pixel and one exposure, P t / (h ν) η_light / pixels.
-        electrons: of that in one camera pixel, before it saturates.
+        photons: photons in the image of one input pixel in one exposure, P t / (h ν) η_light /
+            pixels.
+        electrons: electrons of these photons in one camera pixel, before it saturates.
         noise_e: standard deviation of the reading, √(shot + dark + read² + step²/12).
         saturated: whether the light is more than the pixel or its converter takes.
     """

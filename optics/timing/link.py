@@ -22,7 +22,7 @@ class Order:
     Attributes:
         fast: the modulator of the inner loop.
         slow_patterns: patterns of the outer loop, one after another.
-        fast_patterns: of the inner loop, for each of the outer.
+        fast_patterns: patterns of the inner loop, for each of the outer.
         repeats: exposures of the same pair of patterns.
     """
 
@@ -38,7 +38,7 @@ class Order:
         """Return the order of a layout's exposures.
 
         Args:
-            layout: of the layer.
+            layout: layout of the layer.
             filter_passes: patterns that the sign scheme shows on the filter for each kernel tile,
                 2 for kernels split into + and -; all of ``layout.passes`` unless told.
             input_passes: patterns for each image tile, 2 for images split into + and -.
@@ -128,10 +128,10 @@ def traffic(
     (scale and round).
 
     Args:
-        system: whose parts give pixels and bits. Pixels are packed; without steps one counts 32
-            bits, and 64 on an ideal, complex modulator.
-        layout: of the layer.
-        order: of its exposures.
+        system: system whose parts give pixels and bits. Pixels are packed; one without steps counts
+            32 bits, and 64 on an ideal, complex modulator.
+        layout: layout of the layer.
+        order: order of the layer's exposures.
         whole_frames: all pixels of the input modulator and the camera cross the link. If not, only
             those of images cross, and only those of tiles of the output, binned by the camera to
             the input's pitch.

@@ -19,9 +19,9 @@ class NetworkTiming:
     """Times and joules of layers that run one after another, each for the whole batch.
 
     Attributes:
-        system: what they ran on.
-        layers: their times.
-        energies: their joules.
+        system: system that the layers ran on.
+        layers: times of the layers.
+        energies: energies of the layers.
     """
 
     system: FourF
@@ -103,13 +103,13 @@ def time_network(
 
     Args:
         system: the parts.
-        shapes: of the layers, each with its batch.
+        shapes: shapes of the layers, each with its batch.
         passes: exposures of the sign scheme for each frame; 2 for kernels split into + and -.
-        filter_passes: of these, patterns on the filter; all unless told.
+        filter_passes: patterns on the filter for each frame; ``None`` is all passes.
         input_passes: patterns on the input.
-        along: what may lie side by side on the plane, see :func:`optics.tiling.plan`; all that
-            :func:`optics.tiling.side_by_side` allows unless told.
-        whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
+        along: kinds that may lie side by side on the plane, see :func:`optics.tiling.plan`;
+            ``None`` is all that :func:`optics.tiling.side_by_side` allows.
+        whole_frames: whether all pixels cross the link, see :func:`optics.timing.traffic`.
         stored_kernels: whether filters do not, see there.
 
     Raises:

@@ -36,11 +36,11 @@ class Timing:
     """How long a layer takes on a 4f system, for its whole batch.
 
     Attributes:
-        layout: what was timed.
-        order: of its exposures.
-        traffic: what crosses the link and what the host computes.
-        optics_s: from the first settling to the end of the last exposure or, where readout does not
-            overlap, of the last readout.
+        layout: layout that was timed.
+        order: order of the layer's exposures.
+        traffic: bytes on the link and operations of the host.
+        optics_s: time from the first settling to the end of the last exposure or, where readout
+            does not overlap, of the last readout.
         link_out_s: patterns on the link.
         link_in_s: frames on the link.
         host_s: operations of the host.
@@ -105,11 +105,12 @@ def time_layer(
 
     Args:
         system: the parts.
-        layout: of the layer, by :func:`optics.tiling.plan` on the system's plane. Binary planes of
-            an input of several bits are exposures like sign passes: put them into its ``passes``.
+        layout: layout of the layer, by :func:`optics.tiling.plan` on the system's plane. Binary
+            planes of an input of several bits are exposures like sign passes: put them into its
+            ``passes``.
         filter_passes: patterns of the sign scheme on the filter, see :meth:`Order.of`.
         input_passes: patterns of the sign scheme on the input.
-        whole_frames: what crosses the link, see :func:`optics.timing.traffic`.
+        whole_frames: whether all pixels cross the link, see :func:`optics.timing.traffic`.
         stored_kernels: whether filters do not, see there.
 
     Raises:

@@ -23,14 +23,14 @@ class CifarSource:
     """One of the two data sets.
 
     Attributes:
-        name: of the data set.
+        name: name of the data set.
         archive: file name of the binary archive.
         inside: folder within it.
         train: its training files.
         test: its test file.
         names: its file of class names, one a line.
         label_bytes: label bytes before the pixels; the last of them is the class.
-        classes: how many.
+        classes: number of classes.
     """
 
     name: str

@@ -47,13 +47,13 @@ class Data:
     """A data set, split for training, choosing (validation) and reporting (test).
 
     Attributes:
-        name: of the data set.
+        name: name of the data set.
         classes: class names, by label.
-        train: what weights are fitted to.
+        train: images that weights are fitted to.
         validation: held out of training: early stop, grouping of classes; may be empty.
-        test: what accuracies are reported on, and nothing is chosen by.
-        mean: by channel, of the training pixels scaled to 0…1.
-        std: by channel, likewise.
+        test: images that accuracies are reported on; nothing is chosen by them.
+        mean: mean of each channel, of the training pixels scaled to 0…1.
+        std: standard deviation of each channel, likewise.
         image: side of the model's input in pixels; smaller images are padded with black, larger
             ones are resized.
     """
@@ -88,8 +88,8 @@ def to_input(images: Tensor, side: int, mean: tuple[float, ...], std: tuple[floa
     Args:
         images: (batch, channels, height, width), uint8.
         side: height and width of the result, in pixels.
-        mean: by channel, of pixels scaled to 0…1.
-        std: by channel, likewise.
+        mean: mean of each channel, of pixels scaled to 0…1.
+        std: standard deviation of each channel, likewise.
     """
     pixels = images.float() / 255.0
     height, width = images.shape[-2:]

@@ -26,10 +26,10 @@ class IdxSource:
     """One IDX data set.
 
     Attributes:
-        name: of the data set.
+        name: name of the data set.
         classes: class names, by label.
         url: folder that the files are fetched from.
-        md5: of each gzipped file as its authors publish it, by file name.
+        md5: MD5 of each gzipped file as its authors publish it, by file name.
         package: Debian package that holds the files, or None.
     """
 
@@ -88,7 +88,7 @@ def load_idx(
 
     Args:
         source: which one.
-        folder: where the four files lie, gzipped or not; the system package's by default.
+        folder: folder of the four files, gzipped or not; that of the system package by default.
         download: fetch what is missing into ``folder``, and check it.
 
     Raises:
