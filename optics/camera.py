@@ -1,4 +1,4 @@
-"""The camera: how it samples, counts, loses and digitises light."""
+"""The camera: pixels, electrons, noise, full well, converter and times."""
 
 from __future__ import annotations
 
@@ -128,5 +128,5 @@ def _black_level(owner: str, name: str, level: int | None) -> None:
     if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 0):
         raise InputError(
             f"{owner}: {name} must be a whole number of at least 0, or None for six times the read "
-            f"noise; {level!r} came"
+            f"noise; got {level!r}"
         )

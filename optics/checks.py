@@ -1,4 +1,4 @@
-"""Checks of the figures of a part; every message names the figure, its range and what came."""
+"""Checks of the figures of a part; every message names the figure, its range and its value."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def positive(owner: str, name: str, value: float, *, infinite: bool = False) -> 
     _number(owner, name, value)
     if not value > 0 or (math.isinf(value) and not infinite):
         also = "" if infinite else "finite and "
-        raise InputError(f"{owner}: {name} must be {also}above 0; {value!r} came")
+        raise InputError(f"{owner}: {name} must be {also}above 0; got {value!r}")
 
 
 def not_negative(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
@@ -61,7 +61,7 @@ def not_negative(owner: str, name: str, value: float, *, infinite: bool = False)
     _number(owner, name, value)
     if not value >= 0 or (math.isinf(value) and not infinite):
         also = "" if infinite else "finite and "
-        raise InputError(f"{owner}: {name} must be {also}at or above 0; {value!r} came")
+        raise InputError(f"{owner}: {name} must be {also}at or above 0; got {value!r}")
 
 
 def fraction(owner: str, name: str, value: float, *, zero: bool = True) -> None:
@@ -73,7 +73,7 @@ def fraction(owner: str, name: str, value: float, *, zero: bool = True) -> None:
     _number(owner, name, value)
     if not (0 <= value <= 1) or (value == 0 and not zero):
         span = "from 0 to 1" if zero else "above 0 and at most 1"
-        raise InputError(f"{owner}: {name} must be {span}; {value!r} came")
+        raise InputError(f"{owner}: {name} must be {span}; got {value!r}")
 
 
 def finite(owner: str, name: str, value: float) -> None:
@@ -84,7 +84,7 @@ def finite(owner: str, name: str, value: float) -> None:
     """
     _number(owner, name, value)
     if not math.isfinite(value):
-        raise InputError(f"{owner}: {name} must be a finite number; {value!r} came")
+        raise InputError(f"{owner}: {name} must be a finite number; got {value!r}")
 
 
 def bit_depth(owner: str, name: str, bits: int | None) -> None:
@@ -98,7 +98,7 @@ def bit_depth(owner: str, name: str, bits: int | None) -> None:
     if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 16:
         raise InputError(
             f"{owner}: {name} must be a whole number from 1 to 16, or None for a part without "
-            f"steps; {bits!r} came"
+            f"steps; got {bits!r}"
         )
 
 
@@ -112,13 +112,13 @@ def pixel_counts(owner: str, name: str, pixels: tuple[int, int]) -> None:
     if not good or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in pixels):
         raise InputError(
             f"{owner}: {name} must be (rows, columns), two whole numbers of at least 1; "
-            f"{pixels!r} came"
+            f"got {pixels!r}"
         )
 
 
 def _number(owner: str, name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise InputError(f"{owner}: {name} must be a number; {value!r} came")
+        raise InputError(f"{owner}: {name} must be a number; got {value!r}")
 
 
 def required_generator(

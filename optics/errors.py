@@ -1,4 +1,4 @@
-"""Errors of this library; each message says what was expected, what came and what to do."""
+"""Errors of this library; each message says what was expected, what was given and what to do."""
 
 from __future__ import annotations
 

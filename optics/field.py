@@ -98,7 +98,7 @@ class Field:
         if tuple(mask.shape[-2:]) != self.shape:
             raise InputError(
                 f"a mask must be of the field's plane, {self.shape[0]} x {self.shape[1]}; "
-                f"{tuple(mask.shape)} came"
+                f"got {tuple(mask.shape)}"
             )
         same_kind(self.data, mask, "a mask")
         return self.with_data(self.data * mask)
@@ -112,17 +112,17 @@ def checked_plane(data: Tensor, what: str) -> Tensor:
             complex128, empty, or not finite.
     """
     if not isinstance(data, Tensor):
-        raise InputError(f"{what} must be a tensor; {type(data).__name__} came")
+        raise InputError(f"{what} must be a tensor; got {type(data).__name__}")
     if data.dtype in COMPLEX:
         data = data.to(COMPLEX[data.dtype])
     elif data.dtype not in REAL:
         raise InputError(
-            f"{what} must be complex64 or complex128, or float32 or float64; {data.dtype} came"
+            f"{what} must be complex64 or complex128, or float32 or float64; got {data.dtype}"
         )
     if data.dim() < 2 or data.numel() == 0:
         raise InputError(
             f"{what} must have the shape (..., rows, columns) with at least one sample; "
-            f"{tuple(data.shape)} came"
+            f"got {tuple(data.shape)}"
         )
     require_finite(data, what)
     return data
@@ -154,10 +154,8 @@ def same_kind(data: Tensor, other: Tensor, what: str) -> None:
         InputError: it is not.
     """
     if other.device != data.device:
-        raise InputError(
-            f"{what} must be on {data.device}, where the field is; {other.device} came"
-        )
+        raise InputError(f"{what} must be on {data.device}, where the field is; got {other.device}")
     if other.dtype not in (data.dtype, REAL[data.dtype]):
         raise InputError(
-            f"{what} must be {data.dtype} or {REAL[data.dtype]}, as the field; {other.dtype} came"
+            f"{what} must be {data.dtype} or {REAL[data.dtype]}, as the field; got {other.dtype}"
         )

@@ -1,4 +1,4 @@
-"""The laser: wavelength, power, and what it draws from the wall."""
+"""The laser: wavelength, optical power and electrical power."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Laser:
 
     @classmethod
     def ideal(cls, wavelength_m: float = 532e-9, power_w: float = 1.0) -> Laser:
-        """Return a laser that turns all electricity into light."""
+        """Return a laser whose wall-plug efficiency is 1."""
         return cls(wavelength_m=wavelength_m, power_w=power_w, name="ideal laser")
 
     @property
     def electrical_power_w(self) -> float:
-        """Power drawn from the wall, light over wall-plug efficiency."""
+        """Electrical power in watts, optical power over wall-plug efficiency."""
         return self.power_w / self.wall_plug_efficiency
 
     @property

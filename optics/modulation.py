@@ -36,7 +36,8 @@ def reached(drive: Tensor, modulator: Modulator) -> Tensor:
       k/(L - 1) and the phase 2πk/L nearest to those asked for.
     - ``lcos-phase``: the phase taken into 0 … 2π, then the nearest level *on the circle* of
       0, R/L, …, (L - 1)R/L, where R is ``phase_range_rad``; without bits the nearest of 0 … R.
-      That is a part whose driver knows R. One that takes R for 2π shows ``drive * R / (2π)``.
+      This is a modulator whose driver uses R. A driver that assumes 2π in place of R shows
+      ``drive * R / (2π)``.
     - ``lcos-amplitude``: the nearest of 0, 1/(L - 1), …, 1.
     - ``dmd``: a mirror is on from 1/2 up.
 
@@ -67,19 +68,19 @@ def check_drive(drive: Tensor, modulator: Modulator) -> None:
     """
     takes = _TAKES[modulator.kind]
     if not isinstance(drive, Tensor):
-        raise InputError(f"{modulator.name}: drive must be a tensor; {type(drive).__name__} came")
+        raise InputError(f"{modulator.name}: drive must be a tensor; got {type(drive).__name__}")
     if drive.dtype not in (COMPLEX.values() if modulator.kind == "ideal" else REAL.values()):
-        raise InputError(f"{modulator.name}: a drive is {takes}; {drive.dtype} came")
+        raise InputError(f"{modulator.name}: a drive is {takes}; got {drive.dtype}")
     if drive.dim() < 2 or drive.numel() == 0:
         raise InputError(
             f"{modulator.name}: drive must be (..., rows, columns) with at least one pixel; "
-            f"{tuple(drive.shape)} came"
+            f"got {tuple(drive.shape)}"
         )
     rows, columns = drive.shape[-2:]
     if rows > modulator.pixels[0] or columns > modulator.pixels[1]:
         raise InputError(
-            f"{modulator.name}: has {modulator.pixels[0]} x {modulator.pixels[1]} pixels; a drive "
-            f"of {rows} x {columns} came"
+            f"{modulator.name}: has {modulator.pixels[0]} x {modulator.pixels[1]} pixels; got a "
+            f"drive of {rows} x {columns}"
         )
     require_finite(drive, f"{modulator.name}: drive")
     if modulator.kind == "lcos-phase":
@@ -89,7 +90,7 @@ def check_drive(drive: Tensor, modulator: Modulator) -> None:
     slack = _SLACK[REAL.get(drive.dtype, drive.dtype)]
     if low < -slack or high > 1 + slack:
         raise InputError(
-            f"{modulator.name}: a drive is {takes}; {float(low):g} to {float(high):g} came: scale "
+            f"{modulator.name}: a drive is {takes}; got {float(low):g} to {float(high):g}: scale "
             "it, or encode it first"
         )
 
@@ -156,7 +157,7 @@ def transmission(
             flickering part without a generator on the drive's device.
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise InputError(f"samples must be a whole number of at least 1; {samples!r} came")
+        raise InputError(f"samples must be a whole number of at least 1; got {samples!r}")
     settings = leaked(reached(drive, modulator), modulator.crosstalk_px, samples)
     if modulator.kind == "lcos-phase":
         active = torch.polar(torch.ones_like(settings), settings)

@@ -33,7 +33,7 @@ class Modulator:
             field and electronics).
         flicker_rad: standard deviation of each pixel's phase from frame to frame.
         efficiency: light power that comes back in the used order from a pixel fully on, by all
-            that ``fill_factor`` does not tell (reflection, window, diffraction by the tilt).
+            that ``fill_factor`` does not include (reflection, window, diffraction by the tilt).
         frame_time_s: shortest time from frame to frame.
         load_s: time to write a frame to the part's memory.
         settle_s: time from the update until light may be used.
@@ -96,12 +96,12 @@ class Modulator:
 def _known(owner: str, name: str, kind: str) -> None:
     if kind not in get_args(ModulatorKind):
         known = ", ".join(get_args(ModulatorKind))
-        raise InputError(f"{owner}: {name} must be one of {known}; {kind!r} came")
+        raise InputError(f"{owner}: {name} must be one of {known}; got {kind!r}")
 
 
 def _one_bit(owner: str, name: str, bits: int | None) -> None:
     if bits != 1:
         raise InputError(
-            f"{owner}: a DMD's mirrors have 1 bit; {name}={bits!r} came. More levels take several "
+            f"{owner}: a DMD's mirrors have 1 bit; got {name}={bits!r}. More levels take several "
             "binary frames"
         )

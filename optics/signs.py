@@ -1,4 +1,4 @@
-"""Which exposures tell signs from intensities: the passes of each scheme; imports no torch.
+"""The exposures of each sign scheme, which find signs from intensities; imports no torch.
 
 The simulated camera (:mod:`optics.detection`) and the analytic timing take them from here, so that
 both count the same exposures.

@@ -36,7 +36,7 @@ class Alignment:
 
     def __post_init__(self) -> None:
         if not isinstance(self.shift_m, tuple) or len(self.shift_m) != 2:
-            raise InputError(f"alignment: shift_m must be (down, right); {self.shift_m!r} came")
+            raise InputError(f"alignment: shift_m must be (down, right); got {self.shift_m!r}")
         for axis, shift_m in zip(("down", "right"), self.shift_m, strict=True):
             finite("alignment", f"shift_m, {axis}", shift_m)
         finite("alignment", "rotation_rad", self.rotation_rad)

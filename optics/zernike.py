@@ -20,7 +20,7 @@ def noll(index: int) -> tuple[int, int]:
         InputError: the index is below 1.
     """
     if index < 1:
-        raise InputError(f"Noll's index starts at 1; {index} came")
+        raise InputError(f"Noll's index starts at 1; got {index}")
     n = 0
     left = index - 1
     while left > n:

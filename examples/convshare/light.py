@@ -141,15 +141,15 @@ def evaluated(chosen: argparse.Namespace, progress: Progress) -> list[Point]:
         knob_of(name)
     data = open_data(recipe.data)
     if not 1 <= chosen.batch <= len(data.test):
-        raise InputError(f"--batch is from 1 to {len(data.test)}; {chosen.batch} came")
+        raise InputError(f"--batch is from 1 to {len(data.test)}; got {chosen.batch}")
     most = len(data.test) // chosen.batch * chosen.batch
     if not 1 <= chosen.images <= most:
         raise InputError(
             f"--images is from 1 to {most}, the test images of {chosen.data} in whole batches of "
-            f"{chosen.batch}; {chosen.images} came"
+            f"{chosen.batch}; got {chosen.images}"
         )
     if chosen.side < 1:
-        raise InputError(f"--side is a number of pixels of at least 1; {chosen.side} came")
+        raise InputError(f"--side is a number of pixels of at least 1; got {chosen.side}")
     found = []
     for name in chosen.model:
         model, manifest = model_of(name, recipe, data, chosen, progress)

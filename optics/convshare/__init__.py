@@ -9,12 +9,12 @@ compared. Those with valid convolutions that share their weights learn attention
 comparable to a ViT's; those with same padding work as a CNN does. CIFAR-100, about 63 % at best.
 3.04 times faster than a GPU, in theory; with which images, batch, resolution and GPU was not found.
 
-Our reading: which layers a model may have of each kind (:data:`Mixing`, told in
+Our reading: which layers a model may have of each kind (:data:`Mixing`, described in
 :mod:`optics.convshare.token_conv`); the class token as a map among maps; queries, keys and values
 as three maps or 3 d kernels of one layer, in timm's order; hidden maps of the MLP as input channels
 of its second layer, which light adds; maps that are not square, so that any width of a ViT is one;
 weights drawn by fan-in. Biases, norms, softmax, both products of attention, GELU, sums of residuals
-and the head are electronic: the products would need a filter made anew for every image.
+and the head are electronic: the products would need a new filter for every image.
 
 It follows that kernels as large as the map are the rows of a matrix: :func:`from_vit` and
 :func:`to_vit` turn a plain ViT into such kernels and back, to the last bit.
@@ -23,7 +23,7 @@ It follows that kernels as large as the map are the rows of a matrix: :func:`fro
     model = ConvShareViT(config, torch.Generator().manual_seed(0))
     light = optics.layers.convert(model, bench, road="physical", images=some).model
 
-:func:`shapes` tells every convolution to the tile planner. How well a model attends is scored in
+:func:`shapes` gives every convolution to the tile planner. How well a model attends is scored in
 :mod:`optics.convshare.attention_score` and :mod:`optics.convshare.interventions`.
 
 Names are imported when they are first used: the shapes of a model do not load torch.

@@ -58,7 +58,7 @@ def rollout(attention: Tensor) -> Tensor:
         attention: (depth, images, heads, tokens, tokens), class token first, rows summing to 1.
 
     Raises:
-        InputError: that is not what came.
+        InputError: the maps are of another shape, or not finite.
     """
     _check_attention(attention)
     depth, images, _, tokens, _ = attention.shape
@@ -120,7 +120,7 @@ def agreement(maps: Tensor, reference: Tensor) -> Agreement:
     if maps.shape != reference.shape or maps.ndim != 2 or len(maps) < 2:
         raise InputError(
             "two models' maps of the same two or more images are compared, each (images, tokens); "
-            f"{tuple(maps.shape)} and {tuple(reference.shape)} came"
+            f"got {tuple(maps.shape)} and {tuple(reference.shape)}"
         )
     own, other = _deviations(maps), _deviations(reference)
     own_rms, other_rms = float(own.square().mean().sqrt()), float(other.square().mean().sqrt())
@@ -139,7 +139,7 @@ def relative_entropy(attention: Tensor) -> float:
         attention: (depth, images, heads, tokens, tokens), rows summing to 1.
 
     Raises:
-        InputError: that is not what came.
+        InputError: the maps are of another shape, or not finite.
     """
     _check_attention(attention)
     entropy = torch.special.entr(attention).sum(-1).mean(dtype=torch.float64)
@@ -160,14 +160,14 @@ def attention_distance(attention: Tensor, grid: tuple[int, int]) -> Tensor:
         grid: rows and columns of image tokens.
 
     Raises:
-        InputError: that is not what came, or the grid has another number of tokens.
+        InputError: the attention is of another shape, or the grid has another number of tokens.
     """
     _check_attention(attention)
     rows, columns = grid
     if rows * columns != attention.shape[-1] - 1:
         raise InputError(
-            f"a grid of {rows} x {columns} has {rows * columns} image tokens; attention over "
-            f"{attention.shape[-1] - 1} of them and a class token came"
+            f"a grid of {rows} x {columns} has {rows * columns} image tokens; got attention "
+            f"over {attention.shape[-1] - 1} of them and a class token"
         )
     distances = _distances(grid).to(attention)
     among = attention[..., 1:, 1:]
@@ -206,10 +206,10 @@ def _check_attention(attention: Tensor) -> None:
     if attention.ndim != 5 or shape[-1] != shape[-2] or shape[-1] < 3 or 0 in shape:
         raise InputError(
             "attention must be (depth, images, heads, tokens, tokens), a class token and at least "
-            f"two of the image; {shape} came"
+            f"two of the image; got {shape}"
         )
     if not attention.is_floating_point():
-        raise InputError(f"attention must be floating point; {attention.dtype} came")
+        raise InputError(f"attention must be floating point; got {attention.dtype}")
     off = (attention.sum(-1) - 1).abs().max()
     if not (off <= SUM_TOLERANCE and attention.min() >= 0):
         raise InputError(

@@ -13,7 +13,7 @@ from optics.tiling.shape import ConvShape, Pair, pair
 __all__ = ["MIXINGS", "ConvShareConfig", "Mixing"]
 
 SAME_KERNEL = (3, 3)
-"""Of ``same`` convolutions unless told otherwise."""
+"""Default kernel of ``same`` convolutions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +61,17 @@ class ConvShareConfig:
         for name in ("image", "channels", "patch", "depth", "heads", "mlp_ratio", "classes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} is a whole number of at least 1; {value!r} came")
+                raise InputError(f"{name} is a whole number of at least 1; got {value!r}")
         pixel_counts("model", "map", self.map)
         if self.image % self.patch:
             raise InputError(
-                f"patches tile the image: {self.image} pixels came with patches of {self.patch}; "
+                f"patches tile the image; got {self.image} pixels and patches of {self.patch}: "
                 f"take a patch of {_dividing(self.image, self.patch)}, or resize the images"
             )
         if self.width % self.heads:
             raise InputError(
                 f"heads share the {self.width} numbers of a token (map {self.map[0]}x"
-                f"{self.map[1]}) evenly; {self.heads} heads came: take "
+                f"{self.map[1]}) evenly; got {self.heads} heads: take "
                 f"{_dividing(self.width, self.heads)}"
             )
         self.layers()  # each refuses what does not fit
@@ -147,7 +147,7 @@ def shapes(config: ConvShareConfig, batch: int) -> dict[str, ConvShape]:
         InputError: no image.
     """
     if batch < 1:
-        raise InputError(f"a batch has at least one image; {batch} came")
+        raise InputError(f"a batch has at least one image; got {batch}")
     patch = (config.patch, config.patch)
     found = {
         "patch_embed.proj": ConvShape(

@@ -86,12 +86,12 @@ def deletion(
     if height % patch or width % patch or maps.shape != (count, tokens):
         raise InputError(
             f"{count} images of {height} x {width} pixels in patches of {patch} need maps of shape "
-            f"({count}, {height / patch:g} x {width / patch:g}); {tuple(maps.shape)} came"
+            f"({count}, {height / patch:g} x {width / patch:g}); got {tuple(maps.shape)}"
         )
     taken = round(share * tokens)
     if not 0 < taken < tokens:
         raise InputError(
-            f"share must blank at least one of {tokens} tokens and leave one; {share} came"
+            f"share must blank at least one of {tokens} tokens and leave one; got {share}"
         )
     order = torch.stack([torch.randperm(tokens, generator=generator) for _ in range(count)])
     drawn = maps.cpu().gather(1, order)
@@ -126,7 +126,7 @@ def interfering(model: nn.Module, how: Interference) -> Iterator[None]:
     if not layers:
         raise InputError("the model has no attention to interfere with; take a ConvShareViT")
     for layer in layers:
-        # An attribute of the module stands before its method, until it is removed.
+        # An attribute of the module hides its method until it is removed.
         layer.__dict__["queries_keys_values"] = _interfered(layer.queries_keys_values, how)
     try:
         yield

@@ -17,7 +17,7 @@ from optics.tiling.shape import Pair
 def create_mixing(layer: TokenConv) -> nn.Linear | nn.Conv2d:
     """Return the module of a layer, its parameters not set.
 
-    A convolution is a plain ``torch.nn.Conv2d``, which :func:`optics.layers.convert` knows.
+    A convolution is a plain ``torch.nn.Conv2d``, which :func:`optics.layers.convert` converts.
     """
     if layer.mixing == "linear":
         return nn.Linear(layer.inputs, layer.outputs, device="meta").to_empty(device="cpu")
@@ -167,7 +167,7 @@ class Block(nn.Module):
 class ConvShareViT(nn.Module):
     """A Vision Transformer whose linear layers may be convolutions of tokens.
 
-    :func:`optics.layers.convert` puts every convolution on light as it stands. Norms, softmax and
+    :func:`optics.layers.convert` puts every convolution on light unchanged. Norms, softmax and
     the products of attention, GELU, sums of residuals and the head are electronic.
 
     Args:
@@ -226,7 +226,7 @@ class ConvShareViT(nn.Module):
         if images.shape[1:] != (config.channels, config.image, config.image):
             raise InputError(
                 f"images are (batch, {config.channels}, {config.image}, {config.image}); "
-                f"{tuple(images.shape)} came: resize them, or build a model for their size"
+                f"got {tuple(images.shape)}: resize them, or build a model for their size"
             )
         patches = self.patch_embed(images)
         return torch.cat((self.cls_token.expand(len(images), -1, -1), patches), 1) + self.pos_embed

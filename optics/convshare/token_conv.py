@@ -59,7 +59,7 @@ class TokenConv:
     def __post_init__(self) -> None:
         if self.mixing not in MIXINGS:
             raise InputError(
-                f"{self.name}: a mixing is one of {', '.join(MIXINGS)}; {self.mixing!r} came"
+                f"{self.name}: a mixing is one of {', '.join(MIXINGS)}; got {self.mixing!r}"
             )
         if self.mixing == "linear":
             return
@@ -72,7 +72,7 @@ class TokenConv:
             if any(k % 2 == 0 for k in self.kernel):
                 raise InputError(
                     f"{self.name}: 'same' kernels have odd sides, so that they have a middle; "
-                    f"{_by(self.kernel)} came: take one more or one less"
+                    f"got {_by(self.kernel)}: take one more or one less"
                 )
         elif self.outputs % self.numbers:
             raise InputError(

@@ -44,12 +44,12 @@ def from_vit(
     """
     if isinstance(vit, ConvShareViT):
         if heads is not None:
-            raise InputError("a model knows its heads; give them with a state dict alone")
+            raise InputError("a model has its own heads; give heads with a state dict only")
         config, state = vit.config, vit.state_dict()
         _require_linear(config)
     else:
         if heads is None:
-            raise InputError("weights do not tell how many heads share them; give heads=")
+            raise InputError("the number of heads cannot be read from weights; give heads=")
         config, state = _config_of(vit, heads), dict(vit)
     if map is not None and math.prod(map) != config.width:
         raise InputError(
@@ -80,7 +80,7 @@ def to_vit(model: ConvShareViT) -> ConvShareViT:
         if layer.mixing != "linear" and not (layer.shared and layer.covers):
             raise InputError(
                 f"{name}: a plain ViT's rows are shared valid kernels as large as the map; "
-                f"{layer.mixing} of {layer.kernel[0]}x{layer.kernel[1]} came, which stays a "
+                f"got {layer.mixing} of {layer.kernel[0]}x{layer.kernel[1]}, which stays a "
                 "convolution"
             )
     linear = replace(
@@ -107,7 +107,7 @@ def _filled(config: ConvShareConfig, state: Mapping[str, Tensor]) -> ConvShareVi
 def _require_linear(config: ConvShareConfig) -> None:
     for name, layer in config.layers().items():
         if layer.mixing != "linear":
-            raise InputError(f"{name}: a plain ViT is linear; {layer.mixing} came")
+            raise InputError(f"{name}: a plain ViT is linear; got {layer.mixing}")
 
 
 def _config_of(state: Mapping[str, Tensor], heads: int) -> ConvShareConfig:
@@ -153,6 +153,6 @@ def _config_of(state: Mapping[str, Tensor], heads: int) -> ConvShareConfig:
         if state[name].shape != weight.shape:
             raise InputError(
                 f"{name} of a plain ViT is {tuple(weight.shape)} beside the other weights; "
-                f"{tuple(state[name].shape)} came"
+                f"got {tuple(state[name].shape)}"
             )
     return config

@@ -1,4 +1,4 @@
-"""From light to numbers: what a camera reads, and how readings become signed sums again."""
+"""From light to numbers: camera readings, and signed fields from them."""
 
 from optics.detection.electrons import detect
 from optics.detection.passes import Scheme, check_images, part, root

@@ -1,4 +1,4 @@
-"""What a camera reads: photons to electrons, with shot, dark and read noise, well and converter."""
+"""The camera's reading: electrons of photons, with noise, full well and converter."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ def detect(
 
 
 def shot(mean: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a count of Poisson's law for every mean, with the gradient told in :func:`detect`."""
+    """Return a count of Poisson's law for every mean, with the gradient of :func:`detect`."""
     count = torch.poisson(mean.detach(), generator=generator)
     lit = mean.detach() > 0
-    # Where no light is, no photon comes, and the mean of the gradient, 1, stands for it.
+    # Without light there are no photons; the gradient is then its mean, 1.
     spread = torch.where(lit, mean, torch.ones_like(mean)).sqrt()
     unit = torch.where(lit, (count - mean.detach()) / spread.detach(), torch.zeros_like(mean))
     return straight_through(mean + spread * unit, count)
 
 
 def digitised(charge: Tensor, camera: Camera) -> Tensor:
-    """Return electrons as the converter's numbers tell them, its black level taken off."""
+    """Return electrons rounded to the converter's numbers, its black level subtracted."""
     step_e = camera.electrons_per_dn
     if camera.bits is None or step_e is None:
         return charge
@@ -95,15 +95,15 @@ def digitised(charge: Tensor, camera: Camera) -> Tensor:
 
 def _check(photons: Tensor) -> None:
     if not isinstance(photons, Tensor):
-        raise InputError(f"photons must be a tensor; {type(photons).__name__} came")
+        raise InputError(f"photons must be a tensor; got {type(photons).__name__}")
     if photons.dtype not in REAL.values():
         raise InputError(
-            f"photons must be float32 or float64, the mean per pixel and exposure; {photons.dtype} "
-            "came: a camera counts intensity, the squared modulus of a field"
+            f"photons must be float32 or float64, the mean per pixel and exposure; got "
+            f"{photons.dtype}: a camera counts intensity, the squared modulus of a field"
         )
     if photons.numel() == 0:
         return
     require_finite(photons, "photons")
     least = float(photons.detach().amin())
     if least < 0:
-        raise InputError(f"photons must be at or above 0; {least:g} came")
+        raise InputError(f"photons must be at or above 0; got {least:g}")

@@ -1,4 +1,4 @@
-"""What a sign scheme is: passes of light, and what is made of their readings."""
+"""Interface of a sign scheme: passes, and the field from their readings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optics.signs import Part, Pass
 
 
 class Scheme(Protocol):
-    """How a signed field, in √electrons at the camera, is told from intensities.
+    """How a signed field, in √electrons at the camera, is found from intensities.
 
     A frame takes ``len(passes)`` exposures. Channels that share a frame are summed as fields, by
     light. Channels of different frames are summed *after* ``combine``, by electronics: a sum of
@@ -74,12 +74,12 @@ def check_images(images: Tensor, scheme: Scheme, modulator: Modulator) -> None:
         return
     if any(shown.kernels != "whole" for shown in scheme.passes):
         raise InputError(
-            f"{scheme.name} takes images at or above 0; {least:g} came: take four-shot, or a "
+            f"{scheme.name} takes images at or above 0; got {least:g}: take four-shot, or a "
             "reference beam"
         )
     if modulator.kind in ("lcos-amplitude", "dmd"):
         raise InputError(
-            f"{modulator.name} shows no negative values; {least:g} came: take four-shot, or a "
+            f"{modulator.name} shows no negative values; got {least:g}: take four-shot, or a "
             "reference beam with split_inputs=True"
         )
 
@@ -104,7 +104,7 @@ def check_reference(scheme: Scheme, fields: Tensor, unit_e: float = 1.0) -> None
     if least < -math.sqrt(reference_e):
         raise InputError(
             f"{scheme.name}: a single frame needs a reference of at least {least**2:.6g} electrons "
-            f"for a field that falls to {least:.6g}; {reference_e:.6g} came, which would lose "
+            f"for a field that falls to {least:.6g}; got {reference_e:.6g}, which would lose "
             "signs: take more, or two or more frames of a reference beam"
         )
 
@@ -118,7 +118,7 @@ def count_passes(name: str, readings: Tensor, passes: int) -> None:
     if readings.dim() < 1 or readings.shape[0] != passes:
         raise InputError(
             f"{name}: readings must be (passes, ...) with {passes} passes; "
-            f"{tuple(readings.shape)} came"
+            f"got {tuple(readings.shape)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Signs from light added to the field: a reference beam, or a bright channel more."""
+"""Signs from light added to the field: a reference beam, or one more bright channel."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ReferenceBeam:
         positive("reference beam", "electrons", self.electrons)
         if isinstance(self.frames, bool) or not isinstance(self.frames, int) or self.frames < 1:
             raise InputError(
-                f"reference beam: frames must be a whole number of at least 1; {self.frames!r} came"
+                f"reference beam: frames must be a whole number of at least 1; got {self.frames!r}"
             )
 
     @property
@@ -83,11 +83,11 @@ class ReferenceBeam:
         """Return the complex field of three or more frames.
 
         Raises:
-            InputError: fewer frames tell no phase.
+            InputError: there are fewer than three frames, which give no phase.
         """
         if self.frames < 3:
             raise InputError(
-                f"{self.frames} frames tell no phase; take a reference beam of 3 or more"
+                f"{self.frames} frames give no phase; take a reference beam of 3 or more"
             )
         count_passes(self.name, readings, len(self.passes))
         shots = _frames(readings, self.frames)
@@ -117,7 +117,7 @@ class ReferenceBeam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InField:
-    """All channels and a bright one more, summed as fields before detection; one exposure.
+    """All channels and one more bright channel, summed as fields before detection; one exposure.
 
     The extra channel, a tile of the input plane with a kernel of its own, adds R electrons of
     in-phase light to every output, so that the sum is not negative: y = √I - √R. It takes no second

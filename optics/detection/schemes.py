@@ -21,7 +21,7 @@ from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass
 
 @dataclass(frozen=True, slots=True)
 class FieldItself:
-    """No camera at all: the field's real part is known. For tests and for the ideal road."""
+    """No camera: the field's real part is known. For tests and for the ideal road."""
 
     name: ClassVar[str] = "field"
     extra_channels: ClassVar[int] = 0
@@ -50,9 +50,9 @@ class FieldItself:
 class TwoShot:
     """Positive and negative kernels one after the other, for images that are not negative.
 
-    Each field is not negative, so that a root tells it: y = √I₊ - √I₋. Shot noise leaves a
+    Each field is not negative, so that a root gives it: y = √I₊ - √I₋. Shot noise leaves a
     variance of 1/4 + 1/4 = 1/2 electron, whatever the light. The root's lack at few photons is
-    told at :func:`root`; where both passes are alike it cancels.
+    described at :func:`root`; where both passes are equal it cancels.
     """
 
     name: ClassVar[str] = "two-shot"
@@ -139,7 +139,7 @@ def expose(
 ) -> Tensor:
     """Return the readings (passes, ...) in electrons, for :meth:`Scheme.combine`.
 
-    I = detect(|u + reference|² / η): ``fields`` are told in √electrons, of those that the camera
+    I = detect(|u + reference|² / η): ``fields`` are in √electrons, of those that the camera
     would count, so that |u|² = ηN. :class:`FieldItself` gets the fields as they are.
 
     Args:
@@ -157,7 +157,7 @@ def expose(
     if fields.dim() < 1 or fields.shape[0] != len(passes):
         raise InputError(
             f"{scheme.name}: fields must be (passes, ...) with {len(passes)} passes; "
-            f"{tuple(fields.shape)} came"
+            f"got {tuple(fields.shape)}"
         )
     if isinstance(scheme, FieldItself):
         return fields

@@ -1,4 +1,4 @@
-"""Kernels on real modulators: what to show so that light sees the wanted spectrum."""
+"""Kernels on real modulators: drives that show a target spectrum."""
 
 from optics.encoding.encoding import Encoding
 from optics.encoding.methods import METHODS, Method, encode

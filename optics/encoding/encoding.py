@@ -1,4 +1,4 @@
-"""A drive and what it was measured to do."""
+"""A drive with its measured scale, efficiency and signal-to-noise ratio."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from optics.straight import straight_through
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Encoding:
-    """What a modulator is to show for a wanted transmission, and how well it does.
+    """Drive of a modulator for a target transmission, and how well it shows it.
 
     With T the wanted transmission, t the one that the part shows (levels, crosstalk and fill factor
     in it, flicker not), ν the carrier and p the pixels counted from the axis,
 
         t(p) = scale · T(p) · exp(2πi ν·p) + what goes elsewhere.
 
-    All is told in the output, the inverse unitary transform (:func:`optics.grid.centred_ifft2`),
-    within the window W around the order at ν: H of T, which is the kernel, and h of
-    t · exp(-2πi ν·p).
+    All is measured in the output, the inverse unitary transform
+    (:func:`optics.grid.centred_ifft2`), within the window W around the order at ν: H of T, which is
+    the kernel, and h of t · exp(-2πi ν·p).
 
     Attributes:
         method: method that found the drive.

@@ -77,7 +77,7 @@ def flipped(
     """Return (pattern, history) of direct binary search on Σ_W |h - scale H|².
 
     To flip one pixel by d = ±1 changes the error by 2 d G + |W|/P, G its derivative and P the
-    number of pixels: one transform tells it for all of them. Each step flips the k pixels that
+    number of pixels: one transform gives it for all of them. Each step flips the k pixels that
     help most, as if they did not meet; k grows by half where the error falls, and where it does
     not the step is taken back and k quartered, down to the single best one. So the error never
     grows. Source of the search: Seldowitz, Allebach, Sweeney, Appl. Opt. 26:2788 (1987).

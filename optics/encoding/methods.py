@@ -1,4 +1,4 @@
-"""Find the drive for a wanted transmission, by the method of one's choice."""
+"""Encoders by name: the drive of a modulator for a target transmission."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ METHODS: Mapping[ModulatorKind, tuple[Method, ...]] = MappingProxyType(
 """The methods of each kind of modulator, the usual one first."""
 
 STEPS: Mapping[Method, int] = MappingProxyType({"gerchberg-saxton": 100, "optimised": 200})
-"""Steps of the iterations unless told otherwise."""
+"""Default number of steps of the iterations."""
 
 _CARRIER = {
     "ideal": (0.0, 0.0),
@@ -70,7 +70,7 @@ def encode(
     steps: int | None = None,
     samples: int = 1,
 ) -> Encoding:
-    """Return what ``modulator`` is to show so that its light is scale · ``target``.
+    """Return the drive with which the light of ``modulator`` is scale · ``target``.
 
     | method | for | nominal scale over 1/peak |
     |---|---|---|
@@ -120,13 +120,13 @@ def encode(
     if chosen not in METHODS[kind]:
         raise InputError(
             f"{modulator.name}: a modulator of kind {kind!r} takes {', '.join(METHODS[kind])}; "
-            f"method={method!r} came"
+            f"got method={method!r}"
         )
     bright = (0.5 if kind == "dmd" else 0.0) if brightness is None else brightness
     fraction("encode", "brightness", bright)
     count = STEPS.get(chosen, 0) if steps is None else steps
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise InputError(f"encode: steps must be a whole number of at least 0; {steps!r} came")
+        raise InputError(f"encode: steps must be a whole number of at least 0; got {steps!r}")
     shape = target.shape[-2], target.shape[-1]
     amplitudes = kind in ("lcos-amplitude", "dmd")
     whole = whole_carrier(carrier if carrier is not None else _CARRIER[kind], shape, amplitudes)
@@ -221,23 +221,23 @@ def _peak(target: Tensor, peak: float | None) -> Tensor:
     if not (math.isfinite(peak) and peak > 0) or bool((largest > peak * (1 + 1e-6)).any()):
         raise InputError(
             f"encode: peak must be finite and at least the target's largest modulus, "
-            f"{float(largest.max()):g}; {peak!r} came"
+            f"{float(largest.max()):g}; got {peak!r}"
         )
     return torch.full_like(largest, peak)
 
 
 def _check(target: Tensor, modulator: Modulator) -> None:
     if not isinstance(target, Tensor) or target.dtype not in COMPLEX.values():
-        came = target.dtype if isinstance(target, Tensor) else type(target).__name__
-        raise InputError(f"encode: target must be complex64 or complex128; {came} came")
+        found = target.dtype if isinstance(target, Tensor) else type(target).__name__
+        raise InputError(f"encode: target must be complex64 or complex128; got {found}")
     if target.dim() < 2 or target.numel() == 0:
         raise InputError(
             "encode: target must be (..., rows, columns) with at least one pixel; "
-            f"{tuple(target.shape)} came"
+            f"got {tuple(target.shape)}"
         )
     if target.shape[-2] > modulator.pixels[0] or target.shape[-1] > modulator.pixels[1]:
         raise InputError(
-            f"{modulator.name}: has {modulator.pixels[0]} x {modulator.pixels[1]} pixels; a target "
-            f"of {target.shape[-2]} x {target.shape[-1]} came"
+            f"{modulator.name}: has {modulator.pixels[0]} x {modulator.pixels[1]} pixels; got a "
+            f"target of {target.shape[-2]} x {target.shape[-1]}"
         )
     require_finite(target, "encode: target")

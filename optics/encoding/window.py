@@ -1,4 +1,4 @@
-"""Where light is wanted: the window of the output, and the carrier that leads there."""
+"""The window of the output where light counts, and the carrier of an off-axis order."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def window_mask(window: Window, shape: tuple[int, int], device: torch.device) ->
     if isinstance(window, Tensor):
         if tuple(window.shape) != shape or window.dtype != torch.bool:
             raise InputError(
-                f"a window's mask must be of booleans, {shape[0]} x {shape[1]}; {window.dtype} of "
-                f"{tuple(window.shape)} came"
+                f"a window's mask must be of booleans, {shape[0]} x {shape[1]}; got {window.dtype} "
+                f"of {tuple(window.shape)}"
             )
         if not bool(window.any()):
-            raise InputError("a window needs at least one pixel; an empty mask came")
+            raise InputError("a window needs at least one pixel; got an empty mask")
         return window.to(device)
     sides = []
     for name, size, count in zip(("rows", "columns"), window, shape, strict=True):
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= count:
-            raise InputError(f"a window has 1 to {count} {name}; {size!r} came")
+            raise InputError(f"a window has 1 to {count} {name}; got {size!r}")
         first = count // 2 - size // 2
         side = torch.zeros(count, dtype=torch.bool, device=device)
         side[first : first + size] = True
@@ -65,13 +65,13 @@ def whole_carrier(
     for name, nu in zip(("down", "right"), carrier, strict=True):
         if not math.isfinite(nu) or abs(nu) > 0.5:
             raise InputError(
-                f"carrier, {name}, must be from -1/2 to 1/2 cycles per pixel; {nu!r} came"
+                f"carrier, {name}, must be from -1/2 to 1/2 cycles per pixel; got {nu!r}"
             )
     whole = tuple(round(nu * count) / count for nu, count in zip(carrier, shape, strict=True))
     if off_axis and not any(whole):
         raise InputError(
             f"a modulator of amplitudes needs a carrier of at least one cycle over its plane of "
-            f"{shape[0]} x {shape[1]}; {carrier} came"
+            f"{shape[0]} x {shape[1]}; got {carrier}"
         )
     return whole[0], whole[1]
 

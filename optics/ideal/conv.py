@@ -25,7 +25,7 @@ from optics.ideal.superposition import (
 from optics.tiling.shape import ConvShape, Padding
 
 MAX_BYTES = 2**28
-"""Working memory of one product unless told otherwise: 256 MiB."""
+"""Default working memory of one product: 256 MiB."""
 
 
 class KernelCache:

@@ -1,9 +1,9 @@
-"""Convolution of many small images: what light makes of one pixel tells what it makes of all.
+"""Convolution of many small images: the response to one pixel gives the response to all.
 
 An ideal 4f system is linear in the field and the same everywhere: the Fourier product of an image
 of one bright pixel is its point spread h, and any image a superposition of shifted ones. What pixel
 i adds to output o, R[i, o] = h[o - i], is a matrix, and y = x R exactly. For small maps this is
-less work than to transform planes: a kernel that covers its image wants one pixel of each output
+less work than to transform planes: a kernel that covers its image needs one pixel of each output
 plane, and the transform would compute all of it.
 """
 

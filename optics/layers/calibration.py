@@ -1,4 +1,4 @@
-"""Scales of optical layers from data: what drives the input fully, and how long to expose."""
+"""Scales of optical layers from data: input peak and exposure time."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _longest_s(
 ) -> float:
     """Return the longest exposure that fills no well beyond ``headroom``, from below and to 1 %.
 
-    The road tells how many readings are beyond the camera's limit; one whose limit is a share of
+    The road counts readings beyond the camera's limit; a camera whose limit is a share of
     the real one is asked for ever longer exposures until some are.
     """
     camera = layer.bench.system.camera

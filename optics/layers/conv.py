@@ -82,11 +82,11 @@ class OpticalConv2d(nn.Conv2d):
         if padding_mode != "zeros":
             raise InputError(
                 "padding_mode is 'zeros': outside of an image it is dark; "
-                f"{padding_mode!r} came: pad the images before the layer"
+                f"got {padding_mode!r}: pad the images before the layer"
             )
         made_of = torch.get_default_dtype() if dtype is None else dtype
         if made_of not in (torch.float32, torch.float64):
-            raise InputError(f"dtype is torch.float32 or torch.float64; {made_of} came")
+            raise InputError(f"dtype is torch.float32 or torch.float64; got {made_of}")
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             "zeros", device, dtype,
@@ -108,7 +108,7 @@ class OpticalConv2d(nn.Conv2d):
         """Return the convolution of images (batch, in_channels, rows, columns).
 
         Warns:
-            SaturationWarning: readings of the camera were at its limit, so that they tell less
+            SaturationWarning: readings of the camera were at its limit, so that they show less
                 light than there was.
 
         Raises:
@@ -163,7 +163,7 @@ class OpticalConv2d(nn.Conv2d):
         )
 
     def reseed(self, seed: int | None = None) -> None:
-        """Draw anew from ``seed``, or from the layer's own where none is given."""
+        """Start the generator again from ``seed``, or from the layer's own where none is given."""
         if seed is not None:
             self.seed = seed
         self._generator = None
@@ -184,7 +184,7 @@ class OpticalConv2d(nn.Conv2d):
         return ConvShape.of(images, self.weight.shape, **self._geometry())
 
     def layout(self, batch: int, size: tuple[int, int]) -> Layout:
-        """Return what lies where on the planes for a batch of images of ``size``."""
+        """Return the places of all tiles on the planes for a batch of images of ``size``."""
         return self.bench.layout(self.shape_for(batch, size))
 
     def timing(self, batch: int, size: tuple[int, int], *, whole_frames: bool = True) -> Timing:
@@ -229,7 +229,7 @@ class OpticalConv2d(nn.Conv2d):
         if found is not None and self.calibration is None:
             self.calibration = torch.zeros(2, dtype=torch.float64, device=self.weight.device)
         if found is None and self.calibration is not None:
-            # What torch.nn.Conv2d saved knows no scales: they stay as they are.
+            # A file of torch.nn.Conv2d has no scales: they stay as they are.
             state_dict = {**state_dict, f"{prefix}calibration": self.calibration}
         super()._load_from_state_dict(state_dict, prefix, *rest)
 

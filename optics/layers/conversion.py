@@ -1,4 +1,4 @@
-"""Convolutions of any torch model to light, and back."""
+"""Conversion of the convolutions of any torch model to optical layers, and back."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def convert(
 
     Eligible is a ``torch.nn.Conv2d`` with its own forward, padded by zeros, of float32 or float64,
     without hooks or parametrizations, whose kernel fits the system's plane, and whose images do as
-    far as ``images`` tell. Convolutions that a model calls as functions are not seen.
+    far as ``images`` show. Convolutions that a model calls as functions are not seen.
 
     Args:
         model: any module, a convolution itself included.
         bench: the 4f system of all layers, and its settings.
         road: road of the layers.
-        inplace: swap within ``model``; a deep copy is made and ``model`` left alone unless told.
-            Parameters are handed over as they are, so that an optimiser of them goes on.
+        inplace: swap within ``model``; by default a deep copy is made and ``model`` stays
+            unchanged. The layers keep the same parameters, so that an optimiser of them goes on.
         select: takes the eligible layers for which ``select(name, layer)`` is true; ``None`` takes
             all.
         seed: seed from which every layer gets its own.
@@ -119,7 +119,7 @@ def revert(model: nn.Module, *, inplace: bool = False) -> nn.Module:
 
     Args:
         model: any module, an optical layer itself included.
-        inplace: swap within ``model``; a deep copy is made unless told.
+        inplace: swap within ``model``; by default a deep copy is made.
     """
     if not inplace:
         model = copy.deepcopy(model)
@@ -135,7 +135,7 @@ def revert(model: nn.Module, *, inplace: bool = False) -> nn.Module:
 def _why_not(
     name: str, module: nn.Module, select: Callable[[str, nn.Conv2d], bool] | None
 ) -> str | None:
-    """Return why a module stays; an empty reason where there is nothing to tell of it."""
+    """Return why a module stays; an empty reason where it has no parameters of its own."""
     if isinstance(module, OpticalConv2d):
         return "it runs on light already"
     if not isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Convolution on a 4f system as a function, by the road that is named."""
+"""Convolution on a 4f system as a function, on the ideal or the physical road."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Road = Literal["ideal", "physical"]
 
 
 class SaturationWarning(UserWarning):
-    """A camera's readings are at its limit and tell less light than there was."""
+    """A camera's readings are at its limit and show less light than there was."""
 
 
 def optical_conv2d(
@@ -96,7 +96,7 @@ def warn_of(saturated: int, system: FourF) -> None:
     """Warn of readings at the camera's limit, at the place that called the caller."""
     if saturated:
         warnings.warn(
-            f"{saturated} readings of {system.camera.name} are at its limit and tell less light "
+            f"{saturated} readings of {system.camera.name} are at its limit and show less light "
             "than there was; calibrate the layer on brighter data, or with more headroom, or "
             "expose for a shorter time",
             SaturationWarning,
@@ -111,4 +111,4 @@ def check_road(road: str) -> None:
         InputError: it is neither ``"ideal"`` nor ``"physical"``.
     """
     if road not in get_args(Road):
-        raise InputError(f"road is 'ideal' or 'physical'; {road!r} came")
+        raise InputError(f"road is 'ideal' or 'physical'; got {road!r}")

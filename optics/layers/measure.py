@@ -108,7 +108,7 @@ def time_model(model: nn.Module, images: Tensor, *, whole_frames: bool = True) -
         raise InputError("no optical layer was called; convert the model first")
     if any(system != systems[0] for system in systems):
         names = ", ".join(sorted({system.name for system in systems}))
-        raise InputError(f"layers of one model are timed on one system; {names} came")
+        raise InputError(f"layers of one model are timed on one system; got {names}")
     return NetworkTiming(
         system=systems[0],
         layers=tuple(timings),

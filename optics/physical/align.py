@@ -1,4 +1,4 @@
-"""A filter that stands shifted, turned or scaled in the Fourier plane."""
+"""A filter that is shifted, rotated or scaled in the Fourier plane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from optics.physical.geometry import Geometry
 
 
 def aligned(shown: Tensor, geometry: Geometry) -> Tensor:
-    """Return the filter's transmission where it stands, (..., side, side), transform's order.
+    """Return the filter's transmission at its place, (..., side, side), transform's order.
 
     Each sample of the plane takes what lies at its place on the filter, between that one's samples
     linearly: for a shift that is exactly the mean of the filter over the sample's area. Beyond the

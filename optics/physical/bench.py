@@ -51,10 +51,10 @@ class Sampling:
             if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
                 raise InputError(
                     f"sampling: {name} must be a whole number of samples per pixel of at least 1; "
-                    f"{samples!r} came"
+                    f"got {samples!r}"
                 )
         if self.pupils not in get_args(Pupils):
-            raise InputError(f"sampling: pupils must be 'lens' or 'filter'; {self.pupils!r} came")
+            raise InputError(f"sampling: pupils must be 'lens' or 'filter'; got {self.pupils!r}")
 
     @classmethod
     def points(cls) -> Sampling:
@@ -105,7 +105,7 @@ class Bench:
     def __post_init__(self) -> None:
         peak = self.input_peak
         if peak is not None and not (math.isfinite(peak) and peak > 0):
-            raise InputError(f"input_peak must be finite and above 0; {peak!r} came")
+            raise InputError(f"input_peak must be finite and above 0; got {peak!r}")
 
     @classmethod
     def preset(cls, name: str, **settings: Any) -> Bench:

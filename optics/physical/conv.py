@@ -37,7 +37,7 @@ class Exposed:
         output: (batch, out_channels, rows, columns), in the units of images times weights.
         exposures: exposures of the camera that were computed, as many as the layout has.
         filters: patterns that the filter modulator showed.
-        saturated: readings of the camera at its limit, which tell less light than there was.
+        saturated: readings of the camera at its limit, which show less light than there was.
         sampling: the fidelity that was computed.
     """
 
@@ -64,9 +64,9 @@ def physical_convolution(
     """Return the convolution that a 4f system estimates, exposure by exposure.
 
     Every frame of the layout, in every pass of the sign scheme: images on the input modulator,
-    lens 1, the filter with the kernels' spectrum where it stands, lens 2, and the camera, whose
+    lens 1, the filter with the kernels' spectrum at its place, lens 2, and the camera, whose
     pixels gather intensity and read electrons. The scheme makes signed numbers of them; channels
-    that light did not sum are summed then. What each part does is told with its dataclass; how
+    that light did not sum are summed then. What each part does is described with its dataclass; how
     finely it is computed, by the bench's ``sampling``. In the limit of ideal parts it is
     :func:`optics.ideal.ideal_conv2d`.
 
@@ -76,7 +76,7 @@ def physical_convolution(
     in two levels. ``InField`` has its extra channel as the uniform light that it sends.
 
     Differentiable with respect to images, weight and bias, once, noise included: levels pass the
-    gradient straight through (see :mod:`optics.modulation`), counts as told in
+    gradient straight through (see :mod:`optics.modulation`), counts as described in
     :func:`optics.detection.detect`. All is computed again in the backward pass, so that it holds
     no planes meanwhile.
 
@@ -235,7 +235,7 @@ def _peak(images: Tensor, input_peak: float | None) -> float:
 
 def _check_layout(layout: Layout, shape: ConvShape, scheme: Scheme) -> None:
     if layout.shape != shape:
-        raise InputError(f"the layout is of another convolution: {layout.shape}; {shape} came")
+        raise InputError(f"the layout is of another convolution: {layout.shape}; got {shape}")
     if layout.passes != len(scheme.passes):
         raise InputError(
             f"the layout has {layout.passes} passes, but {scheme.name} takes "

@@ -1,4 +1,4 @@
-"""All exposures of some frames: from tiles of images and filters to numbers."""
+"""The exposures of frames: from tiles of images and kernels to outputs."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Exposures:
             if number == 0 or same[number] != same[number - 1]:
                 before, behind = light[number]
                 seen = self.optics.image(before * behind, rows.samples, columns.samples)
-            # Each filter sends its own share of light on; the electronics knows which.
+            # Each filter transmits its own share of light, which the electronics compensates.
             share = (unit / abs(scale[number])) ** 2
             turn = scale[number] / abs(scale[number])
             reading, full = self.read(seen, rows, columns, turn, share, one.reference, generator)

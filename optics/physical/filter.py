@@ -1,4 +1,4 @@
-"""The filter as light meets it: from kernels to a transmission on the grid of the Fourier plane."""
+"""The filter: from kernels to a transmission on the grid of the Fourier plane."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def response_target(
     the input's spectrum; a field stop keeps the rest dark. With ``compensate`` it is made stronger
     where square pixels weaken it: towards the spectrum's edge by those of the input, and in the
     impulse response far from the axis by those of the filter, sinc each (only where the sampling
-    knows squares).
+    has squares).
 
     Args:
         kernels: impulse responses (..., rows, columns) on the plane, pixel ``n // 2`` no shift.
@@ -125,7 +125,7 @@ def filter_light(
 def static_mask(
     geometry: Geometry, dtype: torch.dtype, device: torch.device, pupils: bool
 ) -> Tensor | None:
-    """Return what stands in the filter's plane whatever the filter shows, or ``None``.
+    """Return the constant mask in the filter's plane, whatever the filter shows, or ``None``.
 
     The spectrum's envelope by square input pixels, and pupils that are folded into this plane.
     """
@@ -187,7 +187,7 @@ def _spectrum(kernels: Tensor, cells: int) -> Tensor:
 def _centring(
     cells: int, middle: tuple[int, int], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """Return the phase of a spectrum whose origin stood at ``middle``, (cells, cells)."""
+    """Return the phase of a spectrum whose origin was at ``middle``, (cells, cells)."""
     index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=device)
     down, right = (2 * math.pi / cells * torch.remainder(index * place, cells) for place in middle)
     phase = down[:, None] + right
@@ -209,7 +209,7 @@ def _fitted(data: Tensor, count: int, axis: int) -> Tensor:
 
 
 def is_still(geometry: Geometry) -> bool:
-    """Return whether the filter stands where it should, defocus aside."""
+    """Return whether the filter is at its place, except for defocus."""
     alignment = geometry.system.alignment
     return (
         alignment.shift_m == (0.0, 0.0)

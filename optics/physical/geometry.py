@@ -21,7 +21,7 @@ class Geometry:
     Both grids have ``side`` samples on each axis: those of the input, of the lens planes behind it
     and of the camera are ``pitch_m / input`` apart (in input units), those of the filter
     ``filter pitch / filter``. The product of both is λf over ``side``, as the discrete Fourier
-    transform wants it.
+    transform requires.
 
     Attributes:
         system: system whose planes these are.
@@ -52,7 +52,7 @@ class Geometry:
         if plane[0] > most[0] or plane[1] > most[1]:
             raise SamplingError(
                 f"{system.name}: serves a plane of {most[0]} x {most[1]} pixels at most; "
-                f"{plane[0]} x {plane[1]} came. Plan the layout on optics.tiling.usable_plane"
+                f"got {plane[0]} x {plane[1]}. Plan the layout on optics.tiling.usable_plane"
             )
         cells = _cells(system)
         made = cls(system=system, plane=plane, sampling=sampling, cells=math.floor(cells))

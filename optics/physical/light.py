@@ -1,4 +1,4 @@
-"""Light through a 4f system: two transforms, four more for each pair of lenses with pupils."""
+"""Propagation through a 4f system: two transforms, and four more with pupils at the lenses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Index = NDArray[np.int64]
 class Optics:
     """All that light meets whatever the modulators show, as tensors on the grids.
 
-    ``None`` stands for nothing at all. Orders are those of the transform.
+    ``None`` is no effect at all. Orders are those of the transform.
 
     Attributes:
         geometry: grids.
@@ -30,8 +30,8 @@ class Optics:
         pupil_1: pupil of lens 1 on the input's grid.
         chirp_1: phase that a spectrum gains from the input to lens 1, on the filter's grid.
         pupil_2: pupil of lens 2 on the filter's grid.
-        chirp_2: phase that light gains from the filter to lens 2, told on the camera's grid.
-        defocus: phase that light gains from the focal plane to a defocused filter, told on the
+        chirp_2: phase that light gains from the filter to lens 2, on the camera's grid.
+        defocus: phase that light gains from the focal plane to a defocused filter, on the
             camera's grid; only with a pupil at lens 1 or 2, else ``before`` holds it.
     """
 

@@ -1,4 +1,4 @@
-"""What the filter is asked to show for kernels, and what light will make of it per unit."""
+"""Patterns of the filter for kernels, and the scale of the light behind them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Pattern:
             if encoder:
                 raise InputError(
                     f"{modulator.name}: an ideal modulator shows the spectrum itself and takes no "
-                    f"encoder; {', '.join(encoder)} came"
+                    f"encoder; got {', '.join(encoder)}"
                 )
             peak = _peak(target.detach())
             scale = (modulator.fill_factor / peak).to(target.dtype)

@@ -24,7 +24,7 @@ class PixelAxis:
         gather: (pixels, most) which of ``samples`` each needed pixel covers.
         cover: (pixels, most) the share of each sample's width that is in the pixel, float64.
         reading: (outputs, 2) pixels on both sides of each output's centre.
-        weight: (outputs, 2) of the two, by distance; one alone where it stands on the centre.
+        weight: (outputs, 2) of the two, by distance; only one where it is on the centre.
     """
 
     samples: Index

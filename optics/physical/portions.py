@@ -1,4 +1,4 @@
-"""How much of a layout is computed at once, within a bound of memory."""
+"""Portions of a layout that are computed together, within a bound of memory."""
 
 from __future__ import annotations
 

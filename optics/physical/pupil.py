@@ -11,7 +11,7 @@ from optics.lens import Lens
 from optics.zernike import wavefront
 
 _EDGE = 8
-"""Lines per sample on which the edge of a pupil is told."""
+"""Lines per sample on which the edge of a pupil is computed."""
 
 
 def pupil_mask(lens: Lens, rows_m: Tensor, columns_m: Tensor) -> Tensor | None:

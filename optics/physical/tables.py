@@ -1,4 +1,4 @@
-"""Where images, kernels and outputs of a layout lie, as one table each for all of its frames."""
+"""Places of images, kernels and outputs of a layout, in one table each for all frames."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def fourier_lens(field: Field, focal_length_m: float) -> Field:
     """
     finite("fourier_lens", "focal_length_m", focal_length_m)
     if focal_length_m <= 0:
-        raise InputError(f"fourier_lens: focal_length_m must be above 0; {focal_length_m!r} came")
+        raise InputError(f"fourier_lens: focal_length_m must be above 0; got {focal_length_m!r}")
     scale = field.wavelength_m * focal_length_m
     pitch_m = scale / field.size_m[0], scale / field.size_m[1]
     area = (field.pitch_m[0] * field.pitch_m[1] / (pitch_m[0] * pitch_m[1])) ** 0.5
@@ -74,7 +74,7 @@ def fresnel_matrix(
     """Return the field after ``distance_m``, in the Fresnel approximation, on a free grid.
 
     U(x) = exp(iπx²/(λz)) / (iλz) Σ u(ξ) exp(iπξ²/(λz)) exp(-2πi x·ξ/(λz)) dξ (Goodman, ch. 4).
-    The first factor is told about the axis, not the grid's centre.
+    The first factor is taken about the axis, not the grid's centre.
 
     Args:
         field: before the space.

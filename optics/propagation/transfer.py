@@ -21,8 +21,8 @@ P = ParamSpec("P")
 def cached(max_bytes: int) -> Callable[[Callable[P, Tensor]], Callable[P, Tensor]]:
     """Keep what a function of hashable arguments returns; the longest unused go first.
 
-    A tensor above the bound is made anew each time. What is kept never belongs to a gradient or
-    to inference mode, so that any caller may use it; nobody may change it.
+    A tensor above the bound is computed again each time. What is kept never belongs to a gradient
+    or to inference mode, so that any caller may use it; no caller may change it.
     """
 
     def decorate(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
@@ -50,7 +50,7 @@ def cached(max_bytes: int) -> Callable[[Callable[P, Tensor]], Callable[P, Tensor
 
 
 Surround = Literal["dark", "periodic"]
-"""What lies around the window: nothing, or the window again and again."""
+"""Surround of the window: dark, or the window repeated periodically."""
 
 CACHE_BYTES = 2**28
 """Bound on the transfer functions that each method keeps: 256 MiB."""
@@ -69,7 +69,7 @@ def plane(field: Field, surround: Surround) -> tuple[int, int]:
     if surround == "dark":
         rows, columns = field.shape
         return fast_size(2 * rows - 1), fast_size(2 * columns - 1)
-    raise InputError(f"surround must be 'dark' or 'periodic'; {surround!r} came")
+    raise InputError(f"surround must be 'dark' or 'periodic'; got {surround!r}")
 
 
 def transferred(field: Field, transfer: Tensor) -> Field:

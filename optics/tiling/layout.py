@@ -1,4 +1,4 @@
-"""What lies where on the planes of a 4f system, frame by frame."""
+"""The places of tiles on the planes of a 4f system, frame by frame."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ class Layout:
         pixel_counts("plane", "pixels", self.plane)
         if self.passes < 1 or self.shape.batch < 1:
             raise InputError(
-                f"a layout has at least one image and one pass; batch={self.shape.batch}, "
-                f"passes={self.passes} came"
+                f"a layout has at least one image and one pass; got "
+                f"batch={self.shape.batch}, passes={self.passes}"
             )
         sides = (self.split.groups, self.split.channels, self.split.images, self.split.kernels)
         if min(min(side) for side in sides) < 1:
-            raise InputError(f"a frame holds at least one of each kind; {self.split} came")
+            raise InputError(f"a frame holds at least one of each kind; got {self.split}")
         for name, axis in zip(("rows", "columns"), self.axes, strict=True):
             needed = axis.tiles * axis.tile
             if needed > axis.pixels:

@@ -46,9 +46,9 @@ def plan(
     pixel_counts("plane", "pixels", plane)
     unknown = set(along) - set(KINDS)
     if unknown:
-        raise InputError(f"along takes {', '.join(KINDS)}; {', '.join(sorted(unknown))} came")
+        raise InputError(f"along takes {', '.join(KINDS)}; got {', '.join(sorted(unknown))}")
     if shape.batch < 1:
-        raise InputError("a layout needs at least one image; an empty batch came")
+        raise InputError("a layout needs at least one image; got an empty batch")
     return Layout(
         shape=shape, plane=plane, split=_best(shape, plane, frozenset(along)), passes=passes
     )
@@ -181,7 +181,7 @@ def usable_plane(system: FourF) -> Pair:
     - the widest impulse response that the filter's pixels sample, λ f1 / filter pitch (a kernel
       further from the axis than half of that has a spectrum finer than the filter's pixels).
 
-    What may lie side by side there, :func:`side_by_side` tells.
+    :func:`side_by_side` gives the kinds that may lie side by side there.
     """
     camera_m = system.input.pitch_m * abs(system.magnification)
     response_m = system.laser.wavelength_m * system.lens_1.focal_length_m / system.filter.pitch_m

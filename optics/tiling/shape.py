@@ -50,13 +50,13 @@ class ConvShape:
         for name, channels in (("in", self.in_channels), ("out", self.out_channels)):
             if channels % self.groups:
                 raise InputError(
-                    f"{name}_channels must divide by groups: {channels} channels came with "
+                    f"{name}_channels must divide by groups; got {channels} channels with "
                     f"{self.groups} groups"
                 )
         if any(a > b for a, b in zip(self.extent, self.padded, strict=True)):
             raise InputError(
-                f"a kernel may not be larger than the padded image: {_by(self.extent)} with its "
-                f"dilation came for images of {_by(self.padded)}; pad the image or take a smaller "
+                f"a kernel may not be larger than the padded image; got {_by(self.extent)} with "
+                f"its dilation for images of {_by(self.padded)}; pad the image or take a smaller "
                 "kernel"
             )
 
@@ -74,8 +74,8 @@ class ConvShape:
         wrong: dict[str, object] = {**small}
         wrong |= {name: pair for name, pair in pairs.items() if min(pair) < 1}
         if wrong:
-            told = ", ".join(f"{name}={value}" for name, value in wrong.items())
-            raise InputError(f"a convolution has sizes of at least 1, got {told}")
+            found = ", ".join(f"{name}={value}" for name, value in wrong.items())
+            raise InputError(f"a convolution has sizes of at least 1, got {found}")
         if min(*self.padding[0], *self.padding[1]) < 0:
             raise InputError(f"padding is at least 0, got {self.padding}; crop the image instead")
 

@@ -1,4 +1,4 @@
-"""Joules by part."""
+"""Energy of a layer by part, in joules."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Energy:
 
 
 def energy(system: FourF, timing: Timing) -> Energy:
-    """Return what a layer takes: every part draws its power from first pattern to last result.
+    """Return the energy of a layer: every part draws its power from first pattern to last result.
 
-    A continuous laser shines while modulators settle and the link is waited for; nothing sleeps.
+    The laser stays on while modulators settle and while the system waits for the link.
     Converters that count by conversion are added by the pixels that were written and read.
     """
     time_s, moved = timing.total_s, timing.traffic

@@ -1,4 +1,4 @@
-"""How much light an exposure has, and what noise that leaves: the twin of the simulated camera."""
+"""Light and noise of an exposure in closed form, as the simulated camera has them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LightBudget:
 
     @property
     def snr(self) -> float:
-        """Signal over noise of the reading; 0 where it is saturated and tells nothing."""
+        """Signal over noise of the reading; 0 where it is saturated."""
         return 0.0 if self.saturated else self.electrons / self.noise_e
 
     @property

@@ -40,7 +40,7 @@ class Order:
         Args:
             layout: layout of the layer.
             filter_passes: patterns that the sign scheme shows on the filter for each kernel tile,
-                2 for kernels split into + and -; all of ``layout.passes`` unless told.
+                2 for kernels split into + and -; ``None`` is all of ``layout.passes``.
             input_passes: patterns for each image tile, 2 for images split into + and -.
 
         Raises:
@@ -50,7 +50,7 @@ class Order:
         if filters < 1 or input_passes < 1 or layout.passes % (filters * input_passes):
             raise InputError(
                 f"filter_passes x input_passes must divide the layout's {layout.passes} passes, "
-                f"the rest being exposures that change neither; {filters} x {input_passes} came"
+                f"the rest being exposures that change neither; got {filters} x {input_passes}"
             )
         groups, channels, images, kernels = layout.rounds
         repeats = layout.passes // (filters * input_passes)

@@ -125,7 +125,7 @@ def time_network(
         raise InputError(
             f"{system.filter.name}: a filter of kind {system.filter.kind} sends its result off the "
             f"axis, beside undiffracted light and a twin, into which {', '.join(lost)} side by "
-            f"side reach; expected along={list(shown)}, {list(along)} came"
+            f"side reach; expected along={list(shown)}, got {list(along)}"
         )
     layers = tuple(
         time_layer(

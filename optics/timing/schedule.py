@@ -1,4 +1,4 @@
-"""When light, modulators, camera, link and host work, what overlaps, and who is the bottleneck.
+"""Time of light, modulators, camera, link and host: what overlaps, and the bottleneck.
 
 Overlaps, for every exposure:
 
@@ -101,7 +101,7 @@ def time_layer(
     whole_frames: bool = True,
     stored_kernels: bool = False,
 ) -> Timing:
-    """Return how long a layer takes; the module tells what overlaps.
+    """Return how long a layer takes; see the module's docstring for what overlaps.
 
     Args:
         system: the parts.

@@ -37,7 +37,7 @@ TABLE = {
 
 def test_order_is_that_of_noll() -> None:
     assert {index: noll(index) for index in TABLE} == TABLE
-    with pytest.raises(InputError, match="starts at 1; 0 came"):
+    with pytest.raises(InputError, match="starts at 1; got 0"):
         noll(0)
 
 

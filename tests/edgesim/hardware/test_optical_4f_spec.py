@@ -164,7 +164,7 @@ def test_mistakes_of_all_parts_are_said_at_once() -> None:
     with pytest.raises(InputError) as caught:
         accelerator(**given)
     for wrong in (
-        "input: a DMD's mirrors have 1 bit; bits=8 came.",
+        "input: a DMD's mirrors have 1 bit; got bits=8.",
         "lens_1.focal_length: expected more than 0, got '0 m'",
         "filter: expected pixels, pitch; name a preset, or give every part",
         "lens_2: expected focal_length; name a preset, or give every part",

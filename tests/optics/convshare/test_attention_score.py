@@ -197,11 +197,11 @@ def test_distance_of_a_large_uniform_grid_is_that_of_a_square() -> None:
     ("attention", "told"),
     [
         (torch.ones(2, 3, 4, 4), r"must be \(depth, images, heads, tokens, tokens\)"),
-        (torch.ones(1, 2, 3, 4, 5), r"\(1, 2, 3, 4, 5\) came"),
+        (torch.ones(1, 2, 3, 4, 5), r"got \(1, 2, 3, 4, 5\)"),
         (torch.ones(1, 2, 3, 4, 4), "a row is off by 3"),
         (torch.full((1, 2, 3, 4, 4), torch.nan), "after softmax"),
         (torch.tensor([1.5, -0.5, 0.0]).expand(1, 2, 3, 3, 3), "lowest value is -0.5"),
-        (torch.ones(1, 2, 3, 4, 4, dtype=torch.int64), "floating point; torch.int64 came"),
+        (torch.ones(1, 2, 3, 4, 4, dtype=torch.int64), "floating point; got torch.int64"),
     ],
 )
 def test_what_is_no_attention_is_refused(attention: Tensor, told: str) -> None:
@@ -213,9 +213,9 @@ def test_what_is_no_attention_is_refused(attention: Tensor, told: str) -> None:
 def test_maps_of_other_images_and_other_grids_are_refused() -> None:
     maps = rollout(drawn(1))
     for figure in (attention_score, agreement):
-        with pytest.raises(InputError, match=r"\(40, 12\) and \(39, 12\) came"):
+        with pytest.raises(InputError, match=r"got \(40, 12\) and \(39, 12\)"):
             figure(maps, maps[1:])
         with pytest.raises(InputError, match="two or more images"):
             figure(maps[:1], maps[:1])
-    with pytest.raises(InputError, match="3 x 3 has 9 image tokens; attention over 12"):
+    with pytest.raises(InputError, match="3 x 3 has 9 image tokens; got attention over 12"):
         attention_distance(drawn(1), (3, 3))

@@ -83,7 +83,7 @@ def test_images_are_left_as_they_are_and_blanks_are_whole_tokens() -> None:
 
 def test_refusals_of_deletion(spots: tuple[Tensor, Tensor]) -> None:
     maps = brightest(spots[0])
-    with pytest.raises(InputError, match=r"need maps of shape \(200, 4 x 4\); \(200, 15\) came"):
+    with pytest.raises(InputError, match=r"need maps of shape \(200, 4 x 4\); got \(200, 15\)"):
         blanking(spots, maps[:, 1:])
     for share in (0.0, 0.01, 1.0):
         with pytest.raises(InputError, match="at least one of 16 tokens and leave one"):

@@ -221,7 +221,7 @@ def test_intervals_are_those_of_scipy(rig: Rig) -> None:
     [
         (("--knob", "focus"), "no knob is called 'focus'; there are ideal, bits, photons"),
         (("--images", "0"), "--images is from 1 to 352, the test images of digits"),
-        (("--images", "360"), "in whole batches of 32; 360 came"),
+        (("--images", "360"), "in whole batches of 32; got 360"),
         (("--batch", "0"), "--batch is from 1"),
         (("--side", "0"), "--side is a number of pixels"),
         (("--side", "6"), "an image of 8x8"),

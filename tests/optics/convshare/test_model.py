@@ -171,10 +171,10 @@ def test_shapes_load_no_torch():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"patch": 5}, r"12 pixels came with patches of 5; take a patch of 4 or 6"),
-        ({"heads": 5}, r"24 numbers of a token \(map 4x6\) evenly; 5 heads came: take 4 or 6"),
-        ({"depth": 0}, "depth is a whole number of at least 1; 0 came"),
-        ({"classes": 2.5}, "classes is a whole number of at least 1; 2.5 came"),
+        ({"patch": 5}, r"got 12 pixels and patches of 5: take a patch of 4 or 6"),
+        ({"heads": 5}, r"24 numbers of a token \(map 4x6\) evenly; got 5 heads: take 4 or 6"),
+        ({"depth": 0}, "depth is a whole number of at least 1; got 0"),
+        ({"classes": 2.5}, "classes is a whole number of at least 1; got 2.5"),
         ({"map": (4, 0)}, "model: map must be"),
         ({"qkv": "shared"}, "attn.qkv: a mixing is one of linear, shared-valid"),
         ({"kernel": 5}, "attn.qkv: a kernel of 5x5 does not lie in a map of 4x6"),
@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_named(change: dict[str, object], message: str):
 
 
 def test_images_and_batches_of_another_size_are_named():
-    with pytest.raises(InputError, match=r"\(batch, 2, 12, 12\); \(3, 1, 12, 12\) came"):
+    with pytest.raises(InputError, match=r"\(batch, 2, 12, 12\); got \(3, 1, 12, 12\)"):
         ConvShareViT(SHARED)(IMAGES[:, :1].float())
-    with pytest.raises(InputError, match="a batch has at least one image; 0 came"):
+    with pytest.raises(InputError, match="a batch has at least one image; got 0"):
         shapes(SHARED, 0)

@@ -80,11 +80,11 @@ def without(name: str) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("state", "options", "message"),
     [
-        (vit().state_dict(), {}, "do not tell how many heads share them; give heads="),
-        (vit().state_dict(), {"heads": 5}, "48 numbers of a token .* 5 heads came: take 4 or 6"),
+        (vit().state_dict(), {}, "number of heads cannot be read from weights; give heads="),
+        (vit().state_dict(), {"heads": 5}, "48 numbers of a token .* got 5 heads: take 4 or 6"),
         (vit().state_dict(), {"heads": 4, "map": (7, 7)}, "7x7 holds 49 .* have 48; 6x8 fits"),
-        (vit(), {"heads": 4}, "a model knows its heads"),
-        (from_vit(vit()), {}, "attn.qkv: a plain ViT is linear; shared-valid came"),
+        (vit(), {"heads": 4}, "a model has its own heads"),
+        (from_vit(vit()), {}, "attn.qkv: a plain ViT is linear; got shared-valid"),
         (without("pos_embed"), {"heads": 4}, "pos_embed is missing; expected the state dict of a"),
         (without("blocks.1.attn.qkv.bias"), {"heads": 4}, "blocks.1.attn.qkv.bias is missing"),
         (
@@ -95,7 +95,7 @@ def without(name: str) -> dict[str, torch.Tensor]:
         (
             vit().state_dict() | {"blocks.2.mlp.fc2.weight": torch.zeros(48, 96)},
             {"heads": 4},
-            r"blocks.2.mlp.fc2.weight of a plain ViT is \(48, 192\) .* \(48, 96\) came",
+            r"blocks.2.mlp.fc2.weight of a plain ViT is \(48, 192\) .* got \(48, 96\)",
         ),
     ],
 )
@@ -106,7 +106,7 @@ def test_other_weights_are_refused_by_name(state: object, options: dict[str, obj
 
 def test_what_is_no_matrix_of_a_vit_stays():
     mixed = replace(SMALL, qkv="shared-valid", kernel=(3, 8), mlp="unshared-valid")
-    with pytest.raises(InputError, match=r"attn.qkv: .* shared-valid of 3x8 came, which stays a"):
+    with pytest.raises(InputError, match=r"attn.qkv: .* got shared-valid of 3x8, which stays a"):
         to_vit(ConvShareViT(mixed))
-    with pytest.raises(InputError, match=r"mlp.fc1: .* unshared-valid of 6x8 came"):
+    with pytest.raises(InputError, match=r"mlp.fc1: .* got unshared-valid of 6x8"):
         to_vit(ConvShareViT(replace(mixed, kernel=None)))

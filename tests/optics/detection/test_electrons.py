@@ -198,7 +198,7 @@ def test_gradient_where_no_light_is() -> None:
 @pytest.mark.parametrize(
     ("photons", "message"),
     [
-        (torch.tensor([-1.0]), "at or above 0; -1"),
+        (torch.tensor([-1.0]), "at or above 0; got -1"),
         (torch.tensor([math.inf]), "finite"),
         (torch.tensor([math.nan, 1.0]), "finite"),
         (torch.ones(2, dtype=torch.complex64), "squared modulus of a field"),

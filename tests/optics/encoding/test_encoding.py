@@ -172,11 +172,11 @@ def test_windows_that_meet_other_orders_are_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("ideal", {"method": "lee"}, "takes complex; method='lee' came"),
+        ("ideal", {"method": "lee"}, "takes complex; got method='lee'"),
         ("lcos-phase", {"method": "off-axis"}, "double-phase, gerchberg-saxton, optimised"),
         ("dmd", {"method": "kinoform"}, "takes lee, error-diffusion"),
-        ("lcos-phase", {"window": (0, 3)}, "1 to 64 rows; 0 came"),
-        ("lcos-phase", {"window": (3, 65)}, "1 to 64 columns; 65 came"),
+        ("lcos-phase", {"window": (0, 3)}, "1 to 64 rows; got 0"),
+        ("lcos-phase", {"window": (3, 65)}, "1 to 64 columns; got 65"),
         ("lcos-phase", {"window": torch.ones(3, 3, dtype=torch.bool)}, "of booleans, 64 x 64"),
         ("lcos-phase", {"window": torch.ones(SIDE, SIDE)}, "of booleans"),
         ("lcos-phase", {"window": torch.zeros(SIDE, SIDE, dtype=torch.bool)}, "empty mask"),
@@ -199,11 +199,11 @@ def test_bad_settings(kind: ModulatorKind, settings: dict[str, Method], message:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (torch.ones(4, 4), "complex64 or complex128; torch.float32"),
-        ([[1j]], "complex64 or complex128; list"),
+        (torch.ones(4, 4), "complex64 or complex128; got torch.float32"),
+        ([[1j]], "complex64 or complex128; got list"),
         (torch.ones(4, dtype=torch.complex64), "at least one pixel"),
         (torch.ones(0, 4, dtype=torch.complex64), "at least one pixel"),
-        (torch.ones(4, 65, dtype=torch.complex64), "128 x 64 pixels; a target of 4 x 65"),
+        (torch.ones(4, 65, dtype=torch.complex64), "128 x 64 pixels; got a target of 4 x 65"),
         (torch.full((4, 4), math.nan, dtype=torch.complex64), "finite"),
     ],
 )

@@ -179,7 +179,7 @@ def test_pieces_give_the_same_numbers() -> None:
         ({"images": torch.ones(1, 2, 8, 8, device="meta")}, "on meta"),
         ({"images": torch.full((1, 2, 8, 8), torch.nan)}, "images must be finite"),
         ({"weight": torch.full((4, 2, 3, 3), -torch.inf)}, "weight must be finite"),
-        ({"weight": torch.ones(4, 2, 9, 3)}, "larger than the padded image: 9x3"),
+        ({"weight": torch.ones(4, 2, 9, 3)}, "larger than the padded image; got 9x3"),
         ({"bias": torch.ones(3)}, "each of 4 output channels"),
         ({"padding": "full"}, "'same' or 'valid'"),
         ({"padding": "same", "stride": 2}, "takes stride 1"),

@@ -125,7 +125,7 @@ def test_road_is_never_in_doubt() -> None:
         OpticalConv2d(1, 1, 3, bench=BENCH)  # type: ignore[call-arg]
     layer = OpticalConv2d(1, 1, 3, bench=BENCH, road="ideal")
     assert "system='ideal 4f', road='ideal'" in repr(layer)
-    with pytest.raises(InputError, match="'ideal' or 'physical'; 'optical' came"):
+    with pytest.raises(InputError, match="'ideal' or 'physical'; got 'optical'"):
         layer.road = "optical"  # type: ignore[assignment]
     assert layer.road == "ideal"
 
@@ -169,8 +169,8 @@ def make(**changes: Any) -> OpticalConv2d:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"padding_mode": "reflect"}, "'zeros': outside of an image it is dark; 'reflect' came"),
-        ({"dtype": torch.float16}, "float32 or torch.float64; torch.float16 came"),
+        ({"padding_mode": "reflect"}, "'zeros': outside of an image it is dark; got 'reflect'"),
+        ({"dtype": torch.float16}, "float32 or torch.float64; got torch.float16"),
         ({"kernel_size": 129}, "but the plane has 128x128"),
         ({"kernel_size": 65, "dilation": 2}, "but the plane has 128x128"),
         ({"road": "real"}, "road is 'ideal' or 'physical'"),

@@ -34,5 +34,5 @@ def test_models_without_light_or_on_two_systems_are_refused() -> None:
         OpticalConv2d(1, 1, 3, bench=Bench(FourF.ideal()), road="ideal"),
         OpticalConv2d(1, 1, 3, bench=Bench(preset("lcos-pluto")), road="ideal"),
     )
-    with pytest.raises(InputError, match="on one system; ideal 4f, lcos-pluto came"):
+    with pytest.raises(InputError, match="on one system; got ideal 4f, lcos-pluto"):
         time_model(mixed, torch.zeros(1, 1, 8, 8))

@@ -212,7 +212,7 @@ def test_calibration_leaves_a_camera_without_limit_and_keeps_to_the_longest_expo
     assert "input_peak=1, exposure_s=0.002" in repr(dark)
     with pytest.raises(InputError, match="no optical layer was called"):
         calibrate(nn.Conv2d(1, 1, 3), torch.ones(1, 1, 8, 8))
-    with pytest.raises(InputError, match=r"headroom must be above 0 and at most 1; 1\.5 came"):
+    with pytest.raises(InputError, match=r"headroom must be above 0 and at most 1; got 1\.5"):
         calibrate(dark, torch.ones(1, 1, 8, 8), headroom=1.5)
 
 

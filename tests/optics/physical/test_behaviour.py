@@ -234,7 +234,7 @@ def test_lcos_preset_runs_with_all_its_limits() -> None:
         ({"input_peak": 0.5}, "fully driven at input_peak=0.5"),
         ({"input_peak": -1.0}, "input_peak must be finite and above 0"),
         ({"max_bytes": 1000}, "max_bytes=1000 holds no frame"),
-        ({"encoder": {"method": "lee"}}, "takes no encoder; method came"),
+        ({"encoder": {"method": "lee"}}, "takes no encoder; got method"),
         (
             {"system": replace(IDEAL, input=Modulator(kind="lcos-phase", pixels=(24, 24),
                                                      pitch_m=8e-6))},
@@ -261,10 +261,10 @@ def test_bad_input_says_what_was_expected(change: dict[str, Any], message: str) 
 @pytest.mark.parametrize(
     ("system", "message"),
     [
-        (FourF.ideal((20, 20)), "serves a plane of 20 x 20 pixels at most; 24 x 24 came"),
+        (FourF.ideal((20, 20)), "serves a plane of 20 x 20 pixels at most; got 24 x 24"),
         (
             replace(IDEAL, camera=Camera.ideal((24, 24), 10e-6)),
-            "24 x 24 came|take a lens 2 of focal_length_m",
+            "got 24 x 24|take a lens 2 of focal_length_m",
         ),
         (
             replace(IDEAL, camera=Camera.ideal((40, 40), 10e-6)),

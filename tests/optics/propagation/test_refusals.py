@@ -82,15 +82,15 @@ def test_figures_out_of_range(call: Callable[[], Field], message: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pitch_m": -5e-6}, "pitch_m, down must be finite and above 0; -5e-06 came"),
+        ({"pitch_m": -5e-6}, "pitch_m, down must be finite and above 0; got -5e-06"),
         ({"pitch_m": (5e-6, 0.0)}, "pitch_m, right must be"),
         ({"wavelength_m": 0.0}, "wavelength_m must be"),
-        ({"data": torch.ones(4)}, r"shape \(..., rows, columns\).*\(4,\) came"),
+        ({"data": torch.ones(4)}, r"shape \(..., rows, columns\).*got .*\(4,\)"),
         ({"data": torch.ones(0, 4)}, "at least one sample"),
-        ({"data": torch.ones(2, 2, dtype=torch.int64)}, "complex64 or complex128.*int64 came"),
+        ({"data": torch.ones(2, 2, dtype=torch.int64)}, "complex64 or complex128.*got .*int64"),
         ({"data": torch.tensor([[1.0, torch.nan]])}, "must be finite; 1 of 2 numbers"),
         ({"data": torch.tensor([[1.0, complex(0, torch.inf)]])}, "must be finite; 1 of 2 numbers"),
-        ({"data": [[1.0]]}, "must be a tensor; list came"),
+        ({"data": [[1.0]]}, "must be a tensor; got list"),
     ],
 )
 def test_data_that_are_no_light(change: dict[str, Any], message: str) -> None:
@@ -103,9 +103,9 @@ def test_data_that_are_no_light(change: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (torch.ones(64, 63), r"plane, 64 x 64; \(64, 63\) came"),
+        (torch.ones(64, 63), r"plane, 64 x 64; got \(64, 63\)"),
         (torch.ones(64, 64, dtype=torch.float64), "must be torch.complex64 or torch.float32"),
-        (torch.ones(64, 64, device="meta"), "must be on cpu, where the field is; meta came"),
+        (torch.ones(64, 64, device="meta"), "must be on cpu, where the field is; got meta"),
     ],
 )
 def test_masks_of_another_kind(mask: torch.Tensor, message: str) -> None:

@@ -163,7 +163,7 @@ def test_bad_input() -> None:
     shape = ConvShape(batch=0, in_channels=1, out_channels=1, size=(4, 4), kernel=(3, 3))
     with pytest.raises(InputError, match="empty batch"):
         plan(shape, (64, 64))
-    with pytest.raises(InputError, match="along takes images, channels, kernels, groups; rows"):
+    with pytest.raises(InputError, match="along takes images, channels, kernels, groups; got rows"):
         plan(shape, (64, 64), along=["rows"])  # type: ignore[list-item]
     with pytest.raises(InputError, match="two whole numbers"):
         plan(shape, (64, 0))

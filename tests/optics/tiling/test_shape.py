@@ -61,7 +61,7 @@ def test_groups_divide_the_pairs() -> None:
         ({"size": (0, 4)}, r"got size=\(0, 4\)"),
         ({"batch": -1}, "batch=-1"),
         ({"padding": ((0, -1), (0, 0))}, "crop the image instead"),
-        ({"kernel": (5, 1)}, "larger than the padded image: 5x1"),
+        ({"kernel": (5, 1)}, "larger than the padded image; got 5x1"),
     ],
 )
 def test_bad_shapes(change: dict[str, Any], message: str) -> None:

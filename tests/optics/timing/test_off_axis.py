@@ -57,5 +57,5 @@ def test_a_filter_of_real_amplitudes_has_a_twin_as_mirrors_have() -> None:
 
 
 def test_an_unknown_kind_is_told_as_such() -> None:
-    with pytest.raises(InputError, match="along takes images, channels, kernels, groups; rows"):
+    with pytest.raises(InputError, match="along takes images, channels, kernels, groups; got rows"):
         time_network(MIRRORS, [SHAPE], along=["rows"])  # type: ignore[list-item]
