@@ -41,7 +41,7 @@ _REAL_ONLY = "simulated"
 _BY_PARTS: tuple[Metric[Mapping[str, float]], ...] = (
     Metric("requests", "", "Requests that these parts answered.", kind="whole"),
     Metric("top1", "", "Measured share of right answers.", kind="share"),
-    Metric("top1_expected", "", "Share that the artifact's table gives.", kind="share"),
+    Metric("top1_expected", "", "Share of right answers by the artifact's table.", kind="share"),
 )
 
 
@@ -55,17 +55,18 @@ _ACCURACY: tuple[Metric[Accuracy] | Section[Accuracy], ...] = (
            "table for the parts that answered, measured on real nodes.", kind="share",
            null="it is not known which parts answered", heading="accuracy",
            places=("notebook", "compared"), card=6, form=accuracy_text),
-    Metric("top1_expected", "", "What the artifact's table gives for the parts that answered.",
+    Metric("top1_expected", "",
+           "Share of right answers by the artifact's table, for the parts that answered.",
            kind="share", optional=True, null=_REAL_ONLY, column=False),
-    Metric("top1_all_parts", "", "Accuracy when no part is missing.", kind="share"),
-    Metric("top1_unsplit", "", "Accuracy of the unsplit model.", kind="share"),
+    Metric("top1_all_parts", "", "Share of right answers when no part is missing.", kind="share"),
+    Metric("top1_unsplit", "", "Share of right answers of the unsplit model.", kind="share"),
     Metric("dataset", "", "Data that the accuracy was measured on.", kind="text", column=False),
     Metric("samples", "", "Images that the accuracy was measured on.", kind="whole", column=False),
     Section("by_parts", "The same by which parts answered: `1011` lacks part 1.", _BY_PARTS,
             lambda one: one.by_parts, each="set of parts", optional=True, null=_REAL_ONLY),
 )  # fmt: skip
 ACCURACY: Section[Accuracy | None] = Section(
-    "accuracy", "How often the answers are right.", _ACCURACY,
+    "accuracy", "Accuracy of the answers.", _ACCURACY,
     null="the model is no artifact, or is played in another precision than it was measured in",
 )  # fmt: skip
 

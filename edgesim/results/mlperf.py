@@ -34,17 +34,18 @@ _UNBOUND = "the traffic has no bound, or no query was answered"
 _MLPERF: tuple[Metric[Mapping[str, Any]], ...] = (
     Metric("scenario", "", "Name of the MLPerf scenario.", kind="text", column=False),
     Metric("samples_per_query", "", "Samples of a query.", kind="whole", column=False),
-    Metric("metric", "", "What the scenario reports.", kind="text", column=False,
+    Metric("metric", "", "Name of the metric of the scenario.", kind="text", column=False,
            null="no query was answered"),
     Metric("value", "", "The metric: seconds, or queries or samples per second.",
            null="no query was answered"),
     Metric("latency_p99_s", "s", "99th percentile of latency.", optional=True, column=False,
            null=_UNBOUND),
-    Metric("latency_bound_s", "s", "Bound that it must meet.", optional=True, column=False,
+    Metric("latency_bound_s", "s", "Largest 99th percentile of latency of a valid run.",
+           optional=True, column=False,
            null=_UNBOUND),
     Metric("valid", "", "Whether the run is valid.", lambda found: not found["reasons"],
            kind="flag"),
-    Metric("reasons", "", "Why it is not valid.", kind="texts"),
+    Metric("reasons", "", "Reasons why the run is not valid.", kind="texts"),
 )  # fmt: skip
 MLPERF: Section[Mapping[str, Any] | None] = Section(
     "mlperf", "The metric of an MLPerf scenario, of the first replication.", _MLPERF,

@@ -241,7 +241,7 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before believing it."""
+        """Warnings about the figures."""
         found = []
         traffic, requests = self.scenario.traffic, self.requests
         capacity_per_s = self.bounds.capacity_per_s

@@ -73,15 +73,15 @@ _BREAKDOWN: tuple[Metric[Mapping[str, Any]], ...] = tuple(
     )
 )  # fmt: skip
 _ENERGY: tuple[Metric[Run], ...] = (
-    Metric("total", "J", "Joules of all nodes and links over the run; mean of the replications.",
+    Metric("total", "J", "Energy of all nodes and links over the run; mean of the replications.",
            lambda run: run.energy_j, null=_NO_METER, heading="energy", places=("console",)),
-    Metric("per_request", "J", "All joules over answered requests.",
+    Metric("per_request", "J", "Energy of all nodes and links over answered requests.",
            lambda run: run.energy_per_request_j, null=f"{_NO_ANSWER}, or {_NO_METER}",
            heading="energy a request", places=("notebook",), card=4),
-    Metric("nodes", "J", "Joules of every node.",
+    Metric("nodes", "J", "Energy of every node.",
            lambda run: {name: run.nodes[name].energy_j for name in run.recordings[0].nodes},
            kind="numbers", null=_NO_METER),
-    Metric("links", "J", "Joules of every link.",
+    Metric("links", "J", "Energy of every link.",
            lambda run: {name: one.energy_j for name, one in run.links.items()}, kind="numbers",
            null=_NO_METER),
 )  # fmt: skip
@@ -92,19 +92,20 @@ _NODES: tuple[Metric[NodeRun], ...] = (
            kind="share", heading="busy", places=(*_EVERYWHERE, "compared")),
     Metric("energy_j", "J", "Integral of its power over the run; mean of the replications.",
            null=_NO_METER, heading="energy", places=_EVERYWHERE),
-    Metric("idle_j", "J", "Of this, what it draws whether or not it works.", null=_NO_METER),
+    Metric("idle_j", "J", "Part of this energy that it draws whether or not it works.",
+           null=_NO_METER),
     Metric("memory_bytes", "B", "Held by the plan's weights and activations, and by copies of "
            "parts on a standby node.", heading="memory", places=("console", "notebook"),
            limit="memory_capacity_bytes"),
     Metric("memory_capacity_bytes", "B", "Memory that models may use.",
            lambda one: one.node.device.memory_capacity_bytes, null="it is unbounded"),
-    Metric("max_queue", "", "Most tasks that waited at once, of all replications.",
+    Metric("max_queue", "", "Largest number of tasks that waited at once, of all replications.",
            lambda one: max(total.max_queue for total in one.totals), kind="whole",
            heading="longest queue", places=("console", "page")),
     Metric("down_s", "s", "Time out of service; mean of the replications.",
            lambda one: one.mean(lambda total: total.down_s), heading="down", places=("page",),
            quiet=True),
-    Metric("energy_by_part_j", "J", "Joules of each part of the device.", kind="numbers",
+    Metric("energy_by_part_j", "J", "Energy of each part of the device.", kind="numbers",
            null="the device does not tell parts apart", optional=True),
 )  # fmt: skip
 _LINKS: tuple[Metric[LinkTotals], ...] = (
@@ -115,15 +116,17 @@ _LINKS: tuple[Metric[LinkTotals], ...] = (
            places=("console", "page", "compared")),
 )  # fmt: skip
 _PLAN: tuple[Metric[Run], ...] = (
-    Metric("strategy", "", "Strategy that made the plan.", lambda run: run.plan.strategy,
+    Metric("strategy", "", "Name of the strategy that made the plan.",
+           lambda run: run.plan.strategy,
            kind="text"),
-    Metric("precision", "", "Of weights, activations and arithmetic.",
+    Metric("precision", "", "Number format of weights, activations and arithmetic.",
            lambda run: run.plan.precision, kind="text"),
     Metric("tasks", "", "Tasks of all alternatives.",
            lambda run: sum(len(branch.tasks) for branch in run.plan.branches), kind="whole"),
-    Metric("details", "", "Figures that the strategy wants shown.",
+    Metric("details", "", "Figures of the strategy.",
            lambda run: dict(run.plan.details), kind="any"),
-    Metric("bottleneck", "", "Busiest node, link or machine.", lambda run: run.bounds.resource,
+    Metric("bottleneck", "", "Name of the busiest node, link or machine.",
+           lambda run: run.bounds.resource,
            kind="text"),
     Metric("capacity_per_s", "/s", "Requests per second that keep the bottleneck busy.",
            lambda run: run.bounds.capacity_per_s, null="nothing bounds it", heading="bottleneck",
@@ -158,7 +161,7 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
            lambda run: "simulate" if run.measured is None else "real", kind="text", column=False),
     Metric("seed", "", "Seed of the random numbers.", lambda run: run.scenario.seed, kind="whole",
            column=False),
-    Section("versions", "Versions of what computed it.", _VERSIONS, _versions),
+    Section("versions", "Versions of the software.", _VERSIONS, _versions),
     Metric("simulated_s", "s", "Time from the start to the last event; mean of the replications."),
     Metric("wall_s", "s", "Time that the run took.", column=False),
     Section("requests", "Requests by outcome, of all replications.", _REQUESTS,
@@ -167,7 +170,7 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     Metric("throughput_per_s", "/s", "Answered requests over simulated time.",
            lambda run: run.per_s(run.finished), null=_NO_TIME, heading="throughput",
            places=("console", "notebook", "compared"), card=3),
-    Section("breakdown_s", "Where the time of a mean request goes; sums to its latency.",
+    Section("breakdown_s", "Parts of the mean latency; they sum to it.",
             _BREAKDOWN, lambda run: run.breakdown_s),
     Section("energy_j", "Energy over the whole run.", _ENERGY),
     Section("nodes", "Every node, over the whole run.", _NODES, lambda run: run.nodes, each="node"),
@@ -180,13 +183,13 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     FAULTS.counted(lambda run: totals(run.recordings)),
     Metric("confidence_95", "s", "Intervals of 95 % of the latencies' mean and percentiles: batch "
            "means of one replication, or over several.", kind="intervals"),
-    Section("plan", "How the model was placed, and what bounds that.", _PLAN),
+    Section("plan", "Placement of the model, and its bottleneck.", _PLAN),
     MLPERF.counted(_mlperf),
     Metric("replications", "", "Independent runs that were pooled.",
            lambda run: len(run.recordings), kind="whole"),
-    Metric("warnings", "", "What to know before believing it.", kind="texts"),
+    Metric("warnings", "", "Warnings about the figures.", kind="texts"),
     Metric("partial", "", "Whether the run was interrupted.", kind="flag", column=False),
-    Metric("failures", "", "On real nodes: why requests have no answer, and how many.",
+    Metric("failures", "", "Requests without an answer on real nodes, by reason.",
            lambda run: run.measured and run.measured.failures, kind="wholes", optional=True,
            null="simulated"),
 )  # fmt: skip
@@ -245,7 +248,7 @@ def _checked(metric: object, title: str) -> Metric[Run]:
     return replace(metric, count=count, null=metric.null or "there is no value")
 
 
-SUMMARY: Section[Run] = Section("summary", "What a run is summed up to.", _registered())
+SUMMARY: Section[Run] = Section("summary", "Summary of a run.", _registered())
 
 
 def schema() -> dict[str, Any]:

@@ -129,7 +129,7 @@ def test_a_kind_that_knows_only_graphs_is_told_as_one_row(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((PI, "resnet18", "fx"), r"'fx' is no operator of resnet18 \(did you mean 'fc'"),
+        ((PI, "resnet18", "layr1.0.conv1"), r"of resnet18 \(did you mean 'layer1.0.conv1'"),
         ((PI, None, "fc"), "name both"),
         (("raspberry-pi-4", "resnet18", None), "did you mean 'raspberry-pi-4b'"),
         (("no/such.yaml", "resnet18", None), "no/such.yaml"),

@@ -133,7 +133,7 @@ def test_svg_holds_every_tile_to_scale(tmp_path: Path) -> None:
         ((DMD, None, "fc"), "name both"),
         ((DMD, "resnet18", "bn1"), "'bn1' is no layer on light of resnet18"),
         ((DMD, "resnet18", "layer1.0.conv3"), "did you mean 'layer1.0.conv"),
-        ((DMD, "resnet19", None), "did you mean 'resnet18'"),
+        ((DMD, "ressnet18", None), "did you mean 'resnet18'"),
     ],
 )
 def test_what_is_not_there_is_named(arguments: tuple[str | None, ...], message: str) -> None:

@@ -78,6 +78,9 @@ RIGHT = [
     (BASE, "0.5/s", "2"),
     (BASE, "0.5/s", "30/min"),
     (BASE, "0.5/s", "1e-3 kHz"),
+    (BASE, "0.5/s", "2 qps"),
+    (BASE, "1 Gbit/s", "1 Gb/s"),
+    (BASE, "1 Gbit/s", "100 MBps"),
     (BASE, "rate: 0.5/s, requests: 10", "requests: 3, rate: 1_000/s, warmup: 2, samples: 4"),
     (BASE, "poisson, rate: 0.5/s", "closed, concurrency: 3"),
     (BASE, "poisson, rate: 0.5/s, requests: 10", "trace, times: [0, 1 ms, 2 s]"),
@@ -118,6 +121,9 @@ RIGHT = [
 
 WRONG = [
     (BASE, "name: small", "nam: small"),
+    (BASE, "1 Gbit/s", "125000000"),
+    (BASE, "1 Gbit/s", "'125000000'"),
+    (BASE, "1 Gbit/s", "100 mbps"),
     (BASE, "name: small", "name: a/b"),
     (BASE, "name: small", "name: ''"),
     (BASE, "name: small", "seed: -1"),
