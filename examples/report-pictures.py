@@ -49,7 +49,7 @@ def main() -> None:
         edgesim("run", EXAMPLES / "pis-with-light.yaml", "--out", run)
         picture(
             run / "report.html", FIGURES / "report-run.png", 1280,
-            ".wide, .wide + p, #plan, #energy, #memory, #baselines, #optics, #assumptions, "
+            "figure.table, #plan, #energy, #memory, #baselines, #optics, #assumptions, "
             "#scenario, #nodes, nav, .tip, .live > p, footer",
         )  # fmt: skip
         edgesim("sweep", EXAMPLES / "fewest-pis-study.yaml", "--out", study)

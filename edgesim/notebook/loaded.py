@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgesim import api
-from edgesim.notebook import html
-from edgesim.notebook.played import Played
-from edgesim.notebook.studied import Studied, study
+from edgesim.notebook.results import Played, Studied, study
+from edgesim.report.page.frame import fragment
+from edgesim.report.table import Table
 from edgesim.scenario import Scenario
 
 if TYPE_CHECKING:
     from edgesim.placement import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Loaded:
     """A scenario, read and checked.
 
@@ -78,8 +79,22 @@ class Loaded:
             content["keep"] = list(keep)
         return study(content, workers=workers, out=out)
 
+    def __repr__(self) -> str:
+        return repr(self.scenario)
+
     def _repr_html_(self) -> str:
-        return html.scenario(self.scenario)
+        counts = Counter(node.device.name for node in self.scenario.cluster.nodes.values())
+        traffic = self.scenario.traffic
+        offered = traffic.offered_per_s
+        rate = "" if offered is None else f" at {offered:g}/s"
+        lines = [
+            ("model", self.scenario.placement.model.name),
+            ("placement", self.scenario.strategy),
+            ("nodes", ", ".join(f"{many} × {name}" for name, many in counts.items())),
+            ("traffic", f"{traffic.requests:,} requests, {traffic.arrivals}{rate}"),
+            ("seed", str(self.scenario.seed)),
+        ]
+        return fragment([Table(self.scenario.name, ("", ""), lines, left=2)])
 
 
 def load(

@@ -161,20 +161,15 @@ class Scale:
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
-        """Return at most so many round values; equal steps where fewer than two are round."""
+        """Return at most so many round values; the ends where fewer than two are round."""
+        found = self._powers(most) if self.log else []
         span = self.high - self.low
-        if self.log and self.high > 2.0 * self.low:
-            found = self._powers(most)
-        else:
-            step = 10.0 ** math.floor(math.log10(span / most)) if span > 0.0 else 1.0
+        if len(found) < 3 and span > 0.0:
+            step = 10.0 ** math.floor(math.log10(span / most))
             step = next(f * step for f in (1, 2, 5, 10, 20) if span / (f * step) <= most - 1)
             first, last = math.ceil(self.low / step), math.floor(self.high / step + 1e-9)
             found = [number * step for number in range(first, last + 1)]
-        if len(found) > 1:
-            return found
-        if self.log:
-            return [self.low * (self.high / self.low) ** share for share in (0.1, 0.5, 0.9)]
-        return [self.low, self.high]
+        return found if len(found) > 1 else [self.low, self.high]
 
     def _powers(self, most: int) -> list[float]:
         """Return 1, 2, 3... or 1, 2, 5 or 1, 3 or 1 times powers of ten: as many as fit."""

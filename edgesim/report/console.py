@@ -10,6 +10,7 @@ from rich.markup import escape
 from edgesim.common.text import duration, joules, percent, rate
 from edgesim.report.run_tables import (
     accuracy_sentence,
+    answered,
     baselines,
     breakdown,
     energy_by_part,
@@ -61,9 +62,7 @@ def show(result: Result, console: Console) -> None:
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
-    requests = summary["requests"]
-    answered = requests["completed"] + requests["degraded"]
-    parts = [f"{answered:,} of {requests['offered']:,} requests answered"]
+    requests, parts = summary["requests"], [answered(summary)]
     if requests["degraded"]:
         parts.append(f"{requests['degraded']:,} of them degraded")
     if requests["failed"]:

@@ -28,6 +28,13 @@ _WHY = {
 }
 
 
+def answered(summary: Mapping[str, Any]) -> str:
+    """Return how many requests were answered, in full or degraded."""
+    requests = summary["requests"]
+    whole = requests["completed"] + requests["degraded"]
+    return f"{whole:,} of {requests['offered']:,} requests answered"
+
+
 def baseline_notes(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the comparison needs to be understood."""
     yield (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from rich.markup import escape
 from edgesim import api
 from edgesim.common.text import duration, in_unit
 from edgesim.report import plan_tables
-from edgesim.report.table import Cell, Figure, Row
+from edgesim.report.table import HEADING, Cell, Figure, Row
 from edgesim.report.table import Table as Shown
 from edgesim.sweep import store
 from edgesim.sweep.aims import Bound
@@ -35,8 +34,6 @@ MOST_ROWS = 20
 """Of a study with more points, the console shows the range of each column."""
 MOST_BEST = 20
 _MOST_ERRORS = 5
-_HEADING = 11
-"""Letters of a line of a heading."""
 _LEADING = ("strategy", "kind", "name", "base")
 """Keys of a mapping whose value alone tells what it is."""
 
@@ -140,7 +137,7 @@ def show(examined: Examined, console: Console) -> None:
     )
     if any(one.aim for one in table.columns):
         _show_best(table, console)
-    elif len(table) <= MOST_ROWS and len(_columns(table)) * _HEADING < console.width:
+    elif len(table) <= MOST_ROWS and len(shown_columns(table)) * HEADING < console.width:
         points(table, range(len(table)), "Points").show(console)
     else:
         _ranges(table).show(console)
@@ -186,7 +183,7 @@ def points(table: Table, places: Sequence[int], title: str, more: str = "") -> S
         title: of what is returned.
         more: what was left out.
     """
-    columns, unsettled, lines = _columns(table), table.unsettled, []
+    columns, unsettled, lines = shown_columns(table), table.unsettled, []
     writers = [writer(table, one) for one in columns]
     for place in places:
         row = table.row(place)
@@ -197,27 +194,17 @@ def points(table: Table, places: Sequence[int], title: str, more: str = "") -> S
         lines.append(Row(cells, failed=row["error"] is not None))
     marked = bool(unsettled[list(places)].any()) if len(places) else False
     notes = ["*: the queue did not settle; the point is in no mean"] if marked else []
-    head = ["point", *(_heading(one.name) for one in columns)]
+    head = ["point", *(one.name for one in columns)]
     return Shown(title, head, lines, more, notes, left=0, folds=True)
 
 
-def _columns(table: Table) -> list[Column]:
+def shown_columns(table: Table) -> list[Column]:
     """Return the columns to show: `SETTLED` only where a point did not settle."""
     return [one for one in table.columns if one.name != SETTLED or table.unsettled.any()]
 
 
-def _heading(name: str) -> str:
-    """Return a name on several lines, broken where its parts are."""
-    lines = [""]
-    for part in re.findall(r".[^._]*[._]?", name):
-        if len(lines[-1]) + len(part) > _HEADING:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines).strip()
-
-
 def _ranges(table: Table) -> Shown:
-    lines = [_range(table, one) for one in _columns(table)]
+    lines = [_range(table, one) for one in shown_columns(table)]
     head = ["", "least", "at point", "median", "most", "at point"]
     return Shown("Axes and results", head, lines, folds=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -14,6 +15,10 @@ from edgesim.results.summary import section, value_at
 if TYPE_CHECKING:
     import rich.table
     from rich.console import Console
+
+
+HEADING = 11
+"""Letters of a line of a heading that has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Table:
         words: whether its cells are sentences, which break, and not numbers.
         left: how many columns begin at the left; the others are of numbers, at the right.
         aside: numbers of the columns that are dim, and that a phone leaves out.
-        folds: whether a narrow window breaks numbers, too.
+        folds: whether a narrow window breaks numbers too, and headings have several lines.
     """
 
     kind: ClassVar[str] = "table"
@@ -97,7 +102,8 @@ class Table:
         """Return it for a terminal."""
         from rich.markup import escape
 
-        grid = text_table(*map(escape, self.head), title=escape(self.title), left=self.left)
+        head = [_broken(one) if self.folds else one for one in self.head]
+        grid = text_table(*map(escape, head), title=escape(self.title), left=self.left)
         for number in self.aside:
             grid.columns[number].style = "dim"
         for column in grid.columns if self.folds else ():
@@ -117,6 +123,16 @@ class Table:
         console.print(self.on_console())
         for note in self.notes:
             console.print(escape(note), style="dim")
+
+
+def _broken(name: str) -> str:
+    """Return a heading on several lines, broken where its parts are."""
+    lines = [""]
+    for part in re.findall(r".[^._]*[._]?", name):
+        if len(lines[-1]) + len(part) > HEADING:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines).strip()
 
 
 def metrics_table(

@@ -13,7 +13,7 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Recording
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Result:
     """Result of a run.
 
@@ -32,6 +32,10 @@ class Result:
     recordings: tuple[Recording, ...]
     settled: bool
     partial: bool
+
+    def __repr__(self) -> str:
+        offered = self.summary["requests"]["offered"]
+        return f"<result of {self.scenario.name}, {self.summary['mode']}, {offered:,} requests>"
 
 
 def summarise(run: Run) -> Result:

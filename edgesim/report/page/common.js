@@ -76,7 +76,7 @@ function duration(seconds) {
 function ticks(low, high, log, most) {
   if (!(high > low)) return [low];
   let found = [];
-  if (log && high > 2 * low) {
+  if (log) {
     for (const factors of [[1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
       found = [];
       for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
@@ -87,10 +87,12 @@ function ticks(low, high, log, most) {
     }
     const every = Math.ceil(found.length / most);
     found = found.filter((_, number) => number % every === 0);
-  } else {
+  }
+  if (found.length < 3) {
     const power = 10 ** Math.floor(Math.log10((high - low) / most));
     const step = [1, 2, 5, 10, 20].map((one) => one * power)
       .find((one) => (high - low) / one <= most - 1);
+    found = [];
     for (let number = Math.ceil(low / step - 1e-9); number * step <= high * (1 + 1e-9); number += 1) {
       found.push(Number((number * step).toPrecision(12)));
     }

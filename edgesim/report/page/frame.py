@@ -160,6 +160,12 @@ def document(
     )  # fmt: skip
 
 
+def fragment(blocks: Sequence[Block]) -> str:
+    """Return blocks as HTML without a page and its style, for a cell of a notebook."""
+    block: Any = _templates().get_template("parts.html").module
+    return "".join(block.block(one) for one in blocks)
+
+
 @cache
 def _file(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ def plan_document(scenario: Scenario, plan: Plan) -> dict[str, Any]:
             name: {"device": node.device.name, "cores": node.device.cores, "host": node.host}
             for name, node in cluster.nodes.items()
         },
-        "routes": _routes(scenario, plan),
+        "routes": [[*ends, links] for ends, links in routes(scenario, plan).items()],
         "devices": {name: list(_figures(scenario, name)) for name in sorted(devices)},
         "optics": list(_optics(scenario, plan)),
     }
@@ -66,17 +66,16 @@ def _branch(branch: Branch) -> dict[str, Any]:
     }
 
 
-def _routes(scenario: Scenario, plan: Plan) -> list[list[Any]]:
-    """Return (source, target, links) for every two nodes between which the plan sends."""
+def routes(scenario: Scenario, plan: Plan) -> dict[tuple[str, str], list[str]]:
+    """Return the links between every two nodes between which the plan sends."""
     found: dict[tuple[str, str], list[str]] = {}
     for branch in plan.branches:
         places = {task.name: task.node for task in branch.tasks}
         for one in branch.transfers:
-            source, target = plan.ends(one, places)
-            if source != target and (source, target) not in found:
-                hops = scenario.cluster.network.route(source, target) or ()
-                found[source, target] = [hop.link for hop in hops]
-    return [[source, target, links] for (source, target), links in found.items()]
+            ends = plan.ends(one, places)
+            if ends[0] != ends[1] and ends not in found:
+                found[ends] = [hop.link for hop in scenario.cluster.network.route(*ends) or ()]
+    return found
 
 
 def _figures(scenario: Scenario, name: str) -> Iterator[list[str]]:

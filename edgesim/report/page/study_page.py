@@ -20,10 +20,12 @@ from edgesim.report.sweep_table import (
     errors,
     points,
     short_labels,
+    shown_columns,
     writer,
 )
 from edgesim.report.table import Cell, Figure
 from edgesim.report.table import Table as Shown
+from edgesim.sweep.results import SETTLED
 from edgesim.sweep.sensitivity import FORMULA, effects, meaning
 from edgesim.sweep.table import Column, Table
 from edgesim.version import __version__
@@ -82,7 +84,7 @@ def page(study: Table, definition: Mapping[str, Any] | None = None) -> str:
 def _sections(study: Table, rows: NDArray[np.int64]) -> Iterator[Section]:
     if any(one.aim for one in study.columns):
         yield Section("best", "Best points", [_best(study)])
-    numeric = [one for one in study.results if one.kind == "number"]
+    numeric = [one for one in study.results if one.kind == "number" and one.name != SETTLED]
     if len(study):
         yield Section("filter", "Filter", [View("filter", _data(study, rows))])
         yield Section("parallel", "Parallel coordinates", [View("parallel")])
@@ -159,7 +161,7 @@ def front(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
 def _data(study: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
     """Return what the script draws: columns of the kept rows, numbers with all their digits."""
     columns = []
-    for one in study.columns:
+    for one in shown_columns(study):
         log = _is_log(one, study)
         column: dict[str, Any] = {
             "name": one.name, "title": one.name + (", log" if log else ""), "role": one.role,
@@ -196,9 +198,9 @@ def _data(study: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
 def _means(study: Table) -> dict[str, Any]:
     """Return the heat maps of all rows: by (x y) the levels' means of results and their points."""
     found: dict[str, Any] = {}
-    axes = [(number, levels(study, one)) for number, one in enumerate(study.columns)
-            if one.role == "axis"]  # fmt: skip
-    results = [(number, one.name) for number, one in enumerate(study.columns)
+    columns = list(enumerate(shown_columns(study)))
+    axes = [(number, levels(study, one)) for number, one in columns if one.role == "axis"]
+    results = [(number, one.name) for number, one in columns
                if one.role == "result" and one.kind == "number"]  # fmt: skip
     left = _MOST_MEANS
     for (x, across), (y, up) in itertools.combinations(axes, 2):

@@ -13,6 +13,7 @@ import pytest
 
 import edgesim
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.report.chart import LIGHT
 from tests import needs
 from tests.edgesim.command import FIVE_PIS, ROOT, environment
 
@@ -95,8 +96,34 @@ def test_latency_is_drawn_with_its_percentiles(played: edgesim.Played) -> None:
 def test_the_timeline_has_a_bar_for_every_span(played: edgesim.Played) -> None:
     axes = played.plot.timeline(requests=5)
     spans = played.tasks[played.tasks["request"] < 5]
-    assert len(axes.patches) == len(spans)
-    assert {label.get_text() for label in axes.get_yticklabels()} >= {"pi-0", "hub → pi-0"}
+    transfers = spans["kind"] == "transfer"
+    # Each way between the hub and a Pi is two links, by way of the switch.
+    assert len(axes.patches) == (~transfers).sum() + 2 * transfers.sum()
+    assert {label.get_text() for label in axes.get_yticklabels()} >= {"pi-0", "hub", "pi-0-switch"}
+
+
+def test_the_timeline_shows_what_takes_microseconds_and_no_legend_covers_it(
+    played: edgesim.Played,
+) -> None:
+    axes = played.plot.timeline(requests=5)
+    figure = axes.figure
+    figure.set_dpi(100)
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    fusion = np.array([round(255 * part) for part in mpl.colors.to_rgb(LIGHT["fusion"])])
+    row = [label.get_text() for label in axes.get_yticklabels()].index("hub")
+    inside = axes.get_window_extent()
+    y = pixels.shape[0] - round(axes.transData.transform((0.0, row))[1])
+    line = pixels[y, round(inside.x0) : round(inside.x1)]
+    assert (np.abs(line - fusion).sum(axis=1) < 200).sum() >= 5
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y0 >= inside.y1 - 1.0
+
+
+def test_results_are_one_line_where_they_are_printed(played: edgesim.Played) -> None:
+    assert repr(played) == "<five-pis: 200 of 200 requests answered>"
+    assert repr(played.result) == "<result of five-pis, simulate, 200 requests>"
 
 
 def test_energy_adds_up(played: edgesim.Played) -> None:
@@ -130,6 +157,22 @@ def test_a_sweep_is_a_frame_and_a_heat_map(cluster: edgesim.Loaded) -> None:
         found.plot.pareto("latency_s.p99", "latency_s.mean")
 
 
+def test_a_heat_map_leaves_out_points_whose_queue_did_not_settle() -> None:
+    from edgesim.notebook.plots import StudyPlots
+    from edgesim.sweep.table import Column, Table
+
+    values = {"one": np.array([0.0, 0.0, 1.0, 1.0]), "two": np.zeros(4),
+              "latency_s.p99": np.array([1.0, 900.0, 2.0, 4.0]),
+              "settled": np.array([1.0, 0.0, 1.0, 1.0])}  # fmt: skip
+    columns = tuple(
+        Column(name=name, role="axis" if name in ("one", "two") else "result") for name in values
+    )
+    study = Table(name="s", size=4, columns=columns, point=np.arange(4), values=values,
+                  errors=(None,) * 4)  # fmt: skip
+    (picture,) = StudyPlots(study).heatmap("one", "two", "latency_s.p99").get_images()
+    np.testing.assert_array_equal(picture.get_array(), [[1.0, 3.0]])
+
+
 def test_cells_show_tables_and_escape_names(cluster: edgesim.Loaded, tmp_path: Path) -> None:
     text = FIVE_PIS.read_text().replace("pi:  {", '"<b>&": {')
     (tmp_path / "odd.yaml").write_text(text)
@@ -144,7 +187,8 @@ def test_cells_show_tables_and_escape_names(cluster: edgesim.Loaded, tmp_path: P
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     code = (
-        "import sys, edgesim; print([m for m in ('numpy', 'pandas', 'torch') if m in sys.modules])"
+        "import sys, edgesim; heavy = ('numpy', 'pandas', 'torch', 'jinja2'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True

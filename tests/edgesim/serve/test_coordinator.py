@@ -199,7 +199,7 @@ def test_the_command_writes_what_a_simulation_writes(nodes: Nodes, tmp_path: Pat
     assert edgesim("report", out).returncode == 0
     page = (out / "report.html").read_text()
     assert "predicted bottleneck" in page
-    assert "energy a request" not in page
+    assert "energy per request" not in page
 
 
 def test_what_is_no_scenario_for_real_nodes_says_so(nodes: Nodes) -> None:

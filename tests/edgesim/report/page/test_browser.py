@@ -75,6 +75,7 @@ headings[latency].click();
 const column = () => [...document.querySelectorAll("#points tbody tr")].map((row) =>
   JSON.parse(row.cells[latency].querySelector("[data-value]").dataset.value));
 told.up = column();
+told.widths = [headings.length, document.querySelector("#points tbody tr").cells.length];
 headings[latency].click();
 told.down = column();
 const filter = document.querySelector("[data-filter=two]");
@@ -157,7 +158,8 @@ def test_a_study_s_page(width: int, tmp_path: Path) -> None:
     noise = np.random.default_rng(8)
     costs = noise.lognormal(size=(60, 2))
     costs[7] = np.nan
-    study = table({"one": one, "two": two, RESULTS[0]: costs[:, 0], RESULTS[1]: costs[:, 1]})
+    study = table({"one": one, "two": two, RESULTS[0]: costs[:, 0], RESULTS[1]: costs[:, 1],
+                   "settled": np.ones(60)})  # fmt: skip
     html = study_page.page(study)
     seen = browse(html, tmp_path, width=width, probe=COMMON + OF_A_STUDY)
     assert seen.console == ()
@@ -173,6 +175,8 @@ def test_a_study_s_page(width: int, tmp_path: Path) -> None:
     assert told["count_cleared"].startswith("60 of 60 rows")
     ranked = sorted(costs[known, 0].tolist())
     assert told["up"] == ranked[:25]
+    # A column that says of every point that it settled is left out, of the head as of the rows.
+    assert told["widths"] == [5, 5]
     assert told["down"] == ranked[::-1][:25]
     for key, value, _ in numbers_of(seen.dom):
         first, _, name = key.partition(".")

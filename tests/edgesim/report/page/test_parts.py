@@ -206,3 +206,29 @@ def test_latencies_of_nothing_are_drawn() -> None:
     assert "nan" not in drawn
     some = latency.distribution(np.array([0.0, 0.0, 2.0]), {"latency_s": {"p50": 0.0, "p99": 2.0}})
     assert "nan" not in some.drawings
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(0.131, 0.269), (0.1, 3.0), (1e-6, 1e3), (7.0, 7.3)])
+def test_ticks_are_round_few_and_between_the_ends(low: float, high: float, log: bool) -> None:
+    for most in (4, 8):
+        found = chart.Scale(low, high, 0.0, 100.0, log).ticks(most)
+        assert 2 <= len(found) <= most
+        assert found == sorted(found)
+        assert low <= found[0]
+        assert found[-1] <= high * (1 + 1e-9)
+        # Steps of 0.05 between 7 and 7.3 have three digits.
+        assert all(float(f"{one:.3g}") == pytest.approx(one, rel=1e-12) for one in found)
+
+
+def test_a_scale_puts_values_at_their_share() -> None:
+    assert chart.Scale(1.0, 100.0, 0.0, 200.0, log=True)(10.0) == pytest.approx(100.0)
+    assert chart.Scale(0.0, 4.0, 10.0, 50.0)(1.0) == pytest.approx(20.0)
+    assert chart.Scale(0.0, 4.0, 10.0, 50.0)(9.0) == 50.0
+
+
+def test_shortened_names_of_a_family_still_differ() -> None:
+    names = ["raspberry-pi-4b", "raspberry-pi-5", "raspberry-pi-3b-plus"]
+    assert len({chart.shortened(name, 9) for name in names}) == 3
+    assert all(len(chart.shortened(name, 9)) <= 9 for name in names)
+    assert chart.shortened("hub", 9) == "hub"
