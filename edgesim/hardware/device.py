@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache, partial, wraps
 from math import expm1, inf
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -188,6 +189,24 @@ class Published:
             return self.stated_latency_s
         assert self.samples_per_s is not None
         return self.batch / self.samples_per_s
+
+
+Costs = Callable[..., Cost]
+
+
+def remembered(graph_cost: Costs) -> Costs:
+    """Remember what a device's ``graph_cost`` returned: a run asks for the same few costs often."""
+
+    @wraps(graph_cost)
+    def remembering(device: Device, graph: Graph, precision: str, batch: int = 1) -> Cost:
+        costs = device.__dict__.get("_costs")
+        if costs is None:
+            costs = lru_cache(maxsize=4096)(partial(graph_cost, device))
+            device.__dict__["_costs"] = costs
+        cost: Cost = costs(graph, precision, batch)
+        return cost
+
+    return remembering
 
 
 if TYPE_CHECKING:

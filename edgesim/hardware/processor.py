@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from math import inf
 from typing import Annotated, Any, Literal, Self
@@ -33,7 +33,7 @@ from edgesim.common.quantities import (
 from edgesim.common.text import count, duration, percent, size
 from edgesim.common.validation import ReadAs, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import Cooling, Cost, Device, Messaging, Power, Precision
+from edgesim.hardware.device import Cooling, Cost, Device, Messaging, Power, Precision, remembered
 from edgesim.hardware.explanation import Details, Explanation, Row, unknown
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import Kernel, kernels
@@ -241,20 +241,13 @@ class Processor(Device):
         """Return the precisions that the device computes in."""
         return tuple(self.peak_flop_s)
 
+    @remembered
     def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
         """Return the cost of running ``graph`` on ``batch`` samples at once.
 
         Raises:
             InputError: the device does not compute in ``precision``, or ``batch`` is not positive.
         """
-        return self._costs(graph, precision, batch)
-
-    @cached_property
-    def _costs(self) -> Callable[[Graph, str, int], Cost]:
-        # A run asks for the same few again and again.
-        return lru_cache(maxsize=4096)(self._graph_cost)
-
-    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
         time_s = working_s = 0.0
         for _, _, full_s, idle_s, memory_s, launch_s in self._times(graph, precision, batch):
             time_s += max(full_s + idle_s, memory_s) + launch_s

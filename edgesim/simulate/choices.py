@@ -163,18 +163,12 @@ class Choices:
     def reachable(self, index: int, node: str) -> bool:
         """Return whether a node has routes for a task's inputs and results, from and to where they
         are in the plan."""
-        network = self.cluster.network
-        for number in self.inputs[index]:
-            transfer = self.branch.transfers[number]
-            at_hand = transfer.source is None and self.plan.input_node is None
-            if not at_hand and network.route(transfer.source_node, node) is None:
-                return False
-        for number in self.outputs[index]:
-            transfer = self.branch.transfers[number]
-            at_hand = transfer.target is None and self.plan.output_node is None
-            if not at_hand and network.route(node, transfer.target_node) is None:
-                return False
-        return True
+        plan, transfers = self.plan, self.branch.transfers
+        entering = [transfers[number] for number in self.inputs[index]]
+        leaving = [transfers[number] for number in self.outputs[index]]
+        ends = [(one.source_node, node) for one in entering if one.source or plan.input_node]
+        ends += [(node, one.target_node) for one in leaving if one.target or plan.output_node]
+        return all(self.cluster.network.route(*pair) is not None for pair in ends)
 
 
 def links_to_nodes(

@@ -18,7 +18,7 @@ from edgesim.hardware.crossbar.counts import Price, Product, price, product_of
 from edgesim.hardware.crossbar.electronics import Division, divide
 from edgesim.hardware.crossbar.layers import Layer, explain_model, explain_product
 from edgesim.hardware.crossbar.parts import BITS, Parts
-from edgesim.hardware.device import Cost, Device, Messaging, Power
+from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
@@ -164,6 +164,7 @@ class PhotonicCrossbar(Parts, Device):
         """Return the precisions that the device computes in."""
         return self.offered
 
+    @remembered
     def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
         """Return the cost of running ``graph`` on ``batch`` samples at once.
 
@@ -171,14 +172,6 @@ class PhotonicCrossbar(Parts, Device):
             InputError: the device does not compute in ``precision``, ``batch`` is not positive, or
                 a layer is no plain product and there is no host.
         """
-        return self._costs(graph, precision, batch)
-
-    @cached_property
-    def _costs(self) -> Callable[[Graph, str, int], Cost]:
-        # A run asks for the same few again and again.
-        return lru_cache(maxsize=4096)(self._graph_cost)
-
-    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
         by_part_j: dict[str, float] = {}
         time_s = 0.0
         for layer in self.layers(graph, precision, batch):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +15,7 @@ from edgesim.common.fields import Count
 from edgesim.common.quantities import Bandwidth, Rate, Share
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
-from edgesim.hardware.device import Cost, Device, Messaging, Power
+from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
 from edgesim.hardware.optical_4f.layers import (
@@ -258,6 +258,7 @@ class Optical4F(Device):
         """Return the precisions that the host computes in; light has its own."""
         return self.host.precisions()
 
+    @remembered
     def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
         """Return the cost of running ``graph`` on ``batch`` samples at once.
 
@@ -267,14 +268,6 @@ class Optical4F(Device):
             InputError: the host does not compute in ``precision``, ``batch`` is not positive, a
                 layer does not fit the plane, or a whole model has no layer that runs on light.
         """
-        return self._costs(graph, precision, batch)
-
-    @cached_property
-    def _costs(self) -> Callable[[Graph, str, int], Cost]:
-        # A run asks for the same few again and again.
-        return lru_cache(maxsize=4096)(self._graph_cost)
-
-    def _graph_cost(self, graph: Graph, precision: str, batch: int) -> Cost:
         by_part_j = dict.fromkeys((*self._parts_w, "host"), 0.0)
         time_s = 0.0
         for layer in self.layers(graph, precision, batch):

@@ -28,7 +28,7 @@ from tests.edgesim.simulate.models import (
     task,
 )
 from tests.edgesim.simulate.test_faults import outcomes
-from tests.edgesim.simulate.test_recovery import told
+from tests.edgesim.simulate.test_recovery import fault_events
 
 
 def test_a_slow_node_takes_longer() -> None:
@@ -135,7 +135,7 @@ def test_throttling_follows_its_differential_equation() -> None:
     device = Flops(power=Power(idle_w=2.0, busy_w=7.0), thermal=HOT)
     where = cluster([node("A", device=device, ambient_c=25.0)])
     recording = play(plan([task("t", "A", 400.0)]), where, at(0.0))
-    switches = [(time_s, what) for time_s, _, what in told(recording)]
+    switches = [(time_s, what) for time_s, _, what in fault_events(recording)]
     # The same by an integrator that finds the crossings: 60 dT/dt = 25 + 10 P - T.
     now, celsius, work, hot, expected = 0.0, 45.0, 400.0, False, []
     while work > 1e-9:
@@ -173,7 +173,7 @@ def test_a_hot_node_settles_where_its_heat_can_leave() -> None:
     device = Flops(power=Power(idle_w=2.0, busy_w=9.0), thermal=band)
     where = cluster([node("A", device=device, ambient_c=30.0)])
     recording = play(plan([task("t", "A", 3000.0)]), where, at(0.0))
-    events = [time_s for time_s, _, what in told(recording) if what == "throttle"]
+    events = [time_s for time_s, _, what in fault_events(recording) if what == "throttle"]
     assert len(events) > 100
     # From the first throttling on; before it, full power.
     after_j = recording.nodes["A"].energy_j - 9.0 * events[0]
@@ -188,7 +188,9 @@ def test_a_battery_ends_when_its_joules_are_drawn() -> None:
     where = cluster([node("A", device=device, battery=Battery(capacity_j=10.0))])
     # 1 W until 2 s, 3 W for a second, 1 W until 7.5 s, 3 W: 2 + 3 + 4.5 J, and 0.5 J in 1/6 s.
     recording = play(plan([task("t", "A", 1.0)]), where, at(2.0, 7.5, 9.0))
-    assert told(recording) == [(pytest.approx(7.5 + 1 / 6, rel=1e-12), "A", "battery empty")]
+    assert fault_events(recording) == [
+        (pytest.approx(7.5 + 1 / 6, rel=1e-12), "A", "battery empty")
+    ]
     assert outcomes(recording) == [Outcome.COMPLETED, Outcome.FAILED, Outcome.FAILED]
     assert recording.nodes["A"].energy_j == pytest.approx(10.0, rel=1e-12)
 
@@ -199,7 +201,7 @@ def test_an_empty_battery_that_is_charged_lets_its_node_start() -> None:
     where = cluster([node("A", device=device, battery=battery)])
     # 5 J at -1 W: empty at 5 s; 2 J at +1 W: back at 7 s; 2 J at -1 W: empty at 9 s.
     recording = play(plan([task("t", "A", 0.5)]), where, at(4.0, 6.0, 8.0))
-    assert told(recording) == [(5.0, "A", "battery empty"), (7.0, "A", "charged")]
+    assert fault_events(recording) == [(5.0, "A", "battery empty"), (7.0, "A", "charged")]
     assert outcomes(recording) == [Outcome.COMPLETED, Outcome.FAILED, Outcome.COMPLETED]
     assert recording.faults is not None
     assert recording.faults.nodes["A"].charge_j == pytest.approx(0.5, rel=1e-12)
@@ -213,7 +215,7 @@ def test_a_leak_ends_a_node_after_as_many_requests_as_fit() -> None:
     what = plan([task("t", "B", 0.25, memory_bytes=4.0)], [(None, "t", 2.0)], input_node="A")
     recording = play(what, where, at(*(float(second) for second in range(9))))
     # 4 + n + 2 exceeds 10 with the input of the sixth, n = 5; the seventh finds it starting.
-    assert [(round(time, 6), what) for time, _, what in told(recording)] == [
+    assert [(round(time, 6), what) for time, _, what in fault_events(recording)] == [
         (5.0, "out of memory"), (5.0, "repair"), (6.5, "up"),
     ]  # fmt: skip
     assert [int(one) for one in recording.outcome] == [1, 1, 1, 1, 1, 3, 3, 1, 1]

@@ -28,7 +28,7 @@ from tests.edgesim.simulate.test_faults import DOWN, outcomes, two_parts
 ONCE = Retry(attempts=2, backoff_s=0.0, longest_s=0.0)
 
 
-def told(recording: Recording) -> list[tuple[float, str, str]]:
+def fault_events(recording: Recording) -> list[tuple[float, str, str]]:
     """(time, target, what) of every event."""
     assert recording.faults is not None
     return [(one.time_s, one.target, one.what) for one in recording.faults.events]
@@ -173,7 +173,7 @@ def test_a_part_moves_to_a_new_home() -> None:
     retry = Retry(attempts=99, backoff_s=0.5, longest_s=0.5)
     recovery = Recovery(retry=retry, reassign=moves)
     recording = play(what, where, at(2.0), recovery=recovery)
-    assert told(recording) == [(1.0, "A", "crash"), (4.5, "t", "reassigned")]
+    assert fault_events(recording) == [(1.0, "A", "crash"), (4.5, "t", "reassigned")]
     (span,) = [one for one in recording.spans if one.task == "t"]
     assert span.node == "B"
     assert 4.5 <= span.start_s <= 5.0
@@ -190,7 +190,7 @@ def test_checks_take_a_silent_node_out_and_in_again() -> None:
     recovery = Recovery(health=Health(interval_s=1.0, strikes=2))
     what = plan([task("h", "H", 0.0), task("a", "A", 0.125, optional=True)])
     recording = play(what, where, at(1.0, 4.5, 7.0), recovery=recovery)
-    assert told(recording) == [
+    assert fault_events(recording) == [
         (1.5, "A", "freeze"), (4.0, "A", "taken out"), (5.5, "A", "thaw"), (6.0, "A", "taken in"),
     ]  # fmt: skip
     assert outcomes(recording) == [Outcome.COMPLETED, Outcome.DEGRADED, Outcome.COMPLETED]
@@ -200,7 +200,7 @@ def test_a_node_that_starts_again_takes_its_time() -> None:
     where = cluster([node(faults=DOWN, restart_s=1.0)])
     recording = play(plan([task("t", "A", 0.5)]), where, at(3.5, 4.0))
     assert outcomes(recording) == [Outcome.FAILED, Outcome.COMPLETED]
-    assert told(recording) == [(1.0, "A", "crash"), (3.0, "A", "repair"), (4.0, "A", "up")]
+    assert fault_events(recording) == [(1.0, "A", "crash"), (3.0, "A", "repair"), (4.0, "A", "up")]
     assert (recording.nodes["A"].down_s, recording.nodes["A"].off_s) == (3.0, 2.0)
 
 
