@@ -58,10 +58,10 @@ def sweep(session: Session, options: SweepOptions) -> None:
     --set replaces values of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
     from edgesim.sweep import mpi
-    from edgesim.sweep.run import several
+    from edgesim.sweep.run import local_crew
 
     if not mpi.started_by_mpi():
-        lead(session, options, lambda study, check, _: several(study, options.workers, check))
+        lead(session, options, lambda study, check, _: local_crew(study, options.workers, check))
         return
     if not mpi.leads():
         # An interrupt is for the rank that speaks; the others end with it.
@@ -113,7 +113,7 @@ def lead(
     shown = sweep_table.examine(study, swept)
     failure = ""
     if swept.interrupted:
-        finished = run.kept(swept.found + swept.played, swept.points, swept.directory)
+        finished = run.resume_hint(swept.found + swept.played, swept.points, swept.directory)
         failure = f"interrupted; {finished}"
     elif swept.failed == swept.points:
         failure = f"all {swept.points:,} points failed"

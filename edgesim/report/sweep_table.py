@@ -23,7 +23,7 @@ from edgesim.sweep.axes import ends
 from edgesim.sweep.check import first_settings
 from edgesim.sweep.reader import load
 from edgesim.sweep.results import SETTLED
-from edgesim.sweep.run import Swept
+from edgesim.sweep.run import SweepResult
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Column, Table
 
@@ -43,11 +43,11 @@ class Examined:
     """A study's table, what was done, and the same as plain data for ``--json``."""
 
     table: Table
-    swept: Swept
+    swept: SweepResult
     document: dict[str, Any]
 
 
-def examine(study: Study, swept: Swept) -> Examined:
+def examine(study: Study, swept: SweepResult) -> Examined:
     """Return the results of a study that was played."""
     table = store.table(swept.directory, study.meta())
     document = {
@@ -91,7 +91,7 @@ class CheckedStudy:
                  "first": first, "last": last}
                 for one, (first, last) in zip(self.study.points.axes, self._ends(), strict=True)
             ],
-            "keep": [one.column.name for one in self.study.kept],
+            "keep": [one.column.name for one in self.study.results],
             "first": self.first.document(),
         }  # fmt: skip
 

@@ -12,14 +12,14 @@ from edgesim.scenario import Scenario
 from edgesim.scenario.document import ScenarioError
 from edgesim.scenario.findings import Findings
 from edgesim.sweep.axes import Axis, ends
-from edgesim.sweep.results import ACCURACY, kept
+from edgesim.sweep.results import ACCURACY, result_column
 from edgesim.sweep.study import Study
 
 MOST_CHECKED = 1_000
 """Values of an axis; of a longer one, so many from its start, and the last."""
 
 
-def check(study: Study, *, default_kept: bool) -> Study:
+def check(study: Study, *, default_results: bool) -> Study:
     """Return the study, with the results that belong to its model.
 
     Every value of every axis is held to the scenario's schema by itself. The first point is read
@@ -27,7 +27,7 @@ def check(study: Study, *, default_kept: bool) -> Study:
 
     Args:
         study: to check.
-        default_kept: whether the file leaves open what to keep.
+        default_results: whether the file leaves open what to keep.
 
     Raises:
         InputError: something is wrong; a line for each problem.
@@ -41,10 +41,10 @@ def check(study: Study, *, default_kept: bool) -> Study:
     settings = first_settings(study)
     titles = [study.titles[key] for key, _ in settings]
     scenario = study.base.scenario(settings, titles)
-    if default_kept and scenario.placement.model.artifact is not None:
-        study = replace(study, kept=(*study.kept, kept(ACCURACY)))
+    if default_results and scenario.placement.model.artifact is not None:
+        study = replace(study, results=(*study.results, result_column(ACCURACY)))
     # What is kept is said in full to other processes, and to those who read the folder.
-    names = [one.column.name for one in study.kept]
+    names = [one.column.name for one in study.results]
     study = replace(study, document={**study.document, "keep": names}, notes=tuple(notes))
     _check_names(study, scenario)
     return study
@@ -104,7 +104,7 @@ def _check_names(study: Study, scenario: Scenario) -> None:
         "links": list(scenario.cluster.network.links),
         "baselines": [one.name for one in scenario.baselines],
     }
-    for one in study.kept:
+    for one in study.results:
         if not one.member or one.member == "*":
             continue
         names = known[one.mapping.removeprefix("energy_j.")]

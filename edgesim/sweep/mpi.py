@@ -123,7 +123,7 @@ def _watch(message: str) -> Iterator[None]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    # It may be killed itself: nobody is told then.
+    # It may be killed itself: then there is no message.
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(message + "\n")
         process.stdin.flush()

@@ -37,7 +37,7 @@ class Player:
             study.base,
             document=Document(study.base.document.data, Path(study.base.document.name).name),
         )
-        self._baselines = any(one.of_baselines for one in study.kept)
+        self._baselines = any(one.of_baselines for one in study.results)
 
     def row(self, point: int, settings: Mapping[str, Any] | None = None,
             check: Check | None = None) -> Row:  # fmt: skip
@@ -65,13 +65,13 @@ class Player:
     def _play(
         self, settings: tuple[tuple[str, Any], ...], check: Check | None
     ) -> tuple[list[Cell], str | None]:
-        kept = self._study.kept
+        kept = self._study.results
         nothing: list[Cell] = [None] * len(kept)
         try:
             scenario = self._base.scenario(settings)
             if not self._baselines:
                 scenario = replace(scenario, baselines=())
-            progress = None if check is None else lambda *told: check()
+            progress = None if check is None else lambda *report: check()
             result = api.run(scenario, trace_requests=0, progress=progress)
             if result.partial:
                 raise KeyboardInterrupt
@@ -105,7 +105,7 @@ def payload(study: Study) -> str:
 
 def player(text: str) -> Player:
     """Return the player that `payload` describes."""
-    told = json.loads(text)
-    study = from_mapping(told["study"], name=told["name"], title=told["title"],
-                         folder=Path(told["folder"]), checked=True)  # fmt: skip
+    given = json.loads(text)
+    study = from_mapping(given["study"], name=given["name"], title=given["title"],
+                         folder=Path(given["folder"]), checked=True)  # fmt: skip
     return Player(study)

@@ -49,7 +49,7 @@ class Processes(Executor):
             ) from None
 
     def _start(self) -> None:
-        # Ctrl-C reaches all processes of a terminal's session: these are told by their stdin.
+        # Ctrl-C reaches all processes of a terminal's session: these end with their stdin.
         process = subprocess.Popen(
             _COMMAND,
             stdin=subprocess.PIPE,

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.validation import Problem, read_section
+from edgesim.common.validation import Path as KeyPath
+from edgesim.common.validation import Problem, read_section, values
 from edgesim.scenario.document import Document, ScenarioError, of_data, read_file
 from edgesim.sweep import base as bases
+from edgesim.sweep.aims import Aim, Aims, Bound, bound, split
 from edgesim.sweep.base import Base
 from edgesim.sweep.check import check
+from edgesim.sweep.points import Points
 from edgesim.sweep.read_points import read_points
-from edgesim.sweep.read_results import read_aims, read_kept
-from edgesim.sweep.schema import StudySpec
+from edgesim.sweep.results import DEFAULT, SETTLED, ResultColumn, result_column
+from edgesim.sweep.schema import Optimize, Search, StudySpec
 from edgesim.sweep.study import Study
+from edgesim.sweep.table import Column
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -86,23 +90,23 @@ def _read(
         raise ScenarioError(document.located(found))
     points, places = read_points(spec, found, search=spec.optimize is not None)
     axes = [axis.column for axis in points.axes] if points is not None else []
-    kept = read_kept(spec, axes, found)
+    results = _read_results(spec, axes, found)
     base = _base(spec, document, title, folder, overrides, found)
     aims = None
     if spec.optimize is not None and points is not None:
-        aims, kept = read_aims(spec.optimize, points, kept, found)
+        aims, results = _read_aims(spec.optimize, points, results, found)
     if found or base is None or points is None:
         raise ScenarioError(document.located(found))
     study = Study(
         name=spec.name or title,
         base=base,
         points=points,
-        kept=tuple(kept),
+        results=tuple(results),
         aims=aims,
         document={**data, "base": base.document.data},
         titles={key: document.title(path, True) for key, path in places.items()},
     )
-    return study if checked else check(study, default_kept=spec.keep is None)
+    return study if checked else check(study, default_results=spec.keep is None)
 
 
 def _base(
@@ -129,3 +133,75 @@ def _base(
         if given is not None:
             base.document.data[key] = given
     return base
+
+
+def _read_results(
+    spec: StudySpec, axes: Sequence[Column], found: list[Problem]
+) -> list[ResultColumn]:
+    """Return the results that a study keeps, `SETTLED` always; ``found`` gets what is wrong."""
+    results: dict[str, ResultColumn] = {}
+    for index, text in enumerate(DEFAULT if spec.keep is None else spec.keep):
+        try:
+            one = result_column(text)
+        except InputError as error:
+            found.append(Problem(("keep", index), str(error)))
+            continue
+        if one.column.name in results:
+            found.append(Problem(("keep", index), f"'{one.column.name}' is kept already"))
+        results[one.column.name] = one
+    if not results and not found:
+        found.append(Problem(("keep",), "expected at least one result, got none"))
+    for index, axis in enumerate(axes):
+        if axis.name in results:
+            # Such as `replications`, which is a key and a result.
+            if spec.keep is not None:
+                found.append(Problem(("keep",), f"'{axis.name}' is the axis {index + 1} already"))
+            del results[axis.name]
+    return list((results | {SETTLED: result_column(SETTLED)}).values())
+
+
+def _read_aims(
+    spec: Optimize, points: Points, results: Sequence[ResultColumn], found: list[Problem]
+) -> tuple[Aims | None, list[ResultColumn]]:
+    """Return the aims of a search, and the results with those that it needs beside them."""
+    by_name = {one.column.name: one for one in results}
+    axes = {axis.column.name: axis.column for axis in points.axes}
+
+    def column(path: KeyPath, name: str) -> Column | None:
+        if name in axes:
+            return axes[name]
+        try:
+            one = result_column(name)
+        except InputError as error:
+            found.append(Problem(path, str(error)))
+            return None
+        return by_name.setdefault(one.column.name, one).column
+
+    aims: tuple[Aim, ...] = ("minimize", "maximize")
+    goals: list[tuple[str, Aim]] = []
+    for aim in aims:
+        for index, name in enumerate(getattr(spec, aim)):
+            path: KeyPath = ("optimize", aim, index)
+            one = column(path, name)
+            if one is not None and one.kind != "number":
+                found.append(Problem(path, f"'{name}' is text, which is neither small nor large"))
+            elif one is not None and one.name in dict(goals):
+                found.append(Problem(path, f"'{one.name}' is an aim already"))
+            elif one is not None:
+                goals.append((one.name, aim))
+    bounds: list[tuple[str, Bound]] = []
+    for index, text in enumerate(spec.subject_to):
+        path = ("optimize", "subject_to", index)
+        try:
+            name, sign, limit = split(text)
+            one = column(path, name)
+            if one is not None:
+                bounds.append((one.name, bound(one, sign, limit)))
+        except InputError as error:
+            found.append(Problem(path, str(error)))
+    if len(dict(bounds)) < len(bounds):
+        found.append(Problem(("optimize", "subject_to"), "expected one bound of each result"))
+    if not spec.minimize and not spec.maximize:
+        found.append(Problem(("optimize",), "expected something to 'minimize' or to 'maximize'"))
+    made = Aims(goals=tuple(goals), bounds=tuple(bounds), **values(spec, Search))
+    return made, list(by_name.values())

@@ -22,7 +22,7 @@ DEFAULT = (
     "latency_s.mean", "latency_s.p50", "latency_s.p99", "throughput_per_s", "energy_j.per_request",
     "max(nodes.*.utilization)", "plan.capacity_per_s", "requests.failed",
 )  # fmt: skip
-"""Kept unless a study says what; and ``accuracy.top1`` where the model has a measured one."""
+"""Results unless a study says which; and ``accuracy.top1`` where the model has a measured one."""
 ACCURACY = "accuracy.top1"
 
 SETTLED = "settled"
@@ -39,7 +39,7 @@ for _path, _metric in SUMMARY.walk():
     _scalar = _metric.kind in (*SCALARS, "texts") and _metric.column
     if "*" not in _path and _scalar:
         _SINGLE[".".join(_path)] = _metric, _path
-    elif _metric.kind == "intervals":
+    elif _path == ("confidence_95",):
         for _name in ("mean", *PERCENTILES):
             for _index, _end in enumerate(("low", "high")):
                 _SINGLE[".".join((*_path, _name, _end))] = _metric, (*_path, _name, _index)
@@ -61,16 +61,16 @@ _MERGES: dict[str, Callable[[Sequence[float]], float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class ResultColumn:
     """One result.
 
     Attributes:
-        column: of the table.
-        merge: ``max``, ``min``, ``mean``, ``sum`` or ``count``, or nothing.
-        mapping: of the summary that ``merge`` is over, or that a member is in; or nothing.
-        member: of the mapping; ``*`` for all.
-        leaf: of each entry of the mapping; nothing where it is the number itself.
-        path: of a single number.
+        column: column of the table.
+        merge: ``max``, ``min``, ``mean``, ``sum`` or ``count`` of several; empty for one value.
+        mapping: part of the summary that holds one entry for each name, such as ``nodes``.
+        member: name of the entry; ``*`` for all.
+        leaf: key of the value in each entry; empty where the entry is the number itself.
+        path: keys of a value that is in no such mapping.
     """
 
     column: Column
@@ -90,7 +90,10 @@ class Kept:
         if self.path:
             found: Any = summary
             for key in self.path:
-                found = None if found is None else found[key]
+                if isinstance(found, Mapping):
+                    found = found.get(key)
+                elif isinstance(found, list):
+                    found = found[int(key)]
             return self._cell(found)
         entries: Any = summary
         for key in self.mapping.split("."):
@@ -115,7 +118,7 @@ class Kept:
         return int(value) if self.column.integer else float(value)
 
 
-def kept(text: str) -> Kept:
+def result_column(text: str) -> ResultColumn:
     """Return the result that a study names.
 
     Raises:
@@ -127,19 +130,21 @@ def kept(text: str) -> Kept:
         return _merged(name, call[1], call[2])
     if name in _SINGLE:
         metric, path = _SINGLE[name]
-        return Kept(column=_column(name, metric), path=path)
+        return ResultColumn(column=_column(name, metric), path=path)
     for mapping, leaves in _MEMBERS.items():
         if not name.startswith(f"{mapping}."):
             continue
         rest = name.removeprefix(f"{mapping}.")
         if not leaves:
-            return Kept(column=_column(name, _ENTRIES[mapping]), mapping=mapping, member=rest)
+            return ResultColumn(
+                column=_column(name, _ENTRIES[mapping]), mapping=mapping, member=rest
+            )
         member, _, leaf = rest.rpartition(".")
         if member and leaf in leaves:
             if member == "*":
                 break
             column = _column(name, leaves[leaf])
-            return Kept(column=column, mapping=mapping, member=member, leaf=leaf)
+            return ResultColumn(column=column, mapping=mapping, member=member, leaf=leaf)
         if member:
             near = nearest(leaf, list(leaves))
             raise InputError(
@@ -157,12 +162,12 @@ def kept(text: str) -> Kept:
     )
 
 
-def _merged(name: str, merge: str, inside: str) -> Kept:
+def _merged(name: str, merge: str, inside: str) -> ResultColumn:
     if merge == "count":
         if inside not in ("nodes", "links", "warnings"):
             message = "expected count(nodes), count(links) or count(warnings)"
             raise InputError(f"{message}, got '{name[:60]}'")
-        return Kept(column=Column(name=name, role="result", integer=True), merge=merge,
+        return ResultColumn(column=Column(name=name, role="result", integer=True), merge=merge,
                     mapping=inside)  # fmt: skip
     mapping, star, leaf = inside.partition(".*")
     leaf = leaf.removeprefix(".")
@@ -174,12 +179,16 @@ def _merged(name: str, merge: str, inside: str) -> Kept:
         )
     known = [one for one, metric in leaves.items() if metric.kind not in _TEXTS]
     if leaf not in known if leaves else leaf:
-        told = f"; they have {', '.join(known)}" if known else ", as they are numbers themselves"
-        raise InputError(f"'{leaf[:60]}' is no number of {mapping}{nearest(leaf, known)}{told}")
+        entries_text = (
+            f"; they have {', '.join(known)}" if known else ", as they are numbers themselves"
+        )
+        raise InputError(
+            f"'{leaf[:60]}' is no number of {mapping}{nearest(leaf, known)}{entries_text}"
+        )
     column = _column(
         name, leaves[leaf] if leaf else _ENTRIES[mapping], whole=merge in ("max", "min")
     )
-    return Kept(column=column, merge=merge, mapping=mapping, member="*", leaf=leaf)
+    return ResultColumn(column=column, merge=merge, mapping=mapping, member="*", leaf=leaf)
 
 
 def _column(name: str, metric: Metric[Any], *, whole: bool = True) -> Column:

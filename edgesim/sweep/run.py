@@ -18,8 +18,7 @@ from edgesim.sweep.player import Check
 from edgesim.sweep.points import Grid
 from edgesim.sweep.processes import Processes
 from edgesim.sweep.reader import from_mapping, load
-from edgesim.sweep.spans import Spans
-from edgesim.sweep.sqlite_rows import Row
+from edgesim.sweep.sqlite_rows import Row, Spans
 from edgesim.sweep.store import Format, Store
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Table
@@ -33,7 +32,7 @@ Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """What a sweep did.
 
     Attributes:
@@ -75,7 +74,7 @@ def run_study(
         workers: processes that play; 1 is this one.
         rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
-        progress: told how far it is.
+        progress: called after each row.
 
     Raises:
         InputError: the study is wrong, or ``out`` holds something else.
@@ -90,7 +89,7 @@ def run_study(
         study = from_mapping(study)
 
     def crew(check: Check) -> Crew:
-        return several(study, workers, check)
+        return local_crew(study, workers, check)
 
     with tempfile.TemporaryDirectory(prefix="edgesim-") as temporary:
         directory = Path(out if out is not None else temporary)
@@ -100,7 +99,7 @@ def run_study(
         return stores.read(directory)
 
 
-def several(study: Study, workers: int, check: Check) -> Crew:
+def local_crew(study: Study, workers: int, check: Check) -> Crew:
     """Return a crew of so many processes; 1 is this one."""
     if workers == 1:
         return Crew(study, check)
@@ -116,7 +115,7 @@ def sweep(
     many: bool = False,
     progress: Progress | None = None,
     check: Check = lambda: None,
-) -> Swept:
+) -> SweepResult:
     """Play what is missing of a study's points.
 
     Args:
@@ -125,7 +124,7 @@ def sweep(
         crew: makes those who play, given a function that they call now and then.
         rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
-        progress: told how far it is.
+        progress: called after each row.
         check: called now and then; a KeyboardInterrupt of it ends the sweep.
 
     Raises:
@@ -142,28 +141,30 @@ def sweep(
     with Store(directory, study.meta()) as store:
         done = store.done()
         found = len(done)
-        keeper = _Keeper(store, study.size, found, progress)
+        writer = _RowWriter(store, study.size, found, progress)
         interrupted = False
         if found < study.size:
             try:
                 with crew(check) as players:
-                    _play(study, done, store, players, keeper)
+                    _play(study, done, store, players, writer)
             except KeyboardInterrupt:
                 interrupted = True
             except EdgesimError as error:
-                keeper.flush()
-                raise EdgesimError(f"{error}; {kept(keeper.done, study.size, directory)}") from None
+                writer.flush()
+                raise EdgesimError(
+                    f"{error}; {resume_hint(writer.done, study.size, directory)}"
+                ) from None
             finally:
-                keeper.flush()
-        whole = keeper.done == study.size
+                writer.flush()
+        whole = writer.done == study.size
         csv = store.finish(rows) if whole else None
-    return Swept(
+    return SweepResult(
         directory=directory,
         csv=csv,
         points=study.size,
         found=found,
-        played=keeper.done - found,
-        failed=keeper.failed,
+        played=writer.done - found,
+        failed=writer.failed,
         wall_s=time.monotonic() - began_s,
         interrupted=interrupted and not whole,
     )
@@ -172,26 +173,28 @@ def sweep(
 def refuse_many(study: Study, *, many: bool) -> None:
     """Raise InputError for more points than anyone writes by accident."""
     if study.size > MOST_POINTS and not many:
-        told = ""
+        sizes_text = ""
         if isinstance(study.points, Grid):
             sizes = " × ".join(f"{len(group[0]):,}" for group in study.points.groups)
-            told = f" ({sizes})"
-        raise InputError(f"this study has {study.size:,} points{told}; if that is meant, add --yes")
+            sizes_text = f" ({sizes})"
+        raise InputError(
+            f"this study has {study.size:,} points{sizes_text}; if that is meant, add --yes"
+        )
 
 
-def kept(done: int, points: int, directory: Path) -> str:
+def resume_hint(done: int, points: int, directory: Path) -> str:
     """Return what a message says of a sweep that ended early."""
     return f"{done:,} of {points:,} points are kept in {directory}, the same command goes on"
 
 
-def _play(study: Study, done: Spans, store: Store, crew: Crew, keeper: _Keeper) -> None:
+def _play(study: Study, done: Spans, store: Store, crew: Crew, writer: _RowWriter) -> None:
     if study.aims is None:
         for row in crew.play(_missing(study, done)):
-            keeper.take(row)
+            writer.take(row)
         return
     from edgesim.sweep.search import search
 
-    search(study, store, crew, keeper.take)
+    search(study, store, crew, writer.take)
 
 
 def _missing(study: Study, done: Spans) -> Iterator[Task]:
@@ -200,7 +203,7 @@ def _missing(study: Study, done: Spans) -> Iterator[Task]:
             yield Task(point)
 
 
-class _Keeper:
+class _RowWriter:
     """Rows on their way to the store, in parcels that a kill would cost."""
 
     def __init__(self, store: Store, size: int, done: int, progress: Progress | None) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
-from edgesim.sweep.spans import Spans
 from edgesim.sweep.table import Column
 
 FILE = "points.sqlite"
@@ -16,6 +16,54 @@ MOST_COLUMNS = 1_900
 """SQLite takes 2,000."""
 Row = tuple[Any, ...]
 """A point's number, a cell for each column, and the error or None."""
+
+
+class Spans:
+    """A set of whole numbers as stretches ``[start, stop)``, ascending.
+
+    A billion neighbours take a few bytes.
+    """
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+
+    def __len__(self) -> int:
+        return sum(stop - start for start, stop in self.stretches())
+
+    def __contains__(self, number: int) -> bool:
+        index = bisect_right(self._starts, number) - 1
+        return index >= 0 and number < self._stops[index]
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield the stretches, ascending."""
+        yield from zip(self._starts, self._stops, strict=True)
+
+    def add(self, number: int) -> None:
+        """Take in a number that is above all others.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if self._stops and number < self._stops[-1]:
+            raise ValueError(f"expected more than {self._stops[-1] - 1}, got {number}")
+        if self._stops and number == self._stops[-1]:
+            self._stops[-1] += 1
+        else:
+            self._starts.append(number)
+            self._stops.append(number + 1)
+
+    def missing(self, stop: int) -> Iterator[range]:
+        """Yield the stretches of ``[0, stop)`` that are not in the set, ascending."""
+        here = 0
+        for start, end in self.stretches():
+            if start > here:
+                yield range(here, min(start, stop))
+            here = max(here, end)
+            if here >= stop:
+                return
+        if here < stop:
+            yield range(here, stop)
 
 
 class SqliteRows:
@@ -36,7 +84,7 @@ class SqliteRows:
         names = ", ".join(_quoted(one.name) for one in columns)
         self._insert = f"INSERT INTO points VALUES ({', '.join('?' * (len(columns) + 2))})"
         self._select = f"SELECT point, {names}, error FROM points ORDER BY point"
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             # Another process that reads may hold the file for a moment.
             self._file = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
             # Where there is no shared memory, as on a network's disk, SQLite stays without it.
@@ -48,20 +96,20 @@ class SqliteRows:
     def done(self) -> Spans:
         """Return the numbers of the points that have a row."""
         spans = Spans()
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             for (point,) in self._file.execute("SELECT point FROM points ORDER BY point"):
                 spans.add(point)
         return spans
 
     def failed(self) -> int:
         """Return the number of rows with an error."""
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             found = self._file.execute("SELECT count(error) FROM points").fetchone()
         return int(found[0])
 
     def append(self, rows: Sequence[Row]) -> None:
         """Keep rows, all or none."""
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             self._file.execute("BEGIN IMMEDIATE")
             try:
                 self._file.executemany(self._insert, rows)
@@ -73,12 +121,12 @@ class SqliteRows:
 
     def ordered(self) -> Iterator[Row]:
         """Yield the rows by number."""
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             yield from self._file.execute(self._select)
 
     def close(self) -> None:
         """Close the file, and leave it the only one."""
-        with _told(self._path):
+        with _sqlite_errors(self._path):
             try:
                 self._file.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.OperationalError:
@@ -98,7 +146,7 @@ def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
     if not path.is_file():
         return
     names = ", ".join(_quoted(one.name) for one in columns)
-    with _told(path):
+    with _sqlite_errors(path):
         file = sqlite3.connect(path, timeout=30.0)
         try:
             yield from file.execute(f"SELECT point, {names}, error FROM points ORDER BY point")
@@ -111,7 +159,7 @@ def _quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-class _told:  # noqa: N801
+class _sqlite_errors:  # noqa: N801
     """Turns SQLite's errors into ours."""
 
     def __init__(self, path: Path) -> None:

@@ -26,8 +26,7 @@ from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
 from edgesim.sweep import sqlite_rows
 from edgesim.sweep.aims import Bound
-from edgesim.sweep.spans import Spans
-from edgesim.sweep.sqlite_rows import Row, SqliteRows
+from edgesim.sweep.sqlite_rows import Row, Spans, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of
 from edgesim.version import __version__
 

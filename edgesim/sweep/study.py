@@ -13,7 +13,7 @@ from edgesim.scenario import Scenario
 from edgesim.sweep.aims import Aims
 from edgesim.sweep.base import Base
 from edgesim.sweep.points import Points
-from edgesim.sweep.results import Kept
+from edgesim.sweep.results import ResultColumn
 from edgesim.sweep.store import Meta
 from edgesim.sweep.table import Column
 
@@ -26,7 +26,7 @@ class Study:
         name: of its folder.
         base: scenario that its points change.
         points: by number.
-        kept: results, in the order of the table.
+        results: what is kept of each point, in the order of the table.
         aims: of a search; None where all points are played.
         document: the study as plain data, with the base's data in it.
         titles: what messages call each axis, by key path.
@@ -36,7 +36,7 @@ class Study:
     name: str
     base: Base
     points: Points
-    kept: tuple[Kept, ...]
+    results: tuple[ResultColumn, ...]
     aims: Aims | None
     document: Mapping[str, Any]
     titles: Mapping[str, str]
@@ -51,7 +51,7 @@ class Study:
     def columns(self) -> tuple[Column, ...]:
         """Of the table: axes, then results."""
         axes = [axis.column for axis in self.points.axes]
-        results = [one.column for one in self.kept]
+        results = [one.column for one in self.results]
         return tuple([*axes, *results] if self.aims is None else self.aims.marked(axes, results))
 
     def settings(self, point: int) -> tuple[tuple[str, Any], ...]:

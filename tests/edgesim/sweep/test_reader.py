@@ -147,9 +147,9 @@ def test_studies_of_artifacts_keep_accuracy(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     base = ROOT / "examples" / "fashion-five-pis.yaml"
     path.write_text(f"base: {base}\naxes: {{traffic.rate: [1/s]}}")
-    assert "accuracy.top1" in [one.column.name for one in load(path).kept]
+    assert "accuracy.top1" in [one.column.name for one in load(path).results]
     path.write_text(BASE + "axes: {traffic.rate: [1/s]}")
-    assert "accuracy.top1" not in [one.column.name for one in load(path).kept]
+    assert "accuracy.top1" not in [one.column.name for one in load(path).results]
 
 
 def test_a_study_is_what_it_says_wherever_it_lies(tmp_path: Path) -> None:

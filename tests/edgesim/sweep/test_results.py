@@ -11,7 +11,7 @@ import pytest
 
 from edgesim import api
 from edgesim.common.errors import InputError
-from edgesim.sweep.results import DEFAULT, kept
+from edgesim.sweep.results import DEFAULT, result_column
 from tests.edgesim.command import FIVE_PIS
 
 
@@ -31,7 +31,7 @@ def numbers(value: Any, path: tuple[str, ...] = ()) -> Any:
 
 def test_every_default_is_a_number_of_the_summary() -> None:
     for name in DEFAULT:
-        assert isinstance(kept(name).of(summary()), int | float), name
+        assert isinstance(result_column(name).of(summary()), int | float), name
 
 
 def test_single_numbers_are_those_of_the_summary() -> None:
@@ -40,7 +40,7 @@ def test_single_numbers_are_those_of_the_summary() -> None:
         if "best_batch" in path:
             continue  # no baseline is named so: checking the study refuses it
         try:
-            one = kept(".".join(path))
+            one = result_column(".".join(path))
         except InputError:
             continue
         found += 1
@@ -51,28 +51,30 @@ def test_single_numbers_are_those_of_the_summary() -> None:
 def test_merged_numbers_are_those_of_all_nodes() -> None:
     nodes, links = summary()["nodes"].values(), summary()["links"].values()
     busy = [one["utilization"] for one in nodes]
-    assert kept("max(nodes.*.utilization)").of(summary()) == max(busy)
-    assert kept("min( nodes.*.utilization )").of(summary()) == min(busy)
-    assert kept("mean(nodes.*.utilization)").of(summary()) == statistics.fmean(busy)
-    assert kept("sum(links.*.bytes)").of(summary()) == sum(one["bytes"] for one in links)
-    assert kept("max(nodes.*.max_queue)").of(summary()) == max(one["max_queue"] for one in nodes)
-    assert kept("count(nodes)").of(summary()) == 6
-    assert kept("count(links)").of(summary()) == 6
+    assert result_column("max(nodes.*.utilization)").of(summary()) == max(busy)
+    assert result_column("min( nodes.*.utilization )").of(summary()) == min(busy)
+    assert result_column("mean(nodes.*.utilization)").of(summary()) == statistics.fmean(busy)
+    assert result_column("sum(links.*.bytes)").of(summary()) == sum(one["bytes"] for one in links)
+    assert result_column("max(nodes.*.max_queue)").of(summary()) == max(
+        one["max_queue"] for one in nodes
+    )
+    assert result_column("count(nodes)").of(summary()) == 6
+    assert result_column("count(links)").of(summary()) == 6
     joules = json.loads(json.dumps(summary()))["energy_j"]["nodes"]
-    assert kept("max(energy_j.nodes.*)").of(summary()) == max(joules.values())
-    assert kept("energy_j.nodes.pi-3").of(summary()) == joules["pi-3"]
+    assert result_column("max(energy_j.nodes.*)").of(summary()) == max(joules.values())
+    assert result_column("energy_j.nodes.pi-3").of(summary()) == joules["pi-3"]
 
 
 def test_intervals_and_warnings_are_columns() -> None:
     assert {"mean", "p99.9"} <= summary()["confidence_95"].keys()
     given = {"confidence_95": {"mean": [1.0, 2.0], "p99.9": None}}
-    assert kept("confidence_95.mean.low").of(given) == 1.0
-    assert kept("confidence_95.mean.high").of(given) == 2.0
-    assert kept("confidence_95.p99.9.low").of(given) is None
-    assert kept("confidence_95.mean.low").column.unit == "s"
-    assert kept("warnings").of({"warnings": ["one", "two"]}) == "one; two"
-    assert kept("warnings").of({"warnings": []}) is None
-    assert kept("count(warnings)").of({"warnings": ["one", "two"]}) == 2
+    assert result_column("confidence_95.mean.low").of(given) == 1.0
+    assert result_column("confidence_95.mean.high").of(given) == 2.0
+    assert result_column("confidence_95.p99.9.low").of(given) is None
+    assert result_column("confidence_95.mean.low").column.unit == "s"
+    assert result_column("warnings").of({"warnings": ["one", "two"]}) == "one; two"
+    assert result_column("warnings").of({"warnings": []}) is None
+    assert result_column("count(warnings)").of({"warnings": ["one", "two"]}) == 2
 
 
 def test_columns_tell_their_kind_and_unit() -> None:
@@ -82,19 +84,19 @@ def test_columns_tell_their_kind_and_unit() -> None:
         "energy_j.nodes.hub": "J", "sum(links.*.bytes)": "B", "plan.capacity_per_s": "/s",
         "baselines.x.energy_j_per_request": "J", "baselines.x.latency_s": "s",
     }  # fmt: skip
-    assert {name: kept(name).column.unit for name in units} == units
-    assert kept("plan.bottleneck").column.kind == "text"
-    assert kept("plan.bottleneck").of(summary()) == "pi-0"
-    assert kept("nodes.hub.device").of(summary()) == "raspberry-pi-5"
-    assert kept("requests.failed").column.integer
-    assert not kept("latency_s.mean").column.integer
-    assert not kept("mean(nodes.*.max_queue)").column.integer
+    assert {name: result_column(name).column.unit for name in units} == units
+    assert result_column("plan.bottleneck").column.kind == "text"
+    assert result_column("plan.bottleneck").of(summary()) == "pi-0"
+    assert result_column("nodes.hub.device").of(summary()) == "raspberry-pi-5"
+    assert result_column("requests.failed").column.integer
+    assert not result_column("latency_s.mean").column.integer
+    assert not result_column("mean(nodes.*.max_queue)").column.integer
 
 
 def test_what_a_run_does_not_have_is_nothing() -> None:
-    assert kept("accuracy.top1").of(summary()) is None
-    assert kept("nodes.pi-9.utilization").of(summary()) is None
-    assert kept("mlperf.value").of(summary()) is None
+    assert result_column("accuracy.top1").of(summary()) is None
+    assert result_column("nodes.pi-9.utilization").of(summary()) is None
+    assert result_column("mlperf.value").of(summary()) is None
 
 
 @pytest.mark.parametrize(
@@ -115,5 +117,5 @@ def test_what_a_run_does_not_have_is_nothing() -> None:
 )
 def test_what_no_run_has_is_told(text: str, message: str) -> None:
     with pytest.raises(InputError) as raised:
-        kept(text)
+        result_column(text)
     assert message in str(raised.value)

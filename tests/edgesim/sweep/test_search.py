@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.aims import Bound
 from edgesim.sweep.reader import from_mapping
-from edgesim.sweep.run import run_study, several, sweep
+from edgesim.sweep.run import local_crew, run_study, sweep
 from edgesim.sweep.store import read
 from edgesim.sweep.table import non_dominated
 from tests import needs
@@ -112,7 +112,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     study = from_mapping(search(24))
 
     def some(check: Any) -> Any:
-        crew = several(study, 1, check)
+        crew = local_crew(study, 1, check)
         play, played = crew.play, 0
 
         def few(tasks: Any) -> Any:
@@ -130,7 +130,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
         sweep(study, tmp_path / "a", some)
     found = len(read(tmp_path / "a"))
     assert 11 <= found < 24
-    swept = sweep(study, tmp_path / "a", lambda check: several(study, 1, check))
+    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
     assert (swept.found, swept.played) == (found, 24 - found)
     run_study(study, tmp_path / "b")
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "ab")

@@ -17,7 +17,7 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep import run
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study
-from edgesim.sweep.spans import Spans
+from edgesim.sweep.sqlite_rows import Spans
 from edgesim.sweep.store import Store, read
 from edgesim.version import __version__
 from tests import needs

@@ -19,7 +19,7 @@ import yaml
 from edgesim import api
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.reader import from_mapping, load
-from edgesim.sweep.run import run_study, several, sweep
+from edgesim.sweep.run import local_crew, run_study, sweep
 from edgesim.sweep.store import read
 from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, started
 from tests.edgesim.sweep.studies import FLOP, ONE_NODE, PEAK, grid, mapping
@@ -103,7 +103,7 @@ def test_what_is_there_is_not_played_again(tmp_path: Path) -> None:
     study = from_mapping(grid(5, 4))
 
     def some(check: Any) -> Any:
-        crew = several(study, 1, check)
+        crew = local_crew(study, 1, check)
         play = crew.play
 
         def few(tasks: Any) -> Any:
@@ -121,13 +121,13 @@ def test_what_is_there_is_not_played_again(tmp_path: Path) -> None:
     assert list(table.point) == list(range(7))
     assert not table.complete
     assert not (tmp_path / "a" / "table.csv").exists()
-    swept = sweep(study, tmp_path / "a", lambda check: several(study, 1, check))
+    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
     assert (swept.found, swept.played) == (7, 13)
     run_study(study, tmp_path / "b")
     assert (tmp_path / "a" / "table.csv").read_bytes() == (
         tmp_path / "b" / "table.csv"
     ).read_bytes()
-    swept = sweep(study, tmp_path / "a", lambda check: several(study, 1, check))
+    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
     assert (swept.found, swept.played) == (20, 0)
 
 
@@ -212,7 +212,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
         assert before < now < SLOW
         before = now
     study = load(tmp_path / "study.yaml")
-    swept = sweep(study, tmp_path / "out", lambda check: several(study, 1, check))
+    swept = sweep(study, tmp_path / "out", lambda check: local_crew(study, 1, check))
     assert (swept.found, swept.played) == (before, SLOW - before)
     with (tmp_path / "out" / "table.csv").open() as file:
         table = list(csv.DictReader(file))
