@@ -1,4 +1,4 @@
-"""The road from a scenario to a result, for scripts and for the command line."""
+"""The road from a scenario to a result: load, place, play, summarise; see `run`."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def play(
     """Simulate the replications of a scenario, one after the other; a partial one is the last.
 
     Args:
-        scenario: whose traffic is played.
-        plan: how requests are answered.
-        cluster: that the plan is of.
-        recovery: what is done where something fails.
-        trace_requests: how many leading requests of the first replication leave spans.
+        scenario: scenario whose traffic is played.
+        plan: placement of the model.
+        cluster: cluster that the plan is of.
+        recovery: reaction to parts that do not answer.
+        trace_requests: number of leading requests of the first replication that leave spans.
         progress: called with how far each replication is.
 
     Raises:
@@ -102,8 +102,8 @@ def run(
     """Simulate a scenario and its baselines: place, play, summarise.
 
     Args:
-        scenario: from `load`.
-        trace_requests: how many leading requests leave spans.
+        scenario: scenario that `load` returned.
+        trace_requests: number of leading requests that leave spans.
         progress: called with how far each run is, at its start too; a KeyboardInterrupt that it
             raises is an interrupt.
 

@@ -17,7 +17,7 @@ class ExtensionPoint:
 
     Attributes:
         group: name of the group, ``edgesim.strategies``.
-        kind: what each is, for messages: ``strategy``.
+        kind: noun for each in messages: ``strategy``.
     """
 
     group: str

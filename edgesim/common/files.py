@@ -19,9 +19,9 @@ def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
     """Return the JSON document of a result folder.
 
     Args:
-        path: of the file.
-        kind: what the document is, for messages: ``summary``.
-        folder: what its folder is then: ``result folder``.
+        path: path of the file.
+        kind: noun for the document in messages: ``summary``.
+        folder: noun for its folder in messages: ``result folder``.
 
     Raises:
         InputError: it is none, or of another version of the schema.

@@ -31,8 +31,8 @@ def whole_folder(
     killed processes left beside ``directory`` is removed.
 
     Args:
-        directory: where to; missing folders above it are made.
-        mode: of its permissions.
+        directory: path of the folder; missing folders above it are made.
+        mode: permissions of the folder.
         check: raises where what stands there must not be replaced.
 
     Raises:

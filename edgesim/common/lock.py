@@ -33,8 +33,8 @@ class Lock:
         last_holder: who had it and did not remove the file; empty where nobody is named.
 
     Args:
-        path: of the file, which is made where it is missing.
-        mode: of its permissions then.
+        path: path of the file, which is made where it is missing.
+        mode: permissions of a file that is made.
 
     Raises:
         LockedError: another process has it.

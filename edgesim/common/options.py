@@ -19,7 +19,7 @@ def option(value: str, meaning: str, default: Any = MISSING, **settings: Any) ->
 
     Args:
         value: name of its value in the help, such as ``HOST:PORT``.
-        meaning: what the option sets, for the help.
+        meaning: meaning of the option, for the help.
         default: its value where it is not given; without one it must be given.
         settings: more of `typer.Option`, such as ``min``, ``parser`` (which raises ValueError) and
             ``show_default``; ``names`` replaces the name.

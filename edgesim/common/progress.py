@@ -29,7 +29,7 @@ def bars(*columns: str | rich.progress.ProgressColumn) -> rich.progress.Progress
     """Return bars on stderr, in a terminal only, that are gone at the end.
 
     Args:
-        columns: to the right of the label and the bar.
+        columns: columns to the right of the label and the bar.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress

@@ -12,9 +12,9 @@ def text_table(*headings: str, title: str = "", left: int = 1, folds: bool = Tru
     """Return an empty table.
 
     Args:
-        headings: of its columns.
+        headings: headings of its columns.
         title: above it, in bold; none if empty.
-        left: how many columns begin at the left; the others are of numbers, at the right.
+        left: number of columns that begin at the left; the others are numbers, at the right.
         folds: a narrow window breaks the left ones; else it cuts them.
     """
     from rich.table import Table

@@ -192,8 +192,8 @@ class Problem:
     """One thing wrong at one key path.
 
     Attributes:
-        path: of the key.
-        message: what is wrong.
+        path: path of the key.
+        message: mistake, in words.
         at_key: the key itself is wrong, not its value.
         joint: it is wrong beside the value of another key.
     """

@@ -16,7 +16,7 @@ class Builder:
     input) and returns its name. Sizes are of one sample.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
         input_shape: (channels, height, width).
     """
 

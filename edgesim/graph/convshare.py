@@ -29,11 +29,11 @@ def convshare(
     """Return a ConvShareViT, all of whose layers mix in one way, as `optics.convshare` builds it.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
         image_size: height and width of the square input, in pixels.
-        patch_size: of the square patches, in pixels.
-        channels: of the input image.
+        patch_size: side of the square patches, in pixels.
+        channels: number of channels of the input image.
         token_map: (rows, columns) of a token; their product is the width.
         depth: blocks.
         heads: attention heads of each block.

@@ -18,10 +18,10 @@ class Graph:
     """Operators and the data that flows between them, for one sample.
 
     Args:
-        name: of the model.
+        name: name of the model.
         ops: operators; names must be unique.
         edges: (producer, consumer) pairs of operator names.
-        input_shape: of one sample, without batch: (channels, height, width).
+        input_shape: shape of one sample, without batch: (channels, height, width).
         input_readers: operators that read the input sample; those without a producer unless given.
         outputs: operators whose output leaves the model; those without a reader unless given.
 

@@ -63,15 +63,15 @@ def mix(
     """Add softmax(Q Kᵀ + bias) V of ``heads`` heads; return what mixes the values.
 
     Args:
-        build: that grows.
-        name: of the attention.
+        build: builder of the graph.
+        name: name of the attention.
         query: operator that makes Q.
         keys: operator that makes K and V.
         heads: times windows, where attention stays inside windows.
         rows: queries of each.
         columns: keys of each.
-        head_width: of queries and keys.
-        value_width: of values; as that of keys unless given.
+        head_width: number of channels of queries and keys of a head.
+        value_width: number of channels of values; that of keys unless given.
         bias: learned parameters that are added to Q Kᵀ.
     """
     sources = (query,) if query == keys else (query, keys)

@@ -83,11 +83,11 @@ class Bneck(NamedTuple):
     """One row of the paper's tables 1 and 2.
 
     Attributes:
-        kernel: of the depthwise convolution.
+        kernel: kernel size of the depthwise convolution.
         hidden: channels that it works on; no expansion where they are those of the input.
         out: channels.
         squeezes: whether squeeze and excitation follow it.
-        stride: of the depthwise convolution.
+        stride: stride of the depthwise convolution.
     """
 
     kernel: int

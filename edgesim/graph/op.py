@@ -83,7 +83,7 @@ class Op:
 
     Attributes:
         name: unique in its graph, by convention the module path (``blocks.0.attn.qkv``).
-        kind: what devices tell apart.
+        kind: kind of operator, which devices distinguish.
         macs: multiply-accumulates; 0 for operators that are bound by memory.
         params: weights (and biases, running statistics left out), in elements.
         input_elements: activation elements read.

@@ -51,7 +51,7 @@ def trace(
         module: any module that `torch.export` can follow.
         example: input tensor; or all positional arguments as a tuple; or all arguments by name.
             Numbers, strings and nested containers may be among them.
-        name: of the graph; the module's class unless given.
+        name: name of the graph; the module's class unless given.
         batch: samples in the example; the first edge of its first tensor unless given.
 
     Raises:

@@ -20,7 +20,7 @@ class Emitter:
     """Collects operators; knows which parameters are counted and what a sample's share is.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
         layers: paths of the modules that are one operator each.
         batch: samples in the example.
     """
@@ -82,12 +82,12 @@ class Emitter:
         """Add an operator; return its outputs.
 
         Args:
-            work: on the whole batch.
-            operands: what it reads.
-            shapes: of its outputs.
-            path: of the module that it belongs to.
-            operation: what it is called inside its module.
-            storage: where it writes, if it works in place.
+            work: work on the whole batch.
+            operands: values that it reads.
+            shapes: shapes of its outputs.
+            path: path of the module that it belongs to.
+            operation: name of the operation inside its module.
+            storage: storage that it writes to, if it works in place.
         """
         distinct = list(dict.fromkeys(operands))
         batched = any(value.batched for value in distinct)

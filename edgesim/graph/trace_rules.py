@@ -21,7 +21,7 @@ class Operand:
     """A tensor as an operator sees it.
 
     Attributes:
-        shape: with batch.
+        shape: shape with the batch.
         weight: made of parameters only, not of the input.
     """
 
@@ -104,8 +104,8 @@ def work_of(name: str, arguments: Arguments, out: Shape) -> Work | None:
     """Return what the operator ``name`` computes; None where no rule knows it.
 
     Args:
-        name: of the ATen operator.
-        arguments: by the names of its schema; tensors as `Operand`.
+        name: name of the ATen operator.
+        arguments: arguments by the names of its schema; tensors as `Operand`.
         out: shape of its first output.
     """
     rule = _RULES.get(name)

@@ -15,11 +15,11 @@ class Storage:
     """Where a tensor and all its views live.
 
     Attributes:
-        elements: of the whole, one sample.
+        elements: number of elements of the whole, for one sample.
         fixed: made of parameters, buffers and constants only.
         op: operator that wrote it last; None for inputs, parameters and constants.
         is_input: part of the input sample.
-        labels: of the parameters and buffers that it is made of.
+        labels: names of the parameters and buffers that it is made of.
         derived: made of them rather than one of them.
     """
 
@@ -36,8 +36,8 @@ class Value:
     """A tensor of the program: a view of a storage.
 
     Attributes:
-        storage: what holds it.
-        shape: with batch.
+        storage: storage that holds it.
+        shape: shape with the batch.
         batched: holds a part for each sample, so that a sample's share is the batch's part.
     """
 

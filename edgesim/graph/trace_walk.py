@@ -25,7 +25,7 @@ class Walk:
     """Follows `torch.fx` nodes with shapes, and emits what they compute.
 
     Args:
-        emitter: that grows the graph.
+        emitter: emitter that grows the graph.
     """
 
     def __init__(self, emitter: Emitter) -> None:
@@ -36,7 +36,7 @@ class Walk:
 
         Args:
             module: exported program or a piece of it.
-            inputs: what its placeholders stand for.
+            inputs: values of its placeholders.
             scope: node that the piece belongs to, for names and error messages.
         """
         from torch import fx

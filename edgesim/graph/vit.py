@@ -28,15 +28,15 @@ def vit(
     """Return a Vision Transformer with class token, learned positions and pre-norm blocks.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
         image_size: height and width of the square input, in pixels.
         patch_size: of the square patches, in pixels; must divide the size of what it is given.
-        channels: of the input image.
+        channels: number of channels of the input image.
         width: residual width.
         depth: blocks.
         heads: attention heads of each block.
-        head_width: of each head; ``width / heads`` unless given.
+        head_width: number of channels of each head; ``width / heads`` unless given.
         mlp_width: feed-forward width; four times the residual width unless given.
         distilled: DeiT's distillation token and second head.
         stem: output channels of 3 x 3 convolutions of stride 2, each with an activation, that

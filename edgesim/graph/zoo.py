@@ -47,8 +47,8 @@ class ModelInfo:
     """What is known of a model before it is built.
 
     Attributes:
-        name: in timm.
-        family: of architectures, such as ``vit`` or ``resnet``.
+        name: name in timm.
+        family: family of architectures, such as ``vit`` or ``resnet``.
         source: paper.
         options: keyword arguments of `build` that this model takes.
         heads: attention heads; None where there are none.

@@ -20,12 +20,12 @@ class Accuracy:
         top1: share of right answers among the answered requests. Each counts with the accuracy
             that the artifact's table gives for the parts that it was answered from; on real nodes
             it is measured. None where it is not known.
-        top1_expected: on real nodes, what the table gives.
+        top1_expected: share by the table, on real nodes.
         top1_all_parts: when nothing is missing.
-        top1_unsplit: of the unsplit model.
-        dataset: that it was measured on.
+        top1_unsplit: share of the unsplit model.
+        dataset: name of the data that it was measured on.
         samples: images of it.
-        by_parts: on real nodes, by which parts answered: ``1011`` lacks part 1.
+        by_parts: shares on real nodes, by which parts answered: ``1011`` lacks part 1.
     """
 
     top1: float | None

@@ -33,16 +33,16 @@ class BaselineRow:
     """One baseline.
 
     Attributes:
-        name: of the baseline.
+        name: name of the baseline.
         device: catalog name.
-        precision: that it computed in.
-        misfit_bytes: that its memory lacks; None where the model fits, and all below where not.
-        recording: of the simulation under the scenario's traffic.
+        precision: number format that it computed in.
+        misfit_bytes: memory that it lacks; None where the model fits, and all below where not.
+        recording: simulation under the scenario's traffic.
         latency_s: mean of the answered requests after the warm-up.
         throughput_per_s: answered requests over the time that they took.
         energy_j_per_request: joules over answered requests.
-        idle_j_per_request: of these, drawn whether or not requests come.
-        unloaded_latency_s: of one request, batch 1, nothing else to do.
+        idle_j_per_request: part of these that is drawn without requests too.
+        unloaded_latency_s: time of one request on the idle device, batch 1, in seconds.
         settled: its queue did not grow without bound.
         best_batch: None where no batch above 1 fits.
         speedup: its latency over the cluster's.

@@ -80,8 +80,8 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
     """Write the files of a folder; return it. An older result there is replaced at the end.
 
     Args:
-        files: what makes the text of each, by its path in the folder.
-        directory: where to.
+        files: functions that make the text of each file, by its path in the folder.
+        directory: result folder.
 
     Raises:
         InputError: something else stands there.

@@ -35,15 +35,15 @@ class Metric(Generic[Source]):
 
     Attributes:
         name: last part of its path.
-        unit: of its value, an SI unit; nothing where it has none.
-        meaning: what it is and how it is counted.
+        unit: SI unit of its value; empty where it has none.
+        meaning: definition of the metric.
         count: counts it; if None, it is the attribute or entry of its source of the same name.
-        kind: of its value.
+        kind: type of its value.
         null: when it is null; nothing where it never is.
         optional: it is left out of the summary where it is null.
         column: whether a study can keep it.
-        heading: in tables.
-        places: where it stands in a table.
+        heading: heading in tables.
+        places: tables that show it.
         limit: name of the metric beside it that it cannot exceed; tables show both in one cell.
         quiet: its column is left out of a table in which all its values are null or 0.
         card: its place among the cards at the top of the page; 0 where it is none.
@@ -96,8 +96,8 @@ class Section(Generic[Source]):
 
     Attributes:
         name: last part of its path.
-        meaning: what it tells.
-        parts: in order.
+        meaning: definition of the section.
+        parts: metrics and sections, in order.
         count: what its parts are counted from; None where the section is null. Of a section
             ``each``: that of every entry, by its name.
         each: what has an entry: ``node``; nothing where the section is one mapping.
@@ -154,7 +154,7 @@ class Section(Generic[Source]):
         """Return its own metrics that stand in a table, in order.
 
         Args:
-            place: of the table.
+            place: table that asks.
             rows: entries that the table shows.
         """
 

@@ -59,10 +59,10 @@ def reported(
     """Return what the metrics of an MLPerf scenario are counted from; None for other traffic.
 
     Args:
-        traffic: what was asked.
-        latency_s: of the answered queries.
+        traffic: queries that were offered.
+        latency_s: latencies of the answered queries, in seconds, shape (queries,).
         failed: queries without an answer.
-        duration_s: from the first query to the last answer.
+        duration_s: time from the first query to the last answer, in seconds.
     """
     if not isinstance(traffic, Mlperf):
         return None

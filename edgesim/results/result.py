@@ -19,8 +19,8 @@ class Result:
 
     Attributes:
         summary: as in ``summary.json``; plain data, every number finite or None.
-        scenario: what was played.
-        plan: how it was placed.
+        scenario: scenario that was played.
+        plan: placement of its model.
         recordings: one for each replication; the first has the spans.
         settled: the queue settled: latencies do not grow with the length of the run.
         partial: the run was interrupted.

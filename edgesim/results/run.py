@@ -39,7 +39,7 @@ class Measured:
     Attributes:
         accuracy: measured share of right answers; None where it was not measured.
         failures: why requests have no answer, and how many.
-        warnings: to be shown with the others.
+        warnings: warnings to be shown with the others.
     """
 
     accuracy: Accuracy | None
@@ -53,11 +53,11 @@ class NodeRun:
 
     Attributes:
         node: as in the cluster.
-        totals: of each replication.
+        totals: totals of each replication.
         energy_j: mean of the replications; NaN where it was not measured.
-        idle_j: of that, what it draws whether or not it works, its share of its machine's.
+        idle_j: part of that which it draws whether or not it works, its share of its machine's.
         utilization: mean share of its cores that worked.
-        memory_bytes: that the plan and copies of parts hold on it.
+        memory_bytes: memory that the plan and copies of parts hold on it.
     """
 
     node: Node
@@ -86,13 +86,13 @@ class Run:
     """A run that has ended.
 
     Attributes:
-        scenario: what was played.
-        plan: how it was placed.
+        scenario: scenario that was played.
+        plan: placement of its model.
         recordings: one for each replication.
         baselines: the whole model on one device each.
         wall_s: time that it took.
         cut_short: an interrupt left out replications or baselines.
-        measured: of real nodes; None of a simulation.
+        measured: figures of real nodes; None of a simulation.
     """
 
     scenario: Scenario

@@ -71,8 +71,8 @@ def batch_means(
     """Return the batch-means interval of a statistic of a stationary series.
 
     Args:
-        values: in order of time.
-        statistic: of a series or a batch of it.
+        values: series in order of time, shape (values,).
+        statistic: function of a series or a batch of it.
         beyond: share of the values that determines the statistic: of a percentile, what lies
             above it.
 

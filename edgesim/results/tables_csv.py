@@ -101,9 +101,9 @@ class Columns:
 
     Attributes:
         replication: number, shape (requests,).
-        index: of the request in its replication.
-        arrival_s: from the start.
-        latency_s: from arrival to answer.
+        index: number of the request in its replication, shape (requests,).
+        arrival_s: time of arrival from the start, in seconds.
+        latency_s: time from arrival to answer, in seconds.
         breakdown_s: ``queue``, ``compute``, ``transfer``, ``fusion``, each (requests,).
     """
 

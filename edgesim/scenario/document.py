@@ -42,10 +42,10 @@ class Document:
 
     Attributes:
         data: as YAML gives them.
-        name: what messages call the text.
-        keys: where each key stands.
-        values: where each value stands.
-        overridden: what messages call each place that was set to something else.
+        name: name of the text in messages.
+        keys: line and column of each key.
+        values: line and column of each value.
+        overridden: name in messages of each place whose value was replaced.
         notes: sentences for the user about what was read.
     """
 

@@ -32,12 +32,12 @@ class Findings:
     """A scenario's data, held to the schema, and all that is wrong with them so far.
 
     Args:
-        data: of the scenario, as they were read.
+        data: plain data of the scenario, as they were read.
 
     Attributes:
         data: as given.
         spec: the data, with stand-ins for broken sections; None where nothing is left to check.
-        problems: what is wrong.
+        problems: mistakes found so far.
         broken: sections that stand-ins are for.
         broken_nodes: names under ``nodes`` that were left out.
         placement: keys of ``placement`` that are given, ``strategy`` aside.

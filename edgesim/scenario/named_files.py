@@ -56,8 +56,8 @@ def take_in(data: Mapping[str, Any], folder: Path) -> list[Problem]:
     """Put the devices that a scenario's files describe in the place of the files' names.
 
     Args:
-        data: of the scenario, as it was read; changed.
-        folder: that the names are relative to.
+        data: plain data of the scenario, as they were read; changed.
+        folder: folder that the names are relative to.
 
     Returns:
         What is wrong with the files.
@@ -147,8 +147,8 @@ def take_in_faults(data: dict[str, Any], folder: Path) -> list[Problem]:
     """Put the faults of a scenario's file in the place of the file's name.
 
     Args:
-        data: of the scenario, as it was read; changed.
-        folder: that the name is relative to.
+        data: plain data of the scenario, as they were read; changed.
+        folder: folder that the name is relative to.
 
     Returns:
         What is wrong with the file.

@@ -61,8 +61,8 @@ def leave_out(data: Any, paths: Sequence[Path]) -> list[str]:
     Keys that were set themselves stay, and are refused later.
 
     Args:
-        data: of a scenario, with values set.
-        paths: that were set.
+        data: plain data of a scenario, with values set.
+        paths: key paths that were set.
 
     Returns:
         A sentence that says which keys were left out; none where none was.

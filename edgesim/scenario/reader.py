@@ -53,12 +53,12 @@ def load_text(
     """Read a scenario from YAML text.
 
     Args:
-        text: of the scenario.
-        name: what messages call the text.
+        text: YAML text of the scenario.
+        name: name of the text in messages.
         overrides: ``key.path=value`` settings.
         seed: replaces the text's.
         title: names the scenario unless it has a ``name``.
-        folder: that the paths of a trace file and an artifact are relative to.
+        folder: folder that the paths of a trace file and an artifact are relative to.
 
     Raises:
         ScenarioError: something is wrong.
@@ -101,10 +101,10 @@ def read_document(
     """Return the scenario of a document.
 
     Args:
-        document: of the scenario.
+        document: document of the scenario.
         wrong: messages that go before all others.
         title: names the scenario unless it has a ``name``.
-        folder: that paths in it are relative to.
+        folder: folder that paths in it are relative to.
 
     Raises:
         ScenarioError: something is wrong.

@@ -34,9 +34,9 @@ def resolve(
 
     Args:
         findings: the data; sections that are broken are left alone.
-        name: of the scenario.
-        document: that the scenario keeps.
-        folder: of the scenario's file.
+        name: name of the scenario.
+        document: resolved plain data, which the scenario keeps.
+        folder: folder of the scenario's file.
     """
     spec, broken = findings.spec, findings.broken
     if spec is None:

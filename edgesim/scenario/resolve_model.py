@@ -31,10 +31,10 @@ def resolve_model(
     Args:
         findings: gets what is wrong.
         spec: the section.
-        title: of an explicit task graph.
-        nodes: that tasks are placed on.
-        network: that transfers need routes over.
-        folder: of the scenario's file, that an artifact's path is relative to.
+        title: name of an explicit task graph.
+        nodes: nodes that tasks are placed on.
+        network: network that transfers need routes over.
+        folder: folder of the scenario's file, to which an artifact's path is relative.
     """
     given = [key for key in _KINDS if getattr(spec, key) is not None]
     if len(given) != 1:

@@ -25,12 +25,12 @@ class Scenario:
     """A scenario file after validation, with every name resolved.
 
     Attributes:
-        name: of the scenario.
-        seed: of every random draw.
+        name: name of the scenario.
+        seed: seed of every random draw.
         strategy: entry-point name of the placement strategy.
-        placement: what the strategy is given (model, cluster, options).
-        traffic: what is asked of the cluster.
-        recovery: how it deals with faults.
+        placement: request to the strategy: model, cluster, options.
+        traffic: requests that are offered to the cluster.
+        recovery: reaction to parts that do not answer.
         baselines: single devices to compare with.
         replications: independent repetitions, each with its own random streams.
         notes: sentences for the user about how the file was read.

@@ -16,7 +16,7 @@ class YamlError(InputError):
     """The text is no YAML 1.2; the message has a line for each problem.
 
     Attributes:
-        found: where each problem stands, and what it is.
+        found: line and column of each problem, and its message.
     """
 
     def __init__(self, found: Sequence[tuple[Place, str]]) -> None:
