@@ -94,7 +94,7 @@ class Camera:
     def electrons_per_dn(self) -> float | None:
         """Electrons per step of the converter; ``None`` without steps.
 
-        From ``gain_e_per_dn``, else full well over the largest number. An endless well and no gain
+        From ``gain_e_per_dn``, else full well over the largest number. An infinite well and no gain
         leave the step open, so that there is none.
         """
         if self.bits is None:

@@ -146,7 +146,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _replace(building: Path, folder: Path) -> None:
-    """Give the finished folder its name; the old one steps aside first and goes last."""
+    """Give the finished folder its name; the old one is renamed first and removed last."""
     if folder.exists():
         aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
         os.replace(folder, aside)

@@ -15,7 +15,7 @@ from partition.store import load_tensors, save_tensors
 
 @dataclass(slots=True)
 class TrainState:
-    """Where a run stands.
+    """State of a training between two epochs.
 
     Attributes:
         epoch: epochs finished.

@@ -67,7 +67,7 @@ def compare(
     latency: Latency | None = None,
     device: torch.device | None = None,
 ) -> tuple[Row, ...]:
-    """Return the rows for the artifact in ``folder``; what it lacks is trained by its own recipe.
+    """Return the rows for the artifact in ``folder``; what is missing is trained by its own recipe.
 
     The small ViT is the unsplit shape scaled to the number of heads whose size is nearest to that
     of all parts and the fusion, trained from nothing as the unsplit model was. For Split-CNN see

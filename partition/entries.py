@@ -1,4 +1,4 @@
-"""The entries of a manifest, made: shapes, costs, and accuracies on the test images."""
+"""Entries of a manifest: shapes, costs, and accuracies on the test images."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def unsplit_entry(unsplit: Unsplit, data: Data) -> dict[str, Any]:
 def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict[str, Any]]:
     """Return what the manifest says of every part; its accuracy is at its own task.
 
-    That task is telling its classes apart, and from all others where it has an "other".
+    That task is to distinguish its classes, and from all others where it has an "other".
     """
     entries = []
     for number, part in enumerate(parts):

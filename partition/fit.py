@@ -220,7 +220,7 @@ def fit(recipe: Recipe, config: ViTConfig, classes: Sequence[PartClasses]) -> Fi
     """Return the heads and device of every part.
 
     With devices, the exact assignment (a fixed ``pruning.heads`` leaves only the devices to
-    choose); the greedy one stands beside it in the notes. Without devices, ``pruning.heads``, or
+    choose); the greedy one is in the notes, too. Without devices, ``pruning.heads``, or
     the most heads with which all parts together are no larger than the unsplit model.
 
     Raises:

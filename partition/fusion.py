@@ -238,8 +238,8 @@ def survivor_accuracies(
         present: (subsets, parts), from :func:`subsets`.
 
     Returns:
-        Accuracy, 0 to 1, by a text of one digit a part: ``"1011"`` lacks part 1. With no part at
-        all the fusion answers with what it knows of the classes alone.
+        Accuracy, 0 to 1, by a text of one digit for each part: ``"1011"`` is without part 1.
+        Without any part the fusion answers with its biases alone.
     """
     first, rest = fusion.layers[0], list(fusion.layers)[1:]
     # The first layer is linear in the parts: each one's share is computed once for all subsets.

@@ -1,4 +1,4 @@
-"""How much a part needs each of its units: by KL divergence, Taylor expansion, size, or chance.
+"""Importance of each unit to a part: by KL divergence, Taylor expansion, size, or chance.
 
 Units of a stage form a matrix (layers, units): one row for the residual channels, which run through
 the whole model, and one row a block for attention dimensions (heads x head width) and feed-forward
@@ -17,12 +17,12 @@ from partition.errors import InputError
 from partition.model import Masks, VisionTransformer
 from partition.recipe import MEASURES, Stage
 
-Tell = Callable[[float], None]
-"""Told the share that is done, 0 to 1."""
+ReportShare = Callable[[float], None]
+"""Called with the share that is done, 0 to 1."""
 
 
 def _ignore(done: float) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 BATCH_TOKENS = 60_000
@@ -51,7 +51,7 @@ def unit_masks(model: VisionTransformer, stage: Stage, layer: int, factors: Tens
 
 @torch.no_grad()
 def kl_importance(
-    model: VisionTransformer, inputs: Tensor, stage: Stage, tell: Tell = _ignore
+    model: VisionTransformer, inputs: Tensor, stage: Stage, report: ReportShare = _ignore
 ) -> Tensor:
     """Return (layers, units): Σ over images of KL(softmax(z) ‖ softmax(z without the unit)).
 
@@ -64,7 +64,7 @@ def kl_importance(
         model: model in evaluation mode.
         inputs: (images, channels, height, width) of the part's own data.
         stage: which units.
-        tell: called after every batch with the share that is done, 0 to 1.
+        report: called after every batch with the share that is done, 0 to 1.
     """
     count = len(inputs)
     layers, units = unit_shape(model, stage)
@@ -84,7 +84,7 @@ def kl_importance(
             without = functional.log_softmax(logits, -1).view(len(removed), count, -1)
             divergence = (original.exp() * (original - without)).sum(-1)
             scores[layer, removed] = divergence.double().sum(-1).cpu()
-            tell((layer * units + int(removed[-1]) + 1) / (layers * units))
+            report((layer * units + int(removed[-1]) + 1) / (layers * units))
         if stage != "residual":
             x = model.encode(x, first=layer, last=layer + 1)
     return scores
@@ -125,7 +125,7 @@ def taylor_importance(
 def magnitude_importance(model: VisionTransformer, stage: Stage) -> Tensor:
     """Return (layers, units): the Euclidean norm of all weights that would go with the unit.
 
-    A control: it knows nothing of the data.
+    A control that does not use the data.
     """
     layers, units = unit_shape(model, stage)
     weights = {name: value.cpu().double().square() for name, value in model.state_dict().items()}
@@ -163,7 +163,7 @@ def importance(
     stage: Stage,
     measure: str,
     generator: torch.Generator,
-    tell: Tell = _ignore,
+    report: ReportShare = _ignore,
 ) -> Tensor:
     """Return (layers, units) by the named measure; see the functions of this file.
 
@@ -171,7 +171,7 @@ def importance(
         InputError: the measure is unknown.
     """
     measures: dict[str, Callable[[], Tensor]] = {
-        "kl": lambda: kl_importance(model, inputs, stage, tell),
+        "kl": lambda: kl_importance(model, inputs, stage, report),
         "taylor": lambda: taylor_importance(model, inputs, targets, stage),
         "magnitude": lambda: magnitude_importance(model, stage),
         "random": lambda: random_importance(model, stage, generator),

@@ -206,7 +206,7 @@ class TrainedPart(PartEntry):
     Attributes:
         classes: labels of its outputs.
         class_names: names of its classes.
-        other: whether a last output stands for every other class.
+        other: whether a last output is for all other classes.
         heads_kept: heads' worth that pruning left.
         device: device that it was fitted to; None without devices.
         accuracy: accuracy at its own task, 0 to 1.
@@ -445,7 +445,7 @@ def read_manifest(folder: Path) -> Manifest:
     for name in manifest.files:
         file = folder / name
         if not file.is_file():
-            raise InputError(f"{folder} lacks {name}; copy or make the artifact again")
+            raise InputError(f"{folder} has no {name}; copy or make the artifact again")
         if file.resolve().parent != home:
             raise InputError(
                 f"{file} is a link to another folder; copy the file itself, or make the artifact "

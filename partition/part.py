@@ -1,4 +1,4 @@
-"""Make one part: take its outputs of the unsplit model, prune in three stages, tune after each."""
+"""Make one part: keep its outputs of the unsplit model, prune in three stages, tune after each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partition.classify import Lesson, train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
 from partition.files import fingerprint
-from partition.importance import Tell, importance
+from partition.importance import ReportShare, importance
 from partition.losses import collapse, smooth_targets
 from partition.model import VisionTransformer
 from partition.progress import Report
@@ -107,15 +107,15 @@ def make_part(
         def prune_and_tune(
             run: TrainRun, whole: VisionTransformer, stage: Stage, config: TrainConfig, place: int
         ) -> tuple[VisionTransformer, dict[str, Any]]:
-            def tell(done: float) -> None:
+            def report(done: float) -> None:
                 run.progress(Report(step=f"{name}: {stage} importance", done=done))
 
-            tell(0.0)
+            report(0.0)
             smaller = _cut_by_importance(
                 whole, data, lesson.samples, stage, target, pruning, seed_of(seed, 3, place),
-                workshop.place, tell,
+                workshop.place, report,
             )  # fmt: skip
-            tell(1.0)
+            report(1.0)
             run = replace(run, name=f"{name}: {stage}")
             state = train_classifier(smaller, lesson, data, config, seed_of(seed, 4, place), run)
             return smaller.cpu(), state.notes
@@ -176,7 +176,7 @@ def _cut_by_importance(
     pruning: PruneSpec,
     seed: int,
     device: torch.device,
-    tell: Tell,
+    report: ReportShare,
 ) -> VisionTransformer:
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
@@ -184,5 +184,5 @@ def _cut_by_importance(
     inputs = data.to_input(proxy.images).to(device)
     targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(device)
     whole = model.to(device).eval()
-    scores = importance(whole, inputs, targets, stage, pruning.importance, draw, tell)
+    scores = importance(whole, inputs, targets, stage, pruning.importance, draw, report)
     return cut(model.cpu(), stage, scores, target)

@@ -58,12 +58,12 @@ def run(
         PartitionError: the loss is not finite (the last good checkpoint is kept), or the disk is
             full.
     """
-    tell = progress or silent
+    report = progress or silent
     folder = Path(out_dir)
     check_replaceable(folder)
     place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work = Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work")
-    workshop = Workshop(work, tell, place)
+    workshop = Workshop(work, report, place)
 
     data = open_data(recipe.data)
     check_parts(len(data.classes), recipe.split.parts)
@@ -96,10 +96,10 @@ def run(
         widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop,
         teacher=unsplit.train, part_keys=[part.key for part in parts],
     )  # fmt: skip
-    tell(Report(step="survivors", done=0.0))
+    report(Report(step="survivors", done=0.0))
     rows = subsets(len(parts), recipe.fusion.samples, generator_of(recipe.seed, 5))
     survivors = survivor_accuracies(fusion, features["test"], data.test.labels, rows)
-    tell(Report(step="survivors", done=1.0))
+    report(Report(step="survivors", done=1.0))
 
     manifest = {
         "name": recipe.name,

@@ -1,4 +1,4 @@
-"""What a long step reports while it runs."""
+"""Progress reports of long steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How far a step has come.
+    """Progress of a step.
 
     Attributes:
         step: which one (``unsplit``, ``part 3/10: prune attention``).
@@ -25,7 +25,7 @@ class Report:
 
 
 Progress = Callable[[Report], None]
-"""Called from time to time; must return quickly."""
+"""Called with each report; must return quickly."""
 
 
 def silent(report: Report) -> None:

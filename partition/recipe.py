@@ -1,7 +1,7 @@
 """The recipe of a partition run: the same recipe and data give the same bytes. No torch is needed.
 
 Its classes are the section ``training`` of a scenario's model: fields are keys, their types the
-rules. ``edgesim`` reads and checks them where they stand in a file.
+rules. ``edgesim`` reads and checks them in a scenario file.
 """
 
 from __future__ import annotations

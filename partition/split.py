@@ -51,7 +51,7 @@ def random_groups(classes: int, parts: int, seed: int) -> Groups:
 def confusion(log_probabilities: Tensor, labels: Tensor) -> Tensor:
     """Return (classes, classes): the mean probability that images of a row's class give a column's.
 
-    Probabilities tell more than counts where the teacher is nearly always right.
+    Probabilities hold more information than counts where the teacher is nearly always right.
     """
     classes = log_probabilities.shape[1]
     onehot = torch.nn.functional.one_hot(labels, classes).double()
@@ -101,11 +101,11 @@ def confusion_groups(matrix: Tensor, parts: int, grouping: str) -> Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartClasses:
-    """What one part tells apart.
+    """The classes that one part distinguishes.
 
     Attributes:
         classes: classes, numbered as in the whole data set, in the order of the part's outputs.
-        other: a last output that stands for every other class.
+        other: whether a last output is for all other classes.
     """
 
     classes: tuple[int, ...]
@@ -121,7 +121,7 @@ def part_classes(groups: Groups, other: bool) -> tuple[PartClasses, ...]:
     """Return the outputs of every part.
 
     A part that has every class has no other; a part of one class without ``other`` would have
-    nothing to tell apart.
+    nothing to distinguish.
 
     Raises:
         InputError: a part has one class and no ``other``.

@@ -110,7 +110,7 @@ def keep_outputs(
     """Return the model with the outputs of ``classes``, and with ``other`` one for all the rest.
 
     Raises:
-        InputError: a class is unknown or named twice, or "other" would stand for nothing.
+        InputError: a class is unknown or named twice, or "other" would have no class.
     """
     chosen = _indices(classes, model.config.classes, "classes")
     if other and len(chosen) == model.config.classes:

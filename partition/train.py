@@ -1,4 +1,4 @@
-"""One small, honest trainer: AdamW, cosine with warm-up, and exact resume after a kill.
+"""A small trainer: AdamW, cosine with warm-up, and exact resume after a kill.
 
 A run is a function of its config, its data and its seed: every epoch draws from a generator of its
 own, made from the seed and the epoch's number, so an epoch that a kill cut short is repeated as it
@@ -69,7 +69,7 @@ def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:
-    """One training: where its state is kept, who is told of it, and what computes it.
+    """Name, checkpoint, progress and device of one training.
 
     Attributes:
         name: name of the training, for ``progress``.
@@ -160,14 +160,14 @@ def train(
 
 
 def _stalled(state: TrainState, config: TrainConfig) -> bool:
-    """Tell whether patience has run out."""
+    """Return whether the patience is used up."""
     return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
 
 
 def _finish_epoch(
     state: TrainState, model: nn.Module, accuracy: float | None, loss: float, last_rate: float
 ) -> None:
-    """Count the epoch and keep its weights where they are the best."""
+    """Count the epoch, and keep its weights if they are the best."""
     state.epoch += 1
     state.history.append({"loss": loss, "accuracy": accuracy, "learning_rate": last_rate})
     best = state.best_accuracy

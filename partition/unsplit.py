@@ -1,4 +1,4 @@
-"""The unsplit model: what every part is cut from, taught by, and compared with."""
+"""The unsplit model: every part is cut from it, taught by it, and compared with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from partition.workshop import Workshop
 
 @dataclass(frozen=True, slots=True)
 class Unsplit:
-    """The unsplit model and its opinion of every image.
+    """The unsplit model and its log-probabilities for every image.
 
     Attributes:
         model: trained, in evaluation mode.

@@ -23,7 +23,7 @@ _AXES = {
     "head.weight": 2,
     "pos_embed": 3,
 }
-"""How many axes the weights have that tell a model's shape."""
+"""Number of axes of the weights from which a model's shape is read."""
 
 
 def config_of(weights: Mapping[str, Tensor], head_width: int = 64) -> ViTConfig:
@@ -104,7 +104,7 @@ def load_vit(
     weights, state = load_tensors(path)
     if config is None:
         saved = state.get("config")
-        config = config_of(weights) if saved is None else _told(path, saved, weights)
+        config = config_of(weights) if saved is None else _header_shape(path, saved, weights)
     generator = None if new_head is None else torch.Generator().manual_seed(new_head)
     model = VisionTransformer(config, generator)
     wanted = model.state_dict()
@@ -121,7 +121,7 @@ def load_vit(
     return model.eval()
 
 
-def _told(path: Path, saved: Any, weights: Mapping[str, Tensor]) -> ViTConfig:
+def _header_shape(path: Path, saved: Any, weights: Mapping[str, Tensor]) -> ViTConfig:
     """Return the shape in a file's header, which must be that of its weights.
 
     What is made of it is then no larger than the file.

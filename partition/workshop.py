@@ -1,4 +1,4 @@
-"""Finished steps on disk: a run that was killed goes on where it was, and runs share what is equal.
+"""Finished steps on disk: a killed run continues, and runs share equal steps.
 
 Every step is filed under its name and a fingerprint of everything that it depends on, so a folder
 can serve any number of recipes: what they have in common is made once.

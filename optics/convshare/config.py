@@ -36,7 +36,7 @@ class ConvShareConfig:
         projection: mixing that makes a token of the heads' results.
         mlp: mixing of both layers of the MLP.
         kernel: side, or (rows, columns), of all kernels; the whole map for ``valid`` and 3 for
-            ``same`` unless told.
+            ``same`` by default.
         mlp_kernel: side, or (rows, columns), of the kernels of the MLP where they differ.
 
     Raises:

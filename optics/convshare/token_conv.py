@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from optics.errors import InputError
-from optics.tiling.shape import ConvShape, Pair
+from optics.tiling.shape import ConvShape, Pair, by
 
 Mixing = Literal["linear", "shared-valid", "shared-same", "unshared-valid", "unshared-same"]
 """How a layer mixes the numbers of a token."""
@@ -65,18 +65,18 @@ class TokenConv:
             return
         if min(self.kernel) < 1 or any(k > n for k, n in zip(self.kernel, self.map, strict=True)):
             raise InputError(
-                f"{self.name}: a kernel of {_by(self.kernel)} does not lie in a map of "
-                f"{_by(self.map)}; take sides from 1 to those of the map"
+                f"{self.name}: a kernel of {by(self.kernel)} does not lie in a map of "
+                f"{by(self.map)}; take sides from 1 to those of the map"
             )
         if self.same:
             if any(k % 2 == 0 for k in self.kernel):
                 raise InputError(
                     f"{self.name}: 'same' kernels have odd sides, so that they have a middle; "
-                    f"got {_by(self.kernel)}: take one more or one less"
+                    f"got {by(self.kernel)}: take one more or one less"
                 )
         elif self.outputs % self.numbers:
             raise InputError(
-                f"{self.name}: valid kernels of {_by(self.kernel)} on a map of {_by(self.map)} "
+                f"{self.name}: valid kernels of {by(self.kernel)} on a map of {by(self.map)} "
                 f"give {self.numbers} numbers each, and {self.outputs} are no multiple of that; "
                 f"take kernels of {_or(self._fitting())}"
             )
@@ -145,12 +145,8 @@ class TokenConv:
         rows, columns = self.map
         sides = range(1, min(rows, columns) + 1)
         fit = [k for k in sides if self.outputs % ((rows - k + 1) * (columns - k + 1)) == 0]
-        named = [_by((k, k)) for k in fit]
-        return named if _by(self.map) in named else [*named, _by(self.map)]
-
-
-def _by(size: Pair) -> str:
-    return f"{size[0]}x{size[1]}"
+        named = [by((k, k)) for k in fit]
+        return named if by(self.map) in named else [*named, by(self.map)]
 
 
 def _or(names: list[str]) -> str:

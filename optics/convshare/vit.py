@@ -31,10 +31,10 @@ def from_vit(
 
     Args:
         vit: a :class:`ConvShareViT` whose mixings are linear, or a state dict under timm's names:
-            one class token, biases everywhere, and nothing that a plain ViT lacks.
+            one class token, biases everywhere, and nothing that a plain ViT does not have.
         heads: heads of attention, which cannot be read from the weights; only with a state dict.
         map: (rows, columns) of a token, whose product is the width; as square as the width allows
-            unless told, 8 x 8 for 64, 12 x 16 for ViT-Tiny's 192 and 24 x 32 for ViT-Base's 768.
+            by default, 8 x 8 for 64, 12 x 16 for ViT-Tiny's 192 and 24 x 32 for ViT-Base's 768.
 
     Returns:
         The model, with parameters of its own of the same data type, on the same device.

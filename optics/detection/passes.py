@@ -137,14 +137,14 @@ def root_variance(readings: Tensor, camera: Camera) -> Tensor:
 def root(electrons: Tensor) -> Tensor:
     """Return sign(n) √|n| of readings n in electrons: the modulus of a field, in √electrons.
 
-    Noise leaves readings below 0; the sign keeps the mean of darkness at 0. For a mean of λ
+    Noise makes some readings negative; the sign keeps the mean in darkness at 0. For a mean of λ
     electrons and a variance v the root has the variance v/(4λ), 1/4 by shot noise alone at any
     light, and a mean that is too low by v/(8 λ^{3/2}): by 1 % of √λ at about 13 electrons, by
     shot noise alone. Readings of few electrons are better combined without roots, by a reference
     beam of two or more frames, whose mean is exact.
 
-    Backward: 1/(2√|n|), with |n| taken as at least 1, as a root without end at 0 would drown
-    every other gradient.
+    Backward: 1/(2√|n|), with |n| taken as at least 1: the derivative is unbounded at 0, and would
+    be larger than every other gradient.
     """
     made: Tensor = _Root.apply(electrons)  # type: ignore[no-untyped-call]
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -41,7 +41,7 @@ def pieces(
         InputError: not even one plane of each fits.
     """
     best: tuple[int, int, Pieces] | None = None
-    for g, r, k, c in product(*(_halvings(n) for n in (groups, rows, inner, columns))):
+    for g, r, k, c in product(*(halvings(n) for n in (groups, rows, inner, columns))):
         if plane_bytes * g * (2 * r * k + 2 * k * c + 4 * r * c) > max_bytes:
             continue
         over = -(-columns // c) if k < inner else 1
@@ -57,7 +57,8 @@ def pieces(
     return best[2]
 
 
-def _halvings(count: int) -> list[int]:
+def halvings(count: int) -> list[int]:
+    """Return ``count``, half of it rounded up, and so on down to 1."""
     sizes = [count]
     while sizes[-1] > 1:
         sizes.append(-(-sizes[-1] // 2))
@@ -93,11 +94,11 @@ def contract(
     part = pieces(groups, rows, inner, columns, size, problem.max_bytes)
     whole = part == Pieces(groups, rows, inner, columns)
     source = _Factors(problem, result, factors, known, keep=whole)
-    for g, r in product(_slices(groups, part.groups), _slices(rows, part.rows)):
+    for g, r in product(every(groups, part.groups), every(rows, part.rows)):
         left: Tensor | None = None
-        for c in _slices(columns, part.columns):
+        for c in every(columns, part.columns):
             total: Tensor | None = None
-            for k in _slices(inner, part.inner):
+            for k in every(inner, part.inner):
                 if left is None or part.inner < inner:
                     left = source.left(g, r, k)
                 term = _product(left, source.right(g, k, c))
@@ -119,9 +120,9 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     return summed.view(*left.shape[:3], right.shape[3])
 
 
-def _slices(count: int, size: int) -> Iterator[slice]:
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
+def every(count: int, size: int) -> list[slice]:
+    """Return slices of at most ``size`` over ``count``."""
+    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
 
 
 class _Factors:

@@ -23,7 +23,7 @@ _DARKEST = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What was set for one layer.
+    """Input peak and exposure of one layer.
 
     Attributes:
         input_peak: value of images that drives the input fully.
@@ -41,26 +41,26 @@ def calibrate(
     headroom: float = 0.8,
     longest_s: float = math.inf,
 ) -> dict[str, Calibration]:
-    """Set the scales of a model's optical layers by what a batch shows of them.
+    """Set the input peak and the exposure of each optical layer of a model from a batch.
 
-    The batch goes through the model by the ideal road. The largest value that comes to a layer will
+    The batch goes through the model on the ideal road. The largest value of a layer's input will
     drive its input modulator fully, and its camera will expose so long that the brightest reading,
     found on the physical road without noise, is ``headroom`` of the camera's limit: the full well
     is used and nothing clips on this data. The time of the layer changes with its exposure. On the
-    physical road a layer gets what the light of those before it made, a little more or less:
+    physical road a layer gets the results of the layers before it, with their errors:
     without any headroom, some of its readings may clip.
 
     Args:
         model: any module with optical layers, one itself included; roads stay as they are.
-        images: whatever the model takes; like those to come.
+        images: input of the model, similar to later inputs.
         headroom: share of the camera's limit that the brightest reading takes, above 0.
-        longest_s: exposure that is not exceeded, however dark.
+        longest_s: longest exposure that may be set, in seconds.
 
     Returns:
-        What was set, by the layer's name.
+        Input peak and exposure, by the layer's name.
 
     Raises:
-        InputError: no optical layer was called, or what the physical road refuses.
+        InputError: no optical layer was called, or the physical road refuses the layer.
     """
     fraction("calibrate", "headroom", headroom, zero=False)
     positive("calibrate", "longest_s", longest_s, infinite=True)

@@ -72,7 +72,7 @@ def convert(
         select: takes the eligible layers for which ``select(name, layer)`` is true; ``None`` takes
             all.
         seed: seed from which every layer gets its own.
-        images: whatever the model takes, of the size of those to come. The model runs on them once,
+        images: input of the model, of the size of later inputs. The model runs on them once,
             and a layer whose images are too large for the plane is kept and says so; without them,
             it would say so when it is first called.
 
@@ -87,12 +87,8 @@ def convert(
     converted: list[str] = []
     kept: dict[str, str] = {}
     for name, module in list(model.named_modules(remove_duplicate=False)):
-        if module in made:
-            converted.append(name)
-            model = _put(model, name, made[module])
-            continue
-        why_not = _why_not(name, module, select)
-        if why_not is None:
+        why_not = None if module in made else _why_not(name, module, select)
+        if module not in made and why_not is None:
             assert isinstance(module, nn.Conv2d)
             try:
                 layer = OpticalConv2d(

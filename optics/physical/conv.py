@@ -14,8 +14,9 @@ from optics.checks import required_generator
 from optics.detection import FieldItself, Scheme, check_images
 from optics.errors import InputError
 from optics.ideal import check_tensors
+from optics.ideal.stream import every
 from optics.physical.bench import Bench, Sampling
-from optics.physical.exposures import Exposures, every, seed_from
+from optics.physical.exposures import Exposures, seed_from
 from optics.physical.filter import complex_type
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
@@ -172,7 +173,7 @@ def _streamed(
 
     flickering = flickers or exposures.geometry.system.input.flicker_rad > 0
     # What is neither computed again nor random is lit once for all kernels, which then come as
-    # many at a time as a processor's cache likes.
+    # many at a time as fit a processor's cache.
     shared = not flickering and not portions.again and len(chunks) == 1
     step = min(portions.kernels, exposures.block_width(images)) if shared else portions.kernels
 

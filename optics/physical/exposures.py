@@ -11,6 +11,7 @@ from torch import Tensor
 
 from optics.detection import FieldItself, Scheme, detect, part
 from optics.detection.passes import check_reference
+from optics.ideal.stream import every
 from optics.physical.bench import Bench
 from optics.physical.filter import displayed, filter_light, squares_light
 from optics.physical.geometry import Geometry
@@ -307,11 +308,6 @@ def _placed(tiles: Tensor, index: Tensor, plane: tuple[int, int]) -> Tensor:
     planes = flat.new_zeros(*flat.shape[:-1], plane[0] * plane[1])
     at = index.to(flat.device).flatten()
     return planes.index_copy(-1, at, flat).view(*flat.shape[:-1], *plane)
-
-
-def every(count: int, size: int) -> list[slice]:
-    """Return slices of at most ``size`` over ``count``."""
-    return [slice(at, min(at + size, count)) for at in range(0, count, size)]
 
 
 def seed_from(generator: torch.Generator | None) -> int | None:

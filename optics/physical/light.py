@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from optics.physical.filter import complex_type, frequency_index
 from optics.physical.geometry import Geometry
 from optics.physical.pupil import chirp, pupil_mask
-
-Index = NDArray[np.int64]
+from optics.physical.tables import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +78,8 @@ class Optics:
                 lens_m = -(focal_2_m**2) / away_m
                 defocus = chirp(rows * step_2, columns * step_2, wavelength_m, lens_m)
 
-        def typed(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(dtype)
-
-        return cls(
-            geometry,
-            typed(before),
-            typed(pupil_1),
-            typed(chirp_1),
-            typed(pupil_2),
-            typed(chirp_2),
-            typed(defocus),
-        )
+        met = before, pupil_1, chirp_1, pupil_2, chirp_2, defocus
+        return cls(geometry, *(None if one is None else one.to(dtype) for one in met))
 
     def spectrum(self, shown: Tensor) -> Tensor:
         """Return the light before the filter, (..., side, side), of that behind the input.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from optics.physical.geometry import Geometry
+from optics.physical.tables import Index
 
-Index = NDArray[np.int64]
 _NEAR = 1e-6
 
 

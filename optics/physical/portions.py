@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optics.errors import InputError
+from optics.ideal.stream import halvings
 from optics.physical.exposures import BLOCK_BYTES, Exposures
 
 
@@ -82,7 +83,4 @@ def _bytes(
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:
-    sizes = [count]
-    while sizes[-1] > 1:
-        sizes.append(-(-sizes[-1] // 2))
-    return next((size for size in sizes if fits(size)), 1)
+    return next((size for size in halvings(count) if fits(size)), 1)

@@ -28,14 +28,9 @@ def pupil_mask(lens: Lens, rows_m: Tensor, columns_m: Tensor) -> Tensor | None:
     if math.isinf(lens.pupil_m):
         return None
     radius_m = lens.pupil_m / 2
-    furthest = float(rows_m.abs().max() + rows_m.diff().abs().min() / 2) if len(rows_m) > 1 else 0.0
-    across = (
-        float(columns_m.abs().max() + columns_m.diff().abs().min() / 2)
-        if len(columns_m) > 1
-        else 0.0
-    )
+    corner_m = math.hypot(_furthest(rows_m), _furthest(columns_m))
     aberrated = any(lens.zernike_waves)
-    if math.hypot(furthest, across) <= radius_m and not aberrated:
+    if corner_m <= radius_m and not aberrated:
         return None
     mask = covered(rows_m, columns_m, radius_m).to(torch.complex128)
     if aberrated:
@@ -63,6 +58,13 @@ def chirp(rows_m: Tensor, columns_m: Tensor, wavelength_m: float, distance_m: fl
     r2 = rows_m[:, None] ** 2 + columns_m[None, :] ** 2
     phase = math.pi / (wavelength_m * distance_m) * r2
     return torch.polar(torch.ones_like(phase), phase)
+
+
+def _furthest(places_m: Tensor) -> float:
+    """Return the distance from the axis to the edge of the last sample; 0 for a single one."""
+    if len(places_m) < 2:
+        return 0.0
+    return float(places_m.abs().max() + places_m.diff().abs().min() / 2)
 
 
 def _step(places_m: Tensor) -> float:

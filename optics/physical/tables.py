@@ -149,10 +149,10 @@ def gathered(layout: Layout, outputs: Tensor) -> Tensor:
 
 
 def _filled(tensor: Tensor, sizes: tuple[int, int, int]) -> Tensor:
-    lacking = [0, 0]
+    missing = [0, 0]
     for size, have in zip(reversed(sizes), reversed(tensor.shape[:3]), strict=True):
-        lacking += [0, size - have]
-    return functional.pad(tensor, lacking) if any(lacking) else tensor
+        missing += [0, size - have]
+    return functional.pad(tensor, missing) if any(missing) else tensor
 
 
 def _sides(layout: Layout) -> tuple[Pair, Pair, Pair, Pair]:

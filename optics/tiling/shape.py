@@ -55,8 +55,8 @@ class ConvShape:
                 )
         if any(a > b for a, b in zip(self.extent, self.padded, strict=True)):
             raise InputError(
-                f"a kernel may not be larger than the padded image; got {_by(self.extent)} with "
-                f"its dilation for images of {_by(self.padded)}; pad the image or take a smaller "
+                f"a kernel may not be larger than the padded image; got {by(self.extent)} with "
+                f"its dilation for images of {by(self.padded)}; pad the image or take a smaller "
                 "kernel"
             )
 
@@ -205,5 +205,6 @@ def resolve_padding(
     return (rows_each, rows_each), (columns_each, columns_each)
 
 
-def _by(size: Pair) -> str:
+def by(size: Pair) -> str:
+    """Return ``3x4`` of (3, 4)."""
     return f"{size[0]}x{size[1]}"

@@ -1,4 +1,4 @@
-"""Open a data set by name, as a recipe does: digits, MNIST, CIFAR, or a folder of images."""
+"""Data sets by name, as recipes name them: digits, MNIST, CIFAR, or a folder of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from partition.errors import InputError
 from partition.recipe import DataSpec
 
 SPLIT_SEED = 20_240_001
-"""Seed of splits that a data set does not come with: the same for every run, so that test images
+"""Seed of splits that a data set does not have: the same for every run, so that test images
 of one run are never training images of another."""
 
 

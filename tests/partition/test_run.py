@@ -155,7 +155,7 @@ def test_truncated_and_tampered_files_are_named(copy, name):
     with pytest.raises(InputError, match=f"{name} has SHA-256"):
         load_artifact(copy)
     (copy / name).unlink()
-    with pytest.raises(InputError, match=f"lacks {name}"):
+    with pytest.raises(InputError, match=f"has no {name}"):
         load_artifact(copy)
 
 
