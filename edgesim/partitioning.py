@@ -31,9 +31,9 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     The rest of a scenario is validated too: better now than after an hour of training.
 
     Args:
-        path: of the file.
+        path: the file.
         settings: ``key.path=value`` settings that replace what the file says.
-        seed: of the training; replaces the recipe's.
+        seed: seed of the training, in place of the recipe's.
 
     Raises:
         InputError: the file cannot be read, or says something wrong.
@@ -81,7 +81,7 @@ def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
     Finished steps are kept in ``work``, also after a failure. A bar on stderr shows how far it is.
 
     Args:
-        recipe: what to do.
+        recipe: the recipe.
         out: folder; an artifact that is there is replaced at the end.
         work: folder of finished steps.
         held: an interrupt that it noted ends the run at the next report.

@@ -106,15 +106,15 @@ def deploy(session: Session, options: DeployOptions) -> None:
         admin=dict(map(_node_address, options.admin or ())),
     )
     access = read_access(options.keys, plain=options.plain)
-    parcel = deploy.pack(options.artifact, options.keys)
+    package = deploy.pack(options.artifact, options.keys)
     for target in targets.real:
         for model in target.models:
-            parcel.entry(model)
+            package.entry(model)
     with deploy.Bars() as bars:
         rows = asyncio.run(
             deploy.deploy(
                 targets.real,
-                parcel,
+                package,
                 access,
                 patience_s=options.patience_s,
                 progress=bars,

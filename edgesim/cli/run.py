@@ -216,7 +216,7 @@ def compare(
     """Predict and measure a scenario, print both, and write them to ``directory``.
 
     Args:
-        session: of the command.
+        session: session of the command.
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.compare.find_loads`.
         measure: plays a scenario on its nodes.

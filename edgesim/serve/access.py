@@ -22,15 +22,15 @@ _MAKE = "make keys with 'edgesim keys DIR HOST ...'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What one who takes part may do.
+    """Keys of one participant.
 
     Attributes:
-        folder: of the keys.
-        plain: without TLS.
+        folder: the folder of the keys.
+        plain: no TLS.
         ca: certificate of the authority, PEM; empty where plain.
         certificate: own, PEM; empty where plain.
-        key: of the certificate, PEM; empty where plain.
-        token: that stands in for a certificate where plain, empty where the folder has none.
+        key: the certificate's private key, PEM; empty where plain.
+        token: replaces the certificate without TLS; empty where the folder has none.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class Access:
     token: str
 
     def server_credentials(self, *, known_clients: bool) -> grpc.ServerCredentials | None:
-        """Return what a server proves itself with; None without TLS.
+        """Return the credentials of a server; None without TLS.
 
         Args:
             known_clients: refuse clients without a certificate of the same authority.
@@ -55,23 +55,23 @@ class Access:
         )
 
     def channel_credentials(self) -> grpc.ChannelCredentials | None:
-        """Return what a client proves itself with; None without TLS."""
+        """Return the credentials of a client; None without TLS."""
         if self.plain:
             return None
         return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return what a client adds to calls of the admin service."""
+        """Return the metadata of a client's calls of the admin service."""
         return (("authorization", f"Bearer {self.token}"),) if self.plain else ()
 
     def check_admin(
         self, peer: Mapping[str, Iterable[bytes]], metadata: Iterable[tuple[str, str | bytes]]
     ) -> None:
-        """Let an admin pass.
+        """Check that a caller is an admin.
 
         Args:
-            peer: what gRPC authenticated of the caller.
-            metadata: of the call.
+            peer: properties of the caller that gRPC authenticated.
+            metadata: metadata of the call.
 
         Raises:
             RefusalError: the caller's certificate is not an admin's or, without TLS, its token is
@@ -88,7 +88,7 @@ class Access:
             if len(given) != 1 or not self.token or not hmac.compare_digest(given[0], expected):
                 raise RefusalError(
                     Reason.UNAUTHENTICATED,
-                    "the token is missing or another one; deploy with the admin's keys",
+                    "the token is missing or wrong; deploy with the admin's keys",
                 )
         elif ADMIN.encode() not in peer.get("x509_subject_alternative_name", ()):
             raise RefusalError(
@@ -98,7 +98,7 @@ class Access:
 
 
 def read_access(folder: Path, *, plain: bool) -> Access:
-    """Return what the keys in ``folder`` open.
+    """Read the keys of a folder.
 
     Raises:
         InputError: one is missing or damaged.
@@ -160,7 +160,7 @@ def open_channel(
 
     Args:
         address: HOST:PORT.
-        access: what the client proves itself with.
+        access: keys of the client.
         max_message_bytes: largest message that it takes.
         insecure_anywhere: without TLS, speak to other machines too.
         apart: over a connection that no other channel shares, nor waits to be made anew.

@@ -1,4 +1,4 @@
-"""From files in the store to models that are served: loaded, warmed up, then exchanged at once."""
+"""Loads models from the store, warms them up, and replaces the served ones at once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from edgesim.serve.store import Store
 from edgesim.serve.telemetry import Metrics
 
 LOADING_COPIES = 3
-"""A file is read, its tensors are made of that, and copied to the model: so often it is held."""
+"""Copies of a file in memory while it is loaded: its bytes, its tensors, and the model's."""
 _WARM_UP_RUNS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How long one model took.
+    """Loading times of one model.
 
     Attributes:
-        name: of the model.
-        load_s: from the store to memory; 0 where it was there.
-        warm_up_s: first executions.
-        inference_s: of one sample after that.
+        name: name of the model.
+        load_s: time from disk to memory; 0 where it was loaded already.
+        warm_up_s: time of the first executions.
+        inference_s: time of one sample after that.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Loaded:
 
 
 class Activation:
-    """Exchanges the models of a node.
+    """Replaces the models of a node.
 
     Attributes:
-        lock: held by whoever changes the store or the models.
+        lock: held while the store or the models change.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Activation:
         *,
         emulate: Device | None = None,
     ) -> None:
-        """Prepare to exchange.
+        """Set up.
 
         Args:
-            store: where files come from.
-            serving: where models go.
-            engine: that warms them up.
-            metrics: told of what is served.
-            memory_bytes: that weights may take; None for what the machine has.
-            changed: awaited after every exchange.
-            emulate: the device whose times the models shall take.
+            store: files of the node.
+            serving: models that are served.
+            engine: runs the warm-up.
+            metrics: counts of the node.
+            memory_bytes: memory for weights; None for what the machine has.
+            changed: awaited after every change of models.
+            emulate: the device whose times the models take; None for their own.
         """
         self._emulate = emulate
         self.lock = asyncio.Lock()
@@ -78,7 +78,7 @@ class Activation:
         self._changed = changed
 
     def is_active(self, manifest: SignedManifest, names: Sequence[str]) -> bool:
-        """Return whether just these models are served."""
+        """Return whether exactly these models are served."""
         return self._serving.manifest == manifest.sha256 and set(self._serving.models) == set(names)
 
     def check_memory(self, entries: Sequence[Entry]) -> None:
@@ -103,7 +103,7 @@ class Activation:
             )
 
     async def activate(self, manifest: SignedManifest, names: Sequence[str]) -> list[Loaded]:
-        """Serve ``names`` of a manifest, and nothing else from then on.
+        """Serve the named models of a manifest, and no others.
 
         Raises:
             RefusalError: one is unknown, missing, damaged, or does not fit; what was served before
@@ -131,7 +131,7 @@ class Activation:
         self._metrics.models.clear()
         for model in fresh.values():
             self._metrics.models.labels(model.name, model.sha256).set(1)
-        machine.settle()
+        machine.freeze_objects()
         await self._changed()
         return report
 

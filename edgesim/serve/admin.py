@@ -1,4 +1,4 @@
-"""The service through which parts reach a node; only admins may call it."""
+"""The admin service of a node, which receives models; only admins may call it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.refusal import Reason, RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
 from edgesim.serve.store import Store
-from edgesim.serve.telemetry import say
+from edgesim.serve.telemetry import log_event
 from edgesim.version import __version__
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _HEADER_BYTES = 1 << 20
-"""That a file may have beside its weights: names and shapes."""
+"""Size of a file beside its weights: names and shapes."""
 _SILENCE_S = 60.0
-"""After which an upload that brings nothing gives way to others."""
+"""Time without data after which an upload is ended."""
 
 
 class Admin:
@@ -54,7 +54,7 @@ class Admin:
         self._logger = logger
 
     def register(self, server: grpc.aio.Server) -> None:
-        """Let ``server`` answer with this."""
+        """Register the methods at ``server``."""
         methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
             STATUS: self.status,
             OFFER: self.offer,
@@ -77,7 +77,7 @@ class Admin:
                     raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
                 return await serve(request, context)
             except RefusalError as error:
-                say(
+                log_event(
                     self._logger,
                     "refused",
                     logging.WARNING,
@@ -92,7 +92,7 @@ class Admin:
         return only
 
     async def status(self, request: wire.StatusRequest, context: _Context) -> wire.StatusReply:
-        """Tell what the node holds and how it does."""
+        """Answer with the state of the node."""
         return wire.StatusReply(
             name=self._name,
             version=__version__,
@@ -104,14 +104,14 @@ class Admin:
                 )
                 for model in self._serving.models.values()
             ],
-            waiting=len(self._engine.line),
+            waiting=len(self._engine.queue),
             running=self._engine.running,
             disk_free_bytes=self._store.free_bytes,
             memory_available_bytes=machine.available_memory_bytes(),
         )
 
     async def offer(self, request: wire.OfferRequest, context: _Context) -> wire.OfferReply:
-        """Take a signed manifest in, and tell which files are lacking.
+        """Store a signed manifest, and answer which files are missing.
 
         Raises:
             RefusalError: the signature is not good, a model is unknown or of another file, or disk
@@ -138,8 +138,10 @@ class Admin:
         async with self._activation.lock:
             self._activation.check_memory(entries)
             self._store.check_room((model.sha256, model.bytes) for model in request.models)
-            self._store.keep_manifest(manifest)
-        say(self._logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256)
+            self._store.add_manifest(manifest)
+        log_event(
+            self._logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256
+        )
         return wire.OfferReply(
             manifest_sha256=manifest.sha256,
             files=[
@@ -156,7 +158,7 @@ class Admin:
     async def upload(
         self, request: AsyncIterator[wire.UploadRequest], context: _Context
     ) -> wire.UploadReply:
-        """Take one file in.
+        """Store one file.
 
         Raises:
             RefusalError: it is in no manifest that was offered, is cut short, too long, or of
@@ -174,7 +176,7 @@ class Admin:
                         raise invalid("a chunk was expected")
                     incoming.write(piece.chunk)
                 await asyncio.to_thread(incoming.finish)
-        say(
+        log_event(
             self._logger,
             "stored",
             sha256=header.sha256,
@@ -188,8 +190,8 @@ class Admin:
             for entry in manifest.entries.values():
                 if entry.sha256 == header.sha256:
                     if header.bytes > entry.model.bytes + _HEADER_BYTES:
-                        told = f"{entry.name} cannot have {header.bytes} bytes"
-                        raise invalid(told)
+                        message = f"{entry.name} cannot have {header.bytes} bytes"
+                        raise invalid(message)
                     return
         raise RefusalError(
             Reason.FAILED_PRECONDITION,
@@ -207,7 +209,7 @@ class Admin:
         async with self._activation.lock:
             manifest = self._store.manifest(request.manifest_sha256, self._trusted)
             report = await self._activation.activate(manifest, request.models)
-        say(
+        log_event(
             self._logger,
             "serving",
             artifact=manifest.manifest.name,

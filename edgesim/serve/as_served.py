@@ -1,4 +1,4 @@
-"""What real nodes will do, for the simulator: the plan with its coordinator and its messages.
+"""The plan as real nodes execute it, for the simulator: with the coordinator and all messages.
 
 A plan has tasks and transfers. Real nodes have more: one process, the coordinator, asks every part
 and the fusion, and whoever sends or takes a message spends processor time on it. Here all of that
@@ -55,9 +55,9 @@ class _Processes:
     Attributes:
         home: the coordinator's node.
         coordinator: its process.
-        messages: what handles the messages of each node.
+        messages: process that handles the messages of each node.
         within: the link between the processes of each node.
-        machines: of nodes that share none with others.
+        machines: machines of nodes that share none with others.
     """
 
     home: str
@@ -107,8 +107,8 @@ class Served:
     """A plan as real nodes play it.
 
     Attributes:
-        plan: with the coordinator's and the messages' tasks.
-        cluster: with the coordinator, and the part of every node that handles messages.
+        plan: the plan with tasks of the coordinator and of messages.
+        cluster: the cluster with the coordinator, and a process for the messages of each node.
         capacity_per_s: requests per second that keep the busiest node, machine or link busy.
         bounded_by: its name in the scenario.
     """
@@ -123,7 +123,7 @@ class Served:
     def fold(self, recording: Recording) -> Recording:
         """Return a recording of this plan under the names of the scenario's own.
 
-        Nodes have what they computed; handling messages is told in the breakdown of latency, as
+        Nodes have what they computed; handling messages is in the breakdown of latency, as
         part of the transfers.
         """
         pieces = {task.name: task.unit for task in self.plan.branches[0].tasks}
@@ -157,7 +157,7 @@ class Served:
 
 
 def as_served(scenario: Scenario, plan: Plan) -> Served:
-    """Return what real nodes do with a scenario's plan.
+    """Return a scenario's plan as real nodes execute it.
 
     Raises:
         InputError: the scenario is not one for real nodes.
@@ -186,7 +186,7 @@ def as_served(scenario: Scenario, plan: Plan) -> Served:
 
 @dataclass(slots=True)
 class _Tasks:
-    """Collects what a request does."""
+    """Collects the tasks and transfers of a request."""
 
     work: Work
     placed: Plan

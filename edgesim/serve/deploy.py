@@ -40,21 +40,21 @@ _WRONG_INPUT = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What came of one node.
+    """Result of one node.
 
     Attributes:
         node: name in the scenario.
-        address: of its admin service.
-        models: that it shall serve.
+        address: address of its admin service.
+        models: names of the models to serve.
         state: ``deployed``, ``kept`` (it served just these already) or ``failed``.
-        sent_bytes: that went there.
-        held_bytes: that it had already.
-        load_s: from its disk to its memory, all models together.
-        warm_up_s: first executions.
-        inference_s: of one sample by name of the model, warm.
-        tries: connections that it took.
-        error: why it failed.
-        code: gRPC's name of that; None where it did not fail, or not in a call.
+        sent_bytes: bytes that were sent.
+        held_bytes: bytes that the node had already.
+        load_s: time from disk to memory, all models together.
+        warm_up_s: time of the first executions.
+        inference_s: time of one sample after that, by model.
+        tries: number of attempts.
+        error: reason of the failure.
+        code: gRPC's status of the failure; None where no call failed.
     """
 
     node: str
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def wrong_input(self) -> bool:
-        """Whether the node, or TLS, refused what it was given: to ask again is in vain."""
+        """Whether the node or TLS refused the keys, the manifest or the models."""
         return self.code in _WRONG_INPUT or UNTRUSTED in (self.error or "")
 
     def document(self) -> dict[str, Any]:
@@ -81,28 +81,28 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Package:
     """An artifact, verified and signed, ready to be sent.
 
     Attributes:
         manifest: signed.
-        paths: of the files, by model.
+        paths: paths of the files, by model.
     """
 
     manifest: SignedManifest
     paths: dict[str, Path]
 
     def model(self, name: str) -> wire.Model:
-        """Return a model as it is offered."""
+        """Return the message that offers a model."""
         entry = self.entry(name)
         return wire.Model(name=name, sha256=entry.sha256, bytes=self.paths[name].stat().st_size)
 
     def entry(self, name: str) -> Entry:
-        """Return what the manifest says of a model."""
+        """Return the manifest's entry of a model."""
         return self.manifest.entry(name)
 
 
-def pack(folder: Path, keys: Path) -> Parcel:
+def pack(folder: Path, keys: Path) -> Package:
     """Return the artifact in ``folder``, every file verified, signed with the admin's key.
 
     Raises:
@@ -118,12 +118,12 @@ def pack(folder: Path, keys: Path) -> Parcel:
     signature = sign(data, keys / "manifest.key")
     signed = verify(data, signature, read_public_key(keys / "manifest.pub"))
     paths = {name: folder / model.file for name, model in signed.manifest.models.items()}
-    return Parcel(signed, paths)
+    return Package(signed, paths)
 
 
 async def deploy(
     targets: Sequence[Target],
-    parcel: Parcel,
+    package: Package,
     access: Access,
     *,
     patience_s: float = PATIENCE_S,
@@ -132,32 +132,32 @@ async def deploy(
     generator: random.Random,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> list[Row]:
-    """Deploy to all nodes at once; one that fails does not hold up others.
+    """Deploy to all nodes at the same time; a node that fails does not delay the others.
 
     Args:
         targets: nodes and what each shall serve.
-        parcel: from `pack`.
-        access: of an admin.
-        patience_s: to go on asking a node that does not answer, or breaks off, since it last took
+        package: from `pack`.
+        access: keys of an admin.
+        patience_s: time to go on asking a node that does not answer, since it last received
             a byte; each try goes on where the last one broke.
-        timeout_s: of one try.
-        progress: told of bytes.
-        generator: of the jitter between tries.
-        chunk_bytes: of one message.
+        timeout_s: time limit of one attempt.
+        progress: called with the bytes that were sent.
+        generator: random generator of the pauses between attempts.
+        chunk_bytes: size of one message.
     """
     senders = (
-        _Sender(one, parcel, access, patience_s, timeout_s, progress, generator, chunk_bytes)
+        _Sender(one, package, access, patience_s, timeout_s, progress, generator, chunk_bytes)
         for one in targets
     )
-    return list(await asyncio.gather(*(one.persist() for one in senders)))
+    return list(await asyncio.gather(*(one.send_with_retries() for one in senders)))
 
 
 @dataclass
 class _Sender:
-    """Sends one node what it lacks, and counts."""
+    """Sends the missing files to one node."""
 
     target: Target
-    parcel: Parcel
+    package: Package
     access: Access
     patience_s: float
     timeout_s: float
@@ -167,8 +167,8 @@ class _Sender:
     sent_bytes: int = 0
     held_bytes: int | None = None
 
-    async def persist(self) -> Row:
-        """Send until it is done, or nothing came through for as long as patience lasts."""
+    async def send_with_retries(self) -> Row:
+        """Send until all is done, or no byte was received within the patience."""
         target = self.target
         row = Row(node=target.node, address=target.admin, models=target.models)
         pause_s = _FIRST_PAUSE_S
@@ -193,19 +193,19 @@ class _Sender:
                 until_s, pause_s = clock() + self.patience_s, _FIRST_PAUSE_S
             if not again or clock() >= until_s:
                 break
-            # Half of the pause is left to chance: nodes that fell together then come apart.
+            # Half of the pause is random: nodes that failed together are asked at different times.
             await asyncio.sleep(pause_s * self.generator.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         return row
 
     async def send(self, row: Row) -> Row:
-        parcel, metadata = self.parcel, self.access.metadata()
-        models = [parcel.model(name) for name in self.target.models]
+        package, metadata = self.package, self.access.metadata()
+        models = [package.model(name) for name in self.target.models]
         total = sum(model.bytes for model in models)
         self.progress(self.target.node, (self.held_bytes or 0) + self.sent_bytes, total)
         async with open_channel(self.target.admin, self.access) as channel:
             offer = wire.OfferRequest(
-                manifest=parcel.manifest.data, signature=parcel.manifest.signature, models=models
+                manifest=package.manifest.data, signature=package.manifest.signature, models=models
             )
             reply: wire.OfferReply = await OFFER.on(channel)(offer, metadata=metadata)
             have = {file.sha256: file for file in reply.files}
@@ -240,7 +240,7 @@ class _Sender:
             offset = 0
         header = wire.UploadHeader(sha256=model.sha256, bytes=model.bytes, offset=offset)
         yield wire.UploadRequest(header=header)
-        with open(self.parcel.paths[model.name], "rb") as file:
+        with open(self.package.paths[model.name], "rb") as file:
             file.seek(offset)
             while chunk := file.read(self.chunk_bytes):
                 yield wire.UploadRequest(chunk=chunk)
@@ -266,14 +266,14 @@ class Bars:
         self._bars.stop()
 
     def __call__(self, node: str, done: int, total: int) -> None:
-        """Tell that a node has ``done`` of ``total`` bytes."""
+        """Show that a node has ``done`` of ``total`` bytes."""
         if node not in self._tasks:
             self._tasks[node] = self._bars.add_task(node, total=total)
         self._bars.update(self._tasks[node], completed=done, total=total)
 
 
 def show(rows: Sequence[Row], simulated: Sequence[str], console: Console) -> None:
-    """Print what came of every node."""
+    """Print the result of every node."""
     from rich.markup import escape
 
     figures = ("sent", "held", "load", "warm-up", "one sample")
@@ -299,5 +299,5 @@ def show(rows: Sequence[Row], simulated: Sequence[str], console: Console) -> Non
                 f"{escape(row.node)} ({row.address}): {escape(row.error)}", soft_wrap=True
             )
     if simulated:
-        told = ", ".join(simulated)
-        console.print(f"Without an address, and so not deployed to: {escape(told)}", soft_wrap=True)
+        names = ", ".join(simulated)
+        console.print(f"Not deployed to nodes without an address: {escape(names)}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The one thread of a node that computes: takes requests from the line, in batches, and answers."""
+"""The computing thread of a node: takes requests from the queue, in batches, and answers them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from typing import TypeVar
 
 import torch
 
-from edgesim.serve.jobs import Answer, Job, Line
+from edgesim.serve.jobs import Answer, Job, JobQueue
 from edgesim.serve.refusal import Reason, RefusalError
 
 T = TypeVar("T")
 
 
 class Engine:
-    """Runs models on requests until its line is closed and empty.
+    """Runs models on requests until the queue is closed and empty.
 
     One thread, because the models of a node share its processors; torch may use more threads within
-    an operator. A batch joins requests along their samples: floating-point sums then may round
-    otherwise than alone, so that answers are those of the model bit for bit only with ``batch_max``
-    of 1.
+    an operator. A batch joins requests along their samples: floating-point sums may then round
+    differently, so that answers equal the model's bit for bit only with ``batch_max`` of 1.
 
     Attributes:
-        line: where requests wait.
-        running: requests in the execution that goes on.
+        queue: requests that wait.
+        running: number of requests in the current execution.
     """
 
-    def __init__(self, line: Line, *, threads: int, batch_max: int, batch_wait_s: float) -> None:
-        """Prepare it; `start` begins.
+    def __init__(
+        self, queue: JobQueue, *, threads: int, batch_max: int, batch_wait_s: float
+    ) -> None:
+        """Set up; `start` begins.
 
         Args:
-            line: where requests wait.
-            threads: of torch within an operator.
-            batch_max: requests that one execution takes together.
-            batch_wait_s: how long an idle node waits for a fuller batch.
+            queue: requests that wait.
+            threads: threads that torch uses for one operator.
+            batch_max: most requests in one execution.
+            batch_wait_s: time that an idle node waits for more requests of a batch.
         """
-        self.line = line
+        self.queue = queue
         self.running = 0
         self._threads = threads
         self._batch_max = batch_max
@@ -47,42 +48,42 @@ class Engine:
         self._thread = threading.Thread(target=self._work, name="compute", daemon=True)
 
     def start(self, ended: Callable[[], object]) -> None:
-        """Begin to compute.
+        """Start the thread.
 
         Args:
-            ended: called in the computing thread when the line was closed and all that waited is
+            ended: called in the computing thread when the queue is closed and all requests are
                 answered.
         """
         self._ended = ended
         self._thread.start()
 
     def admit(self, job: Job) -> int:
-        """Put a request in line; return how many then wait, itself included.
+        """Add a request to the queue; return how many wait then, itself included.
 
         Where nothing runs, the first is about to be taken, and does not count.
 
         Raises:
-            RefusalError: the line is full, or closed.
+            RefusalError: the queue is full, or closed.
         """
-        self.line.put(job)
-        return len(self.line) if self.running else max(0, len(self.line) - 1)
+        self.queue.put(job)
+        return len(self.queue) if self.running else max(0, len(self.queue) - 1)
 
     def do(self, task: Callable[[], T]) -> Future[T]:
-        """Run something in the computing thread, between two executions."""
+        """Run a function in the computing thread, between two executions."""
         result: Future[T] = Future()
 
-        def errand() -> None:
+        def run_task() -> None:
             try:
                 result.set_result(task())
             except Exception as error:
                 result.set_exception(error)
 
-        self.line.put_errand(errand)
+        self.queue.put_task(run_task)
         return result
 
     def _work(self) -> None:
         torch.set_num_threads(self._threads)
-        while (work := self.line.take(self._batch_max, self._batch_wait_s)) is not None:
+        while (work := self.queue.take(self._batch_max, self._batch_wait_s)) is not None:
             if callable(work):
                 work()
             else:
@@ -101,12 +102,12 @@ class Engine:
                 }
             outputs = first.model.run(inputs, first.outputs)
         except Exception as error:
-            # Whatever a model raises is an answer to those who asked it; the node goes on.
-            told = RefusalError(Reason.INTERNAL, f"{first.model.name} failed: {error}")
-            told.__cause__ = error
+            # Whatever a model raises is the answer to its requests; the node continues.
+            refusal = RefusalError(Reason.INTERNAL, f"{first.model.name} failed: {error}")
+            refusal.__cause__ = error
             self.running = 0
             for job in batch:
-                job.done(told)
+                job.done(refusal)
             return
         compute_s = time.monotonic() - begun_s
         processor_s = time.thread_time() - worked_s
@@ -114,7 +115,7 @@ class Engine:
             name: torch.split(tensor, [job.samples for job in batch])
             for name, tensor in outputs.items()
         }
-        # Whoever asks again at once finds nobody before them.
+        # A client that asks again at once finds no request before its own.
         self.running = 0
         for number, job in enumerate(batch):
             answer = Answer(

@@ -27,12 +27,12 @@ from edgesim.serve.services import (
     Method,
     register,
 )
-from edgesim.serve.telemetry import Metrics, say
+from edgesim.serve.telemetry import Metrics, log_event
 from edgesim.version import __version__
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 _UNKNOWN = "unknown"
-"""Stands in the counts for models that are not served, whatever strangers call them."""
+"""Label in the counts for models that are not served."""
 
 
 class Inference:
@@ -45,17 +45,17 @@ class Inference:
         metrics: Metrics,
         logger: logging.Logger,
         *,
-        most_samples: int,
+        max_samples: int,
     ) -> None:
-        """Answer from ``serving``, computing with ``engine``; a request has ``most_samples``."""
+        """Answer from ``serving``, computing with ``engine``; a request has ``max_samples``."""
         self._serving = serving
         self._engine = engine
         self._metrics = metrics
         self._logger = logger
-        self._most_samples = most_samples
+        self._most_samples = max_samples
 
     def register(self, server: grpc.aio.Server) -> None:
-        """Let ``server`` answer with this."""
+        """Register the methods at ``server``."""
         methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
             SERVER_LIVE: self.server_live,
             SERVER_READY: self.server_ready,
@@ -69,19 +69,19 @@ class Inference:
     async def server_live(
         self, request: wire.ServerLiveRequest, context: _Context
     ) -> wire.ServerLiveResponse:
-        """Tell that the process answers."""
+        """Answer that the process lives."""
         return wire.ServerLiveResponse(live=True)
 
     async def server_ready(
         self, request: wire.ServerReadyRequest, context: _Context
     ) -> wire.ServerReadyResponse:
-        """Tell whether requests are taken."""
+        """Answer whether requests are accepted."""
         return wire.ServerReadyResponse(ready=self._serving.ready)
 
     async def model_ready(
         self, request: wire.ModelReadyRequest, context: _Context
     ) -> wire.ModelReadyResponse:
-        """Tell whether requests for a model are taken; UNAVAILABLE while the node is starting."""
+        """Answer whether requests for a model are accepted; UNAVAILABLE while the node starts."""
         try:
             self._serving.find(request.name, request.version)
         except RefusalError as refusal:
@@ -93,13 +93,13 @@ class Inference:
     async def server_metadata(
         self, request: wire.ServerMetadataRequest, context: _Context
     ) -> wire.ServerMetadataResponse:
-        """Tell name and version."""
+        """Answer name and version of the server."""
         return wire.ServerMetadataResponse(name="edgesim", version=__version__)
 
     async def model_metadata(
         self, request: wire.ModelMetadataRequest, context: _Context
     ) -> wire.ModelMetadataResponse:
-        """Tell what a model takes and gives."""
+        """Answer the inputs and outputs of a model."""
         return messages.metadata(self._serving.find(request.name, request.version))
 
     async def model_infer(
@@ -129,7 +129,9 @@ class Inference:
             raise
         finally:
             self._metrics.requests.labels(name, code).inc()
-            say(self._logger, "inference", logging.DEBUG, model=name, code=code, id=request.id)
+            log_event(
+                self._logger, "inference", logging.DEBUG, model=name, code=code, id=request.id
+            )
 
     async def _infer(
         self, request: wire.ModelInferRequest, model: Model, left_s: float | None
@@ -159,8 +161,8 @@ class Inference:
         try:
             found = await result
         except asyncio.CancelledError:
-            # The client went, or its deadline passed: nobody waits for the answer.
-            self._engine.line.withdraw(job)
+            # The client has gone, or its deadline passed: nobody waits for the answer.
+            self._engine.queue.withdraw(job)
             raise
         except RefusalError as error:
             if error.reason is Reason.INTERNAL:
@@ -175,6 +177,6 @@ class Inference:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:
-    """Settle a future from the thread that computes; a loop that has ended has nobody to tell."""
+    """Set a future's result from the computing thread, unless its loop has ended."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle, found)

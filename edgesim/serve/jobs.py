@@ -1,4 +1,4 @@
-"""Requests that wait to be computed, in a line of bounded length."""
+"""Requests that wait to be computed, in a queue of bounded length."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from edgesim.serve.refusal import Reason, RefusalError
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request.
+    """Answer to a request.
 
     Attributes:
-        outputs: (samples, …) by name.
-        queue_s: that it waited.
-        compute_s: that the execution took which it was part of.
-        processor_s: of that, what the computing thread was on a processor; others that torch uses
-            are not in it.
-        batch: requests in that execution.
+        outputs: tensors (samples, …) by name.
+        queue_s: waiting time.
+        compute_s: time of the execution that it was part of.
+        processor_s: processor time of the computing thread in it, without other threads of torch.
+        batch: number of requests in that execution.
     """
 
     outputs: Mapping[str, Tensor]
@@ -40,13 +39,13 @@ class Job:
     """One request.
 
     Attributes:
-        model: that shall run.
-        inputs: (samples, …) by name.
-        outputs: that are wanted, by name.
-        samples: of the request.
-        done: is told the answer, or why there is none, in the thread that computes.
-        deadline_s: on the clock of `time.monotonic`; later than that nobody waits for the answer.
-        entered_s: when it began to wait, on the same clock.
+        model: the model to run.
+        inputs: tensors (samples, …) by name.
+        outputs: names of the wanted outputs.
+        samples: number of samples.
+        done: called with the answer or the refusal, in the computing thread.
+        deadline_s: time on the clock of `time.monotonic` after which nobody waits for the answer.
+        entered_s: time at which it began to wait, on the same clock.
     """
 
     model: Model
@@ -57,7 +56,7 @@ class Job:
     deadline_s: float = math.inf
     entered_s: float = field(default_factory=time.monotonic)
 
-    def goes_with(self, other: Job) -> bool:
+    def can_batch_with(self, other: Job) -> bool:
         """Return whether one execution can answer both."""
         return (
             self.model is other.model
@@ -66,21 +65,21 @@ class Job:
         )
 
 
-Errand = Callable[[], None]
-"""Something else to do in the thread that computes, before any request."""
+Task = Callable[[], None]
+"""A function to run in the computing thread before any request."""
 
 
-class Line:
-    """First in, first out, for one thread that takes and any that put.
+class JobQueue:
+    """First-in first-out queue: one thread takes, any thread puts.
 
     Attributes:
-        limit: requests that may wait.
+        limit: most requests that may wait.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._jobs: deque[Job] = deque()
-        self._errands: deque[Errand] = deque()
+        self._tasks: deque[Task] = deque()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -92,7 +91,7 @@ class Line:
         """Add a request.
 
         Raises:
-            RefusalError: the line is full, or closed.
+            RefusalError: the queue is full, or closed.
         """
         with self._changed:
             if self._closed:
@@ -105,54 +104,54 @@ class Line:
             self._jobs.append(job)
             self._changed.notify_all()
 
-    def put_errand(self, errand: Errand) -> None:
-        """Add something that the computing thread does before it goes on with requests."""
+    def put_task(self, run_task: Task) -> None:
+        """Add a function that the computing thread runs before the next request."""
         with self._changed:
             if self._closed:
                 raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
-            self._errands.append(errand)
+            self._tasks.append(run_task)
             self._changed.notify_all()
 
     def withdraw(self, job: Job) -> None:
-        """Take a request back that nobody waits for any more, if it still waits itself."""
+        """Remove a request that nobody waits for, if it is still in the queue."""
         with self._changed:
             if job in self._jobs:
                 self._jobs.remove(job)
 
     def close(self) -> None:
-        """Take nothing more in; what waits is still handed out."""
+        """Accept no more requests; those in the queue are still computed."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Close, and turn away all that waits."""
+        """Close, and refuse all requests in the queue."""
         self.close()
         with self._changed:
             while self._jobs:
-                told = "the node ended before the request was computed; ask another one"
-                self._jobs.popleft().done(RefusalError(Reason.UNAVAILABLE, told))
+                message = "the node ended before the request was computed; ask another one"
+                self._jobs.popleft().done(RefusalError(Reason.UNAVAILABLE, message))
 
-    def take(self, most: int, wait_s: float) -> list[Job] | Errand | None:
-        """Wait for work and return it.
+    def take(self, most: int, wait_s: float) -> list[Job] | Task | None:
+        """Wait for work, and return it.
 
-        Requests that are past their deadline are told so and skipped.
+        Requests that are past their deadline are refused and skipped.
 
         Args:
-            most: requests to return together; only such as one execution can answer.
-            wait_s: how long to wait for a fuller batch.
+            most: most requests to return, all for one execution.
+            wait_s: time to wait for more requests of a batch.
 
         Returns:
-            Requests, or an errand, or None when the line is closed and empty.
+            Requests, or a function, or None when the queue is closed and empty.
         """
         with self._changed:
             while True:
-                if self._errands:
-                    return self._errands.popleft()
+                if self._tasks:
+                    return self._tasks.popleft()
                 if batch := self._gather(most, wait_s):
                     return batch
-                # What was gathered may have gone meanwhile, and an errand come.
-                if not self._jobs and not self._errands:
+                # The batch may have been withdrawn meanwhile, and a function added.
+                if not self._jobs and not self._tasks:
                     if self._closed:
                         return None
                     self._changed.wait()
@@ -160,26 +159,26 @@ class Line:
     def _gather(self, most: int, wait_s: float) -> list[Job]:
         until_s = time.monotonic() + wait_s
         while True:
-            self._drop_late()
-            batch = self._first_alike(most)
+            self._drop_expired()
+            batch = self._first_batch(most)
             left_s = until_s - time.monotonic()
-            if not batch or len(batch) == most or left_s <= 0 or self._closed or self._errands:
+            if not batch or len(batch) == most or left_s <= 0 or self._closed or self._tasks:
                 break
             self._changed.wait(min(left_s, threading.TIMEOUT_MAX))
         for job in batch:
             self._jobs.remove(job)
         return batch
 
-    def _first_alike(self, most: int) -> list[Job]:
+    def _first_batch(self, most: int) -> list[Job]:
         batch: list[Job] = []
         for job in self._jobs:
             if len(batch) == most:
                 break
-            if not batch or job.goes_with(batch[0]):
+            if not batch or job.can_batch_with(batch[0]):
                 batch.append(job)
         return batch
 
-    def _drop_late(self) -> None:
+    def _drop_expired(self) -> None:
         now_s = time.monotonic()
         late = [job for job in self._jobs if job.deadline_s <= now_s]
         for job in late:

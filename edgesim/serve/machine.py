@@ -11,7 +11,7 @@ from edgesim.common.errors import InputError
 
 
 def pin(chosen: frozenset[int]) -> None:
-    """Keep this process, and the threads that it starts from now on, on some processors.
+    """Bind this process, and the threads that it starts from now on, to processors.
 
     Raises:
         InputError: this machine lacks one, or cannot bind processes.
@@ -27,8 +27,8 @@ def pin(chosen: frozenset[int]) -> None:
         ) from error
 
 
-def settle() -> None:
-    """Let the collector of reference cycles leave alone what is there by now.
+def freeze_objects() -> None:
+    """Exclude all existing objects from Python's collection of reference cycles.
 
     torch and the models are some hundred thousand objects that stay to the end. A full collection
     looks at all of them, for a tenth of a second in which nobody is answered.
@@ -39,5 +39,5 @@ def settle() -> None:
 
 
 def available_memory_bytes() -> int:
-    """Return what a process can still take before the machine swaps."""
+    """Return the memory that a process can use before the machine swaps, bytes."""
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""The signed manifest of an artifact: the one word that a node takes for what it may load.
+"""The signed manifest of an artifact: the only statement of what a node may load.
 
 The signature is Ed25519 over the bytes of ``manifest.json`` as they are on disk. They name every
 file by its SHA-256, so that the signature covers the weights too.
@@ -29,7 +29,7 @@ class Entry:
 
     Attributes:
         name: ``part-0`` … and ``fusion``.
-        sha256: of its file.
+        sha256: SHA-256 of its file.
         model: shape and cost.
     """
 
@@ -43,9 +43,9 @@ class SignedManifest:
     """A manifest whose signature was found good.
 
     Attributes:
-        data: as it was signed.
-        signature: of the data.
-        manifest: what the data say.
+        data: bytes that were signed.
+        signature: signature of the data.
+        manifest: content of the data.
     """
 
     data: bytes
@@ -113,7 +113,7 @@ def read_public_key(path: Path) -> ed25519.Ed25519PublicKey:
 
 
 def verify(data: bytes, signature: bytes, trusted: ed25519.Ed25519PublicKey) -> SignedManifest:
-    """Return a manifest whose signature is good; nothing is read of it before.
+    """Return a manifest after checking its signature; nothing is read before that.
 
     Raises:
         RefusalError: the signature is not of these bytes by that key, or they are no manifest.

@@ -1,4 +1,4 @@
-"""Messages of inference, read with suspicion, and their answers."""
+"""Messages of inference, checked when they are read, and their answers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _UNSUPPORTED = ("shared_memory_region", "classification")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a message asks for.
+    """Content of a request.
 
     Attributes:
-        inputs: (samples, …) by name.
-        outputs: by name, in the order in which they go back.
-        samples: of every input.
-        raw_bytes: of all inputs.
+        inputs: tensors (samples, …) by name.
+        outputs: names, in the order of the answer.
+        samples: number of samples of every input.
+        raw_bytes: bytes of all inputs.
     """
 
     inputs: Mapping[str, Tensor]
@@ -35,8 +35,8 @@ class Asked:
     raw_bytes: int
 
 
-def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> Asked:
-    """Return what a message asks of a model.
+def read(request: wire.ModelInferRequest, model: Model, max_samples: int) -> Asked:
+    """Return the content of a request to a model.
 
     Raises:
         RefusalError: it does not fit the model, or contradicts itself.
@@ -56,12 +56,12 @@ def read(request: wire.ModelInferRequest, model: Model, most_samples: int) -> As
         if spec.name in inputs:
             raise invalid(f"input '{spec.name}' is given twice")
         _check_parameters(given.parameters)
-        samples = tensors.check(spec, given.datatype, given.shape, most_samples)
+        samples = tensors.check(spec, given.datatype, given.shape, max_samples)
         counts.add(samples)
         if raw:
             if given.HasField("contents"):
                 raise invalid(f"input '{spec.name}' comes as raw bytes and as a list")
-            # Every look into the message copies: one look for each.
+            # Every access to the message copies: one access for each input.
             data = raw[number]
             raw_bytes += len(data)
             inputs[spec.name] = tensors.from_raw(spec, samples, data)
@@ -109,7 +109,7 @@ def answer(
 
 
 def metadata(model: Model) -> wire.ModelMetadataResponse:
-    """Return what a model takes and gives, as a message."""
+    """Return a model's inputs and outputs, as a message."""
     described = [
         [
             wire.ModelMetadataResponse.TensorMetadata(

@@ -34,10 +34,10 @@ class Model(Protocol):
     """Anything that a node can serve.
 
     Attributes:
-        name: that requests use.
-        sha256: of the file that it was loaded from.
-        inputs: what it takes.
-        outputs: what it gives.
+        name: name that requests use.
+        sha256: SHA-256 of its file.
+        inputs: tensors that it takes.
+        outputs: tensors that it returns.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Model(Protocol):
 
 
 def version(model: Model) -> str:
-    """Return the version that requests may insist on: the beginning of the file's hash."""
+    """Return the version that requests may name: the beginning of the file's hash."""
     return model.sha256[:_VERSION_DIGITS]
 
 
@@ -108,8 +108,8 @@ def load(entry: Entry, path: Path) -> Model:
     """Return a model of a signed manifest.
 
     Args:
-        entry: what the manifest says of it.
-        path: of its file, whose hash was verified.
+        entry: its entry in the manifest.
+        path: its file, whose hash was verified.
 
     Raises:
         RefusalError: the file does not hold what the manifest describes.
@@ -131,13 +131,13 @@ def blank(model: Model, samples: int = 1) -> dict[str, Tensor]:
 
 
 class Serving:
-    """Models by name, exchanged all at once.
+    """The models that a node serves now, replaced all at once.
 
     Attributes:
-        models: by name.
-        manifest: SHA-256 of the manifest that they are of; empty without models.
+        models: models by name.
+        manifest: SHA-256 of their manifest; empty without models.
         starting: whether the node has yet to load what it served before it ended.
-        draining: whether the node takes nothing more.
+        draining: whether the node accepts no more requests.
     """
 
     def __init__(self) -> None:
@@ -148,11 +148,11 @@ class Serving:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are taken."""
+        """Whether requests are accepted."""
         return bool(self.models) and not self.draining
 
     def replace(self, models: Mapping[str, Model], manifest: str) -> None:
-        """Serve other models from now on; executions that go on are not touched."""
+        """Serve other models from now on; running executions continue."""
         self.models = dict(models)
         self.manifest = manifest
 
@@ -160,8 +160,8 @@ class Serving:
         """Return a model.
 
         Args:
-            name: of the model.
-            wanted: its version; empty for whichever is there.
+            name: name of the model.
+            wanted: its version; empty for any.
 
         Raises:
             RefusalError: it is not served, or in another version, or not loaded yet.
@@ -183,9 +183,9 @@ class Serving:
 
 
 class Emulated:
-    """A model whose answers are its own and whose times are a device's.
+    """A model with its own answers and the times of a modelled device.
 
-    It computes, and then rests until the device would have ended. Where this machine is slower,
+    It computes, and then waits until the device would have ended. Where this machine is slower,
     the answer is late, and counted as such. What a message costs the device's processor is not
     added: messages take what they take here.
     """
@@ -193,12 +193,12 @@ class Emulated:
     def __init__(
         self, model: Model, graph: Graph, device: Device, late: Callable[[], object]
     ) -> None:
-        """Dress a model up.
+        """Set up.
 
         Args:
-            model: that computes.
+            model: the model that computes.
             graph: its operators, for the device's model.
-            device: whose times it takes.
+            device: the device whose times it takes.
             late: called for every execution that took longer here.
         """
         self.name = model.name
@@ -211,7 +211,7 @@ class Emulated:
         self._late = late
 
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> dict[str, Tensor]:
-        """Return what the model does, not before the device would."""
+        """Return the model's outputs, not before the device would."""
         begun_s = time.monotonic()
         found = self._model.run(inputs, outputs)
         samples = len(next(iter(inputs.values())))

@@ -22,13 +22,13 @@ from edgesim.serve.addresses import join_address, split_address
 from edgesim.serve.admin import Admin
 from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
-from edgesim.serve.jobs import Line
+from edgesim.serve.jobs import JobQueue
 from edgesim.serve.models import Serving
 from edgesim.serve.options import MAX_SAMPLES, NodeOptions
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
 from edgesim.serve.store import Store
-from edgesim.serve.telemetry import Metrics, say
+from edgesim.serve.telemetry import Metrics, log_event
 
 CHUNK_BYTES = 1 << 20
 """Largest chunk of an upload."""
@@ -36,11 +36,11 @@ _MANIFEST_BYTES = 4 << 20
 _STREAMS = 256
 """Calls that one connection may have open."""
 _SILENCE_S = 30.0
-"""Of a connection, after which the node asks whether the client is still there."""
+"""Silence of a connection after which the node asks whether the client is there."""
 _ANSWER_S = 10.0
-"""For the client to say so."""
+"""Time for the client to answer that."""
 _LAST_ANSWERS_S = 5.0
-"""For answers to get on their way, after the last was computed."""
+"""Time to send the last answers."""
 
 
 class Node:
@@ -54,14 +54,14 @@ class Node:
         store: Store,
         logger: logging.Logger,
     ) -> None:
-        """Prepare a node.
+        """Set up.
 
         Args:
-            options: from the command line.
-            access: its keys.
-            trusted: whose manifests it takes.
-            store: its own.
-            logger: of its events.
+            options: options of the command line.
+            access: keys of the node.
+            trusted: public key of the manifests that it accepts.
+            store: files of the node.
+            logger: log of its events.
         """
         self._options = options
         self._store = store
@@ -71,26 +71,26 @@ class Node:
         self._serving = Serving()
         self._metrics = Metrics()
         self._engine = Engine(
-            Line(options.queue),
+            JobQueue(options.queue),
             threads=options.threads,
             batch_max=options.batch,
             batch_wait_s=options.batch_wait_s,
         )
-        self._metrics.waiting.set_function(lambda: len(self._engine.line))
+        self._metrics.waiting.set_function(lambda: len(self._engine.queue))
         self._metrics.running.set_function(lambda: self._engine.running)
         self._health = health.aio.HealthServicer()
 
     async def run(self) -> bool:
-        """Serve until the process is told to end; return whether all that it had was answered.
+        """Serve until the process is told to end; return whether all requests were answered.
 
         Raises:
             InputError: it cannot listen.
         """
         options = self._options
-        told, computed = asyncio.Event(), asyncio.Event()
+        stopped, computed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told.set)
+            loop.add_signal_handler(number, stopped.set)
         activation = Activation(
             self._store, self._serving, self._engine, self._metrics, options.memory_bytes,
             self._tell_health, emulate=options.emulated_device(),
@@ -103,15 +103,15 @@ class Node:
             await self._tell_health()
             await inference.start()
             await admin.start()
-            say(
+            log_event(
                 self._logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
                 tls=not options.plain, name=options.name,
                 emulates=options.emulate,
             )  # fmt: skip
             await self._restore(activation)
-            await told.wait()
+            await stopped.wait()
             for number in (signal.SIGTERM, signal.SIGINT):
-                # Who says so twice does not want to wait; files on disk are whole at any moment.
+                # A second signal ends at once; files on disk are complete at any moment.
                 loop.add_signal_handler(number, os._exit, 1)
             return await self._drain(inference, admin, computed)
 
@@ -123,7 +123,7 @@ class Node:
             self._engine,
             self._metrics,
             self._logger,
-            most_samples=MAX_SAMPLES,
+            max_samples=MAX_SAMPLES,
         ).register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (INFERENCE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -162,7 +162,7 @@ class Node:
         return join_address(host, server.server_port)
 
     async def _restore(self, activation: Activation) -> None:
-        """Serve what was served before the node ended; without it, wait for a deployment."""
+        """Serve the models of before the node ended; without any, wait for a deployment."""
         async with activation.lock:
             try:
                 active = self._store.active()
@@ -170,10 +170,10 @@ class Node:
                     manifest = self._store.manifest(active.manifest, self._trusted)
                     await activation.activate(manifest, active.models)
             except RefusalError as error:
-                say(self._logger, "not restored", logging.ERROR, reason=str(error))
+                log_event(self._logger, "not restored", logging.ERROR, reason=str(error))
             finally:
                 self._serving.starting = False
-        say(self._logger, "ready", models=list(self._serving.models))
+        log_event(self._logger, "ready", models=list(self._serving.models))
 
     async def _tell_health(self) -> None:
         state = health_pb2.HealthCheckResponse
@@ -184,19 +184,19 @@ class Node:
     async def _drain(
         self, inference: grpc.aio.Server, admin: grpc.aio.Server, computed: asyncio.Event
     ) -> bool:
-        """Answer what has come, refuse what comes, and stop."""
-        say(self._logger, "draining", waiting=len(self._engine.line))
+        """Answer the requests in the queue, refuse new ones, and stop."""
+        log_event(self._logger, "draining", waiting=len(self._engine.queue))
         self._serving.draining = True
         await self._tell_health()
-        self._engine.line.close()
+        self._engine.queue.close()
         whole = True
         try:
             await asyncio.wait_for(computed.wait(), self._options.drain_s)
         except TimeoutError:
             whole = False
-            self._engine.line.abandon()
+            self._engine.queue.abandon()
         await asyncio.gather(inference.stop(_LAST_ANSWERS_S), admin.stop(_LAST_ANSWERS_S))
-        say(self._logger, "ended", whole=whole)
+        log_event(self._logger, "ended", whole=whole)
         return whole
 
 
@@ -205,7 +205,7 @@ def _channel_options(max_message_bytes: int) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_concurrent_streams", _STREAMS),
-        # A client whose machine lost power says no goodbye; its connection goes within a minute.
+        # A client that lost power does not close its connection: it is closed within a minute.
         ("grpc.keepalive_time_ms", round(_SILENCE_S * 1e3)),
         ("grpc.keepalive_timeout_ms", round(_ANSWER_S * 1e3)),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -1,4 +1,4 @@
-"""Why a node does not do what it is asked: a status of gRPC and one message."""
+"""Refusals of a node: a gRPC status and one message."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Method(Generic[Asks, Replies]):
 
     Attributes:
         service: full name.
-        name: of the method.
+        name: name of the method.
         asks: type of the request.
         replies: type of the answer.
         streams: whether the request is a stream of messages.
@@ -67,8 +67,10 @@ class Method(Generic[Asks, Replies]):
         try:
             return self.asks.FromString(data)
         except DecodeError:
-            told = f"expected a message of type {self.asks.DESCRIPTOR.full_name}, got other bytes"
-            raise invalid(told) from None
+            message = (
+                f"expected a message of type {self.asks.DESCRIPTOR.full_name}, got other bytes"
+            )
+            raise invalid(message) from None
 
 
 def _inference(name: str) -> Method[Any, Any]:

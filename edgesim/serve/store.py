@@ -32,17 +32,17 @@ from edgesim.serve.refusal import Reason, RefusalError, invalid
 from partition.files import sha256, to_json
 
 SPARE_BYTES = 1 << 20
-"""That stay free beside what is uploaded: for manifests and the record of what is served."""
+"""Bytes that stay free beside uploads, for manifests and the list of served models."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """What a node served last.
+    """The models that a node served last.
 
     Attributes:
         manifest: its SHA-256.
-        models: by name.
+        models: names of the models.
     """
 
     manifest: str
@@ -52,10 +52,10 @@ class Active:
 class Store:
     """The folder of one node.
 
-    Used as a context manager, it is that node's alone meanwhile.
+    As a context manager, it locks the folder for this node.
 
     Attributes:
-        folder: where it lies.
+        folder: the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,18 +86,18 @@ class Store:
         return shutil.disk_usage(self.folder).free
 
     def has(self, digest: str) -> bool:
-        """Return whether a file is there, whole."""
+        """Return whether a file is stored completely."""
         return (self.folder / "blobs" / checked(digest)).is_file()
 
     def have_bytes(self, digest: str) -> int:
-        """Return how many leading bytes of a file are there."""
+        """Return how many leading bytes of a file are stored."""
         for name in ("blobs", "partial"):
             with contextlib.suppress(FileNotFoundError):
                 return (self.folder / name / checked(digest)).stat().st_size
         return 0
 
     def path(self, digest: str) -> Path:
-        """Return where a file lies, its hash verified anew.
+        """Return the path of a file after verifying its hash.
 
         Raises:
             RefusalError: it is not there, or was changed on disk; then it is deleted.
@@ -129,7 +129,7 @@ class Store:
             )
 
     def receive(self, digest: str, size: int, offset: int) -> Upload:
-        """Return an upload that goes on at ``offset``.
+        """Return an upload that continues at ``offset``.
 
         Raises:
             RefusalError: the node has another number of bytes, or no room for the rest.
@@ -144,8 +144,8 @@ class Store:
         target = self.folder / "blobs" / checked(digest)
         return Upload(self.folder / "partial" / digest, target, digest, size, offset)
 
-    def keep_manifest(self, manifest: SignedManifest) -> None:
-        """Keep a signed manifest.
+    def add_manifest(self, manifest: SignedManifest) -> None:
+        """Store a signed manifest.
 
         Raises:
             RefusalError: the disk is full.
@@ -158,7 +158,7 @@ class Store:
             raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
 
     def manifest(self, digest: str, trusted: ed25519.Ed25519PublicKey) -> SignedManifest:
-        """Return a manifest that was offered, its signature verified anew.
+        """Return a stored manifest after verifying its signature.
 
         Raises:
             RefusalError: it is not there, or not as it was signed.
@@ -193,7 +193,7 @@ class Store:
             ) from error
 
     def activate(self, manifest: SignedManifest, models: Iterable[str]) -> None:
-        """Record what is served, and delete all that other artifacts left."""
+        """Record the served models, and delete the files of other artifacts."""
         chosen = {"manifest": manifest.sha256, "models": list(models)}
         try:
             write_text(self.folder / "active.json", to_json(chosen))
@@ -231,7 +231,7 @@ class Upload:
     it cannot become the file that was announced.
 
     Attributes:
-        received_bytes: how many leading bytes are there.
+        received_bytes: number of leading bytes that are stored.
     """
 
     def __init__(self, partial: Path, target: Path, digest: str, size: int, offset: int) -> None:

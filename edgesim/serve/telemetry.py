@@ -1,4 +1,4 @@
-"""What a node tells of itself: a log of JSON lines, and counts for Prometheus."""
+"""The log of a node, in JSON lines, and its counts for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class JsonLines(logging.Formatter):
-    """Makes a line of every record: time (UTC), level, event, and the event's own fields."""
+    """Formats every record as one line: time (UTC), level, event, and the event's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON on one line."""
@@ -42,7 +42,9 @@ def start(level: str, stream: TextIO | None = None) -> logging.Logger:
     return logging.getLogger("edgesim.node")
 
 
-def say(logger: logging.Logger, event: str, level: int = logging.INFO, **fields: object) -> None:
+def log_event(
+    logger: logging.Logger, event: str, level: int = logging.INFO, **fields: object
+) -> None:
     """Log an event with fields."""
     logger.log(level, event, extra={"fields": fields})
 
@@ -55,7 +57,7 @@ class Metrics:
     """Counters, gauges and histograms of one node, in a registry of their own.
 
     Attributes:
-        registry: that is served.
+        registry: the registry that is served.
         requests: inferences by model and status.
         samples: computed, by model.
         queue_s: waiting times in seconds, by model.
@@ -63,7 +65,7 @@ class Metrics:
         batch: requests in the execution that answered a request, by model.
         received_bytes: raw tensors in requests.
         sent_bytes: raw tensors in answers.
-        waiting: requests in line.
+        waiting: requests in the queue.
         running: requests that are computed.
         emulated_late: executions, warming up included, that took longer here than they would on the
             device that the node emulates.

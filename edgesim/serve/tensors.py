@@ -32,13 +32,13 @@ _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What a model takes or gives under one name.
+    """One named input or output of a model.
 
     Attributes:
-        name: of the tensor.
+        name: name of the tensor.
         shape: without the leading dimension, which counts samples and is free.
-        datatype: by the protocol's name.
-        optional: may be left out of a request.
+        datatype: the protocol's name of its type.
+        optional: whether a request may leave it out.
     """
 
     name: str
@@ -52,14 +52,14 @@ class TensorSpec:
         return math.prod(self.shape) * DATATYPES[self.datatype].itemsize
 
 
-def check(spec: TensorSpec, datatype: str, shape: Sequence[int], most_samples: int) -> int:
+def check(spec: TensorSpec, datatype: str, shape: Sequence[int], max_samples: int) -> int:
     """Return the samples of a tensor that a message announces.
 
     Args:
-        spec: what it should be.
-        datatype: that the message names.
-        shape: that the message gives.
-        most_samples: that one request may have.
+        spec: the expected tensor.
+        datatype: type in the message.
+        shape: shape in the message.
+        max_samples: most samples of one request.
 
     Raises:
         RefusalError: type or shape are others, or there are too many samples or none.
@@ -70,9 +70,9 @@ def check(spec: TensorSpec, datatype: str, shape: Sequence[int], most_samples: i
         expected = ", ".join(map(str, ("samples", *spec.shape)))
         found = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
         raise invalid(f"input '{spec.name}' must have shape [{expected}], not [{found}]")
-    if not 1 <= shape[0] <= most_samples:
+    if not 1 <= shape[0] <= max_samples:
         raise invalid(
-            f"a request has 1 to {most_samples} samples, not {shape[0]}; send several requests"
+            f"a request has 1 to {max_samples} samples, not {shape[0]}; send several requests"
         )
     return int(shape[0])
 

@@ -60,14 +60,14 @@ class Child:
         from edgesim.serve.coordinator.work import Target
         from edgesim.serve.deploy import deploy, pack
 
-        parcel = pack(artifact, self._keys / "admin")
-        target = Target(NODE, self.address, self._admin, tuple(parcel.paths))
+        package = pack(artifact, self._keys / "admin")
+        target = Target(NODE, self.address, self._admin, tuple(package.paths))
         access = read_access(self._keys / "admin", plain=self._plain)
         # Nothing depends on these pauses but when the node is asked again.
-        (row,) = await deploy([target], parcel, access, generator=random.Random(self.pid))
+        (row,) = await deploy([target], package, access, generator=random.Random(self.pid))
         if row.error is not None:
             raise EdgesimError(f"cannot profile the models of {artifact}: {row.error}")
-        return parcel.manifest
+        return package.manifest
 
     def processor_s(self) -> float:
         """Return the processor time that it has taken."""

@@ -31,7 +31,7 @@ from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.asking import Answered, Reply
+from edgesim.serve.coordinator.asking import Reply, RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
@@ -149,7 +149,7 @@ def measure(
     sent = ended = 0
     worked_s = 0.0
 
-    def seen(number: int, found: Answered) -> None:
+    def seen(number: int, found: RequestResult) -> None:
         nonlocal sent, ended, worked_s
         replies = [one for one in (*found.parts, found.fusion) if isinstance(one, Reply)]
         if len(replies) <= len(pieces):

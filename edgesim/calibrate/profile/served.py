@@ -29,7 +29,7 @@ from edgesim.calibrate.profile.cooling import Cooled, Rested
 from edgesim.common.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
-from edgesim.serve.coordinator.asking import Lost, Reply, ask
+from edgesim.serve.coordinator.asking import Failure, Reply, ask
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Piece, question
@@ -138,7 +138,7 @@ async def time_served(
                         )
                     )
                     for one in sorted(found, key=_end_s):
-                        if isinstance(one, Lost):
+                        if isinstance(one, Failure):
                             raise EdgesimError(f"{entry.name} with {batch} images: {one.reason}")
                         if visit and number:
                             alone = child.threads == 1
@@ -163,7 +163,7 @@ async def time_served(
     ]
 
 
-def _end_s(one: Reply | Lost) -> float:
+def _end_s(one: Reply | Failure) -> float:
     return one.received_s if isinstance(one, Reply) else one.given_up_s
 
 

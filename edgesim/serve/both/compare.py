@@ -54,8 +54,8 @@ class Load:
     """One comparison.
 
     Attributes:
-        share: of the capacity; None where the traffic is the scenario's own.
-        scenario: with the traffic of this load.
+        share: share of the capacity; None where the traffic is the scenario's own.
+        scenario: the scenario with the traffic of this load.
     """
 
     share: float | None
@@ -63,7 +63,7 @@ class Load:
 
     @property
     def traffic(self) -> Traffic:
-        """Return what is asked."""
+        """Traffic of this load."""
         return self.scenario.traffic
 
     @property
@@ -165,12 +165,12 @@ def document(
     """Return what ``comparison.json`` holds.
 
     Args:
-        compared: at least one.
-        capacity_per_s: of the nodes, as predicted.
+        compared: results of at least one load.
+        capacity_per_s: predicted capacity of the nodes.
         bounded_by: name of what bounds it.
-        wall_s: that all took.
+        wall_s: wall-clock time of all loads.
         partial: not all loads were played to their end.
-        warnings: of the comparison as a whole.
+        warnings: warnings about the whole comparison.
     """
     first = compared[0].predicted.summary
     return {

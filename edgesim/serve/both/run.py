@@ -31,13 +31,13 @@ class Measure(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What came of it.
+    """Result of a comparison.
 
     Attributes:
-        document: as in ``comparison.json``.
+        document: content of ``comparison.json``.
         compared: the loads that were played.
         partial: it was interrupted.
-        failure: what ended it early; None where nothing did.
+        failure: error that ended it early; None without one.
     """
 
     document: dict[str, Any]
@@ -64,9 +64,9 @@ def run(
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.compare.find_loads`.
         measure: plays a scenario on its nodes.
-        recovery: how patient it is then, as a simulation plays it.
-        trace_requests: how many leading requests of each load leave spans.
-        progress: told how far it is; a KeyboardInterrupt that it raises ends the run.
+        recovery: the coordinator's deadlines and attempts, for the simulation.
+        trace_requests: number of first requests of each load that leave spans.
+        progress: called with the progress; a KeyboardInterrupt that it raises ends the run.
 
     Raises:
         InputError: the scenario is not one for real nodes, or the loads are none.
@@ -81,7 +81,7 @@ def run(
     compared: list[Compared] = []
     partial, failure = False, None
     for number, load in enumerate(chosen):
-        told = _Told(progress, chosen, number)
+        load_progress = _LoadProgress(progress, chosen, number)
         try:
             predicted = predict(
                 load.scenario,
@@ -89,10 +89,10 @@ def run(
                 served,
                 recovery,
                 trace_requests=trace_requests,
-                progress=told.predicting,
+                progress=load_progress.predicting,
             )
             measured = measure(
-                load.scenario, trace_requests=trace_requests, progress=told.measuring
+                load.scenario, trace_requests=trace_requests, progress=load_progress.measuring
             )
         except KeyboardInterrupt:
             if not compared:
@@ -133,15 +133,16 @@ def predict(
     Baselines are left out, as in the real run.
 
     Args:
-        scenario: with the traffic to play.
-        plan: of the scenario.
+        scenario: the scenario to play.
+        plan: plan of the scenario.
         served: the plan as real nodes play it.
-        recovery: how patient their coordinator is; matters only where something can fail.
-        trace_requests: how many leading requests leave spans.
-        progress: told how far each replication is; a KeyboardInterrupt that it raises ends them.
+        recovery: the coordinator's deadlines and attempts; used only where something can fail.
+        trace_requests: number of first requests that leave spans.
+        progress: called with the progress of each replication; a KeyboardInterrupt that it raises
+            ends them.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; half a prediction is none.
+        KeyboardInterrupt: it was interrupted; a partial prediction is not used.
     """
     begun_s = time.perf_counter()
     recordings = []
@@ -160,8 +161,8 @@ def predict(
     return summarise(Run(scenario=scenario, plan=plan, recordings=tuple(recordings), wall_s=wall_s))
 
 
-class _Told:
-    """Tells how far one load is, and how long it and all of them take."""
+class _LoadProgress:
+    """Reports the progress of one load, and the time of it and of all loads."""
 
     def __init__(self, progress: Progress, loads: tuple[Load, ...], number: int) -> None:
         self._progress = progress
@@ -175,12 +176,12 @@ class _Told:
         self._progress(f"{self._label(label)} predicted", done, total)
 
     def measuring(self, label: str, done: int, total: int) -> None:
-        told = f"{self._label(label)} on nodes"
+        text = f"{self._label(label)} on nodes"
         if self._load.duration_s is not None and self._all_s is not None:
-            told += f" for {duration(self._load.duration_s)}"
+            text += f" for {duration(self._load.duration_s)}"
             if self._place:
-                told += f" of {duration(self._all_s)}"
-        self._progress(told, done, total)
+                text += f" of {duration(self._all_s)}"
+        self._progress(text, done, total)
 
     def _label(self, label: str) -> str:
         return " ".join(filter(None, (label, self._place)))
@@ -200,7 +201,7 @@ def _warnings(
         for task in branch.tasks
         if task.kind != "message"
     )
-    # What asking costs stands in no data sheet: who knows it was measured.
+    # No data sheet has the cost of messages: it is known only where it was measured.
     guessed = [name for name in nodes if cluster.nodes[name].device.messaging.asking == Asking()]
     if guessed:
         found.append(

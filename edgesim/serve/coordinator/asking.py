@@ -27,19 +27,19 @@ _WORTH_ANOTHER_TRY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer, on the run's clock.
+    """Answer of a node; times are on the run's clock.
 
     Attributes:
-        asked_s: when it was first asked.
-        sent_s: when the question that was answered was sent.
-        received_s: when the answer was there.
-        queue_s: in the node's line, as the node tells.
-        compute_s: of the execution, as the node tells.
-        processor_s: of that, what the computing thread was on a processor.
-        batch: requests that the execution took together.
-        waiting: requests in the node's line once this one had come, as the node tells.
-        sent_bytes: of the question's message.
-        received_bytes: of the answer's.
+        asked_s: time of the first attempt.
+        sent_s: time at which the answered attempt was sent.
+        received_s: time at which the answer was received.
+        queue_s: time in the node's queue, reported by the node.
+        compute_s: time of the execution, reported by the node.
+        processor_s: processor time of the computing thread in it.
+        batch: number of requests in the execution.
+        waiting: requests in the node's queue when this one had arrived, reported by the node.
+        sent_bytes: size of the request message.
+        received_bytes: size of the answer message.
         output: raw tensor.
     """
 
@@ -57,12 +57,12 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """No answer.
+class Failure:
+    """A part or fusion without an answer.
 
     Attributes:
-        asked_s: when it was first asked.
-        given_up_s: when it was given up.
+        asked_s: time of the first attempt.
+        given_up_s: time of the last failure.
         reason: a sentence on why, which names the part, its node and gRPC's status.
     """
 
@@ -77,15 +77,15 @@ async def ask(
     policy: Policy,
     generator: random.Random,
     clock: Callable[[], float],
-) -> Reply | Lost:
-    """Ask until there is an answer, the deadline passes, or no other try is worth it.
+) -> Reply | Failure:
+    """Ask until there is an answer, the deadline passes, or another attempt is useless.
 
     Args:
-        peer: whom.
-        request: what.
-        policy: how long and how often.
-        generator: of the jitter between tries.
-        clock: seconds.
+        peer: the node.
+        request: the message.
+        policy: deadline and attempts.
+        generator: random generator of the pauses between attempts.
+        clock: returns seconds.
     """
     asked_s = clock()
     until_s = asked_s + policy.deadline_s
@@ -108,7 +108,7 @@ async def ask(
         if clock() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)
-    return Lost(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}")
+    return Failure(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}")
 
 
 def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
@@ -141,16 +141,16 @@ async def _once(
     else:
         reply, sent_s = await _hedged(peer, request, policy.hedge_after_s, until_s, clock)
     received_s = clock()
-    told = reply.parameters
+    times = reply.parameters
     return Reply(
         asked_s=asked_s,
         sent_s=sent_s,
         received_s=received_s,
-        queue_s=told["queue_ns"].int64_param * 1e-9,
-        compute_s=told["compute_ns"].int64_param * 1e-9,
-        processor_s=told["processor_ns"].int64_param * 1e-9,
-        batch=max(1, told["batch"].int64_param),
-        waiting=told["waiting"].int64_param,
+        queue_s=times["queue_ns"].int64_param * 1e-9,
+        compute_s=times["compute_ns"].int64_param * 1e-9,
+        processor_s=times["processor_ns"].int64_param * 1e-9,
+        batch=max(1, times["batch"].int64_param),
+        waiting=times["waiting"].int64_param,
         sent_bytes=request.ByteSize(),
         received_bytes=reply.ByteSize(),
         output=reply.raw_output_contents[0],
@@ -164,7 +164,7 @@ async def _hedged(
     until_s: float,
     clock: Callable[[], float],
 ) -> tuple[wire.ModelInferResponse, float]:
-    """Return the first of two answers, and when its question was sent.
+    """Return the first of two answers, and the time at which its request was sent.
 
     Raises:
         AioRpcError: both failed; it is the first one's.
@@ -195,17 +195,17 @@ async def _hedged(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What came of one request.
+class RequestResult:
+    """Result of one request.
 
     Attributes:
-        parts: what came of each, in the order of the artifact.
-        fusion: what came of the fusion; None where no part answered, or not all that have to.
+        parts: result of each part, in the order of the artifact.
+        fusion: result of the fusion; None where too few parts answered.
         logits: (samples, classes); None where there is no answer.
     """
 
-    parts: tuple[Reply | Lost, ...]
-    fusion: Reply | Lost | None
+    parts: tuple[Reply | Failure, ...]
+    fusion: Reply | Failure | None
     logits: NDArray[np.float32] | None
 
     @property
@@ -216,10 +216,10 @@ class Answered:
     @property
     def reason(self) -> str | None:
         """Return why there is no answer; None where there is one."""
-        if isinstance(self.fusion, Lost):
+        if isinstance(self.fusion, Failure):
             return self.fusion.reason
         if self.fusion is None:
-            return "; ".join(sorted({one.reason for one in self.parts if isinstance(one, Lost)}))
+            return "; ".join(sorted({one.reason for one in self.parts if isinstance(one, Failure)}))
         return None
 
 
@@ -234,14 +234,14 @@ class Coordinator:
         generator: random.Random,
         clock: Callable[[], float],
     ) -> None:
-        """Prepare.
+        """Set up.
 
         Args:
-            work: what every request asks.
+            work: models of every request, and their nodes.
             peers: nodes by name.
-            policy: of the run.
-            generator: of the jitter between tries.
-            clock: seconds.
+            policy: policy of the run.
+            generator: random generator of the pauses between attempts.
+            clock: returns seconds.
         """
         self._work = work
         self._peers = peers
@@ -249,7 +249,7 @@ class Coordinator:
         self._generator = generator
         self._clock = clock
 
-    async def answer(self, number: int, pixels: NDArray[np.float32]) -> Answered:
+    async def answer(self, number: int, pixels: NDArray[np.float32]) -> RequestResult:
         """Return the answer to images (samples, channels, height, width)."""
         work = self._work
         samples = len(pixels)
@@ -272,7 +272,7 @@ class Coordinator:
             fusion = await self._ask(work.fusion.node, asked)
             if isinstance(fusion, Reply):
                 logits = np.frombuffer(fusion.output, dtype="<f4").reshape(samples, work.classes)
-        return Answered(parts=tuple(parts), fusion=fusion, logits=logits)
+        return RequestResult(parts=tuple(parts), fusion=fusion, logits=logits)
 
-    async def _ask(self, node: str, request: ModelInferRequest) -> Reply | Lost:
+    async def _ask(self, node: str, request: ModelInferRequest) -> Reply | Failure:
         return await ask(self._peers[node], request, self._policy, self._generator, self._clock)

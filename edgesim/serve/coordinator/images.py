@@ -1,4 +1,4 @@
-"""What is sent: the test images that the accuracy was measured on, or noise of their shape."""
+"""The images to send: the test images of the measured accuracy, or noise of their shape."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Images:
     Attributes:
         pixels: (images, channels, height, width), normalised as the model takes them.
         labels: (images,) the right class of each; None for noise.
-        lacking: why they are noise; None where they are not.
+        lacking: reason for sending noise; None for real images.
     """
 
     pixels: NDArray[np.float32]

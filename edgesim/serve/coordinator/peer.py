@@ -1,4 +1,4 @@
-"""A node as the coordinator sees it: asked, found silent, taken out, and brought back."""
+"""A node as the coordinator sees it: asked, checked, taken out of service, and brought back."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
 
 SILENT = "does not answer"
-DEPLOY = "give it them with `edgesim deploy`"
+DEPLOY = "deploy them with `edgesim deploy`"
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
-    """A time in which a node was not asked, on the run's clock.
+class Outage:
+    """A time in which a node was out of service, on the run's clock.
 
     Attributes:
         node: its name.
-        begin_s: when it was taken out.
-        end_s: when it was back; None where it was not.
-        why: it was out, and what to do, as it was last seen.
+        begin_s: time at which it was taken out of service.
+        end_s: time at which it was back; None where it was not.
+        why: the reason, and what to do.
     """
 
     node: str
@@ -37,8 +37,8 @@ class Out:
     why: str
 
     @property
-    def told(self) -> str:
-        """Return it as a sentence."""
+    def sentence(self) -> str:
+        """The outage as a sentence."""
         until = "the end" if self.end_s is None else f"{self.end_s:.1f} s"
         return (
             f"'{self.node}' was out of service from {self.begin_s:.1f} s to {until}: it {self.why}"
@@ -47,14 +47,14 @@ class Out:
 
 @dataclass(slots=True)
 class WastedBytes:
-    """Bytes of tries that failed, and of second requests whose answer was not the first.
+    """Bytes of attempts that failed, and of hedged requests whose answer came second.
 
     A request that ended UNAVAILABLE is not counted: mostly there was no connection to send it on.
     How much of a cancelled answer had arrived is not known.
 
     Attributes:
-        sent_bytes: of requests.
-        received_bytes: of answers.
+        sent_bytes: bytes of requests.
+        received_bytes: bytes of answers.
     """
 
     sent_bytes: int = 0
@@ -71,10 +71,10 @@ class Peer:
 
     Attributes:
         node: name in the scenario.
-        up: whether it is asked.
-        why: it is not; empty where it is.
-        wasted: bytes of messages whose answer was not used.
-        outs: every time out that is over.
+        up: whether it is in service.
+        why: reason for being out of service; empty where it is in service.
+        wasted: bytes of messages without use.
+        outages: outages that have ended.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class Peer:
         policy: Policy,
         clock: Callable[[], float],
     ) -> None:
-        """Prepare to ask a node; nothing is sent yet.
+        """Set up; nothing is sent yet.
 
         Args:
             node: its name.
             address: HOST:PORT.
-            pieces: that it shall have.
-            access: what the coordinator proves itself with.
-            policy: of the run.
-            clock: seconds.
+            pieces: models that it serves.
+            access: keys of the coordinator.
+            policy: policy of the run.
+            clock: returns seconds.
 
         Raises:
             InputError: without TLS, the address is of another machine.
@@ -104,14 +104,14 @@ class Peer:
         self.up = True
         self.why = ""
         self.wasted = WastedBytes()
-        self.outs: list[Out] = []
+        self.outages: list[Outage] = []
         self._pieces = tuple(pieces)
         self._access = access
         self._policy = policy
         self._clock = clock
         self._strikes = 0
         self._out_since_s = 0.0
-        self._silence = ""
+        self._last_error = ""
         names = ", ".join(piece.name for piece in pieces)
         self._lacking = f"does not serve this artifact's {names}"
         self._leaving: set[asyncio.Task[None]] = set()
@@ -171,37 +171,37 @@ class Peer:
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             # It answers, without the model: started again with an empty store, or deployed anew.
-            self._leave(f"{self._lacking}; {DEPLOY}")
+            self._take_out(f"{self._lacking}; {DEPLOY}")
         elif error.code() is grpc.StatusCode.UNAVAILABLE and not is_busy(error):
-            # A part that is late is no strike: the node may have much to do, and checks tell.
-            self._hear(error)
+            # A late part is no failed check: the node may be busy.
+            self._note_error(error)
             self._strike()
 
     def _strike(self) -> None:
         self._strikes += 1
         if self._strikes >= self._policy.health.strikes:
-            self._leave(SILENT)
+            self._take_out(SILENT)
 
-    def _leave(self, why: str) -> None:
+    def _take_out(self, why: str) -> None:
         if self.up:
             self.up = False
             self._out_since_s = self._clock()
         self.why = why
 
-    def _return(self, channel: grpc.aio.Channel) -> None:
-        self.outs.append(self._out(self._clock()))
+    def _bring_back(self, channel: grpc.aio.Channel) -> None:
+        self.outages.append(self._out(self._clock()))
         self.up, self.why, self._strikes = True, "", 0
-        # What is under way on the old connection may still end well.
+        # Calls on the old connection may still end well.
         old = asyncio.ensure_future(self._channel.close(self._policy.deadline_s))
         self._leaving.add(old)
         old.add_done_callback(self._leaving.discard)
         self._use(channel)
 
     async def watch(self) -> None:
-        """Check the node again and again, until cancelled.
+        """Check the node repeatedly, until cancelled.
 
-        Checks begin an interval apart, however long one waits in vain: a node that is well again
-        is found so within one.
+        Checks begin one interval apart, even where one gets no answer: a node that works again is
+        found within one interval.
         """
         due_s = self._clock()
         while True:
@@ -210,32 +210,32 @@ class Peer:
             await self.check()
 
     async def check(self) -> None:
-        """Ask whether the node has its models and takes requests; let it go or come by that.
+        """Ask whether the node has its models and accepts requests; change its state by that.
 
-        A node that is out is asked over a new connection: the old one may wait to be made anew.
+        A node out of service is asked over a new connection: the old one may wait to reconnect.
         """
         if self.up:
-            told = await self.ready(self._policy.health.interval_s)
-            if told:
+            ready = await self.ready(self._policy.health.interval_s)
+            if ready:
                 self._strikes = 0
-            elif told is None:
+            elif ready is None:
                 self._strike()
             else:
-                self._leave(await self._unready(self._channel))
+                self._take_out(await self._unready(self._channel))
             return
         channel = self._open()
-        told = await self.ready(self._policy.health.interval_s, channel)
-        if told:
-            self._return(channel)
+        ready = await self.ready(self._policy.health.interval_s, channel)
+        if ready:
+            self._bring_back(channel)
             return
-        if told is None:
+        if ready is None:
             self.why = SILENT
         else:
             self.why = await self._unready(channel)
         await channel.close()
 
     async def _unready(self, channel: grpc.aio.Channel) -> str:
-        """Return why a node that answers takes no requests."""
+        """Return why a node that answers accepts no requests."""
         ask = MODEL_METADATA.on(channel)
         try:
             for piece in self._pieces:
@@ -244,14 +244,14 @@ class Peer:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return f"{self._lacking}; {DEPLOY}"
-        return "takes no more requests, as it was told to end"
+        return "accepts no more requests: it was told to end"
 
     async def ready(self, timeout_s: float, channel: grpc.aio.Channel | None = None) -> bool | None:
-        """Return whether the node takes requests for all its models; None where it is silent.
+        """Return whether the node accepts requests for all its models; None without an answer.
 
         Args:
-            timeout_s: for all answers together.
-            channel: to ask over, where it is another than for inference.
+            timeout_s: time for all answers together.
+            channel: connection to use; None for the one of inference.
         """
         ask = MODEL_READY.on(channel or self._channel)
         until_s = self._clock() + timeout_s
@@ -264,49 +264,49 @@ class Peer:
         except grpc.aio.AioRpcError as error:
             if is_busy(error):
                 return True
-            self._hear(error)
+            self._note_error(error)
             return None
         return True
 
-    def _hear(self, error: grpc.aio.AioRpcError) -> None:
-        """Keep what an error tells of a node's silence."""
-        self._silence = (error.details() or error.code().name).rpartition("last error: ")[2]
+    def _note_error(self, error: grpc.aio.AioRpcError) -> None:
+        """Remember gRPC's reason for a missing answer."""
+        self._last_error = (error.details() or error.code().name).rpartition("last error: ")[2]
 
     async def await_ready(self) -> str | None:
-        """Wait until the node is ready; return what it lacks where it is not in time."""
+        """Wait until the node is ready; return a sentence where it is not in time."""
         until_s = self._clock() + self._policy.patience_s
-        while not (told := await self.ready(self._policy.patience_s)):
-            if told is False or self.untrusted or self._clock() >= until_s:
+        while not (ready := await self.ready(self._policy.patience_s)):
+            if ready is False or self.untrusted or self._clock() >= until_s:
                 break
             await asyncio.sleep(self._policy.retry.backoff_s)
-        if told:
+        if ready:
             return None
         if self.untrusted:
-            what = f"shows a certificate that these keys do not trust ({self._silence})"
+            what = f"shows a certificate that these keys do not trust ({self._last_error})"
         else:
-            what = f"{SILENT} ({self._silence})" if told is None else self._lacking
+            what = f"{SILENT} ({self._last_error})" if ready is None else self._lacking
         return f"'{self.node}' at {self.address} {what}"
 
     @property
     def untrusted(self) -> bool:
         """Whether the node's certificate is of another authority or host."""
-        return UNTRUSTED in self._silence
+        return UNTRUSTED in self._last_error
 
-    def all_outs(self) -> list[Out]:
-        """Return every time out, with the one that goes on."""
-        return self.outs if self.up else [*self.outs, self._out(None)]
+    def all_outages(self) -> list[Outage]:
+        """Return all outages, with the one that has not ended."""
+        return self.outages if self.up else [*self.outages, self._out(None)]
 
-    def _out(self, end_s: float | None) -> Out:
-        # Details differ from one time to the next, and would part failures that are alike.
-        why = f"{SILENT} ({self._silence})" if self.why == SILENT else self.why
-        return Out(self.node, self._out_since_s, end_s, why)
+    def _out(self, end_s: float | None) -> Outage:
+        # Details differ between outages of the same reason.
+        why = f"{SILENT} ({self._last_error})" if self.why == SILENT else self.why
+        return Outage(self.node, self._out_since_s, end_s, why)
 
     def down_s(self, end_s: float) -> float:
         """Return the time out of service until ``end_s``."""
-        return sum((out.end_s or end_s) - out.begin_s for out in self.all_outs())
+        return sum((out.end_s or end_s) - out.begin_s for out in self.all_outages())
 
     async def close(self) -> None:
-        """End the connections and whatever is under way on them."""
+        """Close the connections and end the calls on them."""
         for channel in (self._channel, self._second):
             if channel is not None:
                 await channel.close()

@@ -15,9 +15,9 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster
 from edgesim.serve import machine
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.asking import Answered, Coordinator
+from edgesim.serve.coordinator.asking import Coordinator, RequestResult
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.peer import Out, Peer
+from edgesim.serve.coordinator.peer import Outage, Peer
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.recorder import Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
@@ -26,12 +26,12 @@ from edgesim.simulate import Recording
 from edgesim.simulate.traffic import Traffic, arrival_times
 
 _LOOK_S = 0.1
-"""Between two looks at how far the run is, and whether it was interrupted."""
+"""Interval of progress reports and of checks for an interrupt."""
 
-Told = Callable[[int], None]
-"""Told how many requests ended; a KeyboardInterrupt that it raises ends the run."""
-Seen = Callable[[int, Answered], None]
-"""Shown the number of every request that ended, and what came of it."""
+ReportProgress = Callable[[int], None]
+"""Called with the number of ended requests; a KeyboardInterrupt that it raises ends the run."""
+ShowResult = Callable[[int, RequestResult], None]
+"""Called with the number and the result of every request that ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +39,18 @@ class Played:
     """One run.
 
     Attributes:
-        recording: as of a simulation.
-        reasons: why requests have no answer, and how many.
-        answered: requests by which parts answered.
+        recording: the recording, in the form of a simulation's.
+        reasons: reasons for requests without an answer, with counts.
+        answered: number of requests by which parts answered.
         right: images answered rightly, by which parts answered; None where nobody knows.
-        outs: every time in which a node was not asked, by when it began.
+        outages: outages of nodes, by their begin.
     """
 
     recording: Recording
     reasons: Counter[str]
     answered: Counter[tuple[bool, ...]]
     right: Counter[tuple[bool, ...]] | None
-    outs: tuple[Out, ...]
+    outages: tuple[Outage, ...]
 
 
 def play(
@@ -65,24 +65,24 @@ def play(
     replication: int = 0,
     trace_requests: int = 1000,
     driver: Driver | None = None,
-    progress: Told = lambda done: None,
-    seen: Seen = lambda number, found: None,
+    progress: ReportProgress = lambda done: None,
+    seen: ShowResult = lambda number, found: None,
 ) -> Played:
     """Play traffic on real nodes.
 
     Args:
-        work: what every request asks.
+        work: models of every request, and their nodes.
         cluster: nodes and network of the scenario; bytes are counted on its links.
-        traffic: what is asked.
-        images: that are sent.
-        access: what the coordinator proves itself with.
-        policy: how patient it is.
-        seed: of the arrival times.
+        traffic: the arrivals.
+        images: images to send.
+        access: keys of the coordinator.
+        policy: deadlines, attempts and health checks.
+        seed: seed of the arrival times.
         replication: number of the repetition.
-        trace_requests: how many leading requests leave spans.
-        driver: breaks nodes and links meanwhile; None where nothing is to be broken.
-        progress: told now and then how many requests ended.
-        seen: shown every request that ended.
+        trace_requests: number of first requests that leave spans.
+        driver: causes the scheduled faults; None without any.
+        progress: called now and then with the number of ended requests.
+        seen: called with every request that ended.
 
     Raises:
         InputError: without TLS, a node is another machine.
@@ -91,7 +91,7 @@ def play(
     recorder = Recorder(work, cluster, traffic.requests, trace_requests)
 
     recordings: list[Recording] = []
-    outs: list[Out] = []
+    outages: list[Outage] = []
 
     async def run() -> None:
         clock = _Clock()
@@ -113,28 +113,28 @@ def play(
                 recorder.end(number, found, end_s, right_answers(found.logits, labels))
                 seen(number, found)
 
-            # What its first call loads shall not hold up the first requests.
+            # The first call loads modules, which must not delay the first requests.
             progress(0)
-            machine.settle()
+            machine.freeze_objects()
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
             breaking = None if driver is None else asyncio.ensure_future(driver.play(clock))
             whole = await _until_over(paced, peers, recorder, progress, breaking)
             recordings.append(recorder.recording(peers, clock(), partial=not whole))
-            outs.extend(out for peer in peers.values() for out in peer.all_outs())
+            outages.extend(out for peer in peers.values() for out in peer.all_outages())
         finally:
             if driver is not None:
                 await driver.close()
             await asyncio.gather(*(peer.close() for peer in peers.values()))
 
-    # It gives nothing back: Python 3.11 writes out what the main task gave, and throws that away.
+    # It returns nothing: Python 3.11 formats the result of the main task, and discards the text.
     asyncio.run(run())
     return Played(
         recording=recordings[0],
         reasons=recorder.reasons,
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,
-        outs=tuple(sorted(outs, key=lambda out: out.begin_s)),
+        outages=tuple(sorted(outages, key=lambda out: out.begin_s)),
     )
 
 
@@ -169,12 +169,12 @@ def _peers(
 
 async def _all_ready(peers: dict[str, Peer]) -> None:
     lacking = await asyncio.gather(*(peer.await_ready() for peer in peers.values()))
-    told = [one for one in lacking if one is not None]
-    if told:
+    reasons = [one for one in lacking if one is not None]
+    if reasons:
         # Keys of another cluster are wrong input; a node that does not run is a failure.
         kind = InputError if any(peer.untrusted for peer in peers.values()) else EdgesimError
         raise kind(
-            f"not every node is ready: {'; '.join(told)}; start nodes with `edgesim node`, "
+            f"not every node is ready: {'; '.join(reasons)}; start nodes with `edgesim node`, "
             "and give them their parts with `edgesim deploy`"
         )
 
@@ -183,7 +183,7 @@ async def _until_over(
     paced: Coroutine[None, None, None],
     peers: dict[str, Peer],
     recorder: Recorder,
-    progress: Told,
+    progress: ReportProgress,
     breaking: asyncio.Future[None] | None,
 ) -> bool:
     """Wait for the end of all requests, or an interrupt; return whether it was the end.
@@ -229,14 +229,14 @@ async def pace(
     """Send all requests and wait for their ends.
 
     Times are those of the simulation of the same scenario, seed and replication. In an open loop a
-    request is sent when its time has come, or as soon as this process gets to it; either way it is
-    told the time that was meant, so that no lateness of ours goes uncounted.
+    request is sent at its arrival time, or as soon as this process can. Its latency counts from the
+    arrival time, so that lateness of this process is counted.
 
     Args:
-        traffic: of the scenario.
+        traffic: traffic of the scenario.
         serve: answers one request.
         clock: seconds, 0 when the run begins.
-        seed: of the scenario.
+        seed: seed of the scenario.
         replication: number of the repetition.
     """
     times = arrival_times(traffic, seed, replication)

@@ -45,11 +45,11 @@ class Policy:
         What neither sets is as in `Policy`.
 
         Args:
-            recovery: of the scenario.
-            deadline_s: in which a part must answer, all attempts together.
-            attempts: to get an answer from a part.
-            hedge_after_s: after which a part that has not answered is asked a second time.
-            health_interval_s: between two health checks of a node.
+            recovery: recovery of the scenario.
+            deadline_s: time in which a part must answer, all attempts together.
+            attempts: number of attempts to get an answer from a part.
+            hedge_after_s: time after which a part that has not answered is asked a second time.
+            health_interval_s: time between two health checks of a node.
 
         Raises:
             InputError: it asks for what only a simulation has.

@@ -1,4 +1,4 @@
-"""What real nodes answered, in the columns of a simulation."""
+"""Answers of real nodes, recorded in the columns of a simulation."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.hardware import Cluster
-from edgesim.serve.coordinator.asking import Answered, Lost, Reply
+from edgesim.serve.coordinator.asking import Failure, Reply, RequestResult
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import LinkTotals, NodeTotals, Outcome, Recording, Span
 from edgesim.simulate.recording import FEATURES, transfer_name
 
 NOT_MEASURED = math.nan
-"""Joules, as nothing of ours reads a meter."""
+"""Energy: no meter is read."""
 
 
 class Recorder:
-    """Takes down one run.
+    """Records one run.
 
-    Nodes tell durations, not times: what a call took beyond the node's queue and computing is
-    transfer, and half of it is taken as the way there. The critical path of a request is that of
+    Nodes report durations, not times: the rest of a call, beyond queue and computing, is transfer,
+    and half of it is the request's. The critical path of a request is that of
     the part whose end let the fusion begin. Its queue has all waiting: what the request was sent
-    late, tries that failed, pauses between them, and a part that was waited for in vain.
+    late, failed attempts, pauses between them, and the wait for a part that did not answer.
 
     Attributes:
-        ended: requests that have.
-        reasons: why requests have no answer, and how many.
-        answered: requests by which parts answered.
-        right: images answered rightly, by which parts answered.
+        ended: number of requests that have ended.
+        reasons: reasons for requests without an answer, with counts.
+        answered: number of requests by which parts answered.
+        right: number of correct answers, by which parts answered.
     """
 
     def __init__(self, work: Work, cluster: Cluster, requests: int, trace_requests: int) -> None:
@@ -57,21 +57,21 @@ class Recorder:
         self._executions: defaultdict[str, float] = defaultdict(float)
         self._sent_bytes: Counter[str] = Counter()
         self._received_bytes: Counter[str] = Counter()
-        self._most_waiting: Counter[str] = Counter()
+        self._max_waiting: Counter[str] = Counter()
 
     def begin(self, number: int, meant_s: float) -> None:
-        """Take down that a request was meant to be sent."""
+        """Record the arrival time of a request."""
         self._arrival_s[number] = meant_s
         self._begun = max(self._begun, number + 1)
 
-    def end(self, number: int, found: Answered, end_s: float, right: int | None) -> None:
-        """Take down what came of a request.
+    def end(self, number: int, found: RequestResult, end_s: float, right: int | None) -> None:
+        """Record the result of a request.
 
         Args:
-            number: of the request.
-            found: what came.
-            end_s: when.
-            right: images answered rightly; None where that is not known.
+            number: number of the request.
+            found: its result.
+            end_s: time of the answer.
+            right: number of correct answers; None where labels are not known.
         """
         self.ended += 1
         self._count(number, found)
@@ -102,24 +102,24 @@ class Recorder:
         path["fusion"][number] = fusion.compute_s
         path["transfer"][number] = latency_s - queue_s - compute_s - fusion.compute_s
 
-    def _count(self, number: int, found: Answered) -> None:
-        """Add what nodes and links did for a request."""
+    def _count(self, number: int, found: RequestResult) -> None:
+        """Add a request's work of nodes and bytes of links."""
         pairs = [*zip(self._work.parts, found.parts, strict=True)]
         if found.fusion is not None:
             pairs.append((self._work.fusion, found.fusion))
         for piece, reply in pairs:
-            if isinstance(reply, Lost):
+            if isinstance(reply, Failure):
                 continue
             self._busy_s[piece.node] += reply.compute_s / reply.batch
             self._executions[piece.node] += 1 / reply.batch
             self._sent_bytes[piece.node] += reply.sent_bytes
             self._received_bytes[piece.node] += reply.received_bytes
-            if reply.waiting > self._most_waiting[piece.node]:
-                self._most_waiting[piece.node] = reply.waiting
+            if reply.waiting > self._max_waiting[piece.node]:
+                self._max_waiting[piece.node] = reply.waiting
             if number < self._trace_requests:
                 self._traced.append((number, piece, reply))
 
-    def _carried(self, peers: Mapping[str, Peer]) -> Counter[tuple[str, bool]]:
+    def _link_bytes(self, peers: Mapping[str, Peer]) -> Counter[tuple[str, bool]]:
         """Return the bytes of every link and direction."""
         home, route = self._work.home, self._cluster.network.route
         found: Counter[tuple[str, bool]] = Counter()
@@ -131,8 +131,8 @@ class Recorder:
                 found[hop.link, hop.forward] += came
         return found
 
-    def _drawn(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
-        """Return the way there, the execution, and the way back."""
+    def _spans_of(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
+        """Return the transfer to the node, the execution, and the transfer back."""
         name, node, home = piece.name, piece.node, self._work.home
         way_s = (reply.received_s - reply.sent_s - reply.queue_s - reply.compute_s) / 2
         there_s = reply.sent_s + way_s
@@ -151,18 +151,18 @@ class Recorder:
         ]
 
     def recording(self, peers: Mapping[str, Peer], end_s: float, *, partial: bool) -> Recording:
-        """Return all that was taken down.
+        """Return the recording.
 
         Args:
             peers: nodes by name.
-            end_s: when the run ended.
+            end_s: time at which the run ended.
             partial: it was interrupted; requests that were never sent are left out.
         """
         count = self._begun if partial else len(self._arrival_s)
         parts = [piece.name for piece in self._work.parts]
-        carried = self._carried(peers)
-        # Drawn only now: while requests are under way, the processor is theirs.
-        spans = itertools.chain.from_iterable(itertools.starmap(self._drawn, self._traced))
+        carried = self._link_bytes(peers)
+        # Made only now: during the run, the processor is needed for requests.
+        spans = itertools.chain.from_iterable(itertools.starmap(self._spans_of, self._traced))
         return Recording(
             arrival_s=self._arrival_s[:count],
             latency_s=self._latency_s[:count],
@@ -187,7 +187,7 @@ class Recorder:
             receiving_s=NOT_MEASURED,
             down_s=peer.down_s(end_s) if peer is not None else 0.0,
             energy_j=NOT_MEASURED,
-            max_queue=self._most_waiting[name],
+            max_queue=self._max_waiting[name],
             executions=round(self._executions[name]),
         )
 
@@ -204,11 +204,11 @@ class Recorder:
 def right_answers(
     logits: NDArray[np.float32] | None, labels: NDArray[np.int64] | None
 ) -> int | None:
-    """Return how many of the answers (samples, classes) are right; None where nobody knows."""
+    """Return how many answers (samples, classes) are correct; None without labels."""
     if logits is None or labels is None:
         return None
     return int((logits.argmax(1) == labels).sum())
 
 
-def _end_s(one: Reply | Lost) -> float:
+def _end_s(one: Reply | Failure) -> float:
     return one.received_s if isinstance(one, Reply) else one.given_up_s

@@ -1,4 +1,4 @@
-"""A scenario on real nodes: from the file's words to a result like a simulation's."""
+"""A scenario on real nodes, and its result in the form of a simulation's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgesim.serve.faults.driver import Driver, Order, orders_of
 from edgesim.simulate import Outcome
 
 INTERRUPTED = "the run was interrupted before it was answered"
-"""Why a request that was under way then counts as failed."""
+"""Reason for the failure of requests in flight at an interrupt."""
 
 
 def run(
@@ -36,18 +36,18 @@ def run(
     faults_by: Sequence[str] = (),
     progress: Progress = lambda label, done, total: None,
 ) -> Result:
-    """Play a scenario on its nodes; what meters would have to tell is None in the summary.
+    """Play a scenario on its nodes; energy is None in the summary.
 
-    Baselines are left out: they are simulated, and these answers are not.
+    Baselines are left out: they would be simulated.
 
     Args:
         scenario: from `edgesim.api.load`.
-        access: what the coordinator proves itself with.
-        policy: how patient it is.
-        trace_requests: how many leading requests leave spans.
-        faults_by: program that breaks nodes and links as the scenario's schedule has it.
-        progress: told how far each replication is; a KeyboardInterrupt that it raises ends the
-            run, and the result is marked partial.
+        access: keys of the coordinator.
+        policy: deadlines, attempts and health checks.
+        trace_requests: number of first requests that leave spans.
+        faults_by: program that causes the faults of the scenario's schedule.
+        progress: called with the progress of each replication; a KeyboardInterrupt that it raises
+            ends the run, and the result is marked partial.
 
     Raises:
         InputError: the scenario is not one for real nodes.
@@ -103,9 +103,9 @@ def run(
     warnings = ["energy was not measured: real nodes tell times, and no meter is read"]
     if images.lacking is not None:
         warnings.append(f"accuracy was not measured, on images of noise: {images.lacking}")
-    warnings += _told_of_faults(scenario, drivers)
+    warnings += _fault_notes(scenario, drivers)
     for one in plays:
-        warnings += [out.told for out in one.outs]
+        warnings += [outage.sentence for outage in one.outages]
     failures: Counter[str] = Counter()
     for one in plays:
         failures += one.reasons
@@ -130,29 +130,29 @@ def run(
 
 
 def _check_faults(orders: Sequence[Order], faults_by: Sequence[str]) -> None:
-    """Check that who is to break nodes has something to break, and the other way round.
+    """Check that scheduled faults and a program that causes them are given together.
 
     Raises:
-        InputError: the one is there without the other.
+        InputError: one is given without the other.
     """
     if orders and not faults_by:
         raise InputError(
-            f"the scenario has {len(orders) // 2:,} scheduled faults, and nobody to break real "
-            "nodes; name a program with --faults-by, such as 'python -m edgesim.serve.faults.local "
-            "CLUSTER.json', or leave the faults out (--set faults=)"
+            f"the scenario has {len(orders) // 2:,} scheduled faults, and no program that causes "
+            "them on real nodes; name one with --faults-by, such as 'python -m "
+            "edgesim.serve.faults.local CLUSTER.json', or leave the faults out (--set faults=)"
         )
     if faults_by and not orders:
         raise InputError("--faults-by: the scenario has no scheduled faults")
 
 
-def _told_of_faults(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
-    """Return what is to be known of faults in a real run."""
-    told = []
+def _fault_notes(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
+    """Return notes on the faults of a real run."""
+    notes = []
     done = [one for driver in drivers for one in driver.done]
     if done:
-        late_s = max(one.given_s - one.order.at_s for one in done)
-        took_s = max(one.done_s - one.given_s for one in done)
-        told.append(
+        late_s = max(one.sent_s - one.order.at_s for one in done)
+        took_s = max(one.done_s - one.sent_s for one in done)
+        notes.append(
             f"{len(done):,} orders of the schedule were carried out, each within "
             f"{duration(late_s + took_s)} of its time"
         )
@@ -162,17 +162,17 @@ def _told_of_faults(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
         name for name, one in cluster.network.links.items() if one.faults and one.faults.mtbf_s
     ]
     if random:
-        told.append(f"random faults are simulated only: {', '.join(random[:5])}")
-    return told
+        notes.append(f"random faults are simulated only: {', '.join(random[:5])}")
+    return notes
 
 
 def _accuracy(
     artifact: Artifact, plays: Sequence[Played], *, samples: int, images: int
 ) -> Accuracy | None:
-    """Return how often the answers were right; None where no answer could be judged.
+    """Return the accuracy of the answers; None without labels or answers.
 
     Args:
-        artifact: that was served.
+        artifact: the artifact that was served.
         plays: replications.
         samples: images of one request.
         images: different ones that were sent, at most.

@@ -25,7 +25,7 @@ from edgesim.serve.options import admin_address
 INPUT, FEATURES, LOGITS = "input", "features", "logits"
 """Names of tensors, as nodes give them."""
 _VERSION_DIGITS = 12
-"""Of a file's hash, that nodes tell as the version of a model."""
+"""Digits of a file's hash that nodes use as the version of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Piece:
     """One model on its node.
 
     Attributes:
-        name: of the model and of its task.
+        name: name of the model and of its task.
         node: name in the scenario.
-        version: that the node must have, so that no other artifact answers.
+        version: version that the node must have, so that no other artifact answers.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What every request asks.
+    """The models of every request, and their nodes.
 
     Attributes:
-        parts: in the order of the artifact.
-        fusion: of their features.
+        parts: the parts, in the order of the artifact.
+        fusion: the fusion of their features.
         addresses: HOST:PORT of every node that has one of these.
         home: node of the network that the coordinator stands for.
         shape: (channels, height, width) of an image.
-        classes: that the fusion tells apart.
-        manifest: of the artifact; None for one that nothing was trained for.
+        classes: number of classes of the fusion.
+        manifest: manifest of the artifact; None where nothing was trained.
     """
 
     parts: tuple[Piece, ...]
@@ -72,7 +72,7 @@ class Work:
 
 
 def find_work(scenario: Scenario, plan: Plan) -> Work:
-    """Return what a scenario asks of its real nodes.
+    """Return the models of a scenario's requests, and their real nodes.
 
     Raises:
         InputError: its model is no artifact, its plan is not of the artifact's parts, it asks for
@@ -101,9 +101,9 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
     nodes = scenario.cluster.nodes
     lacking = [name for name in names if nodes[name].address is None]
     if lacking:
-        told = ", ".join(f"'{name}'" for name in lacking)
+        without = ", ".join(f"'{name}'" for name in lacking)
         raise InputError(
-            f"no address of {told}; in a real run every node that holds a part or the fusion "
+            f"no address of {without}; in a real run every node that holds a part or the fusion "
             "needs one, such as 'address: 127.0.0.1:50051'"
         )
     fusion = pieces.pop("fusion")
@@ -143,7 +143,7 @@ def question(
 
 
 _TYPICAL_NS = 1_000_000
-"""Of the times that an answer tells; their digits take a byte more or less."""
+"""Typical time in an answer; its number of digits changes the size by a byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +153,8 @@ class Sizes:
     What gRPC, TLS and TCP add is not counted, nor is it in a real run.
 
     Attributes:
-        asked: of questions.
-        answered: of answers.
+        asked: size of the request message.
+        answered: size of the answer message.
     """
 
     asked: Mapping[str, int]
@@ -165,10 +165,10 @@ def message_sizes(work: Work, plan: Plan, *, samples: int, requests: int) -> Siz
     """Return the sizes of the messages of one request.
 
     Args:
-        work: of the run.
-        plan: that tells the features of each part.
-        samples: of a request.
-        requests: of the run; the middle one stands for all, whose numbers have more digits or less.
+        work: models of every request, and their nodes.
+        plan: plan, with the features of each part.
+        samples: samples of a request.
+        requests: number of requests; the middle one stands for all, whose numbers differ in digits.
     """
     width = int(BYTES_PER_ELEMENT[plan.precision])
     features = {
@@ -236,7 +236,7 @@ class Target:
         node: name in the scenario.
         address: HOST:PORT of inference.
         admin: HOST:PORT of its admin service.
-        models: that it shall serve, by name.
+        models: names of the models to serve.
     """
 
     node: str

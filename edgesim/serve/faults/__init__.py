@@ -1,1 +1,1 @@
-"""Faults of a schedule on real nodes: who is told what, and when."""
+"""Faults of a schedule on real nodes."""

@@ -1,4 +1,10 @@
-"""A program that breaks real nodes and links on order, and puts them right again."""
+"""Orders of a schedule of faults, as lines of text, and the program that carries them out.
+
+``crash NODE`` and ``repair NODE``, ``freeze NODE`` and ``thaw NODE``, ``slow NODE SPEED`` and
+``restore NODE``, ``cut LINK`` and ``mend LINK``, ``degrade LINK BANDWIDTH LATENCY LOSS`` and
+``mend LINK``: speed and loss as shares, bandwidth in bytes per second or ``-`` for the link's own,
+latency in seconds on top of the link's own. Names are the scenario's.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +30,9 @@ class Order:
     """One order.
 
     Attributes:
-        at_s: when it is due, on the run's clock.
-        text: of the order.
-        undo: what puts right again what it broke; empty for one that puts right itself.
+        at_s: time at which it is due, on the run's clock.
+        text: text of the order.
+        undo: order that ends the fault; empty for an order that ends one.
     """
 
     at_s: float
@@ -67,48 +73,48 @@ def orders_of(cluster: Cluster) -> tuple[Order, ...]:
 
 
 def _begin(fault: Fault) -> str:
-    told = f"{fault.kind} {fault.target}"
+    text = f"{fault.kind} {fault.target}"
     if fault.kind is FaultKind.SLOW:
-        return f"{told} {fault.speed:g}"
+        return f"{text} {fault.speed:g}"
     if fault.kind is FaultKind.DEGRADE:
         bandwidth = "-" if fault.bandwidth_byte_s is None else f"{fault.bandwidth_byte_s:.0f}"
-        return f"{told} {bandwidth} {fault.latency_s:g} {fault.loss:g}"
-    return told
+        return f"{text} {bandwidth} {fault.latency_s:g} {fault.loss:g}"
+    return text
 
 
 _PATIENCE_S = 30.0
-"""For the answer to one order: a node that starts again is not waited for."""
+"""Time for the answer to one order."""
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CompletedOrder:
     """An order that was carried out.
 
     Attributes:
-        order: what was due, and when.
-        given_s: when it was given, on the run's clock.
-        done_s: when its answer came.
+        order: the order.
+        sent_s: time at which it was sent, on the run's clock.
+        done_s: time of the answer.
     """
 
     order: Order
-    given_s: float
+    sent_s: float
     done_s: float
 
 
 class Driver:
-    """Gives the orders of a schedule to a program, one a line, and reads an answer to each.
+    """Sends the orders of a schedule to a program, one per line, and reads an answer to each.
 
     The program answers ``ok``, or ``error`` and why, on a line of its own. It ends when its input
-    does. Whatever an order broke and no later one put right is put right by :meth:`close`.
+    ends. :meth:`close` ends the faults that no later order ended.
 
     Args:
         command: the program and its arguments.
-        orders: in order of time.
+        orders: orders by time.
     """
 
     def __init__(self, command: Sequence[str], orders: Sequence[Order]) -> None:
-        self.done: list[Done] = []
+        self.done: list[CompletedOrder] = []
         self._command = list(command)
         self._orders = tuple(orders)
         self._broken: dict[str, None] = {}
@@ -125,7 +131,7 @@ class Driver:
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                # Ctrl-C is the coordinator's to answer: the program still has to put things right.
+                # Ctrl-C is for the coordinator: the program still has to end the faults.
                 start_new_session=True,
             )
         except OSError as error:
@@ -134,7 +140,7 @@ class Driver:
             ) from None
 
     async def play(self, clock: Callable[[], float]) -> None:
-        """Give every order when it is due.
+        """Send every order when it is due.
 
         Args:
             clock: seconds since the run began.
@@ -144,14 +150,14 @@ class Driver:
         """
         for order in self._orders:
             await asyncio.sleep(max(0.0, order.at_s - clock()))
-            given_s = clock()
+            sent_s = clock()
             if order.undo:
                 self._broken[order.undo] = None
-            await self._give(order.text)
+            await self._send(order.text)
             self._broken.pop(order.text, None)
-            self.done.append(Done(order, given_s, clock()))
+            self.done.append(CompletedOrder(order, sent_s, clock()))
 
-    async def _give(self, text: str) -> None:
+    async def _send(self, text: str) -> None:
         process = self._process
         assert process is not None, "it was started"
         assert process.stdin is not None
@@ -177,14 +183,14 @@ class Driver:
             )
 
     async def close(self) -> None:
-        """Put right what is still broken, and end the program."""
+        """End the faults that are still active, and end the program."""
         process = self._process
         if process is None:
             return
         for text in list(self._broken):
-            # One that cannot be put right must not keep the others broken.
+            # A fault that cannot be ended must not keep the others active.
             with contextlib.suppress(EdgesimError):
-                await self._give(text)
+                await self._send(text)
         assert process.stdin is not None
         process.stdin.close()
         try:

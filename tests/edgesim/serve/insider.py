@@ -24,7 +24,7 @@ import torch
 from edgesim import api
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.access import read_access
-from edgesim.serve.coordinator.asking import Answered
+from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
@@ -124,7 +124,7 @@ def _tell(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
-def _ended(number: int, found: Answered) -> None:
+def _ended(number: int, found: RequestResult) -> None:
     ways_s = [
         one.received_s - one.sent_s - one.queue_s - one.compute_s
         for one, here in zip(found.parts, found.there)
@@ -169,7 +169,7 @@ def _play(
         outcomes={kind.name.lower(): int((recording.outcome == kind).sum()) for kind in Outcome},
         offered=len(recording.outcome),
         reasons=found.reasons,
-        outs=[[one.node, one.begin_s, one.end_s, one.why] for one in found.outs],
+        outs=[[one.node, one.begin_s, one.end_s, one.why] for one in found.outages],
         links={name: link.bytes for name, link in recording.links.items()},
         latency_s=recording.latency_s.tolist(),
     )

@@ -11,8 +11,8 @@ import grpc
 import numpy as np
 import pytest
 
-from edgesim.serve.coordinator.asking import Lost, Reply, ask
-from edgesim.serve.coordinator.peer import Out
+from edgesim.serve.coordinator.asking import Failure, Reply, ask
+from edgesim.serve.coordinator.peer import Outage
 from edgesim.serve.coordinator.play import pace
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.protocol import open_inference_pb2 as wire
@@ -67,7 +67,7 @@ class Scripted:
         return answer()
 
 
-def asked(peer: Scripted, retry: Retry = QUICK, **settings: float) -> Reply | Lost:
+def asked(peer: Scripted, retry: Retry = QUICK, **settings: float) -> Reply | Failure:
     policy = Policy(retry=retry, **settings)
     return asyncio.run(ask(peer, QUESTION, policy, random.Random(7), time.monotonic))
 
@@ -157,10 +157,10 @@ def test_a_node_that_is_out_is_not_asked() -> None:
 
 
 def test_a_time_out_is_told_in_a_sentence() -> None:
-    assert Out("pi", 1.24, 4.0, "does not answer").told == (
+    assert Outage("pi", 1.24, 4.0, "does not answer").sentence == (
         "'pi' was out of service from 1.2 s to 4.0 s: it does not answer"
     )
-    assert "from 1.2 s to the end: it" in Out("pi", 1.24, None, "does not answer").told
+    assert "from 1.2 s to the end: it" in Outage("pi", 1.24, None, "does not answer").sentence
 
 
 def test_pauses_grow_to_the_longest_and_half_of_them_is_chance() -> None:

@@ -19,7 +19,7 @@ from edgesim import api
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.scenario import Scenario
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.asking import Answered
+from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
@@ -107,7 +107,7 @@ def check_counts(found: Played, requests: int) -> None:
 def test_answers_are_those_of_the_artifact_and_times_add_up(nodes: Nodes) -> None:
     played, work = nodes.load("{arrivals: poisson, rate: 50/s, requests: 12}")
     images = noise(5)
-    seen: dict[int, Answered] = {}
+    seen: dict[int, RequestResult] = {}
     found = play(
         work, played.cluster, played.traffic, images, OPEN, PATIENT,
         seed=played.seed, trace_requests=3, seen=seen.__setitem__,
@@ -240,7 +240,7 @@ def test_a_node_that_hangs_is_taken_out_and_comes_back(nodes: Nodes) -> None:
     hung = nodes.processes["pi-1"]
     seen: list[tuple[bool, ...]] = []
 
-    def watch(number: int, found: Answered) -> None:
+    def watch(number: int, found: RequestResult) -> None:
         seen.append(found.there)
         if len(seen) == 5:
             hung.send(signal.SIGSTOP)
@@ -269,7 +269,7 @@ def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, ke
 
     with ThreadPoolExecutor(1) as pool:
 
-        def watch(number: int, found: Answered) -> None:
+        def watch(number: int, found: RequestResult) -> None:
             seen.append(found.there)
             if len(seen) == 5:
                 nodes.processes["pi-1"].kill()
@@ -289,9 +289,9 @@ def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, ke
 
 
 def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
-    seen: dict[int, Answered] = {}
+    seen: dict[int, RequestResult] = {}
 
-    def watch(number: int, found: Answered) -> None:
+    def watch(number: int, found: RequestResult) -> None:
         seen[number] = found
         if len(seen) == 10:
             nodes.processes["pi-1"].kill()

@@ -83,8 +83,8 @@ def test_the_command_deploys_once_and_again_only_what_is_lacking(
 def push(address: str, keys: Path, models: tuple[str, ...], **named) -> Row:
     target = Target("pi", address, address, models)
     access = read_access(keys / "admin", plain=False)
-    parcel = pack(ARTIFACT, keys / "admin")
-    rows = deploy([target], parcel, access, generator=random.Random(7), **named)
+    package = pack(ARTIFACT, keys / "admin")
+    rows = deploy([target], package, access, generator=random.Random(7), **named)
     (row,) = asyncio.run(rows)
     return row
 
@@ -304,8 +304,8 @@ def test_targets_are_the_nodes_with_an_address(tmp_path: Path) -> None:
     some = find_targets(file, ARTIFACT, settings=["nodes.hub.address="])
     assert [target.node for target in some.real] == ["pi"]
     assert some.simulated == ("hub",)
-    with pytest.raises(InputError, match=r"no node 'po' \(did you mean 'pi'\?\)"):
-        find_targets(file, ARTIFACT, admin={"po": "pi.local:7"})
+    with pytest.raises(InputError, match=r"no node 'hubb' \(did you mean 'hub'\?\)"):
+        find_targets(file, ARTIFACT, admin={"hubb": "hub.local:7"})
     with pytest.raises(InputError, match="no node that holds a part has an address"):
         find_targets(file, ARTIFACT, settings=["nodes.hub.address=", "nodes.pi.address="])
     with pytest.raises(InputError, match="'single' places the unsplit model"):

@@ -211,7 +211,7 @@ def test_a_schedule_without_anybody_to_play_it_is_refused(tmp_path: Path) -> Non
     file.write_text(yaml.safe_dump(document))
     done = edgesim("run", file, "--mode", "real", "--plain", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "the scenario has 1 scheduled faults, and nobody to break real nodes" in done.stderr
+    assert "the scenario has 1 scheduled faults, and no program that causes them" in done.stderr
     done = edgesim(
         "run", file, "--set", "faults=", "--mode", "real", "--plain", "--faults-by", "x",
         "--out", tmp_path / "out",

@@ -170,7 +170,7 @@ def test_a_node_without_its_store_is_out_until_it_is_deployed_to(cluster: Five) 
     assert counts["failed"] == 0 or HUB in outs(told)
     assert without("pi-3") in [one.there for one in seen]
     assert outs(told)["pi-3"] == [
-        "does not serve this artifact's part-3; give it them with `edgesim deploy`"
+        "does not serve this artifact's part-3; deploy them with `edgesim deploy`"
     ]
     assert recovery_s < INTERVAL_S + SLACK_S
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
-from edgesim.serve.jobs import Line
+from edgesim.serve.jobs import JobQueue
 from edgesim.serve.models import Serving
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_READY, SERVER_READY
@@ -20,9 +20,9 @@ from edgesim.serve.telemetry import Metrics
 async def ask(serving: Serving) -> tuple[bool, bool | tuple[grpc.StatusCode, str]]:
     """Return whether the server is ready, and whether a model of it is, or its refusal."""
     server = grpc.aio.server()
-    engine = Engine(Line(1), threads=1, batch_max=1, batch_wait_s=0.0)
+    engine = Engine(JobQueue(1), threads=1, batch_max=1, batch_wait_s=0.0)
     log = logging.getLogger("test")
-    Inference(serving, engine, Metrics(), log, most_samples=1).register(server)
+    Inference(serving, engine, Metrics(), log, max_samples=1).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

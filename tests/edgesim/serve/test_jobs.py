@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from edgesim.serve.engine import Engine
-from edgesim.serve.jobs import Answer, Job, Line
+from edgesim.serve.jobs import Answer, Job, JobQueue
 from edgesim.serve.refusal import Reason, RefusalError
 from edgesim.serve.tensors import TensorSpec
 
@@ -74,7 +74,7 @@ class Asker:
         return found.reason
 
 
-def engine(line: Line, batch_max: int = 1, batch_wait_s: float = 0.0) -> Engine:
+def engine(line: JobQueue, batch_max: int = 1, batch_wait_s: float = 0.0) -> Engine:
     made = Engine(line, threads=1, batch_max=batch_max, batch_wait_s=batch_wait_s)
     made.start(lambda: None)
     return made
@@ -87,7 +87,7 @@ def ask() -> Asker:
 
 def test_a_full_line_refuses_and_the_rest_is_answered_in_order(ask: Asker) -> None:
     gate = threading.Event()
-    model, line = Doubler(gate), Line(2)
+    model, line = Doubler(gate), JobQueue(2)
     engine(line)
     line.put(ask.job(model, 1.0))
     assert model.began.wait(PATIENCE_S)  # computed now, so that it waits no more
@@ -108,7 +108,7 @@ def test_a_full_line_refuses_and_the_rest_is_answered_in_order(ask: Asker) -> No
 
 def test_work_whose_deadline_is_past_is_not_computed(ask: Asker) -> None:
     gate = threading.Event()
-    model, line = Doubler(gate), Line(9)
+    model, line = Doubler(gate), JobQueue(9)
     engine(line)
     line.put(ask.job(model, 1.0))
     assert model.began.wait(PATIENCE_S)
@@ -123,7 +123,7 @@ def test_work_whose_deadline_is_past_is_not_computed(ask: Asker) -> None:
 
 def test_a_batch_takes_what_one_execution_can_answer_and_gives_each_its_own(ask: Asker) -> None:
     gate = threading.Event()
-    first, other, line = Doubler(gate), Doubler(), Line(9)
+    first, other, line = Doubler(gate), Doubler(), JobQueue(9)
     engine(line, batch_max=3)
     line.put(ask.job(first, 1.0))
     assert first.began.wait(PATIENCE_S)
@@ -144,7 +144,7 @@ def test_a_batch_takes_what_one_execution_can_answer_and_gives_each_its_own(ask:
 
 
 def test_an_idle_engine_waits_for_a_fuller_batch_but_not_once_it_is_full(ask: Asker) -> None:
-    model, line = Doubler(), Line(9)
+    model, line = Doubler(), JobQueue(9)
     engine(line, batch_max=2, batch_wait_s=1000.0)
     line.put(ask.job(model, 1.0))
     line.put(ask.job(model, 2.0))
@@ -158,7 +158,7 @@ def test_an_idle_engine_waits_for_a_fuller_batch_but_not_once_it_is_full(ask: As
 
 
 def test_a_model_that_fails_answers_so_and_the_next_request_is_served(ask: Asker) -> None:
-    model, line = Doubler(), Line(9)
+    model, line = Doubler(), JobQueue(9)
     engine(line)
     line.put(ask.job(model, math.nan))
     line.put(ask.job(model, 1.0))
@@ -173,7 +173,7 @@ def test_a_model_that_fails_answers_so_and_the_next_request_is_served(ask: Asker
 
 def test_what_is_withdrawn_is_not_computed_and_makes_room(ask: Asker) -> None:
     gate = threading.Event()
-    model, line = Doubler(gate), Line(1)
+    model, line = Doubler(gate), JobQueue(1)
     engine(line)
     running = ask.job(model, 1.0)
     line.put(running)
@@ -191,7 +191,7 @@ def test_what_is_withdrawn_is_not_computed_and_makes_room(ask: Asker) -> None:
 
 def test_a_closed_line_ends_the_engine_after_what_waits(ask: Asker) -> None:
     gate, ended = threading.Event(), threading.Event()
-    model, line = Doubler(gate), Line(9)
+    model, line = Doubler(gate), JobQueue(9)
     made = Engine(line, threads=1, batch_max=1, batch_wait_s=0.0)
     made.start(ended.set)
     for value in (1.0, 2.0):
@@ -208,7 +208,7 @@ def test_a_closed_line_ends_the_engine_after_what_waits(ask: Asker) -> None:
 
 def test_an_abandoned_line_turns_away_what_waits(ask: Asker) -> None:
     gate = threading.Event()
-    model, line = Doubler(gate), Line(9)
+    model, line = Doubler(gate), JobQueue(9)
     engine(line)
     line.put(ask.job(model, 1.0))
     assert model.began.wait(PATIENCE_S)
@@ -222,7 +222,7 @@ def test_an_abandoned_line_turns_away_what_waits(ask: Asker) -> None:
 
 def test_errands_come_before_requests_and_bring_their_result(ask: Asker) -> None:
     gate = threading.Event()
-    model, line = Doubler(gate), Line(9)
+    model, line = Doubler(gate), JobQueue(9)
     made = engine(line)
     line.put(ask.job(model, 1.0))
     assert model.began.wait(PATIENCE_S)

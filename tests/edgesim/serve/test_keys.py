@@ -117,7 +117,7 @@ def plain(token: str) -> Access:
     ],
 )
 def test_only_the_token_opens_the_admin_service_without_tls(metadata: list) -> None:
-    with pytest.raises(RefusalError, match="the token is missing or another one") as caught:
+    with pytest.raises(RefusalError, match="the token is missing or wrong") as caught:
         plain("secret").check_admin({}, metadata)
     assert caught.value.reason is Reason.UNAUTHENTICATED
     plain("secret").check_admin({}, [("authorization", "Bearer secret")])

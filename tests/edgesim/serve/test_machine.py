@@ -25,7 +25,7 @@ def _as_before() -> Iterator[None]:
 
 
 def test_what_is_there_is_left_alone_and_what_comes_is_collected() -> None:
-    machine.settle()
+    machine.freeze_objects()
     assert gc.get_freeze_count() > 10_000
     seen = weakref.ref(Cycle())
     assert seen() is not None
@@ -36,9 +36,9 @@ def test_what_is_there_is_left_alone_and_what_comes_is_collected() -> None:
 def test_what_has_gone_by_the_next_time_is_freed() -> None:
     held = Cycle()
     seen = weakref.ref(held)
-    machine.settle()
+    machine.freeze_objects()
     del held
     gc.collect()
     assert seen() is not None, "frozen"
-    machine.settle()
+    machine.freeze_objects()
     assert seen() is None

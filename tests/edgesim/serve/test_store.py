@@ -112,7 +112,7 @@ def test_manifests_are_verified_whenever_they_are_read(
 ) -> None:
     trusted = read_public_key(keys / "localhost" / "manifest.pub")
     refused(Reason.FAILED_PRECONDITION, "was not offered", store.manifest, "0" * 64, trusted)
-    store.keep_manifest(manifest)
+    store.add_manifest(manifest)
     assert store.manifest(manifest.sha256, trusted) == manifest
     assert list(store.manifests(trusted)) == [manifest]
     path = store.folder / "manifests" / manifest.sha256
@@ -149,7 +149,7 @@ def test_what_is_served_is_remembered_and_the_rest_is_cleared(
     assert store.active() is None
     put(store)
     refused(Reason.ABORTED, "10 of", put, store, DATA[:10])
-    store.keep_manifest(manifest)
+    store.add_manifest(manifest)
     store.activate(manifest, ["part-0", "fusion"])
     found = store.active()
     assert found is not None
