@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from edgesim.common.tables import text_table
 from edgesim.common.text import count, size
+from edgesim.report.table import Table
 from edgesim.results.accuracy import accuracy_text
 
 if TYPE_CHECKING:
@@ -25,21 +25,20 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         f"[bold]{escape(manifest.name)}[/]  {len(parts)} {noun} of {escape(data.name)}, "
         f"{data.images.test:,} test images, seed {manifest.seed}"
     )
-    table = text_table("", "tells apart", "size", "MAC", "accuracy", left=2)
     fitted = any(part.device is not None for part in parts)
-    if fitted:
-        table.add_column("device", overflow="fold")
+    lines = []
     for number, part in enumerate(parts):
         names = ", ".join(part.class_names) + (", other" if part.other else "")
-        row = [f"part {number}", escape(names), *_figures(part)]
-        table.add_row(*row, *([escape(part.device or "")] if fitted else []))
+        device = [part.device or ""] if fitted else []
+        lines.append([f"part {number}", names, *_figures(part), *device])
     for title, entry in (("fusion", manifest.fusion), ("unsplit", manifest.unsplit)):
         worst = f"all; worst is {entry.worst_class}, {accuracy_text(entry.worst_class_accuracy)}"
-        table.add_row(title, escape(worst), *_figures(entry))
-    console.print(table)
-    told = _without_one(manifest.survivors.accuracy)
-    if told:
-        console.print(told)
+        lines.append([title, worst, *_figures(entry)])
+    head = ["", "classes", "size", "MAC", "accuracy", *(["device"] if fitted else [])]
+    Table("", head, lines, left=2).show(console)
+    sentence = _without_one(manifest.survivors.accuracy)
+    if sentence:
+        console.print(sentence)
     if manifest.fit is not None and manifest.fit.gap is not None:
         console.print(
             f"The greedy assignment keeps {accuracy_text(manifest.fit.gap)} fewer heads than the "

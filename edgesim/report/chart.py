@@ -21,7 +21,7 @@ LIGHT = {
     "fusion": "#a6447c", "idle": "#75808f", "mark": "#b84300", "warn": "#fff2d1",
     "warn-ink": "#573f00",
 }  # fmt: skip
-"""Colours of a light page by what they mean; after Okabe and Ito (2008), told apart by everyone."""
+"""Colours of a light page by what they mean; after Okabe and Ito (2008)."""
 DARK = {
     "paper": "#14181f", "card": "#1d232c", "line": "#39424f", "ink": "#e8ecf2", "dim": "#a5b0be",
     "link": "#7cc4f0", "queue": "#e69f00", "compute": "#56b4e9", "transfer": "#2fbf91",
@@ -73,7 +73,7 @@ class Drawing:
             attributes: of the element; ``_`` stands for ``-``, empty ones are left out.
         """
         inside = Markup("<title>{}</title>").format(title) if title else inside
-        written = Markup(" ").join(
+        pairs = Markup(" ").join(
             Markup('{}="{}"').format(
                 name.strip("_").replace("_", "-"),
                 f"{value:.1f}" if isinstance(value, float) else value,
@@ -81,7 +81,7 @@ class Drawing:
             for name, value in attributes.items()
             if value != ""
         )
-        self._shapes.append(Markup("<{0} {1}>{2}</{0}>").format(Markup(tag), written, inside))
+        self._shapes.append(Markup("<{0} {1}>{2}</{0}>").format(Markup(tag), pairs, inside))
 
     def rect(
         self, x: float, y: float, width: float, height: float, kind: str, title: str = ""

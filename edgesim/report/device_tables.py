@@ -167,7 +167,7 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    # Sources as numbers, each told once below the tables.
+    # Sources are numbers in the tables; each is listed once below them.
     numbers: dict[str, str] = {"": ""}
     console.print(f"[bold]{document['name']}[/]  {escape(document['description'])}")
     table = Table(box=None)
@@ -176,7 +176,7 @@ def _show_one(document: dict[str, Any], console: Console) -> None:
     table.add_column("source", justify="right", no_wrap=True)
     for one in document["figures"]:
         source = numbers.setdefault(one["source"], str(len(numbers)))
-        table.add_row(one["figure"], written_figure(one["figure"], one["value"]), source)
+        table.add_row(one["figure"], figure_text(one["figure"], one["value"]), source)
     console.print(table)
     if document["published"]:
         console.print(_predictions(document, numbers))
@@ -226,7 +226,7 @@ def _error(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.1f} %"
 
 
-def written_figure(path: str, value: Any) -> str:
+def figure_text(path: str, value: Any) -> str:
     """Return a figure of an entry as text."""
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)

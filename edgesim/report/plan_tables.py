@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from edgesim.common.tables import text_table
 from edgesim.common.text import count, duration, percent, rate, size
 from edgesim.placement import Plan
 from edgesim.placement.bounds import Bottleneck, bottleneck
+from edgesim.report.table import Table
 from edgesim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Checked:
             "strategy": self.plan.strategy,
             "precision": self.plan.precision,
             "details": dict(self.plan.details),
-            "tasks": [row.__dict__ for row in _rows(self)],
+            "tasks": _tasks(self),
             "transfers": [
                 {"branch": number, "from": one.source, "to": one.target, "bytes": one.bytes}
                 for number, branch in enumerate(self.plan.branches)
@@ -62,19 +62,6 @@ class Checked:
         )
 
 
-@dataclass(frozen=True)
-class _Row:
-    branch: int
-    task: str
-    node: str
-    device: str
-    kind: str
-    classes: list[int]
-    macs: float
-    memory_bytes: float
-    time_s: float
-
-
 def examine(scenario: Scenario, plan: Plan) -> Checked:
     """Return a plan with its bounds."""
     return Checked(scenario, plan, bottleneck(plan, scenario.cluster, scenario.traffic.samples))
@@ -84,21 +71,22 @@ def _finite(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def _rows(checked: Checked) -> list[_Row]:
+def _tasks(checked: Checked) -> list[dict[str, Any]]:
+    """Return the tasks of the plan as plain data, each with its time without a queue."""
     nodes = checked.scenario.cluster.nodes
     samples = checked.scenario.traffic.samples
     return [
-        _Row(
-            branch=number,
-            task=task.name,
-            node=task.node,
-            device=nodes[task.node].device.name,
-            kind=task.kind,
-            classes=list(task.classes),
-            macs=float(task.graph.macs) if task.graph is not None else task.flop / 2,
-            memory_bytes=task.memory_bytes,
-            time_s=task.cost(nodes[task.node].device, checked.plan.precision, samples).time_s,
-        )
+        {
+            "branch": number,
+            "task": task.name,
+            "node": task.node,
+            "device": nodes[task.node].device.name,
+            "kind": task.kind,
+            "classes": list(task.classes),
+            "macs": float(task.graph.macs) if task.graph is not None else task.flop / 2,
+            "memory_bytes": task.memory_bytes,
+            "time_s": task.cost(nodes[task.node].device, checked.plan.precision, samples).time_s,
+        }
         for number, branch in enumerate(checked.plan.branches)
         for task in branch.tasks
     ]
@@ -112,18 +100,18 @@ def show(checked: Checked, console: Console) -> None:
     console.print(
         f"[bold]{escape(checked.scenario.name)}[/]  is valid: {plan.strategy}, {plan.precision}"
     )
-    rows = _rows(checked)
-    table = text_table("task", "node", "device", "MAC", "memory", "time", left=3)
-    for row in rows[:_MOST_ROWS]:
-        held = size(row.memory_bytes)
-        table.add_row(
-            escape(row.task), escape(row.node), escape(row.device), count(row.macs), held,
-            duration(row.time_s),
-        )  # fmt: skip
-    if len(rows) > _MOST_ROWS:
-        table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", style="dim")
-    console.print(table)
-    console.print("One MAC is two FLOP; times are of one request that meets no queue.", style="dim")
+    tasks = _tasks(checked)
+    lines = [
+        [
+            task["task"], task["node"], task["device"], count(task["macs"]),
+            size(task["memory_bytes"]), duration(task["time_s"]),
+        ]
+        for task in tasks[:_MOST_ROWS]
+    ]  # fmt: skip
+    more = f"… {len(tasks) - _MOST_ROWS:,} more" if len(tasks) > _MOST_ROWS else ""
+    head = ["task", "node", "device", "MAC", "memory", "time"]
+    note = "One MAC is two FLOP; times are of one request without a queue."
+    Table("", head, lines, more, [note], left=3).show(console)
     memory = plan.memory_bytes()
     fullest = max(
         memory, key=lambda name: memory[name] / checked.capacity_bytes(name), default=None

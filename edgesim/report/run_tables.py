@@ -196,35 +196,35 @@ def accuracy_sentence(summary: Mapping[str, Any]) -> str | None:
     whole, unsplit = found["top1_all_parts"], found["top1_unsplit"]
     if found["top1"] is None:
         return f"not known of these answers; {accuracy_text(whole)} with every part ({samples})"
-    told = f"{accuracy_text(found['top1'])} of the answers are right"
+    sentence = f"{accuracy_text(found['top1'])} of the answers are right"
     if "top1_expected" in found:  # measured on the images that were sent; the rest, on all
-        told += f" ({samples}); on all of them {accuracy_text(found['top1_expected'])} would be"
-        return told + (
+        sentence += f" ({samples}); on all of them {accuracy_text(found['top1_expected'])} would be"
+        return sentence + (
             f", the unsplit model's {accuracy_text(unsplit)}" if whole != unsplit else ""
         )
     if summary["requests"]["degraded"]:
-        told += f", degraded ones included; {accuracy_text(whole)} with every part"
+        sentence += f", degraded ones included; {accuracy_text(whole)} with every part"
     if whole != unsplit:
-        told += f"; the unsplit model {accuracy_text(unsplit)}"
-    return f"{told} ({samples})"
+        sentence += f"; the unsplit model {accuracy_text(unsplit)}"
+    return f"{sentence} ({samples})"
 
 
 def fault_sentences(summary: Mapping[str, Any]) -> list[str]:
-    """Return what is told of faults before the tables; nothing where none could be."""
+    """Return what is sentences of faults before the tables; nothing where none could be."""
     found = summary.get("faults")
     if found is None:
         return []
-    told = [f"{availability_text(found['availability'])} of the requests answered"]
+    sentences = [f"{availability_text(found['availability'])} of the requests answered"]
     if found["whole"] != found["availability"]:
-        told[0] += f", {availability_text(found['whole'])} in full"
+        sentences[0] += f", {availability_text(found['whole'])} in full"
     means = [f"{many:,} {_BY.get(name, name)}" for name, many in found["answered"].items()]
     if means[1:] or (means and "first try" not in found["answered"]):
-        told.append(", ".join(means))
+        sentences.append(", ".join(means))
     if found["reasons"]:
         reasons = (
             f"{many:,} {_WHY.get(name, name)}" for name, many in sorted(found["reasons"].items())
         )
-        told.append("without an answer: " + ", ".join(reasons))
+        sentences.append("without an answer: " + ", ".join(reasons))
     if found["failures"]:
         times = f"{found['failures']:,} failures"
         if found["recover_mean_s"] is not None:
@@ -234,13 +234,13 @@ def fault_sentences(summary: Mapping[str, Any]) -> list[str]:
             )
         if found["recover_never"]:
             times += f", {found['recover_never']:,} without one until the end"
-        told.append(times)
+        sentences.append(times)
     if found["lost_j"]:
-        told.append(
+        sentences.append(
             f"{joules(found['lost_j'])} spent on work that no answer used, "
             f"{joules(found['used_j'])} on work that one did"
         )
-    return told
+    return sentences
 
 
 _MOST_DEVICES = 4

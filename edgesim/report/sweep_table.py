@@ -286,7 +286,7 @@ def short_labels(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _labels(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a label for each mapping; a mapping in it is told by its key, unless that is equal."""
+    """Return a label for each mapping: its keys that differ, with values where these differ."""
     keys = dict.fromkeys(key for one in mappings for key in one)
     chosen: list[str] = []
 

@@ -167,8 +167,9 @@ def _show_models(document: dict[str, Any], console: Console) -> None:
     console.print(table)
     cooling = document["cooling"]
     console.print(
-        f"mean: without a rest. A rest adds up to {percent(cooling['share'])}, two thirds of it "
-        f"after {duration(cooling['time_s'])}; p5 to p95 are as measured, after 1 ms to 100 ms",
+        f"mean: without idle periods. After one, a run takes up to {percent(cooling['share'])} "
+        f"longer, two thirds of that after {duration(cooling['time_s'])}; p5 to p95: as measured, "
+        "after 1 ms to 100 ms idle",
         style="dim",
     )
 
@@ -188,14 +189,15 @@ def _show_messages(document: dict[str, Any], console: Console) -> None:
     console.print("[bold]Messages: processor time, fitted to requests of several shapes[/]")
     console.print(table)
     left_s = fit["on_no_processor_s"]
-    told_left = (
-        f"{costs['delay']} of each message is on no processor"
+    delay = (
+        f"Message delay outside the processor: {costs['delay']}"
         if left_s > 0
-        else f"the two work {duration(-left_s)} of a request at once, so that no delay is left"
+        else f"No message delay outside the processor: both sides work {duration(-left_s)} of a "
+        "request at the same time"
     )
     rest = fit["cooling"]
     console.print(
-        f"{told_left}. After a rest all of it is up to {percent(rest['share'])} more, two thirds "
-        f"of that after {duration(rest['time_s'])}",
+        f"{delay}; a message takes up to {digits(1.0 + rest['share'], 2)}x longer after an idle "
+        f"period, two thirds of that after {duration(rest['time_s'])}",
         style="dim",
     )

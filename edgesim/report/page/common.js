@@ -119,9 +119,9 @@ function wrapped(context, text, wide, most) {
     if (last && context.measureText((last + part).trimEnd()).width > wide) lines.push(part);
     else lines[lines.length - 1] = last + part;
   }
-  const kept = lines.slice(0, most);
-  if (lines.length > most) kept[most - 1] = lines.slice(most - 1).join("");
-  return kept.map((line) => fit(context, line.trimEnd(), wide));
+  const few = lines.slice(0, most);
+  if (lines.length > most) few[most - 1] = lines.slice(most - 1).join("");
+  return few.map((line) => fit(context, line.trimEnd(), wide));
 }
 
 /** Write a text with the colour of the page around it, so that lines below do not cross it. */

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgesim.placement.plan import Branch
 
 MOST_BRANCHES = 64
-"""Alternatives that are written one by one."""
+"""Alternatives of which every task is listed."""
 _MOST_RECTANGLES = 1200
 
 
@@ -81,7 +81,7 @@ def routes(scenario: Scenario, plan: Plan) -> dict[tuple[str, str], list[str]]:
 def _figures(scenario: Scenario, name: str) -> Iterator[list[str]]:
     """Yield (figure, value, source) of a device as its entry, or the scenario, says them."""
     from edgesim.hardware import catalog
-    from edgesim.report.device_tables import figures, written_figure
+    from edgesim.report.device_tables import figure_text, figures
 
     inline = _inline(scenario.document)
     if name in inline:
@@ -96,7 +96,7 @@ def _figures(scenario: Scenario, name: str) -> Iterator[list[str]]:
     ) or next(row.device for row in scenario.baselines if row.device.name == name)
     for row in figures(entry, device):
         source = row["source"] or ("the scenario" if name in inline else "")
-        yield [row["figure"], written_figure(row["figure"], row["value"]), source]
+        yield [row["figure"], figure_text(row["figure"], row["value"]), source]
 
 
 def _inline(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -52,7 +52,7 @@ def page(study: Table, definition: Mapping[str, Any] | None = None) -> str:
         study: its rows so far.
         definition: the study as it was written; None where it is not known.
     """
-    rows = kept(study)
+    rows = page_rows(study)
     facts = [f"{len(study):,} of {study.size:,} points"]
     if study.failed:
         facts.append(f"{study.failed:,} failed")
@@ -106,7 +106,7 @@ def _sections(study: Table, rows: NDArray[np.int64]) -> Iterator[Section]:
         yield Section("errors", "Errors", [shown])
 
 
-def kept(table: Table) -> NDArray[np.int64]:
+def page_rows(table: Table) -> NDArray[np.int64]:
     """Return the places of the rows that a page holds, ascending.
 
     All of them where they are few. Else the least and the greatest of every result, the fronts of
@@ -159,7 +159,7 @@ def front(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
 
 
 def _data(study: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """Return what the script draws: columns of the kept rows, numbers with all their digits."""
+    """Return what the script draws: columns of the page's rows, numbers with all their digits."""
     columns = []
     for one in shown_columns(study):
         log = _is_log(one, study)

@@ -61,10 +61,10 @@
       context.lineTo(x, base + 4);
       context.stroke();
       context.fillStyle = dim;
-      // Close by, steps are told from where the picture starts.
-      const told = beyond ? "+" + duration(Number((time - held.start - from).toPrecision(3)))
+      // Close by, steps are counted from where the picture starts.
+      const text = beyond ? "+" + duration(Number((time - held.start - from).toPrecision(3)))
         : duration(time);
-      if (x > left() + 20 && x < width - 24) context.fillText(told, x, base + 15);
+      if (x > left() + 20 && x < width - 24) context.fillText(text, x, base + 15);
     }
     for (let index = 0; index < held.spans.length; index += 1) {
       const one = held.spans[index];

@@ -11,7 +11,8 @@ import pytest
 
 from edgesim import api
 from edgesim.report import folder
-from edgesim.report.page import study_page
+from edgesim.report.page import both_page, study_page
+from edgesim.report.page.both_page import Latencies
 from edgesim.results.result import Result
 from edgesim.sweep.table import non_dominated
 from tests.edgesim.command import FIVE_PIS
@@ -20,6 +21,7 @@ from tests.edgesim.report.page.numbers_of import looked_up, numbers_of
 from tests.edgesim.report.page.test_run_page import HOSTILE
 from tests.edgesim.report.page.test_study_page import RESULTS, table
 from tests.edgesim.report.page.test_study_page import grid as levels
+from tests.edgesim.report.test_both_page import comparison
 from tests.needs import CHROMIUM
 
 pytestmark = CHROMIUM.mark
@@ -182,3 +184,15 @@ def test_a_study_s_page(width: int, tmp_path: Path) -> None:
         first, _, name = key.partition(".")
         if first.isdigit():
             assert value == study.row(int(first))[name]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_comparison_s_page(width: int, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3)
+    document = comparison()
+    latencies = {"load-0.5": Latencies(noise.lognormal(size=300), noise.lognormal(size=300))}
+    html = both_page.page(document, latencies)
+    seen = browse(html, tmp_path, width=width, probe=COMMON)
+    assert seen.console == ()
+    assert_sound(seen.told, width)
+    assert seen.told["charts"] == ["load-0", "load-1"]

@@ -13,7 +13,7 @@ import pytest
 from edgesim.report import folder
 from edgesim.report.heat import levels, means
 from edgesim.report.page import study_page
-from edgesim.report.page.study_page import MOST_ROWS, front, kept
+from edgesim.report.page.study_page import MOST_ROWS, front, page_rows
 from edgesim.report.sweep_table import short_labels
 from edgesim.sweep.sensitivity import effects
 from edgesim.sweep.table import Column, Table, non_dominated
@@ -72,7 +72,7 @@ def test_a_hundred_thousand_rows_are_thinned_and_the_page_says_so(tmp_path: Path
         "latency_s.p99": noise.lognormal(size=rows), "energy_j.total": noise.lognormal(size=rows),
     }  # fmt: skip
     study = table(values)
-    chosen = kept(study)
+    chosen = page_rows(study)
     assert len(chosen) == MOST_ROWS == len(set(chosen.tolist()))
     for name in RESULTS:
         assert {int(values[name].argmin()), int(values[name].argmax())} <= set(chosen.tolist())
