@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python examples/digits-measures.py
 
-For every seed one unsplit model, then for every choice the whole recipe of digits-partition.yaml:
-five parts pruned in three stages, tuned, fused. About a minute a line and seed on one core.
+For each seed it trains one unsplit model. Then it runs the whole recipe of digits-partition.yaml
+for each choice: five parts, pruned in three stages, tuned and fused. It takes about one minute for
+each line and seed on one core.
 """
 
 import argparse

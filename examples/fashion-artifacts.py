@@ -1,10 +1,11 @@
-"""Make the Fashion-MNIST artifacts of 1, 2, 3, 5 and 10 parts that lie beside this file.
+"""Make the Fashion-MNIST artifacts of 1, 2, 3, 5 and 10 parts, in the folder of this file.
 
     OMP_NUM_THREADS=1 python examples/fashion-artifacts.py
 
 reads the recipe of fashion-partition.yaml, trains the unsplit model once (half an hour on one core)
-and then every part (some minutes each). Finished steps are kept in runs/fashion.work: after a kill,
-the same command goes on where it was. Numbers of parts may be named: ``fashion-artifacts.py 5 10``.
+and then each part (some minutes each). Finished steps are stored in runs/fashion.work, so that an
+interrupted command continues when it is given again. Arguments choose numbers of parts:
+``fashion-artifacts.py 5 10``.
 """
 
 import argparse

@@ -1,16 +1,16 @@
-"""Unsplit, small, split, and split CNN in one table: accuracy on the same images, latency on Pis.
+"""Compare unsplit, small, split and split CNN models: accuracy on the same images, latency on Pis.
 
     OMP_NUM_THREADS=1 python examples/partition-compare.py ARTIFACT --work WORK --out TABLE.md
 
-takes an artifact of ``edgesim partition`` and trains, by its own recipe, what it is compared with:
-a small ViT of the same total size, and a CNN that is split into the same groups of classes. For
-digits that takes two minutes on one core, for Fashion-MNIST several hours. Finished steps are kept
-in WORK. Without ``--work`` nothing is trained, and any number of artifacts is set side by side:
+reads an artifact of ``edgesim partition`` and trains models for comparison with the same recipe:
+a small ViT of the same total size, and a CNN that is split into the same groups of classes. This
+takes two minutes for the digits on one core, and several hours for Fashion-MNIST. Finished steps
+are stored in WORK. Without ``--work``, nothing is trained, and any number of artifacts is compared:
 
     python examples/partition-compare.py examples/fashion-{1,2,3,5,10}
 
-The latency is simulated: a Raspberry Pi 4B for every part and a Pi 5 that takes the image
-in and fuses, around a switch of 1 Gbit/s; one image at a time.
+The latency is simulated: a Raspberry Pi 4B for each part, and a Pi 5 that receives the image and
+fuses, on a switch of 1 Gbit/s, one image at a time.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Draw the two pictures of report pages in examples/figures: a run's, and a study's.
+"""Take the pictures of report pages in examples/figures: the page of a run and that of a study.
 
     python examples/report-pictures.py
 

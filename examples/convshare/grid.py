@@ -3,15 +3,14 @@
     python examples/convshare/grid.py --jobs 2
 
 trains attention of {shared, unshared} x {valid, same} convolutions with an MLP of {linear, shared
-valid, shared same} layers, from three seeds each, and prints a table: accuracy, parameters, and
-where and how much the class token looks (see :mod:`optics.convshare.attention_score`). Finished
-runs are kept in the work folder; after a kill the same command goes on within the run where it was,
-and gives the same bytes. Any number of such commands may share the folder. It takes about an hour
-of processor time, half of that on two cores; ``--full`` is for a GPU. ``--so-far`` tells of the
-runs that are finished, ``--table`` prints the table of kept figures again, and ``--page`` puts it
-into a page.
+valid, shared same} layers, with three seeds each, and prints a table: accuracy, parameters, and the
+attention of the class token (see :mod:`optics.convshare.attention_score`). Finished runs are stored
+in the work folder. An interrupted command continues within its run when it is given again, and
+gives the same bytes. Several such commands can share the folder. It takes about one hour of
+processor time, half of that on two cores; ``--full`` is for a GPU. ``--so-far`` shows the finished
+runs, ``--table`` prints the table of stored figures again, and ``--page`` writes it into a page.
 
-CIFAR-100 takes ``--data cifar-100 --folder DIR``, where the binary archive of its authors lies.
+CIFAR-100 needs ``--data cifar-100 --folder DIR``, the folder of its authors' binary archive.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where light wins and where it loses beside graphics cards, end to end and not only the light.
+"""Compare 4f accelerators with graphics cards: light alone, and with data movement.
 
     python examples/optics-beside-gpus/compare.py
 
-fills grids of 1,040 accelerators for each of five models, and writes tables and pictures to
-examples/results/. It takes about a minute on one core and loads no torch. ``--grid MODEL`` only
-fills one model's grid and prints how long that took.
+computes 1,040 accelerators for each of five models, and writes tables and pictures to
+examples/results/. It takes about one minute on one core and does not import torch. ``--grid MODEL``
+only computes the grid of one model and prints its time.
 """
 
 from __future__ import annotations
