@@ -29,10 +29,10 @@ class ClassWiseKeys(ModelKeys):
     """Keys of ``placement``.
 
     Attributes:
-        fusion: class-wise: name of the node where parts are fused.
-        submodels: class-wise: number of sub-models.
-        heads: class-wise: number of heads of each sub-model; the most that fits unless given.
-        memory_budget: class-wise: largest memory of one sub-model, in bytes; its node's unless
+        fusion: name of the node where parts are fused.
+        submodels: number of sub-models.
+        heads: number of heads of each sub-model; the most that fits unless given.
+        memory_budget: largest memory of one sub-model, in bytes; its node's unless
             given.
     """
 

@@ -22,7 +22,7 @@ class PipelineKeys(ModelKeys):
     """Keys of ``placement``.
 
     Attributes:
-        objective: pipeline: figure that the cuts minimise.
+        objective: figure that the cuts minimise.
     """
 
     objective: Literal["latency", "bottleneck"] | None = None

@@ -156,8 +156,11 @@ def _by_kind(section: Schema, key: str, kinds: dict[str, Schema]) -> list[Schema
     for own in kinds.values():
         own["properties"].pop(key, None)
         for name, one in own["properties"].items():
-            if "const" not in one:
-                properties.setdefault(name, one)
+            owners = [kind for kind, other in kinds.items() if name in other["properties"]]
+            if "const" not in one and name not in properties:
+                few = 2 * len(owners) <= len(kinds)
+                start = f"{', '.join(owners)}: " if few else ""
+                properties[name] = {**one, "description": f"{start}{one.get('description', '')}"}
     rules: Schema = {}
     for kind, own in kinds.items():
         mine = own["properties"]

@@ -80,7 +80,7 @@ def test_editors_know_the_keys_and_the_names(site: Path) -> None:
     other = {"arrivals": "poisson", "rate": "1/s", "requests": 3, "burst": 4}
     assert not validator.is_valid({**SCENARIO, "traffic": other})
     described = schema["$defs"]["TrafficSpec"]["properties"]["burst"]["description"]
-    assert described == "number of requests that arrive at once"
+    assert described == "bursts: number of requests that arrive at once"
     result = json.loads(play(site, "schema", "--result").stdout)
     assert result["properties"]["tail_ratio"]["description"].startswith("99th percentile of")
 
