@@ -139,7 +139,7 @@ def sweep(
     if rows == "parquet":
         require("Parquet", "parquet", otherwise="leave out --format parquet")
     with Store(directory, study.meta()) as store:
-        done = store.done()
+        done = store.rows.done()
         found = len(done)
         writer = _RowWriter(store, study.size, found, progress)
         interrupted = False
@@ -207,7 +207,7 @@ class _RowWriter:
     """Rows on their way to the store, in parcels that a kill would cost."""
 
     def __init__(self, store: Store, size: int, done: int, progress: Progress | None) -> None:
-        self.failed = store.failed()
+        self.failed = store.rows.failed()
         self._store = store
         self._size = size
         self.done = done
@@ -233,7 +233,7 @@ class _RowWriter:
         self._since_s = time.monotonic()
         if rows:
             try:
-                self._store.append(rows)
+                self._store.rows.append(rows)
             except EdgesimError:
                 self.done -= len(rows)
                 self.failed -= sum(row[-1] is not None for row in rows)

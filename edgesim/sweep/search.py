@@ -146,7 +146,7 @@ def search(study: Study, store: Store, crew: Crew, take: Callable[[Row], None]) 
     axes = len(study.points.axes)
     names = [one.name for one in study.columns]
     optimizer = Optimizer(study.points.axes, study.aims)
-    found: dict[int, Row] = {int(row[0]): row for row in store.ordered()}
+    found: dict[int, Row] = {int(row[0]): row for row in store.rows.ordered()}
     played: dict[tuple[Cell, ...], Row] = {}
     for first in range(0, study.aims.trials, study.aims.parallel):
         asked = [

@@ -110,19 +110,15 @@ def design(table: Table) -> Design:
     exact = {axis.name: _values(table, axis) for axis in table.axes}
     factors = {levels.tobytes(): levels for levels in exact.values()}
     sizes = [int(levels.max(initial=0)) + 1 for levels in factors.values()]
-    told_apart = sum(size > 1 for size in sizes) > 1 or len(exact) == 1
-    if told_apart and table.complete and math.prod(sizes) == len(table):
-        numbers = np.ravel_multi_index(tuple(factors.values()), tuple(sizes))
-        if len(np.unique(numbers)) == len(table):
-            others = {}
-            for name, levels in exact.items():
-                rest = {key: one for key, one in factors.items() if key != levels.tobytes()}
-                shape = tuple(int(one.max()) + 1 for one in rest.values())
-                one_of_all = np.zeros(len(table), np.int64)
-                others[name] = (
-                    np.ravel_multi_index(tuple(rest.values()), shape) if rest else one_of_all
-                )
-            return Design(exact, others)
+    distinct = sum(size > 1 for size in sizes) > 1 or len(exact) == 1
+    if distinct and table.complete and math.prod(sizes) == len(table):
+        strides = dict(zip(factors, np.cumprod([1, *sizes[:-1]]), strict=True))
+        parts = {key: levels * strides[key] for key, levels in factors.items()}
+        combination = np.sum(list(parts.values()), axis=0)
+        if len(np.unique(combination)) == len(table):
+            return Design(
+                exact, {key: combination - parts[one.tobytes()] for key, one in exact.items()}
+            )
     return Design({axis.name: _grouped(table, axis, exact[axis.name]) for axis in table.axes}, {})
 
 

@@ -26,7 +26,7 @@ from edgesim.common.lock import Lock, LockedError
 from edgesim.results.folder import STUDY
 from edgesim.sweep import sqlite_rows
 from edgesim.sweep.aims import Bound
-from edgesim.sweep.sqlite_rows import Row, Spans, SqliteRows
+from edgesim.sweep.sqlite_rows import Row, SqliteRows
 from edgesim.sweep.table import Column, Table, table_of
 from edgesim.version import __version__
 
@@ -66,6 +66,9 @@ class Store:
         directory: made if it is missing.
         meta: of the study.
 
+    Attributes:
+        rows: in the folder.
+
     Raises:
         InputError: the folder holds something else: files that are no study, another study, or
             one that another version wrote.
@@ -83,7 +86,7 @@ class Store:
         self._lock = _lock(directory)
         try:
             self._take()
-            self._rows = SqliteRows(directory, meta.columns)
+            self.rows = SqliteRows(directory, meta.columns)
         except BaseException:
             self._lock.release()
             raise
@@ -112,22 +115,6 @@ class Store:
                 f"{self.directory} holds another study, or this one before it was changed; {other}"
             )
 
-    def done(self) -> Spans:
-        """Return the numbers of the points that have a row."""
-        return self._rows.done()
-
-    def failed(self) -> int:
-        """Return the number of rows with an error."""
-        return self._rows.failed()
-
-    def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows; they are read again after a kill."""
-        self._rows.append(rows)
-
-    def ordered(self) -> Iterator[Row]:
-        """Yield the rows by number."""
-        return self._rows.ordered()
-
     def finish(self, rows: Format = "sqlite") -> Path:
         """Write ``table.csv``, and ``table.parquet`` too where asked; return the former's path.
 
@@ -142,9 +129,9 @@ class Store:
         with whole_file(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["point", *(one.name for one in self.meta.columns), "error"])
-            writer.writerows(self._rows.ordered())
+            writer.writerows(self.rows.ordered())
         if rows == "parquet":
-            _write_parquet(self.directory, self.meta.columns, self._rows.ordered())
+            _write_parquet(self.directory, self.meta.columns, self.rows.ordered())
         return path
 
     def __enter__(self) -> Store:
@@ -157,7 +144,7 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._rows.close()
+            self.rows.close()
         except EdgesimError:
             # What ended the sweep says more than what that does to its end.
             if error is None:

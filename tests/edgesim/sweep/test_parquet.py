@@ -60,7 +60,7 @@ def test_a_row_with_an_error_has_no_results(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 1))
     results = len(study.columns) - 2
     with Store(tmp_path / "a", study.meta()) as store:
-        store.append(
+        store.rows.append(
             [(1, 2.0, 1.0, *[None] * results, "no room"), (0, 1.0, 1.0, *[3] * results, None)]
         )
         store.finish("parquet")

@@ -117,9 +117,9 @@ def test_rows_are_read_while_they_are_written(tmp_path: Path) -> None:
     study = from_mapping(grid(2, 2))
     with Store(tmp_path / "a", study.meta()) as store:
         assert len(read(tmp_path / "a")) == 0
-        store.append([(3, 2.0, 2.0, 1.0, 1, None)])
+        store.rows.append([(3, 2.0, 2.0, 1.0, 1, None)])
         assert list(read(tmp_path / "a").point) == [3]
-        store.append([(1, 1.0, 2.0, None, None, "it fell over")])
+        store.rows.append([(1, 1.0, 2.0, None, None, "it fell over")])
         table = read(tmp_path / "a")
     assert list(table.point) == [1, 3]
     assert table.errors == ("it fell over", None)
