@@ -14,7 +14,7 @@ from edgesim.common.options import argument, option
 class ModelsOptions:
     """Which models are listed."""
 
-    name: str | None = argument("[NAME]", "Name of a model.", None)
+    name: str | None = argument("NAME", "Name of a model.", None)
     classes: int = option("N", "Number of classes that the model tells apart.", 1000, min=1)
 
 
@@ -22,7 +22,7 @@ class ModelsOptions:
 class DevicesOptions:
     """Which devices, or which layers on one, are described."""
 
-    name: str | None = argument("[NAME]", "Name of a device, or its file.", None)
+    name: str | None = argument("NAME", "Name of a device, or its file.", None)
     model: str | None = option("MODEL", "Show time and energy of each layer of this model.", None)
     layer: str | None = option(
         "OPERATOR", "Show work, time and energy of this one layer of the model.", None

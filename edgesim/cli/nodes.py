@@ -26,7 +26,7 @@ class KeysOptions:
 
     directory: Path = argument("DIR", "Folder to write to; keys that it holds are kept.")
     hosts: list[str] | None = argument(
-        "[HOST ...]", "Names or addresses of nodes.", None, show_default="localhost"
+        "HOST", "Names or addresses of nodes.", None, show_default="localhost"
     )
 
 

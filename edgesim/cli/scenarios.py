@@ -23,7 +23,7 @@ class Starter(StrEnum):
 class InitOptions:
     """Which starter is written, and where."""
 
-    directory: Path = argument("[DIR]", "Folder to write cluster.yaml to.", Path("."))
+    directory: Path = argument("DIR", "Folder to write cluster.yaml to.", Path("."))
     starter: Starter = option(
         "pis|light",
         "Starter to write: a model split over Raspberry Pis, or Pis beside an optical accelerator.",

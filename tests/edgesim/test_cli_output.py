@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from edgesim.cli import app
 from edgesim.results.folder import FILES
 from tests.edgesim.command import (
     COMMAND,
@@ -78,7 +81,15 @@ def test_json_of_a_failed_write_is_one_document(tmp_path: Path) -> None:
 HEAVY = {"torch", "scipy", "pandas", "grpc", "sklearn", "matplotlib", "networkx"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], SMALL, ["check", *SMALL[1:]]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("run", "sweep", "node", "deploy", "profile")),
+        SMALL,
+        ["check", *SMALL[1:]],
+    ],
+)
 def test_heavy_modules_are_not_imported(arguments: list[str], tmp_path: Path) -> None:
     code = (
         "import atexit, sys\n"
@@ -211,3 +222,21 @@ def test_runs_that_end_at_once_leave_one_whole_result(tmp_path: Path) -> None:
     again = tmp_path / "again"
     assert edgesim(*SMALL, "--out", again, "--seed", str(seed)).returncode == 0
     assert (again / "requests.csv").read_bytes() == (tmp_path / "out/requests.csv").read_bytes()
+
+
+def test_the_help_of_every_option_names_its_value_and_what_it_sets() -> None:
+    count = 0
+    for name, command in get_command(app).commands.items():
+        for one in command.params:
+            told = (name, one.name, one.help)
+            assert one.help, told
+            # A sentence that begins with a noun or a verb: "Address of the inference service".
+            assert re.match(r"(--|[A-Z])", one.help), told
+            assert one.help.endswith("."), told
+            first = one.help.split()[0]
+            assert first not in ("Of", "For", "In", "To", "That", "How", "What", "Where"), told
+            assert len(one.help.split()) >= 3, told
+            if not getattr(one, "is_flag", False):
+                assert one.metavar, told
+            count += 1
+    assert count > 60
