@@ -62,6 +62,10 @@ class Checked:
         )
 
 
+_GROWS = "the queue will grow as long as the run lasts"
+_BOUNDED = "a deadline or time-out will end every wait, so requests will fail or go without parts"
+
+
 def examine(scenario: Scenario, plan: Plan) -> Checked:
     """Return a plan with its bounds."""
     return Checked(scenario, plan, bottleneck(plan, scenario.cluster, scenario.traffic.samples))
@@ -129,7 +133,8 @@ def show(checked: Checked, console: Console) -> None:
     for note in checked.scenario.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if checked.overloaded:
+        bounded = checked.scenario.recovery.bounds_waits
         console.print(
             f"[yellow]warning:[/] {rate(checked.scenario.traffic.offered_per_s)} is asked: "
-            "overloaded, the queue will grow as long as the run lasts"
+            f"overloaded, {_BOUNDED if bounded else _GROWS}"
         )

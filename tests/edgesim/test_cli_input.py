@@ -122,6 +122,10 @@ def test_a_rate_above_capacity_runs_and_is_told(tmp_path: Path) -> None:
     done = edgesim("check", FIVE_PIS, "--set", "traffic.rate=50/s")
     assert done.returncode == 0
     assert "overloaded, the queue will grow" in done.stdout
+    done = edgesim("check", FIVE_PIS, "--set", "traffic.rate=50/s", "--set", "recovery.deadline=9")
+    bounded = " ".join(done.stdout.split())
+    assert "overloaded, a deadline or time-out will end every wait" in bounded
+    assert "will grow" not in bounded
 
 
 def test_wrong_results_are_told(tmp_path: Path) -> None:
