@@ -107,6 +107,8 @@ def test_heavy_modules_are_not_imported(arguments: list[str], tmp_path: Path) ->
     assert not HEAVY & loaded
     if "--help" in arguments:
         assert not {"numpy", "yaml", "simpy"} & loaded
+    if "run" not in arguments or "--help" in arguments:
+        assert "jinja2" not in loaded  # it makes pages
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"], SMALL])

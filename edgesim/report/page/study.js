@@ -156,7 +156,9 @@ function filterField(index) {
   const all = study.columns.map((_, index) => index);
   const numeric = all.filter((index) => !study.columns[index].labels);
   const axes = all.filter((index) => study.columns[index].role === "axis");
-  const results = numeric.filter((index) => study.columns[index].role === "result");
+  // Whether a queue settled is marked on the points.
+  const results = numeric.filter((index) => study.columns[index].role === "result"
+    && study.columns[index].name !== "settled");
   // An axis may be an aim too: the fewest nodes.
   const aims = numeric.filter((index) => study.columns[index].aim);
   for (const index of axes) document.getElementById("filters").append(filterField(index));
