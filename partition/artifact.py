@@ -49,7 +49,7 @@ class Artifact:
         folder: folder of the artifact.
         manifest: manifest of the artifact.
         parts: the sub-models, in evaluation mode.
-        fusion: over their features.
+        fusion: fusion of their features.
     """
 
     folder: Path

@@ -100,7 +100,7 @@ def test_every_public_name_of_a_package_is_in_its_reference(site: Path, package:
     }
     names -= {"optics.physical.Bench"}  # stands there as optics.layers.Bench
     assert [one for one in sorted(names) if f'id="{one}"' not in page] == []
-    # Sphinx's roles are links here, and sections of docstrings are tables.
+    # Sphinx's roles are links here, and sections of docstrings are lists.
     assert not re.search(r":(?:attr|class|data|func|meth|mod):`?", text_of(page_file))
     assert "Raises:" in page
 
