@@ -128,7 +128,7 @@ def commands() -> str:
             "```",
             f"edgesim {name} {usage}",
         ]
-        lines += ["```", "", *_table(("", "", "default"), _options(command)), ""]
+        lines += ["```", "", *_table(("option", "meaning", "default"), _options(command)), ""]
     return "\n".join(lines)
 
 
@@ -245,8 +245,11 @@ def _title(name: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Any) -> list[str]:
-    told = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return told + [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+    """Return a table without the columns that are empty."""
+    columns = zip(head, *[[_cell(value) for value in row] for row in rows], strict=True)
+    first, *others = zip(*[column for column in columns if any(column[1:])], strict=True)
+    told = [f"| {' | '.join(first)} |", f"|{'---|' * len(first)}"]
+    return told + [f"| {' | '.join(row)} |" for row in others]
 
 
 def _cell(value: object) -> str:
