@@ -72,7 +72,7 @@ TOO_MUCH = [
     ("no number", changed("0.5/s", ".nan"), "traffic.rate: expected a finite quantity"),
     ("large number", changed("0.25 ms", "1e400"), "network.switch.latency"),
     ("escape", changed("hub:", '"h\\eb":'), "expected a name"),
-    ("direction", changed("hub:", '"h\u202eb":'), "h\\u202eb"),
+    ("direction", changed("hub:", '"hu\u202eb":'), "hu\\u202eb"),
     ("path", changed("small", "../../x"), "name"),
     ("zeros", changed("poisson, rate: 0.5/s, requests: 10", "trace, file: /dev/zero"),
      "/dev/zero is no regular file"),
@@ -99,8 +99,12 @@ def test_too_much_is_refused(text: str, told: str, tmp_path: Path) -> None:
 def test_a_study_of_too_many_points_is_refused(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE)
     axes = "".join(
-        f"  {key}: {{from: 1, to: 9, steps: 10000}}\n"
-        for key in ("traffic.rate", "network.switch.bandwidth", "network.switch.latency")
+        f"  {key}: {{from: 1{unit}, to: 9{unit}, steps: 10000}}\n"
+        for key, unit in (
+            ("traffic.rate", "/s"),
+            ("network.switch.bandwidth", " Gbit/s"),
+            ("network.switch.latency", " ms"),
+        )
     )
     (tmp_path / "study.yaml").write_text(f"base: base.yaml\naxes:\n{axes}")
     done = limited("sweep", "study.yaml", folder=tmp_path)

@@ -129,7 +129,7 @@ class Cluster:
                 for name, address in addresses.items()
             },
             "hosts": {f"processor {core}": {"cores": 1} for core in CORES},
-            "network": {"switch": {"bandwidth": RATE.byte_s, "latency": latency_s}},
+            "network": {"switch": {"bandwidth": f"{RATE.byte_s} B/s", "latency": latency_s}},
             "traffic": {"arrivals": "poisson", "rate": "10/s", "requests": REQUESTS},
         }  # fmt: skip
         self.file.write_text(yaml.safe_dump(document))

@@ -36,7 +36,7 @@ EXTRAS = (
     ("train", ["partition", "examples/digits-partition.yaml", "-o", "out"]),
     ("node", ["keys", "out"]),
     ("node", ["deploy", "cluster.yaml", "artifact", "--keys", "keys"]),
-    ("torch-node", ["node", "--listen", ":1", "--store", "store", "--keys", "keys"]),
+    ("torch-node", ["node", "--listen", "127.0.0.1:1", "--store", "store", "--keys", "keys"]),
     ("torch-node", ["run", "examples/real-nodes.yaml", "--mode", "real", "--plain"]),
     ("torch-node", ["run", "examples/real-nodes.yaml", "--mode", "both", "--plain"]),
     ("profile", ["profile", "-o", "here.yaml"]),
