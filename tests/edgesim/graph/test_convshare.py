@@ -91,7 +91,10 @@ def test_a_crossbar_multiplies_what_the_linear_layers_do() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image_size": 70}, "'convsharevit_72': patches tile the image: 70 pixels"),
+        (
+            {"image_size": 70},
+            "'convsharevit_72': patches tile the image; got 70 pixels and patches of 8",
+        ),
         ({"heads": 4}, "it takes classes, image_size, channels, patch_size, depth"),
     ],
 )
