@@ -6,8 +6,11 @@ from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph
 from edgesim.hardware import Node
 from edgesim.placement.check import no_precision
-from edgesim.placement.plan import Branch, Task
+from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
+
+_NAMED = 3
+"""Idle nodes that a note names at most."""
 
 
 def graph_of(request: PlacementRequest, strategy: str) -> Graph:
@@ -55,6 +58,38 @@ def able(request: PlacementRequest) -> list[Node]:
     if not found:
         raise PlanError(no_precision(nodes, precision))
     return found
+
+
+def idle_notes(plan: Plan, request: PlacementRequest) -> list[str]:
+    """Return the sentence that names the candidates that a plan leaves idle; none where none is.
+
+    Nodes that only forward data are not named, nor those beside tasks that are placed by hand.
+    """
+    if request.model.graph is None:
+        return []
+    network = request.cluster.network
+    used = {plan.input_node, plan.output_node, *plan.memory_bytes(), *plan.standby_bytes}
+    for branch in plan.branches:
+        where = {task.name: task.node for task in branch.tasks}
+        for transfer in branch.transfers:
+            for hop in network.route(*plan.ends(transfer, where)) or ():
+                used.update(network.links[hop.link].ends or ())
+    nodes = candidates(request)
+    idle = [node.name for node in nodes if node.name not in used]
+    if not idle:
+        return []
+    more = f" and {len(idle) - _NAMED} more" if len(idle) > _NAMED else ""
+    compute = "computes" if len(idle) == 1 else "compute"
+    told = (
+        f"{len(idle)} of {len(request.cluster.nodes)} nodes {compute} nothing: "
+        f"{', '.join(idle[:_NAMED])}{more}"
+    )
+    submodels = request.options.get("submodels")
+    if plan.strategy == "class-wise" and submodels is not None:
+        told += f"; placement.submodels is {submodels}"
+        if (most := min(len(nodes), request.model.classes)) > int(str(submodels)):
+            told += f", try --set placement.submodels={most}"
+    return [told]
 
 
 def held_bytes(graph: Graph, node: Node, precision: str) -> float:

@@ -130,7 +130,7 @@ def show(checked: Checked, console: Console) -> None:
         f"Bounded by {escape(bounds.resource)}: at most {rate(bounds.capacity_per_s)}; "
         f"one request alone takes at least {duration(bounds.latency_s)}."
     )
-    for note in checked.scenario.notes:
+    for note in checked.scenario.notes_on(plan):
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if checked.overloaded:
         bounded = checked.scenario.recovery.bounds_waits

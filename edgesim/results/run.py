@@ -268,7 +268,7 @@ class Run:
             )
         if self.partial:
             found.append("interrupted: this is what had finished by then")
-        return [*found, *self.scenario.notes, *self.accuracy[1]]
+        return [*found, *self.scenario.notes_on(self.plan), *self.accuracy[1]]
 
 
 def _closed_loop(run: Run) -> list[str]:

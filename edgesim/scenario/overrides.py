@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
@@ -33,6 +33,7 @@ def override(document: Document, settings: Sequence[str]) -> list[str]:
     is found where it exists: ``nodes.pi.local.count`` is the ``count`` of a node ``pi.local``.
     """
     wrong: list[str] = []
+    before = {"nodes": _nodes(document.data)}
     for text in settings:
         keys, equals, value_text = text.partition("=")
         names = keys.strip().split(".")
@@ -51,8 +52,30 @@ def override(document: Document, settings: Sequence[str]) -> list[str]:
             wrong.append(f"{title}: the value is no YAML: {error.found[0][1]}")
         except InputError as error:
             wrong.append(f"{title}: {error}")
+    unknown = unknown_nodes(before, document.data, document.overridden)
+    for path in unknown:
+        document.data["nodes"].pop(path[1], None)
+    wrong += unknown.values()
     document.notes.extend(leave_out(document.data, list(document.overridden)))
     return wrong
+
+
+def unknown_nodes(before: Any, data: Any, titles: Mapping[Path, str]) -> dict[Path, str]:
+    """Return a message for each set key of a node that is not there.
+
+    Args:
+        before: data before keys were set.
+        data: plain data of a scenario, with values set; a new node in it has a device.
+        titles: what messages call each key path that was set.
+    """
+    known, nodes = _nodes(before), _nodes(data)
+    return {
+        path: f"{title}: no node is named '{path[1]}'"
+        + (nearest(str(path[1]), list(known)) or "; a new one needs a device")
+        for path, title in titles.items()
+        if path[0] == "nodes" and len(path) > 2 and path[1] not in known
+        if isinstance(nodes.get(path[1]), dict) and "device" not in nodes[path[1]]
+    }
 
 
 def leave_out(data: Any, paths: Sequence[Path]) -> list[str]:
@@ -82,6 +105,12 @@ def leave_out(data: Any, paths: Sequence[Path]) -> list[str]:
     if not dropped:
         return []
     return [f"placement.strategy {strategy} does not take {', '.join(dropped)}: left out"]
+
+
+def _nodes(data: Any) -> dict[Any, Any]:
+    """Return a copy of the mapping ``nodes``; empty where the data has none."""
+    nodes = data.get("nodes") if isinstance(data, dict) else None
+    return dict(nodes) if isinstance(nodes, dict) else {}
 
 
 _NAMED_BY_USERS: tuple[Path, ...] = (("nodes",), ("network", "links"), ("model", "tasks"))

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster, Device
+from edgesim.placement import Plan
 from edgesim.placement.request import PlacementRequest
+from edgesim.placement.whole import idle_notes
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.traffic import Traffic
 
@@ -55,6 +57,11 @@ class Scenario:
             f"<Scenario '{self.name}': {model}, {self.strategy} on {nodes} nodes, "
             f"{traffic.requests:,} requests {traffic.arrivals}, seed {self.seed}>"
         )
+
+    def notes_on(self, plan: Plan) -> list[str]:
+        """Return `notes`, and the one on nodes that the plan leaves idle, unless parts may move."""
+        idle = [] if self.recovery.reassign is not None else idle_notes(plan, self.placement)
+        return [*self.notes, *idle]
 
     @property
     def cluster(self) -> Cluster:

@@ -12,7 +12,7 @@ from edgesim.common.validation import Path as KeyPath
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import Document, ScenarioError, read_file
 from edgesim.scenario.named_files import take_in
-from edgesim.scenario.overrides import leave_out, override, put
+from edgesim.scenario.overrides import leave_out, override, put, unknown_nodes
 from edgesim.scenario.reader import read_document
 
 Settings = Sequence[tuple[str, Any]]
@@ -56,6 +56,8 @@ class Base:
         """
         data, paths, notes = self.data(settings)
         message = self.document.overridden | dict(zip(paths, titles, strict=bool(titles)))
+        if wrong := unknown_nodes(self.document.data, data, message):
+            raise ScenarioError(list(wrong.values()))
         document = replace(
             self.document, data=data, overridden=message, notes=[*self.document.notes, *notes]
         )

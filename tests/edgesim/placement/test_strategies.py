@@ -14,9 +14,10 @@ from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
 from edgesim.placement.parts import spread
+from edgesim.placement.whole import idle_notes
 from edgesim.simulate import Outcome, simulate
 from edgesim.simulate.arrivals import SingleStream, Trace
-from tests.edgesim.placement.cases import chain, joined, node, request
+from tests.edgesim.placement.cases import chain, joined, meshed, node, request
 
 
 def vit(name: str = "vit_base_patch16_224", classes: int = 10) -> Model:
@@ -322,3 +323,37 @@ def test_software_cost_of_messages_counts_in_the_least_latency() -> None:
     assert bounds.latency_s == pytest.approx(2 * way_s + 6.0)
     assert bounds.resource == "a"
     assert bounds.capacity_per_s == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize(
+    ("count", "submodels", "told"),
+    [
+        (5, 5, []),
+        (6, 5, ["1 of 7 nodes computes nothing: pi-5; placement.submodels is 5, "
+                "try --set placement.submodels=6"]),
+        (12, 7, ["5 of 13 nodes compute nothing: pi-7, pi-8, pi-9 and 2 more; "
+                 "placement.submodels is 7, try --set placement.submodels=10"]),
+        (12, 10, ["2 of 13 nodes compute nothing: pi-10, pi-11; placement.submodels is 10"]),
+    ],
+)  # fmt: skip
+def test_nodes_without_a_part_are_named(count: int, submodels: int, told: list[str]) -> None:
+    asked = class_wise(cluster_of(count), submodels=submodels, heads=1)
+    assert idle_notes(place(asked, "class-wise"), asked) == told
+
+
+def test_nodes_that_are_meant_to_be_idle_are_not_named() -> None:
+    cluster = cluster_of(3)
+    asked = request(chain([1]), cluster, input_node="hub", nodes=("pi-0",))
+    assert idle_notes(place(asked, "single"), asked) == []
+    asked = replace(asked, nodes=(), standby=("pi-1",))
+    assert idle_notes(place(asked, "single"), asked) == ["1 of 4 nodes computes nothing: pi-2"]
+    # The one way from "in" to "far" is over "near", which has no memory to compute.
+    nodes = [node("in"), node("near", memory=0.0), node("far", memory=1e9)]
+    line = meshed(nodes, {("in", "near"): 1.0, ("near", "far"): 1.0})
+    asked = request(chain([1], params=1), line, input_node="in")
+    plan = place(asked, "single")
+    assert list(plan.memory_bytes()) == ["far"]
+    assert idle_notes(plan, asked) == []
+    by_hand = Model(name="by hand", tasks=(Task(name="t", node="pi-0", flop=1.0),))
+    asked = PlacementRequest(model=by_hand, cluster=cluster)
+    assert idle_notes(place(asked, "manual"), asked) == []

@@ -119,7 +119,7 @@ def test_anchors_are_not_shared() -> None:
         ("traffic.rate={a: 1", "the value is no YAML: the file ends inside a list or mapping"),
         ("traffic=null", "traffic: expected a mapping, got nothing"),
         ("nodes=[]", "nodes: expected a mapping, got a list"),
-        ("nodes.px.count=3", "nodes.px: expected a value for 'device', which is not given"),
+        ("nodes.px.count=3", "no node is named 'px'; a new one needs a device"),
         ("baselines.0=x", "baselines: expected a list, got a mapping"),
         ("zzz=1", "zzz: unknown key 'zzz'; known keys: name, seed, model"),
         ("\udcff=1", "expected a key in UTF-8"),
@@ -148,3 +148,12 @@ def test_wrong_settings_and_wrong_lines_are_told_together() -> None:
     assert "--set trafic.x=1: no key" in told
     assert "c.yaml:5:40: nodes.pi.count" in told
     assert "--set traffic.rate=fast: traffic.rate" in told
+
+
+def test_a_key_of_a_node_that_is_not_there_names_the_nearest() -> None:
+    assert message(BASE, ["nodes.pii.count=3"]) == (
+        "--set nodes.pii.count=3: no node is named 'pii' (did you mean 'pi'?)"
+    )
+    # A new node has a device, before or after its other keys.
+    new = load(BASE, "nodes.pii.count=3", "nodes.pii.device=raspberry-pi-5")
+    assert "pii-2" in new.cluster.nodes

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgesim.api import place
 from edgesim.common import units
+from edgesim.common.errors import InputError
 from edgesim.scenario.document import parse
 from edgesim.sweep import axes
 from edgesim.sweep.axes import Axis, RangeAxis, RangeError, list_axis
@@ -71,6 +72,11 @@ def test_an_axis_of_strategies_leaves_out_the_keys_of_the_others() -> None:
     scenarios = [study.scenario(point) for point in range(study.size)]
     assert [one.strategy for one in scenarios] == strategies
     assert [list(place(one).details) for one in scenarios][1:] == [["copies"], ["node"]]
+
+
+def test_an_axis_of_a_node_that_is_not_there_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"no node is named 'pii' \(did you mean 'pi'\?\)$"):
+        from_mapping({"base": parse(BASE).data, "axes": {"nodes.pii.count": [3, 4]}})
 
 
 def test_units_are_kept_as_they_are_written() -> None:
