@@ -99,14 +99,15 @@ def deploy(session: Session, options: DeployOptions) -> None:
     from edgesim.serve.access import read_access
     from edgesim.serve.coordinator.work import find_targets
 
+    access = read_access(options.keys, plain=options.plain)
+    # Before the scenario, whose messages would be of its model.
+    package = deploy.pack(options.artifact, options.keys)
     targets = find_targets(
         options.file,
         options.artifact,
         settings=options.overrides or (),
         admin=dict(map(_node_address, options.admin or ())),
     )
-    access = read_access(options.keys, plain=options.plain)
-    package = deploy.pack(options.artifact, options.keys)
     for target in targets.real:
         for model in target.models:
             package.entry(model)

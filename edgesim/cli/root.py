@@ -111,7 +111,14 @@ _UsageError: type[Any] = next(
 def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "edgesim"
-    text = str(error.format_message()).rstrip(".").replace("Value error, ", "")
+    text = str(error.format_message())
+    if hasattr(error.__cause__, "errors"):
+        # Typer passes on what pydantic says of a value.
+        from edgesim.common.validation import problems
+
+        said = error.__cause__.errors()[0]["msg"]
+        text = text.replace(said, problems(error.__cause__, object)[0].message)
+    text = text.rstrip(".")
     return f"{text[:1].lower()}{text[1:]}; `{command} --help` shows the usage"
 
 

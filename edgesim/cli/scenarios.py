@@ -45,6 +45,8 @@ def init(session: Session, options: InitOptions) -> None:
     from edgesim.common.files import write_text
 
     path = options.directory / "cluster.yaml"
+    if options.directory.is_file():
+        raise InputError(f"{options.directory} is a file, not a folder; name a folder")
     if path.exists():
         raise InputError(f"{path} exists already; name another directory, or move it away")
     write_text(path, starter_text(options.starter))

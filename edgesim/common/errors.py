@@ -26,7 +26,14 @@ class PlanError(InputError):
     """A model cannot be placed on the nodes; the message names the node and what it lacks."""
 
 
-_WRONG_PATH = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+_WRONG_PATH = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 
 
 def write_error(what: str, error: OSError) -> EdgesimError:

@@ -117,7 +117,7 @@ def parse(value: object, dimension: str) -> float:
             raise ValueError("the number is too large") from None
     if not math.isfinite(number):
         raise ValueError(f"expected a finite quantity such as '{example}', got {str(value)[:60]}")
-    bare = str(value).strip()[:60]
+    bare = f"{value:.15g}" if isinstance(value, float) else str(value).strip()[:60]
     if dimension == "bandwidth" and not bare.endswith("s"):  # as every unit of it does
         raise ValueError(
             f"expected a unit, got {bare}: write '{bare} bit/s', or '{bare} B/s', 8 times as much"

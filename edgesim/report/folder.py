@@ -114,8 +114,12 @@ def rewrite_report(directory: Path) -> Path:
         text = _page_of_comparison(directory)
     elif (directory / STUDY).exists():
         text = _page_of_study(directory)
-    else:
+    elif (directory / SUMMARY).exists():
         text = _page_of_result(directory)
+    else:
+        raise InputError(
+            f"{directory} is no result folder; name one that `edgesim run` or `edgesim sweep` wrote"
+        )
     path = directory / PAGE
     write_text(path, text)
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yam
 
 
 def prepare(directory: Path) -> None:
-    """Check, before a run, that its result can be written to ``directory``; make nothing yet.
+    """Check, before a run, that its result can be written to ``directory``; leave nothing there.
 
     Raises:
         InputError: something else stands there.
@@ -42,8 +42,8 @@ def prepare(directory: Path) -> None:
             parent = parent.parent
         if not parent.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        # A trial, as `whole_folder` will: some file systems refuse what permissions allow.
+        tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=parent).cleanup()
 
 
 def _check_free(directory: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgesim.common.validation import Problem
 from edgesim.scenario.document import Document, ScenarioError, of_data, read, read_file
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.named_files import read_times, take_in, take_in_faults
@@ -110,6 +111,9 @@ def read_document(
         ScenarioError: something is wrong.
     """
     data = document.mapping("a mapping with 'model', 'nodes' and more")
+    if "base" in data and not {"model", "traffic"} <= set(data):
+        message = "this is a study, which has a 'base'; play it with `edgesim sweep`"
+        raise ScenarioError(document.located([Problem((), message)]))
     in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
     findings = Findings(data)
     resolved = copy.deepcopy(data)

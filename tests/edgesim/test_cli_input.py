@@ -91,14 +91,15 @@ def test_a_model_that_does_not_fit_names_the_node_and_the_bytes() -> None:
     [
         (["run"], ["missing argument 'FILE'; `python -m edgesim run --help` shows the usage"]),
         (["run", "c.yaml", "--bogus"], ["no such option: --bogus"]),
-        (["run", "c.yaml", "--seed", "x"], ["invalid value for '--seed'"]),
-        (["run", "c.yaml", "--seed", "-1"], ["invalid value for '--seed'"]),
-        (["run", "c.yaml", "--trace", "-1"], ["invalid value for '--trace'"]),
-        (["run", "c.yaml", "--mode", "dream"], ["invalid value for '--mode'"]),
+        (["run", "c.yaml", "--seed", "x"], ["'--seed': expected an integer, got 'x'"]),
+        (["run", "c.yaml", "--seed", "-1"], ["'--seed': expected at least 0, got '-1'"]),
+        (["run", "c.yaml", "--trace", "-1"], ["'--trace': expected at least 0, got '-1'"]),
+        (["run", "c.yaml", "--tries", "0"], ["'--tries': expected at least 1, got '0'"]),
+        (["run", "c.yaml", "--mode", "dream"], ["'--mode': 'dream' is not one of 'simulate'"]),
         (["chek", "c.yaml"], ["no such command 'chek'. Did you mean 'check'"]),
         (["devices", "raspbery-pi-5"], ["no device is named 'raspbery-pi-5'"]),
         (["models", "vit"], ["no model is named 'vit'"]),
-        (["report", "nowhere"], ["nowhere is no result folder"]),
+        (["report", "nowhere"], ["is no result folder; name one that `edgesim run`"]),
     ],
 )
 def test_wrong_usage(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
@@ -139,4 +140,4 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     path.write_text("mine")
     assert_fails(edgesim("init", "new/folder", cwd=tmp_path), 2, ["exists already"])
     assert path.read_text() == "mine"
-    assert_fails(edgesim("init", path, cwd=tmp_path), 2, ["cannot write"])
+    assert_fails(edgesim("init", path, cwd=tmp_path), 2, ["cluster.yaml is a file, not a folder"])

@@ -94,6 +94,11 @@ def test_units_of_another_dimension_are_named(text: str, dimension: str, owner: 
         units.parse(text, dimension)
 
 
+def test_a_bare_bandwidth_is_suggested_as_a_plain_number() -> None:
+    with pytest.raises(ValueError, match="write '1000000000 bit/s'"):
+        units.parse(1e9, "bandwidth")
+
+
 @pytest.mark.parametrize("bare", [125e6, 1000, "1000", " 1e6 ", 0])
 def test_a_bare_bandwidth_is_refused_with_both_readings(bare: object) -> None:
     with pytest.raises(ValueError, match=r"expected a unit, got .* bit/s', or '.* B/s', 8 ti"):
