@@ -1,5 +1,6 @@
 """What every test relies on."""
 
+import contextlib
 import signal
 
 import pytest
@@ -25,6 +26,16 @@ LONGEST = (
     "golden/test_golden.py",
 )
 """Modules of ten seconds and more, of tests, the longest first."""
+
+
+with contextlib.suppress(ImportError):  # absent where the simulator is installed without extras
+    from hypothesis import HealthCheck, settings
+
+    # A machine that is busy with other things must not fail a test.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

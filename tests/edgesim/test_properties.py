@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim import api
@@ -86,9 +86,7 @@ def assert_bytes_arrive(result: Result) -> None:
     assert carried == pytest.approx(expected, rel=1e-6)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # fmt: skip
+@settings(max_examples=60)
 @given(data=scenarios())
 def test_random_scenarios_conserve_and_repeat(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -122,7 +120,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=scenarios(), draw=st.data())
 def test_broken_scenarios_are_told_or_placed(data: dict[str, Any], draw: st.DataObject) -> None:
     from edgesim.common.errors import InputError

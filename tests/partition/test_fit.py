@@ -58,7 +58,7 @@ def _check(assignment, sizes, budgets):
         assert budgets[device].refusal(size.bytes, size.macs) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problem=problems())
 def test_the_exact_assignment_is_the_best_of_all_and_greedy_never_beats_it(problem):
     sizes, budgets = problem
@@ -83,7 +83,7 @@ def test_the_exact_assignment_is_the_best_of_all_and_greedy_never_beats_it(probl
         assert first.restarts <= sum(len(row) for row in sizes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=5), slack=st.integers(0, 3), tight=st.integers(1, 9)
 )

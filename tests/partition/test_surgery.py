@@ -40,7 +40,7 @@ def test_pruning_nothing_keeps_the_logits(changes):
 
 
 @pytest.mark.parametrize("changes", CONFIGS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), data=st.data())
 def test_a_mask_and_a_slice_give_the_same_logits(changes, seed, data):
     draw = generator(seed)

@@ -165,7 +165,7 @@ def test_time_runs_backwards_with_all_rates_and_forwards_with_launches(row: Row)
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     index=st.integers(0, len(ROWS) - 1),
     seed=st.integers(0, 1000),
@@ -186,7 +186,7 @@ def test_more_peak_or_bandwidth_never_takes_longer(
     ) * (1 + 1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(index=st.integers(0, len(ROWS) - 1), seed=st.integers(0, 1000), which=st.integers(0, 14))
 def test_more_of_any_share_never_takes_longer(index: int, seed: int, which: int) -> None:
     row = ROWS[index]

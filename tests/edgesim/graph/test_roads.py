@@ -115,7 +115,7 @@ def test_traced_vit_is_the_built_one_operator_by_operator() -> None:
         assert twin.output_elements == op.output_elements
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     heads=st.integers(1, 3),
     head_width=st.integers(1, 5),

@@ -45,7 +45,7 @@ def products(draw: st.DrawFn) -> tuple[Op, ConvShape]:
     return op, ConvShape.of((rows, 1, *side), (outs, 1, *side))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     layers=st.lists(st.one_of(convolutions(), products()), min_size=1, max_size=4),
     batch=st.integers(1, 5),

@@ -160,7 +160,7 @@ def test_two_nodes_of_one_name() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_paths_are_the_shortest_of_networkx_and_join_up(seed: int) -> None:
     import random
 

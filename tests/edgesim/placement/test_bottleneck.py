@@ -178,7 +178,7 @@ def plans(draw: st.DrawFn, cluster: Cluster) -> Plan:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_request_is_faster_and_no_run_is_busier_than_the_bounds(data: st.DataObject) -> None:
     cluster = data.draw(clusters())
     what = data.draw(plans(cluster))

@@ -127,7 +127,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
     objective=st.sampled_from(["latency", "bottleneck"]),
     entry=st.sampled_from(["hub", None]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_best_of_every_cut(
     cluster: Cluster, macs: list[int], outputs: list[int], objective: str, entry: str | None
 ) -> None:

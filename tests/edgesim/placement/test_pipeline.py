@@ -69,7 +69,7 @@ def reached(plan: Plan, cluster: Cluster, objective: str) -> float:
     latency=st.sampled_from([0.0, 3.0]),
     memories=st.lists(st.sampled_from([inf, 120.0, 300.0]), min_size=3, max_size=3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_cut_is_the_best_of_all(
     macs: list[int],
     outputs: list[int],
@@ -96,7 +96,7 @@ def test_cut_is_the_best_of_all(
     bandwidths=st.lists(st.sampled_from([0.5, 2.0, 50.0]), min_size=3, max_size=3),
     objective=st.sampled_from(["latency", "bottleneck"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_nodes_suits_unequal_links(
     macs: list[int], bandwidths: list[float], objective: str
 ) -> None:

@@ -117,7 +117,7 @@ def hop_bytes(what: Plan, where: Cluster, samples: int) -> dict[str, float]:
 
 
 @given(systems(faulty=False), st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_without_faults_everything_arrives(
     system: tuple[Plan, Cluster, Traffic], seed: int
 ) -> None:
@@ -141,7 +141,7 @@ def test_without_faults_everything_arrives(
 
 
 @given(systems(faulty=True), st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_with_faults_every_request_has_one_outcome(
     system: tuple[Plan, Cluster, Traffic], seed: int
 ) -> None:
@@ -159,7 +159,7 @@ def test_with_faults_every_request_has_one_outcome(
 
 
 @given(systems(faulty=True), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_seed_gives_the_same_bytes(
     system: tuple[Plan, Cluster, Traffic], seed: int
 ) -> None:
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_bytes(
 
 
 @given(systems(faulty=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_node_never_runs_more_than_its_cores(system: tuple[Plan, Cluster, Traffic]) -> None:
     what, where, traffic = system
     recording = play(what, where, traffic)

@@ -146,7 +146,7 @@ def _filled(channels: list[int], routes: list[list[int]], counts: list[int]) -> 
 
 
 @given(systems())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rates_equal_the_definition_in_exact_arithmetic(
     system: tuple[list[int], list[list[int]], list[int]],
 ) -> None:
@@ -155,7 +155,7 @@ def test_rates_equal_the_definition_in_exact_arithmetic(
 
 
 @given(systems())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_smallest_rate_is_the_largest_possible(
     system: tuple[list[int], list[list[int]], list[int]],
 ) -> None:

@@ -97,7 +97,7 @@ RECOVERIES = draw.builds(
 TRAFFIC = Poisson(requests=30, rate_per_s=2.0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     what=draw.sampled_from([PARTS, STAGES]),
     faults=_faults(),
@@ -147,7 +147,7 @@ def _joules_add_up(recording: Recording) -> None:
     assert above_j + busy_s == pytest.approx(found.used_j + found.lost_j, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(what=draw.sampled_from([PARTS, STAGES]), seed=draw.integers(0, 2**32))
 def test_faults_that_never_come_change_no_byte(what: Plan, seed: int) -> None:
     where = _where([], None)

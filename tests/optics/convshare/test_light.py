@@ -114,7 +114,7 @@ def configs(draw: st.DrawFn) -> ConvShareConfig:
     return replace(made, **changes)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     config=configs(),
     scheme=st.sampled_from(SCHEMES),
@@ -161,7 +161,7 @@ def networks(draw: st.DrawFn) -> tuple[nn.Module, list[ConvShape], Tensor]:
     return nn.Sequential(*layers), found, images
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     network=networks(),
     scheme=st.sampled_from(SCHEMES),

@@ -42,7 +42,7 @@ def layers(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dict[str,
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(layer=layers(), seed=st.integers(0, 2**32), small=st.booleans())
 def test_equals_torch_forward_and_backward(
     dtype: torch.dtype, layer: tuple[Any, Any, dict[str, Any]], seed: int, small: bool

@@ -51,7 +51,7 @@ def layers(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dict[str,
     return (batch, groups * inputs, *size), (groups * outputs, inputs, *kernel), arguments
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(layers())
 def test_equals_torch_forward_and_backward(drawn: Any) -> None:
     images_shape, weight_shape, arguments = drawn

@@ -64,7 +64,7 @@ def layers(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[int, ...]]:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(layer=layers(), seed=st.integers(0, 2**32), unbatched=st.booleans())
 def test_equals_torch_forward_and_backward(
     dtype: torch.dtype, layer: tuple[dict[str, Any], tuple[int, ...]], seed: int, unbatched: bool

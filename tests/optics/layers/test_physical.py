@@ -54,7 +54,7 @@ def off_zero(shape: Sequence[int], draw: torch.Generator) -> torch.Tensor:
     return drawn + 0.1 * drawn.sign()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     scheme=st.sampled_from([FieldItself(), FourShot(), ReferenceBeam(electrons=1e4)]),
     groups=st.integers(1, 2),

@@ -38,7 +38,7 @@ def layers(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dict[str,
     return images, (groups * outputs, inputs, *kernel), arguments
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     layer=layers(),
     side=st.integers(16, 40),

@@ -61,7 +61,7 @@ def layouts(draw: st.DrawFn) -> Layout:
     return Layout(shape=shape, plane=plane, split=split)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(layout=layouts(), seed=st.integers(0, 2**32 - 1))
 def test_only_wanted_products_land_on_wanted_places(layout: Layout, seed: int) -> None:
     """Both planes of every frame are convolved by scipy, linearly and wrapping around."""

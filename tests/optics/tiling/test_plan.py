@@ -41,7 +41,7 @@ def every_split(slots: tuple[int, int], kinds: frozenset[str]) -> list[Split]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     slots=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     batch=st.integers(1, 9),

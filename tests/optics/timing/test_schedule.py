@@ -61,7 +61,7 @@ def layouts(draw: st.DrawFn) -> tuple[Layout, int, int]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(case=layouts())
 def test_order_counts_every_change_of_a_pattern(case: tuple[Layout, int, int]) -> None:
     layout, filters, inputs = case
@@ -117,7 +117,7 @@ def play(system: FourF, layout: Layout, filter_passes: int, input_passes: int) -
 times_s = st.sampled_from([0.0, 1.0, 2.0, 3.0, 5.0, 8.0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     case=layouts(),
     parts=st.tuples(*[st.tuples(times_s, times_s, times_s, st.booleans())] * 2),
