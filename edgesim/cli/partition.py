@@ -27,7 +27,7 @@ class PartitionOptions(ScenarioOptions):
 
 
 def partition(session: Session, options: PartitionOptions) -> None:
-    """Train, split, prune and fuse the model of a scenario; write an artifact to play or serve."""
+    """Train, split, prune and fuse a scenario's model; write an artifact to simulate or serve."""
     from edgesim import partitioning
     from edgesim.report import artifact_tables
 

@@ -1,4 +1,4 @@
-"""Commands that play a scenario, simulated or on real nodes, and write its report again."""
+"""Commands that run a scenario, simulated or on real nodes, and write its report again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """How a scenario is played."""
+    """How a scenario is run."""
 
     SIMULATE = "simulate"
     REAL = "real"
@@ -52,7 +52,7 @@ _REAL: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(ScenarioOptions):
-    """How a scenario is played, and where the result goes."""
+    """How a scenario is run, and where the result goes."""
 
     mode: Mode = option(
         "simulate|real|both", "Simulate, ask real nodes, or do both and compare.", Mode.SIMULATE
@@ -147,7 +147,7 @@ class RealOptions:
         )
 
     def run(self, scenario: Scenario, *, trace_requests: int, progress: Progress) -> Result:
-        """Play a scenario on its nodes.
+        """Run a scenario on its nodes.
 
         Raises:
             InputError: the keys cannot be read, or the scenario is not one for real nodes.
@@ -171,7 +171,7 @@ class RealOptions:
 
 
 def run(session: Session, options: RunOptions, real: RealOptions) -> None:
-    """Play a scenario; print a table and write a result folder."""
+    """Run a scenario; print a table and write a result folder."""
     from edgesim import api
     from edgesim.report import console, folder
     from edgesim.results.folder import prepare
@@ -219,7 +219,7 @@ def compare(
         session: session of the command.
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.compare.find_loads`.
-        measure: plays a scenario on its nodes.
+        measure: runs a scenario on its nodes.
         recovery: the coordinator's deadline, attempts and health checks, for the simulation.
         directory: checked by `edgesim.results.folder.prepare`.
         trace_requests: number of first requests of each load that leave spans.

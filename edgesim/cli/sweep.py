@@ -1,4 +1,4 @@
-"""The command that plays a study."""
+"""The command that runs a study."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Rows(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions(FileOptions):
-    """Which study is played, by how many processes, and where the results go."""
+    """Which study is run, by how many processes, and where the results go."""
 
     file: Path = argument("FILE", "Study file (YAML).")
-    workers: int = option("N", "Processes that play points.", 1, min=1, max=10_000)
+    workers: int = option("N", "Processes that run points.", 1, min=1, max=10_000)
     out: Path | None = option(
         "DIR",
         "Folder of the results; an interrupted sweep continues in it.",
@@ -53,7 +53,7 @@ class SweepOptions(FileOptions):
 
 
 def sweep(session: Session, options: SweepOptions) -> None:
-    """Play a study: a scenario at every point of a grid, or searched for the best.
+    """Run a study: a scenario at every point of a grid, or searched for the best.
 
     --set replaces values of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
@@ -87,7 +87,7 @@ def lead(
     options: SweepOptions,
     crew: Callable[[Study, Check, Path], AbstractContextManager[Crew]],
 ) -> None:
-    """Play a study with a crew, and tell what came of it."""
+    """Run a study with a crew, and tell what came of it."""
     from edgesim.report import sweep_table
     from edgesim.sweep import run
     from edgesim.sweep.reader import load

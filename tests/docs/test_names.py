@@ -137,3 +137,10 @@ def test_the_table_of_rooms_has_the_layers_that_imports_are_held_to() -> None:
 
 def test_the_scenario_of_the_readme_is_the_example() -> None:
     assert f"```yaml\n{FIVE_PIS.read_text()}```" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_says_where_to_find_what_only_the_site_shows(page: Path) -> None:
+    text = page.read_text()
+    filled = re.search(r"^(<!-- made: |--8<-- |::: )", text, re.MULTILINE)
+    assert filled is None or "`make docs`" in text

@@ -229,6 +229,9 @@ def test_runs_that_end_at_once_leave_one_whole_result(tmp_path: Path) -> None:
 def test_the_help_of_every_option_names_its_value_and_what_it_sets() -> None:
     count = 0
     for name, command in get_command(app).commands.items():
+        # Scenarios and studies are run or simulated.
+        helps = [one.help or "" for one in (command, *command.params)]
+        assert not re.search(r"(?i)\bplay", " ".join(helps)), name
         for one in command.params:
             told = (name, one.name, one.help)
             assert one.help, told
