@@ -21,6 +21,10 @@ __all__ = ["Loaded", "Played", "__version__", "load", "study"]
 _NOTEBOOK = ("Loaded", "Played", "load", "study")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NOTEBOOK})
+
+
 def __getattr__(name: str) -> Any:
     """Bring what notebooks use when it is used: the command line needs none of it."""
     if name in _NOTEBOOK:

@@ -40,6 +40,13 @@ class SchemaOptions:
     study: bool = flag("Describe the study file instead.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(ScenarioOptions):
+    """What is checked."""
+
+    file: Path = argument("FILE", "Scenario or study file (YAML).")
+
+
 def init(session: Session, options: InitOptions) -> None:
     """Write a commented starter scenario that runs."""
     from edgesim.common.files import write_text
@@ -58,7 +65,7 @@ def starter_text(starter: Starter) -> str:
     return (Path(__file__).parent / "starters" / f"{starter}.yaml").read_text(encoding="utf-8")
 
 
-def check(session: Session, options: ScenarioOptions) -> None:
+def check(session: Session, options: CheckOptions) -> None:
     """Validate a scenario; print its plan, memory fit and bottleneck. Runs nothing.
 
     Of a study: its points and axes, and the plan of its first scenario.

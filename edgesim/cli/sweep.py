@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -121,6 +122,7 @@ def lead(
         shown.document,
         partial(sweep_table.show, shown),
         written=None if swept.interrupted else swept.directory,
+        hint=f". Its page: edgesim report {shlex.quote(str(swept.directory))}",
         failure=failure,
         work="sweep",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from edgesim import api
 from edgesim.notebook.results import Played, Studied, study
 from edgesim.report.page.frame import fragment
 from edgesim.report.table import Table
-from edgesim.scenario import Scenario
+from edgesim.scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from edgesim.placement import Plan
@@ -114,7 +115,11 @@ def load(
         InputError: the source is wrong; the message has every problem with its place.
     """
     settings = [f"{key}={_text(value)}" for key, value in (set or {}).items()]
-    return Loaded(api.load(source, overrides=settings, seed=seed))
+    try:
+        return Loaded(api.load(source, overrides=settings, seed=seed))
+    except ScenarioError as error:
+        # Here nobody wrote the options of the command line.
+        raise ScenarioError([re.sub("^--(set )?", "", one) for one in error.problems]) from None
 
 
 def _text(value: Any) -> str:

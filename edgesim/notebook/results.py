@@ -132,7 +132,8 @@ class Studied:
         return f"<{self._title()}>"
 
     def _title(self) -> str:
-        return f"{self.table.name}: {len(self.table):,} of {self.table.size:,} points"
+        failed = f", {self.table.failed:,} failed" if self.table.failed else ""
+        return f"{self.table.name}: {len(self.table):,} of {self.table.size:,} points{failed}"
 
     def _repr_html_(self) -> str:
         rows = range(min(len(self.table), _MOST_ROWS))

@@ -58,7 +58,8 @@ def show(result: Result, console: Console) -> None:
     if summary["mlperf"]:
         console.print(_mlperf(summary["mlperf"]))
     for warning in summary["warnings"]:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+        label = "note:" if warning in result.scenario.notes else "[yellow]warning:[/]"
+        console.print(f"{label} {escape(warning)}")
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
@@ -94,13 +95,15 @@ def _totals(summary: Mapping[str, Any]) -> str:
         value = value_at(summary, path)
         text = "not measured" if real and value is None else metric.text(value)
         name = metric.heading
+        if name == "energy" and value == 0.0:
+            text, more[name] = "not known: no power is given for the devices", ""
         lines.append(f"[bold]{name.capitalize()}[/] {text}{more.get(name, '')}")
     return "\n".join(lines)
 
 
 def _mlperf(metrics: Mapping[str, Any]) -> str:
     value = metrics["value"]
-    name = str(metrics["metric"]).removesuffix("_s").replace("_per", " per s").replace("_", " ")
-    text = "-" if value is None else duration(value) if "latency" in name else f"{value:,.4g}"
+    name = str(metrics["metric"]).removesuffix("_s").removesuffix("_per").replace("_", " ")
+    text = "-" if value is None else duration(value) if "latency" in name else rate(value)
     verdict = "valid" if metrics["valid"] else f"not valid: {'; '.join(metrics['reasons'])}"
     return f"MLPerf {metrics['scenario']}: {name} {text} ({verdict})"

@@ -184,7 +184,14 @@ def interval_notes(summary: Mapping[str, Any]) -> Iterator[str]:
     ]
     if missing and summary["latency_s"]["mean"] is not None:
         each = " in each replication" if runs > 1 else ""
-        yield f"-: an interval needs more answered requests{each}: {', '.join(missing)}"
+        requests = summary["requests"]
+        answers = (requests["completed"] + requests["degraded"]) / runs
+        enough = any(
+            one is None and requests_for_interval(name, runs) <= answers
+            for name, one in intervals.items()
+        )
+        warmup = "; those of the warm-up do not count" if enough else ""
+        yield f"-: an interval needs more answered requests{each}: {', '.join(missing)}{warmup}"
 
 
 def accuracy_sentence(summary: Mapping[str, Any]) -> str | None:

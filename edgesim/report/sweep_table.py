@@ -34,6 +34,8 @@ MOST_ROWS = 20
 """Of a study with more points, the console shows the range of each column."""
 MOST_BEST = 20
 _MOST_ERRORS = 5
+_MOST_NAMED = 3
+"""Points whose error is the same."""
 _LEADING = ("strategy", "kind", "name", "base")
 """Keys of a mapping whose value alone tells what it is."""
 
@@ -135,20 +137,26 @@ def show(examined: Examined, console: Console) -> None:
         f"[bold]{escape(table.name)}[/]  {len(table):,} of {swept.points:,} points{before}"
         f"{failed}, {duration(swept.wall_s)}"
     )
+    excluded = ""
     if any(one.aim for one in table.columns):
         _show_best(table, console)
     elif len(table) <= MOST_ROWS and len(shown_columns(table)) * HEADING < console.width:
         points(table, range(len(table)), "Points").show(console)
+        unsettled = 0  # The note below the table tells of them.
     else:
         _ranges(table).show(console)
+        excluded = ", and are in no range or median"
     if unsettled:
         console.print(
             f"[yellow]{unsettled:,} of {len(table):,} points did not settle:[/] their latencies "
-            "grow with the length of the run, and are in no range or median"
+            f"grow with the length of the run{excluded}"
         )
     for error, count in errors(table).most_common(_MOST_ERRORS):
         noun = "point" if count == 1 else "points"
-        console.print(f"[red]{count:,} {noun}:[/] {escape(error)}")
+        places = [place for place, one in enumerate(table.errors) if one == error]
+        numbers = ", ".join(f"{table.point[place]:,}" for place in places[:_MOST_NAMED])
+        more = ", …" if count > _MOST_NAMED else ""
+        console.print(f"[red]{count:,} {noun} ({numbers}{more}):[/] {escape(error)}")
 
 
 def _show_best(table: Table, console: Console) -> None:
@@ -193,9 +201,9 @@ def points(table: Table, places: Sequence[int], title: str, more: str = "") -> S
             cells.append(Figure(text(value), f"{row['point']}.{one.name}", value))
         lines.append(Row(cells, failed=row["error"] is not None))
     marked = bool(unsettled[list(places)].any()) if len(places) else False
-    notes = ["*: the queue did not settle; the point is in no mean"] if marked else []
+    note = "*: the queue did not settle: latencies grow with the length of the run"
     head = ["point", *(one.name for one in columns)]
-    return Shown(title, head, lines, more, notes, left=0, folds=True)
+    return Shown(title, head, lines, more, [note] if marked else [], left=0, folds=True)
 
 
 def shown_columns(table: Table) -> list[Column]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.common.text import duration
 from edgesim.results.metrics import Metric, Section
 from edgesim.results.statistics import percentile
 from edgesim.simulate import Traffic
@@ -76,7 +77,8 @@ def reported(
         reasons.append(f"{counted:,} {noun} of at least {least:,}")
     least_s = max(LEAST_DURATION_S, traffic.min_duration_s)
     if duration_s < least_s:
-        reasons.append(f"{duration_s:,.1f} s of at least {least_s:,.0f} s")
+        lasted = f"{duration_s:,.1f} s" if duration_s >= 0.1 else duration(duration_s)
+        reasons.append(f"{lasted} of at least {least_s:,.0f} s")
     if failed:
         reasons.append(f"{failed:,} queries without an answer")
     metric: tuple[str | None, float | None]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgesim.common.errors import InputError
+from edgesim.common.text import described
 from edgesim.common.validation import Problem
 from edgesim.scenario.document import Document, ScenarioError, of_data, read, read_file
 from edgesim.scenario.findings import Findings
@@ -34,10 +36,12 @@ def load(
 
     Raises:
         ScenarioError: something is wrong; one line for each problem, with file, line and column.
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or ``source`` is no path.
     """
     if isinstance(source, Mapping):
         return from_mapping(source, overrides, seed)
+    if not isinstance(source, str | Path):
+        raise InputError(f"expected a path or a mapping, got {described(source)}")
     file = Path(source)
     return _read(read_file(file), overrides, seed, file.stem, file.parent)
 
@@ -72,7 +76,7 @@ def from_mapping(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     *,
-    name: str = "<mapping>",
+    name: str = "the mapping",
     title: str = "scenario",
     folder: str | Path = ".",
 ) -> Scenario:

@@ -68,7 +68,7 @@ def _wrong_values(study: Study, axis: Axis, notes: list[str]) -> Iterator[str]:
         except InputError as error:
             yield f"{title}: {key}: {error}"
             return
-        notes += found
+        notes += [one for one in found if one not in notes]
         wrong = list(_at(path, Findings(data).problems))
         yield from (f"{title}: {path_text(one.path)}: {one.message}" for one in wrong)
         if any(one.at_key for one in wrong):

@@ -51,7 +51,7 @@ def from_mapping(
     mapping: Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
-    name: str = "<study>",
+    name: str = "the study",
     title: str = "study",
     folder: str | Path = ".",
     checked: bool = False,

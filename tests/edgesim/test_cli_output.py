@@ -226,6 +226,10 @@ def test_runs_that_end_at_once_leave_one_whole_result(tmp_path: Path) -> None:
     assert (again / "requests.csv").read_bytes() == (tmp_path / "out/requests.csv").read_bytes()
 
 
+def test_check_says_that_it_takes_studies() -> None:
+    assert "Scenario or study file (YAML)." in edgesim("check", "--help").stdout
+
+
 def test_the_help_of_every_option_names_its_value_and_what_it_sets() -> None:
     count = 0
     for name, command in get_command(app).commands.items():

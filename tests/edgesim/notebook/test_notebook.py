@@ -45,6 +45,33 @@ def test_settings_and_the_seed_are_taken(cluster: edgesim.Loaded) -> None:
     assert (cluster.scenario.traffic.requests, cluster.scenario.seed) == (200, 3)
 
 
+def test_what_notebooks_use_is_listed() -> None:
+    assert set(edgesim.__all__) <= set(dir(edgesim))
+
+
+@pytest.mark.parametrize(("source", "got"), [([], "a list"), (None, "nothing"), (5, "5")])
+def test_a_source_that_is_no_path_is_refused(source: object, got: str) -> None:
+    with pytest.raises(InputError, match=f"expected a path or a mapping, got {got}"):
+        edgesim.load(source)
+
+
+def test_errors_speak_of_what_a_notebook_gave() -> None:
+    with pytest.raises(InputError, match=r"^traffic\.rat=1: traffic\.rat: unknown key"):
+        edgesim.load(FIVE_PIS, set={"traffic.rat": 1})
+    with pytest.raises(InputError, match=r"^seed -1: seed: expected at least 0"):
+        edgesim.load(FIVE_PIS, seed=-1)
+    with pytest.raises(InputError, match=r"^the mapping: expected a value for 'model'"):
+        edgesim.load({})
+
+
+def test_a_study_counts_the_points_that_failed() -> None:
+    data = {"nodes": {"pi": {"device": {"peak": {"fp32": "1 GFLOP/s"}, "memory": {"capacity": 1}}}},
+            "model": {"name": "vit_tiny_patch16_224"}, "placement": {"strategy": "single"},
+            "traffic": {"arrivals": "periodic", "rate": 1, "requests": 3}}  # fmt: skip
+    study = edgesim.study({"name": "small", "base": data, "axes": {"seed": [1, 2]}})
+    assert repr(study) == "<small: 2 of 2 points, 2 failed>"
+
+
 def test_plain_data_load_as_their_file_does(cluster: edgesim.Loaded) -> None:
     import yaml
 

@@ -18,7 +18,7 @@ from edgesim.report.run_tables import baseline_notes, baselines, interval_notes,
 from edgesim.results.result import Result
 from edgesim.results.tables_csv import columns
 from edgesim.scenario.scenario import Baseline
-from edgesim.simulate.arrivals import Periodic, SingleStream
+from edgesim.simulate.arrivals import Offline, Periodic, Poisson, SingleStream
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.simulate.models import Flops
@@ -75,6 +75,35 @@ def test_intervals_say_what_they_lack() -> None:
     halves = [row.cells[2] for row in latency(summary, ends=False).rows]
     assert halves[2:] == ["-"] * 5
     assert halves[0] != "-"
+
+
+def test_intervals_say_that_the_warm_up_does_not_count() -> None:
+    traffic = Poisson(requests=500, rate_per_s=0.4, warmup=50)
+    *_, note = interval_notes(play(traffic=traffic).summary)
+    assert note == (
+        "-: an interval needs more answered requests: 500 for p90, 1,000 for p95, 5,000 for p99, "
+        "50,000 for p99.9; those of the warm-up do not count"
+    )
+
+
+def test_what_a_strategy_left_out_is_a_note() -> None:
+    text = printed(lambda to: console.show(play(notes=("b is left out",)), to), 100)
+    assert "\nnote: b is left out" in text
+    assert "warning" not in text
+
+
+def test_energy_is_not_known_where_no_device_has_a_power() -> None:
+    result = play()
+    summary = {**result.summary, "energy_j": {**result.summary["energy_j"], "total": 0.0}}
+    text = printed(lambda to: console.show(replace(result, summary=summary), to), 100)
+    assert "Energy not known: no power is given for the devices\n" in text
+
+
+def test_samples_are_rounded_as_the_throughput_is() -> None:
+    text = printed(lambda to: console.show(play(traffic=Offline(requests=100)), to), 100)
+    shown = re.search(r"Throughput (\S+/s)", text)
+    assert shown
+    assert f"MLPerf offline: samples {shown[1]} (" in text
 
 
 def test_intervals_of_replications_count_in_each() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from edgesim.hardware import Faults, Outage, Variability
 from edgesim.hardware.topology import star
+from edgesim.results.mlperf import reported
 from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import (
     Closed,
@@ -249,6 +250,12 @@ def test_mlperf_metrics(traffic: Traffic, metric: str) -> None:
     assert found["value"] == pytest.approx(expected[metric])
     assert not found["valid"]
     assert "of at least" in found["reasons"][0]
+
+
+def test_mlperf_tells_a_short_duration() -> None:
+    found = reported(Offline(requests=8), np.full(8, 0.00393), 0, 0.00393)
+    assert found is not None
+    assert "3.93 ms of at least 600 s" in found["reasons"]
 
 
 def test_mlperf_server_misses_its_bound() -> None:

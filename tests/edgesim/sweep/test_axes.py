@@ -69,6 +69,9 @@ def test_an_axis_of_strategies_leaves_out_the_keys_of_the_others() -> None:
         f"placement.strategy {name} does not take submodels, fusion: left out"
         for name in strategies[1:]
     )
+    pairs = {"placement.strategy": strategies * 2, "seed": [1, 1, 1, 2, 2, 2]}
+    again = from_mapping({"base": base, "axes": pairs, "combine": "zip"})
+    assert again.notes == study.notes
     scenarios = [study.scenario(point) for point in range(study.size)]
     assert [one.strategy for one in scenarios] == strategies
     assert [list(place(one).details) for one in scenarios][1:] == [["copies"], ["node"]]

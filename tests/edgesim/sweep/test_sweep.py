@@ -265,7 +265,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     done = edgesim("sweep", "study.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "small  4 of 4 points" in done.stdout
-    assert done.stdout.endswith("Wrote runs/small\n")
+    assert done.stdout.endswith("Wrote runs/small. Its page: edgesim report runs/small\n")
     again = edgesim("sweep", "study.yaml", "--json", cwd=tmp_path)
     told = document(again.stdout)
     assert (told["points"], told["found"], told["played"], told["failed"]) == (4, 4, 0, 0)
@@ -288,7 +288,9 @@ def test_points_whose_queue_did_not_settle_are_marked_and_counted(tmp_path: Path
     written(tmp_path, {**mapping(RATES), "base": OVERLOADED})
     done = edgesim("sweep", "study.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 of 4 points did not settle" in done.stdout
+    assert done.stdout.count("did not settle") == 1
+    assert "*: the queue did not settle: latencies grow with the length of the run" in done.stdout
+    assert "Wrote runs/small. Its page: edgesim report runs/small\n" in done.stdout
     told = document(edgesim("sweep", "study.yaml", "--json", cwd=tmp_path).stdout)
     assert told["unsettled"] == 2
     assert [row["settled"] for row in told["rows"]] == [1, 1, 0, 0]
@@ -316,6 +318,8 @@ def test_a_study_whose_points_all_fail_has_failed(tmp_path: Path) -> None:
     done = edgesim("sweep", "study.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "edgesim: all 2 points failed\n"
+    assert "1 point (0): " in done.stdout
+    assert "1 point (1): " in done.stdout
     assert "Wrote runs/small" in done.stdout
     written(tmp_path, mapping({"model.tasks.work.cores": [1, 8]}))
     assert edgesim("sweep", "study.yaml", "--out", "some", cwd=tmp_path).returncode == 0
