@@ -156,7 +156,7 @@ def test_trials_that_fail_are_rows_and_the_search_goes_on() -> None:
     assert table.complete
     assert 0 < table.failed < 12
     errors = {error for error in table.errors if error is not None}
-    assert errors == {"<study>: model.tasks.work.cores: expected at most 1, which 'n' has, got 7"}
+    assert errors == {"the study: model.tasks.work.cores: expected at most 1, which 'n' has, got 7"}
 
 
 def test_kinds_of_axes_are_chosen_from() -> None:
