@@ -25,11 +25,11 @@ FASHION = ROOT / "examples" / "fashion-2"
 BRIEF = """
 from dataclasses import replace
 from edgesim.calibrate.profile import profile
-profile._QUICK = replace(profile._QUICK, rounds=2, repeats=1, requests=10)
+profile._QUICK = replace(profile._QUICK, rounds=2)
 from edgesim.__main__ import main
 main()
 """
-"""The command, where ``--quick`` measures the same in fewer rounds and requests."""
+"""The command, where ``--quick`` measures operators in fewer rounds; messages as it does anyway."""
 
 
 @pytest.fixture(scope="module")
