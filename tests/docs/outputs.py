@@ -1,7 +1,8 @@
 """Outputs that the documentation shows, beside what the commands print.
 
 A block marked ``console`` holds commands after ``$`` and what they print. A line ``…`` stands for
-any number of lines that are left out. Spaces, line breaks and times on the clock do not count.
+any number of lines that are left out. Spaces, line breaks, lines of progress and times on the
+clock do not count.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ GAP = "…"
 MISTAKES = {"raspberry-pi-4b, c": "raspbery-pi-4b, c", "bandwidth": "bandwith", "0.5/s": "-0.5/s"}
 """What is wrong with the file of `edgesim check cluster.yaml`: the rest is that of the five Pis."""
 _FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROGRESS = re.compile(r"^.*: [\d,]+ of [\d,]+ \w+ after .*\n", re.MULTILINE)
+"""A line of progress, which a command prints once a minute on a slow machine."""
 _CLOCK = re.compile(r"(?<=simulated in )[\d.]+ \w+|(?<= points, )[\d.]+ \w+")
 
 _LAYER = "4f-lcos-pluto --model resnet18 --layer layer1.0.conv1 --batch 8"
@@ -104,7 +107,7 @@ def printed(played: Played, folder: Path) -> str:
 
 def missing(shown: str, printed: str) -> str:
     """Return the first part of a block that a command does not print; nothing if it prints all."""
-    words = _CLOCK.sub("TIME", printed).split()
+    words = _CLOCK.sub("TIME", _PROGRESS.sub("", printed)).split()
     parts = re.split(rf"^ *{GAP} *$", _CLOCK.sub("TIME", shown), flags=re.MULTILINE)
     start = 0
     for number, part in enumerate(parts):

@@ -16,6 +16,8 @@ def test_what_is_shown_is_found_in_what_is_printed() -> None:
     assert not missing("a 1\n…\nc 3\nplayed, simulated in 7.1 s\n", text)
     assert not missing("a 1\nb\n…\n", text)
     assert missing("b  2\n…\n", text) == "b  2"
+    slow = "study: 40 of 60 points after 1 min, 3 failed\n"
+    assert not missing("a 1\nb\n…\n", slow + text)
     assert missing("a  1\n…\nc  4\n…\n", text) == "c  4"
     assert missing("a 1\nb 2\nc 3\n", text) == "played, simulated in TIME"
 
