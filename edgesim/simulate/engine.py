@@ -131,7 +131,8 @@ class Engine:
         for server in self.servers.values():
             server.close(now)
         for port in self.ports.values():
-            port.close(now)
+            port.sending.close(now)
+            port.receiving.close(now)
         self.flows.close(now)
         return self.recorder.recording(
             self._offered if partial else self._traffic.requests,

@@ -59,8 +59,8 @@ class Flows:
             if not self._lossy.isdisjoint(names):
                 limit = Channel(inf)
                 channels[limit] = None
-            ports = (self._ports[source], self._ports[target])
-            route = Route(tuple(channels), latency, *ports, names, limit)
+            ends = (self._ports[source].sending, self._ports[target].receiving)
+            route = Route(tuple(channels), latency, *ends, names, limit)
             self._update_state(route)
             self._routes[source, target] = route
         return route
@@ -93,8 +93,8 @@ class Flows:
         route.count += 1
         if route.limit is not None:
             route.limit.capacity = route.flow_byte_s * route.count
-        route.source.start_sending(now)
-        route.target.start_receiving(now)
+        route.source.start(now)
+        route.target.start(now)
         if route.count > 1:
             self._mark(route)
             return
@@ -148,8 +148,8 @@ class Flows:
         if route.limit is not None and route.count:
             route.limit.capacity = route.flow_byte_s * route.count
         for _ in range(ended):
-            route.source.stop_sending(now)
-            route.target.stop_receiving(now)
+            route.source.stop(now)
+            route.target.stop(now)
         if route.count:
             self._mark(route)
             return

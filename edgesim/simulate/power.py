@@ -99,7 +99,7 @@ class Meter:
         self._port = port
         self._since_s = 0.0
         self._watts = node.device.power.idle_w
-        host.changed = port.changed = self.update
+        host.changed = port.sending.changed = port.receiving.changed = self.update
 
     def begin(self) -> None:
         """Give the followers the power at the start."""
@@ -126,8 +126,8 @@ class Meter:
         if not self.powered:
             return 0.0
         watts = self._node.device.power.idle_w + self._host.above_idle_w()
-        watts += self._sending_w * bool(self._port.sending)
-        return watts + self._receiving_w * bool(self._port.receiving)
+        watts += self._sending_w * bool(self._port.sending.count)
+        return watts + self._receiving_w * bool(self._port.receiving.count)
 
 
 @dataclass(eq=False)

@@ -153,13 +153,13 @@ def _node_totals(
     for name, server in servers.items():
         port, fault = ports[name], faults.get(name, TargetFaults())
         sending_w, receiving_w = port_watts(server.node)
-        ports_j = sending_w * port.sending_s + receiving_w * port.receiving_s
+        ports_j = sending_w * port.sending.total_s + receiving_w * port.receiving.total_s
         idle_s = (duration_s - fault.off_s) * server.idle_share
         energy = server.node.device.power.idle_w * idle_s + server.joules_above_idle + ports_j
         totals[name] = NodeTotals(
             busy_s=server.busy_s,
-            sending_s=port.sending_s,
-            receiving_s=port.receiving_s,
+            sending_s=port.sending.total_s,
+            receiving_s=port.receiving.total_s,
             down_s=fault.down_s,
             off_s=fault.off_s,
             energy_j=energy,

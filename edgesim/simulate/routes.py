@@ -24,67 +24,55 @@ _MOST_TIMEOUTS = 16
 
 
 @dataclass(eq=False, slots=True)
-class Port:
-    """Counts the flows that leave and enter a node, and integrates the time with at least one.
+class Activity:
+    """Counts the flows in one direction of a port, and integrates the time with at least one.
 
     Attributes:
-        sending: number of flows that leave now.
-        receiving: number of flows that enter now.
-        sending_since_s: time at which it began to send.
-        receiving_since_s: time at which it began to receive.
-        sending_s: seconds with at least one flow that leaves.
-        receiving_s: seconds with at least one flow that enters.
-        changed: called when it begins or ends to send or receive.
+        count: number of flows now.
+        since_s: time at which the first of them began.
+        total_s: seconds with at least one flow.
+        changed: called when it begins or ends.
     """
 
-    sending: int = 0
-    receiving: int = 0
-    sending_since_s: float = 0.0
-    receiving_since_s: float = 0.0
-    sending_s: float = 0.0
-    receiving_s: float = 0.0
+    count: int = 0
+    since_s: float = 0.0
+    total_s: float = 0.0
     changed: Callable[[], None] | None = None
 
-    def start_sending(self, now: float) -> None:
-        """Count one more flow that leaves."""
-        self.sending += 1
-        if self.sending == 1:
-            self.sending_since_s = now
+    def start(self, now: float) -> None:
+        """Count one more flow."""
+        self.count += 1
+        if self.count == 1:
+            self.since_s = now
             if self.changed is not None:
                 self.changed()
 
-    def stop_sending(self, now: float) -> None:
-        """Count one flow less that leaves."""
-        self.sending -= 1
-        if not self.sending:
-            self.sending_s += now - self.sending_since_s
-            if self.changed is not None:
-                self.changed()
-
-    def start_receiving(self, now: float) -> None:
-        """Count one more flow that enters."""
-        self.receiving += 1
-        if self.receiving == 1:
-            self.receiving_since_s = now
-            if self.changed is not None:
-                self.changed()
-
-    def stop_receiving(self, now: float) -> None:
-        """Count one flow less that enters."""
-        self.receiving -= 1
-        if not self.receiving:
-            self.receiving_s += now - self.receiving_since_s
+    def stop(self, now: float) -> None:
+        """Count one flow less."""
+        self.count -= 1
+        if not self.count:
+            self.total_s += now - self.since_s
             if self.changed is not None:
                 self.changed()
 
     def close(self, now: float) -> None:
-        """Add the time of flows that are still under way at the end of the run."""
-        if self.sending:
-            self.sending_s += now - self.sending_since_s
-            self.sending_since_s = now
-        if self.receiving:
-            self.receiving_s += now - self.receiving_since_s
-            self.receiving_since_s = now
+        """Add the time of flows that have not ended at the end of the run."""
+        if self.count:
+            self.total_s += now - self.since_s
+            self.since_s = now
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Port:
+    """The network port of a node.
+
+    Attributes:
+        sending: flows that leave the node.
+        receiving: flows that enter the node.
+    """
+
+    sending: Activity = field(default_factory=Activity)
+    receiving: Activity = field(default_factory=Activity)
 
 
 def port_watts(node: Node) -> tuple[float, float]:
@@ -121,8 +109,8 @@ class Route:
     Attributes:
         channels: channels that it crosses.
         latency_s: sum of the latencies of its links.
-        source: port of the sending node.
-        target: port of the receiving node.
+        source: what leaves the sending node.
+        target: what enters the receiving node.
         links: names of the links that it crosses.
         limit: channel that limits its flows where packets are lost; None where none is lost.
         flows: heap of the flows under way.
@@ -140,8 +128,8 @@ class Route:
 
     channels: tuple[Channel, ...]
     latency_s: float
-    source: Port
-    target: Port
+    source: Activity
+    target: Activity
     links: tuple[str, ...] = ()
     limit: Channel | None = None
     flows: list[Flow] = field(default_factory=list)

@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from edgesim.hardware import Link, Node
 from edgesim.simulate import Recording
-from edgesim.simulate.routes import Channel, Port, Route, fill
+from edgesim.simulate.routes import Activity, Channel, Route, fill
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, task
 
 Flow = tuple[str, str, float, float]
@@ -136,7 +136,7 @@ def _filled(channels: list[int], routes: list[list[int]], counts: list[int]) -> 
     shared = [Channel(float(capacity)) for capacity in channels]
     made = []
     for path, flows in zip(routes, counts, strict=True):
-        route = Route(tuple(shared[i] for i in path), 0.0, Port(), Port())
+        route = Route(tuple(shared[i] for i in path), 0.0, Activity(), Activity())
         route.count = flows
         made.append(route)
         for i in path:
