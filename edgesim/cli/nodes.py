@@ -65,7 +65,7 @@ def keys(session: Session, options: KeysOptions) -> None:
 
 
 def node(options: NodeOptions) -> None:
-    """Serve parts of a model over gRPC (Open Inference Protocol v2) until told to end."""
+    """Serve parts of a model over gRPC (Open Inference Protocol v2) until SIGTERM or Ctrl-C."""
     require("`edgesim node`", "torch-node")
     from edgesim.serve.machine import pin
 
@@ -110,7 +110,7 @@ def deploy(session: Session, options: DeployOptions) -> None:
     )
     for target in targets.real:
         for model in target.models:
-            package.entry(model)
+            package.manifest.entry(model)
     with deploy.Bars() as bars:
         rows = asyncio.run(
             deploy.deploy(

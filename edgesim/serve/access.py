@@ -1,4 +1,4 @@
-"""Who may speak to whom: keys of a folder, with TLS or, on this machine, without; and channels."""
+"""Authentication: keys of a folder, with TLS or, on this machine, without; and channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from grpc import StatusCode
 
 from edgesim.common.errors import InputError
 from edgesim.serve.addresses import is_loopback, split_address
 from edgesim.serve.keys import ADMIN
 from edgesim.serve.options import MAX_MESSAGE_BYTES
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError
 
 _MAKE = "make keys with 'edgesim keys DIR HOST ...'"
 
@@ -87,12 +88,12 @@ class Access:
             ]
             if len(given) != 1 or not self.token or not hmac.compare_digest(given[0], expected):
                 raise RefusalError(
-                    Reason.UNAUTHENTICATED,
+                    StatusCode.UNAUTHENTICATED,
                     "the token is missing or wrong; deploy with the admin's keys",
                 )
         elif ADMIN.encode() not in peer.get("x509_subject_alternative_name", ()):
             raise RefusalError(
-                Reason.PERMISSION_DENIED,
+                StatusCode.PERMISSION_DENIED,
                 "the certificate is not an admin's; deploy with the admin's keys",
             )
 
@@ -152,35 +153,31 @@ def open_channel(
     address: str,
     access: Access,
     *,
-    max_message_bytes: int = MAX_MESSAGE_BYTES,
-    insecure_anywhere: bool = False,
-    apart: bool = False,
+    own_connection: bool = False,
 ) -> grpc.aio.Channel:
     """Return a channel to a node; it connects when it is first used, and anew after a break.
 
     Args:
         address: HOST:PORT.
         access: keys of the client.
-        max_message_bytes: largest message that it takes.
-        insecure_anywhere: without TLS, speak to other machines too.
-        apart: over a connection that no other channel shares, nor waits to be made anew.
+        own_connection: share no connection, nor its waits to reconnect, with other channels.
 
     Raises:
         InputError: without TLS, the address is of another machine.
     """
     host, _ = split_address(address)
     options = [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         # A node that is started again is found again within a second or two.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 2000),
-        ("grpc.use_local_subchannel_pool", int(apart)),
+        ("grpc.use_local_subchannel_pool", int(own_connection)),
     ]
     credentials = access.channel_credentials()
     if credentials is not None:
         return grpc.aio.secure_channel(address, credentials, options=options)
-    if not is_loopback(host) and not insecure_anywhere:
-        raise InputError(f"{address} is another machine: without TLS it is not spoken to")
+    if not is_loopback(host):
+        raise InputError(f"{address} is another machine: without TLS no connection to it is made")
     return grpc.aio.insecure_channel(address, options=options)

@@ -6,14 +6,17 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from grpc import StatusCode
 
 from edgesim.hardware import Device
 from edgesim.serve import machine, models
 from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import Entry, SignedManifest
 from edgesim.serve.models import Emulated, Model, Serving, graph_of
-from edgesim.serve.refusal import Reason, RefusalError, invalid
+from edgesim.serve.protocol.admin_pb2 import ActivateReply
+from edgesim.serve.refusal import RefusalError, invalid
 from edgesim.serve.store import Store
 from edgesim.serve.telemetry import Metrics
 
@@ -22,64 +25,33 @@ LOADING_COPIES = 3
 _WARM_UP_RUNS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Loading times of one model.
-
-    Attributes:
-        name: name of the model.
-        load_s: time from disk to memory; 0 where it was loaded already.
-        warm_up_s: time of the first executions.
-        inference_s: time of one sample after that.
-    """
-
-    name: str
-    load_s: float
-    warm_up_s: float
-    inference_s: float
-
-
+@dataclass(eq=False)
 class Activation:
     """Replaces the models of a node.
 
     Attributes:
+        store: files of the node.
+        serving: models that are served.
+        engine: runs the warm-up.
+        metrics: counts of the node.
+        memory_bytes: memory for weights; None for what the machine has.
+        changed: awaited after every change of models.
+        emulate: the device whose times the models take; None for their own.
         lock: held while the store or the models change.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        serving: Serving,
-        engine: Engine,
-        metrics: Metrics,
-        memory_bytes: int | None,
-        changed: Callable[[], Awaitable[None]],
-        *,
-        emulate: Device | None = None,
-    ) -> None:
-        """Set up.
-
-        Args:
-            store: files of the node.
-            serving: models that are served.
-            engine: runs the warm-up.
-            metrics: counts of the node.
-            memory_bytes: memory for weights; None for what the machine has.
-            changed: awaited after every change of models.
-            emulate: the device whose times the models take; None for their own.
-        """
-        self._emulate = emulate
-        self.lock = asyncio.Lock()
-        self._store = store
-        self._serving = serving
-        self._engine = engine
-        self._metrics = metrics
-        self._memory_bytes = memory_bytes
-        self._changed = changed
+    store: Store
+    serving: Serving
+    engine: Engine
+    metrics: Metrics
+    memory_bytes: int | None
+    changed: Callable[[], Awaitable[None]]
+    emulate: Device | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def is_active(self, manifest: SignedManifest, names: Sequence[str]) -> bool:
         """Return whether exactly these models are served."""
-        return self._serving.manifest == manifest.sha256 and set(self._serving.models) == set(names)
+        return self.serving.manifest == manifest.sha256 and set(self.serving.models) == set(names)
 
     def check_memory(self, entries: Sequence[Entry]) -> None:
         """Refuse models that do not fit in memory.
@@ -88,22 +60,24 @@ class Activation:
             RefusalError: their weights exceed what the node may hold, or loading them what is free.
         """
         held = sum(entry.model.bytes for entry in entries)
-        if self._memory_bytes is not None and held > self._memory_bytes:
+        if self.memory_bytes is not None and held > self.memory_bytes:
             raise RefusalError(
-                Reason.RESOURCE_EXHAUSTED,
+                StatusCode.RESOURCE_EXHAUSTED,
                 f"the models have {held} bytes of weights, and the node may hold "
-                f"{self._memory_bytes}; give it fewer, or raise its --memory",
+                f"{self.memory_bytes}; give it fewer, or raise its --memory",
             )
         new = sum(entry.model.bytes for entry in entries if self._loaded(entry) is None)
         if LOADING_COPIES * new > (free := machine.available_memory_bytes()):
             raise RefusalError(
-                Reason.RESOURCE_EXHAUSTED,
+                StatusCode.RESOURCE_EXHAUSTED,
                 f"loading takes {LOADING_COPIES * new} bytes of memory, {free} are available; "
                 "give the node fewer models",
             )
 
-    async def activate(self, manifest: SignedManifest, names: Sequence[str]) -> list[Loaded]:
-        """Serve the named models of a manifest, and no others.
+    async def activate(
+        self, manifest: SignedManifest, names: Sequence[str]
+    ) -> list[ActivateReply.Loaded]:
+        """Serve the named models of a manifest, and no others; return their times.
 
         Raises:
             RefusalError: one is unknown, missing, damaged, or does not fit; what was served before
@@ -122,28 +96,32 @@ class Activation:
                 model = await asyncio.to_thread(self._load, entry)
             load_s = time.monotonic() - begun_s
             warm_up_s, inference_s = await asyncio.wrap_future(
-                self._engine.do(functools.partial(_warm_up, model))
+                self.engine.do(functools.partial(_warm_up, model))
             )
             fresh[entry.name] = model
-            report.append(Loaded(entry.name, load_s, warm_up_s, inference_s))
-        await asyncio.to_thread(self._store.activate, manifest, list(fresh))
-        self._serving.replace(fresh, manifest.sha256)
-        self._metrics.models.clear()
+            report.append(
+                ActivateReply.Loaded(
+                    name=entry.name, load_s=load_s, warm_up_s=warm_up_s, inference_s=inference_s
+                )
+            )
+        await asyncio.to_thread(self.store.activate, manifest, list(fresh))
+        self.serving.replace(fresh, manifest.sha256)
+        self.metrics.models.clear()
         for model in fresh.values():
-            self._metrics.models.labels(model.name, model.sha256).set(1)
+            self.metrics.models.labels(model.name, model.sha256).set(1)
         machine.freeze_objects()
-        await self._changed()
+        await self.changed()
         return report
 
     def _load(self, entry: Entry) -> Model:
-        model = models.load(entry, self._store.path(entry.sha256))
-        if self._emulate is None:
+        model = models.load(entry, self.store.path(entry.sha256))
+        if self.emulate is None:
             return model
-        return Emulated(model, graph_of(entry), self._emulate, self._metrics.emulated_late.inc)
+        return Emulated(model, graph_of(entry), self.emulate, self.metrics.emulated_late.inc)
 
     def _loaded(self, entry: Entry) -> Model | None:
         """Return the model of an entry if it is served already, from the same file."""
-        model = self._serving.models.get(entry.name)
+        model = self.serving.models.get(entry.name)
         return model if model is not None and model.sha256 == entry.sha256 else None
 
 

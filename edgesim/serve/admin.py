@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from grpc import StatusCode
 
 from edgesim.serve import machine
 from edgesim.serve.access import Access
@@ -17,7 +19,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import verify
 from edgesim.serve.models import Serving
 from edgesim.serve.protocol import admin_pb2 as wire
-from edgesim.serve.refusal import Reason, RefusalError, invalid
+from edgesim.serve.refusal import RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
 from edgesim.serve.store import Store
 from edgesim.serve.telemetry import log_event
@@ -30,32 +32,33 @@ _SILENCE_S = 60.0
 """Time without data after which an upload is ended."""
 
 
+@dataclass(eq=False)
 class Admin:
-    """Answers the four methods of the admin service."""
+    """Answers the four methods of the admin service.
 
-    def __init__(
-        self,
-        name: str,
-        access: Access,
-        trusted: ed25519.Ed25519PublicKey,
-        store: Store,
-        serving: Serving,
-        engine: Engine,
-        activation: Activation,
-        logger: logging.Logger,
-    ) -> None:
-        self._name = name
-        self._access = access
-        self._trusted = trusted
-        self._store = store
-        self._serving = serving
-        self._engine = engine
-        self._activation = activation
-        self._logger = logger
+    Attributes:
+        name: name of the node.
+        access: keys of the node.
+        trusted: public key of the manifests that it accepts.
+        store: files of the node.
+        serving: models that are served.
+        engine: queue and computing thread.
+        activation: loads and replaces models.
+        logger: log of the node.
+    """
+
+    name: str
+    access: Access
+    trusted: ed25519.Ed25519PublicKey
+    store: Store
+    serving: Serving
+    engine: Engine
+    activation: Activation
+    logger: logging.Logger
 
     def register(self, server: grpc.aio.Server) -> None:
         """Register the methods at ``server``."""
-        methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
+        methods: dict[Method, Callable[..., Awaitable[Any]]] = {
             STATUS: self.status,
             OFFER: self.offer,
             UPLOAD: self.upload,
@@ -64,26 +67,26 @@ class Admin:
         register(
             server,
             {method: self._for_admins(serve) for method, serve in methods.items()},
-            self._logger,
+            self.logger,
         )
 
     def _for_admins(self, serve: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def only(request: Any, context: _Context) -> Any:
             try:
-                self._access.check_admin(
+                self.access.check_admin(
                     context.auth_context() or {}, context.invocation_metadata() or ()
                 )
-                if self._serving.draining and serve != self.status:
-                    raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
+                if self.serving.draining and serve != self.status:
+                    raise RefusalError(StatusCode.UNAVAILABLE, "the node is shutting down")
                 return await serve(request, context)
             except RefusalError as error:
                 log_event(
-                    self._logger,
+                    self.logger,
                     "refused",
                     logging.WARNING,
                     method=serve.__name__,
                     peer=context.peer(),
-                    reason=error.reason,
+                    reason=error.code.name,
                     message=str(error),
                 )
                 raise
@@ -94,19 +97,19 @@ class Admin:
     async def status(self, request: wire.StatusRequest, context: _Context) -> wire.StatusReply:
         """Answer with the state of the node."""
         return wire.StatusReply(
-            name=self._name,
+            name=self.name,
             version=__version__,
-            draining=self._serving.draining,
-            manifest_sha256=self._serving.manifest,
+            draining=self.serving.draining,
+            manifest_sha256=self.serving.manifest,
             models=[
                 wire.Model(
-                    name=model.name, sha256=model.sha256, bytes=self._store.have_bytes(model.sha256)
+                    name=model.name, sha256=model.sha256, bytes=self.store.have_bytes(model.sha256)
                 )
-                for model in self._serving.models.values()
+                for model in self.serving.models.values()
             ],
-            waiting=len(self._engine.queue),
-            running=self._engine.running,
-            disk_free_bytes=self._store.free_bytes,
+            waiting=len(self.engine.queue),
+            running=self.engine.running,
+            disk_free_bytes=self.store.free_bytes,
             memory_available_bytes=machine.available_memory_bytes(),
         )
 
@@ -117,7 +120,7 @@ class Admin:
             RefusalError: the signature is not good, a model is unknown or of another file, or disk
                 or memory do not suffice.
         """
-        manifest = verify(request.manifest, request.signature, self._trusted)
+        manifest = verify(request.manifest, request.signature, self.trusted)
         if not request.models:
             raise invalid("no models are named")
         entries = []
@@ -125,7 +128,7 @@ class Admin:
             entry = manifest.entry(model.name)
             if model.sha256 != entry.sha256:
                 raise RefusalError(
-                    Reason.PERMISSION_DENIED,
+                    StatusCode.PERMISSION_DENIED,
                     f"{entry.name} is {entry.sha256[:12]}… by the signed manifest, "
                     f"not {model.sha256[:12]!r}…",
                 )
@@ -135,24 +138,22 @@ class Admin:
                     f"its file cannot have {model.bytes}"
                 )
             entries.append(entry)
-        async with self._activation.lock:
-            self._activation.check_memory(entries)
-            self._store.check_room((model.sha256, model.bytes) for model in request.models)
-            self._store.add_manifest(manifest)
-        log_event(
-            self._logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256
-        )
+        async with self.activation.lock:
+            self.activation.check_memory(entries)
+            self.store.check_room((model.sha256, model.bytes) for model in request.models)
+            self.store.add_manifest(manifest)
+        log_event(self.logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256)
         return wire.OfferReply(
             manifest_sha256=manifest.sha256,
             files=[
                 wire.OfferReply.File(
                     sha256=model.sha256,
-                    have_bytes=self._store.have_bytes(model.sha256),
-                    whole=self._store.has(model.sha256),
+                    have_bytes=self.store.have_bytes(model.sha256),
+                    whole=self.store.has(model.sha256),
                 )
                 for model in request.models
             ],
-            active=self._activation.is_active(manifest, [model.name for model in request.models]),
+            active=self.activation.is_active(manifest, [model.name for model in request.models]),
         )
 
     async def upload(
@@ -168,16 +169,16 @@ class Admin:
         header = (await _next(stream) or wire.UploadRequest()).header
         if not header.sha256:
             raise invalid("an upload begins with its header")
-        async with self._activation.lock:
+        async with self.activation.lock:
             self._check_offered(header)
-            with self._store.receive(header.sha256, header.bytes, header.offset) as incoming:
+            with self.store.receive(header.sha256, header.bytes, header.offset) as incoming:
                 while (piece := await _next(stream)) is not None:
                     if piece.WhichOneof("piece") != "chunk":
                         raise invalid("a chunk was expected")
                     incoming.write(piece.chunk)
                 await asyncio.to_thread(incoming.finish)
         log_event(
-            self._logger,
+            self.logger,
             "stored",
             sha256=header.sha256,
             bytes=header.bytes,
@@ -186,7 +187,7 @@ class Admin:
         return wire.UploadReply(received_bytes=incoming.received_bytes)
 
     def _check_offered(self, header: wire.UploadHeader) -> None:
-        for manifest in self._store.manifests(self._trusted):
+        for manifest in self.store.manifests(self.trusted):
             for entry in manifest.entries.values():
                 if entry.sha256 == header.sha256:
                     if header.bytes > entry.model.bytes + _HEADER_BYTES:
@@ -194,7 +195,7 @@ class Admin:
                         raise invalid(message)
                     return
         raise RefusalError(
-            Reason.FAILED_PRECONDITION,
+            StatusCode.FAILED_PRECONDITION,
             f"no manifest that was offered names {header.sha256[:12]!r}…; offer it first",
         )
 
@@ -206,27 +207,17 @@ class Admin:
         Raises:
             RefusalError: see :meth:`edgesim.serve.activation.Activation.activate`.
         """
-        async with self._activation.lock:
-            manifest = self._store.manifest(request.manifest_sha256, self._trusted)
-            report = await self._activation.activate(manifest, request.models)
+        async with self.activation.lock:
+            manifest = self.store.manifest(request.manifest_sha256, self.trusted)
+            loaded = await self.activation.activate(manifest, request.models)
         log_event(
-            self._logger,
+            self.logger,
             "serving",
             artifact=manifest.manifest.name,
             manifest=manifest.sha256,
-            models=list(self._serving.models),
+            models=list(self.serving.models),
         )
-        return wire.ActivateReply(
-            models=[
-                wire.ActivateReply.Loaded(
-                    name=one.name,
-                    load_s=one.load_s,
-                    warm_up_s=one.warm_up_s,
-                    inference_s=one.inference_s,
-                )
-                for one in report
-            ]
-        )
+        return wire.ActivateReply(models=loaded)
 
 
 async def _next(stream: AsyncIterator[wire.UploadRequest]) -> wire.UploadRequest | None:
@@ -236,5 +227,5 @@ async def _next(stream: AsyncIterator[wire.UploadRequest]) -> wire.UploadRequest
             return await anext(stream, None)
     except TimeoutError:
         raise RefusalError(
-            Reason.ABORTED, f"nothing came for {_SILENCE_S:g} s; go on from what is here"
+            StatusCode.ABORTED, f"nothing came for {_SILENCE_S:g} s; go on from what is here"
         ) from None

@@ -2,7 +2,7 @@
 
 A plan has tasks and transfers. Real nodes have more: one process, the coordinator, asks every part
 and the fusion, and whoever sends or takes a message spends processor time on it. Here all of that
-becomes tasks, so that the simulator plays it under the load of the real run.
+becomes tasks, so that the simulation includes them under the load of the real run.
 
     begin → ask part-k ⇒ take part-k → part-k → give part-k ⇒ hear part-k
           → ask fusion ⇒ take fusion → fusion → give fusion ⇒ hear fusion → end
@@ -104,7 +104,7 @@ def _inverted(names: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A plan as real nodes play it.
+    """A plan as real nodes execute it.
 
     Attributes:
         plan: the plan with tasks of the coordinator and of messages.
@@ -338,9 +338,9 @@ def _messenger(name: str, device: Device) -> Processor:
 
 
 class _Routes(Mapping[tuple[str, str], tuple[Hop, ...]]):
-    """Routes between processes: those of their nodes, and a way within each node.
+    """Routes between processes: those of their nodes, and one within each node.
 
-    A node's thread that computes and the one that handles its messages hand over at once.
+    Transfers between a node's computing thread and its message thread take no time.
     """
 
     def __init__(self, network: Network, processes: _Processes) -> None:

@@ -18,7 +18,7 @@ from edgesim.common.tables import text_table
 from edgesim.common.text import duration, size
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.work import Target
-from edgesim.serve.manifest import Entry, SignedManifest, read_public_key, sign, verify
+from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
 from partition import InputError as PartitionInputError
@@ -94,12 +94,8 @@ class Package:
 
     def model(self, name: str) -> wire.Model:
         """Return the message that offers a model."""
-        entry = self.entry(name)
+        entry = self.manifest.entry(name)
         return wire.Model(name=name, sha256=entry.sha256, bytes=self.paths[name].stat().st_size)
-
-    def entry(self, name: str) -> Entry:
-        """Return the manifest's entry of a model."""
-        return self.manifest.entry(name)
 
 
 def pack(folder: Path, keys: Path) -> Package:

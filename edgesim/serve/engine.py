@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from grpc import StatusCode
 
 from edgesim.serve.jobs import Answer, Job, JobQueue
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError
 
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class Engine:
     """Runs models on requests until the queue is closed and empty.
 
@@ -25,37 +28,26 @@ class Engine:
 
     Attributes:
         queue: requests that wait.
+        threads: threads that torch uses for one operator.
+        batch_max: most requests in one execution.
+        batch_wait_s: time that an idle node waits for more requests of a batch.
         running: number of requests in the current execution.
     """
 
-    def __init__(
-        self, queue: JobQueue, *, threads: int, batch_max: int, batch_wait_s: float
-    ) -> None:
-        """Set up; `start` begins.
-
-        Args:
-            queue: requests that wait.
-            threads: threads that torch uses for one operator.
-            batch_max: most requests in one execution.
-            batch_wait_s: time that an idle node waits for more requests of a batch.
-        """
-        self.queue = queue
-        self.running = 0
-        self._threads = threads
-        self._batch_max = batch_max
-        self._batch_wait_s = batch_wait_s
-        self._ended: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=self._work, name="compute", daemon=True)
+    queue: JobQueue
+    threads: int
+    batch_max: int
+    batch_wait_s: float
+    running: int = 0
 
     def start(self, ended: Callable[[], object]) -> None:
-        """Start the thread.
+        """Start the computing thread.
 
         Args:
             ended: called in the computing thread when the queue is closed and all requests are
                 answered.
         """
-        self._ended = ended
-        self._thread.start()
+        threading.Thread(target=self._work, args=(ended,), name="compute", daemon=True).start()
 
     def admit(self, job: Job) -> int:
         """Add a request to the queue; return how many wait then, itself included.
@@ -81,14 +73,14 @@ class Engine:
         self.queue.put_task(run_task)
         return result
 
-    def _work(self) -> None:
-        torch.set_num_threads(self._threads)
-        while (work := self.queue.take(self._batch_max, self._batch_wait_s)) is not None:
+    def _work(self, ended: Callable[[], object]) -> None:
+        torch.set_num_threads(self.threads)
+        while (work := self.queue.take(self.batch_max, self.batch_wait_s)) is not None:
             if callable(work):
                 work()
             else:
                 self._execute(work)
-        self._ended()
+        ended()
 
     def _execute(self, batch: list[Job]) -> None:
         self.running = len(batch)
@@ -103,7 +95,7 @@ class Engine:
             outputs = first.model.run(inputs, first.outputs)
         except Exception as error:
             # Whatever a model raises is the answer to its requests; the node continues.
-            refusal = RefusalError(Reason.INTERNAL, f"{first.model.name} failed: {error}")
+            refusal = RefusalError(StatusCode.INTERNAL, f"{first.model.name} failed: {error}")
             refusal.__cause__ = error
             self.running = 0
             for job in batch:

@@ -7,16 +7,18 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc import StatusCode
 
 from edgesim.serve import messages
 from edgesim.serve.engine import Engine
 from edgesim.serve.jobs import Answer, Job
 from edgesim.serve.models import Model, Serving
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError, shutting_down
 from edgesim.serve.services import (
     MODEL_INFER,
     MODEL_METADATA,
@@ -35,28 +37,25 @@ _UNKNOWN = "unknown"
 """Label in the counts for models that are not served."""
 
 
+@dataclass(eq=False)
 class Inference:
-    """Answers the six methods of the protocol."""
+    """Answers the six methods of the protocol.
 
-    def __init__(
-        self,
-        serving: Serving,
-        engine: Engine,
-        metrics: Metrics,
-        logger: logging.Logger,
-        *,
-        max_samples: int,
-    ) -> None:
-        """Answer from ``serving``, computing with ``engine``; a request has ``max_samples``."""
-        self._serving = serving
-        self._engine = engine
-        self._metrics = metrics
-        self._logger = logger
-        self._most_samples = max_samples
+    Attributes:
+        serving: models that are served.
+        engine: queue and computing thread.
+        metrics: counts of the node.
+        logger: log of the node.
+    """
+
+    serving: Serving
+    engine: Engine
+    metrics: Metrics
+    logger: logging.Logger
 
     def register(self, server: grpc.aio.Server) -> None:
         """Register the methods at ``server``."""
-        methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]] = {
+        methods: dict[Method, Callable[..., Awaitable[Any]]] = {
             SERVER_LIVE: self.server_live,
             SERVER_READY: self.server_ready,
             MODEL_READY: self.model_ready,
@@ -64,7 +63,7 @@ class Inference:
             MODEL_METADATA: self.model_metadata,
             MODEL_INFER: self.model_infer,
         }
-        register(server, methods, self._logger)
+        register(server, methods, self.logger)
 
     async def server_live(
         self, request: wire.ServerLiveRequest, context: _Context
@@ -76,19 +75,19 @@ class Inference:
         self, request: wire.ServerReadyRequest, context: _Context
     ) -> wire.ServerReadyResponse:
         """Answer whether requests are accepted."""
-        return wire.ServerReadyResponse(ready=self._serving.ready)
+        return wire.ServerReadyResponse(ready=self.serving.ready)
 
     async def model_ready(
         self, request: wire.ModelReadyRequest, context: _Context
     ) -> wire.ModelReadyResponse:
         """Answer whether requests for a model are accepted; UNAVAILABLE while the node starts."""
         try:
-            self._serving.find(request.name, request.version)
+            self.serving.find(request.name, request.version)
         except RefusalError as refusal:
-            if refusal.reason is Reason.UNAVAILABLE:
+            if refusal.code is StatusCode.UNAVAILABLE:
                 raise
             return wire.ModelReadyResponse(ready=False)
-        return wire.ModelReadyResponse(ready=self._serving.ready)
+        return wire.ModelReadyResponse(ready=self.serving.ready)
 
     async def server_metadata(
         self, request: wire.ServerMetadataRequest, context: _Context
@@ -100,7 +99,7 @@ class Inference:
         self, request: wire.ModelMetadataRequest, context: _Context
     ) -> wire.ModelMetadataResponse:
         """Answer the inputs and outputs of a model."""
-        return messages.metadata(self._serving.find(request.name, request.version))
+        return messages.metadata(self.serving.find(request.name, request.version))
 
     async def model_infer(
         self, request: wire.ModelInferRequest, context: _Context
@@ -113,31 +112,29 @@ class Inference:
         code = "OK"
         name = _UNKNOWN
         try:
-            if self._serving.draining:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down; ask another one")
-            model = self._serving.find(request.model_name, request.model_version)
+            if self.serving.draining:
+                raise shutting_down()
+            model = self.serving.find(request.model_name, request.model_version)
             name = model.name
             return await self._infer(request, model, context.time_remaining())
         except RefusalError as error:
-            code = error.reason
+            code = error.code.name
             raise
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
         except Exception:
-            code = Reason.INTERNAL
+            code = StatusCode.INTERNAL.name
             raise
         finally:
-            self._metrics.requests.labels(name, code).inc()
-            log_event(
-                self._logger, "inference", logging.DEBUG, model=name, code=code, id=request.id
-            )
+            self.metrics.requests.labels(name, code).inc()
+            log_event(self.logger, "inference", logging.DEBUG, model=name, code=code, id=request.id)
 
     async def _infer(
         self, request: wire.ModelInferRequest, model: Model, left_s: float | None
     ) -> wire.ModelInferResponse:
-        asked = messages.read(request, model, self._most_samples)
-        self._metrics.received_bytes.inc(asked.raw_bytes)
+        asked = messages.read(request, model)
+        self.metrics.received_bytes.inc(asked.raw_bytes)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Answer] = loop.create_future()
 
@@ -154,29 +151,29 @@ class Inference:
             inputs=asked.inputs,
             outputs=asked.outputs,
             samples=asked.samples,
-            done=lambda found: _tell(loop, settle, found),
+            done=lambda found: _resolve(loop, settle, found),
             deadline_s=math.inf if left_s is None else time.monotonic() + left_s,
         )
-        waiting = self._engine.admit(job)
+        waiting = self.engine.admit(job)
         try:
             found = await result
         except asyncio.CancelledError:
             # The client has gone, or its deadline passed: nobody waits for the answer.
-            self._engine.queue.withdraw(job)
+            self.engine.queue.withdraw(job)
             raise
         except RefusalError as error:
-            if error.reason is Reason.INTERNAL:
-                self._logger.error("model failed", exc_info=error.__cause__)
+            if error.code is StatusCode.INTERNAL:
+                self.logger.error("model failed", exc_info=error.__cause__)
             raise
-        self._metrics.samples.labels(model.name).inc(asked.samples)
-        self._metrics.queue_s.labels(model.name).observe(found.queue_s)
-        self._metrics.compute_s.labels(model.name).observe(found.compute_s)
-        self._metrics.batch.labels(model.name).observe(found.batch)
-        self._metrics.sent_bytes.inc(sum(tensor.nbytes for tensor in found.outputs.values()))
+        self.metrics.samples.labels(model.name).inc(asked.samples)
+        self.metrics.queue_s.labels(model.name).observe(found.queue_s)
+        self.metrics.compute_s.labels(model.name).observe(found.compute_s)
+        self.metrics.batch.labels(model.name).observe(found.batch)
+        self.metrics.sent_bytes.inc(sum(tensor.nbytes for tensor in found.outputs.values()))
         return messages.answer(request, model, found, waiting)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:
+def _resolve(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:
     """Set a future's result from the computing thread, unless its loop has ended."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle, found)

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from grpc import StatusCode
 from torch import Tensor
 
 from edgesim.serve.models import Model
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError, shutting_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ class JobQueue:
         """
         with self._changed:
             if self._closed:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down; ask another one")
+                raise shutting_down()
             if len(self._jobs) >= self.limit:
                 raise RefusalError(
-                    Reason.RESOURCE_EXHAUSTED,
+                    StatusCode.RESOURCE_EXHAUSTED,
                     f"the node's queue of {self.limit} was full; ask again later, or another node",
                 )
             self._jobs.append(job)
@@ -108,7 +109,7 @@ class JobQueue:
         """Add a function that the computing thread runs before the next request."""
         with self._changed:
             if self._closed:
-                raise RefusalError(Reason.UNAVAILABLE, "the node is shutting down")
+                raise shutting_down()
             self._tasks.append(run_task)
             self._changed.notify_all()
 
@@ -130,7 +131,7 @@ class JobQueue:
         with self._changed:
             while self._jobs:
                 message = "the node ended before the request was computed; ask another one"
-                self._jobs.popleft().done(RefusalError(Reason.UNAVAILABLE, message))
+                self._jobs.popleft().done(RefusalError(StatusCode.UNAVAILABLE, message))
 
     def take(self, most: int, wait_s: float) -> list[Job] | Task | None:
         """Wait for work, and return it.
@@ -183,4 +184,5 @@ class JobQueue:
         late = [job for job in self._jobs if job.deadline_s <= now_s]
         for job in late:
             self._jobs.remove(job)
-            job.done(RefusalError(Reason.DEADLINE_EXCEEDED, "the deadline passed while it waited"))
+            message = "the deadline passed while it waited"
+            job.done(RefusalError(StatusCode.DEADLINE_EXCEEDED, message))

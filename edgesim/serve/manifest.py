@@ -13,9 +13,10 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from grpc import StatusCode
 
 from edgesim.common.errors import InputError
-from edgesim.serve.refusal import Reason, RefusalError, invalid
+from edgesim.serve.refusal import RefusalError, invalid
 from partition.errors import PartitionError
 from partition.manifest import FusionEntry, Manifest, PartEntry, parse_manifest
 
@@ -75,7 +76,7 @@ class SignedManifest:
         entries = self.entries
         if name not in entries:
             raise RefusalError(
-                Reason.NOT_FOUND,
+                StatusCode.NOT_FOUND,
                 f"artifact '{self.manifest.name}' has no {name[:100]!r}; it has "
                 f"{', '.join(entries)}",
             )
@@ -122,7 +123,7 @@ def verify(data: bytes, signature: bytes, trusted: ed25519.Ed25519PublicKey) -> 
         trusted.verify(signature, _PURPOSE + data)
     except InvalidSignature:
         raise RefusalError(
-            Reason.PERMISSION_DENIED,
+            StatusCode.PERMISSION_DENIED,
             "the manifest was changed, or is not signed with the key that this node trusts",
         ) from None
     try:

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from edgesim.serve import tensors
 from edgesim.serve.jobs import Answer
-from edgesim.serve.models import Model, version
+from edgesim.serve.models import Model
+from edgesim.serve.options import MAX_SAMPLES
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.refusal import invalid
-from edgesim.serve.tensors import TensorSpec
+from edgesim.serve.services import version_of
+from edgesim.serve.tensors import DATATYPE, TensorSpec
 
 _UNSUPPORTED = ("shared_memory_region", "classification")
 """Parameters of extensions of the protocol that change what a message means."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InferenceRequest:
     """Content of a request.
 
     Attributes:
@@ -35,7 +37,7 @@ class Asked:
     raw_bytes: int
 
 
-def read(request: wire.ModelInferRequest, model: Model, max_samples: int) -> Asked:
+def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
     """Return the content of a request to a model.
 
     Raises:
@@ -56,7 +58,7 @@ def read(request: wire.ModelInferRequest, model: Model, max_samples: int) -> Ask
         if spec.name in inputs:
             raise invalid(f"input '{spec.name}' is given twice")
         _check_parameters(given.parameters)
-        samples = tensors.check(spec, given.datatype, given.shape, max_samples)
+        samples = tensors.check(spec, given.datatype, given.shape, MAX_SAMPLES)
         counts.add(samples)
         if raw:
             if given.HasField("contents"):
@@ -73,7 +75,7 @@ def read(request: wire.ModelInferRequest, model: Model, max_samples: int) -> Ask
         raise invalid(f"model '{model.name}' takes {expected}, and the request lacks it")
     if len(counts) > 1:
         raise invalid(f"inputs have different numbers of samples: {sorted(counts)}")
-    return Asked(
+    return InferenceRequest(
         inputs=inputs,
         outputs=_outputs(request, model),
         samples=counts.pop(),
@@ -86,13 +88,13 @@ def answer(
 ) -> wire.ModelInferResponse:
     """Return the message that answers ``request``.
 
-    Its parameters tell where the time went: ``queue_ns``, ``compute_ns`` of the execution, of that
-    ``processor_ns`` that the computing thread was on a processor, how many requests that execution
-    took together (``batch``), and how many waited when this one had come, itself included
+    Its parameters: time in the queue (``queue_ns``), time of the execution (``compute_ns``),
+    processor time of the computing thread in it (``processor_ns``), number of requests in the
+    execution (``batch``), and number of waiting requests when this one arrived, itself included
     (``waiting``).
     """
     reply = wire.ModelInferResponse(
-        model_name=model.name, model_version=version(model), id=request.id
+        model_name=model.name, model_version=version_of(model.sha256), id=request.id
     )
     for key, value in (
         ("queue_ns", round(found.queue_s * 1e9)),
@@ -103,7 +105,7 @@ def answer(
     ):
         reply.parameters[key].int64_param = value
     for name, tensor in found.outputs.items():
-        reply.outputs.add(name=name, datatype=tensors.datatype_of(tensor), shape=tensor.shape)
+        reply.outputs.add(name=name, datatype=DATATYPE, shape=tensor.shape)
         reply.raw_output_contents.append(tensors.to_raw(tensor))
     return reply
 
@@ -113,7 +115,7 @@ def metadata(model: Model) -> wire.ModelMetadataResponse:
     described = [
         [
             wire.ModelMetadataResponse.TensorMetadata(
-                name=spec.name, datatype=spec.datatype, shape=(-1, *spec.shape)
+                name=spec.name, datatype=DATATYPE, shape=(-1, *spec.shape)
             )
             for spec in specs
         ]
@@ -121,7 +123,7 @@ def metadata(model: Model) -> wire.ModelMetadataResponse:
     ]
     return wire.ModelMetadataResponse(
         name=model.name,
-        versions=[version(model)],
+        versions=[version_of(model.sha256)],
         platform="pytorch",
         inputs=described[0],
         outputs=described[1],
@@ -142,8 +144,6 @@ def _outputs(request: wire.ModelInferRequest, model: Model) -> tuple[str, ...]:
 
 
 def _from_contents(spec: TensorSpec, samples: int, contents: wire.InferTensorContents) -> Tensor:
-    if spec.datatype != "FP32":
-        raise invalid(f"input '{spec.name}' of {spec.datatype} must come as raw bytes")
     for field, _ in contents.ListFields():
         if field.name != "fp32_contents":
             raise invalid(f"input '{spec.name}' has {field.name}; FP32 goes to fp32_contents")

@@ -8,26 +8,22 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from grpc import StatusCode
 from torch import Tensor
 
-from edgesim.artifact import part_graph
+from edgesim.artifact import PRECISION, part_graph
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Device
 from edgesim.serve.manifest import Entry
-from edgesim.serve.options import PRECISION
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError
+from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
 from edgesim.serve.tensors import TensorSpec
 from partition.artifact import load_fusion, load_model
 from partition.errors import PartitionError
 from partition.fusion import Fusion
 from partition.manifest import PartEntry
 from partition.model import VisionTransformer
-
-INPUT = "input"
-FEATURES = "features"
-LOGITS = "logits"
-_VERSION_DIGITS = 12
 
 
 class Model(Protocol):
@@ -48,11 +44,6 @@ class Model(Protocol):
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> dict[str, Tensor]:
         """Return the named outputs, each (samples, …), of inputs with as many samples."""
         ...
-
-
-def version(model: Model) -> str:
-    """Return the version that requests may name: the beginning of the file's hash."""
-    return model.sha256[:_VERSION_DIGITS]
 
 
 class PartModel:
@@ -120,7 +111,7 @@ def load(entry: Entry, path: Path) -> Model:
         return FusionModel(entry.name, entry.sha256, load_fusion(path, entry.model))
     except PartitionError as error:
         raise RefusalError(
-            Reason.FAILED_PRECONDITION,
+            StatusCode.FAILED_PRECONDITION,
             f"cannot load {entry.name}: {error}; make the artifact again",
         ) from error
 
@@ -168,16 +159,17 @@ class Serving:
         """
         model = self.models.get(name)
         if model is None and self.starting:
-            raise RefusalError(Reason.UNAVAILABLE, "the node is starting: it loads its models")
+            raise RefusalError(StatusCode.UNAVAILABLE, "the node is starting: it loads its models")
         if model is None:
             known = ", ".join(self.models) or "none"
             raise RefusalError(
-                Reason.NOT_FOUND, f"no model {name[:100]!r} here; this node serves {known}"
+                StatusCode.NOT_FOUND, f"no model {name[:100]!r} here; this node serves {known}"
             )
-        if wanted not in ("", version(model)):
+        version = version_of(model.sha256)
+        if wanted not in ("", version):
             raise RefusalError(
-                Reason.NOT_FOUND,
-                f"model '{name}' is here in version {version(model)}, not {wanted[:100]!r}",
+                StatusCode.NOT_FOUND,
+                f"model '{name}' is here in version {version}, not {wanted[:100]!r}",
             )
         return model
 

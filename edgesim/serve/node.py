@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -24,7 +25,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import JobQueue
 from edgesim.serve.models import Serving
-from edgesim.serve.options import MAX_SAMPLES, NodeOptions
+from edgesim.serve.options import NodeOptions
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
 from edgesim.serve.store import Store
@@ -43,33 +44,29 @@ _LAST_ANSWERS_S = 5.0
 """Time to send the last answers."""
 
 
+@dataclass(eq=False)
 class Node:
-    """One node, from its options to its end."""
+    """One node, from its options to its end.
 
-    def __init__(
-        self,
-        options: NodeOptions,
-        access: Access,
-        trusted: ed25519.Ed25519PublicKey,
-        store: Store,
-        logger: logging.Logger,
-    ) -> None:
-        """Set up.
+    Attributes:
+        options: options of the command line.
+        access: keys of the node.
+        trusted: public key of the manifests that it accepts.
+        store: files of the node.
+        logger: log of its events.
+    """
 
-        Args:
-            options: options of the command line.
-            access: keys of the node.
-            trusted: public key of the manifests that it accepts.
-            store: files of the node.
-            logger: log of its events.
-        """
-        self._options = options
-        self._store = store
-        self._logger = logger
-        self._access = access
-        self._trusted = trusted
-        self._serving = Serving()
-        self._metrics = Metrics()
+    options: NodeOptions
+    access: Access
+    trusted: ed25519.Ed25519PublicKey
+    store: Store
+    logger: logging.Logger
+    _serving: Serving = field(default_factory=Serving)
+    _metrics: Metrics = field(default_factory=Metrics)
+    _health: health.aio.HealthServicer = field(default_factory=health.aio.HealthServicer)
+
+    def __post_init__(self) -> None:
+        options = self.options
         self._engine = Engine(
             JobQueue(options.queue),
             threads=options.threads,
@@ -78,33 +75,32 @@ class Node:
         )
         self._metrics.waiting.set_function(lambda: len(self._engine.queue))
         self._metrics.running.set_function(lambda: self._engine.running)
-        self._health = health.aio.HealthServicer()
 
     async def run(self) -> bool:
-        """Serve until the process is told to end; return whether all requests were answered.
+        """Serve until SIGTERM or SIGINT; return whether all requests were answered.
 
         Raises:
             InputError: it cannot listen.
         """
-        options = self._options
+        options = self.options
         stopped, computed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         activation = Activation(
-            self._store, self._serving, self._engine, self._metrics, options.memory_bytes,
-            self._tell_health, emulate=options.emulated_device(),
+            self.store, self._serving, self._engine, self._metrics, options.memory_bytes,
+            self._update_health, emulate=options.emulated_device(),
         )  # fmt: skip
         with ExitStack() as stack:
             inference, listens = self._inference_server()
             admin, admin_listens = self._admin_server(activation)
             metrics = self._serve_metrics(stack)
             self._engine.start(lambda: loop.call_soon_threadsafe(computed.set))
-            await self._tell_health()
+            await self._update_health()
             await inference.start()
             await admin.start()
             log_event(
-                self._logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
+                self.logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
                 tls=not options.plain, name=options.name,
                 emulates=options.emulate,
             )  # fmt: skip
@@ -116,20 +112,14 @@ class Node:
             return await self._drain(inference, admin, computed)
 
     def _inference_server(self) -> tuple[grpc.aio.Server, str]:
-        options = self._options
+        options = self.options
         server = grpc.aio.server(options=_channel_options(options.max_message_bytes))
-        Inference(
-            self._serving,
-            self._engine,
-            self._metrics,
-            self._logger,
-            max_samples=MAX_SAMPLES,
-        ).register(server)
+        Inference(self._serving, self._engine, self._metrics, self.logger).register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (INFERENCE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         return server, _bind(
-            server, options.listen, self._access, known_clients=not options.any_client
+            server, options.listen, self.access, known_clients=not options.any_client
         )
 
     def _admin_server(self, activation: Activation) -> tuple[grpc.aio.Server, str]:
@@ -137,25 +127,25 @@ class Node:
             options=_channel_options(max(CHUNK_BYTES, _MANIFEST_BYTES) + (1 << 16))
         )
         Admin(
-            self._options.name,
-            self._access,
-            self._trusted,
-            self._store,
+            self.options.name,
+            self.access,
+            self.trusted,
+            self.store,
             self._serving,
             self._engine,
             activation,
-            self._logger,
+            self.logger,
         ).register(server)
-        return server, _bind(server, self._options.admin_address, self._access, known_clients=True)
+        return server, _bind(server, self.options.admin_address, self.access, known_clients=True)
 
     def _serve_metrics(self, stack: ExitStack) -> str | None:
-        if self._options.metrics is None:
+        if self.options.metrics is None:
             return None
-        host, port = split_address(self._options.metrics)
+        host, port = split_address(self.options.metrics)
         try:
             server, _ = start_http_server(port, host, self._metrics.registry)
         except OSError as error:
-            where = self._options.metrics
+            where = self.options.metrics
             raise InputError(f"cannot listen on {where}: {error.strerror or error}") from error
         stack.callback(server.server_close)
         stack.callback(server.shutdown)
@@ -165,17 +155,17 @@ class Node:
         """Serve the models of before the node ended; without any, wait for a deployment."""
         async with activation.lock:
             try:
-                active = self._store.active()
+                active = self.store.active()
                 if active is not None:
-                    manifest = self._store.manifest(active.manifest, self._trusted)
+                    manifest = self.store.manifest(active.manifest, self.trusted)
                     await activation.activate(manifest, active.models)
             except RefusalError as error:
-                log_event(self._logger, "not restored", logging.ERROR, reason=str(error))
+                log_event(self.logger, "not restored", logging.ERROR, reason=str(error))
             finally:
                 self._serving.starting = False
-        log_event(self._logger, "ready", models=list(self._serving.models))
+        log_event(self.logger, "ready", models=list(self._serving.models))
 
-    async def _tell_health(self) -> None:
+    async def _update_health(self) -> None:
         state = health_pb2.HealthCheckResponse
         status = state.SERVING if self._serving.ready else state.NOT_SERVING
         for service in ("", INFERENCE):
@@ -185,18 +175,18 @@ class Node:
         self, inference: grpc.aio.Server, admin: grpc.aio.Server, computed: asyncio.Event
     ) -> bool:
         """Answer the requests in the queue, refuse new ones, and stop."""
-        log_event(self._logger, "draining", waiting=len(self._engine.queue))
+        log_event(self.logger, "draining", waiting=len(self._engine.queue))
         self._serving.draining = True
-        await self._tell_health()
+        await self._update_health()
         self._engine.queue.close()
         whole = True
         try:
-            await asyncio.wait_for(computed.wait(), self._options.drain_s)
+            await asyncio.wait_for(computed.wait(), self.options.drain_s)
         except TimeoutError:
             whole = False
             self._engine.queue.abandon()
         await asyncio.gather(inference.stop(_LAST_ANSWERS_S), admin.stop(_LAST_ANSWERS_S))
-        log_event(self._logger, "ended", whole=whole)
+        log_event(self.logger, "ended", whole=whole)
         return whole
 
 

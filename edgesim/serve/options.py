@@ -19,8 +19,6 @@ ADMIN_PORT_OFFSET = 1000
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_SAMPLES = 1024
 """Samples in one request, at most."""
-PRECISION = "fp32"
-"""Number format of the parts in an artifact."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -84,7 +82,7 @@ class NodeOptions:
     )
     drain_s: float = option(
         "TIME",
-        "Time to answer the requests that wait when the node is told to end.",
+        "Time to answer the waiting requests when the node shuts down.",
         30.0,
         parser=quantity("time"),
         show_default="30 s",
@@ -146,6 +144,7 @@ class NodeOptions:
         """
         if self.emulate is None:
             return None
+        from edgesim.artifact import PRECISION
         from edgesim.scenario.named_files import find_device
 
         device = find_device(self.emulate)

@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -17,26 +17,31 @@ from edgesim.serve.refusal import RefusalError, invalid
 INFERENCE = "inference.GRPCInferenceService"
 ADMIN = "edgesim.admin.v1.Admin"
 
-Asks = TypeVar("Asks", bound=Message)
-Replies = TypeVar("Replies", bound=Message)
+INPUT, FEATURES, LOGITS = "input", "features", "logits"
+"""Names of the tensors of a part; those of the fusion's inputs are ``features-0`` …"""
+
+
+def version_of(sha256: str) -> str:
+    """Return the version of a model that requests name: the beginning of its file's hash."""
+    return sha256[:12]
 
 
 @dataclass(frozen=True, slots=True)
-class Method(Generic[Asks, Replies]):
+class Method:
     """One method of a service; its answer is one message.
 
     Attributes:
         service: full name.
         name: name of the method.
-        asks: type of the request.
-        replies: type of the answer.
+        request_type: type of the request.
+        reply_type: type of the answer.
         streams: whether the request is a stream of messages.
     """
 
     service: str
     name: str
-    asks: type[Asks]
-    replies: type[Replies]
+    request_type: type[Message]
+    reply_type: type[Message]
     streams: bool = False
 
     def on(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
@@ -44,11 +49,11 @@ class Method(Generic[Asks, Replies]):
         call = channel.stream_unary if self.streams else channel.unary_unary
         return call(
             f"/{self.service}/{self.name}",
-            request_serializer=self.asks.SerializeToString,
-            response_deserializer=self.replies.FromString,
+            request_serializer=self.request_type.SerializeToString,
+            response_deserializer=self.reply_type.FromString,
         )
 
-    def handler(self, serve: Callable[..., Awaitable[Replies]]) -> grpc.RpcMethodHandler[Any, Any]:
+    def handler(self, serve: Callable[..., Awaitable[Message]]) -> grpc.RpcMethodHandler[Any, Any]:
         """Return what a server registers so that ``serve(request, context)`` answers."""
         make = (
             grpc.stream_unary_rpc_method_handler
@@ -56,24 +61,22 @@ class Method(Generic[Asks, Replies]):
             else grpc.unary_unary_rpc_method_handler
         )
         # Requests come as bytes, and are read where an answer can be given to those that are none.
-        return make(serve, response_serializer=self.replies.SerializeToString)
+        return make(serve, response_serializer=self.reply_type.SerializeToString)
 
-    def read(self, data: bytes) -> Asks:
+    def read(self, data: bytes) -> Message:
         """Return a request.
 
         Raises:
             RefusalError: the bytes are none.
         """
         try:
-            return self.asks.FromString(data)
+            return self.request_type.FromString(data)
         except DecodeError:
-            message = (
-                f"expected a message of type {self.asks.DESCRIPTOR.full_name}, got other bytes"
-            )
-            raise invalid(message) from None
+            expected = self.request_type.DESCRIPTOR.full_name
+            raise invalid(f"expected a message of type {expected}, got other bytes") from None
 
 
-def _inference(name: str) -> Method[Any, Any]:
+def _inference(name: str) -> Method:
     """Return a method of the Open Inference Protocol, whose messages are named after it."""
     asks, replies = (getattr(open_inference_pb2, f"{name}{end}") for end in ("Request", "Response"))
     return Method(INFERENCE, name, asks, replies)
@@ -93,7 +96,7 @@ ACTIVATE = Method(ADMIN, "Activate", admin_pb2.ActivateRequest, admin_pb2.Activa
 
 def register(
     server: grpc.aio.Server,
-    methods: dict[Method[Any, Any], Callable[..., Awaitable[Any]]],
+    methods: dict[Method, Callable[..., Awaitable[Any]]],
     logger: logging.Logger,
 ) -> None:
     """Let a server answer methods, all of one service.
@@ -110,15 +113,15 @@ def register(
 
 
 def _guarded(
-    method: Method[Asks, Replies],
-    serve: Callable[..., Awaitable[Replies]],
+    method: Method,
+    serve: Callable[..., Awaitable[Message]],
     logger: logging.Logger,
-) -> Callable[..., Awaitable[Replies]]:
+) -> Callable[..., Awaitable[Message]]:
     @functools.wraps(serve)
     async def guarded(
         request: bytes | AsyncIterator[bytes],
         context: grpc.aio.ServicerContext[Any, Any],
-    ) -> Replies:
+    ) -> Message:
         try:
             if isinstance(request, bytes):
                 return await serve(method.read(request), context)
@@ -127,7 +130,7 @@ def _guarded(
             refusal = error
         except Exception:
             logger.exception("failed", extra={"fields": {"method": method.name}})
-            await context.abort(grpc.StatusCode.INTERNAL, "the node failed; its log tells why")
-        await context.abort(grpc.StatusCode[refusal.reason], str(refusal))
+            await context.abort(grpc.StatusCode.INTERNAL, "the node failed; see its log")
+        await context.abort(refusal.code, str(refusal))
 
     return guarded

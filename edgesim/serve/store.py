@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from grpc import StatusCode
 
 from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.files import write_bytes, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.serve.manifest import SignedManifest, verify
-from edgesim.serve.refusal import Reason, RefusalError, invalid
+from edgesim.serve.refusal import RefusalError, invalid
 from partition.files import sha256, to_json
 
 SPARE_BYTES = 1 << 20
@@ -105,12 +106,12 @@ class Store:
         path = self.folder / "blobs" / checked(digest)
         if not path.is_file():
             raise RefusalError(
-                Reason.FAILED_PRECONDITION, f"file {digest[:12]}… is not here; upload it"
+                StatusCode.FAILED_PRECONDITION, f"file {digest[:12]}… is not here; upload it"
             )
         if sha256(path) != digest:
             path.unlink(missing_ok=True)
             raise RefusalError(
-                Reason.DATA_LOSS, f"file {digest[:12]}… was damaged on disk; deploy it again"
+                StatusCode.DATA_LOSS, f"file {digest[:12]}… was damaged on disk; deploy it again"
             )
         return path
 
@@ -123,7 +124,7 @@ class Store:
         missing = sum(max(0, size - self.have_bytes(digest)) for digest, size in files)
         if missing and missing + SPARE_BYTES > (free := self.free_bytes):
             raise RefusalError(
-                Reason.RESOURCE_EXHAUSTED,
+                StatusCode.RESOURCE_EXHAUSTED,
                 f"the disk has {free} bytes free, and {missing} more are needed with {SPARE_BYTES} "
                 "to spare; make room",
             )
@@ -137,7 +138,7 @@ class Store:
         have = 0 if self.has(digest) else self.have_bytes(digest)
         if offset > have or size < offset:
             raise RefusalError(
-                Reason.ABORTED,
+                StatusCode.ABORTED,
                 f"cannot go on at byte {offset} of {size}: {have} are here; ask again",
             )
         self.check_room([(digest, size)])
@@ -155,7 +156,7 @@ class Store:
             write_bytes(path.with_suffix(".sig"), manifest.signature)
             write_bytes(path, manifest.data)
         except EdgesimError as error:
-            raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
+            raise RefusalError(StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
 
     def manifest(self, digest: str, trusted: ed25519.Ed25519PublicKey) -> SignedManifest:
         """Return a stored manifest after verifying its signature.
@@ -168,7 +169,7 @@ class Store:
             data, signature = path.read_bytes(), path.with_suffix(".sig").read_bytes()
         except OSError as error:
             raise RefusalError(
-                Reason.FAILED_PRECONDITION,
+                StatusCode.FAILED_PRECONDITION,
                 f"manifest {digest[:12]}… was not offered; offer it first",
             ) from error
         return verify(data, signature, trusted)
@@ -189,7 +190,8 @@ class Store:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RefusalError(
-                Reason.DATA_LOSS, f"{self.folder}/active.json is damaged ({error}); deploy again"
+                StatusCode.DATA_LOSS,
+                f"{self.folder}/active.json is damaged ({error}); deploy again",
             ) from error
 
     def activate(self, manifest: SignedManifest, models: Iterable[str]) -> None:
@@ -198,7 +200,7 @@ class Store:
         try:
             write_text(self.folder / "active.json", to_json(chosen))
         except EdgesimError as error:
-            raise RefusalError(Reason.RESOURCE_EXHAUSTED, str(error)) from error
+            raise RefusalError(StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
         known = {entry.sha256 for entry in manifest.entries.values()}
         for folder, kept in (
             ("blobs", known),
@@ -270,7 +272,7 @@ class Upload:
             self._partial.unlink(missing_ok=True)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise RefusalError(
-                Reason.RESOURCE_EXHAUSTED if full else Reason.INTERNAL,
+                StatusCode.RESOURCE_EXHAUSTED if full else StatusCode.INTERNAL,
                 f"cannot store the file: {error.strerror or error}; what had come is deleted",
             ) from error
         self._sum.update(chunk)
@@ -285,13 +287,13 @@ class Upload:
         """
         if self.received_bytes < self._size:
             raise RefusalError(
-                Reason.ABORTED,
+                StatusCode.ABORTED,
                 f"{self.received_bytes} of {self._size} bytes came; go on from there",
             )
         if (found := self._sum.hexdigest()) != self._digest:
             self._partial.unlink(missing_ok=True)
             raise RefusalError(
-                Reason.DATA_LOSS,
+                StatusCode.DATA_LOSS,
                 f"the file has SHA-256 {found[:12]}…, not {self._digest[:12]}…; send it again",
             )
         os.fsync(self._handle)

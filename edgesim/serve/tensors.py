@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol: raw little-endian bytes with a type and a shape."""
+"""Tensors of the Open Inference Protocol: raw little-endian bytes with a shape."""
 
 from __future__ import annotations
 
@@ -10,24 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from grpc import StatusCode
 from torch import Tensor
 
-from edgesim.serve.refusal import Reason, RefusalError, invalid
+from edgesim.serve.refusal import RefusalError, invalid
 
-DATATYPES = {
-    "BOOL": torch.bool,
-    "UINT8": torch.uint8,
-    "INT8": torch.int8,
-    "INT16": torch.int16,
-    "INT32": torch.int32,
-    "INT64": torch.int64,
-    "FP16": torch.float16,
-    "BF16": torch.bfloat16,
-    "FP32": torch.float32,
-    "FP64": torch.float64,
-}
-"""By the protocol's names."""
-_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
+DATATYPE = "FP32"
+"""The protocol's name of the elements' type: parts compute in no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +26,17 @@ class TensorSpec:
     Attributes:
         name: name of the tensor.
         shape: without the leading dimension, which counts samples and is free.
-        datatype: the protocol's name of its type.
         optional: whether a request may leave it out.
     """
 
     name: str
     shape: tuple[int, ...]
-    datatype: str = "FP32"
     optional: bool = False
 
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample."""
-        return math.prod(self.shape) * DATATYPES[self.datatype].itemsize
+        return math.prod(self.shape) * torch.float32.itemsize
 
 
 def check(spec: TensorSpec, datatype: str, shape: Sequence[int], max_samples: int) -> int:
@@ -64,8 +51,8 @@ def check(spec: TensorSpec, datatype: str, shape: Sequence[int], max_samples: in
     Raises:
         RefusalError: type or shape are others, or there are too many samples or none.
     """
-    if datatype != spec.datatype:
-        raise invalid(f"input '{spec.name}' must be {spec.datatype}, not {datatype[:20]!r}")
+    if datatype != DATATYPE:
+        raise invalid(f"input '{spec.name}' must be {DATATYPE}, not {datatype[:20]!r}")
     if tuple(shape[1:]) != spec.shape or not shape:
         expected = ", ".join(map(str, ("samples", *spec.shape)))
         found = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
@@ -91,7 +78,7 @@ def from_raw(spec: TensorSpec, samples: int, data: bytes) -> Tensor:
             f"input '{spec.name}' of {samples} samples takes {expected} raw bytes, not {len(data)}"
         )
     _read_only_is_meant()
-    flat = torch.frombuffer(data, dtype=DATATYPES[spec.datatype])
+    flat = torch.frombuffer(data, dtype=torch.float32)
     return flat.reshape(samples, *spec.shape)
 
 
@@ -106,7 +93,7 @@ def from_list(spec: TensorSpec, samples: int, values: Sequence[float]) -> Tensor
         raise invalid(
             f"input '{spec.name}' of {samples} samples has {expected} elements, not {len(values)}"
         )
-    flat = torch.tensor(list(values), dtype=DATATYPES[spec.datatype])
+    flat = torch.tensor(list(values), dtype=torch.float32)
     return flat.reshape(samples, *spec.shape)
 
 
@@ -115,16 +102,13 @@ def to_raw(tensor: Tensor) -> bytes:
     return tensor.contiguous().view(torch.uint8).numpy().tobytes()
 
 
-def datatype_of(tensor: Tensor) -> str:
-    """Return the protocol's name of a tensor's type."""
-    return _NAMES[tensor.dtype]
-
-
 @functools.cache
 def _read_only_is_meant() -> None:
     """Take torch's one warning of a tensor over memory that must not be written to."""
     if sys.byteorder != "little":
-        raise RefusalError(Reason.INTERNAL, "raw tensors are little-endian; this machine is not")
+        raise RefusalError(
+            StatusCode.INTERNAL, "raw tensors are little-endian; this machine is not"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.frombuffer(bytes(1), dtype=torch.uint8)

@@ -35,7 +35,7 @@ class Closed(Traffic):
 
     @property
     def in_flight(self) -> int:
-        """Requests that are kept in the system."""
+        """Requests in the system at any time."""
         return self.concurrency
 
     def times(self, generator: np.random.Generator) -> None:

@@ -26,7 +26,7 @@ class Attempt:
         work: the task on its server; None until every input has arrived.
         ended: whether it has ended, with a result or without.
         timed: whether its time-out runs.
-        coming: inputs that are under way.
+        coming: inputs in transit.
     """
 
     request: TrackedRequest
@@ -71,7 +71,7 @@ class TrackedRequest(Request):
     """A request in flight where something may fail.
 
     Attributes:
-        attempts: attempts under way, by the index of their task.
+        attempts: attempts in progress, by the index of their task.
         results: results, by the index of their task.
         attempted: number of attempts so far, by the index of the task; hedges are not counted.
         asked: number of attempts so far, by the index of the task and the name of the node.
@@ -101,13 +101,13 @@ class TrackedRequest(Request):
         return self.ended or task.index in self.results or task.index in self.lost
 
     def live(self, task: ReadyTask) -> list[Attempt]:
-        """Return the attempts at a task that are under way."""
+        """Return the attempts at a task that are in progress."""
         return self.attempts.get(task.index, [])
 
 
 @dataclass(eq=False, slots=True)
 class AttemptParcel(Parcel):
-    """One transfer of a request under way to one attempt, or to the end of the request.
+    """One transfer of a request, in transit to one attempt, or to the end of the request.
 
     Attributes:
         attempt: attempt that receives it; None for an answer.

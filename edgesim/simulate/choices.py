@@ -21,7 +21,7 @@ class Choices:
     """The nodes that can run each task of one branch, and the transfers between any two of them.
 
     Attributes:
-        branch: the branch, ready to play.
+        branch: the branch, prepared for simulation.
         tasks: tasks of the plan, in the order of the branch's.
         plan: plan of the branch.
         cluster: nodes and routes.
@@ -107,13 +107,13 @@ class Choices:
         """Return the node for the next attempt at a task, and the measure that this is.
 
         A node that is not known to be down comes first, then the one with the fewest attempts at
-        this task, then the first. A hedge needs a node without an attempt under way.
+        this task, then the first. A hedge needs a node without an attempt in progress.
 
         Args:
             request: request of the task.
             task: task that is tried.
             down: whether a node is known to be down.
-            hedge: whether another attempt is under way.
+            hedge: whether another attempt is in progress.
             allow_down: whether a node that is known to be down may be chosen.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The engine: plays a plan on a cluster where nothing fails."""
+"""The engine: simulates a plan on a cluster where nothing fails."""
 
 from __future__ import annotations
 
@@ -119,12 +119,12 @@ class Engine:
         """Return what failed, and what came of it; None where nothing can fail."""
         return None
 
-    def play(self) -> Recording:
+    def run(self) -> Recording:
         """Run to the end of the last request, or until interrupted."""
         partial = False
         try:
             self._begin()
-            self.kernel.play(self._all_closed)
+            self.kernel.run_until(self._all_closed)
         except KeyboardInterrupt:
             partial = True
         now = self.kernel.time_s

@@ -187,7 +187,7 @@ class Flows:
             self._schedule(route)
 
     def set_link(self, link: str, state: LinkState) -> None:
-        """Change the bandwidth, latency and loss of a link, for flows under way too."""
+        """Change the bandwidth, latency and loss of a link, for flows in progress too."""
         self._state[link] = state
         for forward in (True, False):
             channel = self.channels.get((link, forward))
@@ -242,13 +242,13 @@ class Flows:
         return dropped
 
     def close(self, now: float) -> None:
-        """Count the bytes that flows still under way have carried by the end of the run."""
+        """Count the bytes that flows in progress have carried by the end of the run."""
         for route in self._routes.values():
             _count_carried(route, route.flows, now)
 
 
 def _count_carried(route: Route, flows: Iterable[Flow], now: float) -> None:
-    """Count the bytes that flows under way on a route have carried until ``now``."""
+    """Count the bytes that flows in progress on a route have carried until ``now``."""
     moved = route.progress + route.rate * (now - route.updated_s)
     for finish, _, size, _ in flows:
         for channel in route.channels:

@@ -62,7 +62,7 @@ class Kernel(simpy.Environment):
         """Call ``callback(event)`` in ``delay_s`` seconds; return the event."""
         return self.call_at(self.time_s + delay_s, callback)
 
-    def play(self, until: Event) -> None:
+    def run_until(self, until: Event) -> None:
         """Run until ``until`` happens, or nothing is left to happen.
 
         The loop of ``Environment.run`` and ``step`` in one frame: a call less for every event.

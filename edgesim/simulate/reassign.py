@@ -21,7 +21,7 @@ Part = tuple[ReadyBranch, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightTransfer:
-    """Weights under way to a new node, and what is called when they arrive, or are lost."""
+    """Weights in transit to a new node, and what is called when they arrive, or are lost."""
 
     delivered: Callable[[], None]
     lost: Callable[[], None]

@@ -27,12 +27,12 @@ from edgesim.simulate.work import Parcel, Path, ReadyTransfer, Request, Work
 
 
 class Recorder:
-    """Keeps the columns of a run, one entry for each request, and the spans of the first requests.
+    """Holds the columns of a run, one entry for each request, and the spans of the first requests.
 
     Args:
         cluster: nodes and network.
         requests: number of requests that will be offered.
-        trace_requests: number of leading requests whose spans are kept.
+        trace_requests: number of leading requests whose spans are recorded.
     """
 
     def __init__(self, cluster: Cluster, requests: int, trace_requests: int) -> None:

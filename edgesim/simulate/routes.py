@@ -113,8 +113,8 @@ class Route:
         target: what enters the receiving node.
         links: names of the links that it crosses.
         limit: channel that limits its flows where packets are lost; None where none is lost.
-        flows: heap of the flows under way.
-        count: number of flows under way.
+        flows: heap of the flows in progress.
+        count: number of flows in progress.
         progress: bytes moved by each flow that is there since the route was last empty.
         updated_s: time to which ``progress`` belongs.
         rate: bytes per second of each flow.

@@ -47,4 +47,4 @@ def simulate(
         recovery=recovery or Recovery(),
     )
     fails = can_fail(cluster) or setup.recovery != Recovery()
-    return (FaultEngine if fails else Engine)(setup).play()
+    return (FaultEngine if fails else Engine)(setup).run()

@@ -95,7 +95,7 @@ class Server:
         self._batch_max = node.batch.max
         self._plain = node.batch.max == 1 and not self._priority
         self._wait_s = node.batch.wait_s
-        # Work in order of service: a list that is kept sorted, or first come first served.
+        # Work in order of service: a sorted list, or first come first served.
         self._queue: list[Work] | deque[Work] = [] if self._priority else deque()
         self._executions: list[Execution] = []
         self._pool: list[Execution] = []

@@ -1,4 +1,4 @@
-"""A plan made ready to play: tasks on servers, transfers over routes, and requests in flight."""
+"""A plan prepared for simulation: tasks on servers, transfers over routes, requests in flight."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Work:
 
 @dataclass(eq=False, slots=True)
 class Parcel:
-    """One transfer of one request, under way since ``sent_s``."""
+    """One transfer of one request, in transit since ``sent_s``."""
 
     transfer: ReadyTransfer
     request: Request
@@ -185,7 +185,7 @@ def _costs(task: Task, server: Station, precision: str, samples: int) -> tuple[C
 
 
 class ReadyBranch:
-    """One branch of the plan, ready to play.
+    """One branch of the plan, prepared for simulation.
 
     Attributes:
         tasks: every task, in the plan's order.

@@ -19,10 +19,10 @@ import numpy as np
 from edgesim import api
 from edgesim.serve.access import Access, open_channel, read_access
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Work, find_work, question
-from edgesim.serve.services import MODEL_INFER
+from edgesim.serve.coordinator.replication import run_replication
+from edgesim.serve.coordinator.work import Input, Work, find_work, infer_request
+from edgesim.serve.services import FEATURES, INPUT, LOGITS, MODEL_INFER
 from edgesim.simulate import Outcome
 from tests.benchmarks.null_nodes import null_nodes
 from tests.benchmarks.scale import FULL
@@ -66,18 +66,19 @@ class Meter:
 def bare(access: Access, work: Work, pixels: np.ndarray) -> Cost:
     """Ask with messages that are there already, and do nothing with the answers."""
     image = Input(INPUT, pixels.shape, pixels.tobytes())
-    asked = [question(piece, (image,), FEATURES, 0) for piece in work.parts]
+    asked = [infer_request(piece, (image,), FEATURES, 0) for piece in work.parts]
     features = np.zeros(FEATURES_WIDTH, "<f4").tobytes()
     given = [
         Input(f"{FEATURES}-{part}", (1, FEATURES_WIDTH), features)
         for part in range(len(work.parts))
     ]
-    fused = question(work.fusion, given, LOGITS, 0)
+    fused = infer_request(work.fusion, given, LOGITS, 0)
     meter = Meter()
 
     async def run() -> None:
         channels = [
-            open_channel(work.addresses[piece.node], access, apart=True) for piece in work.pieces
+            open_channel(work.addresses[piece.node], access, own_connection=True)
+            for piece in work.pieces
         ]
         *parts, fusion = [MODEL_INFER.on(channel) for channel in channels]
         for _ in range(WARM_UP + REQUESTS):
@@ -96,7 +97,7 @@ def coordinated(access: Access, work: Work, file: Path, pixels: np.ndarray) -> C
     meter = Meter()
     requests = f"traffic={{arrivals: closed, requests: {WARM_UP + REQUESTS}}}"
     played = api.load(file, overrides=[requests])
-    found = play(
+    found = run_replication(
         work, played.cluster, played.traffic, Images(pixels, np.zeros(1, np.int64)), access, POLICY,
         seed=7, seen=meter,
     )  # fmt: skip

@@ -33,8 +33,8 @@ from edgesim.hardware.processor import Processor
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.asking import Reply, RequestResult
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replication import run_replication
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate.arrivals import Closed, Periodic
 from edgesim.simulate.recovery import Health, Retry
@@ -164,7 +164,7 @@ def measure(
         if ended in (_WARM_UP, many):
             marks.append((time.process_time(), child.processor_s(), time.monotonic()))
 
-    play(
+    run_replication(
         work, cluster, traffic, Images(pixels, None), access, _POLICY,
         seed=0, trace_requests=0, seen=seen,
     )  # fmt: skip

@@ -32,9 +32,10 @@ from edgesim.hardware import Cooling
 from edgesim.serve.coordinator.asking import Failure, Reply, ask
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Piece, question
+from edgesim.serve.coordinator.work import Input, Piece, infer_request
 from edgesim.serve.manifest import Entry
 from edgesim.serve.models import graph_of
+from edgesim.serve.services import FEATURES, INPUT, LOGITS
 from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 
@@ -129,7 +130,7 @@ async def time_served(
                 heard_s = math.nan
                 for number in range(1 + _VISIT):
                     await asyncio.sleep(float(np.exp(generator.uniform(*np.log(_RESTS_S)))))
-                    asked = question(pieces[entry.name], inputs[cell], output, number)
+                    asked = infer_request(pieces[entry.name], inputs[cell], output, number)
                     at_once = 2 if number % _PAIRED == 0 else 1
                     found = await asyncio.gather(
                         *(

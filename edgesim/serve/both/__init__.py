@@ -1,1 +1,1 @@
-"""A scenario simulated and played on its real nodes, side by side."""
+"""A scenario simulated and measured on its real nodes, side by side."""

@@ -1,4 +1,4 @@
-"""Predicted and measured side by side: what ``comparison.json`` holds.
+"""Predicted and measured side by side: the content of ``comparison.json``.
 
 ::
 
@@ -102,7 +102,7 @@ def find_loads(text: str | None, scenario: Scenario, capacity_per_s: float) -> t
         if share is not None and not paced:
             raise InputError(
                 f"--loads: shares of the capacity belong to poisson or periodic arrivals, and the "
-                f"scenario's are {scenario.traffic.arrivals}; leave --loads out to play it as it is"
+                f"scenario's are {scenario.traffic.arrivals}; leave --loads out"
             )
         load = Load(share, scenario if share is None else _at(scenario, share * capacity_per_s))
         if load.folder in loads:
@@ -125,7 +125,7 @@ def _read_share(word: str) -> float:
 
 
 def _at(scenario: Scenario, rate_per_s: float) -> Scenario:
-    """Return a scenario at another rate, in its document too: that is kept, and runs again."""
+    """Return a scenario at another rate, in its document too, which is saved and can run again."""
     if not math.isfinite(rate_per_s):
         raise InputError(
             f"--loads: nothing bounds what the nodes can serve by prediction; use '{AS_WRITTEN}'"
@@ -146,7 +146,7 @@ _Z95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One load that was played twice."""
+    """One load, simulated and measured."""
 
     load: Load
     predicted: Result
@@ -169,7 +169,7 @@ def document(
         capacity_per_s: predicted capacity of the nodes.
         bounded_by: name of what bounds it.
         wall_s: wall-clock time of all loads.
-        partial: not all loads were played to their end.
+        partial: not all loads ran to their end.
         warnings: warnings about the whole comparison.
     """
     first = compared[0].predicted.summary

@@ -1,8 +1,9 @@
-"""One scenario played twice at every load: by the simulator, and by its real nodes."""
+"""A scenario at every load, simulated and measured on its real nodes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from edgesim.simulate.recovery import Recovery
 
 
 class Measure(Protocol):
-    """Plays a scenario on its real nodes."""
+    """Runs a scenario on its real nodes."""
 
     def __call__(self, scenario: Scenario, *, trace_requests: int, progress: Progress) -> Result:
         """Return what was measured."""
@@ -35,7 +36,7 @@ class Comparison:
 
     Attributes:
         document: content of ``comparison.json``.
-        compared: the loads that were played.
+        compared: the loads that were simulated and measured.
         partial: it was interrupted.
         failure: error that ended it early; None without one.
     """
@@ -57,13 +58,13 @@ def run(
 ) -> Comparison:
     """Predict and measure a scenario at every load, with the same arrivals.
 
-    Loads that were finished are kept when a later one fails or is interrupted; so is what was
-    measured of a load until it was interrupted.
+    The result has the loads that were finished before one failed or was interrupted, and what was
+    measured of the interrupted one.
 
     Args:
         scenario: from `edgesim.api.load`.
         loads: see `edgesim.serve.both.compare.find_loads`.
-        measure: plays a scenario on its nodes.
+        measure: runs a scenario on its nodes.
         recovery: the coordinator's deadlines and attempts, for the simulation.
         trace_requests: number of first requests of each load that leave spans.
         progress: called with the progress; a KeyboardInterrupt that it raises ends the run.
@@ -81,7 +82,7 @@ def run(
     compared: list[Compared] = []
     partial, failure = False, None
     for number, load in enumerate(chosen):
-        load_progress = _LoadProgress(progress, chosen, number)
+        predicting, measuring = _load_progress(progress, chosen, number)
         try:
             predicted = predict(
                 load.scenario,
@@ -89,11 +90,9 @@ def run(
                 served,
                 recovery,
                 trace_requests=trace_requests,
-                progress=load_progress.predicting,
+                progress=predicting,
             )
-            measured = measure(
-                load.scenario, trace_requests=trace_requests, progress=load_progress.measuring
-            )
+            measured = measure(load.scenario, trace_requests=trace_requests, progress=measuring)
         except KeyboardInterrupt:
             if not compared:
                 raise
@@ -128,14 +127,14 @@ def predict(
     trace_requests: int,
     progress: Progress,
 ) -> Result:
-    """Simulate a scenario as its real nodes play it; the figures are of its own nodes and links.
+    """Simulate a scenario as its real nodes execute it; figures are of its own nodes and links.
 
     Baselines are left out, as in the real run.
 
     Args:
-        scenario: the scenario to play.
+        scenario: the scenario to simulate.
         plan: plan of the scenario.
-        served: the plan as real nodes play it.
+        served: the plan as real nodes execute it.
         recovery: the coordinator's deadlines and attempts; used only where something can fail.
         trace_requests: number of first requests that leave spans.
         progress: called with the progress of each replication; a KeyboardInterrupt that it raises
@@ -161,30 +160,24 @@ def predict(
     return summarise(Run(scenario=scenario, plan=plan, recordings=tuple(recordings), wall_s=wall_s))
 
 
-class _LoadProgress:
-    """Reports the progress of one load, and the time of it and of all loads."""
+def _load_progress(
+    progress: Progress, loads: Sequence[Load], number: int
+) -> tuple[Progress, Progress]:
+    """Return what reports the prediction and the measurement of a load, with their durations."""
+    several = len(loads) > 1
+    place = f" {number + 1}/{len(loads)}" if several else ""
+    known = [load.duration_s for load in loads if load.duration_s is not None]
+    duration_s, times = loads[number].duration_s, ""
+    if duration_s is not None and len(known) == len(loads):
+        times = f" for {duration(duration_s)}" + f" of {duration(sum(known))}" * several
 
-    def __init__(self, progress: Progress, loads: tuple[Load, ...], number: int) -> None:
-        self._progress = progress
-        self._load = loads[number]
-        self._place = f"{number + 1}/{len(loads)}" if len(loads) > 1 else ""
-        times = [one.duration_s for one in loads]
-        known = [one for one in times if one is not None]
-        self._all_s = sum(known) if len(known) == len(times) else None
+    def predicting(label: str, done: int, total: int) -> None:
+        progress(f"{label}{place} predicted", done, total)
 
-    def predicting(self, label: str, done: int, total: int) -> None:
-        self._progress(f"{self._label(label)} predicted", done, total)
+    def measuring(label: str, done: int, total: int) -> None:
+        progress(f"{label}{place} on nodes{times}", done, total)
 
-    def measuring(self, label: str, done: int, total: int) -> None:
-        text = f"{self._label(label)} on nodes"
-        if self._load.duration_s is not None and self._all_s is not None:
-            text += f" for {duration(self._load.duration_s)}"
-            if self._place:
-                text += f" of {duration(self._all_s)}"
-        self._progress(text, done, total)
-
-    def _label(self, label: str) -> str:
-        return " ".join(filter(None, (label, self._place)))
+    return predicting, measuring
 
 
 def _warnings(
@@ -202,14 +195,15 @@ def _warnings(
         if task.kind != "message"
     )
     # No data sheet has the cost of messages: it is known only where it was measured.
-    guessed = [name for name in nodes if cluster.nodes[name].device.messaging.asking == Asking()]
-    if guessed:
+    unknown = [name for name in nodes if cluster.nodes[name].device.messaging.asking == Asking()]
+    if unknown:
         found.append(
-            f"predicted: what messages cost {', '.join(guessed)} is not measured; `edgesim "
-            "profile` does that on such a machine, and its file is the node's device"
+            "predicted: processor time of messages counts as 0 s on nodes where it was not "
+            f"measured: {', '.join(unknown)}; run `edgesim profile` on such a machine, and use its "
+            "file as the node's device"
         )
     if failure is not None:
         found.append(f"{len(compared)} of {chosen} loads: {failure}")
     elif len(compared) < chosen or compared[-1].measured.partial:
-        found.append("interrupted: this is what had finished by then")
+        found.append("interrupted: only what had finished by then is in the result")
     return found

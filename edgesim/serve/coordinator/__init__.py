@@ -1,1 +1,1 @@
-"""The coordinator: plays a scenario on real nodes."""
+"""The coordinator: runs a scenario on real nodes."""

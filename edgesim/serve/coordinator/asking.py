@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from edgesim.common.text import duration
 from edgesim.serve.coordinator.peer import Peer, is_busy
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import FEATURES, INPUT, LOGITS, Input, Work, question
+from edgesim.serve.coordinator.work import Input, Work, infer_request
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest
+from edgesim.serve.services import FEATURES, INPUT, LOGITS
 
 _WORTH_ANOTHER_TRY = (
     grpc.StatusCode.UNAVAILABLE,
@@ -98,7 +99,7 @@ async def ask(
             end_s = until_s
             if policy.retry.timeout_s is not None:
                 end_s = min(until_s, clock() + policy.retry.timeout_s)
-            return await _once(peer, request, policy, asked_s, end_s, clock)
+            return await _attempt(peer, request, policy, asked_s, end_s, clock)
         except grpc.aio.AioRpcError as error:
             reason = _sentence(error, policy)
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
@@ -117,7 +118,7 @@ def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         why = f"no answer within {duration(policy.retry.timeout_s or policy.deadline_s)}"
     elif is_busy(error):
-        why = "the node took no more calls at once"
+        why = "the node had as many open calls as it accepts"
     elif code is grpc.StatusCode.UNAVAILABLE and not details.startswith("the node"):
         # What gRPC says itself differs from one time to the next.
         why = "no connection to the node"
@@ -127,7 +128,7 @@ def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
     return f"{why} ({code.name})"
 
 
-async def _once(
+async def _attempt(
     peer: Peer,
     request: wire.ModelInferRequest,
     policy: Policy,
@@ -176,7 +177,7 @@ async def _hedged(
         left_s = until_s - clock()
         if first.done() or left_s <= 0.0:
             return await first, sent_s
-        second = asyncio.ensure_future(peer.infer_beside(request, left_s))
+        second = asyncio.ensure_future(peer.infer_hedge(request, left_s))
         begun_s = {first: sent_s, second: clock()}
         pending = set(begun_s)
         try:
@@ -209,7 +210,7 @@ class RequestResult:
     logits: NDArray[np.float32] | None
 
     @property
-    def there(self) -> tuple[bool, ...]:
+    def parts_answered(self) -> tuple[bool, ...]:
         """Return which parts answered."""
         return tuple(isinstance(one, Reply) for one in self.parts)
 
@@ -223,40 +224,32 @@ class RequestResult:
         return None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Coordinator:
-    """Answers requests with the nodes of a run."""
+    """Answers requests with the nodes of a run.
 
-    def __init__(
-        self,
-        work: Work,
-        peers: Mapping[str, Peer],
-        policy: Policy,
-        generator: random.Random,
-        clock: Callable[[], float],
-    ) -> None:
-        """Set up.
+    Attributes:
+        work: models of every request, and their nodes.
+        peers: nodes by name.
+        policy: policy of the run.
+        generator: random generator of the pauses between attempts.
+        clock: returns seconds.
+    """
 
-        Args:
-            work: models of every request, and their nodes.
-            peers: nodes by name.
-            policy: policy of the run.
-            generator: random generator of the pauses between attempts.
-            clock: returns seconds.
-        """
-        self._work = work
-        self._peers = peers
-        self._policy = policy
-        self._generator = generator
-        self._clock = clock
+    work: Work
+    peers: Mapping[str, Peer]
+    policy: Policy
+    generator: random.Random
+    clock: Callable[[], float]
 
     async def answer(self, number: int, pixels: NDArray[np.float32]) -> RequestResult:
         """Return the answer to images (samples, channels, height, width)."""
-        work = self._work
+        work = self.work
         samples = len(pixels)
         image = Input(INPUT, pixels.shape, pixels.tobytes())
         parts = await asyncio.gather(
             *(
-                self._ask(piece.node, question(piece, (image,), FEATURES, number))
+                self._ask(piece.node, infer_request(piece, (image,), FEATURES, number))
                 for piece in work.parts
             )
         )
@@ -267,12 +260,12 @@ class Coordinator:
         ]
         fusion = logits = None
         whole = len(features) == len(parts)
-        if features and (whole or self._policy.degrade):
-            asked = question(work.fusion, features, LOGITS, number)
+        if features and (whole or self.policy.degrade):
+            asked = infer_request(work.fusion, features, LOGITS, number)
             fusion = await self._ask(work.fusion.node, asked)
             if isinstance(fusion, Reply):
                 logits = np.frombuffer(fusion.output, dtype="<f4").reshape(samples, work.classes)
         return RequestResult(parts=tuple(parts), fusion=fusion, logits=logits)
 
     async def _ask(self, node: str, request: ModelInferRequest) -> Reply | Failure:
-        return await ask(self._peers[node], request, self._policy, self._generator, self._clock)
+        return await ask(self.peers[node], request, self.policy, self.generator, self.clock)

@@ -27,12 +27,12 @@ class Images:
     Attributes:
         pixels: (images, channels, height, width), normalised as the model takes them.
         labels: (images,) the right class of each; None for noise.
-        lacking: reason for sending noise; None for real images.
+        reason: why noise is sent; None for real images.
     """
 
     pixels: NDArray[np.float32]
     labels: NDArray[np.int64] | None
-    lacking: str | None = None
+    reason: str | None = None
 
     def rows(self, request: int, samples: int) -> slice | NDArray[np.intp]:
         """Return which images a request carries: the next ones, from the first again at the end.
@@ -52,32 +52,31 @@ def find_images(work: Work, *, samples: int, seed: int, replication: int) -> Ima
     class of theirs is as frequent in a run as in the data set, whatever order that is stored in.
     """
     generator = stream(seed, replication, "images")
-    try:
-        return _real(work.manifest, samples, generator)
-    except _LackingError as error:
+    found = _real(work.manifest, samples, generator)
+    if isinstance(found, str):
         noise = generator.standard_normal((min(samples, _NOISE), *work.shape), dtype=np.float32)
-        return Images(noise, None, str(error))
+        return Images(noise, None, found)
+    return found
 
 
-class _LackingError(Exception):
-    """There are no real images."""
-
-
-def _real(manifest: TrainedManifest | None, samples: int, generator: np.random.Generator) -> Images:
+def _real(
+    manifest: TrainedManifest | None, samples: int, generator: np.random.Generator
+) -> Images | str:
+    """Return real images, or why there are none."""
     import torch
 
     from partition.data import open_data, to_input
     from partition.errors import PartitionError
 
     if manifest is None:
-        raise _LackingError("nothing was trained for these models")
+        return "nothing was trained for these models"
     tested = manifest.data
     try:
         data = open_data(manifest.recipe.data)
     except PartitionError as error:
-        raise _LackingError(str(error)) from error
+        return str(error)
     if (data.name, len(data.test)) != (tested.name, tested.images.test):
-        raise _LackingError(
+        return (
             f"{data.name} has {len(data.test):,} test images here, and the artifact was tested on "
             f"{tested.images.test:,} of {tested.name}"
         )

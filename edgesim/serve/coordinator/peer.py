@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -66,60 +66,49 @@ class WastedBytes:
         self.received_bytes += reply.ByteSize()
 
 
+@dataclass(eq=False)
 class Peer:
-    """One node.
+    """One node; nothing is sent before its first method is called.
 
     Attributes:
         node: name in the scenario.
+        address: HOST:PORT.
+        pieces: models that it serves.
+        access: keys of the coordinator.
+        policy: policy of the run.
+        clock: returns seconds.
         up: whether it is in service.
         why: reason for being out of service; empty where it is in service.
         wasted: bytes of messages without use.
         outages: outages that have ended.
+
+    Raises:
+        InputError: without TLS, the address is of another machine.
     """
 
-    def __init__(
-        self,
-        node: str,
-        address: str,
-        pieces: Sequence[Piece],
-        access: Access,
-        policy: Policy,
-        clock: Callable[[], float],
-    ) -> None:
-        """Set up; nothing is sent yet.
+    node: str
+    address: str
+    pieces: Sequence[Piece]
+    access: Access
+    policy: Policy
+    clock: Callable[[], float]
+    up: bool = True
+    why: str = ""
+    wasted: WastedBytes = field(default_factory=WastedBytes)
+    outages: list[Outage] = field(default_factory=list)
+    _strikes: int = 0
+    _out_since_s: float = 0.0
+    _last_error: str = ""
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)
+    _second: grpc.aio.Channel | None = None
 
-        Args:
-            node: its name.
-            address: HOST:PORT.
-            pieces: models that it serves.
-            access: keys of the coordinator.
-            policy: policy of the run.
-            clock: returns seconds.
-
-        Raises:
-            InputError: without TLS, the address is of another machine.
-        """
-        self.node = node
-        self.address = address
-        self.up = True
-        self.why = ""
-        self.wasted = WastedBytes()
-        self.outages: list[Outage] = []
-        self._pieces = tuple(pieces)
-        self._access = access
-        self._policy = policy
-        self._clock = clock
-        self._strikes = 0
-        self._out_since_s = 0.0
-        self._last_error = ""
-        names = ", ".join(piece.name for piece in pieces)
-        self._lacking = f"does not serve this artifact's {names}"
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._second: grpc.aio.Channel | None = None
+    def __post_init__(self) -> None:
+        names = ", ".join(piece.name for piece in self.pieces)
+        self._missing_models = f"does not serve this artifact's {names}"
         self._use(self._open())
 
     def _open(self) -> grpc.aio.Channel:
-        return open_channel(self.address, self._access, apart=True)
+        return open_channel(self.address, self.access, own_connection=True)
 
     def _use(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
@@ -141,7 +130,7 @@ class Peer:
         self._strikes = 0
         return reply
 
-    async def infer_beside(
+    async def infer_hedge(
         self, request: wire.ModelInferRequest, timeout_s: float
     ) -> wire.ModelInferResponse:
         """Ask the node over a second connection, whose failures do not take it out of service.
@@ -171,7 +160,7 @@ class Peer:
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             # It answers, without the model: started again with an empty store, or deployed anew.
-            self._take_out(f"{self._lacking}; {DEPLOY}")
+            self._take_out(f"{self._missing_models}; {DEPLOY}")
         elif error.code() is grpc.StatusCode.UNAVAILABLE and not is_busy(error):
             # A late part is no failed check: the node may be busy.
             self._note_error(error)
@@ -179,20 +168,20 @@ class Peer:
 
     def _strike(self) -> None:
         self._strikes += 1
-        if self._strikes >= self._policy.health.strikes:
+        if self._strikes >= self.policy.health.strikes:
             self._take_out(SILENT)
 
     def _take_out(self, why: str) -> None:
         if self.up:
             self.up = False
-            self._out_since_s = self._clock()
+            self._out_since_s = self.clock()
         self.why = why
 
     def _bring_back(self, channel: grpc.aio.Channel) -> None:
-        self.outages.append(self._out(self._clock()))
+        self.outages.append(self._out(self.clock()))
         self.up, self.why, self._strikes = True, "", 0
         # Calls on the old connection may still end well.
-        old = asyncio.ensure_future(self._channel.close(self._policy.deadline_s))
+        old = asyncio.ensure_future(self._channel.close(self.policy.deadline_s))
         self._leaving.add(old)
         old.add_done_callback(self._leaving.discard)
         self._use(channel)
@@ -203,10 +192,10 @@ class Peer:
         Checks begin one interval apart, even where one gets no answer: a node that works again is
         found within one interval.
         """
-        due_s = self._clock()
+        due_s = self.clock()
         while True:
-            due_s = max(due_s + self._policy.health.interval_s, self._clock())
-            await asyncio.sleep(due_s - self._clock())
+            due_s = max(due_s + self.policy.health.interval_s, self.clock())
+            await asyncio.sleep(due_s - self.clock())
             await self.check()
 
     async def check(self) -> None:
@@ -215,7 +204,7 @@ class Peer:
         A node out of service is asked over a new connection: the old one may wait to reconnect.
         """
         if self.up:
-            ready = await self.ready(self._policy.health.interval_s)
+            ready = await self.ready(self.policy.health.interval_s)
             if ready:
                 self._strikes = 0
             elif ready is None:
@@ -224,7 +213,7 @@ class Peer:
                 self._take_out(await self._unready(self._channel))
             return
         channel = self._open()
-        ready = await self.ready(self._policy.health.interval_s, channel)
+        ready = await self.ready(self.policy.health.interval_s, channel)
         if ready:
             self._bring_back(channel)
             return
@@ -238,13 +227,13 @@ class Peer:
         """Return why a node that answers accepts no requests."""
         ask = MODEL_METADATA.on(channel)
         try:
-            for piece in self._pieces:
+            for piece in self.pieces:
                 request = wire.ModelMetadataRequest(name=piece.name, version=piece.version)
-                await ask(request, timeout=self._policy.health.interval_s)
+                await ask(request, timeout=self.policy.health.interval_s)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
-                return f"{self._lacking}; {DEPLOY}"
-        return "accepts no more requests: it was told to end"
+                return f"{self._missing_models}; {DEPLOY}"
+        return "accepts no more requests: it is shutting down"
 
     async def ready(self, timeout_s: float, channel: grpc.aio.Channel | None = None) -> bool | None:
         """Return whether the node accepts requests for all its models; None without an answer.
@@ -254,11 +243,11 @@ class Peer:
             channel: connection to use; None for the one of inference.
         """
         ask = MODEL_READY.on(channel or self._channel)
-        until_s = self._clock() + timeout_s
+        until_s = self.clock() + timeout_s
         try:
-            for piece in self._pieces:
+            for piece in self.pieces:
                 request = wire.ModelReadyRequest(name=piece.name, version=piece.version)
-                left_s = max(0.0, until_s - self._clock())
+                left_s = max(0.0, until_s - self.clock())
                 if not (await ask(request, timeout=left_s)).ready:
                     return False
         except grpc.aio.AioRpcError as error:
@@ -274,17 +263,17 @@ class Peer:
 
     async def await_ready(self) -> str | None:
         """Wait until the node is ready; return a sentence where it is not in time."""
-        until_s = self._clock() + self._policy.patience_s
-        while not (ready := await self.ready(self._policy.patience_s)):
-            if ready is False or self.untrusted or self._clock() >= until_s:
+        until_s = self.clock() + self.policy.patience_s
+        while not (ready := await self.ready(self.policy.patience_s)):
+            if ready is False or self.untrusted or self.clock() >= until_s:
                 break
-            await asyncio.sleep(self._policy.retry.backoff_s)
+            await asyncio.sleep(self.policy.retry.backoff_s)
         if ready:
             return None
         if self.untrusted:
             what = f"shows a certificate that these keys do not trust ({self._last_error})"
         else:
-            what = f"{SILENT} ({self._last_error})" if ready is None else self._lacking
+            what = f"{SILENT} ({self._last_error})" if ready is None else self._missing_models
         return f"'{self.node}' at {self.address} {what}"
 
     @property

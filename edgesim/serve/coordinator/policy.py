@@ -58,7 +58,7 @@ class Policy:
             if simulated:
                 raise InputError(
                     f"recovery.{key} is simulated only: every real node serves its own parts; "
-                    f"leave it out (--set recovery.{key}=) to play on real nodes"
+                    f"leave it out (--set recovery.{key}=) to run on real nodes"
                 )
         retry, health = recovery.retry or Retry(), recovery.health or Health()
         if hedge_after_s is None and recovery.hedge is not None:
@@ -75,7 +75,7 @@ class Policy:
         )
 
     def simulated(self) -> Recovery:
-        """Return the same policy as a simulation plays it.
+        """Return the same policy for a simulation.
 
         A hedge of a real run asks the same node a second time, over another connection, which
         changes nothing in a simulation.

@@ -59,9 +59,9 @@ class Recorder:
         self._received_bytes: Counter[str] = Counter()
         self._max_waiting: Counter[str] = Counter()
 
-    def begin(self, number: int, meant_s: float) -> None:
+    def begin(self, number: int, due_s: float) -> None:
         """Record the arrival time of a request."""
-        self._arrival_s[number] = meant_s
+        self._arrival_s[number] = due_s
         self._begun = max(self._begun, number + 1)
 
     def end(self, number: int, found: RequestResult, end_s: float, right: int | None) -> None:
@@ -80,21 +80,21 @@ class Recorder:
             self._outcome[number] = Outcome.FAILED
             self.reasons[found.reason or ""] += 1
             return
-        there = found.there
-        self._outcome[number] = Outcome.COMPLETED if all(there) else Outcome.DEGRADED
-        self.answered[there] += 1
+        answered = found.parts_answered
+        self._outcome[number] = Outcome.COMPLETED if all(answered) else Outcome.DEGRADED
+        self.answered[answered] += 1
         if right is not None:
-            self.right[there] += right
-        meant_s = self._arrival_s[number]
+            self.right[answered] += right
+        due_s = self._arrival_s[number]
         last = max(found.parts, key=_end_s)
-        queue_s = (last.asked_s - meant_s) + (fusion.sent_s - fusion.asked_s) + fusion.queue_s
+        queue_s = (last.asked_s - due_s) + (fusion.sent_s - fusion.asked_s) + fusion.queue_s
         if isinstance(last, Reply):
             compute_s = last.compute_s
             queue_s += last.sent_s - last.asked_s + last.queue_s
         else:
             compute_s = 0.0
             queue_s += last.given_up_s - last.asked_s
-        latency_s = end_s - meant_s
+        latency_s = end_s - due_s
         self._latency_s[number] = latency_s
         path = self._path_s
         path["queue"][number] = queue_s
@@ -127,28 +127,29 @@ class Recorder:
             for hop in route(home, node) or ():
                 found[hop.link, hop.forward] += self._sent_bytes[node] + peer.wasted.sent_bytes
             for hop in route(node, home) or ():
-                came = self._received_bytes[node] + peer.wasted.received_bytes
-                found[hop.link, hop.forward] += came
+                received_bytes = self._received_bytes[node] + peer.wasted.received_bytes
+                found[hop.link, hop.forward] += received_bytes
         return found
 
     def _spans_of(self, number: int, piece: Piece, reply: Reply) -> list[Span]:
         """Return the transfer to the node, the execution, and the transfer back."""
         name, node, home = piece.name, piece.node, self._work.home
-        way_s = (reply.received_s - reply.sent_s - reply.queue_s - reply.compute_s) / 2
-        there_s = reply.sent_s + way_s
-        done_s = reply.received_s - way_s
+        one_way_s = (reply.received_s - reply.sent_s - reply.queue_s - reply.compute_s) / 2
+        arrived_s = reply.sent_s + one_way_s
+        done_s = reply.received_s - one_way_s
         fuses = piece == self._work.fusion
         kind, after = ("fusion", None) if fuses else ("compute", self._work.fusion.name)
-        came = transfer_name(FEATURES if fuses else None, name)
-        went = transfer_name(name, after)
+        sent = transfer_name(FEATURES if fuses else None, name)
+        received = transfer_name(name, after)
         begun_s, joules = done_s - reply.compute_s, NOT_MEASURED
         return [
-            Span(number, came, home, node, "transfer", reply.sent_s, there_s, joules, None, name),
+            Span(number, sent, home, node, "transfer", reply.sent_s, arrived_s, joules, None, name),
             Span(number, name, node, "", kind, begun_s, done_s, joules),
             Span(
-                number, went, node, home, "transfer", done_s, reply.received_s, joules, name, after
+                number, received, node, home, "transfer", done_s, reply.received_s, joules, name,
+                after,
             ),
-        ]
+        ]  # fmt: skip
 
     def recording(self, peers: Mapping[str, Peer], end_s: float, *, partial: bool) -> Recording:
         """Return the recording.
@@ -169,9 +170,9 @@ class Recorder:
             breakdown_s={part: column[:count] for part, column in self._path_s.items()},
             outcome=self._outcome[:count],
             missing={
-                frozenset(name for name, here in zip(parts, there, strict=True) if not here): many
-                for there, many in self.answered.items()
-                if not all(there)
+                frozenset(name for name, has in zip(parts, answered, strict=True) if not has): many
+                for answered, many in self.answered.items()
+                if not all(answered)
             },
             spans=tuple(sorted(spans, key=lambda span: span.end_s)),
             nodes={name: self._node(peers.get(name), name, end_s) for name in self._cluster.nodes},
@@ -192,12 +193,12 @@ class Recorder:
         )
 
     def _link(self, name: str, carried: Mapping[tuple[str, bool], int], end_s: float) -> LinkTotals:
-        ways = [carried.get((name, forward), 0) for forward in (True, False)]
+        directions = [carried.get((name, forward), 0) for forward in (True, False)]
         whole = self._cluster.network.links[name].bandwidth_byte_s * end_s
         return LinkTotals(
-            bytes=float(sum(ways)),
+            bytes=float(sum(directions)),
             energy_j=NOT_MEASURED,
-            utilization=max(ways) / whole if whole > 0.0 else 0.0,
+            utilization=max(directions) / whole if whole > 0.0 else 0.0,
         )
 
 

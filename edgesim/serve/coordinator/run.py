@@ -17,8 +17,8 @@ from edgesim.results.run import Measured, Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.images import find_images
-from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replication import Replication, run_replication
 from edgesim.serve.coordinator.work import find_work
 from edgesim.serve.faults.driver import Driver, Order, orders_of
 from edgesim.simulate import Outcome
@@ -36,7 +36,7 @@ def run(
     faults_by: Sequence[str] = (),
     progress: Progress = lambda label, done, total: None,
 ) -> Result:
-    """Play a scenario on its nodes; energy is None in the summary.
+    """Run a scenario on its nodes; energy is None in the summary.
 
     Baselines are left out: they would be simulated.
 
@@ -61,7 +61,7 @@ def run(
     _check_faults(orders, faults_by)
     traffic, artifact = scenario.traffic, scenario.placement.model.artifact
     assert artifact is not None, "find_work checks this"
-    plays: list[Played] = []
+    runs: list[Replication] = []
     drivers: list[Driver] = []
     partial = False
     for replication in range(scenario.replications):
@@ -71,7 +71,7 @@ def run(
         try:
             ended = counted(progress, label, traffic.requests)
         except KeyboardInterrupt:
-            if not plays:
+            if not runs:
                 raise
             partial = True
             break
@@ -83,8 +83,8 @@ def run(
         )
         driver = Driver(faults_by, orders) if orders else None
         drivers += [] if driver is None else [driver]
-        plays.append(
-            play(
+        runs.append(
+            run_replication(
                 work,
                 scenario.cluster,
                 traffic,
@@ -98,22 +98,22 @@ def run(
                 progress=ended,
             )
         )
-        if plays[-1].recording.partial:
+        if runs[-1].recording.partial:
             break
-    warnings = ["energy was not measured: real nodes tell times, and no meter is read"]
-    if images.lacking is not None:
-        warnings.append(f"accuracy was not measured, on images of noise: {images.lacking}")
+    warnings = ["energy was not measured: real nodes report times, not power"]
+    if images.reason is not None:
+        warnings.append(f"accuracy was not measured, as the images were noise: {images.reason}")
     warnings += _fault_notes(scenario, drivers)
-    for one in plays:
+    for one in runs:
         warnings += [outage.sentence for outage in one.outages]
     failures: Counter[str] = Counter()
-    for one in plays:
+    for one in runs:
         failures += one.reasons
         failures[INTERRUPTED] += int((one.recording.outcome == Outcome.UNFINISHED).sum())
     failures = +failures
     warnings += [f"{many:,} without an answer: {reason}" for reason, many in failures.items()]
     measured = Measured(
-        accuracy=_accuracy(artifact, plays, samples=traffic.samples, images=len(images.pixels)),
+        accuracy=_accuracy(artifact, runs, samples=traffic.samples, images=len(images.pixels)),
         failures=failures,
         warnings=tuple(warnings),
     )
@@ -121,7 +121,7 @@ def run(
         Run(
             scenario=scenario,
             plan=plan,
-            recordings=tuple(one.recording for one in plays),
+            recordings=tuple(one.recording for one in runs),
             wall_s=time.perf_counter() - begun_s,
             cut_short=partial,
             measured=measured,
@@ -167,19 +167,19 @@ def _fault_notes(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:
 
 
 def _accuracy(
-    artifact: Artifact, plays: Sequence[Played], *, samples: int, images: int
+    artifact: Artifact, runs: Sequence[Replication], *, samples: int, images: int
 ) -> Accuracy | None:
     """Return the accuracy of the answers; None without labels or answers.
 
     Args:
         artifact: the artifact that was served.
-        plays: replications.
+        runs: results of the replications.
         samples: images of one request.
         images: different ones that were sent, at most.
     """
     answered: Counter[tuple[bool, ...]] = Counter()
     right: Counter[tuple[bool, ...]] = Counter()
-    for one in plays:
+    for one in runs:
         if one.right is None:
             return None
         answered += one.answered

@@ -21,11 +21,7 @@ from pathlib import Path
 from edgesim import api
 from edgesim.common.errors import nearest
 from edgesim.serve.options import admin_address
-
-INPUT, FEATURES, LOGITS = "input", "features", "logits"
-"""Names of tensors, as nodes give them."""
-_VERSION_DIGITS = 12
-"""Digits of a file's hash that nodes use as the version of a model."""
+from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
     pieces = {}
     for task in plan.branches[0].tasks:
         entry = manifest.fusion if task.part is None else manifest.parts[task.part]
-        version = manifest.files[entry.file][:_VERSION_DIGITS]
+        version = version_of(manifest.files[entry.file])
         pieces[task.name] = Piece(task.name, task.node, version)
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
@@ -128,7 +124,7 @@ class Input:
     raw: bytes
 
 
-def question(
+def infer_request(
     piece: Piece, inputs: Sequence[Input], output: str, number: int
 ) -> wire.ModelInferRequest:
     """Return the message that asks a piece for one output."""
@@ -180,7 +176,7 @@ def message_sizes(work: Work, plan: Plan, *, samples: int, requests: int) -> Siz
     asked, answered = {}, {}
     image = Input(INPUT, (samples, *work.shape), bytes(samples * _elements(work.shape) * width))
     for piece in work.parts:
-        asked[piece.name] = question(piece, (image,), FEATURES, number).ByteSize()
+        asked[piece.name] = infer_request(piece, (image,), FEATURES, number).ByteSize()
         answered[piece.name] = _answer(piece, FEATURES, samples, features[piece.name], number)
     inputs = [
         Input(
@@ -191,7 +187,7 @@ def message_sizes(work: Work, plan: Plan, *, samples: int, requests: int) -> Siz
         for part, piece in enumerate(work.parts)
     ]
     fusion = work.fusion
-    asked[fusion.name] = question(fusion, inputs, LOGITS, number).ByteSize()
+    asked[fusion.name] = infer_request(fusion, inputs, LOGITS, number).ByteSize()
     answered[fusion.name] = _answer(fusion, LOGITS, samples, work.classes, number)
     return Sizes(asked=asked, answered=answered)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster, Fault, FaultKind
@@ -102,23 +102,24 @@ class CompletedOrder:
     done_s: float
 
 
+@dataclass(eq=False)
 class Driver:
     """Sends the orders of a schedule to a program, one per line, and reads an answer to each.
 
     The program answers ``ok``, or ``error`` and why, on a line of its own. It ends when its input
     ends. :meth:`close` ends the faults that no later order ended.
 
-    Args:
+    Attributes:
         command: the program and its arguments.
         orders: orders by time.
+        done: orders that were carried out.
     """
 
-    def __init__(self, command: Sequence[str], orders: Sequence[Order]) -> None:
-        self.done: list[CompletedOrder] = []
-        self._command = list(command)
-        self._orders = tuple(orders)
-        self._broken: dict[str, None] = {}
-        self._process: asyncio.subprocess.Process | None = None
+    command: Sequence[str]
+    orders: Sequence[Order]
+    done: list[CompletedOrder] = field(default_factory=list)
+    _broken: dict[str, None] = field(default_factory=dict)
+    _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the program.
@@ -128,7 +129,7 @@ class Driver:
         """
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *self.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 # Ctrl-C is for the coordinator: the program still has to end the faults.
@@ -136,10 +137,10 @@ class Driver:
             )
         except OSError as error:
             raise EdgesimError(
-                f"--faults-by: cannot start {self._command[0]}: {error.strerror or error}"
+                f"--faults-by: cannot start {self.command[0]}: {error.strerror or error}"
             ) from None
 
-    async def play(self, clock: Callable[[], float]) -> None:
+    async def run(self, clock: Callable[[], float]) -> None:
         """Send every order when it is due.
 
         Args:
@@ -148,7 +149,7 @@ class Driver:
         Raises:
             EdgesimError: the program refused one, answered something else, or not in time.
         """
-        for order in self._orders:
+        for order in self.orders:
             await asyncio.sleep(max(0.0, order.at_s - clock()))
             sent_s = clock()
             if order.undo:

@@ -1,7 +1,7 @@
 """Carries out orders on the processes and links of this machine.
 
 ``python -m edgesim.serve.faults.local CLUSTER.json`` reads orders from its input, one a line (see
-`edgesim.serve.faults.driver`), and answers each with ``ok`` or ``error`` and why. The file tells
+`edgesim.serve.faults.driver`), and answers each with ``ok`` or ``error`` and why. The file says
 how every node is started, where it runs now, and which commands change a link (netem takes a
 ``{loss_percent}``)::
 

@@ -167,7 +167,7 @@ class Client:
 
     def call(
         self,
-        method: Method[Any, Any],
+        method: Method,
         request: Message | Iterator[Message],
         timeout: float = PATIENCE_S,
     ) -> Any:

@@ -26,8 +26,8 @@ from edgesim.common.errors import EdgesimError
 from edgesim.serve.access import read_access
 from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.play import play
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replication import run_replication
 from edgesim.serve.coordinator.work import find_work
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_LIVE
@@ -83,7 +83,7 @@ class Insider:
         assert found is not None, "it ended"
         return found
 
-    def play(
+    def run_replication(
         self, watch: Callable[[Ended], bool | None] = lambda ended: None, **wanted: Any
     ) -> tuple[list[Ended], dict[str, Any]]:
         """Play; return every request's end, and what came of all. ``watch`` ends it with True."""
@@ -127,14 +127,14 @@ def _tell(**what: Any) -> None:
 def _ended(number: int, found: RequestResult) -> None:
     ways_s = [
         one.received_s - one.sent_s - one.queue_s - one.compute_s
-        for one, here in zip(found.parts, found.there)
+        for one, here in zip(found.parts, found.parts_answered)
         if here
     ]
     _tell(
         ended={
             "number": number,
             "at_s": time.monotonic(),
-            "there": found.there,
+            "there": found.parts_answered,
             "reason": found.reason,
             "logits": None if found.logits is None else found.logits.tolist(),
             "ways_s": ways_s,
@@ -156,7 +156,7 @@ def _play(
             raise KeyboardInterrupt
 
     try:
-        found = play(
+        found = run_replication(
             work, played.cluster, played.traffic, noise(images),
             read_access(Path(keys), plain=False), Policy(**policy),
             seed=played.seed, progress=progress, seen=_ended,

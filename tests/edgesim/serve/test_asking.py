@@ -13,8 +13,8 @@ import pytest
 
 from edgesim.serve.coordinator.asking import Failure, Reply, ask
 from edgesim.serve.coordinator.peer import Outage
-from edgesim.serve.coordinator.play import pace
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replication import pace
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import Closed, Paced, Periodic, Poisson
@@ -62,7 +62,7 @@ class Scripted:
             raise grpc.aio.AioRpcError(code, empty, empty, self.details)
         return answer()
 
-    async def infer_beside(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
+    async def infer_hedge(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
         self.beside += 1
         return answer()
 
@@ -130,7 +130,7 @@ def test_what_will_not_pass_is_not_tried_again(code: grpc.StatusCode) -> None:
         (
             Code.UNAVAILABLE,
             "Received RST_STREAM with error code 7",
-            "the node took no more calls at once (UNAVAILABLE)",
+            "the node had as many open calls as it accepts (UNAVAILABLE)",
         ),
         (None, "", "no answer within 50.0 ms (DEADLINE_EXCEEDED)"),
     ],

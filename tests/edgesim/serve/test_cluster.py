@@ -33,7 +33,7 @@ def test_answers_are_those_of_the_artifact_bit_for_bit(cluster: Five) -> None:
     assert told["outcomes"] == {"unfinished": 0, "completed": 60, "degraded": 0, "failed": 0}
     expected = [fused(torch.from_numpy(one)) for one in images.pixels]
     for one in seen:
-        assert one.there == list(ALL)
+        assert one.parts_answered == list(ALL)
         assert torch.equal(torch.tensor(one.logits), expected[one.number % 12])
 
 

@@ -21,8 +21,8 @@ from edgesim.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
-from edgesim.serve.coordinator.play import Played, play
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replication import Replication, run_replication
 from edgesim.serve.coordinator.work import Work, find_work
 from edgesim.serve.manifest import SignedManifest
 from edgesim.simulate import Outcome, simulate
@@ -92,7 +92,7 @@ def noise(images: int) -> Images:
     return Images(pixels.numpy(), torch.cat([fused(one) for one in pixels]).argmax(1).numpy())
 
 
-def check_counts(found: Played, requests: int) -> None:
+def check_counts(found: Replication, requests: int) -> None:
     """Every request is answered, answered in part, or failed with a reason."""
     outcome = found.recording.outcome
     assert len(outcome) == requests
@@ -108,7 +108,7 @@ def test_answers_are_those_of_the_artifact_and_times_add_up(nodes: Nodes) -> Non
     played, work = nodes.load("{arrivals: poisson, rate: 50/s, requests: 12}")
     images = noise(5)
     seen: dict[int, RequestResult] = {}
-    found = play(
+    found = run_replication(
         work, played.cluster, played.traffic, images, OPEN, PATIENT,
         seed=played.seed, trace_requests=3, seen=seen.__setitem__,
     )  # fmt: skip
@@ -144,7 +144,7 @@ def test_questions_that_were_asked_twice_are_carried_twice(nodes: Nodes) -> None
     played, work = nodes.load("{arrivals: closed, requests: 5}")
     # No answer is there within a microsecond: everything is asked a second time.
     found = {
-        hedge_after_s: play(
+        hedge_after_s: run_replication(
             work, played.cluster, played.traffic, noise(1), OPEN,
             replace(PATIENT, hedge_after_s=hedge_after_s), seed=7,
         ).recording
@@ -219,10 +219,10 @@ def test_what_is_no_scenario_for_real_nodes_says_so(nodes: Nodes) -> None:
     # A port of this machine that nobody may listen on.
     away = replace(work, addresses={**work.addresses, "pi-1": "127.0.0.1:1"})
     with pytest.raises(EdgesimError, match=r"'pi-1' at 127\.0\.0\.1:1 does not answer"):
-        play(away, played.cluster, played.traffic, noise(1), OPEN, hasty, seed=7)
+        run_replication(away, played.cluster, played.traffic, noise(1), OPEN, hasty, seed=7)
     other = replace(work, addresses={**work.addresses, "hub": work.addresses["pi-1"]})
     with pytest.raises(EdgesimError, match="does not serve this artifact's fusion"):
-        play(other, played.cluster, played.traffic, noise(1), OPEN, PATIENT, seed=7)
+        run_replication(other, played.cluster, played.traffic, noise(1), OPEN, PATIENT, seed=7)
 
 
 def test_the_command_line_refuses_what_does_not_belong_together(nodes: Nodes) -> None:
@@ -241,7 +241,7 @@ def test_a_node_that_hangs_is_taken_out_and_comes_back(nodes: Nodes) -> None:
     seen: list[tuple[bool, ...]] = []
 
     def watch(number: int, found: RequestResult) -> None:
-        seen.append(found.there)
+        seen.append(found.parts_answered)
         if len(seen) == 5:
             hung.send(signal.SIGSTOP)
         elif seen.count(tuple(LIT)) == 10:
@@ -249,7 +249,7 @@ def test_a_node_that_hangs_is_taken_out_and_comes_back(nodes: Nodes) -> None:
 
     # As many requests as no run gets to: it ends when the node is back.
     played, work = nodes.load("{arrivals: closed, requests: 100000}")
-    found = play(
+    found = run_replication(
         work, played.cluster, played.traffic, noise(1), OPEN, WATCHFUL,
         seed=7, progress=lambda done: stop_when_back(seen), seen=watch,
     )  # fmt: skip
@@ -270,14 +270,14 @@ def test_a_node_that_is_killed_and_started_again_is_asked_again(nodes: Nodes, ke
     with ThreadPoolExecutor(1) as pool:
 
         def watch(number: int, found: RequestResult) -> None:
-            seen.append(found.there)
+            seen.append(found.parts_answered)
             if len(seen) == 5:
                 nodes.processes["pi-1"].kill()
                 pool.submit(nodes.start_again, "pi-1", keys)
 
         # Ends when the node is back, from its own disk and over a new connection.
         played, work = nodes.load("{arrivals: periodic, rate: 5/s, requests: 100000}")
-        found = play(
+        found = run_replication(
             work, played.cluster, played.traffic, noise(1), OPEN, WATCHFUL,
             seed=7, progress=lambda done: stop_when_back(seen), seen=watch,
         )  # fmt: skip
@@ -298,7 +298,7 @@ def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
 
     played, work = nodes.load("{arrivals: periodic, rate: 5/s, requests: 40}")
     images = noise(1)
-    found = play(
+    found = run_replication(
         work, played.cluster, played.traffic, images, OPEN,
         replace(WATCHFUL, deadline_s=60.0), seed=7, seen=watch,
     )  # fmt: skip
@@ -307,7 +307,7 @@ def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
     assert found.answered[(True,) * 5] >= 10
     assert found.answered[tuple(LIT)] >= 1
     # What is answered is answered from the parts that are there.
-    degraded = next(one for one in seen.values() if one.there == tuple(LIT))
+    degraded = next(one for one in seen.values() if one.parts_answered == tuple(LIT))
     expected = fused(torch.from_numpy(images.pixels[0]), tuple(LIT))
     assert torch.equal(torch.from_numpy(degraded.logits.copy()), expected)
-    assert seen[39].there == tuple(LIT)
+    assert seen[39].parts_answered == tuple(LIT)

@@ -191,7 +191,7 @@ def test_a_schedule_is_predicted_and_measured(cluster: Five) -> None:
     ]  # fmt: skip
     # Everything was put right.
     seen, _ = cluster.play(traffic="{arrivals: periodic, rate: 20/s, requests: 20}")
-    assert all(one.there == [True] * 5 for one in seen)
+    assert all(one.parts_answered == [True] * 5 for one in seen)
     assert len(seen) == 20
 
 

@@ -44,7 +44,8 @@ LOOPS = 16
 def check_counts(seen: list[Ended], told: dict[str, Any]) -> Counter[str]:
     """Compare the counts of a run with what was seen of it."""
     counts = Counter(
-        "failed" if one.reason else "completed" if one.there == ALL else "degraded" for one in seen
+        "failed" if one.reason else "completed" if one.parts_answered == ALL else "degraded"
+        for one in seen
     )
     outcomes = Counter(told["outcomes"])
     under_way = outcomes.pop("unfinished")
@@ -57,7 +58,9 @@ def check_counts(seen: list[Ended], told: dict[str, Any]) -> Counter[str]:
 
 def back(seen: list[Ended], after_s: float) -> float:
     """Return how long after a moment the first whole answer came."""
-    return next(one.at_s for one in seen if one.at_s > after_s and one.there == ALL) - after_s
+    return (
+        next(one.at_s for one in seen if one.at_s > after_s and one.parts_answered == ALL) - after_s
+    )
 
 
 def outs(told: dict[str, Any]) -> dict[str, list[str]]:
@@ -91,7 +94,7 @@ class Repair:
             self._mended = self._pool.submit(self._mend)
         if self._mended is None or not self._mended.done():
             return False
-        self._whole = self._whole + 1 if ended.there == ALL and not ended.reason else 0
+        self._whole = self._whole + 1 if ended.parts_answered == ALL and not ended.reason else 0
         return self._whole >= 3
 
     @property
@@ -148,7 +151,7 @@ def test_a_node_that_hangs_and_one_whose_link_is_cut_are_asked_again(cluster: Fi
     print(f"\nhung and cut: {dict(counts)}, whole {recovery_s:.2f} s after, {told['outs']}")
     assert counts["failed"] == 0 or HUB in outs(told)
     assert {"pi-1", "pi-2"} <= {*outs(told)}
-    assert without("pi-1", "pi-2") in [one.there for one in seen]
+    assert without("pi-1", "pi-2") in [one.parts_answered for one in seen]
     assert recovery_s < INTERVAL_S + ARP_S + SLACK_S
 
 
@@ -168,7 +171,7 @@ def test_a_node_without_its_store_is_out_until_it_is_deployed_to(cluster: Five) 
     recovery_s = back(seen, repair.well_s)
     print(f"\nstore lost: {dict(counts)}, whole {recovery_s:.2f} s after deploy, {told['outs']}")
     assert counts["failed"] == 0 or HUB in outs(told)
-    assert without("pi-3") in [one.there for one in seen]
+    assert without("pi-3") in [one.parts_answered for one in seen]
     assert outs(told)["pi-3"] == [
         "does not serve this artifact's part-3; deploy them with `edgesim deploy`"
     ]

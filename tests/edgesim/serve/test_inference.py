@@ -22,7 +22,7 @@ async def ask(serving: Serving) -> tuple[bool, bool | tuple[grpc.StatusCode, str
     server = grpc.aio.server()
     engine = Engine(JobQueue(1), threads=1, batch_max=1, batch_wait_s=0.0)
     log = logging.getLogger("test")
-    Inference(serving, engine, Metrics(), log, max_samples=1).register(server)
+    Inference(serving, engine, Metrics(), log).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

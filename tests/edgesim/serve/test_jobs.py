@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
+from grpc import StatusCode
 from torch import Tensor
 
 from edgesim.serve.engine import Engine
 from edgesim.serve.jobs import Answer, Job, JobQueue
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError
 from edgesim.serve.tensors import TensorSpec
 
 PATIENCE_S = 30.0
@@ -68,10 +69,10 @@ class Asker:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.told) == count, PATIENCE_S)
 
-    def reason(self, value: float) -> Reason:
+    def reason(self, value: float) -> StatusCode:
         found = self.told[value]
         assert isinstance(found, RefusalError)
-        return found.reason
+        return found.code
 
 
 def engine(line: JobQueue, batch_max: int = 1, batch_wait_s: float = 0.0) -> Engine:
@@ -95,7 +96,7 @@ def test_a_full_line_refuses_and_the_rest_is_answered_in_order(ask: Asker) -> No
     line.put(ask.job(model, 3.0))
     with pytest.raises(RefusalError, match=r"the node's queue of 2 was full") as caught:
         line.put(ask.job(model, 4.0))
-    assert caught.value.reason is Reason.RESOURCE_EXHAUSTED
+    assert caught.value.code is StatusCode.RESOURCE_EXHAUSTED
     gate.set()
     ask.wait(3)
     assert list(ask.told) == [1.0, 2.0, 3.0]
@@ -116,7 +117,7 @@ def test_work_whose_deadline_is_past_is_not_computed(ask: Asker) -> None:
     line.put(ask.job(model, 3.0, deadline_s=time.monotonic() + 1000))
     gate.set()
     ask.wait(3)
-    assert ask.reason(2.0) is Reason.DEADLINE_EXCEEDED
+    assert ask.reason(2.0) is StatusCode.DEADLINE_EXCEEDED
     assert model.batches == [1, 1]
     line.close()
 
@@ -165,7 +166,7 @@ def test_a_model_that_fails_answers_so_and_the_next_request_is_served(ask: Asker
     ask.wait(2)
     (failed,) = [found for value, found in ask.told.items() if math.isnan(value)]
     assert isinstance(failed, RefusalError)
-    assert failed.reason is Reason.INTERNAL
+    assert failed.code is StatusCode.INTERNAL
     assert isinstance(failed.__cause__, ValueError)
     assert isinstance(ask.told[1.0], Answer)
     line.close()
@@ -199,7 +200,7 @@ def test_a_closed_line_ends_the_engine_after_what_waits(ask: Asker) -> None:
     line.close()
     with pytest.raises(RefusalError) as caught:
         line.put(ask.job(model, 3.0))
-    assert caught.value.reason is Reason.UNAVAILABLE
+    assert caught.value.code is StatusCode.UNAVAILABLE
     gate.set()
     assert ended.wait(PATIENCE_S)
     assert all(isinstance(found, Answer) for found in ask.told.values())
@@ -214,7 +215,7 @@ def test_an_abandoned_line_turns_away_what_waits(ask: Asker) -> None:
     assert model.began.wait(PATIENCE_S)
     line.put(ask.job(model, 2.0))
     line.abandon()
-    assert ask.reason(2.0) is Reason.UNAVAILABLE
+    assert ask.reason(2.0) is StatusCode.UNAVAILABLE
     gate.set()
     ask.wait(2)
     assert isinstance(ask.told[1.0], Answer)

@@ -13,12 +13,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from grpc import StatusCode
 
 from edgesim.common.errors import InputError
 from edgesim.serve.access import Access, read_access
 from edgesim.serve.keys import ADMIN, CLIENT, make_keys
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
-from edgesim.serve.refusal import Reason, RefusalError
+from edgesim.serve.refusal import RefusalError
 from tests.edgesim.serve.cluster import ARTIFACT
 
 
@@ -119,7 +120,7 @@ def plain(token: str) -> Access:
 def test_only_the_token_opens_the_admin_service_without_tls(metadata: list) -> None:
     with pytest.raises(RefusalError, match="the token is missing or wrong") as caught:
         plain("secret").check_admin({}, metadata)
-    assert caught.value.reason is Reason.UNAUTHENTICATED
+    assert caught.value.code is StatusCode.UNAUTHENTICATED
     plain("secret").check_admin({}, [("authorization", "Bearer secret")])
 
 
@@ -140,7 +141,7 @@ def test_a_signature_is_of_these_bytes_by_this_key_for_this_purpose(
         changed[at] ^= 1
         with pytest.raises(RefusalError, match="was changed, or is not signed") as caught:
             verify(bytes(changed), signature, trusted)
-        assert caught.value.reason is Reason.PERMISSION_DENIED
+        assert caught.value.code is StatusCode.PERMISSION_DENIED
     make_keys(tmp_path, [])
     bare = serialization.load_pem_private_key((keys / "admin/manifest.key").read_bytes(), None)
     for wrong in (
@@ -169,7 +170,7 @@ def test_what_is_signed_and_no_manifest_is_refused(keys: Path, data: bytes, reas
     trusted = read_public_key(keys / "localhost" / "manifest.pub")
     with pytest.raises(RefusalError, match=f"the manifest {reason}") as caught:
         verify(data, sign(data, keys / "admin" / "manifest.key"), trusted)
-    assert caught.value.reason is Reason.INVALID_ARGUMENT
+    assert caught.value.code is StatusCode.INVALID_ARGUMENT
 
 
 def test_a_manifest_names_every_file_by_its_hash(manifest: SignedManifest) -> None:

@@ -5,26 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from grpc import StatusCode
 
 from edgesim.serve import tensors
-from edgesim.serve.refusal import Reason, RefusalError
-from edgesim.serve.tensors import DATATYPES, TensorSpec
-
-NUMPY = {
-    "BOOL": "?", "UINT8": "u1", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
-    "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
-}  # fmt: skip
+from edgesim.serve.refusal import RefusalError
+from edgesim.serve.tensors import TensorSpec
 
 
-@pytest.mark.parametrize("datatype", NUMPY)
-def test_bytes_are_numpys_and_come_back(datatype: str) -> None:
-    values = np.arange(24).reshape(2, 3, 4).astype(NUMPY[datatype])
-    spec = TensorSpec("x", (3, 4), datatype)
-    tensor = tensors.from_raw(spec, 2, values.tobytes())
-    assert tensor.dtype is DATATYPES[datatype]
+def test_bytes_are_numpys_and_come_back() -> None:
+    values = np.arange(24, dtype="<f4").reshape(2, 3, 4)
+    tensor = tensors.from_raw(TensorSpec("x", (3, 4)), 2, values.tobytes())
     assert np.array_equal(tensor.numpy(), values)
     assert tensors.to_raw(tensor) == values.tobytes()
-    assert tensors.datatype_of(tensor) == datatype
 
 
 def test_what_is_not_contiguous_goes_in_row_major_order() -> None:
@@ -49,7 +41,7 @@ def test_a_list_is_as_good() -> None:
 def test_bytes_of_another_size_are_refused(size: int) -> None:
     with pytest.raises(RefusalError, match=f"takes 24 raw bytes, not {size}") as caught:
         tensors.from_raw(TensorSpec("x", (3,)), 2, bytes(size))
-    assert caught.value.reason is Reason.INVALID_ARGUMENT
+    assert caught.value.code is StatusCode.INVALID_ARGUMENT
 
 
 def test_samples_are_bounded_at_both_ends() -> None:

@@ -1,4 +1,4 @@
-"""One real run, from the first question to the last answer."""
+"""One replication on real nodes, from its first request to its last answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 
 from edgesim.common.errors import EdgesimError, InputError
@@ -35,14 +35,14 @@ ShowResult = Callable[[int, RequestResult], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """One run.
+class Replication:
+    """Result of one replication.
 
     Attributes:
         recording: the recording, in the form of a simulation's.
         reasons: reasons for requests without an answer, with counts.
         answered: number of requests by which parts answered.
-        right: images answered rightly, by which parts answered; None where nobody knows.
+        right: images answered rightly, by which parts answered; None where labels are not known.
         outages: outages of nodes, by their begin.
     """
 
@@ -53,7 +53,7 @@ class Played:
     outages: tuple[Outage, ...]
 
 
-def play(
+def run_replication(
     work: Work,
     cluster: Cluster,
     traffic: Traffic,
@@ -67,8 +67,8 @@ def play(
     driver: Driver | None = None,
     progress: ReportProgress = lambda done: None,
     seen: ShowResult = lambda number, found: None,
-) -> Played:
-    """Play traffic on real nodes.
+) -> Replication:
+    """Send traffic to real nodes, and record the answers.
 
     Args:
         work: models of every request, and their nodes.
@@ -104,8 +104,8 @@ def play(
             generator = random.Random(os.getpid())
             coordinator = Coordinator(work, peers, policy, generator, clock)
 
-            async def serve(number: int, meant_s: float) -> None:
-                recorder.begin(number, meant_s)
+            async def serve(number: int, due_s: float) -> None:
+                recorder.begin(number, due_s)
                 rows = images.rows(number, traffic.samples)
                 found = await coordinator.answer(number, images.pixels[rows])
                 end_s = clock()
@@ -113,13 +113,13 @@ def play(
                 recorder.end(number, found, end_s, right_answers(found.logits, labels))
                 seen(number, found)
 
-            # The first call loads modules, which must not delay the first requests.
+            # The first report loads modules, which must not delay the first requests.
             progress(0)
             machine.freeze_objects()
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
-            breaking = None if driver is None else asyncio.ensure_future(driver.play(clock))
-            whole = await _until_over(paced, peers, recorder, progress, breaking)
+            faults = None if driver is None else asyncio.ensure_future(driver.run(clock))
+            whole = await _until_over(paced, peers, recorder, progress, faults)
             recordings.append(recorder.recording(peers, clock(), partial=not whole))
             outages.extend(out for peer in peers.values() for out in peer.all_outages())
         finally:
@@ -129,7 +129,7 @@ def play(
 
     # It returns nothing: Python 3.11 formats the result of the main task, and discards the text.
     asyncio.run(run())
-    return Played(
+    return Replication(
         recording=recordings[0],
         reasons=recorder.reasons,
         answered=recorder.answered,
@@ -168,14 +168,14 @@ def _peers(
 
 
 async def _all_ready(peers: dict[str, Peer]) -> None:
-    lacking = await asyncio.gather(*(peer.await_ready() for peer in peers.values()))
-    reasons = [one for one in lacking if one is not None]
+    results = await asyncio.gather(*(peer.await_ready() for peer in peers.values()))
+    reasons = [one for one in results if one is not None]
     if reasons:
         # Keys of another cluster are wrong input; a node that does not run is a failure.
         kind = InputError if any(peer.untrusted for peer in peers.values()) else EdgesimError
         raise kind(
             f"not every node is ready: {'; '.join(reasons)}; start nodes with `edgesim node`, "
-            "and give them their parts with `edgesim deploy`"
+            "and put their parts on them with `edgesim deploy`"
         )
 
 
@@ -184,11 +184,11 @@ async def _until_over(
     peers: dict[str, Peer],
     recorder: Recorder,
     progress: ReportProgress,
-    breaking: asyncio.Future[None] | None,
+    faults: asyncio.Future[None] | None,
 ) -> bool:
     """Wait for the end of all requests, or an interrupt; return whether it was the end.
 
-    ``breaking`` is what breaks nodes meanwhile; if it fails, so does the run.
+    ``faults`` causes the scheduled faults meanwhile; if it fails, so does the run.
     """
     run = asyncio.ensure_future(paced)
     watches: list[asyncio.Future[None]] = [
@@ -197,8 +197,8 @@ async def _until_over(
     try:
         while not run.done():
             await asyncio.wait((run,), timeout=_LOOK_S)
-            if breaking is not None and breaking.done():
-                await breaking
+            if faults is not None and faults.done():
+                await faults
             try:
                 progress(recorder.ended)
             except KeyboardInterrupt:
@@ -206,7 +206,7 @@ async def _until_over(
         await run
         return True
     finally:
-        tasks = [run, *watches, *([] if breaking is None or breaking.done() else [breaking])]
+        tasks = [run, *watches, *([] if faults is None or faults.done() else [faults])]
         for task in tasks:
             task.cancel()
         for task in tasks:
@@ -214,8 +214,8 @@ async def _until_over(
                 await task
 
 
-Serve = Callable[[int, float], Awaitable[None]]
-"""Answers the request of a number, meant to be sent at a time."""
+Serve = Callable[[int, float], Coroutine[None, None, None]]
+"""Answers the request of a number, whose arrival is due at a time."""
 
 
 async def pace(
@@ -250,13 +250,9 @@ async def pace(
     async with asyncio.TaskGroup() as group:
         for number, time_s in enumerate(times.tolist()):
             await asyncio.sleep(max(0.0, time_s - clock()))
-            group.create_task(_one(serve, number, time_s))
+            group.create_task(serve(number, time_s))
 
 
 async def _turns(numbers: Iterator[int], serve: Serve, clock: Callable[[], float]) -> None:
     for number in numbers:
         await serve(number, clock())
-
-
-async def _one(serve: Serve, number: int, time_s: float) -> None:
-    await serve(number, time_s)
