@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -35,6 +36,15 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, start: str) -> None:
+    """Remove what killed writers of files whose names begin with ``start`` left in a folder.
+
+    The caller holds a lock, so that no other process writes such a file now.
+    """
+    for left in folder.glob(f".{glob.escape(start)}*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

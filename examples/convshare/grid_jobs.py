@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from optics.errors import InputError as OpticsError
 from partition.data import open_data
 from partition.errors import InputError, PartitionError
+from partition.files import remove_unfinished
 from partition.progress import Report
 from partition.store import load_tensors
 
@@ -71,7 +72,7 @@ def make_all(order: Order, tell: Tell) -> None:
     """Make what is not filed and not another process's, until everything is there.
 
     A run that is filed is claimed too: the process that made it may have been killed before it
-    removed its lock.
+    removed its lock, or while it wrote a file.
     """
     data = open_data(order.setting.data)
     left = list(order.runs)
@@ -81,7 +82,9 @@ def make_all(order: Order, tell: Tell) -> None:
             with claim(order.work / f"{run.name}.lock") as held:
                 if held is None:
                     others.append(run)
-                elif not _whole(run, order.work):
+                    continue
+                remove_unfinished(order.work, f"{run.name}-")
+                if not _whole(run, order.work):
                     if held.cut_short:
                         tell(f"{run.name} was cut short ({held.cut_short}); it goes on from there")
                     make(run, data, order.setting, order.work, torch.device(order.device), tell)

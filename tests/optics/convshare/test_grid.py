@@ -82,6 +82,8 @@ def test_two_processes_and_a_kill_give_the_same_bytes(
     assert killed.stderr.readline().endswith("of 3\n")  # one is made, others have begun
     os.killpg(killed.pid, signal.SIGKILL)  # the command and its two processes, in the midst
     killed.communicate()
+    # A file that a killed process had begun to write, whatever the moment of the kill was.
+    (tmp_path / ".shared-same+shared-same-1-0123.checkpoint.safetensors.89ab.tmp").write_bytes(b"0")
     assert "grid.json" not in kept(tmp_path)
     assert grid.main(arguments) == 0
     assert capsys.readouterr().out == whole[1]
