@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgesim.calibrate.profile.options import ProfileOptions
 from edgesim.cli.session import Session
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import InputError, write_error
 from edgesim.common.extras import require
 
 
@@ -43,8 +43,8 @@ def _check_writable(path: Path) -> None:
     """Find out whether a file can be written, before minutes are spent.
 
     Raises:
-        InputError: it is a folder.
-        EdgesimError: it cannot be written.
+        InputError: it is a folder, or its path is wrong.
+        EdgesimError: it cannot be written for another reason.
     """
     folder = path.parent
     while not folder.exists():
@@ -55,7 +55,7 @@ def _check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise EdgesimError(f"cannot write {path}: {error.strerror or error}") from None
+        raise write_error(f"cannot write {path}", error) from None
 
 
 def _check(options: ProfileOptions) -> None:

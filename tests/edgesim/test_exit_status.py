@@ -76,6 +76,8 @@ WRONG_OPTIONS = [
     (("keys", "damaged"), "cannot read the authority in damaged/ca"),
     (("profile", "--out", "folder.yaml"), "folder.yaml is a folder"),
     (("profile", "--out", "out.txt"), "ends in .yaml"),
+    (("profile", "--out", "text/x.yaml"), "cannot write text/x.yaml"),
+    (("profile", "--out", "/proc/nothing/x.yaml"), "cannot write /proc/nothing/x.yaml"),
     (("profile", "--out", "x.yaml", "--power", "3 W"), "'--power'"),
     (("deploy", REAL, "absent", "--keys", "keys/admin"), "absent is not an artifact"),
     (("deploy", FIVE_PIS, "absent", "--keys", "keys/admin"), "absent is not an artifact"),
