@@ -163,7 +163,7 @@ def _bounds() -> list[str]:
     for family in FAMILIES:
         found = fit(family)
         names = ["memory bandwidth", "launch overhead", "half-saturation"]
-        names += [f"{key} {kind}" for key in found.unknowns.precisions for kind in KINDS]
+        names += [f"{key} {kind}" for key in found.problem.unknowns.precisions for kind in KINDS]
         for device, one in found.devices.items():
             at = [name for name, bound in zip(names, one.bound, strict=True) if bound]
             if at:

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from edgesim.graph import OpKind
 from edgesim.hardware import catalog
 
-_PRODUCTS = {"linear": 0.5, "attention": 0.2, "conv": 0.5, "depthwise": 0.1}
-_VECTORS = {"norm": 0.5, "softmax": 0.5, "transcendental": 0.5}
+_VECTORS = {"attention": 0.2, "depthwise": 0.1, "norm": 0.5, "softmax": 0.5, "transcendental": 0.5}
 # Small cores are busy with exponentials and several passes over rows long before memory is.
-_SCALARS = {"norm": 0.15, "softmax": 0.15, "transcendental": 0.15}
-_COPIES = {"batchnorm": 0.7, "activation": 0.7, "elementwise": 0.7, "pool": 0.7, "memory": 0.7}
-
+_SLOW_VECTORS = dict.fromkeys(("norm", "softmax", "transcendental"), 0.15)
 
 _ATTENTION = frozenset({OpKind.SOFTMAX, OpKind.ATTENTION})
 _COMPILED = frozenset({OpKind.BATCHNORM, OpKind.ACTIVATION, OpKind.ELEMENTWISE})
@@ -32,7 +29,7 @@ class Family:
         fuses: kinds that runtimes fuse into the kernel before them, where not those of the entry.
         half_saturation: output elements that usually reach half of the efficiency.
         launch_overhead_s: that is usual.
-        shares: that are usual at fp32, of the peak or the bandwidth, by operator kind.
+        shares: usual shares at fp32, of the peak or the bandwidth, by operator kind; see `share`.
         by_element: kinds that take as long for an element at every precision.
         unlike: kinds that integers compute in another way, by tables.
     """
@@ -46,6 +43,10 @@ class Family:
     unlike: frozenset[str] = frozenset()
     fuses: Mapping[str, frozenset[OpKind]] = field(default_factory=dict)
 
+    def share(self, kind: OpKind) -> float:
+        """Return the usual share of a kind at fp32: half the peak, or 0.7 of the bandwidth."""
+        return self.shares.get(kind, 0.5 if kind.is_product else 0.7)
+
 
 FAMILIES = {
     "arm": Family(
@@ -53,8 +54,8 @@ FAMILIES = {
         runtime="TFLite",
         half_saturation=1e3,
         launch_overhead_s=20e-6,
-        shares=_PRODUCTS | _SCALARS | _COPIES,
-        by_element=frozenset(_SCALARS),
+        shares=_VECTORS | _SLOW_VECTORS,
+        by_element=frozenset(_SLOW_VECTORS),
         unlike=frozenset({"transcendental", "softmax"}),
     ),
     "jetson": Family(
@@ -62,21 +63,21 @@ FAMILIES = {
         runtime="TensorRT",
         half_saturation=3e4,
         launch_overhead_s=10e-6,
-        shares=_PRODUCTS | _VECTORS | _COPIES,
+        shares=_VECTORS,
     ),
     "x86": Family(
         prefix="intel",
         runtime="PyTorch compiled",
         half_saturation=1e4,
         launch_overhead_s=20e-6,
-        shares=_PRODUCTS | _VECTORS | _COPIES,
+        shares=_VECTORS,
     ),
     "nvidia": Family(
         prefix="nvidia",
         runtime="PyTorch AMP",
         half_saturation=1e5,
         launch_overhead_s=10e-6,
-        shares=_PRODUCTS | _VECTORS | _COPIES,
+        shares=_VECTORS,
         fuses={
             # Both Vision Transformers that were measured so spell attention out.
             "PyTorch eager": frozenset(),

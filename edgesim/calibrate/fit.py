@@ -33,13 +33,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
 from edgesim.calibrate.families import FAMILIES
-from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
+from edgesim.calibrate.model import RUNTIME_FACTORS
 from edgesim.calibrate.problem import Problem
-from edgesim.calibrate.rows import KINDS, Array, Row, as_written, rows
+from edgesim.calibrate.rows import Array, Row, rows
 
 _LITTLE = 0.05
 
@@ -74,31 +75,18 @@ class FamilyFit:
     """What was found for a family.
 
     Attributes:
-        unknowns: how the unknowns of each device are laid out.
-        devices: by name.
-        runtimes: logarithmic factors of runtimes other than the family's own, by runtime and
-            precision, as `Unknowns.runtime` takes them.
+        problem: least-squares problem of the family.
+        flat: its solution.
+        devices: what was found for each device, by name.
     """
 
-    unknowns: Unknowns
+    problem: Problem
+    flat: Array
     devices: Mapping[str, Fitted]
-    runtimes: Mapping[tuple[str, str], Array]
 
     def time_s(self, row: Row) -> float:
         """Return the modelled time of a row."""
-        device, published = as_written(row.device), row.published
-        values = self.devices[row.device].values
-        factors = self.runtimes.get((published.runtime, published.precision))
-        if factors is not None:
-            values = values + self.unknowns.runtime(published.precision) @ factors
-        logarithm, _ = log_time(
-            row,
-            self.unknowns,
-            values,
-            device.peak_flop_s[published.precision],
-            device.memory.bandwidth_byte_s,
-        )
-        return float(np.exp(logarithm))
+        return exp(self.problem.log_time(row, self.flat)[0])
 
 
 def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
@@ -111,24 +99,16 @@ def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
     """
     problem = Problem(family, without)
     flat = problem.solve()
-    table, factors = problem.split(flat)
+    table, _ = problem.split(flat)
     determined, bound = problem.determined(flat), problem.bound(flat)
     unknowns = problem.unknowns
     found = {}
     for index, name in enumerate(problem.devices):
         values = table[index]
-        seen = [str(row.published.precision) for at, row in problem.rows if at == index]
+        seen = [str(row.published.precision) for row in problem.rows if row.device == name]
         precisions = problem.processors[index].peak_flop_s
         found[name] = Fitted(
-            efficiency={
-                precision: {
-                    kind.value: float(share)
-                    for kind, share in zip(
-                        KINDS, np.exp(values[unknowns.shares(precision)]), strict=True
-                    )
-                }
-                for precision in precisions
-            },
+            efficiency={key: unknowns.by_kind(np.exp(values), key) for key in precisions},
             bandwidth_share=float(np.exp(values[unknowns.BANDWIDTH])),
             launch_overhead_s=float(np.exp(values[unknowns.OVERHEAD])),
             half_saturation=float(np.exp(values[unknowns.HALF])),
@@ -137,11 +117,7 @@ def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
             bound=bound[index],
             values=values,
         )
-    return FamilyFit(
-        unknowns=unknowns,
-        devices=found,
-        runtimes=dict(zip(problem.runtimes, factors, strict=True)),
-    )
+    return FamilyFit(problem=problem, flat=flat, devices=found)
 
 
 def document() -> dict[str, object]:
@@ -149,6 +125,7 @@ def document() -> dict[str, object]:
     entries: dict[str, object] = {}
     for family in FAMILIES:
         found = fit(family)
+        unknowns = found.problem.unknowns
         for name, one in found.devices.items():
             entries[name] = {
                 "efficiency": {
@@ -166,10 +143,8 @@ def document() -> dict[str, object]:
                 },
                 "usual": {
                     precision: [
-                        kind.value
-                        for kind, share in zip(
-                            KINDS, one.determined[found.unknowns.shares(precision)], strict=True
-                        )
+                        kind
+                        for kind, share in unknowns.by_kind(one.determined, precision).items()
                         if share < _LITTLE
                     ]
                     for precision in one.rows
@@ -183,7 +158,9 @@ def _runtimes(device: str, found: FamilyFit) -> dict[str, dict[str, dict[str, fl
     """Return the factors of the runtimes that figures of a device are of."""
     used = {(row.published.runtime, str(row.published.precision)) for row in rows(device)}
     factors: dict[str, dict[str, dict[str, float]]] = {}
-    for (runtime, precision), logarithms in found.runtimes.items():
+    problem = found.problem
+    logs = problem.split(found.flat)[1]
+    for (runtime, precision), logarithms in zip(problem.runtimes, logs, strict=True):
         if (runtime, precision) in used:
             factors.setdefault(runtime, {})[precision] = {
                 name: _rounded(factor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS, Array, Row
+from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Kernels
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Unknowns:
         start = self.FIRST_SHARE + len(KINDS) * self.precisions.index(precision)
         return slice(start, start + len(KINDS))
 
+    def by_kind(self, vector: Array, precision: str) -> dict[str, float]:
+        """Return the entries of a device's vector that stand for `KINDS` at a precision."""
+        own = map(float, vector[self.shares(precision)])
+        return dict(zip(map(str, KINDS), own, strict=True))
+
     def runtime(self, precision: str) -> Array:
         """Return the matrix that adds a runtime's logarithmic factors to a device's vector.
 
@@ -53,36 +58,47 @@ RUNTIME_FACTORS = ("time", *PRODUCTS, "moves")
 
 
 def log_time(
-    row: Row, unknowns: Unknowns, values: Array, peak_flop_s: float, bandwidth_byte_s: float
-) -> tuple[float, Array]:
-    """Return the logarithm of the modelled time of a row in seconds, and its gradient.
+    kernels: Kernels,
+    shares: slice,
+    values: Array,
+    peak_flop_s: float,
+    bandwidth_byte_s: float,
+    clock_ratio: float = 1.0,
+) -> tuple[Array, Array]:
+    """Return the logarithm of the modelled time of each graph in seconds, and its gradient.
 
-    The formula is that of `edgesim.hardware.processor.Processor`; ``values`` are logarithms, laid
-    out as ``unknowns`` says. Compute time and launches shorten with the row's clock ratio. At a
-    kink of the roofline the gradient is that of one side.
+    The formula is that of `edgesim.hardware.processor.Processor`. Compute time and launches shorten
+    with ``clock_ratio``. At a kink of the roofline the gradient is that of one side.
+
+    Args:
+        kernels: kernels of the graphs.
+        shares: place of the shares of `KINDS` in ``values``.
+        values: unknowns as logarithms, laid out as `Unknowns` says.
+        peak_flop_s: peak at the device's own clock.
+        bandwidth_byte_s: specified memory bandwidth.
+        clock_ratio: clock of the measured device over the device's own.
+
+    Returns:
+        Arrays (graphs,) and (graphs, unknowns).
     """
-    clock = row.published.clock_ratio
-    start = unknowns.shares(row.published.precision).start
-    products = slice(start, start + len(PRODUCTS))
-    moves = slice(products.stop, products.stop + len(MOVES))
-    half = np.exp(values[unknowns.HALF])
-    rates = peak_flop_s * clock * np.exp(values[products])
-    full_s = row.flop / rates
-    idle_s = half * row.depth_flop / rates
+    products = slice(shares.start, shares.start + len(PRODUCTS))
+    rates = peak_flop_s * clock_ratio * np.exp(values[products])
+    full_s = kernels.flop / rates
+    idle_s = np.exp(values[Unknowns.HALF]) * kernels.depth_flop / rates
     compute_s = (full_s + idle_s).sum(axis=1)
-    shares = np.ones(len(row.bytes))
-    moving = row.moves >= 0
-    shares[moving] = np.exp(values[moves])[row.moves[moving]]
-    memory_s = row.bytes / (bandwidth_byte_s * np.exp(values[unknowns.BANDWIDTH]) * shares)
-    launches_s = len(row.bytes) * np.exp(values[unknowns.OVERHEAD]) / clock
-    computing = compute_s >= memory_s
-    time_s = np.where(computing, compute_s, memory_s).sum() + launches_s
+    moving = kernels.moves >= 0
+    own = products.stop + kernels.moves
+    share = np.where(moving, np.exp(values[own]), 1.0)
+    memory_s = kernels.bytes / (bandwidth_byte_s * np.exp(values[Unknowns.BANDWIDTH]) * share)
+    launch_s = np.exp(values[Unknowns.OVERHEAD]) / clock_ratio
+    time_s = np.add.reduceat(np.maximum(compute_s, memory_s) + launch_s, kernels.starts)
 
-    gradient = np.zeros_like(values)
-    gradient[unknowns.BANDWIDTH] = -memory_s[~computing].sum()
-    gradient[unknowns.OVERHEAD] = launches_s
-    gradient[unknowns.HALF] = idle_s[computing].sum()
-    slow = moving & ~computing
-    gradient[moves] = -np.bincount(row.moves[slow], weights=memory_s[slow], minlength=len(MOVES))
-    gradient[products] = -(full_s + idle_s)[computing].sum(axis=0)
-    return float(np.log(time_s)), gradient / time_s
+    computing = compute_s >= memory_s
+    slow = np.flatnonzero(moving & ~computing)
+    slopes = np.zeros((len(memory_s), len(values)))
+    slopes[:, Unknowns.BANDWIDTH] = np.where(computing, 0.0, -memory_s)
+    slopes[:, Unknowns.OVERHEAD] = launch_s
+    slopes[computing, Unknowns.HALF] = idle_s[computing].sum(axis=1)
+    slopes[computing, products] = -(full_s + idle_s)[computing]
+    slopes[slow, own[slow]] = -memory_s[slow]
+    return np.log(time_s), np.add.reduceat(slopes, kernels.starts) / time_s[:, None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgesim.calibrate.families import fused_by
-from edgesim.calibrate.rows import PRODUCTS, graph_of
+from edgesim.calibrate.rows import graph_of
+from edgesim.graph import OpKind
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.device import Published
 from edgesim.hardware.processor import Processor
@@ -77,7 +78,7 @@ def _as_measured(entry: str, model: Device, published: Published) -> tuple[Devic
         launch_overhead_s=model.launch_overhead_s / ratio,
         efficiency={
             published.precision: {
-                kind: share / factors.get(kind if kind in PRODUCTS else "moves", 1.0)
+                kind: share / factors.get(kind if OpKind(kind).is_product else "moves", 1.0)
                 for kind, share in shares.items()
             }
         },

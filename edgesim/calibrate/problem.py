@@ -9,7 +9,7 @@ import numpy as np
 
 from edgesim.calibrate.families import FAMILIES, Family, members
 from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
-from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, as_written, rows
+from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, rows
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 
 ROW_SIGMA, ROW_LIMIT = 0.1, 2.0
@@ -37,15 +37,10 @@ class Problem:
         self.processors = [as_written(name) for name in self.devices]
         precisions = dict.fromkeys(key for one in self.processors for key in one.peak_flop_s)
         self.unknowns = Unknowns(tuple(precisions))
-        every = [
-            (index, row)
-            for index, name in enumerate(self.devices)
-            for row in rows(name)
-            if row.published.fit
-        ]
-        self.rows = [(index, row) for index, row in every if row.architecture not in without]
-        named = [(row.published.runtime, str(row.published.precision)) for _, row in every]
-        self.runtimes = [key for key in dict.fromkeys(named) if key[0] != own.runtime]
+        every = [row for name in self.devices for row in rows(name) if row.published.fit]
+        self.rows = [row for row in every if row.architecture not in without]
+        named = dict.fromkeys(map(_runtime, every))
+        self.runtimes = [key for key in named if key[0] != own.runtime]
         self.added = {key: self.unknowns.runtime(key) for key in precisions}
 
         shares = [_usual(own, kind, key) for key in precisions for kind in KINDS]
@@ -61,24 +56,25 @@ class Problem:
     def _prior(self, usual: Array) -> tuple[Array, Array]:
         """Return the matrix and offset of the residuals that no row enters, which are linear."""
         count, size = len(self.devices), self.unknowns.size
-        others = _RUNTIME_SIZE * len(self.runtimes)
-        one = np.eye(size)
+        both, others = count * size, _RUNTIME_SIZE * len(self.runtimes)
         matrix, offset = self._likeness()
         likeness = np.kron(np.eye(count), matrix)
-        resemblance = np.hstack([np.eye(count * size), np.tile(-one, (count, 1))])
-        matrix = np.zeros((len(resemblance) + len(likeness) + size + others, self.start.size))
-        at = len(resemblance)
-        matrix[:at, : at + size] = resemblance / DEVICE_SIGMA
-        matrix[at : at + size, count * size : (count + 1) * size] = one / FAMILY_SIGMA
-        at += size
+        mean = np.eye(size)
         sigmas = [RUNTIME_SIGMA, *[RUNTIME_KIND_SIGMA] * (_RUNTIME_SIZE - 1)] * len(self.runtimes)
-        matrix[at : at + others, (count + 1) * size :] = np.eye(others) / np.reshape(
-            sigmas, (-1, 1)
+        matrix = np.block(
+            [
+                [
+                    np.eye(both) / DEVICE_SIGMA,
+                    np.tile(-mean, (count, 1)) / DEVICE_SIGMA,
+                    np.zeros((both, others)),
+                ],
+                [np.zeros((size, both)), mean / FAMILY_SIGMA, np.zeros((size, others))],
+                [np.zeros((others, both + size)), np.diag(1.0 / np.array(sigmas))],
+                [likeness, np.zeros((len(likeness), size + others))],
+            ]
         )
-        at += others
-        matrix[at:, : count * size] = likeness
         offset = np.concatenate(
-            [np.zeros(count * size), usual / FAMILY_SIGMA, np.zeros(others), np.tile(offset, count)]
+            [np.zeros(both), usual / FAMILY_SIGMA, np.zeros(others), np.tile(offset, count)]
         )
         return matrix, offset
 
@@ -112,30 +108,36 @@ class Problem:
         end = (len(self.devices) + 1) * self.unknowns.size
         return flat[:end].reshape(len(self.devices) + 1, -1), flat[end:].reshape(-1, _RUNTIME_SIZE)
 
+    def log_time(self, row: Row, flat: Array) -> tuple[float, Array]:
+        """Return the logarithm of the modelled time of a device's row, and its gradient."""
+        table, factors = self.split(flat)
+        gradient = np.zeros(flat.size)
+        published, index = row.published, self.devices.index(row.device)
+        device, values = self.processors[index], table[index]
+        added, which = self.added[published.precision], None
+        if (runtime := _runtime(row)) in self.runtimes:
+            which = self.runtimes.index(runtime)
+            values = values + added @ factors[which]
+        value, slopes = log_time(
+            row.kernels,
+            self.unknowns.shares(published.precision),
+            values,
+            device.peak_flop_s[published.precision],
+            device.memory.bandwidth_byte_s,
+            published.clock_ratio,
+        )
+        by_device, by_runtime = self.split(gradient)
+        by_device[index] = slopes[0]
+        if which is not None:
+            by_runtime[which] = slopes[0] @ added
+        return float(value[0]), gradient
+
     def evaluate(self, flat: Array) -> tuple[Array, Array]:
         """Return the residuals that the fit makes small, and their Jacobian."""
-        table, factors = self.split(flat)
-        size = self.unknowns.size
         residuals, jacobian = np.zeros(len(self.rows)), np.zeros((len(self.rows), flat.size))
-        for at, (index, row) in enumerate(self.rows):
-            device, published = self.processors[index], row.published
-            values, added, end = table[index], self.added[published.precision], 0
-            runtime = (published.runtime, str(published.precision))
-            if runtime in self.runtimes:
-                which = self.runtimes.index(runtime)
-                values = values + added @ factors[which]
-                end = table.size + which * _RUNTIME_SIZE
-            value, gradient = log_time(
-                row,
-                self.unknowns,
-                values,
-                device.peak_flop_s[published.precision],
-                device.memory.bandwidth_byte_s,
-            )
-            jacobian[at, index * size : (index + 1) * size] = gradient
-            if end:
-                jacobian[at, end : end + _RUNTIME_SIZE] = gradient @ added
-            residuals[at] = value - np.log(published.latency_s)
+        for at, row in enumerate(self.rows):
+            value, jacobian[at] = self.log_time(row, flat)
+            residuals[at] = value - np.log(row.published.latency_s)
         residuals, slopes = huber(residuals / ROW_SIGMA, ROW_LIMIT)
         jacobian *= slopes[:, None] / ROW_SIGMA
         return (
@@ -182,6 +184,11 @@ class Problem:
         return self.split(1.0 - after / before)[0][:-1]
 
 
+def _runtime(row: Row) -> tuple[str, str]:
+    """Return the runtime and precision of a row, which have factors of their own."""
+    return row.published.runtime, str(row.published.precision)
+
+
 def huber(residuals: Array, limit: float) -> tuple[Array, Array]:
     """Return residuals whose squares are Huber's loss of the given ones, and their slopes.
 
@@ -197,7 +204,7 @@ def huber(residuals: Array, limit: float) -> tuple[Array, Array]:
 
 def _usual(family: Family, kind: OpKind, precision: str) -> float:
     """Return the share of a kind that is usual at a precision."""
-    share = family.shares[kind]
+    share = family.share(kind)
     if kind in family.by_element:
         share *= BYTES_PER_ELEMENT[precision] / BYTES_PER_ELEMENT["fp32"]
     return share

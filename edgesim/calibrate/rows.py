@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,13 +16,32 @@ from edgesim.hardware.device import Published
 from edgesim.hardware.fusion import kernels
 from edgesim.hardware.processor import Processor
 
-PRODUCTS = (OpKind.LINEAR, OpKind.ATTENTION, OpKind.CONV, OpKind.DEPTHWISE)
+PRODUCTS = tuple(kind for kind in OpKind if kind.is_product)
 """Operator kinds whose efficiency is a share of the peak."""
-MOVES = tuple(kind for kind in OpKind if kind not in (*PRODUCTS, OpKind.GENERIC))
+MOVES = tuple(kind for kind in OpKind if not kind.is_product and kind is not OpKind.GENERIC)
 """Operator kinds whose efficiency is a share of the memory bandwidth."""
 KINDS = (*PRODUCTS, *MOVES)
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """What the kernels of some graphs compute and move, one graph after another.
+
+    Attributes:
+        starts: (graphs,) index of the first kernel of each graph.
+        flop: (kernels, products) FLOP of the whole batch.
+        depth_flop: (kernels, products) FLOP behind each output element.
+        bytes: (kernels,) bytes that are moved for the whole batch.
+        moves: (kernels,) index in `MOVES` of kernels without products, -1 for the others.
+    """
+
+    starts: NDArray[np.intp]
+    flop: Array
+    depth_flop: Array
+    bytes: Array
+    moves: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +52,13 @@ class Row:
         device: catalog name.
         published: the figure.
         architecture: models of the same layers share it (ViT-B and DeiT-B do), at every image size.
-        flop: (kernels, products) of the whole batch.
-        depth_flop: (kernels, products) FLOP behind each output element.
-        bytes: (kernels,) moved for the whole batch.
-        moves: (kernels,) index in `MOVES` of kernels without products, -1 for the others.
+        kernels: kernels of the model's graph.
     """
 
     device: str
     published: Published
     architecture: str
-    flop: Array
-    depth_flop: Array
-    bytes: Array
-    moves: NDArray[np.intp]
+    kernels: Kernels
 
 
 def as_written(device: str) -> Processor:
@@ -72,36 +86,39 @@ def rows(device: str) -> tuple[Row, ...]:
         if graph is None:
             continue
         fused = fused_by(device, published.runtime, entry)
-        table = tabulate(graph, fused, published.batch, published.precision)
-        found.append(Row(device, published, _architecture(published), *table))
+        # The layers are the same whatever the head and the image: ViT and DeiT of one size are.
+        architecture = published.model.replace("deit_", "vit_")
+        table = tabulate([(graph, published.batch)], fused, published.precision)
+        found.append(Row(device, published, architecture, table))
     return tuple(found)
 
 
 def tabulate(
-    graph: Graph, fused: frozenset[OpKind], batch: int, precision: str
-) -> tuple[Array, Array, Array, NDArray[np.intp]]:
-    """Return what the kernels of a graph compute and move.
+    graphs: Iterable[tuple[Graph, int]], fused: frozenset[OpKind], precision: str
+) -> Kernels:
+    """Return what the kernels of some graphs compute and move.
 
     Args:
-        graph: of a model.
-        fused: kinds that run in the kernel before them.
-        batch: samples at once.
-        precision: of what is moved.
-
-    Returns:
-        `Row.flop`, `Row.depth_flop`, `Row.bytes` and `Row.moves`.
+        graphs: graphs, each with the samples of a batch.
+        fused: operator kinds that run in the kernel before them.
+        precision: precision of what is moved.
     """
-    parts = kernels(graph, fused)
-    flop = np.zeros((len(parts), len(PRODUCTS)))
+    parts = [[(kernel, batch) for kernel in kernels(graph, fused)] for graph, batch in graphs]
+    every = [pair for part in parts for pair in part]
+    flop = np.zeros((len(every), len(PRODUCTS)))
     depth_flop = np.zeros_like(flop)
-    for index, part in enumerate(parts):
-        for work in part.work:
+    for index, (kernel, batch) in enumerate(every):
+        for work in kernel.work:
             flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.macs * batch
             depth_flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.depth
-    moved = [part.weight_elements + batch * part.activation_elements for part in parts]
-    size = np.array(moved) * BYTES_PER_ELEMENT[precision]
-    moves = np.array([-1 if part.work else MOVES.index(part.kind) for part in parts])
-    return flop, depth_flop, size, moves
+    moved = [one.weight_elements + batch * one.activation_elements for one, batch in every]
+    return Kernels(
+        starts=np.cumsum([0, *map(len, parts[:-1])]),
+        flop=flop,
+        depth_flop=depth_flop,
+        bytes=np.array(moved) * BYTES_PER_ELEMENT[precision],
+        moves=np.array([-1 if one.work else MOVES.index(one.kind) for one, _ in every]),
+    )
 
 
 def unused(device: str) -> tuple[tuple[Published, str], ...]:
@@ -113,8 +130,3 @@ def unused(device: str) -> tuple[tuple[Published, str], ...]:
         elif not published.fit:
             found.append((published, published.note))
     return tuple(found)
-
-
-def _architecture(published: Published) -> str:
-    """Name what the layers are, whatever head and image: ViT and DeiT of one size are the same."""
-    return published.model.replace("deit_", "vit_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, Self
 
 BYTES_PER_ELEMENT: dict[str, float] = {
     "fp64": 8.0,
@@ -19,15 +20,33 @@ BYTES_PER_ELEMENT: dict[str, float] = {
 
 
 class OpKind(StrEnum):
-    """Kinds of operator that devices tell apart, because their efficiency differs."""
+    """Kinds of operator that devices tell apart, because their efficiency differs.
 
-    LINEAR = "linear"
+    A kind that multiplies matrices says what activations are multiplied by. Calibration, profiles,
+    runtimes and accelerators ask for nothing else to treat a new one.
+
+    Attributes:
+        operand: second operand of its products; None where it multiplies no matrices.
+    """
+
+    _value_: str
+    operand: Literal["weights", "kernels", "activations"] | None
+
+    def __new__(
+        cls, value: str, operand: Literal["weights", "kernels", "activations"] | None = None
+    ) -> Self:
+        """Make a member from its name and its operand."""
+        kind = str.__new__(cls, value)
+        kind._value_, kind.operand = value, operand
+        return kind
+
+    LINEAR = "linear", "weights"
     """Product of activations with a weight matrix."""
-    ATTENTION = "attention"
+    ATTENTION = "attention", "activations"
     """Product of two activations: QKᵀ, and the attention matrix with V."""
-    CONV = "conv"
+    CONV = "conv", "kernels"
     """Convolution with groups of more than one input channel."""
-    DEPTHWISE = "depthwise"
+    DEPTHWISE = "depthwise", "kernels"
     """Convolution with one input channel in each group."""
     NORM = "norm"
     """Layer or group normalisation: statistics of each sample first, then scale and shift."""
@@ -46,6 +65,21 @@ class OpKind(StrEnum):
     """Moves data without arithmetic: copy, concatenation, token and position handling."""
     GENERIC = "generic"
     """Work of an explicit task graph, of which only the FLOP count is known."""
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies matrices: its efficiency is a share of the peak."""
+        return self.operand is not None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it multiplies by weights, which all samples of a batch share."""
+        return self.operand in ("weights", "kernels")
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether it multiplies by kernels that move over a map."""
+        return self.operand == "kernels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,6 @@ from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 from edgesim.graph.trace_rules import Shape, Work
 from edgesim.graph.trace_values import Storage, Value
 
-_WEIGHTY = (OpKind.LINEAR, OpKind.CONV, OpKind.DEPTHWISE)
-
 
 class Emitter:
     """Collects operators; knows which parameters are counted and what a sample's share is.
@@ -147,7 +145,7 @@ class Emitter:
         """Return the parameters in a value that no operator has read before."""
         taken = 0
         for label in value.storage.labels:
-            if label in self._buffers and kind not in _WEIGHTY:
+            if label in self._buffers and not kind.has_weights:
                 continue
             left = self._left[label]
             # A view of a part claims that part; the rest is for who reads it.
@@ -160,7 +158,7 @@ class Emitter:
         """Return the path of the operator's layer or weight, or of its module and operation."""
         if path in self._layers:
             return path
-        if kind in _WEIGHTY or kind in (OpKind.NORM, OpKind.BATCHNORM):
+        if kind.has_weights or kind in (OpKind.NORM, OpKind.BATCHNORM):
             for value in operands:
                 if value.storage.labels and not value.storage.derived:
                     owner = re.sub(r"[._]?(weight|bias)$", "", value.storage.labels[0])
@@ -188,6 +186,6 @@ def _of_sample(work: Work, samples: int) -> ConvGeometry | MatmulGeometry | None
     if isinstance(geometry, ConvGeometry):
         return replace(geometry, images=_share(geometry.images, samples))
     # Samples share a weight as rows of one product; products of activations are each their own.
-    if work.kind is OpKind.ATTENTION and geometry.count % samples == 0:
+    if not work.kind.has_weights and geometry.count % samples == 0:
         return replace(geometry, count=geometry.count // samples)
     return replace(geometry, rows=_share(geometry.rows, samples))

@@ -8,8 +8,6 @@ from functools import lru_cache
 
 from edgesim.graph import Graph, OpKind
 
-_CONVOLUTIONS = frozenset({OpKind.CONV, OpKind.DEPTHWISE})
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -79,7 +77,7 @@ def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
 
 def _fits(graph: Graph, kind: OpKind, members: Sequence[str]) -> bool:
     if kind in (OpKind.BATCHNORM, OpKind.ACTIVATION):
-        return graph[members[0]].kind in _CONVOLUTIONS
+        return graph[members[0]].kind.is_convolution
     if kind is OpKind.TRANSCENDENTAL:
         return any(graph[name].macs for name in members)
     if kind is OpKind.NORM:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgesim.calibrate.rows import Array
 from edgesim.hardware import Cooling
 
-Array = NDArray[np.float64]
 LEAST_S, MOST_S = 1e-4, 1.0
 """Between which a machine may cool down."""
 MOST_SHARE = 10.0

@@ -19,7 +19,8 @@ def mapping(profile: Profile) -> dict[str, Any]:
     """Return the device as its file says it."""
     where, options, fit = profile.machine, profile.options, profile.messages
     costs, asking = fit.messaging, fit.messaging.asking
-    precision = options.precision
+    precision, roofline = options.precision, profile.roofline.device
+    shares = roofline.efficiency[precision]
     found: dict[str, Any] = {
         "kind": "processor",
         "description": f"{where.processor}, {options.threads} thread(s) of {where.cores}, measured",
@@ -28,11 +29,11 @@ def mapping(profile: Profile) -> dict[str, Any]:
         "fused": [kind.value for kind in FUSED],
         "memory": {
             "capacity": f"{digits(where.memory_bytes / 2**30, 4)} GiB",
-            "bandwidth": f"{profile.roofline.bandwidth_byte_s / 1e9:.4g} GB/s",
+            "bandwidth": f"{roofline.memory.bandwidth_byte_s / 1e9:.4g} GB/s",
         },
-        "efficiency": {precision: {k: _short(v) for k, v in profile.roofline.efficiency.items()}},
-        "launch_overhead": _time(profile.roofline.launch_overhead_s),
-        "half_saturation": _short(profile.roofline.half_saturation),
+        "efficiency": {precision: {str(k): _short(v) for k, v in shares.items()}},
+        "launch_overhead": _time(roofline.launch_overhead_s),
+        "half_saturation": _short(roofline.half_saturation),
     }
     if profile.watts is not None:
         found["power"] = {

@@ -26,7 +26,8 @@ import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import LEAST_S, MOST_S, MOST_SHARE
-from edgesim.calibrate.profile.served import Array, Progress
+from edgesim.calibrate.profile.served import Progress
+from edgesim.calibrate.rows import Array
 from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor

@@ -24,11 +24,12 @@ from edgesim.calibrate.profile.model_artifact import (
     write_model,
     write_null_artifact,
 )
+from edgesim.calibrate.profile.operators import Sample
 from edgesim.calibrate.profile.options import ProfileOptions
-from edgesim.calibrate.profile.roofline import Operator, Roofline
+from edgesim.calibrate.profile.roofline import Roofline
 from edgesim.calibrate.profile.served import Progress, Timed, find_cooling, spread, time_served
 from edgesim.calibrate.profile.timing import time_all
-from edgesim.hardware.processor import Processor
+from edgesim.calibrate.rows import Array
 
 _SIDES = (8, 128, 384)
 _PARTS = 4
@@ -106,7 +107,8 @@ class Profile:
         options: what was asked for.
         machine: where.
         limits: peak and bandwidth.
-        operators: that were timed.
+        operators: operators that were timed.
+        times_s: median time of each operator, in seconds.
         roofline: that was fitted to them.
         timed: whole models.
         cooled: what rests add to them, and their times without.
@@ -121,7 +123,8 @@ class Profile:
     options: ProfileOptions
     machine: Machine
     limits: Limits
-    operators: tuple[Operator, ...]
+    operators: tuple[Sample, ...]
+    times_s: Array
     roofline: Roofline
     timed: tuple[Timed, ...]
     cooled: Cooled
@@ -131,12 +134,6 @@ class Profile:
     rounds: int
     requests: int
     wall_s: float
-
-    def bare(self) -> Processor:
-        """Return the roofline as a device, with no measured model in its place."""
-        return roofline.processor(
-            self.roofline, self.limits.peak_flop_s, self.options.precision, operators.FUSED
-        )
 
 
 def measure(options: ProfileOptions, progress: Progress) -> Profile:
@@ -164,13 +161,14 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
             progress("limits", 0, 1)
             watts = _watts(options, progress)
             found_limits = limits.measure(options.device, options.precision, rounds=effort.rounds)
-            timed_operators = _operators(options, effort, progress)
+            samples = operators.samples(options.device, options.precision)
+            times_s = _time_operators(samples, options, effort, progress)
         found_roofline = roofline.fit(
-            timed_operators,
+            samples,
+            times_s,
             peak_flop_s=found_limits.peak_flop_s,
             bandwidth_byte_s=found_limits.bandwidth_byte_s,
             precision=options.precision,
-            fused=operators.FUSED,
         )
         (folder / "node").mkdir()
         progress("starting a node", 0, 1)
@@ -190,7 +188,8 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
         options=options,
         machine=where,
         limits=found_limits,
-        operators=tuple(timed_operators),
+        operators=tuple(samples),
+        times_s=times_s,
         roofline=found_roofline,
         timed=tuple(timed),
         cooled=cooled,
@@ -217,12 +216,14 @@ def _on(cpus: frozenset[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _operators(options: ProfileOptions, effort: Effort, progress: Progress) -> list[Operator]:
+def _time_operators(
+    samples: Sequence[Sample], options: ProfileOptions, effort: Effort, progress: Progress
+) -> Array:
+    """Return the median time of each operator, in seconds."""
     import torch
 
-    samples = operators.samples(options.device, options.precision)
     with torch.inference_mode():
-        times = time_all(
+        rounds_s = time_all(
             [one.run for one in samples],
             rounds=effort.rounds,
             cuda=options.device == "cuda",
@@ -230,12 +231,7 @@ def _operators(options: ProfileOptions, effort: Effort, progress: Progress) -> l
             generator=np.random.default_rng(0),
             progress=lambda done, total: progress("timing operators", done, total),
         )
-    return [
-        Operator(
-            name=one.name, kind=one.kind, graph=one.graph, batch=one.batch, time_s=took.median_s
-        )
-        for one, took in zip(samples, times, strict=True)
-    ]
+    return np.asarray(np.median(rounds_s, axis=1))
 
 
 def _messages(child: Child, folder: Path, effort: Effort, progress: Progress) -> messaging.Fit:

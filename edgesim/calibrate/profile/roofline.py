@@ -1,185 +1,129 @@
-"""The roofline of `Processor` that tells the times of some operators best.
+"""The roofline of `Processor` that fits the measured times of some operators best.
 
 Unknown are, as logarithms: the bandwidth over that of main memory, since small operators live in
 caches; the overhead of a launch; the elements of half saturation; and the share of each kind. With
-t the formula's time of an operator and m the measured one, the fit minimises
+t the formula's time of an operator (`edgesim.calibrate.model.log_time`) and m the measured one, the
+fit minimises
 
     sum over operators H(ln t - ln m) + sum over kinds (ln share - ln usual)² w²
 
 where H is the soft L1 loss, a square for small differences and straight beyond 30 %, and the second
-sum, a hundredth of an operator, keeps shares that no operator tells anything of where they began.
+sum, a hundredth of an operator, keeps shares that no operator determines at their usual values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.calibrate.profile.served import Array
-from edgesim.calibrate.rows import KINDS, MOVES, PRODUCTS, tabulate
-from edgesim.graph import Graph, OpKind
+from edgesim.calibrate.model import Unknowns, log_time
+from edgesim.calibrate.profile.operators import FUSED, Sample
+from edgesim.calibrate.rows import KINDS, Array, tabulate
 from edgesim.hardware.processor import Memory, Processor
 
-_USUAL = {"products": 0.6, "moves": 0.6}
+_USUAL_SHARE = 0.6
 _FAINT = 0.1
 _STRAIGHT = 0.3
 _FASTEST = 16.0
-"""Times the bandwidth of main memory, that caches may seem to have."""
-_PLAIN = 3
+"""Largest apparent bandwidth of caches, over that of main memory."""
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """A measured operator.
-
-    Attributes:
-        name: for people.
-        kind: that it was timed for.
-        graph: of it.
-        batch: samples at once.
-        time_s: that it took.
-    """
-
-    name: str
-    kind: OpKind
-    graph: Graph
-    batch: int
-    time_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Roofline:
-    """What was found.
+    """A fitted roofline.
 
     Attributes:
-        efficiency: by operator kind, of the kinds that were timed.
-        launch_overhead_s: of a kernel.
-        half_saturation: output elements that reach half of the efficiency.
-        bandwidth_byte_s: that operators see, caches included.
-        errors: formula over measured less 1, of each operator that the fit saw.
-        held_out: the same where the fit did not see the operator.
+        device: device with the fitted figures, of the kinds that were timed, and no measured model.
+        errors: formula over measured less 1, of each operator.
+        held_out: the same by fits that did not see the operator.
     """
 
-    efficiency: dict[str, float]
-    launch_overhead_s: float
-    half_saturation: float
-    bandwidth_byte_s: float
+    device: Processor
     errors: Array
     held_out: Array
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Operators as arrays, one row a kernel."""
-
-    which: NDArray[np.intp]
-    flop: Array
-    depth_flop: Array
-    bytes: Array
-    moves: NDArray[np.intp]
-    logs: Array
-
-
 def fit(
-    operators: Sequence[Operator],
+    operators: Sequence[Sample],
+    times_s: Array,
     *,
     peak_flop_s: float,
     bandwidth_byte_s: float,
     precision: str,
-    fused: Sequence[OpKind],
 ) -> Roofline:
     """Fit, and fit again without a fifth of the operators, each fifth in turn.
 
     Args:
-        operators: that were timed.
-        peak_flop_s: measured.
-        bandwidth_byte_s: of main memory, measured.
-        precision: of the operators.
-        fused: kinds that run in the kernel before them.
+        operators: operators that were timed.
+        times_s: measured time of each, in seconds.
+        peak_flop_s: measured peak.
+        bandwidth_byte_s: measured bandwidth of main memory.
+        precision: precision of the operators.
     """
-    table = _table(operators, precision, frozenset(fused))
-    values = _solve(table, peak_flop_s, bandwidth_byte_s)
-    errors = np.expm1(_logs(table, values, peak_flop_s, bandwidth_byte_s) - table.logs)
-    held_out = np.zeros(len(operators))
-    folds = np.arange(len(operators)) % FOLDS
-    for fold in range(FOLDS):
-        seen = _table(
-            [one for one, its in zip(operators, folds, strict=True) if its != fold],
-            precision,
-            frozenset(fused),
-        )
-        other = _logs(
-            table, _solve(seen, peak_flop_s, bandwidth_byte_s), peak_flop_s, bandwidth_byte_s
-        )
-        held_out[folds == fold] = np.expm1(other - table.logs)[folds == fold]
-    shares = dict(zip(KINDS, np.exp(values[_PLAIN:]), strict=True))
-    timed = {one.kind for one in operators}
-    return Roofline(
-        efficiency={kind.value: float(shares[kind]) for kind in KINDS if kind in timed},
-        launch_overhead_s=float(np.exp(values[1])),
-        half_saturation=float(np.exp(values[2])),
-        bandwidth_byte_s=float(np.exp(values[0])) * bandwidth_byte_s,
-        errors=errors,
-        held_out=held_out,
-    )
-
-
-def _table(operators: Sequence[Operator], precision: str, fused: frozenset[OpKind]) -> _Table:
-    tables = [tabulate(one.graph, fused, one.batch, precision) for one in operators]
-    which = np.repeat(np.arange(len(tables)), [len(flop) for flop, *_ in tables])
-    flop, depth, size, moves = (np.concatenate(column) for column in zip(*tables, strict=True))
-    return _Table(which, flop, depth, size, moves, np.log([one.time_s for one in operators]))
-
-
-def _logs(table: _Table, values: Array, peak_flop_s: float, bandwidth_byte_s: float) -> Array:
-    """Return the logarithm of the formula's time of each operator."""
-    bandwidth, overhead_s, half = np.exp(values[:_PLAIN])
-    shares = np.exp(values[_PLAIN:])
-    rates = peak_flop_s * shares[: len(PRODUCTS)]
-    compute_s = ((table.flop + half * table.depth_flop) / rates).sum(axis=1)
-    own = np.where(table.moves >= 0, shares[len(PRODUCTS) + table.moves], 1.0)
-    memory_s = table.bytes / (bandwidth_byte_s * bandwidth * own)
-    kernel_s = np.maximum(compute_s, memory_s) + overhead_s
-    found: Array = np.log(np.bincount(table.which, kernel_s, minlength=len(table.logs)))
-    return found
-
-
-def _solve(table: _Table, peak_flop_s: float, bandwidth_byte_s: float) -> Array:
     from scipy.optimize import least_squares
 
-    usual = np.log([_USUAL["products"]] * len(PRODUCTS) + [_USUAL["moves"]] * len(MOVES))
-
-    def left(values: Array) -> Array:
-        differences = _logs(table, values, peak_flop_s, bandwidth_byte_s) - table.logs
-        return np.concatenate([differences, _FAINT * (values[_PLAIN:] - usual)])
-
+    unknowns = Unknowns((precision,))
+    shares = unknowns.shares(precision)
+    logs = np.log(times_s)
     # From the shortest operator's time, and what a small cache does.
-    shortest_s = float(np.exp(table.logs.min()))
-    begin = np.concatenate([[np.log(2.0), np.log(0.7 * shortest_s), np.log(100.0)], usual])
-    low = np.concatenate([[np.log(0.3), np.log(1e-8), np.log(1e-3)], np.full(len(KINDS), -7.0)])
-    high = np.concatenate([[np.log(_FASTEST), np.log(1e-2), np.log(1e8)], np.zeros(len(KINDS))])
-    begin = np.clip(begin, low + 1e-6, high - 1e-6)
-    solved = least_squares(
-        left, begin, bounds=(low, high), loss="soft_l1", f_scale=_STRAIGHT, x_scale="jac"
-    )
-    found: Array = solved.x
-    return found
+    start = np.log([2.0, 0.7 * times_s.min(), 100.0, *[_USUAL_SHARE] * len(KINDS)])
+    low = np.array([*np.log([0.3, 1e-8, 1e-3]), *[-7.0] * len(KINDS)])
+    high = np.array([*np.log([_FASTEST, 1e-2, 1e8]), *[0.0] * len(KINDS)])
+    faint = _FAINT * np.eye(unknowns.size)[shares]
 
+    def differences(seen: NDArray[np.intp]) -> Callable[[Array], tuple[Array, Array]]:
+        """Return the function of the unknowns that gives ln t - ln m, and its Jacobian."""
+        graphs = [(operators[index].graph, operators[index].batch) for index in seen]
+        kernels = tabulate(graphs, frozenset(FUSED), precision)
 
-def processor(
-    found: Roofline, peak_flop_s: float, precision: str, fused: Sequence[OpKind]
-) -> Processor:
-    """Return the roofline as a device, with nothing measured in its place."""
-    return Processor(
+        def evaluate(values: Array) -> tuple[Array, Array]:
+            found, slopes = log_time(kernels, shares, values, peak_flop_s, bandwidth_byte_s)
+            return found - logs[seen], slopes
+
+        return evaluate
+
+    def solve(seen: NDArray[np.intp]) -> Array:
+        evaluate = differences(seen)
+
+        def residuals(values: Array) -> Array:
+            return np.concatenate([evaluate(values)[0], faint @ (values - start)])
+
+        def jacobian(values: Array) -> Array:
+            return np.vstack([evaluate(values)[1], faint])
+
+        solution = least_squares(
+            residuals,
+            np.clip(start, low + 1e-6, high - 1e-6),
+            jac=jacobian,
+            bounds=(low, high),
+            loss="soft_l1",
+            f_scale=_STRAIGHT,
+            x_scale="jac",
+        )
+        found: Array = solution.x
+        return found
+
+    every = np.arange(len(operators))
+    of_all = differences(every)
+    values = solve(every)
+    held_out = np.zeros(len(operators))
+    for fold in range(FOLDS):
+        out = every % FOLDS == fold
+        held_out[out] = np.expm1(of_all(solve(every[~out]))[0])[out]
+    timed = {one.kind for one in operators}
+    found = np.exp(values)
+    efficiency = {k: v for k, v in unknowns.by_kind(found, precision).items() if k in timed}
+    device = Processor(
         name="roofline",
         peak_flop_s={precision: peak_flop_s},
-        efficiency={precision: found.efficiency},
-        half_saturation=found.half_saturation,
-        launch_overhead_s=found.launch_overhead_s,
-        memory=Memory(bandwidth_byte_s=found.bandwidth_byte_s),
-        fused=frozenset(fused),
+        efficiency={precision: efficiency},
+        half_saturation=float(found[unknowns.HALF]),
+        launch_overhead_s=float(found[unknowns.OVERHEAD]),
+        memory=Memory(bandwidth_byte_s=float(found[unknowns.BANDWIDTH]) * bandwidth_byte_s),
+        fused=frozenset(FUSED),
     )
+    return Roofline(device=device, errors=np.expm1(of_all(values)[0]), held_out=held_out)

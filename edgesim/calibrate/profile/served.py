@@ -21,11 +21,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgesim.calibrate.profile import cooling
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import Cooled, Rested
+from edgesim.calibrate.rows import Array
 from edgesim.common.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
@@ -39,7 +39,6 @@ from edgesim.serve.services import FEATURES, INPUT, LOGITS
 from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 
-Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 """Called with what is measured, and how far it is; a KeyboardInterrupt that it raises ends it."""
 

@@ -21,7 +21,7 @@ _ERRORS = ("median", "nine_in_ten", "held_out_median", "held_out_nine_in_ten")
 
 def document(profile: Profile) -> dict[str, Any]:
     """Return what is printed, as plain data."""
-    fit, bare = profile.messages, profile.bare()
+    fit, roofline = profile.messages, profile.roofline.device
     errors, held = abs(profile.roofline.errors), abs(profile.roofline.held_out)
     kinds = {}
     for kind in dict.fromkeys(one.kind for one in profile.operators):
@@ -30,7 +30,7 @@ def document(profile: Profile) -> dict[str, Any]:
     worst = np.argsort(-np.abs(np.log1p(profile.roofline.errors)))[:_WORST]
     models = []
     for one, mean_s in zip(profile.timed, profile.cooled.hot_s, strict=True):
-        told_s = bare.graph_cost(one.graph, "fp32", one.batch).time_s
+        roofline_s = roofline.graph_cost(one.graph, "fp32", one.batch).time_s
         low, middle, high = np.quantile(one.times_s, (0.05, 0.5, 0.95))
         models.append(
             {
@@ -41,8 +41,8 @@ def document(profile: Profile) -> dict[str, Any]:
                 "p5_s": float(low),
                 "p50_s": float(middle),
                 "p95_s": float(high),
-                "roofline_s": told_s,
-                "error": told_s / mean_s - 1.0,
+                "roofline_s": roofline_s,
+                "error": roofline_s / mean_s - 1.0,
             }
         )
     return {
@@ -55,13 +55,13 @@ def document(profile: Profile) -> dict[str, Any]:
         "peak_flop_s": profile.limits.peak_flop_s,
         "memory_byte_s": profile.limits.bandwidth_byte_s,
         "memory_bytes": profile.machine.memory_bytes,
-        "launch_overhead_s": profile.roofline.launch_overhead_s,
+        "launch_overhead_s": roofline.launch_overhead_s,
         "kinds": kinds,
         "all": {"operators": len(errors), **_two(errors, held)},
         "worst": [
             {
                 "operator": profile.operators[index].name,
-                "time_s": profile.operators[index].time_s,
+                "time_s": float(profile.times_s[index]),
                 "error": float(profile.roofline.errors[index]),
             }
             for index in worst

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edgesim.calibrate.profile.served import Array
+from edgesim.calibrate.rows import Array
 
 Work = Callable[[], object]
 _LEAST_S = 2e-4
 """Of one measurement: what is shorter is repeated within it."""
 _MOST_REPEATS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Of one piece of work: seconds of it in each round."""
-
-    rounds_s: Array
-
-    @property
-    def median_s(self) -> float:
-        """Median over the rounds."""
-        return float(np.median(self.rounds_s))
-
-    @property
-    def least_s(self) -> float:
-        """Of the fastest round."""
-        return float(self.rounds_s.min())
 
 
 def seconds(work: Work, repeats: int, *, cuda: bool) -> float:
@@ -62,7 +44,7 @@ def time_all(
     once: bool = False,
     generator: np.random.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Times]:
+) -> Array:
     """Time some work in rounds: each once (or as often as makes a measurement) a round.
 
     Args:
@@ -74,6 +56,9 @@ def time_all(
             to cost what no model has ever seen of it.
         generator: of the order in each round.
         progress: called with how many of how many measurements are done.
+
+    Returns:
+        Seconds of one execution, (works, rounds).
     """
     repeats = []
     for work in works:
@@ -83,9 +68,9 @@ def time_all(
             continue
         once_s = min(seconds(work, 1, cuda=cuda) for _ in range(2))
         repeats.append(int(np.clip(np.ceil(_LEAST_S / max(once_s, 1e-9)), 1, _MOST_REPEATS)))
-    found = np.zeros((rounds, len(works)))
+    found = np.zeros((len(works), rounds))
     for number in range(rounds):
         for done, index in enumerate(generator.permutation(len(works))):
             progress(number * len(works) + done, rounds * len(works))
-            found[number, index] = seconds(works[index], repeats[index], cuda=cuda)
-    return [Times(found[:, index]) for index in range(len(works))]
+            found[index, number] = seconds(works[index], repeats[index], cuda=cuda)
+    return found

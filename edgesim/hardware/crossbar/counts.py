@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from edgesim.graph import ConvGeometry, MatmulGeometry, Op, OpKind
+from edgesim.graph import ConvGeometry, MatmulGeometry, Op
 from edgesim.hardware.crossbar.parts import Array, Parts, Wire
 
 
@@ -39,7 +39,7 @@ def product_of(op: Op, batch: int) -> Product | None:
     and each group is a product. Of two activations, each sample has products of its own.
     """
     match op.geometry:
-        case MatmulGeometry() as one if op.kind is OpKind.ATTENTION:
+        case MatmulGeometry() as one if not op.kind.has_weights:
             return Product(
                 rows=one.rows, inner=one.inner, columns=one.columns, count=one.count * batch
             )

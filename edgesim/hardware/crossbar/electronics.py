@@ -8,8 +8,6 @@ from functools import lru_cache
 from edgesim.common.errors import InputError
 from edgesim.graph import Graph, Op, OpKind
 
-_FOLDED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.LINEAR)
-
 
 @dataclass(frozen=True, slots=True)
 class Division:
@@ -56,7 +54,7 @@ def divide(graph: Graph, *, host: bool) -> Division:
             op.kind is OpKind.BATCHNORM
             and len(sources) == 1
             and sources[0] in products
-            and graph[sources[0]].kind in _FOLDED
+            and graph[sources[0]].kind.has_weights
         ):
             folded.add(op.name)
         else:

@@ -14,7 +14,7 @@ from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
 from edgesim.common.quantities import Bandwidth, Rate, Share
 from edgesim.common.validation import key, spec
-from edgesim.graph import Graph, Op, OpKind
+from edgesim.graph import Graph, MatmulGeometry, Op, OpKind
 from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import Host
@@ -34,7 +34,9 @@ from edgesim.hardware.optical_4f.parts import (
     with_host,
 )
 from edgesim.hardware.optical_4f.sections import (
+    LIGHT_KINDS,
     Given,
+    LightKind,
     OfCamera,
     OfLaser,
     OfLens,
@@ -131,11 +133,7 @@ class Optical4F(Device):
     ] = None
     whole_frames: bool = True
     stored_kernels: bool = False
-    optical: Annotated[tuple[Literal["conv", "depthwise", "linear"], ...], Field(min_length=1)] = (
-        "conv",
-        "depthwise",
-        "linear",
-    )
+    optical: Annotated[tuple[LightKind, ...], Field(min_length=1)] = LIGHT_KINDS
     linear: Literal["valid", "pointwise", "fewest"] = "valid"
     overflow: Literal["error", "host"] = "error"
     host_device: Annotated[Host | None, key("host")] = None
@@ -364,7 +362,7 @@ class Optical4F(Device):
         Raises:
             InputError: it does not fit the plane, or is no convolution; the message names it.
         """
-        readings = _READINGS[self.linear if op.kind is OpKind.LINEAR else "valid"]
+        readings = _READINGS[self.linear if isinstance(op.geometry, MatmulGeometry) else "valid"]
         best: Timing | None = None
         refused: OpticsInputError | None = None
         for reading in readings:

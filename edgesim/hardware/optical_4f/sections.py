@@ -19,7 +19,6 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from edgesim.common.errors import nearest
 from edgesim.common.fields import Count
 from edgesim.common.quantities import (
     Joules,
@@ -33,6 +32,7 @@ from edgesim.common.quantities import (
     Watts,
 )
 from edgesim.common.validation import SECTION, ReadAs, key_of, spec
+from edgesim.graph import OpKind
 from optics.camera import Camera
 from optics.laser import Laser
 from optics.lens import Lens
@@ -42,6 +42,8 @@ from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass, reference_passes
 
 SYSTEMS = (*PRESETS, "ideal")
 """Names that ``preset`` takes: those of `optics.presets`, and one without limits."""
+LIGHT_KINDS = tuple(sorted(kind.value for kind in OpKind if kind.has_weights))
+"""Kinds of operators that light can compute: products with weights, which the filter shows."""
 _NOT_OF_THE_TWIN = (
     "name", "source", "phase_range_rad", "dead_zone_amplitude", "crosstalk_px", "flicker_rad",
     "zernike_waves", "gain_e_per_dn", "black_level_dn",
@@ -73,18 +75,8 @@ Plane = Annotated[
 ]
 
 
-def _known(value: str) -> str:
-    if value not in SYSTEMS:
-        raise ValueError(
-            f"expected one of {', '.join(SYSTEMS)}, got '{value[:60]}'"
-            f"{nearest(value, list(SYSTEMS))}"
-        )
-    return value
-
-
-Preset = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(SYSTEMS)})
-]
+Preset = Annotated[str, ReadAs(Literal[*SYSTEMS])]
+LightKind = Annotated[str, ReadAs(Literal[*LIGHT_KINDS])]
 
 _BY_NAME = {
     "pixels": Plane,

@@ -102,7 +102,6 @@ def _convolution(geometry: ConvGeometry, batch: int) -> ConvShape:
     )
 
 
-_CONVOLUTIONS = frozenset({OpKind.CONV, OpKind.DEPTHWISE})
 _FOLDABLE = frozenset({OpKind.BATCHNORM, OpKind.ACTIVATION})
 
 
@@ -159,7 +158,7 @@ def segments(
         if op.kind in fused & _FOLDABLE and alone and sources[0] in owner:
             light = found[owner[sources[0]]]
             assert isinstance(light, OnLight)
-            if light.op.kind in _CONVOLUTIONS:
+            if light.op.kind.is_convolution:
                 found[owner[sources[0]]] = OnLight(light.op, (*light.folded, op.name))
                 owner[op.name] = owner[sources[0]]
                 continue

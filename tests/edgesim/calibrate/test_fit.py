@@ -9,8 +9,9 @@ import pytest
 
 from edgesim.calibrate import __main__ as report
 from edgesim.calibrate import families, fit, problem
+from edgesim.calibrate.model import Unknowns
 from edgesim.calibrate.problem import Problem, huber
-from edgesim.calibrate.rows import Array, Row, rows
+from edgesim.calibrate.rows import KINDS, Array, Row, rows
 from edgesim.hardware import catalog
 
 FAMILIES = list(families.FAMILIES)
@@ -62,28 +63,14 @@ class Made:
         mean = covariance @ prior.T @ template.offset
         draw = np.linalg.cholesky(covariance) @ generator.standard_normal(mean.size)
         self.truth: Array = mean + draw
-        table, factors = template.split(self.truth)
         made: dict[str, list[Row]] = {name: [] for name in template.devices}
-        truth = fit.FamilyFit(
-            unknowns=template.unknowns,
-            devices={
-                name: replace(BLANK, values=table[index])
-                for index, name in enumerate(template.devices)
-            },
-            runtimes=dict(zip(template.runtimes, factors, strict=True)),
-        )
-        for _, row in template.rows:
-            time_s = truth.time_s(row) * np.exp(noise * generator.standard_normal())
+        for row in template.rows:
+            time_s = np.exp(template.log_time(row, self.truth)[0])
+            time_s *= np.exp(noise * generator.standard_normal())
             published = replace(row.published, stated_latency_s=time_s, samples_per_s=None)
             made[row.device].append(replace(row, published=published))
         monkeypatch.setattr(problem, "rows", lambda name: tuple(made[name]))
         self.problem = Problem(family)
-
-
-BLANK = fit.Fitted(
-    efficiency={}, bandwidth_share=0.0, launch_overhead_s=0.0, half_saturation=0.0, rows={},
-    determined=np.zeros(0), bound=np.zeros(0), values=np.zeros(0),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("family", ["jetson", "x86"])
@@ -234,10 +221,10 @@ def test_bounds_are_told() -> None:
     nano = found.devices["jetson-nano"]
     at = np.flatnonzero(nano.bound)
     shares = np.exp(nano.values)
-    for index in at[at >= found.unknowns.FIRST_SHARE]:
+    for index in at[at >= Unknowns.FIRST_SHARE]:
         assert shares[index] == pytest.approx(1.0, abs=2e-3) or shares[index] < 0.0021
     free = ~nano.bound
-    assert (shares[found.unknowns.FIRST_SHARE :][free[found.unknowns.FIRST_SHARE :]] < 0.9995).all()
+    assert (shares[Unknowns.FIRST_SHARE :][free[Unknowns.FIRST_SHARE :]] < 0.9995).all()
 
 
 def test_rows_tell_of_what_they_hold_and_of_nothing_else() -> None:
@@ -245,7 +232,7 @@ def test_rows_tell_of_what_they_hold_and_of_nothing_else() -> None:
     found = Problem("jetson")
     told = found.determined(found.solve())
     shares = found.unknowns.shares("fp16")
-    kinds = dict(zip(fit.KINDS, told[found.devices.index("jetson-nano"), shares], strict=True))
+    kinds = dict(zip(KINDS, told[found.devices.index("jetson-nano"), shares], strict=True))
     assert kinds["conv"] > 0.6
     # Batch normalisation and ReLU are folded into convolutions: no row has a kernel of its own.
     assert kinds["batchnorm"] == pytest.approx(0.0, abs=1e-6)

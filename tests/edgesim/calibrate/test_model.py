@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
-from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, graph_of, rows
+from edgesim.calibrate.rows import (
+    KINDS,
+    PRODUCTS,
+    Array,
+    Kernels,
+    Row,
+    as_written,
+    graph_of,
+    rows,
+    tabulate,
+)
 from edgesim.graph import OpKind
 
 FUSED: dict[str, frozenset[OpKind]] = {
@@ -55,13 +65,14 @@ def drawn(row: Row, seed: int) -> Array:
 def time_of(row: Row, values: Array, *, peak: float = 1.0, bandwidth: float = 1.0) -> float:
     device, precision = as_written(row.device), row.published.precision
     logarithm, _ = log_time(
-        row,
-        unknowns_of(row),
+        row.kernels,
+        unknowns_of(row).shares(precision),
         values,
         peak * device.peak_flop_s[precision],
         bandwidth * device.memory.bandwidth_byte_s,
+        row.published.clock_ratio,
     )
-    return float(np.exp(logarithm))
+    return float(np.exp(logarithm[0]))
 
 
 @pytest.mark.parametrize("row", ROWS[::4], ids=lambda row: f"{row.device}-{row.published.model}")
@@ -87,51 +98,43 @@ def test_a_row_takes_what_the_processor_says(row: Row) -> None:
     assert time_of(row, values) == pytest.approx(expected, rel=1e-9)
 
 
-def one_kernel(row: Row, **changes: Array) -> Row:
-    """The same figure, of a model of one kernel of which only what is given is not nothing."""
+def one_kernel(**given: Array) -> Kernels:
+    """One kernel, of which only what is given is not nothing."""
     parts = {
         "flop": np.zeros((1, len(PRODUCTS))),
         "depth_flop": np.zeros((1, len(PRODUCTS))),
         "bytes": np.zeros(1),
         "moves": np.array([-1]),
     }
-    return replace(row, **{**parts, **changes})
+    return Kernels(starts=np.array([0]), **{**parts, **given})
 
 
-@pytest.fixture
-def row() -> Row:
-    found = next(one for one in rows("jetson-nano"))
-    return replace(found, published=replace(found.published, clock_ratio=1.0))
-
-
-def test_one_product_by_hand(row: Row) -> None:
+def test_one_product_by_hand() -> None:
     """2 MFLOP at 0.25 of 1 GFLOP/s: 8 ms; 500 outputs with half at 1000: three times; 1 ms more."""
-    unknowns = unknowns_of(row)
+    unknowns, shares = Unknowns(("fp32",)), Unknowns(("fp32",)).shares("fp32")
     values = np.zeros(unknowns.size)
     values[unknowns.OVERHEAD], values[unknowns.HALF] = np.log(1e-3), np.log(1000.0)
-    linear = unknowns.shares(row.published.precision).start + PRODUCTS.index(OpKind.LINEAR)
-    values[linear] = np.log(0.25)
+    values[shares.start + PRODUCTS.index(OpKind.LINEAR)] = np.log(0.25)
     flop, depth_flop = np.zeros((2, 1, len(PRODUCTS)))
     flop[0, 0], depth_flop[0, 0] = 2e6, 2e6 / 500
-    kernel = one_kernel(row, flop=flop, depth_flop=depth_flop, bytes=np.array([1e6]))
-    time, _ = log_time(kernel, unknowns, values, 1e9, 1e9)
-    assert np.exp(time) == pytest.approx(24e-3 + 1e-3, rel=1e-12)
+    kernel = one_kernel(flop=flop, depth_flop=depth_flop, bytes=np.array([1e6]))
+    time, _ = log_time(kernel, shares, values, 1e9, 1e9)
+    assert np.exp(time[0]) == pytest.approx(24e-3 + 1e-3, rel=1e-12)
     # With a tenth of the bandwidth the 1 MB takes 50 ms, and hides the product.
-    time, _ = log_time(kernel, unknowns, values, 1e9, 2e7)
-    assert np.exp(time) == pytest.approx(50e-3 + 1e-3, rel=1e-12)
+    time, _ = log_time(kernel, shares, values, 1e9, 2e7)
+    assert np.exp(time[0]) == pytest.approx(50e-3 + 1e-3, rel=1e-12)
 
 
-def test_one_move_by_hand(row: Row) -> None:
+def test_one_move_by_hand() -> None:
     """1 MB at 0.5 of 0.8 of 1 GB/s: 2.5 ms, and 1 ms of launch."""
-    unknowns = unknowns_of(row)
+    unknowns, shares = Unknowns(("fp32",)), Unknowns(("fp32",)).shares("fp32")
     values = np.zeros(unknowns.size)
     values[unknowns.OVERHEAD], values[unknowns.BANDWIDTH] = np.log(1e-3), np.log(0.8)
-    pool = unknowns.shares(row.published.precision).start + KINDS.index(OpKind.POOL)
-    values[pool] = np.log(0.5)
+    values[shares.start + KINDS.index(OpKind.POOL)] = np.log(0.5)
     index = KINDS.index(OpKind.POOL) - len(PRODUCTS)
-    kernel = one_kernel(row, bytes=np.array([1e6]), moves=np.array([index]))
-    time, _ = log_time(kernel, unknowns, values, 1e9, 1e9)
-    assert np.exp(time) == pytest.approx(2.5e-3 + 1e-3, rel=1e-12)
+    kernel = one_kernel(bytes=np.array([1e6]), moves=np.array([index]))
+    time, _ = log_time(kernel, shares, values, 1e9, 1e9)
+    assert np.exp(time[0]) == pytest.approx(2.5e-3 + 1e-3, rel=1e-12)
 
 
 @pytest.mark.parametrize("row", ROWS[::9], ids=lambda row: f"{row.device}-{row.published.model}")
@@ -140,10 +143,13 @@ def test_the_gradient_is_that_of_finite_differences(row: Row) -> None:
     peak = device.peak_flop_s[row.published.precision]
     bandwidth = device.memory.bandwidth_byte_s
 
-    def at(values: Array) -> float:
-        return log_time(row, unknowns_of(row), values, peak, bandwidth)[0]
+    shares = unknowns_of(row).shares(row.published.precision)
+    clock_ratio = row.published.clock_ratio
 
-    _, gradient = log_time(row, unknowns_of(row), values, peak, bandwidth)
+    def at(values: Array) -> Array:
+        return log_time(row.kernels, shares, values, peak, bandwidth, clock_ratio)[0]
+
+    _, (gradient,) = log_time(row.kernels, shares, values, peak, bandwidth, clock_ratio)
     step = 1e-7
     for index in range(len(values)):
         ahead, behind = values.copy(), values.copy()
@@ -151,18 +157,30 @@ def test_the_gradient_is_that_of_finite_differences(row: Row) -> None:
         behind[index] -= step
         # Central differences: rounding of about 1e-16 / 1e-7, as no kernel is within a step of
         # its kink for these draws.
-        slope = (at(ahead) - at(behind)) / (2 * step)
+        (slope,) = (at(ahead) - at(behind)) / (2 * step)
         assert gradient[index] == pytest.approx(slope, abs=1e-7)
 
 
-def test_time_runs_backwards_with_all_rates_and_forwards_with_launches(row: Row) -> None:
+def test_time_runs_backwards_with_all_rates_and_forwards_with_launches() -> None:
     """Twice the peak and the bandwidth and half the launches halve the time: shares sum to one."""
+    row = rows("jetson-nano")[0]
     values, unknowns = drawn(row, 3), unknowns_of(row)
     faster = values.copy()
     faster[unknowns.OVERHEAD] -= np.log(2.0)
     assert time_of(row, faster, peak=2.0, bandwidth=2.0) == pytest.approx(
         time_of(row, values) / 2, rel=1e-12
     )
+
+
+def test_graphs_together_take_what_each_takes_alone() -> None:
+    graphs = [(graph_of(row.published), batch) for row in ROWS[:2] for batch in (1, 3)]
+    unknowns, values = Unknowns(("fp32",)), drawn(ROWS[0], 5)[: 3 + len(KINDS)]
+    shares = unknowns.shares("fp32")
+    both, slopes = log_time(tabulate(graphs, frozenset(), "fp32"), shares, values, 1e9, 1e9)
+    for index, one in enumerate(graphs):
+        alone, slope = log_time(tabulate([one], frozenset(), "fp32"), shares, values, 1e9, 1e9)
+        assert both[index] == pytest.approx(alone[0], rel=1e-12)
+        assert slopes[index] == pytest.approx(slope[0], rel=1e-9, abs=1e-12)
 
 
 @settings(max_examples=25)

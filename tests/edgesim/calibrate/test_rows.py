@@ -63,13 +63,13 @@ def test_a_row_holds_all_flop_and_weights_of_its_model(device: str) -> None:
     for row in rows(device):
         graph, batch = graph_of(row.published), row.published.batch
         assert graph is not None
-        assert row.flop.sum() == pytest.approx(2.0 * graph.macs * batch, rel=1e-12)
+        assert row.kernels.flop.sum() == pytest.approx(2.0 * graph.macs * batch, rel=1e-12)
         width = BYTES_PER_ELEMENT[row.published.precision]
         weights = graph.params * width
         # The image and the answer at least are moved too.
-        assert row.bytes.sum() > weights + batch * width * graph.input_elements
-        assert ((row.moves < 0) == (row.flop.sum(axis=1) > 0)).all()
-        assert (row.depth_flop[row.flop == 0] == 0).all()
+        assert row.kernels.bytes.sum() > weights + batch * width * graph.input_elements
+        assert ((row.kernels.moves < 0) == (row.kernels.flop.sum(axis=1) > 0)).all()
+        assert (row.kernels.depth_flop[row.kernels.flop == 0] == 0).all()
 
 
 def test_classes_and_image_size_are_those_of_the_figure() -> None:
@@ -92,8 +92,8 @@ def test_twins_are_one_architecture_and_the_same_work() -> None:
     by_model = {row.published.model: row for row in rows("nvidia-rtx-4090")}
     vit, deit = by_model["vit_base_patch16_224"], by_model["deit_base_patch16_224"]
     assert vit.architecture == deit.architecture
-    assert (vit.flop == deit.flop).all()
-    assert (vit.bytes == deit.bytes).all()
+    assert (vit.kernels.flop == deit.kernels.flop).all()
+    assert (vit.kernels.bytes == deit.kernels.bytes).all()
     assert by_model["vit_small_patch16_224"].architecture != vit.architecture
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgesim.calibrate.profile import operators, roofline
-from edgesim.calibrate.profile.roofline import Operator
+from edgesim.calibrate.rows import Array
 from edgesim.graph import OpKind
 from edgesim.hardware.processor import Memory, Processor
 
@@ -27,42 +27,36 @@ TRUTH = Processor(
 )
 
 
-def told(factors: np.ndarray | None = None) -> list[Operator]:
-    """Return operators whose times are the truth's, times ``factors``."""
-    samples = operators.samples("cpu", "fp32")
-    each = np.ones(len(samples)) if factors is None else factors
-    return [
-        Operator(
-            name=one.name,
-            kind=one.kind,
-            graph=one.graph,
-            batch=one.batch,
-            time_s=TRUTH.graph_cost(one.graph, "fp32", one.batch).time_s * factor,
-        )
-        for one, factor in zip(samples, each, strict=True)
-    ]
+SAMPLES = operators.samples("cpu", "fp32")
 
 
-def fit(some: list[Operator]) -> roofline.Roofline:
+def times_s() -> Array:
+    """Return the time of each operator on the device of the truth."""
+    costs = [TRUTH.graph_cost(one.graph, "fp32", one.batch) for one in SAMPLES]
+    return np.array([cost.time_s for cost in costs])
+
+
+def fit(measured_s: Array) -> roofline.Roofline:
     return roofline.fit(
-        some, peak_flop_s=PEAK, bandwidth_byte_s=BANDWIDTH, precision="fp32", fused=operators.FUSED
+        SAMPLES, measured_s, peak_flop_s=PEAK, bandwidth_byte_s=BANDWIDTH, precision="fp32"
     )
 
 
 @pytest.fixture(scope="module")
 def exact() -> roofline.Roofline:
-    return fit(told())
+    return fit(times_s())
 
 
 def test_recovers_what_made_the_times(exact: roofline.Roofline) -> None:
     # The faint pull towards the usual leaves a part in a thousand.
-    assert exact.launch_overhead_s == pytest.approx(4e-6, rel=0.02)
-    assert exact.half_saturation == pytest.approx(300.0, rel=0.05)
+    device = exact.device
+    assert device.launch_overhead_s == pytest.approx(4e-6, rel=0.02)
+    assert device.half_saturation == pytest.approx(300.0, rel=0.05)
     for kind in ("linear", "attention", "conv", "depthwise"):
-        assert exact.efficiency[kind] == pytest.approx(SHARES[kind], rel=0.05), kind
+        assert device.efficiency["fp32"][kind] == pytest.approx(SHARES[kind], rel=0.05), kind
     # Only share times bandwidth shows in the times of what moves data.
     for kind in ("norm", "softmax", "transcendental", "batchnorm", "pool"):
-        seen = exact.efficiency[kind] * exact.bandwidth_byte_s
+        seen = device.efficiency["fp32"][kind] * device.memory.bandwidth_byte_s
         assert seen == pytest.approx(SHARES[kind] * 3 * BANDWIDTH, rel=0.1), kind
 
 
@@ -72,25 +66,23 @@ def test_tells_times_of_operators_that_it_did_not_see(exact: roofline.Roofline) 
 
 
 def test_errors_are_those_of_the_device_that_is_written(exact: roofline.Roofline) -> None:
-    some = told()
-    device = roofline.processor(exact, PEAK, "fp32", operators.FUSED)
-    own = [device.graph_cost(one.graph, "fp32", one.batch).time_s / one.time_s - 1 for one in some]
-    np.testing.assert_allclose(own, exact.errors, rtol=1e-9, atol=1e-12)
+    found = [exact.device.graph_cost(one.graph, "fp32", one.batch).time_s for one in SAMPLES]
+    np.testing.assert_allclose(found / times_s() - 1, exact.errors, rtol=1e-9, atol=1e-12)
 
 
 def test_noise_shows_in_the_errors() -> None:
     generator = np.random.default_rng(3)
-    some = told(np.exp(generator.normal(0.0, 0.2, len(told()))))
+    noise = np.exp(generator.normal(0.0, 0.2, len(SAMPLES)))
     # The median of |N(0, 0.2)| is 0.135.
-    assert np.median(abs(fit(some).errors)) == pytest.approx(0.135, abs=0.04)
+    assert np.median(abs(fit(times_s() * noise).errors)) == pytest.approx(0.135, abs=0.04)
 
 
 def test_operators_are_of_every_kind_that_devices_tell_apart() -> None:
-    kinds = {op.kind for one in operators.samples("cpu", "fp32") for op in one.graph}
+    kinds = {op.kind for one in SAMPLES for op in one.graph}
     assert kinds == set(OpKind) - {OpKind.GENERIC}
 
 
 def test_calls_of_torch_compute_what_the_graphs_say() -> None:
-    for one in operators.samples("cpu", "fp32"):
+    for one in SAMPLES:
         found = one.run()
         assert found.numel() == one.batch * one.graph.output_elements, one.name
