@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgesim.common.errors import InputError
 from edgesim.graph import Graph
+from edgesim.graph.builder import Builder
 from edgesim.graph.mlp import mlp
 from edgesim.graph.vit import vit
 
@@ -147,11 +148,9 @@ def part_graph(name: str, shape: ViTConfig) -> Graph:
         shape: of the model.
     """
     return vit(
-        name,
+        Builder(name, (shape.channels, shape.image, shape.image)),
         classes=shape.classes,
-        image_size=shape.image,
         patch_size=shape.patch,
-        channels=shape.channels,
         width=shape.width,
         depth=shape.depth,
         heads=shape.heads,

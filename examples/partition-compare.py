@@ -39,14 +39,13 @@ REQUESTS = 20
 
 def graph_of(shape: Shape) -> Graph:
     """Return the operators of a model of this shape."""
+    build = Builder("model", (shape.channels, shape.image, shape.image))
     if isinstance(shape, ViTConfig):
         return vit(
-            "vit", classes=shape.classes, image_size=shape.image, patch_size=shape.patch,
-            channels=shape.channels, width=shape.width, depth=shape.depth, heads=shape.heads,
-            head_width=shape.head_width, mlp_width=shape.mlp_width, distilled=shape.distilled,
-            stem=shape.stem,
+            build, classes=shape.classes, patch_size=shape.patch, width=shape.width,
+            depth=shape.depth, heads=shape.heads, head_width=shape.head_width,
+            mlp_width=shape.mlp_width, distilled=shape.distilled, stem=shape.stem,
         )  # fmt: skip
-    build = Builder("cnn", (shape.channels, shape.image, shape.image))
     size, before = (shape.image, shape.image), shape.channels
     inputs: tuple[str, ...] = ()
     for index, (width, stride) in enumerate(zip(shape.widths, shape.strides, strict=True)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
@@ -27,11 +29,18 @@ class Builder:
         self._edges: list[tuple[str, str]] = []
         self._output_elements: dict[str, int] = {}
 
-    def add(
-        self,
-        op: Op,
-        inputs: tuple[str, ...],
-    ) -> str:
+    @property
+    def channels(self) -> int:
+        """Channels of the model's input."""
+        return self.input_shape[0]
+
+    @property
+    def in_size(self) -> Size:
+        """Height and width of the model's input, in pixels."""
+        _, height, width = self.input_shape
+        return height, width
+
+    def add(self, op: Op, inputs: tuple[str, ...]) -> str:
         """Add an operator made elsewhere."""
         self._ops.append(op)
         self._output_elements[op.name] = op.output_elements
@@ -138,25 +147,16 @@ class Builder:
 
         ``output_elements`` is that of the first input unless given.
         """
-        read = sum(self._elements(source) for source in inputs) or self._input_elements()
-        first = self._elements(inputs[0]) if inputs else self._input_elements()
+        elements = [self._output_elements[source] for source in inputs]
+        elements = elements or [prod(self.input_shape)]
         op = Op(
             name=name,
             kind=kind,
             params=params,
-            input_elements=read,
-            output_elements=first if output_elements is None else output_elements,
+            input_elements=sum(elements),
+            output_elements=elements[0] if output_elements is None else output_elements,
         )
         return self.add(op, inputs)
-
-    def _elements(self, name: str) -> int:
-        return self._output_elements[name]
-
-    def _input_elements(self) -> int:
-        elements = 1
-        for edge in self.input_shape:
-            elements *= edge
-        return elements
 
     def graph(self) -> Graph:
         """Return what was built."""

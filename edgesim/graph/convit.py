@@ -5,18 +5,16 @@ from __future__ import annotations
 from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, mix, mlp, norm
+from edgesim.graph.layers import add, attention, embed_patches, feed_forward, norm
 from edgesim.graph.op import OpKind
 
 _OFFSETS = 3
 
 
 def convit(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     patch_size: int = 16,
     width: int,
     depth: int,
@@ -32,16 +30,14 @@ def convit(
     Raises:
         InputError: the patches do not tile the image.
     """
-    if image_size % patch_size:
+    if build.in_size[0] % patch_size:
         raise InputError(
-            f"model '{name}': patches of {patch_size} pixels do not tile an image of {image_size}; "
+            f"model '{build.name}': patches of {patch_size} pixels do not tile an image of "
+            f"{build.in_size[0]}; "
             f"choose an image size that is a multiple of {patch_size}"
         )
-    build = Builder(name, (channels, image_size, image_size))
-    stream, grid = build.conv(
-        "patch_embed.proj", (), channels=(channels, width), kernel=patch_size, stride=patch_size,
-        in_size=(image_size, image_size), bias=True,
-    )  # fmt: skip
+    channels = (build.channels, width)
+    stream, grid = embed_patches(build, "patch_embed.proj", "", channels, patch_size, build.in_size)
     tokens = grid[0] * grid[1]
     stream = build.pointwise("pos_embed", OpKind.ELEMENTWISE, (stream,), params=tokens * width)
     for index in range(depth):
@@ -51,28 +47,21 @@ def convit(
                 "cls_token", OpKind.MEMORY, (stream,), params=width, output_elements=tokens * width
             )
         block = f"blocks.{index}"
-        attend = _gated if index < positional else _attention
         branch = norm(build, f"{block}.norm1", stream, width)
-        branch = attend(build, f"{block}.attn", branch, tokens, width, heads)
-        branch = build.linear(f"{block}.attn.proj", (branch,), rows=tokens, features=(width, width))
+        if index < positional:
+            branch = _gated(build, f"{block}.attn", branch, tokens, width, heads)
+        else:
+            branch = attention(
+                build, f"{block}.attn", branch, width, heads=heads, rows=tokens,
+                head_width=width // heads, qkv_bias=False,
+            )  # fmt: skip
         stream = add(build, f"{block}.add1", branch, stream)
-        branch = norm(build, f"{block}.norm2", stream, width)
-        branch = mlp(build, f"{block}.mlp", branch, tokens, width, 4 * width)
-        stream = add(build, f"{block}.add2", branch, stream)
+        stream = feed_forward(build, block, stream, tokens, width, 4 * width)
     stream = norm(build, "norm", stream, width)
     stream = build.pointwise("tokens", OpKind.MEMORY, (stream,), output_elements=width)
     if classes:
         build.linear("head", (stream,), rows=1, features=(width, classes))
     return build.graph()
-
-
-def _attention(build: Builder, name: str, stream: str, tokens: int, width: int, heads: int) -> str:
-    qkv = build.linear(
-        f"{name}.qkv", (stream,), rows=tokens, features=(width, 3 * width), bias=False
-    )
-    return mix(
-        build, name, qkv, qkv, heads=heads, rows=tokens, columns=tokens, head_width=width // heads
-    )
 
 
 def _gated(build: Builder, name: str, stream: str, tokens: int, width: int, heads: int) -> str:
@@ -95,6 +84,7 @@ def _gated(build: Builder, name: str, stream: str, tokens: int, width: int, head
     weights = build.pointwise(f"{name}.gate", OpKind.ELEMENTWISE, (scores, places), params=heads)
     total = build.pointwise(f"{name}.sum", OpKind.POOL, (weights,), output_elements=heads * tokens)
     weights = build.pointwise(f"{name}.divide", OpKind.ELEMENTWISE, (weights, total))
-    return build.product(
+    mixed = build.product(
         f"{name}.av", (weights, values), count=heads, shape=(tokens, tokens, width // heads)
     )
+    return build.linear(f"{name}.proj", (mixed,), rows=tokens, features=(width, width))

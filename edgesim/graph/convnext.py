@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, head, mlp, norm, scale
+from edgesim.graph.layers import add, embed_patches, head, mlp, norm, scale
 
 
 def convnext(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
 ) -> Graph:
@@ -21,20 +19,14 @@ def convnext(
     A block is a 7x7 depthwise convolution, layer normalisation, a feed-forward layer of four times
     the width, a learned scale and a residual sum.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    stream, size = build.conv(
-        "stem.0", (), channels=(channels, widths[0]), kernel=4, stride=4,
-        in_size=(image_size, image_size), bias=True,
-    )  # fmt: skip
+    channels = (build.channels, widths[0])
+    stream, size = embed_patches(build, "stem.0", "", channels, 4, build.in_size)
     stream = norm(build, "stem.1", stream, widths[0])
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
         if stage:
-            before = widths[stage - 1]
-            stream = norm(build, f"stages.{stage}.downsample.0", stream, before)
-            stream, size = build.conv(
-                f"stages.{stage}.downsample.1", (stream,), channels=(before, width), kernel=2,
-                stride=2, in_size=size, bias=True,
-            )  # fmt: skip
+            down, before = f"stages.{stage}.downsample", widths[stage - 1]
+            stream = norm(build, f"{down}.0", stream, before)
+            stream, size = embed_patches(build, f"{down}.1", stream, (before, width), 2, size)
         for index in range(depth):
             stream = _block(build, f"stages.{stage}.blocks.{index}", stream, size, width)
     head(build, stream, widths[-1], classes, normed=True)

@@ -7,6 +7,7 @@ from math import prod
 from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
+from edgesim.graph.layers import add, embed_patches, gelu, mix, norm
 from edgesim.graph.op import ConvGeometry, Op, OpKind
 from optics.convshare.config import ConvShareConfig
 from optics.convshare.token_conv import Mixing, TokenConv
@@ -14,12 +15,10 @@ from optics.errors import InputError as OpticsInputError
 
 
 def convshare(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 100,
-    image_size: int = 72,
+    classes: int,
     patch_size: int = 8,
-    channels: int = 3,
     token_map: tuple[int, int] = (8, 8),
     depth: int = 8,
     heads: int = 4,
@@ -29,11 +28,9 @@ def convshare(
     """Return a ConvShareViT, all of whose layers mix in one way, as `optics.convshare` builds it.
 
     Args:
-        name: name of the graph.
+        build: builder of the graph, with a square input.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
-        image_size: height and width of the square input, in pixels.
         patch_size: side of the square patches, in pixels.
-        channels: number of channels of the input image.
         token_map: (rows, columns) of a token; their product is the width.
         depth: blocks.
         heads: attention heads of each block.
@@ -49,18 +46,15 @@ def convshare(
     """
     try:
         config = ConvShareConfig(
-            image=image_size, channels=channels, patch=patch_size, map=token_map, depth=depth,
-            heads=heads, mlp_ratio=mlp_ratio, classes=max(classes, 1), qkv=mixing,
+            image=build.in_size[0], channels=build.channels, patch=patch_size, map=token_map,
+            depth=depth, heads=heads, mlp_ratio=mlp_ratio, classes=max(classes, 1), qkv=mixing,
             projection=mixing, mlp=mixing,
         )  # fmt: skip
     except OpticsInputError as error:
-        raise InputError(f"model '{name}': {error}") from None
+        raise InputError(f"model '{build.name}': {error}") from None
     width, tokens = config.width, config.tokens
-    build = Builder(name, (channels, image_size, image_size))
-    stream, _ = build.conv(
-        "patch_embed.proj", (), channels=(channels, width), kernel=patch_size, stride=patch_size,
-        in_size=(image_size, image_size), bias=True,
-    )  # fmt: skip
+    channels = (build.channels, width)
+    stream, _ = embed_patches(build, "patch_embed.proj", "", channels, patch_size, build.in_size)
     stream = build.pointwise(
         "pos_embed",
         OpKind.ELEMENTWISE,
@@ -70,7 +64,7 @@ def convshare(
     )
     for index in range(depth):
         stream = _block(build, f"blocks.{index}", stream, config)
-    stream = build.pointwise("norm", OpKind.NORM, (stream,), params=2 * width)
+    stream = norm(build, "norm", stream, width)
     stream = build.pointwise("tokens", OpKind.MEMORY, (stream,), output_elements=width)
     if classes:
         build.linear("head", (stream,), rows=1, features=(width, classes))
@@ -81,22 +75,19 @@ def _block(build: Builder, name: str, stream: str, config: ConvShareConfig) -> s
     """Add a pre-norm block; both products of attention depend on the image and stay products."""
     width, tokens, heads = config.width, config.tokens, config.heads
     layers = config.layers()
-    norm = build.pointwise(f"{name}.norm1", OpKind.NORM, (stream,), params=2 * width)
-    qkv = _mix(build, f"{name}.attn.qkv", norm, layers["attn.qkv"])
-    scores = build.product(
-        f"{name}.attn.qk", (qkv,), count=heads, shape=(tokens, width // heads, tokens)
-    )
-    weights = build.pointwise(f"{name}.attn.softmax", OpKind.SOFTMAX, (scores,))
-    mixed = build.product(
-        f"{name}.attn.av", (weights, qkv), count=heads, shape=(tokens, tokens, width // heads)
-    )
+    normed = norm(build, f"{name}.norm1", stream, width)
+    qkv = _mix(build, f"{name}.attn.qkv", normed, layers["attn.qkv"])
+    mixed = mix(
+        build, f"{name}.attn", qkv, qkv, heads=heads, rows=tokens, columns=tokens,
+        head_width=width // heads,
+    )  # fmt: skip
     projected = _mix(build, f"{name}.attn.proj", mixed, layers["attn.proj"])
-    stream = build.pointwise(f"{name}.add1", OpKind.ELEMENTWISE, (projected, stream))
-    norm = build.pointwise(f"{name}.norm2", OpKind.NORM, (stream,), params=2 * width)
-    hidden = _mix(build, f"{name}.mlp.fc1", norm, layers["mlp.fc1"])
-    hidden = build.pointwise(f"{name}.mlp.act", OpKind.TRANSCENDENTAL, (hidden,))
+    stream = add(build, f"{name}.add1", projected, stream)
+    normed = norm(build, f"{name}.norm2", stream, width)
+    hidden = _mix(build, f"{name}.mlp.fc1", normed, layers["mlp.fc1"])
+    hidden = gelu(build, f"{name}.mlp.act", hidden)
     out = _mix(build, f"{name}.mlp.fc2", hidden, layers["mlp.fc2"])
-    return build.pointwise(f"{name}.add2", OpKind.ELEMENTWISE, (out, stream))
+    return add(build, f"{name}.add2", out, stream)
 
 
 def _mix(build: Builder, name: str, source: str, layer: TokenConv) -> str:

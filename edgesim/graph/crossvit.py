@@ -5,17 +5,15 @@ from __future__ import annotations
 from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, gelu, mix, norm
+from edgesim.graph.layers import add, embed_patches, gelu, mix, norm
 from edgesim.graph.op import OpKind
 from edgesim.graph.vit import block
 
 
 def crossvit(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 240,
-    channels: int = 3,
+    classes: int,
     widths: tuple[int, int],
     patches: tuple[int, int] = (12, 16),
     depths: tuple[int, int],
@@ -31,21 +29,21 @@ def crossvit(
     Raises:
         InputError: the patches do not tile the two images.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    sizes = (image_size, image_size * 14 // 15)
-    if image_size % 15 or any(size % patch for size, patch in zip(sizes, patches, strict=True)):
+    side, _ = build.in_size
+    sizes = (side, side * 14 // 15)
+    if side % 15 or any(size % patch for size, patch in zip(sizes, patches, strict=True)):
         raise InputError(
-            f"model '{name}': patches of {patches[0]} and {patches[1]} pixels do not tile images "
-            f"of {sizes[0]} and {sizes[1]}; choose an image_size that is a multiple of 240"
+            f"model '{build.name}': patches of {patches[0]} and {patches[1]} pixels do not tile "
+            f"images of {sizes[0]} and {sizes[1]}; choose an image_size that is a multiple of 240"
         )
-    resized = build.pointwise("resize", OpKind.POOL, (), output_elements=channels * sizes[1] ** 2)
+    elements = build.channels * sizes[1] ** 2
+    resized = build.pointwise("resize", OpKind.POOL, (), output_elements=elements)
     streams, tokens = [], []
-    for index, source in enumerate(((), (resized,))):
+    for index, source in enumerate(("", resized)):
         size, patch, width = sizes[index], patches[index], widths[index]
-        stream, grid = build.conv(
-            f"patch_embed.{index}.proj", source, channels=(channels, width), kernel=patch,
-            stride=patch, in_size=(size, size), bias=True,
-        )  # fmt: skip
+        stream, grid = embed_patches(
+            build, f"patch_embed.{index}.proj", source, (build.channels, width), patch, (size, size)
+        )
         count = grid[0] * grid[1] + 1
         streams.append(
             build.pointwise(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm, gelu, mix, mlp, norm, scale
+from edgesim.graph.layers import (
+    activation,
+    add,
+    attention,
+    conv_norm,
+    gelu,
+    mlp,
+    norm,
+    scale,
+    two_heads,
+)
 from edgesim.graph.op import OpKind
 
 _HEADS = 8
@@ -13,11 +23,9 @@ _VALUE_WIDTH = 128
 
 
 def efficientformer(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
     attending: int = 1,
@@ -28,16 +36,13 @@ def efficientformer(
     convolutions. The attention has a learned bias by the distance of two positions. Two classifiers
     are averaged.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    size = (image_size, image_size)
-    stream, size = conv_norm(
-        build, "stem.1", "", (channels, widths[0] // 2), size, kernel=3, stride=2, bias=True,
-        act=activation,
-    )  # fmt: skip
-    stream, size = conv_norm(
-        build, "stem.2", stream, (widths[0] // 2, widths[0]), size, kernel=3, stride=2, bias=True,
-        act=activation,
-    )  # fmt: skip
+    stream, size, before = "", build.in_size, build.channels
+    for name, width in (("stem.1", widths[0] // 2), ("stem.2", widths[0])):
+        stream, size = conv_norm(
+            build, name, stream, (before, width), size, kernel=3, stride=2, bias=True,
+            act=activation,
+        )  # fmt: skip
+        before = width
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
         if stage:
             stream, size = conv_norm(
@@ -53,9 +58,7 @@ def efficientformer(
     stream = norm(build, "norm", stream, width)
     stream = build.pointwise("global_pool", OpKind.POOL, (stream,), output_elements=width)
     if classes:
-        first = build.linear("head", (stream,), rows=1, features=(width, classes))
-        second = build.linear("head_dist", (stream,), rows=1, features=(width, classes))
-        build.pointwise("mean", OpKind.ELEMENTWISE, (first, second))
+        two_heads(build, stream, width, classes)
     return build.graph()
 
 
@@ -74,17 +77,11 @@ def _pooling(build: Builder, name: str, stream: str, size: Size, width: int) -> 
 
 def _attending(build: Builder, name: str, stream: str, size: Size, width: int) -> str:
     tokens = size[0] * size[1]
-    mixer = f"{name}.token_mixer"
     branch = norm(build, f"{name}.norm1", stream, width)
-    out = _HEADS * (2 * _KEY_WIDTH + _VALUE_WIDTH)
-    qkv = build.linear(f"{mixer}.qkv", (branch,), rows=tokens, features=(width, out))
-    mixed = mix(
-        build, mixer, qkv, qkv, heads=_HEADS, rows=tokens, columns=tokens,
+    branch = attention(
+        build, f"{name}.token_mixer", branch, width, heads=_HEADS, rows=tokens,
         head_width=_KEY_WIDTH, value_width=_VALUE_WIDTH, bias=_HEADS * tokens,
     )  # fmt: skip
-    branch = build.linear(
-        f"{mixer}.proj", (mixed,), rows=tokens, features=(_HEADS * _VALUE_WIDTH, width)
-    )
     branch = scale(build, f"{name}.ls1", branch, width)
     stream = add(build, f"{name}.add1", branch, stream)
     branch = norm(build, f"{name}.norm2", stream, width)

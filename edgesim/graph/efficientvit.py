@@ -9,11 +9,9 @@ from edgesim.graph.op import OpKind
 
 
 def efficientvit(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
     head_width: int,
@@ -25,10 +23,9 @@ def efficientvit(
     last column is what the others are divided by. ``depths`` and ``widths`` begin with the stem;
     ``features`` are the widths of the head's two layers.
     """
-    build = Builder(name, (channels, image_size, image_size))
     width = widths[0]
     stream, size = conv_norm(
-        build, "stem.in_conv", "", (channels, width), (image_size, image_size), kernel=3, stride=2,
+        build, "stem.in_conv", "", (build.channels, width), build.in_size, kernel=3, stride=2,
         act=activation,
     )  # fmt: skip
     for index in range(depths[0]):

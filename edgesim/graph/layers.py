@@ -81,6 +81,96 @@ def mix(
     return build.product(f"{name}.av", (weights, keys), count=heads, shape=shape)
 
 
+def attention(
+    build: Builder,
+    name: str,
+    stream: str,
+    width: int,
+    *,
+    heads: int,
+    rows: int,
+    head_width: int,
+    value_width: int | None = None,
+    windows: int = 1,
+    bias: int = 0,
+    qkv_bias: bool = True,
+) -> str:
+    """Add self-attention: one linear layer to Q, K and V, their mix, and a linear layer back.
+
+    Args:
+        build: builder of the graph.
+        name: name of the attention.
+        stream: operator that it reads.
+        width: channels of what it reads and writes.
+        heads: heads of each window.
+        rows: tokens of each window.
+        head_width: number of channels of queries and keys of a head.
+        value_width: number of channels of values; that of keys unless given.
+        windows: windows that attention stays inside.
+        bias: learned parameters that are added to Q Kᵀ.
+        qkv_bias: whether the layer to Q, K and V has a bias.
+    """
+    value_width = value_width or head_width
+    qkv = build.linear(
+        f"{name}.qkv", (stream,), rows=windows * rows,
+        features=(width, heads * (2 * head_width + value_width)), bias=qkv_bias,
+    )  # fmt: skip
+    mixed = mix(
+        build, name, qkv, qkv, heads=heads * windows, rows=rows, columns=rows,
+        head_width=head_width, value_width=value_width, bias=bias,
+    )  # fmt: skip
+    features = (heads * value_width, width)
+    return build.linear(f"{name}.proj", (mixed,), rows=windows * rows, features=features)
+
+
+def feed_forward(build: Builder, name: str, stream: str, rows: int, width: int, hidden: int) -> str:
+    """Add the second half of a pre-norm block: normalisation, feed-forward layer, residual sum."""
+    branch = norm(build, f"{name}.norm2", stream, width)
+    branch = mlp(build, f"{name}.mlp", branch, rows, width, hidden)
+    return add(build, f"{name}.add2", branch, stream)
+
+
+def into_windows(
+    build: Builder, name: str, stream: str, size: Size, window: int, width: int
+) -> tuple[str, int]:
+    """Pad a map where windows do not tile it, and divide it; return the number of windows."""
+    windows = -(-size[0] // window) * -(-size[1] // window)
+    if (padded := windows * window**2) != size[0] * size[1]:
+        stream = build.pointwise(
+            f"{name}.pad", OpKind.MEMORY, (stream,), output_elements=padded * width
+        )
+    if windows > 1:
+        stream = build.pointwise(f"{name}.partition", OpKind.MEMORY, (stream,))
+    return stream, windows
+
+
+def from_windows(
+    build: Builder, name: str, stream: str, size: Size, window: int, windows: int, width: int
+) -> str:
+    """Join the windows of a map again, and crop what was padded."""
+    tokens = size[0] * size[1]
+    if windows > 1:
+        stream = build.pointwise(f"{name}.reverse", OpKind.MEMORY, (stream,))
+    if windows * window**2 != tokens:
+        stream = build.pointwise(
+            f"{name}.crop", OpKind.MEMORY, (stream,), output_elements=tokens * width
+        )
+    return stream
+
+
+def embed_patches(
+    build: Builder, name: str, stream: str, channels: tuple[int, int], patch: int, size: Size
+) -> tuple[str, Size]:
+    """Add a linear layer on patches: a convolution whose stride is its kernel.
+
+    An empty ``stream`` is the model's input.
+    """
+    return build.conv(
+        name, (stream,) if stream else (), channels=channels, kernel=patch, stride=patch,
+        in_size=size, bias=True,
+    )  # fmt: skip
+
+
 def conv_norm(
     build: Builder,
     name: str | tuple[str, str, str],
@@ -106,6 +196,15 @@ def conv_norm(
     )  # fmt: skip
     stream = batch_norm(build, name[1], stream, channels[1])
     return (act(build, name[2], stream) if act else stream), size
+
+
+def two_heads(build: Builder, stream: str, width: int, classes: int) -> None:
+    """Add two linear classifiers, whose answers are averaged at inference."""
+    first, second = (
+        build.linear(name, (stream,), rows=1, features=(width, classes))
+        for name in ("head", "head_dist")
+    )
+    build.pointwise("mean", OpKind.ELEMENTWISE, (first, second))
 
 
 def head(

@@ -22,14 +22,11 @@ _STAGES = (
 )
 
 
-def mobilenet_v2(
-    name: str, *, classes: int = 1000, image_size: int = 224, channels: int = 3
-) -> Graph:
+def mobilenet_v2(build: Builder, *, classes: int) -> Graph:
     """Return MobileNetV2 of width 1: inverted residuals with linear bottlenecks."""
-    build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
-        build, _names("conv_stem"), "", (channels, 32), (image_size, image_size), kernel=3,
-        stride=2, act=activation,
+        build, _names("conv_stem"), "", (build.channels, 32), build.in_size, kernel=3, stride=2,
+        act=activation,
     )  # fmt: skip
     width = 32
     for stage, (expansion, out, repeats, first_stride) in enumerate(_STAGES):
@@ -98,11 +95,9 @@ class Bneck(NamedTuple):
 
 
 def mobilenet_v3(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     blocks: Sequence[Sequence[int]],
     features: int,
 ) -> Graph:
@@ -111,9 +106,8 @@ def mobilenet_v3(
     Each of ``blocks`` has the fields of a :class:`Bneck`. The last convolution, to ``features``
     channels, stands after the pooling.
     """
-    build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
-        build, "conv_stem", "", (channels, _STEM), (image_size, image_size), kernel=3, stride=2,
+        build, "conv_stem", "", (build.channels, _STEM), build.in_size, kernel=3, stride=2,
         act=activation,
     )  # fmt: skip
     width = _STEM

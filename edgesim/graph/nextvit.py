@@ -15,17 +15,14 @@ _REDUCTIONS = (8, 4, 2, 1)
 Stages = tuple[tuple[tuple[int, bool], ...], ...]
 
 
-def nextvit(
-    name: str, *, classes: int = 1000, image_size: int = 224, channels: int = 3, stages: Stages
-) -> Graph:
+def nextvit(build: Builder, *, classes: int, stages: Stages) -> Graph:
     """Return a Next-ViT: convolutional blocks, and hybrid blocks that also attend.
 
     ``stages`` has (channels, whether it attends) of each block of each stage. A convolutional
     block mixes by a grouped 3x3 convolution, 32 channels in a group. A hybrid block attends with
     three quarters of its channels to an averaged map and convolves the rest.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    stream, size, before = "", (image_size, image_size), channels
+    stream, size, before = "", build.in_size, build.channels
     for index, (width, stride) in enumerate(_STEM):
         stream, size = conv_norm(
             build, f"stem.{index}", stream, (before, width), size, kernel=3, stride=stride,

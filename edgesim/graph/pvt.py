@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, gelu, head, mix, norm
+from edgesim.graph.layers import add, embed_patches, gelu, head, mix, norm
 
 _HEADS = (1, 2, 5, 8)
 _REDUCTIONS = (8, 4, 2, 1)
@@ -12,11 +12,9 @@ _EXPANSIONS = (8, 8, 4, 4)
 
 
 def pvt_v2(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
 ) -> Graph:
@@ -25,8 +23,7 @@ def pvt_v2(
     Keys and values come from the map after a strided convolution; the feed-forward layer holds a
     3x3 depthwise convolution.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    stream, size, before = "", (image_size, image_size), channels
+    stream, size, before = "", build.in_size, build.channels
     for stage, (depth, width) in enumerate(zip(depths, widths, strict=True)):
         # The first patches are of 7x7 pixels with stride 4, later ones of 3x3 with stride 2.
         prefix = f"stages.{stage}"
@@ -57,10 +54,9 @@ def _attention(
     query = build.linear(f"{name}.attn.q", (normed,), rows=tokens, features=(width, width))
     source, reduced = normed, size
     if reduction > 1:
-        source, reduced = build.conv(
-            f"{name}.attn.sr", (normed,), channels=(width, width), kernel=reduction,
-            stride=reduction, in_size=size, bias=True,
-        )  # fmt: skip
+        source, reduced = embed_patches(
+            build, f"{name}.attn.sr", normed, (width, width), reduction, size
+        )
         source = norm(build, f"{name}.attn.norm", source, width)
     keys = reduced[0] * reduced[1]
     key_value = build.linear(f"{name}.attn.kv", (source,), rows=keys, features=(width, 2 * width))

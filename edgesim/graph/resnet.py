@@ -12,11 +12,9 @@ _NAMES = "conv1", "bn1", "act1"
 
 
 def resnet(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     blocks: tuple[int, int, int, int],
     bottleneck: bool,
 ) -> Graph:
@@ -25,10 +23,8 @@ def resnet(
     Basic blocks have two 3x3 convolutions; bottleneck blocks 1x1, 3x3 (which takes the stride:
     version 1.5) and 1x1 with four times the width. Batch normalisation follows every convolution.
     """
-    build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
-        build, _NAMES, "", (channels, 64), (image_size, image_size),
-        kernel=7, stride=2, act=activation,
+        build, _NAMES, "", (build.channels, 64), build.in_size, kernel=7, stride=2, act=activation,
     )  # fmt: skip
     size = ((size[0] - 1) // 2 + 1, (size[1] - 1) // 2 + 1)
     stream = build.pointwise(
@@ -48,14 +44,7 @@ def resnet(
     return build.graph()
 
 
-def resnet_cifar(
-    name: str,
-    *,
-    classes: int = 100,
-    image_size: int = 32,
-    channels: int = 3,
-    blocks: int,
-) -> Graph:
+def resnet_cifar(build: Builder, *, classes: int, blocks: int) -> Graph:
     """Return a ResNet with a 3x3 stem, four stages of ``blocks`` basic blocks, and a linear head.
 
     Each stage but the first halves its input by pooling and doubles its channels; shortcuts have no
@@ -66,9 +55,9 @@ def resnet_cifar(
     Raises:
         InputError: an image that is too small to halve three times.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    whole = (image_size, image_size)
-    stream, size = conv_norm(build, _NAMES, "", (channels, 64), whole, kernel=3, act=activation)
+    stream, size = conv_norm(
+        build, _NAMES, "", (build.channels, 64), build.in_size, kernel=3, act=activation
+    )
     width = 64
     for stage in range(4):
         planes = 64 * 2**stage

@@ -5,16 +5,23 @@ from __future__ import annotations
 from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, head, mix, mlp, norm
+from edgesim.graph.layers import (
+    add,
+    attention,
+    embed_patches,
+    feed_forward,
+    from_windows,
+    head,
+    into_windows,
+    norm,
+)
 from edgesim.graph.op import OpKind
 
 
 def swin(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     width: int,
     depths: tuple[int, ...],
     heads: tuple[int, ...],
@@ -29,17 +36,14 @@ def swin(
     Raises:
         InputError: the image cannot be halved for each stage.
     """
-    step = 4 * 2 ** (len(depths) - 1)
-    if image_size % step:
+    step, (side, _) = 4 * 2 ** (len(depths) - 1), build.in_size
+    if side % step:
         raise InputError(
-            f"model '{name}': an image of {image_size} pixels cannot be halved for each stage; "
+            f"model '{build.name}': an image of {side} pixels cannot be halved for each stage; "
             f"choose a multiple of {step}"
         )
-    build = Builder(name, (channels, image_size, image_size))
-    stream, (side, _) = build.conv(
-        "patch_embed.proj", (), channels=(channels, width), kernel=4, stride=4,
-        in_size=(image_size, image_size), bias=True,
-    )  # fmt: skip
+    channels = (build.channels, width)
+    stream, (side, _) = embed_patches(build, "patch_embed.proj", "", channels, 4, build.in_size)
     stream = norm(build, "patch_embed.norm", stream, width)
     for stage, (depth, count) in enumerate(zip(depths, heads, strict=True)):
         if stage:
@@ -71,32 +75,17 @@ def _block(
     window: int,
     shifted: bool,
 ) -> str:
-    windows = -(-side // window)
-    padded = (windows * window) ** 2
+    size = (side, side)
     branch = norm(build, f"{name}.norm1", stream, width)
     if shifted:
         branch = build.pointwise(f"{name}.shift", OpKind.MEMORY, (branch,))
-    if padded != side * side:
-        branch = build.pointwise(
-            f"{name}.pad", OpKind.MEMORY, (branch,), output_elements=padded * width
-        )
-    if windows > 1:
-        branch = build.pointwise(f"{name}.partition", OpKind.MEMORY, (branch,))
-    qkv = build.linear(f"{name}.attn.qkv", (branch,), rows=padded, features=(width, 3 * width))
-    mixed = mix(
-        build, f"{name}.attn", qkv, qkv, heads=heads * windows**2, rows=window**2,
-        columns=window**2, head_width=width // heads, bias=(2 * window - 1) ** 2 * heads,
+    branch, windows = into_windows(build, name, branch, size, window, width)
+    branch = attention(
+        build, f"{name}.attn", branch, width, heads=heads, rows=window**2,
+        head_width=width // heads, windows=windows, bias=(2 * window - 1) ** 2 * heads,
     )  # fmt: skip
-    branch = build.linear(f"{name}.attn.proj", (mixed,), rows=padded, features=(width, width))
-    if windows > 1:
-        branch = build.pointwise(f"{name}.reverse", OpKind.MEMORY, (branch,))
-    if padded != side * side:
-        branch = build.pointwise(
-            f"{name}.crop", OpKind.MEMORY, (branch,), output_elements=side * side * width
-        )
+    branch = from_windows(build, name, branch, size, window, windows, width)
     if shifted:
         branch = build.pointwise(f"{name}.unshift", OpKind.MEMORY, (branch,))
     stream = add(build, f"{name}.add1", branch, stream)
-    branch = norm(build, f"{name}.norm2", stream, width)
-    branch = mlp(build, f"{name}.mlp", branch, side * side, width, 4 * width)
-    return add(build, f"{name}.add2", branch, stream)
+    return feed_forward(build, name, stream, side * side, width, 4 * width)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import add, conv_norm, gelu, head, mix, mlp, norm
-from edgesim.graph.op import OpKind
+from edgesim.graph.layers import (
+    add,
+    attention,
+    conv_norm,
+    from_windows,
+    gelu,
+    head,
+    into_windows,
+    mlp,
+    norm,
+)
 
 
 def tiny_vit(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     depths: tuple[int, ...],
     widths: tuple[int, ...],
     heads: tuple[int, ...],
@@ -25,11 +32,9 @@ def tiny_vit(
     feed-forward layer. Where windows do not tile the map, it is padded. ``heads`` and ``windows``
     are those of the stages after the first.
     """
-    build = Builder(name, (channels, image_size, image_size))
-    size = (image_size, image_size)
     stream, size = conv_norm(
-        build, "patch_embed.conv1", "", (channels, widths[0] // 2), size, kernel=3, stride=2,
-        act=gelu,
+        build, "patch_embed.conv1", "", (build.channels, widths[0] // 2), build.in_size, kernel=3,
+        stride=2, act=gelu,
     )  # fmt: skip
     stream, size = conv_norm(
         build, "patch_embed.conv2", stream, (widths[0] // 2, widths[0]), size, kernel=3, stride=2
@@ -82,26 +87,11 @@ def _attention(
     build: Builder, name: str, stream: str, size: Size, shape: tuple[int, int, int]
 ) -> str:
     width, heads, window = shape
-    across, down = (-(-edge // window) for edge in size)
-    padded, tokens = across * down * window**2, size[0] * size[1]
-    branch = stream
-    if padded != tokens:
-        branch = build.pointwise(
-            f"{name}.pad", OpKind.MEMORY, (branch,), output_elements=padded * width
-        )
-    if across * down > 1:
-        branch = build.pointwise(f"{name}.partition", OpKind.MEMORY, (branch,))
+    branch, windows = into_windows(build, name, stream, size, window, width)
     branch = norm(build, f"{name}.attn.norm", branch, width)
-    qkv = build.linear(f"{name}.attn.qkv", (branch,), rows=padded, features=(width, 3 * width))
-    mixed = mix(
-        build, f"{name}.attn", qkv, qkv, heads=heads * across * down, rows=window**2,
-        columns=window**2, head_width=width // heads, bias=heads * window**2,
+    branch = attention(
+        build, f"{name}.attn", branch, width, heads=heads, rows=window**2,
+        head_width=width // heads, windows=windows, bias=heads * window**2,
     )  # fmt: skip
-    branch = build.linear(f"{name}.attn.proj", (mixed,), rows=padded, features=(width, width))
-    if across * down > 1:
-        branch = build.pointwise(f"{name}.reverse", OpKind.MEMORY, (branch,))
-    if padded != tokens:
-        branch = build.pointwise(
-            f"{name}.crop", OpKind.MEMORY, (branch,), output_elements=tokens * width
-        )
+    branch = from_windows(build, name, branch, size, window, windows, width)
     return add(build, f"{name}.add1", branch, stream)

@@ -7,16 +7,15 @@ from itertools import pairwise
 from edgesim.common.errors import InputError
 from edgesim.graph.builder import Builder
 from edgesim.graph.graph import Graph
+from edgesim.graph.layers import add, attention, embed_patches, feed_forward, gelu, norm, two_heads
 from edgesim.graph.op import OpKind
 
 
 def vit(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
+    classes: int,
     patch_size: int = 16,
-    channels: int = 3,
     width: int,
     depth: int,
     heads: int,
@@ -28,11 +27,9 @@ def vit(
     """Return a Vision Transformer with class token, learned positions and pre-norm blocks.
 
     Args:
-        name: name of the graph.
+        build: builder of the graph, with a square input.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
-        image_size: height and width of the square input, in pixels.
         patch_size: of the square patches, in pixels; must divide the size of what it is given.
-        channels: number of channels of the input image.
         width: residual width.
         depth: blocks.
         heads: attention heads of each block.
@@ -48,33 +45,33 @@ def vit(
     Raises:
         InputError: the patches do not tile the image, or the heads do not divide the width.
     """
-    reach = patch_size << len(stem)
-    if image_size % reach:
+    reach, (side, _) = patch_size << len(stem), build.in_size
+    if side % reach:
         after = f" after {len(stem)} halvings" if stem else ""
         raise InputError(
-            f"model '{name}': patches of {patch_size} pixels{after} do not tile an image of "
-            f"{image_size}; choose an image size that is a multiple of {reach}"
+            f"model '{build.name}': patches of {patch_size} pixels{after} do not tile an image of "
+            f"{side}; choose an image size that is a multiple of {reach}"
         )
     if head_width is None:
         if width % heads:
             raise InputError(
-                f"model '{name}': {heads} heads do not divide the width {width}; give head_width"
+                f"model '{build.name}': {heads} heads do not divide the width {width}; "
+                "give head_width"
             )
         head_width = width // heads
     mlp_width = 4 * width if mlp_width is None else mlp_width
-    build = Builder(name, (channels, image_size, image_size))
-    side = image_size // reach
     extra = 2 if distilled else 1
-    tokens = side * side + extra
-    image, size = _stem(build, channels, image_size, stem)
-    stream, _ = build.conv(
-        "patch_embed.proj",
-        image,
-        channels=((channels, *stem)[-1], width),
-        kernel=patch_size,
-        stride=patch_size,
-        in_size=size,
-        bias=True,
+    tokens = (side // reach) ** 2 + extra
+    stream, size, channels = "", build.in_size, (build.channels, *stem)
+    for index, pair in enumerate(pairwise(channels)):
+        stem_name = f"patch_embed.backbone.{index}"
+        stream, size = build.conv(
+            stem_name, (stream,) if stream else (), channels=pair, kernel=3, stride=2, padding=1,
+            in_size=size, bias=True,
+        )  # fmt: skip
+        stream = gelu(build, f"{stem_name}.act", stream)
+    stream, _ = embed_patches(
+        build, "patch_embed.proj", stream, (channels[-1], width), patch_size, size
     )
     stream = build.pointwise(
         "pos_embed",
@@ -87,26 +84,13 @@ def vit(
         stream = block(
             build, f"blocks.{index}", stream, tokens, width, (heads, head_width), mlp_width
         )
-    stream = build.pointwise("norm", OpKind.NORM, (stream,), params=2 * width)
+    stream = norm(build, "norm", stream, width)
     stream = build.pointwise("tokens", OpKind.MEMORY, (stream,), output_elements=extra * width)
-    if classes:
-        _heads(build, stream, width, classes, distilled)
+    if classes and distilled:
+        two_heads(build, stream, width, classes)
+    elif classes:
+        build.linear("head", (stream,), rows=1, features=(width, classes))
     return build.graph()
-
-
-def _stem(
-    build: Builder, channels: int, image_size: int, widths: tuple[int, ...]
-) -> tuple[tuple[str, ...], tuple[int, int]]:
-    """Add the convolutions before the patches; return what reads on from where, and its size."""
-    image: tuple[str, ...] = ()
-    size = (image_size, image_size)
-    for index, pair in enumerate(pairwise((channels, *widths))):
-        name = f"patch_embed.backbone.{index}"
-        stream, size = build.conv(
-            name, image, channels=pair, kernel=3, stride=2, padding=1, in_size=size, bias=True
-        )
-        image = (build.pointwise(f"{name}.act", OpKind.TRANSCENDENTAL, (stream,)),)
-    return image, size
 
 
 def block(
@@ -115,33 +99,14 @@ def block(
     stream: str,
     tokens: int,
     width: int,
-    attention: tuple[int, int],
+    head_widths: tuple[int, int],
     mlp_width: int,
 ) -> str:
     """Add a pre-norm block: attention of (heads, head width), then a feed-forward layer."""
-    heads, head_width = attention
-    inner = heads * head_width
-    norm = build.pointwise(f"{name}.norm1", OpKind.NORM, (stream,), params=2 * width)
-    qkv = build.linear(f"{name}.attn.qkv", (norm,), rows=tokens, features=(width, 3 * inner))
-    scores = build.product(
-        f"{name}.attn.qk", (qkv,), count=heads, shape=(tokens, head_width, tokens)
+    heads, head_width = head_widths
+    branch = norm(build, f"{name}.norm1", stream, width)
+    branch = attention(
+        build, f"{name}.attn", branch, width, heads=heads, rows=tokens, head_width=head_width
     )
-    weights = build.pointwise(f"{name}.attn.softmax", OpKind.SOFTMAX, (scores,))
-    mixed = build.product(
-        f"{name}.attn.av", (weights, qkv), count=heads, shape=(tokens, tokens, head_width)
-    )
-    projected = build.linear(f"{name}.attn.proj", (mixed,), rows=tokens, features=(inner, width))
-    stream = build.pointwise(f"{name}.add1", OpKind.ELEMENTWISE, (projected, stream))
-    norm = build.pointwise(f"{name}.norm2", OpKind.NORM, (stream,), params=2 * width)
-    hidden = build.linear(f"{name}.mlp.fc1", (norm,), rows=tokens, features=(width, mlp_width))
-    hidden = build.pointwise(f"{name}.mlp.act", OpKind.TRANSCENDENTAL, (hidden,))
-    out = build.linear(f"{name}.mlp.fc2", (hidden,), rows=tokens, features=(mlp_width, width))
-    return build.pointwise(f"{name}.add2", OpKind.ELEMENTWISE, (out, stream))
-
-
-def _heads(build: Builder, stream: str, width: int, classes: int, distilled: bool) -> None:
-    head = build.linear("head", (stream,), rows=1, features=(width, classes))
-    if distilled:
-        second = build.linear("head_dist", (stream,), rows=1, features=(width, classes))
-        # At inference the two answers are averaged.
-        build.pointwise("mean", OpKind.ELEMENTWISE, (head, second))
+    stream = add(build, f"{name}.add1", branch, stream)
+    return feed_forward(build, name, stream, tokens, width, mlp_width)

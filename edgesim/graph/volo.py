@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm, mix, mlp, norm
+from edgesim.graph.layers import (
+    activation,
+    add,
+    attention,
+    conv_norm,
+    embed_patches,
+    feed_forward,
+    mix,
+    norm,
+)
 from edgesim.graph.op import OpKind
 
 _STEM = 64
@@ -15,11 +24,9 @@ _CLASS_BLOCKS = 2
 
 
 def volo(
-    name: str,
+    build: Builder,
     *,
-    classes: int = 1000,
-    image_size: int = 224,
-    channels: int = 3,
+    classes: int,
     widths: tuple[int, int],
     outlookers: int,
     transformers: int,
@@ -29,25 +36,19 @@ def volo(
     An outlooker makes the weights of every 3x3 neighbourhood from its centre by a linear layer. At
     the end a class token attends twice, and its answer is joined by the best one of any patch.
     """
-    build = Builder(name, (channels, image_size, image_size))
     stream, size = conv_norm(
-        build, "patch_embed.conv.0", "", (channels, _STEM), (image_size, image_size), kernel=7,
-        stride=2, act=activation,
+        build, "patch_embed.conv.0", "", (build.channels, _STEM), build.in_size, kernel=7, stride=2,
+        act=activation,
     )  # fmt: skip
     for index in (1, 2):
         stream, size = conv_norm(
             build, f"patch_embed.conv.{index}", stream, (_STEM, _STEM), size, kernel=3,
             act=activation,
         )  # fmt: skip
-    stream, size = build.conv(
-        "patch_embed.proj", (stream,), channels=(_STEM, widths[0]), kernel=4, stride=4,
-        in_size=size, bias=True,
-    )  # fmt: skip
+    stream, size = embed_patches(build, "patch_embed.proj", stream, (_STEM, widths[0]), 4, size)
     for index in range(outlookers):
         stream = _outlooker(build, f"network.0.{index}", stream, size, widths[0])
-    stream, size = build.conv(
-        "network.1.proj", (stream,), channels=widths, kernel=2, stride=2, in_size=size, bias=True
-    )
+    stream, size = embed_patches(build, "network.1.proj", stream, widths, 2, size)
     width, tokens = widths[1], size[0] * size[1]
     stream = build.pointwise("pos_embed", OpKind.ELEMENTWISE, (stream,), params=tokens * width)
     for index in range(transformers):
@@ -96,27 +97,17 @@ def _outlooker(build: Builder, name: str, stream: str, size: Size, width: int) -
     )
     branch = build.linear(f"{name}.attn.proj", (branch,), rows=pixels, features=(width, width))
     stream = add(build, f"{name}.add1", branch, stream)
-    return _feed_forward(build, name, stream, pixels, width)
-
-
-def _feed_forward(build: Builder, name: str, stream: str, rows: int, width: int) -> str:
-    branch = norm(build, f"{name}.norm2", stream, width)
-    branch = mlp(build, f"{name}.mlp", branch, rows, width, _EXPANSION * width)
-    return add(build, f"{name}.add2", branch, stream)
+    return feed_forward(build, name, stream, pixels, width, _EXPANSION * width)
 
 
 def _transformer(build: Builder, name: str, stream: str, tokens: int, width: int) -> str:
     branch = norm(build, f"{name}.norm1", stream, width)
-    qkv = build.linear(
-        f"{name}.attn.qkv", (branch,), rows=tokens, features=(width, 3 * width), bias=False
-    )
-    mixed = mix(
-        build, f"{name}.attn", qkv, qkv, heads=width // _HEAD_WIDTH, rows=tokens, columns=tokens,
-        head_width=_HEAD_WIDTH,
+    branch = attention(
+        build, f"{name}.attn", branch, width, heads=width // _HEAD_WIDTH, rows=tokens,
+        head_width=_HEAD_WIDTH, qkv_bias=False,
     )  # fmt: skip
-    branch = build.linear(f"{name}.attn.proj", (mixed,), rows=tokens, features=(width, width))
     stream = add(build, f"{name}.add1", branch, stream)
-    return _feed_forward(build, name, stream, tokens, width)
+    return feed_forward(build, name, stream, tokens, width, _EXPANSION * width)
 
 
 def _class_block(build: Builder, name: str, stream: str, tokens: int, width: int) -> str:
@@ -133,7 +124,7 @@ def _class_block(build: Builder, name: str, stream: str, tokens: int, width: int
     branch = build.linear(f"{name}.attn.proj", (mixed,), rows=1, features=(width, width))
     own = build.pointwise(f"{name}.cls", OpKind.MEMORY, (stream,), output_elements=width)
     own = add(build, f"{name}.add1", branch, own)
-    own = _feed_forward(build, name, own, 1, width)
+    own = feed_forward(build, name, own, 1, width, _EXPANSION * width)
     return build.pointwise(
         f"{name}.cat", OpKind.MEMORY, (own, stream), output_elements=tokens * width
     )

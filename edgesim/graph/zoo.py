@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError, nearest
+from edgesim.graph.builder import Builder
 from edgesim.graph.convit import convit
 from edgesim.graph.convnext import convnext
 from edgesim.graph.convshare import convshare
@@ -75,7 +76,7 @@ class ModelInfo:
 class _Entry:
     info: ModelInfo
     make: Callable[..., Graph]
-    fixed: Mapping[str, object]
+    fixed: Mapping[str, Any]
 
 
 @cache
@@ -141,7 +142,9 @@ def build(name: str, **options: int) -> Graph:
             raise InputError(
                 f"model '{name}': {key} must be an integer of at least {least}, got {value!r}"
             )
-    return entry.make(name, **{**entry.fixed, **options})
+    given = {"channels": 3, **entry.fixed, **options}
+    channels, side = given.pop("channels"), given.pop("image_size")
+    return entry.make(Builder(name, (channels, side, side)), **given)
 
 
 def _entry(name: str) -> _Entry:

@@ -11,17 +11,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgesim.common.errors import InputError
 from edgesim.graph import ConvGeometry, Graph, OpKind, zoo
+from edgesim.graph.builder import Builder
 from edgesim.graph.convshare import convshare
 from edgesim.graph.trace import trace
 from edgesim.hardware.crossbar.counts import product_of
 from edgesim.hardware.optical_4f.shapes import shape_of
 from optics.convshare import MIXINGS, ConvShareConfig, ConvShareViT, Mixing, shapes
 
-SMALL = {"image_size": 12, "patch_size": 4, "depth": 2, "classes": 7, "channels": 2}
-
 
 def small(mixing: Mixing) -> tuple[Graph, ConvShareConfig]:
-    graph = convshare("small", **SMALL, token_map=(4, 6), heads=3, mlp_ratio=2, mixing=mixing)
+    graph = convshare(
+        Builder("small", (2, 12, 12)), patch_size=4, depth=2, classes=7, token_map=(4, 6), heads=3,
+        mlp_ratio=2, mixing=mixing,
+    )  # fmt: skip
     config = ConvShareConfig(
         image=12, patch=4, depth=2, classes=7, channels=2, map=(4, 6), heads=3, mlp_ratio=2,
         qkv=mixing, projection=mixing, mlp=mixing,

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgesim.graph import Graph, OpKind, zoo
+from edgesim.graph.builder import Builder
 from edgesim.graph.trace import trace
 from edgesim.graph.vit import vit
 from tests.edgesim.graph.references import Attention, ExplicitAttention, ViT, mobilenet_v2, resnet
@@ -134,7 +135,9 @@ def test_any_vit_is_the_same_on_both_roads(batch: int, side: int, **options: int
     with torch.device("meta"):
         module = ViT(**options)  # type: ignore[arg-type]
         example = torch.empty(batch, options["channels"], size, size)
-    built, traced = vit("vit", **options), trace(module, example)  # type: ignore[arg-type]
+    build = Builder("vit", (options["channels"], size, size))
+    own = {key: value for key, value in options.items() if key not in ("channels", "image_size")}
+    built, traced = vit(build, **own), trace(module, example)
     assert traced.macs == built.macs
     assert traced.params == built.params == sum(p.numel() for p in module.parameters())
     assert macs_by_kind(traced) == macs_by_kind(built)
