@@ -258,8 +258,8 @@ class Run:
             )
         if not self.settled and (bounded or not self.overloaded):
             found.append(
-                "the queue did not settle: latencies still grew at the end; play more requests, or "
-                "set traffic.warmup to leave out the start"
+                "the queue did not settle: latencies still grew at the end; simulate more requests "
+                "(traffic.requests), or set traffic.warmup to leave out the start"
             )
         found += _closed_loop(self)
         if requests["failed"]:
