@@ -15,6 +15,7 @@ from edgesim.common.validation import Problem, read_section
 from edgesim.scenario.document import ScenarioError, read_file
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.overrides import override
+from edgesim.scenario.reader import IS_STUDY
 from partition.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
     if not isinstance(data, dict):
         told = f"expected a mapping: a scenario, or a recipe, got {described(data)}"
         return None, [Problem((), told)]
+    if "base" in data and "model" not in data:
+        return None, [Problem((), f"{IS_STUDY}; `edgesim partition` takes a scenario or a recipe")]
     of_scenario = _SCENARIO_KEYS & set(data)
     problems = Findings(data).problems if of_scenario else []
     model = data.get("model")

@@ -14,6 +14,7 @@ from edgesim.notebook.results import Played, Studied, study
 from edgesim.report.page.frame import fragment
 from edgesim.report.table import Table
 from edgesim.scenario import Scenario, ScenarioError
+from edgesim.scenario.document import of_data
 
 if TYPE_CHECKING:
     from edgesim.placement import Plan
@@ -114,7 +115,8 @@ def load(
     Raises:
         InputError: the source is wrong; the message has every problem with its place.
     """
-    settings = [f"{key}={_text(value)}" for key, value in (set or {}).items()]
+    values = of_data(set or {}, "set").data
+    settings = [f"{key}={_text(value)}" for key, value in values.items()]
     try:
         return Loaded(api.load(source, overrides=settings, seed=seed))
     except ScenarioError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import Graph
 from edgesim.hardware import Node
-from edgesim.placement.check import no_precision
+from edgesim.placement.check import lacking, no_precision
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.placement.request import PlacementRequest
 
@@ -63,10 +63,17 @@ def able(request: PlacementRequest) -> list[Node]:
 def idle_notes(plan: Plan, request: PlacementRequest) -> list[str]:
     """Return the sentence that names the candidates that a plan leaves idle; none where none is.
 
-    Nodes that only forward data are not named, nor those beside tasks that are placed by hand.
+    Nodes that only forward data are not named, nor those beside tasks that are placed by hand. The
+    input node is no candidate: of `single`, a sentence says so where it could run the model too.
     """
     if request.model.graph is None:
         return []
+    notes: list[str] = []
+    if plan.strategy == "single" and not request.nodes and _input_could_run(request, plan):
+        notes.append(
+            f"single leaves out the input node '{request.input_node}', which could run the model: "
+            "name it in placement.nodes to let it"
+        )
     network = request.cluster.network
     used = {plan.input_node, plan.output_node, *plan.memory_bytes(), *plan.standby_bytes}
     for branch in plan.branches:
@@ -77,19 +84,29 @@ def idle_notes(plan: Plan, request: PlacementRequest) -> list[str]:
     nodes = candidates(request)
     idle = [node.name for node in nodes if node.name not in used]
     if not idle:
-        return []
+        return notes
     more = f" and {len(idle) - _NAMED} more" if len(idle) > _NAMED else ""
     compute = "computes" if len(idle) == 1 else "compute"
-    told = (
+    note = (
         f"{len(idle)} of {len(request.cluster.nodes)} nodes {compute} nothing: "
         f"{', '.join(idle[:_NAMED])}{more}"
     )
     submodels = request.options.get("submodels")
     if plan.strategy == "class-wise" and submodels is not None:
-        told += f"; placement.submodels is {submodels}"
+        note += f"; placement.submodels is {submodels}"
         if (most := min(len(nodes), request.model.classes)) > int(str(submodels)):
-            told += f", try --set placement.submodels={most}"
-    return [told]
+            note += f", try --set placement.submodels={most}"
+    return [*notes, note]
+
+
+def _input_could_run(request: PlacementRequest, plan: Plan) -> bool:
+    """Whether the input node is none of the plan's, and computes and fits the whole model."""
+    node, graph = request.cluster.nodes.get(request.input_node or ""), request.model.graph
+    if node is None or graph is None or node.name in plan.memory_bytes():
+        return False
+    precision = request.model.precision
+    fits = lacking(node, held_bytes(graph, node, precision)) is None
+    return fits and precision in node.device.precisions()
 
 
 def held_bytes(graph: Graph, node: Node, precision: str) -> float:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -261,10 +262,13 @@ def _plain(value: Any, path: Path = ()) -> Any:
         raise InputError("nested too deeply")
     if value is None or isinstance(value, bool):
         return value
-    # Numbers and text of other types, such as numpy's float64, become Python's own.
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
+    # Numbers and text of other types, such as numpy's int64, become Python's own.
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, AbstractMapping):
         return {str(key): _plain(one, (*path, str(key))) for key, one in value.items()}
     if isinstance(value, list | tuple):

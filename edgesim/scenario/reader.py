@@ -19,6 +19,7 @@ from edgesim.scenario.resolve import resolve
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate.arrivals import Trace
 
+IS_STUDY = "this is a study, which has a 'base'; run it with `edgesim sweep`"
 MOST_INLINE_TIMES = 100_000
 """Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
 
@@ -116,8 +117,7 @@ def read_document(
     """
     data = document.mapping("a mapping with 'model', 'nodes' and more")
     if "base" in data and not {"model", "traffic"} <= set(data):
-        message = "this is a study, which has a 'base'; play it with `edgesim sweep`"
-        raise ScenarioError(document.located([Problem((), message)]))
+        raise ScenarioError(document.located([Problem((), IS_STUDY)]))
     in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
     findings = Findings(data)
     resolved = copy.deepcopy(data)

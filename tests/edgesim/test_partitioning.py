@@ -93,6 +93,11 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(file):
         ("- 1", r"f\.yaml:1:1: expected a mapping: a scenario, or a recipe, got a list"),
         ("model: {training: {sed: 1}}", r"f\.yaml:1:20: .*training\.sed: unknown key .*'seed'"),
         ("nodes: {}\nmodel: {name: vit_tiny_patch16_224}", "expected a 'training' section"),
+        (
+            "base: cluster.yaml\naxes: {seed: [1]}",
+            "this is a study, which has a 'base'; run it "
+            "with `edgesim sweep`; `edgesim partition` takes a scenario or a recipe",
+        ),
         ("node: {}", r"f\.yaml:1:1: node: unknown key"),
         ("model: {training: }", r"model\.training: expected a mapping, got nothing"),
     ],

@@ -64,6 +64,17 @@ def test_errors_speak_of_what_a_notebook_gave() -> None:
         edgesim.load({})
 
 
+def test_settings_may_be_numbers_of_numpy_and_are_plain_data() -> None:
+    loaded = edgesim.load(
+        FIVE_PIS, set={"traffic.requests": np.int64(5), "traffic.rate": np.float32(2)}
+    )
+    assert (loaded.scenario.traffic.requests, loaded.scenario.traffic.rate_per_s) == (5, 2.0)
+    with pytest.raises(
+        InputError, match=r"^set: traffic\.rate: expected plain YAML data, got <obj"
+    ):
+        edgesim.load(FIVE_PIS, set={"traffic.rate": object()})
+
+
 def test_a_study_counts_the_points_that_failed() -> None:
     data = {"nodes": {"pi": {"device": {"peak": {"fp32": "1 GFLOP/s"}, "memory": {"capacity": 1}}}},
             "model": {"name": "vit_tiny_patch16_224"}, "placement": {"strategy": "single"},

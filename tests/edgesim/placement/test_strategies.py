@@ -341,14 +341,29 @@ def test_nodes_without_a_part_are_named(count: int, submodels: int, told: list[s
     assert idle_notes(place(asked, "class-wise"), asked) == told
 
 
+def test_single_says_that_the_input_node_was_no_candidate() -> None:
+    told = (
+        "single leaves out the input node 'in', which could run the model: name it in "
+        "placement.nodes to let it"
+    )
+    for memory, notes in ((1e9, [told]), (1.0, [])):
+        nodes = [node("in", memory=memory), node("far", memory=1e9)]
+        asked = request(chain([1], params=1), meshed(nodes, {("in", "far"): 1.0}), input_node="in")
+        plan = place(asked, "single")
+        assert list(plan.memory_bytes()) == ["far"]
+        assert idle_notes(plan, asked) == notes
+    asked = replace(asked, cluster=meshed([node("in")], {}))
+    assert idle_notes(place(asked, "single"), asked) == []
+
+
 def test_nodes_that_are_meant_to_be_idle_are_not_named() -> None:
     cluster = cluster_of(3)
     asked = request(chain([1]), cluster, input_node="hub", nodes=("pi-0",))
     assert idle_notes(place(asked, "single"), asked) == []
     asked = replace(asked, nodes=(), standby=("pi-1",))
-    assert idle_notes(place(asked, "single"), asked) == ["1 of 4 nodes computes nothing: pi-2"]
+    assert idle_notes(place(asked, "single"), asked)[1:] == ["1 of 4 nodes computes nothing: pi-2"]
     # The one way from "in" to "far" is over "near", which has no memory to compute.
-    nodes = [node("in"), node("near", memory=0.0), node("far", memory=1e9)]
+    nodes = [node("in", memory=0.0), node("near", memory=0.0), node("far", memory=1e9)]
     line = meshed(nodes, {("in", "near"): 1.0, ("near", "far"): 1.0})
     asked = request(chain([1], params=1), line, input_node="in")
     plan = place(asked, "single")
