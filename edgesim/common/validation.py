@@ -195,13 +195,11 @@ class Problem:
         path: path of the key.
         message: mistake, in words.
         at_key: the key itself is wrong, not its value.
-        joint: it is wrong beside the value of another key.
     """
 
     path: Path
     message: str
     at_key: bool = False
-    joint: bool = False
 
 
 def problems(error: ValidationError, model: type, data: object = None) -> list[Problem]:

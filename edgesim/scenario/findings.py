@@ -155,7 +155,7 @@ class Findings:
         """Note that the key at a path belongs to other kinds than the one that has it."""
         listed = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if kinds[1:] else kinds)
         message = f"'{path[-1]}' belongs to {listed}, not to {kind}"
-        self.problems.append(Problem(path, message, at_key=True, joint=True))
+        self.wrong(path, message, True)
 
     def known_node(self, path: Path, name: str, nodes: Mapping[str, Node]) -> bool:
         """Return whether a node has this name; note a problem if none is even declared."""

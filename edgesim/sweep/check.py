@@ -1,104 +1,124 @@
-"""What is wrong with a study, found before anything runs."""
+"""Checks of a study before anything runs: a scenario for every value of every axis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from edgesim.common.errors import InputError, nearest
-from edgesim.common.validation import Path, Problem, path_text
+from edgesim.common.text import shortened
 from edgesim.scenario import Scenario
 from edgesim.scenario.document import ScenarioError
-from edgesim.scenario.findings import Findings
-from edgesim.sweep.axes import Axis, ends
+from edgesim.sweep.axes import Axis, ListAxis, Value, ends
+from edgesim.sweep.points import Grid, Listed
 from edgesim.sweep.results import ACCURACY, result_column
-from edgesim.sweep.study import Study
+from edgesim.sweep.study import Settings, Study
 
-MOST_CHECKED = 1_000
-"""Values of an axis; of a longer one, so many from its start, and the last."""
+MOST_CHECKED = 100
+"""Values of an axis that are checked; of a longer one, the first so many and the last."""
+MOST_TRIED = 8
+"""Points with a value that are tried before the value is refused."""
+PointValues = Sequence[Value | None]
+"""A value for each axis; None where the base scenario's value stays."""
 
 
 def check(study: Study, *, default_results: bool) -> Study:
     """Return the study, with the results that belong to its model.
 
-    Every value of every axis is held to the scenario's schema by itself. The first point is read
-    whole; what only goes wrong together in another point is the error of its row.
+    A scenario is read for every value of every axis, the other axes at their first values. Where it
+    is wrong, other values of these axes are tried: a value that is wrong beside all of them is an
+    error, and a value that is wrong beside some of them is the error of those points' rows.
 
     Args:
         study: to check.
-        default_results: whether the file leaves open what to keep.
+        default_results: whether the file leaves open which results to keep.
 
     Raises:
-        InputError: something is wrong; a line for each problem.
+        ScenarioError: some values, or those of the first point together, are wrong; one line for
+            each problem.
+        InputError: a result names a node, link or baseline that does not exist.
     """
-    found: list[str] = []
-    notes: list[str] = []
-    for axis in study.points.axes:
-        found += _wrong_values(study, axis, notes)
+    found: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    for where, points in _points_by_value(study):
+        wrong: Sequence[str] = ()
+        for values in points:
+            try:
+                scenario = study.base.scenario(study.settings(values), study.titles)
+            except ScenarioError as error:
+                wrong = wrong or error.problems
+            else:
+                notes |= dict.fromkeys(scenario.notes)
+                break
+        else:
+            at_axes = tuple(f"{title}: {key}" for key, title in study.titles.items())
+            for one in wrong:
+                if one not in found:
+                    found[one if one.startswith(at_axes) else one + where] = None
     if found:
-        raise ScenarioError(found)
-    settings = first_settings(study)
-    titles = [study.titles[key] for key, _ in settings]
-    scenario = study.base.scenario(settings, titles)
+        raise ScenarioError(list(found))
+    scenario = study.base.scenario(first_settings(study), study.titles)
     if default_results and scenario.placement.model.artifact is not None:
         study = replace(study, results=(*study.results, result_column(ACCURACY)))
-    # What is kept is said in full to other processes, and to those who read the folder.
+    # Other processes, and readers of the folder, get the names of all results.
     names = [one.column.name for one in study.results]
     study = replace(study, document={**study.document, "keep": names}, notes=tuple(notes))
     _check_names(study, scenario)
     return study
 
 
-def first_settings(study: Study) -> tuple[tuple[str, Any], ...]:
-    """Return the key paths that the first point sets, and to what."""
+def first_settings(study: Study) -> Settings:
+    """Return the settings of the first point; of a search, the first value of every axis."""
     if study.aims is None:
-        return study.settings(0)
-    # Points of a search are chosen later; the first values stand for them.
-    return tuple((axis.column.name, next(_values(axis))) for axis in study.points.axes)
+        return study.settings(study.points.at(0))
+    return study.settings([ends(axis)[0] for axis in study.points.axes])
 
 
-def _wrong_values(study: Study, axis: Axis, notes: list[str]) -> Iterator[str]:
-    """Yield what the scenario's schema says against values of an axis; add what is to be noted."""
-    key = axis.column.name
-    title = study.titles[key]
-    for setting in _values(axis):
-        try:
-            data, (path,), found = study.base.data([(key, setting)])
-        except InputError as error:
-            yield f"{title}: {key}: {error}"
-            return
-        notes += [one for one in found if one not in notes]
-        wrong = list(_at(path, Findings(data).problems))
-        yield from (f"{title}: {path_text(one.path)}: {one.message}" for one in wrong)
-        if any(one.at_key for one in wrong):
-            # The key is wrong, whatever its value.
-            return
+def _points_by_value(study: Study) -> Iterator[tuple[str, list[PointValues]]]:
+    """Yield, for every value of every axis, its text in messages and points that have it.
 
-
-def _values(axis: Axis) -> Iterator[Any]:
-    for index in range(min(len(axis), MOST_CHECKED)):
-        yield axis.at(index).setting
-    if not 0 < len(axis) <= MOST_CHECKED:
-        # Also of a range that values are drawn from.
-        yield from (end.setting for end in ends(axis))
-
-
-def _at(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield the problems of what was set: at it, in it, or at a key on the way to it.
-
-    Not those that other axes may solve.
+    Values that go together, as those of a row of a list, are taken together.
     """
-    for one in problems:
-        if one.joint:
-            continue
-        on_the_way = one.at_key and path[: len(one.path)] == one.path
-        if on_the_way or one.path[: len(path)] == path:
-            yield one
+    points = study.points
+    if isinstance(points, Listed):
+        for index in _checked(points.size):
+            yield f" (point {index:,})" if index else "", [points.at(index)]
+        return
+    together = points.groups if isinstance(points, Grid) else [(axis,) for axis in points.axes]
+    # A range without steps, which values are drawn from, has its two ends.
+    groups: list[tuple[Axis, ...]] = [
+        tuple(axis if len(axis) else ListAxis(axis.column, ends(axis)) for axis in group)
+        for group in together
+    ]
+    start = 0
+    for place, group in enumerate(groups):
+        others = Grid((*groups[:place], *groups[place + 1 :]))
+        last = others.size - 1
+        tried = dict.fromkeys(last * step // (MOST_TRIED - 1) for step in range(MOST_TRIED))
+        beside = [others.at(point) for point in tried]
+        for index in _checked(len(group[0])):
+            values = [axis.at(index) for axis in group]
+            texts = (
+                f"{axis.column.name} is {shortened(str(one.cell))}"
+                for axis, one in zip(group, values, strict=True)
+            )
+            where = f" (where {', '.join(texts)})" if index else ""
+            yield where, [[*other[:start], *values, *other[start:]] for other in beside]
+        start += len(group)
+
+
+def _checked(size: int) -> Iterator[int]:
+    yield from range(min(size, MOST_CHECKED))
+    if size > MOST_CHECKED:
+        yield size - 1
 
 
 def _check_names(study: Study, scenario: Scenario) -> None:
-    """Check that kept results name nodes, links and baselines of the first point, or like them."""
+    """Check that results name nodes, links and baselines of the first point, or similar ones.
+
+    Names that differ in a number alone are similar: other points may have more nodes.
+    """
     known = {
         "nodes": list(scenario.cluster.nodes),
         "links": list(scenario.cluster.network.links),
@@ -108,17 +128,12 @@ def _check_names(study: Study, scenario: Scenario) -> None:
         if not one.member or one.member == "*":
             continue
         names = known[one.mapping.removeprefix("energy_j.")]
-        if not any(_alike(one.member, name) for name in names):
+        if _without_numbers(one.member) not in map(_without_numbers, names):
             near = nearest(one.member, names)
             raise InputError(
                 f"keep: {one.column.name}: none of {one.mapping} is named '{one.member}'{near}"
             )
 
 
-def _alike(name: str, other: str) -> bool:
-    """Whether two names are the same but for a number: other points may have more nodes."""
-    return _stem(name) == _stem(other)
-
-
-def _stem(name: str) -> str:
-    return "".join("#" if letter.isdecimal() else letter for letter in name).replace("##", "#")
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)

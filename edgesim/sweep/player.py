@@ -14,7 +14,7 @@ from edgesim.scenario.document import Document
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.results import SETTLED
 from edgesim.sweep.sqlite_rows import Row
-from edgesim.sweep.study import Study
+from edgesim.sweep.study import Settings, Study
 from edgesim.sweep.table import Cell
 
 LONGEST_ERROR = 1_000
@@ -55,16 +55,14 @@ class Player:
         if settings is None:
             values = self._study.points.at(point)
             cells: list[Cell] = [None if one is None else one.cell for one in values]
-            set_to = self._study.settings(point)
+            set_to = self._study.settings(values)
         else:
             cells = [settings[axis.column.name][1] for axis in axes]
-            set_to = tuple((axis.column.name, settings[axis.column.name][0]) for axis in axes)
+            set_to = [(axis.column.name, settings[axis.column.name][0]) for axis in axes]
         results, error = self._play(set_to, check)
         return (point, *cells, *results, error)
 
-    def _play(
-        self, settings: tuple[tuple[str, Any], ...], check: Check | None
-    ) -> tuple[list[Cell], str | None]:
+    def _play(self, settings: Settings, check: Check | None) -> tuple[list[Cell], str | None]:
         kept = self._study.results
         nothing: list[Cell] = [None] * len(kept)
         try:

@@ -10,15 +10,15 @@ from edgesim.common.errors import InputError
 from edgesim.common.validation import Path as KeyPath
 from edgesim.common.validation import Problem, read_section, values
 from edgesim.scenario.document import Document, ScenarioError, of_data, read_file
-from edgesim.sweep import base as bases
+from edgesim.scenario.named_files import take_in
+from edgesim.scenario.overrides import override
 from edgesim.sweep.aims import Aim, Aims, Bound, bound, split
-from edgesim.sweep.base import Base
 from edgesim.sweep.check import check
 from edgesim.sweep.points import Points
 from edgesim.sweep.read_points import read_points
 from edgesim.sweep.results import DEFAULT, SETTLED, ResultColumn, result_column
 from edgesim.sweep.schema import Optimize, Search, StudySpec
-from edgesim.sweep.study import Study
+from edgesim.sweep.study import Base, Study
 from edgesim.sweep.table import Column
 
 
@@ -118,21 +118,25 @@ def _base(
     found: list[Problem],
 ) -> Base | None:
     """Return the base scenario with the study's seed and replications in it."""
-    try:
-        if isinstance(spec.base, str):
-            base = bases.from_file(folder / spec.base, overrides)
-        else:
-            base = bases.from_document(document.under("base"), title, folder, overrides)
-    except ScenarioError:
-        raise
-    except InputError as error:
-        found.append(Problem(("base",), str(error)))
-        return None
-    for key in ("seed", "replications"):
-        given = getattr(spec, key)
-        if given is not None:
-            base.document.data[key] = given
-    return base
+    inside = document.under("base")
+    if isinstance(spec.base, str):
+        path = folder / spec.base
+        title, folder = path.stem, path.parent
+        try:
+            inside = read_file(path)
+        except ScenarioError:
+            raise
+        except InputError as error:
+            found.append(Problem(("base",), str(error)))
+            return None
+    base = inside.mapping("a scenario")
+    # Files of devices are read here, once.
+    wrong = [*override(inside, overrides), *inside.located(take_in(base, folder))]
+    if wrong:
+        raise ScenarioError(wrong)
+    given = {"seed": spec.seed, "replications": spec.replications}
+    base |= {key: value for key, value in given.items() if value is not None}
+    return Base(document=inside, title=title, folder=folder)
 
 
 def _read_results(

@@ -43,7 +43,7 @@ def test_a_study_zips_and_lists() -> None:
     rows = [{FLOP: "3 GFLOP"}, {PEAK: "2 GFLOP/s"}, {FLOP: "1 GFLOP", PEAK: "5 GFLOP/s"}]
     listed = study(None, points=rows, combine="list")
     assert found(listed.points) == [(3.0, None), (None, 2.0), (1.0, 5.0)]
-    assert listed.settings(1) == ((PEAK, "2 GFLOP/s"),)
+    assert listed.settings(listed.points.at(1)) == [(PEAK, "2 GFLOP/s")]
     grouped = study([axes, {"traffic.requests": [1, 2, 3]}])
     assert found(grouped.points) == [
         (*pair, n) for pair, n in itertools.product([(1.0, 1.0), (2.0, 4.0)], [1, 2, 3])

@@ -49,7 +49,12 @@ def told(folder: Path, text: str) -> str:
          "/study.yaml:2:22: axes.traffic.rate: expected 'steps', without which a grid has no end"),
         ("axes: {traffic.rate: {from: 1/s, to: 2/s, steps: 0}}", "expected at least 1, got 0"),
         ("axes: {traffic.rate: 1/s}", "expected a list of values, or {from: …, to: …, steps: …}"),
-        ("axes: {nodes.hub.device: [raspberry-pi-5, raspberry-pi-6]}", None),
+        ("axes: {nodes.hub.device: [raspberry-pi-5, raspberry-pi-6]}",
+         "/study.yaml:2:8: nodes.hub.device: no device is named 'raspberry-pi-6' (did you mean"),
+        # Wrong beside every value of the other axis, and beside one of them only.
+        ("axes: {placement.submodels: [5, 50], model.classes: [10, 20]}",
+         "/study.yaml:2:8: placement.submodels: expected at most 10, one for each class, got 50"),
+        ("axes: {placement.submodels: [5, 50], model.classes: [10, 100]}", None),
         ("axes: {nodes.hub.device: [raspberry-pi-6]}",
          "/study.yaml:2:8: nodes.hub.device: no device is named 'raspberry-pi-6' (did you mean"),
         # Empty grids
@@ -106,6 +111,39 @@ def test_what_is_wrong_is_told_where_it_stands(
         load(path)
         return
     assert message in told(tmp_path, BASE + text)
+
+
+def test_every_wrong_value_of_every_axis_is_reported_at_once(tmp_path: Path) -> None:
+    axes = (
+        "model.precision: [fp32, fp16, bin], recovery.standby: [[], [pi-0], [pi-7]], "
+        "nodes.pi.device: [raspberry-pi-4b, pi-9, pi-10], traffic.requests: {from: 1, to: 2000}"
+    )
+    assert told(tmp_path, f"{BASE}axes: {{{axes}}}").splitlines() == [
+        "BASE:13:30: baselines.1: 'raspberry-pi-4b' does not compute in fp16; it has fp32, int8; "
+        "give {device: …, precision: …} (where model.precision is fp16)",
+        "/study.yaml:2:8: model.precision: expected one of fp64, fp32, tf32, fp16, bf16, fp8, "
+        "int8, int4, got 'bin'",
+        "/study.yaml:2:44: recovery.standby.0: no node is named 'pi-7'",
+        *(
+            f"/study.yaml:2:84: nodes.pi.device: no device is named '{name}'; "
+            "`edgesim devices` lists what there is"
+            for name in ("pi-9", "pi-10")
+        ),
+    ]
+
+
+def test_the_last_value_of_a_long_axis_is_checked(tmp_path: Path) -> None:
+    message = told(tmp_path, BASE + "axes: {traffic.warmup: {from: 0, to: 1000}}")
+    assert "/study.yaml:2:8: traffic.warmup: a warmup of 1,000 leaves nothing" in message
+
+
+def test_every_row_of_a_list_is_checked_as_it_is_written(tmp_path: Path) -> None:
+    rows = "[{model.classes: 11, placement.submodels: 11}, {placement.submodels: 11}]"
+    message = told(tmp_path, f"{BASE}points: {rows}")
+    assert message.startswith("/study.yaml:2:30: placement.submodels: expected at most 10, one")
+    (tmp_path / "cluster.yaml").write_text(FIVE_PIS.read_text() + "recovery: {standby: [pi-4]}\n")
+    message = told(tmp_path, "base: cluster.yaml\npoints: [{seed: 1}, {nodes.pi.count: 4}]")
+    assert message == "/cluster.yaml:14:22: recovery.standby.0: no node is named 'pi-4' (point 1)"
 
 
 def test_a_scenario_is_no_study(tmp_path: Path) -> None:

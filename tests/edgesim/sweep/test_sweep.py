@@ -73,28 +73,30 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_failed_point_is_a_row_with_its_error(tmp_path: Path) -> None:
-    axes = {"model.tasks.work.memory": ["1 MB", "3 GB", "2 MB"], "traffic.rate": [None, "1/s"]}
+    axes = {"model.tasks.work.memory": ["1 MB", "3 GB", "2 MB"],
+            "traffic.arrivals": ["closed", "poisson"], "traffic.rate": [None, "1/s"]}  # fmt: skip
     base = {**ONE_NODE, "nodes": {"n": {"device": {"peak": {"fp32": "1 GFLOP/s"},
                                                    "memory": {"capacity": "1 GB"}}}}}  # fmt: skip
     for workers in (1, 2):
         table = run_study({**mapping(axes), "base": base}, tmp_path / str(workers), workers=workers)
-        assert table.failed == 4
-        assert table.errors[0] is None
+        assert table.failed == 8
+        assert table.errors[0] is table.errors[3] is None
         assert "'rate' belongs to periodic, poisson or server, not to closed" in table.errors[1]
-        assert "lacks 2,000,000,000 bytes" in str(table.errors[2])
-        assert table.rows()[2]["latency_s.mean"] is None
+        assert "expected a value for 'rate'" in table.errors[2]
+        assert "lacks 2,000,000,000 bytes" in str(table.errors[4])
+        assert table.rows()[4]["latency_s.mean"] is None
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")
     assert one == two
 
 
 def test_errors_of_a_study_in_files_are_the_same_whoever_plays(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(ONE_NODE))
-    axes = {"model.tasks.work.cores": [1, 2, 3]}
+    axes = {"model.tasks.work.cores": [1, 2, 3], "nodes.n.device.cores": [1, 3]}
     path = written(tmp_path, {**mapping(axes), "base": "base.yaml"})
     for workers in (1, 2):
         table = run_study(path, tmp_path / str(workers), workers=workers)
         told = "base.yaml: model.tasks.work.cores: expected at most 1, which 'n' has, got"
-        assert table.errors == (None, f"{told} 2", f"{told} 3")
+        assert table.errors == (None, None, f"{told} 2", None, f"{told} 3", None)
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")
     assert one == two
 
@@ -321,7 +323,8 @@ def test_a_study_whose_points_all_fail_has_failed(tmp_path: Path) -> None:
     assert "1 point (0): " in done.stdout
     assert "1 point (1): " in done.stdout
     assert "Wrote runs/small" in done.stdout
-    written(tmp_path, mapping({"model.tasks.work.cores": [1, 8]}))
+    some = mapping({"model.tasks.work.memory": ["1 MB", "3 GB"]})
+    written(tmp_path, {**some, "base": base})
     assert edgesim("sweep", "study.yaml", "--out", "some", cwd=tmp_path).returncode == 0
 
 
