@@ -205,5 +205,5 @@ def _warnings(
     if failure is not None:
         found.append(f"{len(compared)} of {chosen} loads: {failure}")
     elif len(compared) < chosen or compared[-1].measured.partial:
-        found.append("interrupted: only what had finished by then is in the result")
+        found.append("interrupted: this is what had finished by then")
     return found

@@ -15,7 +15,7 @@ from edgesim.placement.bounds import bottleneck
 from edgesim.scenario import Scenario
 from edgesim.serve import messages
 from edgesim.serve.as_served import Served, as_served
-from edgesim.serve.coordinator.work import Input, Sizes, find_work, message_sizes, question
+from edgesim.serve.coordinator.work import Input, Sizes, find_work, infer_request, message_sizes
 from edgesim.serve.jobs import Answer
 from edgesim.simulate import Outcome, Recording, simulate
 from tests.edgesim.command import ROOT
@@ -193,7 +193,7 @@ def test_sizes_are_those_of_real_messages() -> None:
     work = find_work(scenario, plan)
     sizes: Sizes = message_sizes(work, plan, samples=2, requests=9)
     pixels = np.ones((2, *work.shape), dtype=np.float32)
-    asked = question(
+    asked = infer_request(
         work.parts[0], (Input("input", pixels.shape, pixels.tobytes()),), "features", 4
     )
     assert sizes.asked["part-0"] == len(asked.SerializeToString())

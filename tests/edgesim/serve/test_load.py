@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import Input, Piece, Work, question
+from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
 from edgesim.serve.manifest import SignedManifest
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import SERVER_READY
@@ -124,7 +124,9 @@ def test_a_node_that_is_asked_more_than_it_takes_is_not_taken_for_gone(busy: Pai
         parts=(Piece("part-0", "node", ""),), fusion=Piece("part-0", "node", ""), addresses={},
         home="node", shape=(1, 32, 32), classes=10, manifest={},
     )  # fmt: skip
-    asked = question(work.parts[0], (Input("input", SHORT.shape, SHORT.numpy().tobytes()),), "", 0)
+    asked = infer_request(
+        work.parts[0], (Input("input", SHORT.shape, SHORT.numpy().tobytes()),), "", 0
+    )
     asked.ClearField("outputs")
     access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="")
 

@@ -56,7 +56,9 @@ def test_addresses() -> None:
 
 def test_a_client_does_not_speak_in_the_clear_to_other_machines() -> None:
     access = Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token="x")
-    with pytest.raises(InputError, match="is another machine: without TLS it is not spoken to"):
+    with pytest.raises(
+        InputError, match="is another machine: without TLS no connection to it is made"
+    ):
         open_channel("192.0.2.7:50051", access)
 
 
