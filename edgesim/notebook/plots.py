@@ -14,6 +14,7 @@ from edgesim.report.chart import LIGHT
 from edgesim.report.heat import Levels, levels, means
 from edgesim.report.page.plan_document import routes
 from edgesim.report.page.timeline import arranged
+from edgesim.report.table import NO_POWER
 from edgesim.results import tables_csv
 from edgesim.results.result import Result
 from edgesim.sweep import Table
@@ -85,9 +86,11 @@ class Plots:
     def energy(self, ax: Axes | None = None) -> Axes:
         """Draw the joules of every node: idle power, and what is above it."""
         ax = _axes(ax)
-        nodes = self.result.summary["nodes"]
-        if any(row["energy_j"] is None for row in nodes.values()):
+        nodes, total = self.result.summary["nodes"], self.result.summary["energy_j"]["total"]
+        if total is None:
             raise EdgesimError("energy was not measured: real nodes report times only")
+        if total == 0.0:
+            raise EdgesimError(f"energy is {NO_POWER}")
         names = list(nodes)
         idle = np.array([row["idle_j"] for row in nodes.values()])
         work = np.array([row["energy_j"] for row in nodes.values()]) - idle
@@ -148,7 +151,7 @@ class StudyPlots:
             best = self.table.pareto()
         except ValueError as error:
             raise InputError(f"{error}; a study says so by 'optimize'") from None
-        growing = ~best & self.table.unsettled
+        growing = self.table.unsettled
         others = ~best & ~growing
         ax.plot(across[others], up[others], "o", color=LIGHT["idle"], alpha=0.5, label="others")
         if growing.any():

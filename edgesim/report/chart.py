@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from markupsafe import Markup
 
@@ -192,8 +191,6 @@ class Chart:
         caption: below it.
         legend: what its colours mean: (class, text).
     """
-
-    kind: ClassVar[str] = "chart"
 
     label: str
     draw: Callable[[Drawing], None]

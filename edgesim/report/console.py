@@ -18,7 +18,7 @@ from edgesim.report.run_tables import (
     idle_share,
     latency,
 )
-from edgesim.report.table import metrics_table
+from edgesim.report.table import NO_POWER, metrics_table
 from edgesim.results.summary import SUMMARY, value_at
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _totals(summary: Mapping[str, Any]) -> str:
         text = "not measured" if real and value is None else metric.text(value)
         name = metric.heading
         if name == "energy" and value == 0.0:
-            text, more[name] = "not known: no power is given for the devices", ""
+            text, more[name] = NO_POWER, ""
         lines.append(f"[bold]{name.capitalize()}[/] {text}{more.get(name, '')}")
     return "\n".join(lines)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import write_text
-from edgesim.common.tables import text_table
 from edgesim.common.text import duration, joules, percent
 from edgesim.graph import zoo
 from edgesim.hardware.explanation import Details, Explanation, Picture, Row
+from edgesim.report.table import Row as Line
+from edgesim.report.table import Table
 from edgesim.scenario.named_files import find_device
 
 if TYPE_CHECKING:
@@ -132,11 +133,7 @@ def _article(found: Explanation) -> str:
 
 
 def _show_rows(found: Explanation, console: Console) -> None:
-    table = text_table(
-        "layer", *found.headings, "time", "limit", "energy", left=2 if found.headings else 1
-    )
-    for column in table.columns[1:]:
-        column.no_wrap = True
+    lines = []
     for beside, run in groupby(found.rows, lambda row: row.beside):
         rows = list(run)
         for own in [rows] if beside else [[row] for row in rows]:
@@ -146,13 +143,13 @@ def _show_rows(found: Explanation, console: Console) -> None:
                 cells[0] = f"and {names - 1} more"
             time_s = math.fsum(row.time_s for row in own)
             energy_j = math.fsum(row.energy_j for row in own)
-            table.add_row(
-                first.operators[0], *cells, duration(time_s), first.bound, joules(energy_j),
-                style="dim" if beside else None,
-            )  # fmt: skip
+            figures = (duration(time_s), first.bound, joules(energy_j))
+            lines.append(Line((first.operators[0], *cells, *figures), aside=beside))
     totals = found.totals or ("",) * len(found.headings)
-    table.add_row("all", *totals, duration(found.time_s), "", joules(found.energy_j), style="bold")
-    console.print(table)
+    figures = (duration(found.time_s), "", joules(found.energy_j))
+    lines.append(Line(("all", *totals, *figures), strong=True))
+    head = ["layer", *found.headings, "time", "limit", "energy"]
+    Table("", head, lines, left=2 if found.headings else 1).show(console)
 
 
 def _show_details(details: Details, picture: Picture | None, console: Console) -> None:
@@ -164,11 +161,11 @@ def _show_details(details: Details, picture: Picture | None, console: Console) -
             console.print(line, markup=False, highlight=False)
         console.print(picture.caption, style="dim")
         console.print()
-    table = text_table(*details.headings, title=details.title, left=len(details.headings))
-    for at, column in enumerate(table.columns):
-        column.justify = "right" if at in details.numbers else "left"
-        # What something is may be long.
-        column.no_wrap = column.header != "what"
-    for at, row in enumerate(details.rows):
-        table.add_row(*row, style="bold" if at == details.strong else None)
-    console.print(table)
+    # Words before numbers.
+    order = sorted(range(len(details.headings)), key=lambda at: at in details.numbers)
+    lines = [
+        Line([row[at] for at in order], strong=number == details.strong)
+        for number, row in enumerate(details.rows)
+    ]
+    head = [details.headings[at] for at in order]
+    Table(details.title, head, lines, left=len(head) - len(details.numbers)).show(console)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from edgesim.calibrate.predict import predictions
-from edgesim.common.tables import text_table
 from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
+from edgesim.report.table import Table
 from edgesim.scenario.named_files import find_device, names_file, read_mapping
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 
 def every() -> dict[str, Any]:
@@ -125,37 +126,51 @@ def _prefixes(path: str) -> list[str]:
 def show(document: dict[str, Any], console: Console) -> None:
     """Print what `every` or `one` returned."""
     if "devices" in document:
-        _show_every(document, console)
+        for table in _catalog(document["devices"]):
+            table.show(console)
+        return
+    # Sources are numbers in the tables; each is listed once below them.
+    numbers: dict[str, str] = {"": ""}
+    console.print(f"[bold]{escape(document['name'])}[/]  {escape(document['description'])}")
+    lines = []
+    for one in document["figures"]:
+        source = numbers.setdefault(one["source"], str(len(numbers)))
+        lines.append([one["figure"], figure_text(one["figure"], one["value"]), source])
+    Table("", ["figure", "value", "source"], lines, left=2).show(console)
+    if document["published"]:
+        _predictions(document["published"], numbers).show(console)
     else:
-        _show_one(document, console)
+        console.print("No published latency or throughput of this device is known.")
+    wide = len(str(len(numbers) - 1))
+    lines = [[number.rjust(wide), source] for source, number in numbers.items() if source]
+    Table("Sources", ["", ""], lines, left=2).show(console)
 
 
-def _show_every(document: dict[str, Any], console: Console) -> None:
+def _catalog(devices: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
     for first, heading in (("processor", "fp32 FLOP/s"), ("accelerator", "light")):
-        rows = [
-            row
-            for row in document["devices"]
-            if (row["kind"] == "processor") is (first == "processor")
-        ]
-        if not rows:
-            continue
-        table = text_table(first, heading, "memory", "idle", "busy", "rows", "error", folds=False)
-        for row in rows:
+        lines = []
+        for row in devices:
+            if (row["kind"] == "processor") is not (first == "processor"):
+                continue
             peak, memory = row["peak_flop_s"].get("fp32"), row["memory_bytes"]
             error = row["median_error"]
-            table.add_row(
+            lines.append([
                 row["name"], row["pace"] if peak is None else count(peak),
                 "" if memory is None else size(memory),
                 _watts(row["idle_w"]), _watts(row["busy_w"]), str(row["published_rows"]),
                 "" if error is None else percent(error),
-            )  # fmt: skip
-        console.print(table)
-    console.print(
-        "rows: published times that the model predicts, most of which it was fitted to; "
-        "`python -m edgesim.calibrate` tells the error on models that it was not fitted to. "
-        "One MAC is two FLOP.",
-        style="dim",
-    )
+            ])  # fmt: skip
+        notes = [] if first == "processor" else [_ROWS]
+        yield Table(
+            "", [first, heading, "memory", "idle", "busy", "rows", "error"], lines, notes=notes
+        )
+
+
+_ROWS = (
+    "rows: published times that the model predicts, most of which it was fitted to; "
+    "`python -m edgesim.calibrate` tells the error on models that it was not fitted to. "
+    "One MAC is two FLOP."
+)
 
 
 def _watts(value: float) -> str:
@@ -163,49 +178,10 @@ def _watts(value: float) -> str:
     return f"{float(f'{value:.3g}'):g} W"
 
 
-def _show_one(document: dict[str, Any], console: Console) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    # Sources are numbers in the tables; each is listed once below them.
-    numbers: dict[str, str] = {"": ""}
-    console.print(f"[bold]{document['name']}[/]  {escape(document['description'])}")
-    table = Table(box=None)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("source", justify="right", no_wrap=True)
-    for one in document["figures"]:
-        source = numbers.setdefault(one["source"], str(len(numbers)))
-        table.add_row(one["figure"], figure_text(one["figure"], one["value"]), source)
-    console.print(table)
-    if document["published"]:
-        console.print(_predictions(document, numbers))
-        known = [abs(row["error"]) for row in document["published"] if row["error"] is not None]
-        if known:
-            console.print(
-                f"Median error {percent(median(known))} of {len(known)} times; * was not fitted to."
-            )
-    else:
-        console.print("No published latency or throughput of this device is known.")
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
-    for source, number in numbers.items():
-        if source:
-            table.add_row(number, escape(source))
-    console.print("[bold]Sources[/]")
-    console.print(table)
-
-
-def _predictions(document: dict[str, Any], numbers: dict[str, str]) -> Table:
-    energies = any(row["published_j"] is not None for row in document["published"])
-    columns = ("published", "predicted", "error")
-    table = text_table(
-        "model", "precision", "batch", *columns, *(columns if energies else ()), "source",
-        title=f"Published and predicted time{' and energy' if energies else ''} of a batch",
-    )  # fmt: skip
-    table.columns[1].justify = "left"
-    for row in document["published"]:
+def _predictions(published: Sequence[Mapping[str, Any]], numbers: dict[str, str]) -> Table:
+    energies = any(row["published_j"] is not None for row in published)
+    lines = []
+    for row in published:
         source = "; ".join(one for one in (row["runtime"], row["source"], row["note"]) if one)
         cells = [
             row["model"] if row["fitted"] else f"{row['model']} *",
@@ -214,12 +190,21 @@ def _predictions(document: dict[str, Any], numbers: dict[str, str]) -> Table:
             _error(row["error"]),
         ]  # fmt: skip
         if energies:
-            published, predicted = row["published_j"], row["predicted_j"]
-            known = published is not None and predicted is not None
-            cells += ["" if one is None else joules(one) for one in (published, predicted)]
-            cells.append(_error(predicted / published - 1.0 if known else None))
-        table.add_row(*cells, numbers.setdefault(source, str(len(numbers))))
-    return table
+            told, predicted = row["published_j"], row["predicted_j"]
+            both = told is not None and predicted is not None
+            cells += ["" if one is None else joules(one) for one in (told, predicted)]
+            cells.append(_error(predicted / told - 1.0 if both else None))
+        lines.append([*cells, numbers.setdefault(source, str(len(numbers)))])
+    known = [abs(row["error"]) for row in published if row["error"] is not None]
+    note = f"Median error {percent(median(known))} of {len(known)} times; * was not fitted to."
+    columns = ["published", "predicted", "error"] * (2 if energies else 1)
+    return Table(
+        f"Published and predicted time{' and energy' if energies else ''} of a batch",
+        ["model", "precision", "batch", *columns, "source"],
+        lines,
+        notes=[note] if known else [],
+        left=2,
+    )
 
 
 def _error(value: float | None) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgesim.common.tables import text_table
 from edgesim.common.text import count, size
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, Op, zoo
+from edgesim.report.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,7 @@ def _operator(op: Op) -> dict[str, Any]:
     return {
         "name": op.name,
         "kind": op.kind.value,
-        "shape": shape(op),
+        "shape": _shape(op),
         "macs": op.macs,
         "params": op.params,
         "weight_bytes": op.weight_bytes("fp32"),
@@ -62,7 +62,7 @@ def _operator(op: Op) -> dict[str, Any]:
     }
 
 
-def shape(op: Op) -> str:
+def _shape(op: Op) -> str:
     """Return the geometry of an operator as text; empty where it has none."""
     match op.geometry:
         case ConvGeometry() as conv:
@@ -83,43 +83,31 @@ def shape(op: Op) -> str:
 def show(document: dict[str, Any], console: Console) -> None:
     """Print what `every` or `one` returned."""
     if "models" in document:
-        _show_every(document, console)
-    else:
-        _show_one(document, console)
-
-
-def _show_every(document: dict[str, Any], console: Console) -> None:
-    headings = ("model", "parameters", "weights", "MAC", "FLOP")
-    table = text_table(*headings, title=f"Models, {document['classes']} classes", folds=False)
-    for row in document["models"]:
-        weights = size(row["weight_bytes"])
-        table.add_row(
-            row["name"], count(row["params"]), weights, count(row["macs"]), count(row["flop"])
-        )
-    console.print(table)
-    console.print(NOTE, style="dim")
-
-
-def _show_one(document: dict[str, Any], console: Console) -> None:
-    shape_ = "×".join(str(edge) for edge in document["input_shape"])
+        head = ["model", "parameters", "weights", "MAC", "FLOP"]
+        lines = [
+            [
+                row["name"], count(row["params"]), size(row["weight_bytes"]), count(row["macs"]),
+                count(row["flop"]),
+            ]
+            for row in document["models"]
+        ]  # fmt: skip
+        Table(f"Models, {document['classes']} classes", head, lines, notes=[NOTE]).show(console)
+        return
+    edges = "×".join(str(edge) for edge in document["input_shape"])
     console.print(
-        f"[bold]{document['name']}[/]  input {shape_}, {document['classes']} classes: "
+        f"[bold]{document['name']}[/]  input {edges}, {document['classes']} classes: "
         f"{count(document['params'])} parameters ({size(document['weight_bytes'])}), "
         f"{count(document['macs'])} MAC = {count(document['flop'])} FLOP, "
         f"peak activations {size(document['peak_activation_bytes'])}"
     )
-    wide = console.width >= 110
-    words = ["operator", "kind", *(["shape"] if wide else [])]
-    table = text_table(*words, "MAC", "weights", "in", "out", left=len(words), folds=False)
-    for op in document["operators"]:
-        table.add_row(
-            op["name"],
-            op["kind"],
-            *([op["shape"]] if wide else []),
-            count(op["macs"]) if op["macs"] else "",
-            size(op["weight_bytes"]) if op["params"] else "",
-            size(op["input_bytes"]),
+    words = ["kind", *(["shape"] if console.width >= 110 else [])]
+    lines = [
+        [
+            op["name"], *(op[word] for word in words), count(op["macs"]) if op["macs"] else "",
+            size(op["weight_bytes"]) if op["params"] else "", size(op["input_bytes"]),
             size(op["output_bytes"]),
-        )
-    console.print(table)
-    console.print(NOTE, style="dim")
+        ]
+        for op in document["operators"]
+    ]  # fmt: skip
+    head = ["operator", *words, "MAC", "weights", "in", "out"]
+    Table("", head, lines, notes=[NOTE], left=1 + len(words)).show(console)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from edgesim.common.text import count, duration, percent, rate, size
 from edgesim.placement import Plan
 from edgesim.placement.bounds import Bottleneck, bottleneck
@@ -48,6 +50,7 @@ class Checked:
             "capacity_per_s": _finite(capacity),
             "unloaded_latency_s": self.bounds.latency_s,
             "overloaded": self.overloaded,
+            "notes": self.scenario.notes_on(self.plan),
         }
 
     def capacity_bytes(self, node: str) -> float:
@@ -98,8 +101,6 @@ def _tasks(checked: Checked) -> list[dict[str, Any]]:
 
 def show(checked: Checked, console: Console) -> None:
     """Print a checked plan."""
-    from rich.markup import escape
-
     plan, bounds = checked.plan, checked.bounds
     console.print(
         f"[bold]{escape(checked.scenario.name)}[/]  is valid: {plan.strategy}, {plan.precision}"

@@ -57,7 +57,8 @@ def baselines(summary: Mapping[str, Any]) -> Table:
     own, alone = summary["plan"]["precision"], summary["plan"]["unloaded_latency_s"]
     capacity = rate(summary["plan"]["capacity_per_s"])
     rows = [
-        Row(("this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy),
+        # Without a power of the devices the joules are 0.
+        Row(("this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy or None),
              percent(idle_share(summary)), "", capacity)),
     ]  # fmt: skip
     for name, row in summary["baselines"].items():
@@ -73,7 +74,7 @@ def baselines(summary: Mapping[str, Any]) -> Table:
                     label,
                     duration(row["latency_s"]) if settled else "overloaded",
                     _factor(row["speedup"], "faster", "slower") if settled else "-",
-                    joules(per_request),
+                    joules(per_request or None),
                     percent(idle / per_request if per_request else None),
                     _factor(row["energy_ratio"], "less", "more"),
                     rate(1.0 / unloaded if unloaded else None),
@@ -88,7 +89,7 @@ def baselines(summary: Mapping[str, Any]) -> Table:
                 Row(
                     (
                         f"batch {best['batch']}", duration(best["latency_s"]), "",
-                        joules(best["energy_j_per_request"]), "", "",
+                        joules(best["energy_j_per_request"] or None), "", "",
                         rate(best["throughput_per_s"]),
                     ),
                     aside=True,

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
 
 from edgesim.common.tables import text_table
-from edgesim.results.metrics import Place
+from edgesim.results.metrics import Metric, Place
 from edgesim.results.summary import section, value_at
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 HEADING = 11
 """Letters of a line of a heading that has several."""
+NO_POWER = "not known: no power is given for the devices"
+"""What energy is where no device has a power: its joules are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,13 @@ class Row:
         cells: from left to right; the first names the line.
         aside: whether it is a part of the line above, or explains it; indented and dim.
         failed: whether it tells of something that failed.
+        strong: whether it is the sum of all lines, or the one that matters most; bold.
     """
 
     cells: Sequence[Cell]
     aside: bool = False
     failed: bool = False
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Table:
 
     Attributes:
         title: what it shows.
-        head: headings of the columns.
+        head: headings of the columns; all empty where it has none.
         lines: from top to bottom.
         more: what was left out.
         notes: what a reader needs to know to understand it.
@@ -72,8 +78,6 @@ class Table:
         aside: numbers of the columns that are dim, and that a phone leaves out.
         folds: whether a narrow window breaks numbers too, and headings have several lines.
     """
-
-    kind: ClassVar[str] = "table"
 
     title: str
     head: Sequence[str]
@@ -100,17 +104,17 @@ class Table:
 
     def on_console(self) -> rich.table.Table:
         """Return it for a terminal."""
-        from rich.markup import escape
-
         head = [_broken(one) if self.folds else one for one in self.head]
         grid = text_table(*map(escape, head), title=escape(self.title), left=self.left)
+        grid.show_header = any(self.head)
         for number in self.aside:
             grid.columns[number].style = "dim"
         for column in grid.columns if self.folds else ():
             column.no_wrap, column.overflow = False, "fold"
         for row in self.rows:
             first, *others = (escape(str(cell)) for cell in row.cells)
-            style = "red" if row.failed else "dim" if row.aside else None
+            marks = {"red": row.failed, "dim": row.aside, "bold": row.strong}
+            style = next((style for style, marked in marks.items() if marked), None)
             grid.add_row(f"  {first}" if row.aside and first else first, *others, style=style)
         if self.more:
             grid.caption, grid.caption_justify, grid.caption_style = f" {self.more}", "left", "dim"
@@ -118,8 +122,6 @@ class Table:
 
     def show(self, console: Console) -> None:
         """Print it with its notes."""
-        from rich.markup import escape
-
         console.print(self.on_console())
         for note in self.notes:
             console.print(escape(note), style="dim")
@@ -154,33 +156,42 @@ def metrics_table(
         most: rows; of more, the busiest are shown, or the first where nothing is busy.
     """
     rows: Mapping[str, Any] = value_at(summary, path)
-    names, more, of = list(rows), "", section(*path)
+    names, more, of = list(rows)[:most], "", section(*path)
     if len(rows) > most:
-        busy = any(one.name == "utilization" for one in of.metrics)
-        if busy:
-            names.sort(key=lambda name: -rows[name]["utilization"])
-        names = names[:most]
-        more = f"… {len(rows) - most:,} more {f'{of.name}, less busy' if busy else 'like these'}"
+        more = f"… {len(rows) - most:,} more like these"
+        if any(one.name == "utilization" for one in of.metrics):
+            names = list(busiest(rows, most))
+            more = f"… {len(rows) - most:,} more {of.name}, less busy"
     metrics = of.shown(place, rows)
-    lines = []
-    for name in names:
-        cells: list[Cell] = [name]
-        for one in metrics:
-            key, value = ".".join((*path, name, one.name)), rows[name][one.name]
-            text = one.cell(rows[name])
-            cells.append(text if one.kind == "text" else Figure(text, key, value))
-        lines.append(cells)
+    lines = [[name, *(_entry(summary, (*path, name), one) for one in metrics)] for name in names]
     words = 1 + sum(one.kind == "text" for one in metrics)
     return Table(title, [first, *(one.heading for one in metrics)], lines, more, left=words)
 
 
+def busiest(rows: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Return the nodes or links of a summary; of more than ``most``, the busiest first."""
+    if len(rows) <= most:
+        return dict(rows)
+    return dict(sorted(rows.items(), key=lambda row: -row[1]["utilization"])[:most])
+
+
+def _entry(summary: Mapping[str, Any], path: tuple[str, ...], metric: Metric[Any]) -> Cell:
+    row = value_at(summary, path)
+    if metric.kind == "text":
+        return metric.text(row[metric.name])
+    return figure(summary, (*path, metric.name), lambda _: metric.cell(row))
+
+
 def figure(summary: Mapping[str, Any], path: Sequence[str], form: Callable[[Any], str]) -> Figure:
-    """Return a number of a document; a dash where there is none.
+    """Return a number of a summary: a dash where there is none; of energy without power, that.
 
     Args:
-        summary: the document.
+        summary: as in ``summary.json``.
         path: keys, outermost first.
         form: that writes the number for people.
     """
     value = value_at(summary, path)
-    return Figure("-" if value is None else form(value), ".".join(path), value)
+    text = "-" if value is None else form(value)
+    if summary["energy_j"]["total"] == 0.0 and any(key.endswith("_j") for key in path):
+        text = "not known"
+    return Figure(text, ".".join(path), value)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -36,8 +36,6 @@ class Text:
         style: class: ``dim``, ``warning`` or nothing.
     """
 
-    kind: ClassVar[str] = "text"
-
     parts: tuple[str | Figure | Name, ...]
     style: str
 
@@ -50,8 +48,6 @@ class Text:
 class Items:
     """A list of sentences."""
 
-    kind: ClassVar[str] = "items"
-
     items: Sequence[str]
 
 
@@ -59,16 +55,12 @@ class Items:
 class Heading:
     """A heading within a section."""
 
-    kind: ClassVar[str] = "heading"
-
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cards:
     """The numbers at the top of a page: (number, what it is)."""
-
-    kind: ClassVar[str] = "cards"
 
     cards: Sequence[tuple[Figure, Text]]
 
@@ -81,8 +73,6 @@ class Details:
         summary: that is clicked.
         inside: a table, or text with line breaks.
     """
-
-    kind: ClassVar[str] = "details"
 
     summary: Text
     inside: Table | str
@@ -98,8 +88,6 @@ class View:
         still: what stands in its place where no script runs; a timeline's, on paper too.
     """
 
-    kind: ClassVar[str] = "view"
-
     name: str
     data: Any = None
     still: Chart | None = None
@@ -114,8 +102,6 @@ class Image:
         label: read aloud in its place.
         caption: below it.
     """
-
-    kind: ClassVar[str] = "image"
 
     svg: str
     label: str
@@ -180,6 +166,7 @@ def _templates() -> Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     found.filters["breakable"] = _breakable
+    found.filters["kind"] = lambda block: type(block).__name__.lower()
     found.policies["json.dumps_kwargs"] = {
         "ensure_ascii": False, "separators": (",", ":"), "allow_nan": False,
     }  # fmt: skip

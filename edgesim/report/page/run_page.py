@@ -22,7 +22,7 @@ from edgesim.report.page.frame import (
 )
 from edgesim.report.run_tables import baselines, energy_by_part, fault_sentences, idle_share
 from edgesim.report.run_tables import latency as latency_table
-from edgesim.report.table import Cell, Figure, Table, figure, metrics_table
+from edgesim.report.table import NO_POWER, Cell, Figure, Table, busiest, figure, metrics_table
 from edgesim.results.accuracy import accuracy_text
 from edgesim.results.summary import SUMMARY, section
 from edgesim.results.tables_csv import Columns
@@ -130,7 +130,8 @@ def _timeline(spans: Sequence[Span], plan: Mapping[str, Any] | None) -> Section:
         )
         return Section("timeline", title, [Text(missing, style="dim")])
     traced = len({span.request for span in spans})
-    return Section("timeline", title, timeline.timeline(spans, timeline.routes_of(plan), traced))
+    routes = {(source, target): links for source, target, links in plan["routes"]} if plan else {}
+    return Section("timeline", title, timeline.timeline(spans, routes, traced))
 
 
 def _nodes(
@@ -153,28 +154,19 @@ def _nodes(
 def _resources(summary: Mapping[str, Any]) -> Iterator[Section]:
     if summary.get("faults") is not None:
         yield Section("faults", "Faults", list(_faults(summary)))
-    if summary["energy_j"]["total"] is not None:
-        yield Section("energy", "Energy", list(_energy(summary)))
-    else:
-        missing = Text("Energy was not measured: real nodes report times only.", style="dim")
-        yield Section("energy", "Energy", [missing])
+    total = summary["energy_j"]["total"]
+    why = f"is {NO_POWER}" if total == 0.0 else "was not measured: real nodes report times only"
+    missing = Text(f"Energy {why}.", style="dim")
+    yield Section("energy", "Energy", list(_energy(summary)) if total else [missing])
     yield Section("memory", "Memory", list(_memory(summary)))
     if summary["baselines"]:
         yield Section("baselines", "On one device instead", [baselines(summary)])
 
 
-def _shown(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return all rows, or the busiest where there are many."""
-    if len(rows) <= MOST_ROWS:
-        return dict(rows)
-    ranked = sorted(rows.items(), key=lambda entry: -entry[1]["utilization"])
-    return dict(ranked[:MOST_ROWS])
-
-
 def _states(summary: Mapping[str, Any]) -> Chart:
     """Return how long nodes were busy, idle and down, as shares of the run."""
     whole, rows = summary["simulated_s"], []
-    for key, node in _shown(summary["nodes"]).items():
+    for key, node in busiest(summary["nodes"], MOST_ROWS).items():
         busy = min(1.0, node["utilization"] or 0.0)
         down = min(1.0 - busy, (node.get("down_s") or 0.0) / whole) if whole else 0.0
         pieces = [("work", busy), ("down", down), ("rest", 1.0 - busy - down)]
@@ -201,7 +193,7 @@ def _faults(summary: Mapping[str, Any]) -> Iterator[Block]:
 
 def _energy(summary: Mapping[str, Any]) -> Iterator[Block]:
     """Yield joules by node and state, and by part of devices that have parts."""
-    shown = _shown(summary["nodes"])
+    shown = busiest(summary["nodes"], MOST_ROWS)
     rows: list[Bar] = []
     lines: list[list[Cell]] = []
     for key, node in shown.items():
@@ -231,7 +223,7 @@ def _memory(summary: Mapping[str, Any]) -> Iterator[Block]:
     """Yield the memory that the plan takes on each node, and its share of the node's memory."""
     rows: list[Bar] = []
     lines: list[list[Cell]] = []
-    for key, node in _shown(summary["nodes"]).items():
+    for key, node in busiest(summary["nodes"], MOST_ROWS).items():
         if node["memory_capacity_bytes"]:
             share = node["memory_bytes"] / node["memory_capacity_bytes"]
             pieces = [("work", min(1.0, share)), ("rest", max(0.0, 1.0 - share))]

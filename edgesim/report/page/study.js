@@ -355,7 +355,7 @@ function filterField(index) {
     function paint() {
       const { context, width } = fitted(canvas, HEIGHT);
       const first = study.columns[x()], second = study.columns[y()];
-      const allowed = study.feasible ? shown.filter((row) => study.feasible[row]) : shown;
+      const allowed = shown.filter((row) => study.settled[row] && (!study.feasible || study.feasible[row]));
       const front = paretoFront(allowed, first, second, signs.map((one) => one()));
       const left = LEFT - 6, bottom = HEIGHT - 50;
       for (const value of ticks(...extent(second), second.log, 6)) {

@@ -110,8 +110,8 @@ def page_rows(table: Table) -> NDArray[np.int64]:
     """Return the places of the rows that a page holds, ascending.
 
     All of them where they are few. Else the least and the greatest of every result, the fronts of
-    every two results in each direction (at most 60 points of each), those of the study's aims, and
-    of the others every so many-th.
+    every two results in each direction (at most 60 points of each, without those whose queue did
+    not settle), those of the study's aims, and of the others every so many-th.
     """
     rows = len(table)
     most = max(50, min(MOST_ROWS, MOST_CELLS // (len(table.columns) + 1)))
@@ -127,9 +127,10 @@ def page_rows(table: Table) -> NDArray[np.int64]:
     if any(one.aim for one in table.columns):
         chosen[_evenly(np.flatnonzero(table.pareto()), most // 4)] = True
     for one, other in itertools.combinations(numbers, 2):
+        settled = np.where(table.unsettled, np.nan, one)
         for first, second in itertools.product((1.0, -1.0), repeat=2):
             if chosen.sum() < most // 2:
-                chosen[_evenly(front(first * one, second * other), _MOST_FRONT)] = True
+                chosen[_evenly(front(first * settled, second * other), _MOST_FRONT)] = True
     left = np.flatnonzero(~chosen)
     chosen[_evenly(left, most - int(chosen.sum()))] = True
     return np.flatnonzero(chosen)
@@ -289,7 +290,7 @@ def _scatter(study: Table, numeric: Sequence[Column]) -> Chart | None:
         drawing.height, right = 260.0, drawing.width - 10.0
         x = Scale(float(x_all[known].min()), float(x_all[known].max()), 10.0, right)
         y = Scale(float(y_all[known].min()), float(y_all[known].max()), 230.0, 24.0)
-        best = front(x_all, y_all).tolist()
+        best = front(np.where(study.unsettled, np.nan, x_all), y_all).tolist()
         drawing.line(((x(x_all[row]), y(y_all[row])) for row in best), "mark")
         for row in shown.tolist():
             drawing.dot(x(x_all[row]), y(y_all[row]), 2.5, "compute")

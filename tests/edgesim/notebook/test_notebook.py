@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,15 @@ def test_energy_adds_up(played: edgesim.Played) -> None:
     assert played.plot.energy(axes) is axes
     drawn = sum(bar.get_width() for bar in axes.patches)
     assert drawn == pytest.approx(played.summary["energy_j"]["total"])
+
+
+def test_energy_without_a_power_is_not_known(played: edgesim.Played) -> None:
+    energy = {**played.summary["energy_j"], "total": 0.0, "per_request": 0.0}
+    summary = {**played.summary, "energy_j": energy}
+    without = edgesim.Played(replace(played.result, summary=summary))
+    assert re.search(r'data-key="energy_j.per_request"[^>]*>not known<', without._repr_html_())
+    with pytest.raises(EdgesimError, match="energy is not known: no power is given"):
+        without.plot.energy()
 
 
 def test_a_sweep_is_a_frame_and_a_heat_map(cluster: edgesim.Loaded) -> None:

@@ -92,6 +92,16 @@ def test_what_a_strategy_left_out_is_a_note() -> None:
     assert "warning" not in text
 
 
+def test_notes_of_a_plan_are_in_the_document_as_they_are_printed() -> None:
+    what = scenario("single", notes=("b is left out",))
+    checked = plan_tables.examine(what, api.place(what))
+    notes = checked.document()["notes"]
+    assert notes[0] == "b is left out"
+    assert len(notes) > 1  # Nodes are left idle.
+    text = printed(lambda to: plan_tables.show(checked, to), 400)
+    assert [line[6:] for line in text.split("\n") if line.startswith("note: ")] == notes
+
+
 def test_energy_is_not_known_where_no_device_has_a_power() -> None:
     result = play()
     summary = {**result.summary, "energy_j": {**result.summary["energy_j"], "total": 0.0}}

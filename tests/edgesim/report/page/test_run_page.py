@@ -114,6 +114,21 @@ def test_what_a_run_does_not_have_is_told(five_pis: Result) -> None:
     assert "3 replications" in page_of(CASES["replications"]())
 
 
+def test_energy_without_a_power_is_not_known() -> None:
+    result = play()
+    nodes = {
+        key: {**node, "energy_j": 0.0, "idle_j": 0.0}
+        for key, node in result.summary["nodes"].items()
+    }
+    energy = {**result.summary["energy_j"], "total": 0.0, "per_request": 0.0}
+    told = {**result.summary, "nodes": nodes, "energy_j": energy, "baselines": {}}
+    html = page_of(dataclasses.replace(result, summary=told))
+    assert "Energy is not known: no power is given for the devices." in html
+    joules = {text for key, _, text in numbers_of(html) if "energy_j" in key}
+    assert joules == {"not known"}
+    assert "0 J" not in html
+
+
 def test_an_older_folder_has_a_page_without_what_it_lacks(tmp_path: Path) -> None:
     out = folder.write(play(), tmp_path / "out")
     (out / PLAN).unlink()

@@ -172,6 +172,18 @@ def test_means_are_those_of_all_rows_of_a_study() -> None:
     np.testing.assert_allclose(data["means"]["0 2 3"]["mean"], by_part, rtol=1e-12)
 
 
+def test_a_front_has_no_point_whose_queue_did_not_settle() -> None:
+    one, two = grid(3, 1)
+    study = table({"one": one, "two": two, "latency_s.p99": np.array([1.0, 2.0, 3.0]),
+                   "energy_j.total": np.array([1.0, 3.0, 2.0]),
+                   "settled": np.array([0.0, 1.0, 1.0])})  # fmt: skip
+    html = study_page.page(study)
+    lines = re.findall(r'<polyline class="mark" points="([^"]*)"', html)
+    # Of the two that settled none is better in both; the first, which did not, is.
+    assert [len(line.split()) for line in lines] == [2, 2]
+    assert "these points are in no front" in html
+
+
 def test_points_whose_queue_did_not_settle_are_marked() -> None:
     one, two = grid(3, 2)
     latency = np.array([1.0, 2.0, 1000.0, 1.0, 2.0, 3.0])
