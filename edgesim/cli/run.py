@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from edgesim.cli.session import PARTIAL, ScenarioOptions, Session
 from edgesim.common.errors import InputError
 from edgesim.common.extras import require
-from edgesim.common.options import argument, option, quantity
+from edgesim.common.options import argument, flag, option, quantity
 
 if TYPE_CHECKING:
     from edgesim.common.progress import Progress
@@ -44,12 +44,6 @@ def _words(program: str) -> tuple[str, ...]:
     return words
 
 
-_REAL: dict[str, Any] = {
-    "default": None,
-    "rich_help_panel": "Real nodes (--mode real or both)",
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(ScenarioOptions):
     """How a scenario is run, and where the result goes."""
@@ -70,47 +64,47 @@ class RunOptions(ScenarioOptions):
 class RealOptions:
     """How real nodes are reached and asked."""
 
-    keys: Path | None = option("DIR", "Folder with the client's keys (`edgesim keys`).", **_REAL)
-    plain: bool = option(
-        "", "Use no TLS; only for nodes on this machine.", **{**_REAL, "default": False}
-    )
+    PANEL: ClassVar = "Real nodes (--mode real or both)"
+
+    keys: Path | None = option("DIR", "Folder with the client's keys (`edgesim keys`).", None)
+    plain: bool = flag("Use no TLS; only for nodes on this machine.")
     deadline_s: float | None = option(
         "TIME",
         "Time in which a part must answer, all attempts together.",
+        None,
         parser=_duration,
         show_default="5 s",
-        **_REAL,
     )
     tries: int | None = option(
-        "N", "Attempts to get an answer from a part.", min=1, show_default="3", **_REAL
+        "N", "Attempts to get an answer from a part.", None, min=1, show_default="3"
     )
     hedge_s: float | None = option(
         "TIME",
         "Time after which a part that has not answered is asked a second time.",
+        None,
         parser=_duration,
         show_default="never",
-        **_REAL,
     )
     health_s: float | None = option(
         "TIME",
         "Interval between two health checks of a node.",
+        None,
         parser=_duration,
         show_default="1 s",
-        **_REAL,
     )
     faults_by: tuple[str, ...] | None = option(
         "PROGRAM",
         "Program that causes the faults of the scenario's schedule; reads one order per line (see "
         "`python -m edgesim.serve.faults.local`).",
+        None,
         parser=_words,
         show_default="none",
-        **_REAL,
     )
     loads: str | None = option(
         "LIST",
         "With --mode both: offered loads as shares of the capacity; 'scenario' is the file's rate.",
+        None,
         show_default="0.1,0.5,0.9",
-        **_REAL,
     )
 
     def check(self, mode: Mode) -> None:

@@ -178,7 +178,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     """Return a function in the form that Typer reads options from.
 
     Every parameter but a ``session`` is a dataclass of options, made with
-    `edgesim.common.options`; ``session`` stands for the option ``--json``.
+    `edgesim.common.options`; ``session`` stands for the option ``--json``. The help shows the
+    options of a dataclass with a ``PANEL`` under that title.
     """
     groups: dict[str, Any] = get_type_hints(function)
     groups.pop("return")
@@ -186,7 +187,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     parameters = []
     for group in groups.values():
         types = get_type_hints(group)
-        parameters += [_parameter(one, types[one.name]) for one in fields(group)]
+        panel = getattr(group, "PANEL", None)
+        parameters += [_parameter(one, types[one.name], panel) for one in fields(group)]
     if with_session:
         json_type = Annotated[bool, _JSON]
         parameters.append(Parameter("as_json", _KEYWORD, default=False, annotation=json_type))
@@ -208,9 +210,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _parameter(one: Field[Any], kind: Any) -> Parameter:
+def _parameter(one: Field[Any], kind: Any, panel: str | None) -> Parameter:
     """Return a field as the parameter that Typer makes an option or an argument of."""
-    settings = dict(one.metadata)
+    settings = {"rich_help_panel": panel, **one.metadata}
     if "parser" in settings:
         # Typer would read a tuple from several arguments.
         kind, settings["parser"] = str, _reader(settings["parser"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -116,18 +117,12 @@ def load(
         InputError: the source is wrong; the message has every problem with its place.
     """
     values = of_data(set or {}, "set").data
-    settings = [f"{key}={_text(value)}" for key, value in values.items()]
+    settings = [
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in values.items()
+    ]
     try:
         return Loaded(api.load(source, overrides=settings, seed=seed))
     except ScenarioError as error:
         # Here nobody wrote the options of the command line.
         raise ScenarioError([re.sub("^--(set )?", "", one) for one in error.problems]) from None
-
-
-def _text(value: Any) -> str:
-    """Return a value as it would stand behind ``--set``."""
-    if isinstance(value, str):
-        return value
-    import json
-
-    return json.dumps(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from edgesim.common.text import count, size
 from edgesim.report.table import Table
 from edgesim.results.accuracy import accuracy_text
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 def show(manifest: TrainedManifest, console: Console) -> None:
     """Print the parts, the fusion and the unsplit model of a manifest."""
-    from rich.markup import escape
-
     data, parts = manifest.data, manifest.parts
     noun = "part" if len(parts) == 1 else "parts"
     console.print(

@@ -110,23 +110,21 @@ def rewrite_report(directory: Path) -> Path:
         InputError: the folder is none of these, or one of its files is damaged.
         EdgesimError: the page cannot be written.
     """
-    if (directory / COMPARISON).exists():
-        text = _page_of_comparison(directory)
-    elif (directory / STUDY).exists():
-        text = _page_of_study(directory)
-    elif (directory / SUMMARY).exists():
-        text = _page_of_result(directory)
-    else:
+    pages = {COMPARISON: _page_of_comparison, STUDY: _page_of_study, SUMMARY: _page_of_result}
+    name = next((name for name in pages if (directory / name).exists()), None)
+    if name is None:
         raise InputError(
             f"{directory} is no result folder; name one that `edgesim run` or `edgesim sweep` wrote"
         )
+    try:
+        text = pages[name](directory)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        # The document lacks something, or has something else in its place.
+        whole = name.removesuffix(".json")
+        raise InputError(f"{directory / name}: not a whole {whole} ({error!r})") from None
     path = directory / PAGE
     write_text(path, text)
     return path
-
-
-_DAMAGED = (KeyError, TypeError, AttributeError, ValueError)
-"""What a page raises of a document that lacks something, or has something else in its place."""
 
 
 def _page_of_result(directory: Path) -> str:
@@ -140,29 +138,21 @@ def _page_of_result(directory: Path) -> str:
         scenario = (directory / "scenario.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         scenario = ""
-    try:
-        return run_page.page(summary, requests, spans, plan, scenario)
-    except _DAMAGED as error:
-        raise InputError(f"{directory / SUMMARY}: not a whole summary ({error!r})") from None
+    return run_page.page(summary, requests, spans, plan, scenario)
 
 
 def _page_of_comparison(directory: Path) -> str:
     document = read_comparison(directory)
-    try:
-        names = [str(load["folder"]) for load in document["loads"]]
-        if any(Path(name).name != name for name in names):
-            raise ValueError("a load's folder is no name")
-        latencies = {
-            name: Latencies(
-                *(tables_csv.read_latency(directory / name / side / "requests.csv")
-                  for side in SIDES)
-            )
-            for name in names
-        }  # fmt: skip
-        return both_page.page(document, latencies)
-    except _DAMAGED as error:
-        message = f"{directory / COMPARISON}: not a whole comparison ({error!r})"
-        raise InputError(message) from None
+    names = [str(load["folder"]) for load in document["loads"]]
+    if any(Path(name).name != name for name in names):
+        raise ValueError("a load's folder is no name")
+    latencies = {
+        name: Latencies(
+            *(tables_csv.read_latency(directory / name / side / "requests.csv") for side in SIDES)
+        )
+        for name in names
+    }
+    return both_page.page(document, latencies)
 
 
 def _page_of_study(directory: Path) -> str:

@@ -165,9 +165,8 @@ def _show_best(table: Table, console: Console) -> None:
         console.print(f"No point is within the bounds: {escape(aims)}")
         return
     console.print(f"[bold]{title}[/]: {escape(aims)}")
-    points(table, best[:MOST_BEST], "").show(console)
-    if len(best) > MOST_BEST:
-        console.print(f" … {len(best) - MOST_BEST:,} more of them in the folder")
+    more = f"… {len(best) - MOST_BEST:,} more of them in the folder"
+    points(table, best[:MOST_BEST], "", more if len(best) > MOST_BEST else "").show(console)
 
 
 def best_title(table: Table) -> tuple[str, str]:

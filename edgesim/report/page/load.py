@@ -65,26 +65,24 @@ def loads(
         for task in branch["tasks"]
     }
     ready = _ready(requests, spans, document)
-    busy: dict[str, NDArray[np.float64]] = {}
-    waiting: dict[str, NDArray[np.float64]] = {}
+    found = {node: Load(np.zeros(bins), np.zeros(bins)) for node in nodes}
     running: set[tuple[str, str, float, float]] = set()
     for span in spans:
         if span.kind == "transfer" or span.node not in nodes:
             continue
-        have = nodes[span.node]["cores"]
+        have, load = nodes[span.node]["cores"], found[span.node]
         own = cores.get((span.task, span.node)) or have
         key = (span.node, span.task, span.start_s, span.end_s)
         if key not in running:  # members of a batch run as one
             running.add(key)
-            _add(busy, span.node, span.start_s, span.end_s, min(1.0, own / have), end, bins)
+            _add(load.busy, span.start_s, span.end_s, min(1.0, own / have), end)
         since = ready.get((span.request, span.task))
         if since is not None and since < span.start_s - 1e-9:
-            _add(waiting, span.node, since, span.start_s, 1.0, end, bins)
-    nothing = np.zeros(bins)
+            _add(load.waiting, since, span.start_s, 1.0, end)
     return end, {
-        node: Load(np.minimum(1.0, busy.get(node, nothing)), waiting.get(node, nothing))
-        for node in nodes
-        if node in busy or node in waiting
+        node: Load(np.minimum(1.0, load.busy), load.waiting)
+        for node, load in found.items()
+        if load.busy.any() or load.waiting.any()
     }
 
 
@@ -126,18 +124,14 @@ def _ready(
     return found
 
 
-def _add(
-    into: dict[str, NDArray[np.float64]], node: str, start: float, stop: float, height: float,
-    end: float, bins: int,
-) -> None:  # fmt: skip
-    """Add a step of ``height`` between two times to the means over bins."""
+def _add(values: NDArray[np.float64], start: float, stop: float, height: float, end: float) -> None:
+    """Add a step of ``height`` between two times to the means over bins from 0 to ``end``."""
     stop = min(stop, end)
     if stop <= start or end <= 0.0:
         return
-    values = into.setdefault(node, np.zeros(bins))
-    wide = end / bins
-    first, last = int(start / wide), min(bins - 1, int(stop / wide))
-    if first >= bins:
+    wide = end / len(values)
+    first, last = int(start / wide), min(len(values) - 1, int(stop / wide))
+    if first > last:
         return
     edges = np.arange(first, last + 2) * wide
     covered = np.minimum(stop, edges[1:]) - np.maximum(start, edges[:-1])

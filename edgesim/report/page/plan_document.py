@@ -13,6 +13,7 @@ from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
+    from edgesim.hardware import Device
     from edgesim.placement.plan import Branch
 
 MOST_BRANCHES = 64
@@ -43,7 +44,7 @@ def plan_document(scenario: Scenario, plan: Plan) -> dict[str, Any]:
             for name, node in cluster.nodes.items()
         },
         "routes": [[*ends, links] for ends, links in routes(scenario, plan).items()],
-        "devices": {name: list(_figures(scenario, name)) for name in sorted(devices)},
+        "devices": {name: list(_figures(scenario, devices[name])) for name in sorted(devices)},
         "optics": list(_optics(scenario, plan)),
     }
 
@@ -78,22 +79,18 @@ def routes(scenario: Scenario, plan: Plan) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def _figures(scenario: Scenario, name: str) -> Iterator[list[str]]:
+def _figures(scenario: Scenario, device: Device) -> Iterator[list[str]]:
     """Yield (figure, value, source) of a device as its entry, or the scenario, says them."""
     from edgesim.hardware import catalog
     from edgesim.report.device_tables import figure_text, figures
 
-    inline = _inline(scenario.document)
+    inline, name = _inline(scenario.document), device.name
     if name in inline:
         entry: Mapping[str, Any] = inline[name]
     elif name in catalog.names():
         entry = catalog.entry(name)
     else:
         return
-    device = next(
-        (node.device for node in scenario.cluster.nodes.values() if node.device.name == name),
-        None,
-    ) or next(row.device for row in scenario.baselines if row.device.name == name)
     for row in figures(entry, device):
         source = row["source"] or ("the scenario" if name in inline else "")
         yield [row["figure"], figure_text(row["figure"], row["value"]), source]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from edgesim.common.text import duration
 from edgesim.report.chart import Chart, Drawing, Scale
@@ -102,18 +102,10 @@ def arranged(
     )  # fmt: skip
 
 
-def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return what sorts pi-2 before pi-10."""
-    pieces, digits = [], ""
-    for letter in text + "\0":
-        if letter.isascii() and letter.isdigit():
-            digits += letter
-            continue
-        if digits:
-            pieces.append((0, int(digits[:15]), ""))
-            digits = ""
-        pieces.append((1, 0, letter))
-    return tuple(pieces)
+def _natural(text: str) -> list[str | int]:
+    """Return what sorts pi-2 before pi-10: texts and numbers by turns."""
+    pieces = re.split("([0-9]+)", text)
+    return [int(one[:15]) if place % 2 else one for place, one in enumerate(pieces)]
 
 
 def timeline(
@@ -204,10 +196,3 @@ def _draw(rows: Rows, drawing: Drawing) -> None:
             f"request {span.request}: {_title(span)}, {duration(span.end_s - span.start_s)}",
         )  # fmt: skip
     drawing.time_axis(x, base)
-
-
-def routes_of(document: Mapping[str, Any] | None) -> dict[tuple[str, str], list[str]]:
-    """Return links by (source, target) as ``plan.json`` has them."""
-    if document is None:
-        return {}
-    return {(source, target): list(links) for source, target, links in document["routes"]}
