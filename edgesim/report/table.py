@@ -192,6 +192,7 @@ def figure(summary: Mapping[str, Any], path: Sequence[str], form: Callable[[Any]
     """
     value = value_at(summary, path)
     text = "-" if value is None else form(value)
-    if summary["energy_j"]["total"] == 0.0 and any(key.endswith("_j") for key in path):
+    joules = any(key.endswith("_j") for key in path)
+    if joules and value == 0.0 and summary["energy_j"]["total"] == 0.0:
         text = "not known"
     return Figure(text, ".".join(path), value)
