@@ -1,4 +1,4 @@
-"""``edgesim partition``: a scenario's recipe, played by the package ``partition``."""
+"""``edgesim partition``: a scenario's recipe, run by the package ``partition``."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
         InputError: the file cannot be read, or says something wrong.
     """
     document = read_file(path)
-    wrong = override(document, settings)
+    override_problems = override(document, settings)
     recipe, problems = _find(document.data)
-    if recipe is None or problems or wrong:
-        raise ScenarioError([*wrong, *document.located(problems)])
+    if recipe is None or problems or override_problems:
+        raise ScenarioError([*override_problems, *document.located(problems)])
 
-    def place(name: str | None) -> str | None:
+    def resolved(name: str | None) -> str | None:
         return None if name is None else str(path.parent / Path(name).expanduser())
 
     return replace(
         recipe,
         seed=recipe.seed if seed is None else seed,
-        data=replace(recipe.data, folder=place(recipe.data.folder)),
-        model=replace(recipe.model, checkpoint=place(recipe.model.checkpoint)),
+        data=replace(recipe.data, folder=resolved(recipe.data.folder)),
+        model=replace(recipe.model, checkpoint=resolved(recipe.model.checkpoint)),
     )
 
 
@@ -62,8 +62,8 @@ def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
     A scenario holds it at ``model.training``; any other mapping is taken as the recipe itself.
     """
     if not isinstance(data, dict):
-        told = f"expected a mapping: a scenario, or a recipe, got {described(data)}"
-        return None, [Problem((), told)]
+        message = f"expected a mapping: a scenario, or a recipe, got {described(data)}"
+        return None, [Problem((), message)]
     if "base" in data and "model" not in data:
         return None, [Problem((), f"{IS_STUDY}; `edgesim partition` takes a scenario or a recipe")]
     of_scenario = _SCENARIO_KEYS & set(data)
@@ -73,8 +73,8 @@ def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
         at: KeyPath = ("model", "training")
         return read_section(Recipe, model["training"], problems, at), problems
     if of_scenario:
-        told = "expected a 'training' section, which is the recipe, got none"
-        return None, [*problems, Problem(("model",), told)]
+        message = "expected a 'training' section, which is the recipe, got none"
+        return None, [*problems, Problem(("model",), message)]
     return read_section(Recipe, data, problems), problems
 
 

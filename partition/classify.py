@@ -21,16 +21,15 @@ EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
-    """What an image classifier learns from.
+class TrainingSet:
+    """What an image classifier is trained on.
 
     Attributes:
         samples: training images, with labels from 0 to ``outputs`` - 1.
         validation: images by which the best epoch is chosen; may be none.
         outputs: outputs of the model.
-        teacher: (samples, outputs) logits or log-probabilities of the teacher on the images as
-            they are; an augmented image keeps the teacher's opinion of the original, which saves
-            running the teacher in every step. ``None`` has no teacher.
+        teacher: (samples, outputs) logits or log-probabilities of the teacher for the images before
+            augmentation, which saves running the teacher in every step. ``None`` has no teacher.
     """
 
     samples: Samples
@@ -39,40 +38,42 @@ class Lesson:
     teacher: Tensor | None = None
 
     @classmethod
-    def of(cls, data: Data) -> Lesson:
+    def of(cls, data: Data) -> TrainingSet:
         """Return all classes of a data set, without a teacher."""
         return cls(samples=data.train, validation=data.validation, outputs=len(data.classes))
 
 
-def image_batches(lesson: Lesson, data: Data, config: TrainConfig) -> tuple[EpochBatches, int]:
+def image_batches(
+    training: TrainingSet, data: Data, config: TrainConfig
+) -> tuple[EpochBatches, int]:
     """Return the batches of an image classifier, and how many there are in an epoch.
 
     Args:
-        lesson: images, labels and teacher.
+        training: images, labels and teacher.
         data: data set, which makes inputs of images.
         config: batch size, smoothing, mixup and augmentation.
 
     Raises:
         InputError: there are no training images.
     """
-    samples, teacher = lesson.samples, lesson.teacher
+    samples, teacher = training.samples, training.teacher
     if not len(samples):
         raise InputError("there are no training images")
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         for images, labels, indices in shuffled_batches(samples, config.batch, generator):
             inputs = data.to_input(augment(images, config.augmentation, generator))
-            targets = smooth_targets(labels, lesson.outputs, config.label_smoothing)
-            opinion = None if teacher is None else teacher[indices]
+            targets = smooth_targets(labels, training.outputs, config.label_smoothing)
+            taught = None if teacher is None else teacher[indices]
             if config.mixup:
                 share = _beta(config.mixup, generator)
                 order = torch.randperm(len(labels), generator=generator)
                 inputs = share * inputs + (1 - share) * inputs[order]
                 targets = share * targets + (1 - share) * targets[order]
-                if opinion is not None:
-                    mixed = share * opinion.softmax(-1) + (1 - share) * opinion[order].softmax(-1)
-                    opinion = mixed.clamp_min(1e-30).log()
-            yield inputs, targets, opinion
+                if taught is not None:
+                    mixed = share * taught.softmax(-1) + (1 - share) * taught[order].softmax(-1)
+                    taught = mixed.clamp_min(1e-30).log()
+            yield inputs, targets, taught
 
     whole, rest = divmod(len(samples), config.batch)
     return epoch, max(1, whole + (rest >= config.batch / 2))
@@ -90,8 +91,8 @@ def predict(
 ) -> Tensor:
     """Return logits (samples, outputs) on the CPU."""
     model.eval()
-    place = device or next(model.parameters()).device
-    outputs = [model(data.to_input(images).to(place)).float().cpu()
+    device = device or next(model.parameters()).device
+    outputs = [model(data.to_input(images).to(device)).float().cpu()
                for images, _ in batches(samples, EVALUATION_BATCH)]  # fmt: skip
     return torch.cat(outputs) if outputs else torch.empty(0)
 
@@ -114,7 +115,7 @@ def class_accuracies(predictions: Tensor, labels: Tensor, classes: int) -> list[
 
 def train_classifier(
     model: nn.Module,
-    lesson: Lesson,
+    training: TrainingSet,
     data: Data,
     config: TrainConfig,
     seed: int,
@@ -124,7 +125,7 @@ def train_classifier(
 
     Args:
         model: gives logits (images, outputs) of inputs (images, channels, height, width).
-        lesson: images, labels and teacher.
+        training: images, labels and teacher.
         data: data set, which makes inputs of images.
         config: settings of the training.
         seed: seed of all random numbers.
@@ -134,8 +135,8 @@ def train_classifier(
         PartitionError: the loss is not finite; the last good checkpoint is kept.
         InputError: there are no images, or the checkpoint is of another run.
     """
-    epoch, steps = image_batches(lesson, data, config)
-    validation = lesson.validation
+    epoch, steps = image_batches(training, data, config)
+    validation = training.validation
 
     def evaluate() -> float | None:
         if not len(validation):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partition.errors import InputError
-from partition.surgery import keep_rows
+from partition.surgery import keep_rows, with_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +123,7 @@ def keep_channels(model: SmallCnn, kept: Sequence[Sequence[int]]) -> SmallCnn:
         before = chosen
     weights["head.weight"] = weights["head.weight"][:, list(before)]
     smaller = SmallCnn(replace(model.config, widths=tuple(len(chosen) for chosen in kept)))
-    smaller.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
-    return smaller.train(model.training)
+    return with_weights(smaller, weights).train(model.training)
 
 
 def keep_cnn_outputs(model: SmallCnn, classes: Sequence[int], other: bool) -> SmallCnn:
@@ -132,8 +131,7 @@ def keep_cnn_outputs(model: SmallCnn, classes: Sequence[int], other: bool) -> Sm
     weights = dict(model.state_dict())
     keep_rows(weights, "head", classes, other)
     smaller = SmallCnn(replace(model.config, classes=len(classes) + other))
-    smaller.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
-    return smaller.train(model.training)
+    return with_weights(smaller, weights).train(model.training)
 
 
 @torch.no_grad()
@@ -142,11 +140,11 @@ def channel_importance(model: SmallCnn, inputs: Tensor) -> list[Tensor]:
     original = functional.log_softmax(model(inputs), -1)
     scores = []
     for layer, width in enumerate(model.config.widths):
-        found = torch.zeros(width, dtype=torch.float64)
+        divergence = torch.zeros(width, dtype=torch.float64)
         for channel in range(width):
             mask = torch.ones(1, width)
             mask[0, channel] = 0.0
             without = functional.log_softmax(model(inputs, {layer: mask}), -1)
-            found[channel] = (original.exp() * (original - without)).sum().double()
-        scores.append(found)
+            divergence[channel] = (original.exp() * (original - without)).sum().double()
+        scores.append(divergence)
     return scores

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from partition.classify import Lesson, predict, train_classifier
+from partition.classify import predict
 from partition.cnn import CnnConfig
 from partition.config import ViTConfig, scaled
-from partition.cost import vit_cost
-from partition.data import Data, open_data
-from partition.files import fingerprint
-from partition.fusion import worst_class
+from partition.cost import mlp_cost, vit_cost
+from partition.data import open_data
+from partition.entries import accuracy_entry
 from partition.manifest import AccuracyEntry, read_trained
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
-from partition.recipe import Recipe
 from partition.split import PartClasses
 from partition.split_cnn import split_cnn
-from partition.train import TrainRun, generator_of, seed_of
-from partition.unsplit import data_key
-from partition.workshop import Workshop
+from partition.steps import StepStore
+from partition.train import CPU, generator_of, seed_of
+from partition.unsplit import train_on_all_classes
 
 Shape = ViTConfig | CnnConfig
 Latency = Callable[[Sequence[Shape], Sequence[int]], float]
 """Seconds of one image, from the shape of every part and the widths of the fusion's layers; a model
-that is whole has one part and no fusion."""
+that is not split has one part and no fusion."""
 
 MIB = 2**20
 
@@ -65,7 +62,7 @@ def compare(
     progress: Progress = silent,
     *,
     latency: Latency | None = None,
-    device: torch.device | None = None,
+    device: torch.device = CPU,
 ) -> tuple[Row, ...]:
     """Return the rows for the artifact in ``folder``; what is missing is trained by its own recipe.
 
@@ -87,12 +84,12 @@ def compare(
     manifest = read_trained(folder)
     recipe = manifest.recipe
     data = open_data(recipe.data)
-    workshop = Workshop(work_dir, progress, device)
-    whole, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
+    store = StepStore(work_dir, progress, device)
+    unsplit, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
 
     def row(
         name: str,
-        right: tuple[float, float],
+        accuracies: AccuracyEntry,
         shapes: Sequence[Shape],
         sizes: Sequence[tuple[int, int]],
         fusion_bytes: int = 0,
@@ -103,8 +100,8 @@ def compare(
         return Row(
             name=name,
             parts=len(shapes),
-            accuracy=right[0],
-            worst_class_accuracy=right[1],
+            accuracy=accuracies.accuracy,
+            worst_class_accuracy=accuracies.worst_class_accuracy,
             part_mib=max(weights) / MIB,
             part_macs=max(macs for _, macs in sizes),
             total_mib=(sum(weights) + fusion_bytes) / MIB,
@@ -112,25 +109,28 @@ def compare(
         )
 
     total = sum(part.bytes for part in parts) + fusion.bytes
-    small = nearest_size(whole.config, total)
-    predictions = _small_vit(recipe, data, small, workshop)
-    cost = vit_cost(small)
+    small = nearest_size(unsplit.config, total)
+    model = VisionTransformer(small, generator_of(recipe.seed, 21))
+    train_on_all_classes(
+        model, "small-vit", recipe, data, store, seed_of(recipe.seed, 22), title="small ViT"
+    )
+    cost, tested = vit_cost(small), (data.test.labels, data.classes)
     classes = [PartClasses(classes=part.classes, other=part.other) for part in parts]
     cnn = split_cnn(
-        recipe, data, classes, whole.parameters, [part.parameters for part in parts],
-        workshop,
+        recipe, data, classes, unsplit.parameters, [part.parameters for part in parts],
+        store,
     )  # fmt: skip
     return (
-        row("unsplit", _entered(whole), [whole.config], [(whole.bytes, whole.macs)]),
+        row("unsplit", unsplit, [unsplit.config], [(unsplit.bytes, unsplit.macs)]),
         row(
             "small ViT of the same total size",
-            _accuracies(predictions, data),
+            accuracy_entry(predict(model, data.test, data), *tested),
             [small],
             [(cost.bytes, cost.macs)],
         ),
         row(
             f"{len(parts)} ViT parts",
-            _entered(fusion),
+            fusion,
             [part.config for part in parts],
             [(part.bytes, part.macs) for part in parts],
             fusion.bytes,
@@ -138,16 +138,16 @@ def compare(
         ),
         row(
             "CNN unsplit",
-            _accuracies(cnn.unsplit_predictions, data),
+            accuracy_entry(cnn.unsplit_logits, *tested),
             [cnn.unsplit],
             [(4 * cnn.unsplit.parameters, cnn.unsplit.macs)],
         ),
         row(
             f"Split-CNN, {len(cnn.parts)} parts",
-            _accuracies(cnn.predictions, data),
+            accuracy_entry(cnn.logits, *tested),
             cnn.parts,
             [(4 * part.parameters, part.macs) for part in cnn.parts],
-            4 * cnn.fusion_parameters,
+            mlp_cost(cnn.fusion_widths)["bytes"],
             cnn.fusion_widths,
         ),
     )
@@ -157,32 +157,6 @@ def nearest_size(config: ViTConfig, size_bytes: int) -> ViTConfig:
     """Return ``config`` scaled to the number of heads whose bytes are nearest to ``size_bytes``."""
     shapes = [scaled(config, heads) for heads in range(1, config.heads + 1)]
     return min(shapes, key=lambda shape: abs(vit_cost(shape).bytes - size_bytes))
-
-
-def _small_vit(recipe: Recipe, data: Data, config: ViTConfig, workshop: Workshop) -> torch.Tensor:
-    """Train a ViT from nothing as the unsplit one was; return its test predictions."""
-    key = fingerprint(
-        "small", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
-    )
-
-    def make(run: TrainRun) -> tuple[VisionTransformer, dict[str, Any]]:
-        model = VisionTransformer(config, generator_of(recipe.seed, 21))
-        run, seed = replace(run, name="small ViT"), seed_of(recipe.seed, 22)
-        state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
-        return model, state.notes
-
-    model, _ = workshop.model("small-vit", key, make)
-    return predict(model, data.test, data).argmax(-1)
-
-
-def _entered(entry: AccuracyEntry) -> tuple[float, float]:
-    return entry.accuracy, entry.worst_class_accuracy
-
-
-def _accuracies(predictions: torch.Tensor, data: Data) -> tuple[float, float]:
-    """Return the accuracy of all classes, and of the worst."""
-    _, worst = worst_class(predictions, data.test.labels, len(data.classes))
-    return float((predictions == data.test.labels).double().mean()), worst
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -16,21 +16,22 @@ from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.data import Data
 from partition.fit import Fitted
-from partition.fusion import Fusion, fused_predictions, worst_class
+from partition.fusion import Fusion
+from partition.manifest import AccuracyEntry
 from partition.part import Part
 from partition.split import part_labels
 from partition.unsplit import Unsplit
 
 
-def versions() -> dict[str, str]:
+def versions_entry() -> dict[str, str]:
     """Return the versions that results can depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("torch", "numpy", "safetensors", "edgesim"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def data_entry(data: Data) -> dict[str, Any]:
@@ -53,23 +54,28 @@ def cost_entry(config: ViTConfig) -> dict[str, Any]:
     return {"config": config.to_dict(), **cost}
 
 
-def accuracy_entry(predictions: Tensor, labels: Tensor, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the accuracies of a classifier of all classes for the manifest."""
-    label, worst = worst_class(predictions, labels, len(classes))
-    return {
-        "accuracy": float((predictions == labels).double().mean()),
-        "worst_class": classes[label],
-        "worst_class_accuracy": worst,
-        "class_accuracies": class_accuracies(predictions, labels, len(classes)),
-    }
+def accuracy_entry(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> AccuracyEntry:
+    """Return the accuracies of a classifier of all classes; the worst class is the first of equals.
+
+    Args:
+        logits: (images, classes) of the test images.
+        labels: (images,).
+        classes: class names by label.
+    """
+    by_class = class_accuracies(logits.argmax(-1), labels, len(classes))
+    worst, label = min((one, label) for label, one in enumerate(by_class) if one is not None)
+    return AccuracyEntry(
+        accuracy=accuracy_of(logits, labels),
+        worst_class=classes[label],
+        worst_class_accuracy=worst,
+        class_accuracies=tuple(by_class),
+    )
 
 
 def unsplit_entry(unsplit: Unsplit, data: Data) -> dict[str, Any]:
     """Return shape, cost and test accuracy of the unsplit model."""
-    predictions = unsplit.test.argmax(-1)
-    return cost_entry(unsplit.model.config) | accuracy_entry(
-        predictions, data.test.labels, data.classes
-    )
+    accuracies = accuracy_entry(unsplit.test, data.test.labels, data.classes)
+    return cost_entry(unsplit.model.config) | asdict(accuracies)
 
 
 def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict[str, Any]]:
@@ -94,7 +100,7 @@ def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict
                 "heads_kept": fitted.heads[number],
                 "device": None if fitted.devices is None else fitted.devices[number],
                 "accuracy": accuracy_of(logits[asked], labels[asked]),
-                "training": [_summary(stage) for stage in part.notes["stages"]],
+                "training": [_summary(stage) for stage in part.stages],
                 **cost_entry(part.model.config),
             }
         )
@@ -111,14 +117,15 @@ def fusion_cost_entry(fusion: Fusion) -> dict[str, Any]:
     }
 
 
+@torch.no_grad()
 def fusion_entry(
     fusion: Fusion, notes: Mapping[str, Any], features: Tensor, data: Data
 ) -> dict[str, Any]:
-    """Return layers, cost and test accuracy of the fusion with every part there."""
+    """Return layers, cost and test accuracy of the fusion when every part answers."""
     return {
         **fusion_cost_entry(fusion),
         "training": _summary(notes),
-        **accuracy_entry(fused_predictions(fusion, features), data.test.labels, data.classes),
+        **asdict(accuracy_entry(fusion(features), data.test.labels, data.classes)),
     }
 
 

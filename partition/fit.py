@@ -8,24 +8,17 @@ kept in all, so their difference is the price of being greedy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from partition.config import ViTConfig, scaled
-from partition.cost import vit_cost
+from partition.cost import ModelCost, vit_cost
 from partition.errors import InfeasibleError, InputError
 from partition.recipe import Budget, Recipe
 from partition.split import PartClasses
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """One sub-model at one head count: bytes of its weights and MACs of one image."""
-
-    bytes: float
-    macs: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +41,11 @@ class Assignment:
         return sum(self.heads)
 
 
-def fits(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> np.ndarray:
+Costs = Sequence[Sequence[ModelCost]]
+"""Of every sub-model, by heads kept, from 1 up; only bytes and MACs count."""
+
+
+def fits(sizes: Costs, budgets: Sequence[Budget]) -> np.ndarray:
     """Return bool (sub-models, heads, devices): the sub-model with k + 1 heads fits the device."""
     return np.array([
         [[budget.refusal(size.bytes, size.macs) is None for budget in budgets] for size in row]
@@ -56,9 +53,7 @@ def fits(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> np.ndarr
     ]).reshape(len(sizes), -1, len(budgets))  # fmt: skip
 
 
-def greedy(
-    sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget], tighten: str = "all"
-) -> Assignment:
+def greedy(sizes: Costs, budgets: Sequence[Budget], tighten: str = "all") -> Assignment:
     """Assign by EC-SNN's greedy restart, with an end.
 
     All sub-models start at the most heads. In order of size, the largest first, each takes the free
@@ -104,7 +99,7 @@ def greedy(
         restarts += 1
 
 
-def exact(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> Assignment:
+def exact(sizes: Costs, budgets: Sequence[Budget]) -> Assignment:
     """Assign so that the heads kept in all are as many as can be, by integer programming.
 
     Binary x[p, k, d] says that sub-model p keeps k heads on device d: Σ x = 1 for every p, Σ x ≤ 1
@@ -149,7 +144,7 @@ def gap(greedy_assignment: Assignment, exact_assignment: Assignment) -> float:
     return (best - greedy_assignment.total_heads) / best
 
 
-def _check(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> None:
+def _check(sizes: Costs, budgets: Sequence[Budget]) -> None:
     if not sizes or any(not row for row in sizes):
         raise InputError("there are no sub-models to assign")
     if len({len(row) for row in sizes}) != 1:
@@ -161,7 +156,7 @@ def _check(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> None:
         )
 
 
-def _unmatched(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> InfeasibleError:
+def _unmatched(sizes: Costs, budgets: Sequence[Budget]) -> InfeasibleError:
     """Return the error for smallest sub-models that cannot all have a device.
 
     A largest matching of one-head sub-models to devices leaves one over; it is named.
@@ -176,7 +171,7 @@ def _unmatched(sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget]) -> In
 
 
 def _infeasible(
-    part: int, sizes: Sequence[Sequence[Size]], budgets: Sequence[Budget], taken: set[int]
+    part: int, sizes: Costs, budgets: Sequence[Budget], taken: set[int]
 ) -> InfeasibleError:
     """Return the error that names the roomiest free device and what sub-model ``part`` needs."""
     free = [d for d in range(len(budgets)) if d not in taken]
@@ -204,16 +199,10 @@ class Fitted:
     notes: Mapping[str, Any] | None
 
 
-def part_sizes(config: ViTConfig, classes: Sequence[PartClasses]) -> list[list[Size]]:
+def part_sizes(config: ViTConfig, classes: Sequence[PartClasses]) -> Costs:
     """Return bytes and MACs of every part by heads kept, from 1 to all."""
-    sizes = []
-    for part in classes:
-        row = []
-        for heads in range(1, config.heads + 1):
-            cost = vit_cost(scaled(config, heads).with_(classes=part.outputs))
-            row.append(Size(bytes=cost.bytes, macs=cost.macs))
-        sizes.append(row)
-    return sizes
+    shapes = [scaled(config, heads) for heads in range(1, config.heads + 1)]
+    return [[vit_cost(shape.with_(classes=part.outputs)) for shape in shapes] for part in classes]
 
 
 def fit(recipe: Recipe, config: ViTConfig, classes: Sequence[PartClasses]) -> Fitted:
@@ -235,37 +224,32 @@ def fit(recipe: Recipe, config: ViTConfig, classes: Sequence[PartClasses]) -> Fi
         return Fitted(heads=(heads,) * len(classes), devices=None, notes=None)
     if wanted is not None:
         sizes = [[row[wanted - 1]] for row in sizes]
-    best, first = exact(sizes, recipe.devices), _greedy_or_none(recipe, sizes)
+    best, first = exact(sizes, recipe.devices), None
+    # The greedy assignment can find none although there is one.
+    with suppress(InfeasibleError):
+        first = greedy(sizes, recipe.devices)
     offset = 0 if wanted is None else wanted - 1
+
+    def entry(assignment: Assignment) -> dict[str, Any]:
+        return {
+            "heads": [heads + offset for heads in assignment.heads],
+            "devices": [recipe.devices[device].name for device in assignment.devices],
+            "restarts": assignment.restarts,
+        }
+
     notes = {
-        "exact": _assignment_entry(best, recipe, offset),
-        "greedy": None if first is None else _assignment_entry(first, recipe, offset),
+        "exact": entry(best),
+        "greedy": None if first is None else entry(first),
         "gap": None if first is None else gap(first, best),
     }
     return Fitted(
         heads=tuple(heads + offset for heads in best.heads),
-        devices=tuple(recipe.devices[place].name for place in best.devices),
+        devices=tuple(recipe.devices[device].name for device in best.devices),
         notes=notes,
     )
 
 
-def _greedy_or_none(recipe: Recipe, sizes: list[list[Size]]) -> Assignment | None:
-    """Return the greedy assignment, or None where it finds none although there is one."""
-    try:
-        return greedy(sizes, recipe.devices)
-    except InfeasibleError:
-        return None
-
-
-def _assignment_entry(found: Assignment, recipe: Recipe, offset: int) -> dict[str, Any]:
-    return {
-        "heads": [heads + offset for heads in found.heads],
-        "devices": [recipe.devices[place].name for place in found.devices],
-        "restarts": found.restarts,
-    }
-
-
-def _heads_within(limit_bytes: float, sizes: list[list[Size]]) -> int:
+def _heads_within(limit_bytes: float, sizes: Costs) -> int:
     """Return the most heads with which all parts together take at most ``limit_bytes``, or 1."""
     possible = [
         heads

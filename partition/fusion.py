@@ -1,4 +1,4 @@
-"""One answer from the features of the parts that are there.
+"""One answer from the features of the parts that answer.
 
 The fusion is a small MLP on the concatenated features. It is trained with parts dropped at random,
 their features set to zero, so that it still answers when some do not arrive.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from partition.classify import EVALUATION_BATCH, class_accuracies
+from partition.classify import EVALUATION_BATCH, accuracy_of
 from partition.cnn import SmallCnn
 from partition.data import Data, batches
 from partition.errors import InputError
@@ -23,8 +22,8 @@ from partition.files import fingerprint
 from partition.losses import smooth_targets
 from partition.model import VisionTransformer
 from partition.recipe import FusionSpec
-from partition.train import TrainRun, generator_of, train
-from partition.workshop import Workshop
+from partition.steps import Notes, StepStore
+from partition.train import CPU, TrainRun, generator_of, train
 
 EXHAUSTIVE_PARTS = 10
 """Up to so many parts, every one of the 2^N subsets is measured."""
@@ -88,16 +87,6 @@ class Fusion(nn.Module):
         logits: Tensor = self(torch.cat(pieces, 1))
         return logits
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one image."""
-        return sum(a * b for a, b in pairwise(self.widths))
-
-    @property
-    def parameters_count(self) -> int:
-        """Weights and biases."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
 
 def presence(samples: int, parts: int, whole: float, generator: torch.Generator) -> Tensor:
     """Return bool (samples, parts): which parts a training sample has, at least one each.
@@ -121,7 +110,7 @@ def part_features(
     models: Sequence[VisionTransformer | SmallCnn],
     widths: Sequence[int],
     data: Data,
-    place: torch.device | None = None,
+    device: torch.device = CPU,
 ) -> dict[str, Tensor]:
     """Return what frozen parts send, (images, all features) on the CPU, by split of the data.
 
@@ -129,15 +118,14 @@ def part_features(
         models: the parts.
         widths: features of each.
         data: all images.
-        place: device to compute on; the CPU by default.
+        device: device to compute on.
     """
-    place = place or torch.device("cpu")
     columns: dict[str, list[Tensor]] = {name: [] for name in data.splits}
     for model, width in zip(models, widths, strict=True):
-        model.to(place).eval()
+        model.to(device).eval()
         for name, samples in data.splits.items():
             rows = [
-                model.features(data.to_input(images).to(place)).cpu()
+                model.features(data.to_input(images).to(device)).cpu()
                 for images, _ in batches(samples, EVALUATION_BATCH)
             ]
             columns[name].append(torch.cat(rows) if rows else torch.empty(0, width))
@@ -152,12 +140,12 @@ def make_fusion(
     classes: int,
     spec: FusionSpec,
     seed: int,
-    workshop: Workshop,
+    store: StepStore,
     *,
     teacher: Tensor | None = None,
     part_keys: Sequence[str] = (),
-) -> tuple[Fusion, dict[str, Any]]:
-    """Return the trained fusion, or as it was filed, and how its training went.
+) -> tuple[Fusion, Notes]:
+    """Return the fusion, trained or as it was stored, and how its training went.
 
     Args:
         features: features of the frozen parts, (images, all features), by ``train`` and
@@ -167,42 +155,37 @@ def make_fusion(
         classes: number of classes of the whole data set.
         spec: settings of the fusion and its training.
         seed: seed of all random numbers.
-        workshop: folder of finished steps, with progress and device.
+        store: folder of finished steps, with progress and device.
         teacher: (training images, classes) log-probabilities of the unsplit model.
         part_keys: fingerprints of the parts, on which the fusion depends.
     """
     config = spec.training
     key = fingerprint("fusion", list(part_keys), list(part_widths), asdict(spec), seed)
-    inputs, targets = (
-        features["train"],
-        smooth_targets(labels["train"], classes, config.label_smoothing),
-    )
+    inputs = features["train"]
+    targets = smooth_targets(labels["train"], classes, config.label_smoothing)
+    fusion = Fusion(part_widths, spec.hidden, classes, generator_of(seed, 1))
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         order = torch.randperm(len(inputs), generator=generator)
         for chosen in order.split(config.batch):  # type: ignore[no-untyped-call]
-            there = presence(len(chosen), len(part_widths), spec.whole, generator)
-            masked = inputs[chosen] * spread(there, part_widths)
+            present = presence(len(chosen), len(part_widths), spec.whole, generator)
+            masked = inputs[chosen] * spread(present, part_widths)
             yield masked, targets[chosen], None if teacher is None else teacher[chosen]
 
-    def make(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        fusion = Fusion(part_widths, spec.hidden, classes, generator_of(seed, 1))
+    @torch.no_grad()
+    def evaluate() -> float | None:
+        if not len(labels["validation"]):
+            return None
+        return accuracy_of(fusion(features["validation"]), labels["validation"])
 
-        @torch.no_grad()
-        def evaluate() -> float | None:
-            if not len(labels["validation"]):
-                return None
-            predicted = fusion(features["validation"]).argmax(-1)
-            return float((predicted == labels["validation"]).double().mean())
-
+    def make(run: TrainRun) -> tuple[dict[str, Tensor], Notes]:
         steps = -(-len(inputs) // config.batch)
         # So small that a GPU would wait for the CPU.
-        on_cpu = replace(run, device=None)
+        on_cpu = replace(run, device=CPU)
         state = train(fusion, epoch, steps, config, seed, on_cpu, evaluate=evaluate)
         return fusion.state_dict(), state.notes
 
-    weights, notes = workshop.tensors("fusion", key, make)
-    fusion = Fusion(part_widths, spec.hidden, classes)
+    weights, notes = store.tensors("fusion", key, make)
     fusion.load_state_dict(weights)
     return fusion.eval(), notes
 
@@ -246,32 +229,13 @@ def survivor_accuracies(
     pieces = torch.split(features, list(fusion.part_widths), 1)
     columns = torch.split(first.weight.detach(), list(fusion.part_widths), 1)  # type: ignore[operator]
     shares = [piece @ column.T for piece, column in zip(pieces, columns, strict=True)]
-    found: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
     for row in present.tolist():
         x = first.bias.expand(len(labels), -1).clone()  # type: ignore[operator]
-        for share, there in zip(shares, row, strict=True):
-            if there:
+        for share, is_present in zip(shares, row, strict=True):
+            if is_present:
                 x += share
         for layer in rest:
             x = layer(functional.gelu(x))
-        accuracy = float((x.argmax(-1) == labels).double().mean())
-        found["".join(str(int(there)) for there in row)] = accuracy
-    return found
-
-
-@torch.no_grad()
-def fused_predictions(fusion: Fusion, features: Tensor) -> Tensor:
-    """Return the predicted class of every image with all parts there."""
-    predicted: Tensor = fusion(features).argmax(-1)
-    return predicted
-
-
-def worst_class(predictions: Tensor, labels: Tensor, classes: int) -> tuple[int, float]:
-    """Return the class with the lowest accuracy, and that accuracy; the first of equals."""
-    found = [
-        (accuracy, label)
-        for label, accuracy in enumerate(class_accuracies(predictions, labels, classes))
-        if accuracy is not None
-    ]
-    accuracy, label = min(found)
-    return label, accuracy
+        accuracies["".join(str(int(is_present)) for is_present in row)] = accuracy_of(x, labels)
+    return accuracies

@@ -10,25 +10,29 @@ import torch
 from partition.artifact import check_replaceable, write_artifact
 from partition.config import scaled
 from partition.data import Data, open_data
-from partition.entries import data_entry, fusion_entry, part_entries, unsplit_entry, versions
+from partition.entries import (
+    data_entry,
+    fusion_entry,
+    part_entries,
+    unsplit_entry,
+    versions_entry,
+)
 from partition.fit import fit
 from partition.fusion import make_fusion, part_features, subsets, survivor_accuracies
 from partition.manifest import TrainedManifest, read_trained
-from partition.part import Part, make_part
+from partition.part import make_part
 from partition.progress import Progress, Report, silent
 from partition.recipe import Recipe
 from partition.split import (
     Groups,
-    PartClasses,
-    check_parts,
     confusion,
     confusion_groups,
     part_classes,
     random_groups,
 )
+from partition.steps import StepStore
 from partition.train import generator_of, seed_of
 from partition.unsplit import Unsplit, unsplit_model
-from partition.workshop import Workshop
 
 
 def run(
@@ -61,39 +65,28 @@ def run(
     report = progress or silent
     folder = Path(out_dir)
     check_replaceable(folder)
-    place = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work = Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work")
-    workshop = Workshop(work, report, place)
+    store = StepStore(work, report, device)
 
     data = open_data(recipe.data)
-    check_parts(len(data.classes), recipe.split.parts)
     config = recipe.model.config(data.image, data.channels, len(data.classes))
     # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
-    fit(recipe, config, _sized_parts(recipe, len(data.classes)))
-    unsplit = unsplit_model(recipe, data, workshop)
+    any_groups = random_groups(len(data.classes), recipe.split.parts, 0)
+    fit(recipe, config, part_classes(any_groups, recipe.split.other))
+    unsplit = unsplit_model(recipe, data, store)
     classes = part_classes(groups_of(recipe, data, unsplit), recipe.split.other)
     fitted = fit(recipe, config, classes)
 
-    parts: list[Part] = []
-    for number, (group, heads) in enumerate(zip(classes, fitted.heads, strict=True)):
-        parts.append(
-            make_part(
-                unsplit,
-                data,
-                group,
-                scaled(config, heads),
-                recipe.split,
-                recipe.pruning,
-                seed_of(recipe.seed, 3, number),
-                workshop,
-                name=f"part {number + 1}/{len(classes)}",
-            )
-        )
+    parts = [
+        make_part(recipe, unsplit, data, group, number, scaled(config, heads), store)
+        for number, (group, heads) in enumerate(zip(classes, fitted.heads, strict=True))
+    ]
     widths = [part.model.config.prefix_tokens * part.model.config.width for part in parts]
-    features = part_features([part.model for part in parts], widths, data, place)
+    features = part_features([part.model for part in parts], widths, data, device)
     fusion, fusion_notes = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
-        widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), workshop,
+        widths, len(data.classes), recipe.fusion, seed_of(recipe.seed, 4), store,
         teacher=unsplit.train, part_keys=[part.key for part in parts],
     )  # fmt: skip
     report(Report(step="survivors", done=0.0))
@@ -105,7 +98,7 @@ def run(
         "name": recipe.name,
         "seed": recipe.seed,
         "recipe": asdict(recipe),
-        "versions": versions(),
+        "versions": versions_entry(),
         "data": data_entry(data),
         "unsplit": unsplit_entry(unsplit, data),
         "parts": part_entries(parts, fitted, data),
@@ -126,11 +119,6 @@ def groups_of(recipe: Recipe, data: Data, unsplit: Unsplit) -> Groups:
     if recipe.split.grouping == "random":
         return random_groups(len(data.classes), parts, seed_of(recipe.seed, 6))
     held = len(data.validation) > 0
-    opinions = unsplit.validation if held else unsplit.train
+    predicted = unsplit.validation if held else unsplit.train
     labels = data.validation.labels if held else data.train.labels
-    return confusion_groups(confusion(opinions, labels), parts, recipe.split.grouping)
-
-
-def _sized_parts(recipe: Recipe, classes: int) -> tuple[PartClasses, ...]:
-    """Return parts of the right sizes, whatever their classes, to see early what cannot fit."""
-    return part_classes(random_groups(classes, recipe.split.parts, 0), recipe.split.other)
+    return confusion_groups(confusion(predicted, labels), parts, recipe.split.grouping)

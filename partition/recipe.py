@@ -7,9 +7,8 @@ rules. ``edgesim`` reads and checks them in a scenario file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import field
-from typing import Annotated, Any, Literal, get_args
+from dataclasses import asdict, field
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -192,20 +191,16 @@ class UnsplitSpec:
         Raises:
             InputError: the shape is impossible.
         """
-        keys = (
-            "patch", "width", "depth", "heads", "head_width", "mlp_width", "stem", "distilled",
-        )  # fmt: skip
-        given = {key: value for key in keys if (value := getattr(self, key)) is not None}
+        given = {key: value for key, value in asdict(self).items() if value is not None}
         given |= {"image": image, "channels": channels, "classes": classes}
-        if self.name is not None:
-            return preset(self.name, **given)
-        return ViTConfig(**{**_OWN_SHAPE, **given})
-
-
-_OWN_SHAPE: Mapping[str, Any] = {
-    "patch": 2, "width": 48, "depth": 4, "heads": 6, "head_width": 8, "mlp_width": 144,
-}  # fmt: skip
-"""A ViT for the digits: 16 tokens, 0.09 M parameters."""
+        given.pop("checkpoint", None)
+        if name := given.pop("name", None):
+            return preset(name, **given)
+        # A ViT for the digits: 16 tokens, 0.09 M parameters.
+        own_shape = {
+            "patch": 2, "width": 48, "depth": 4, "heads": 6, "head_width": 8, "mlp_width": 144,
+        }  # fmt: skip
+        return ViTConfig(**{**own_shape, **given})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)

@@ -15,8 +15,8 @@ Groups = tuple[tuple[int, ...], ...]
 """Classes of every part, each in rising order."""
 
 
-def check_parts(classes: int, parts: int) -> None:
-    """Refuse a division that leaves a part without a class.
+def group_sizes(classes: int, parts: int) -> list[int]:
+    """Return how many classes each part gets: the first ``classes % parts`` get one more.
 
     Raises:
         InputError: fewer than two classes, or not from 1 to ``classes`` parts.
@@ -28,11 +28,6 @@ def check_parts(classes: int, parts: int) -> None:
             f"{parts} parts cannot share {classes} classes: every part needs at least one; "
             f"set parts from 1 to {classes}"
         )
-
-
-def group_sizes(classes: int, parts: int) -> list[int]:
-    """Return how many classes each part gets: the first ``classes % parts`` get one more."""
-    check_parts(classes, parts)
     small, larger = divmod(classes, parts)
     return [small + (index < larger) for index in range(parts)]
 
@@ -41,7 +36,7 @@ def random_groups(classes: int, parts: int, seed: int) -> Groups:
     """Return balanced groups of randomly chosen classes; sizes differ by at most one.
 
     Raises:
-        InputError: see :func:`check_parts`.
+        InputError: see :func:`group_sizes`.
     """
     sizes = group_sizes(classes, parts)
     order = torch.randperm(classes, generator=torch.Generator().manual_seed(seed))
@@ -72,7 +67,7 @@ def confusion_groups(matrix: Tensor, parts: int, grouping: str) -> Groups:
         grouping: ``together`` or ``apart``.
 
     Raises:
-        InputError: see :func:`check_parts`; or the grouping is not one of the two.
+        InputError: see :func:`group_sizes`; or the grouping is not one of the two.
     """
     if grouping not in ("together", "apart"):
         raise InputError(f"grouping must be one of {', '.join(GROUPINGS)}, not '{grouping}'")
@@ -161,5 +156,4 @@ def part_labels(labels: Tensor, part: PartClasses) -> Tensor:
 
 def part_samples(samples: Samples, indices: Tensor, part: PartClasses) -> Samples:
     """Return the samples at ``indices`` with the part's own labels."""
-    chosen = samples.take(indices)
-    return chosen.relabel(part_labels(chosen.labels, part))
+    return Samples(samples.images[indices], part_labels(samples.labels[indices], part))

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
-from partition.classify import Lesson, predict, train_classifier
+from partition.classify import predict, train_classifier
 from partition.cnn import (
     CnnConfig,
     SmallCnn,
@@ -24,14 +23,14 @@ from partition.cnn import (
 )
 from partition.data import Data
 from partition.files import fingerprint
-from partition.fusion import fused_predictions, make_fusion, part_features
-from partition.part import lesson_of, proxy_indices
+from partition.fusion import make_fusion, part_features
+from partition.part import proxy_samples, training_set_of
 from partition.recipe import Recipe
 from partition.split import PartClasses
-from partition.surgery import top
+from partition.steps import Notes, StepStore
+from partition.surgery import top, with_weights
 from partition.train import TrainRun, generator_of, seed_of
-from partition.unsplit import data_key
-from partition.workshop import Workshop
+from partition.unsplit import train_on_all_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +39,17 @@ class SplitCnn:
 
     Attributes:
         unsplit: shape of the unsplit network.
-        unsplit_predictions: predictions of the unsplit network for the test images.
+        unsplit_logits: (test images, classes) of the unsplit network.
         parts: shapes of the parts.
         fusion_widths: widths of the fusion's layers, input first.
-        fusion_parameters: weights and biases of the fusion.
-        predictions: fused, of the test images.
+        logits: (test images, classes) of the fusion.
     """
 
     unsplit: CnnConfig
-    unsplit_predictions: Tensor
+    unsplit_logits: Tensor
     parts: tuple[CnnConfig, ...]
     fusion_widths: tuple[int, ...]
-    fusion_parameters: int
-    predictions: Tensor
+    logits: Tensor
 
 
 def cnn_of_size(data: Data, parameters: int) -> CnnConfig:
@@ -77,7 +74,7 @@ def split_cnn(
     classes: Sequence[PartClasses],
     parameters: int,
     part_parameters: Sequence[int],
-    workshop: Workshop,
+    store: StepStore,
 ) -> SplitCnn:
     """Train a CNN of about ``parameters``, split it like the ViT, and return what it came to.
 
@@ -88,24 +85,17 @@ def split_cnn(
         parameters: weights and biases of the unsplit ViT.
         part_parameters: weights and biases of its parts; each of the CNN's is the nearest to that
             size.
-        workshop: folder of finished steps, with progress and device.
+        store: folder of finished steps, with progress and device.
     """
     config = cnn_of_size(data, parameters)
-    key = fingerprint(
-        "cnn", data_key(recipe.data, data), config.to_dict(), asdict(recipe.training), recipe.seed
+    model = SmallCnn(config, generator_of(recipe.seed, 11))
+    key = train_on_all_classes(
+        model, "cnn", recipe, data, store, seed_of(recipe.seed, 12), title="CNN unsplit"
     )
-
-    def whole(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        model = SmallCnn(config, generator_of(recipe.seed, 11))
-        run, seed = replace(run, name="CNN unsplit"), seed_of(recipe.seed, 12)
-        state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
-        return model.state_dict(), state.notes
-
-    model = _filled(config, workshop.tensors("cnn", key, whole)[0])
-    opinions = predict(model, data.train, data).log_softmax(-1)
+    teacher = predict(model, data.train, data).log_softmax(-1)
     parts, keys = [], []
     for number, (group, size) in enumerate(zip(classes, part_parameters, strict=True)):
-        part, part_key = _part(recipe, data, group, model, opinions, size, number, key, workshop)
+        part, part_key = _part(recipe, data, group, model, teacher, size, number, key, store)
         parts.append(part)
         keys.append(part_key)
     widths = [part.config.widths[-1] for part in parts]
@@ -113,15 +103,14 @@ def split_cnn(
     fusion, _ = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
         widths, len(data.classes), recipe.fusion,
-        seed_of(recipe.seed, 14), workshop, teacher=opinions, part_keys=keys,
+        seed_of(recipe.seed, 14), store, teacher=teacher, part_keys=keys,
     )  # fmt: skip
     return SplitCnn(
         unsplit=config,
-        unsplit_predictions=predict(model, data.test, data).argmax(-1),
+        unsplit_logits=predict(model, data.test, data),
         parts=tuple(part.config for part in parts),
         fusion_widths=fusion.widths,
-        fusion_parameters=fusion.parameters_count,
-        predictions=fused_predictions(fusion, features["test"]),
+        logits=fusion(features["test"]).detach(),
     )
 
 
@@ -130,11 +119,11 @@ def _part(
     data: Data,
     classes: PartClasses,
     unsplit: SmallCnn,
-    opinions: Tensor,
+    teacher: Tensor,
     size: int,
     number: int,
     unsplit_key: str,
-    workshop: Workshop,
+    store: StepStore,
 ) -> tuple[SmallCnn, str]:
     """Return one pruned and tuned part of the CNN and its fingerprint."""
     seed = seed_of(recipe.seed, 13, number)
@@ -149,25 +138,17 @@ def _part(
         asdict(config), seed,
     )  # fmt: skip
 
-    def make(run: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        lesson = lesson_of(opinions, data, classes, negatives, seed)
+    def make(run: TrainRun) -> tuple[dict[str, Tensor], Notes]:
+        training = training_set_of(teacher, data, classes, negatives, seed)
         model = keep_cnn_outputs(unsplit, classes.classes, classes.other)
         draw = generator_of(seed, 3)
-        samples = lesson.samples
-        proxy = samples.take(proxy_indices(samples.labels, pruning.images, draw))
+        proxy = proxy_samples(training.samples, pruning.images, draw)
         scores = channel_importance(model, data.to_input(proxy.images))
-        kept = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
-        model = keep_channels(model, kept)
-        run = replace(run, name=f"CNN part {number + 1}")
-        state = train_classifier(model, lesson, data, config, seed_of(seed, 4), run)
+        chosen = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
+        model = keep_channels(model, chosen)
+        state = train_classifier(model, training, data, config, seed_of(seed, 4), run)
         return model.state_dict(), state.notes
 
-    weights, _ = workshop.tensors(f"cnn-part-{number + 1}", key, make)
-    return _filled(target, weights), key
-
-
-def _filled(config: CnnConfig, weights: dict[str, Tensor]) -> SmallCnn:
-    model = SmallCnn(config)
-    model.load_state_dict(weights)
-    model.eval()
-    return model
+    title = f"CNN part {number + 1}"
+    weights, _ = store.tensors(f"cnn-part-{number + 1}", key, make, title)
+    return with_weights(SmallCnn(target), weights).eval(), key

@@ -8,14 +8,24 @@ ED-ViT prunes a part to a shape in three stages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from partition.config import ViTConfig
 from partition.errors import InputError
 from partition.model import VisionTransformer
 from partition.recipe import Stage
+
+PRUNED_FIELDS: Mapping[Stage, tuple[str, ...]] = {
+    "residual": ("width",),
+    "attention": ("heads", "head_width"),
+    "mlp": ("mlp_width",),
+}
+"""Fields of the shape that a stage makes smaller."""
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def keep_residual(model: VisionTransformer, kept: Sequence[int]) -> VisionTransformer:
@@ -152,9 +162,14 @@ def _rebuilt(
     model: VisionTransformer, weights: Mapping[str, Tensor], **changes: int
 ) -> VisionTransformer:
     """Return a model of the changed shape with copies of ``weights``."""
-    smaller = VisionTransformer(model.config.with_(**changes))
-    smaller.load_state_dict({name: value.detach().clone() for name, value in weights.items()})
+    smaller = with_weights(VisionTransformer(model.config.with_(**changes)), weights)
     return smaller.train(model.training)
+
+
+def with_weights(model: Model, weights: Mapping[str, Tensor]) -> Model:
+    """Return the model once it has copies of ``weights``."""
+    model.load_state_dict(weights)
+    return model
 
 
 def check_target(config: ViTConfig, target: ViTConfig) -> None:
@@ -163,7 +178,7 @@ def check_target(config: ViTConfig, target: ViTConfig) -> None:
     Raises:
         InputError: the target is larger in a dimension, or differs where pruning changes nothing.
     """
-    for name in ("width", "heads", "head_width", "mlp_width"):
+    for name in (field for fields in PRUNED_FIELDS.values() for field in fields):
         if getattr(target, name) > getattr(config, name):
             raise InputError(
                 f"pruning cannot raise {name} from {getattr(config, name)} to "

@@ -22,6 +22,8 @@ from partition.losses import distillation_loss, soft_cross_entropy
 from partition.progress import Progress, Report, silent
 from partition.recipe import TrainConfig
 
+CPU = torch.device("cpu")
+
 EpochBatches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor, Tensor | None]]]
 """Given an epoch's generator, yields (inputs, target probabilities, teacher logits or None)."""
 
@@ -77,14 +79,14 @@ class TrainRun:
             ``None`` keeps nothing.
         identity: distinguishes trainings: resuming from the checkpoint of another is refused.
         progress: called after every tenth step and every epoch.
-        device: device of model and batches; the CPU by default. On a GPU, bfloat16 is mixed in.
+        device: device of model and batches. On a GPU, bfloat16 is mixed in.
     """
 
     name: str = "training"
     checkpoint: Path | None = None
     identity: str = ""
     progress: Progress = silent
-    device: torch.device | None = None
+    device: torch.device = CPU
 
 
 def train(
@@ -117,8 +119,7 @@ def train(
     """
     run = run or TrainRun()
     name, checkpoint, progress = run.name, run.checkpoint, run.progress
-    target_device = run.device or torch.device("cpu")
-    model.to(target_device)
+    model.to(run.device)
     optimizer = _optimizer(model, config)
     state = TrainState()
     if checkpoint is not None and checkpoint.exists():
@@ -131,12 +132,12 @@ def train(
             step = state.epoch * steps_per_epoch + steps
             for group in optimizer.param_groups:
                 group["lr"] = rate(config, step, steps_per_epoch)
-            loss = _step(model, optimizer, config, target_device, inputs, targets, teacher)
+            loss = _step(model, optimizer, config, run.device, inputs, targets, teacher)
             if not math.isfinite(loss):
-                kept = f"the last good checkpoint, of epoch {state.epoch}, is {checkpoint}"
+                good = f"the last good checkpoint, of epoch {state.epoch}, is {checkpoint}"
                 raise PartitionError(
                     f"{name}: the loss became {loss} in epoch {state.epoch + 1}, step {steps + 1}; "
-                    f"{kept if checkpoint and state.epoch else 'no epoch was finished'}; "
+                    f"{good if checkpoint and state.epoch else 'no epoch was finished'}; "
                     "lower learning_rate or set clip"
                 )
             total, steps = total + loss, steps + 1

@@ -10,14 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
-from partition.classify import Lesson, predict, train_classifier
+from partition.classify import TrainingSet, predict
+from partition.cnn import SmallCnn
 from partition.data import Data
 from partition.files import fingerprint, sha256
 from partition.model import VisionTransformer
 from partition.recipe import DataSpec, Recipe
+from partition.steps import Notes, StepStore
 from partition.train import TrainRun, generator_of, seed_of
 from partition.weights import load_vit
-from partition.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
     Public data sets are known by name; the images of a folder of one's own by their content.
     """
     values = asdict(spec)
-    kept = ("name", "image", "channels", "validation", "test", "limit")
-    key = {name: values[name] for name in kept}
+    names = ("name", "image", "channels", "validation", "test", "limit")
+    key = {name: values[name] for name in names}
     if spec.name == "folder":
         digest = hashlib.sha256()
         for samples in data.splits.values():
@@ -55,17 +56,46 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
     return key
 
 
-def unsplit_model(
+def train_on_all_classes(
+    model: VisionTransformer | SmallCnn,
+    name: str,
     recipe: Recipe,
     data: Data,
-    workshop: Workshop,
-) -> Unsplit:
-    """Return the unsplit model of a recipe: trained, resumed, or as it was filed.
+    store: StepStore,
+    seed: int,
+    *,
+    start: str | None = None,
+    title: str | None = None,
+) -> str:
+    """Train a model in place as the recipe trains the unsplit one; return the step's fingerprint.
+
+    Args:
+        model: with the weights that it starts from.
+        name: name of the step.
+        recipe: data and training.
+        data: all images.
+        store: folder of finished steps, with progress and device.
+        seed: seed of all random numbers.
+        start: what the first weights depend on beside the recipe's seed.
+        title: name of the step in progress reports; ``name`` by default.
+
+    Raises:
+        PartitionError: the loss is not finite, or the disk is full.
+    """
+    training = recipe.training
+    shape, images = model.config.to_dict(), data_key(recipe.data, data)
+    key = fingerprint(name, images, shape, asdict(training), recipe.seed, start)
+    store.train(name, key, model, TrainingSet.of(data), data, training, seed, title)
+    return key
+
+
+def unsplit_model(recipe: Recipe, data: Data, store: StepStore) -> Unsplit:
+    """Return the unsplit model of a recipe: trained, resumed, or as it was stored.
 
     Args:
         recipe: model, training and seed.
         data: all images.
-        workshop: folder of finished steps, with progress and device.
+        store: folder of finished steps, with progress and device.
 
     Raises:
         InputError: the shape is impossible, or the checkpoint to start from does not fit.
@@ -73,33 +103,21 @@ def unsplit_model(
     """
     config = recipe.model.config(data.image, data.channels, len(data.classes))
     start = recipe.model.checkpoint
-    origin = sha256(Path(start)) if start and Path(start).is_file() else start
-    key = fingerprint(
-        "unsplit",
-        data_key(recipe.data, data),
-        config.to_dict(),
-        asdict(recipe.training),
-        recipe.seed,
-        origin,
-    )
+    if start:
+        model = load_vit(Path(start), config, new_head=seed_of(recipe.seed, 1))
+    else:
+        model = VisionTransformer(config, generator_of(recipe.seed, 1))
+    key = train_on_all_classes(
+        model, "unsplit", recipe, data, store, seed_of(recipe.seed, 2),
+        start=sha256(Path(start)) if start else None,
+    )  # fmt: skip
 
-    def make(run: TrainRun) -> tuple[VisionTransformer, dict[str, Any]]:
-        if start:
-            model = load_vit(Path(start), config, new_head=seed_of(recipe.seed, 1))
-        else:
-            model = VisionTransformer(config, generator_of(recipe.seed, 1))
-        lesson = Lesson.of(data)
-        state = train_classifier(model, lesson, data, recipe.training, seed_of(recipe.seed, 2), run)
-        return model, state.notes
-
-    model, _ = workshop.model("unsplit", key, make)
-    model.to(workshop.place)
-
-    def judge(_: TrainRun) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def predict_all(_: TrainRun) -> tuple[dict[str, Tensor], Notes]:
+        model.to(store.device)
         return {
             name: predict(model, samples, data).log_softmax(-1)
             for name, samples in data.splits.items()
         }, {}
 
-    opinions, _ = workshop.tensors("opinions", key, judge)
-    return Unsplit(model, key, opinions["train"], opinions["validation"], opinions["test"])
+    predictions, _ = store.tensors("predictions", key, predict_all)
+    return Unsplit(model.cpu(), key, **predictions)

@@ -13,11 +13,11 @@ from torch import Tensor
 from optics.convshare import ConvShareViT
 from optics.convshare.attention_score import attention_distance, relative_entropy, rollout
 from optics.convshare.interventions import deletion, interfering
-from partition.classify import EVALUATION_BATCH, Lesson, accuracy_of, predict, train_classifier
+from partition.classify import EVALUATION_BATCH, TrainingSet, accuracy_of, predict, train_classifier
 from partition.data import Data, Samples
 from partition.progress import Progress
+from partition.steps import StepStore
 from partition.train import TrainRun, generator_of, seed_of
-from partition.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Run:
 def make(
     run: Run, data: Data, setting: Setting, work: Path, device: torch.device, progress: Progress
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Return a run's maps and figures, made where they are not filed.
+    """Return a run's maps and figures, computed where they are not stored.
 
     Returns:
         Maps (scored images, tokens), see :func:`~optics.convshare.attention_score.rollout`, and the
@@ -60,7 +60,7 @@ def make(
         weights = {f"model.{name}": value for name, value in model.state_dict().items()}
         return weights | {"maps": maps}, figures
 
-    tensors, figures = Workshop(work, progress, device).tensors(run.name, run.key, train)
+    tensors, figures = StepStore(work, progress, device).tensors(run.name, run.key, train)
     return tensors["maps"], figures
 
 
@@ -73,7 +73,7 @@ def _trained(
     model = ConvShareViT(config, generator_of(run.seed, number, 0)).to(device)
     if run.experiment.trained:
         seed = seed_of(run.seed, number, 1)
-        train_classifier(model, Lesson.of(data), data, setting.training, seed, training)
+        train_classifier(model, TrainingSet.of(data), data, setting.training, seed, training)
     return model.eval()
 
 

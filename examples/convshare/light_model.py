@@ -13,7 +13,7 @@ from torch import nn
 
 from optics.convshare import ConvShareConfig, ConvShareViT
 from partition.checkpoint import TrainState
-from partition.classify import Lesson, accuracy_of, predict, train_classifier
+from partition.classify import TrainingSet, accuracy_of, predict, train_classifier
 from partition.data import Data, open_data
 from partition.errors import InputError
 from partition.files import fingerprint, sha256, to_json, write_atomic
@@ -94,7 +94,7 @@ def trained(
     )
     run = TrainRun(name="trained", checkpoint=checkpoint, identity=key, progress=progress)
     seed = seed_of(recipe.seed, 2)
-    state = train_classifier(model, Lesson.of(data), data, recipe.training, seed, run)
+    state = train_classifier(model, TrainingSet.of(data), data, recipe.training, seed, run)
     return model, state
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from optics.convshare import ConvShareViT
 from partition.checkpoint import TrainState
-from partition.classify import Lesson, accuracy_of, image_batches, predict
+from partition.classify import TrainingSet, accuracy_of, image_batches, predict
 from partition.data import Data
 from partition.files import fingerprint
 from partition.progress import Progress
@@ -132,7 +132,7 @@ def tuned(
     """
     noise = torch.Generator()
     noisy = with_noise(model, shares, noise)
-    batches, steps = image_batches(Lesson.of(data), data, recipe.tuning)
+    batches, steps = image_batches(TrainingSet.of(data), data, recipe.tuning)
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         # Of the epoch alone, so that one that a kill cut short is repeated as it was.

@@ -37,10 +37,6 @@ class Samples:
         """Return the samples at ``indices``, in that order."""
         return Samples(self.images[indices], self.labels[indices])
 
-    def relabel(self, labels: Tensor) -> Samples:
-        """Return the same images with other labels."""
-        return Samples(self.images, labels)
-
 
 @dataclass(frozen=True, slots=True)
 class Data:

@@ -95,7 +95,7 @@ def load_idx(
         InputError: files are missing (the message says how to get them) or damaged.
         PartitionError: a download failed or did not match its checksum.
     """
-    place = folder or source.installed()
+    where = folder or source.installed()
     if download:
         if folder is None:
             raise InputError(
@@ -104,18 +104,19 @@ def load_idx(
         for name in source.md5:
             if _find(folder, name) is None:
                 _fetch(source, name, folder)
-    if place is None or any(_find(place, name) is None for name in source.md5):
-        raise InputError(_how_to_get(source, place))
-    loaded = {name: read_idx(_found(place, name)) for name in source.md5}
+    paths = {name: path for name in source.md5 if where and (path := _find(where, name))}
+    if len(paths) < len(source.md5):
+        raise InputError(_how_to_get(source, where))
+    loaded = {name: read_idx(path) for name, path in paths.items()}
     halves = []
     for half in ("train", "t10k"):
         images = loaded[f"{half}-images-idx3-ubyte.gz"]
         labels = loaded[f"{half}-labels-idx1-ubyte.gz"]
         if images.ndim != 3 or labels.ndim != 1:
-            raise InputError(f"{place}: {half} files have shapes {images.shape} and {labels.shape}")
+            raise InputError(f"{where}: {half} files have shapes {images.shape} and {labels.shape}")
         if len(labels) and int(labels.max()) >= len(source.classes):
             raise InputError(
-                f"{place}: {half} labels reach {int(labels.max())}, beyond the classes"
+                f"{where}: {half} labels reach {int(labels.max())}, beyond the classes"
             )
         halves.append(Samples(images.unsqueeze(1), labels.long()))
     return halves[0], halves[1]
@@ -129,23 +130,16 @@ def _find(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _found(folder: Path, name: str) -> Path:
-    path = _find(folder, name)
-    assert path is not None  # the caller has looked
-    return path
-
-
 def _how_to_get(source: IdxSource, folder: Path | None) -> str:
     """Return what to do about missing files."""
-    ways = []
-    if source.package:
-        ways.append(
-            f"install the Debian package {source.package} (apt-get install {source.package})"
-        )
-    ways.append(f"put {', '.join(source.md5)} into a folder and name it as data.folder")
-    ways.append("set data.download: true with a data.folder")
+    choices = [
+        f"put {', '.join(source.md5)} into a folder and name it as data.folder",
+        "set data.download: true with a data.folder",
+    ]
+    if package := source.package:
+        choices.insert(0, f"install the Debian package {package} (apt-get install {package})")
     where = f" in {folder}" if folder else ""
-    return f"the files of {source.name} were not found{where}; {'; or '.join(ways)}"
+    return f"the files of {source.name} were not found{where}; {'; or '.join(choices)}"
 
 
 def _fetch(source: IdxSource, name: str, folder: Path) -> None:

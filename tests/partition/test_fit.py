@@ -1,5 +1,6 @@
 """Assignment of sub-models to devices: by brute force, as properties, and what cannot be."""
 
+from functools import partial
 from itertools import permutations, product
 
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from partition.cost import ModelCost
 from partition.errors import InfeasibleError, InputError
-from partition.fit import Assignment, Size, exact, fits, gap, greedy
+from partition.fit import Assignment, exact, fits, gap, greedy
 from partition.recipe import Budget
 
+Size = partial(ModelCost, parameters=0, attention_macs=0, feature_bytes=0)
 ROWS = st.lists(st.integers(1, 30), min_size=1, max_size=4)
 
 

@@ -4,6 +4,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from partition.cost import mlp_cost
+from partition.entries import accuracy_entry
 from partition.errors import InputError
 from partition.fusion import (
     Fusion,
@@ -12,10 +14,9 @@ from partition.fusion import (
     spread,
     subsets,
     survivor_accuracies,
-    worst_class,
 )
 from partition.recipe import Augmentation, FusionSpec, TrainConfig
-from partition.workshop import Workshop
+from partition.steps import StepStore
 from tests.partition.small import generator
 
 WIDTHS = (3, 2, 4)
@@ -38,8 +39,9 @@ def test_a_missing_part_is_a_part_of_zeros():
         fusion.combine({})
     with pytest.raises(InputError, match="part 2 sends 4 features"):
         fusion.combine({2: torch.zeros(5, 3)})
-    assert fusion.macs == 9 * 6 + 6 * 4
-    assert fusion.parameters_count == 9 * 6 + 6 + 6 * 4 + 4
+    cost = mlp_cost(fusion.widths)
+    assert cost["macs"] == 9 * 6 + 6 * 4
+    assert cost["parameters"] == sum(parameter.numel() for parameter in fusion.parameters())
 
 
 def test_presence_has_at_least_one_part_and_any_number_equally_often():
@@ -104,14 +106,14 @@ def test_training_with_parts_dropped_keeps_answers_when_one_is_lost(tmp_path):
     names = {"train": labels[:300], "validation": labels[300:]}
     spec = FusionSpec(hidden=(16,), training=TrainConfig(epochs=15, batch=32, learning_rate=5e-3))
     fusion, notes = make_fusion(
-        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), part_keys=["a", "b"]
+        groups, names, (3, 3), 3, spec, 0, StepStore(tmp_path), part_keys=["a", "b"]
     )
     table = survivor_accuracies(fusion, features[300:], labels[300:], subsets(2, 0, draw))
     assert table["11"] == notes["validation_accuracy"] > 0.95
     assert min(table["01"], table["10"]) > 0.9
     assert abs(table["00"] - 1 / 3) < 0.1
     again, _ = make_fusion(
-        groups, names, (3, 3), 3, spec, 0, Workshop(tmp_path), part_keys=["a", "b"]
+        groups, names, (3, 3), 3, spec, 0, StepStore(tmp_path), part_keys=["a", "b"]
     )
     assert torch.equal(again.layers[0].weight, fusion.layers[0].weight)
 
@@ -124,4 +126,7 @@ def test_image_settings_mean_nothing_for_features():
 
 def test_the_worst_class_by_hand():
     predictions, labels = torch.tensor([0, 0, 1, 2, 1]), torch.tensor([0, 0, 1, 1, 2])
-    assert worst_class(predictions, labels, 4) == (2, 0.0)
+    logits = torch.nn.functional.one_hot(predictions, 4).float()
+    entry = accuracy_entry(logits, labels, ("a", "b", "c", "never"))
+    assert (entry.accuracy, entry.worst_class, entry.worst_class_accuracy) == (0.6, "c", 0.0)
+    assert entry.class_accuracies == (1.0, 0.5, 0.0, None)

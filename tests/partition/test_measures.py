@@ -10,14 +10,14 @@ from statistics import mean
 import pytest
 import torch
 
-from partition.classify import Lesson, accuracy_of, predict, train_classifier
+from partition.classify import TrainingSet, accuracy_of, predict, train_classifier
 from partition.config import ViTConfig, scaled
-from partition.data import open_data
+from partition.data import Samples, open_data
 from partition.errors import InputError
 from partition.importance import importance
 from partition.losses import smooth_targets
 from partition.model import VisionTransformer
-from partition.part import proxy_indices
+from partition.part import proxy_samples
 from partition.recipe import MEASURES, STAGES, DataSpec, TrainConfig
 from partition.split import part_classes, part_indices, part_samples, random_groups
 from partition.surgery import check_target, cut, keep_outputs
@@ -39,7 +39,7 @@ def _pruned_accuracy(model, part, data, measure, seed):
     pruned = keep_outputs(model, part.classes, part.other)
     for stage in STAGES:
         draw = generator_of(seed, 3)
-        proxy = learnt.take(proxy_indices(learnt.labels, 64, draw))
+        proxy = proxy_samples(learnt, 64, draw)
         scores = importance(
             pruned, data.to_input(proxy.images), smooth_targets(proxy.labels, part.outputs, 0.0),
             stage, measure, draw,
@@ -55,7 +55,7 @@ def test_informed_measures_beat_size_and_chance_at_equal_size():
     config = TrainConfig(epochs=15, batch=64, learning_rate=5e-3, label_smoothing=0.05)
     for seed in range(3):
         model = VisionTransformer(CONFIG, generator_of(seed))
-        train_classifier(model, Lesson.of(data), data, config, seed)
+        train_classifier(model, TrainingSet.of(data), data, config, seed)
         parts = part_classes(random_groups(10, 5, seed), other=True)
         for part, measure in product(parts, MEASURES):
             found[measure].append(_pruned_accuracy(model, part, data, measure, seed))
@@ -65,9 +65,10 @@ def test_informed_measures_beat_size_and_chance_at_equal_size():
 
 def test_proxies_are_shared_out_evenly():
     labels = torch.tensor([0] * 50 + [1] * 3 + [2] * 50)
-    chosen = proxy_indices(labels, 23, generator_of(0))
-    assert torch.bincount(labels[chosen]).tolist() == [10, 3, 10]
-    assert len(proxy_indices(labels, 1000, generator_of(0))) == 103
+    samples = Samples(torch.zeros(103, 1, 1, 1, dtype=torch.uint8), labels)
+    chosen = proxy_samples(samples, 23, generator_of(0))
+    assert torch.bincount(chosen.labels).tolist() == [10, 3, 10]
+    assert len(proxy_samples(samples, 1000, generator_of(0))) == 103
 
 
 @pytest.mark.parametrize(

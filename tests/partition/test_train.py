@@ -9,7 +9,7 @@ from torch import nn
 
 from partition.checkpoint import TrainState
 from partition.classify import (
-    Lesson,
+    TrainingSet,
     accuracy_of,
     class_accuracies,
     image_batches,
@@ -43,9 +43,9 @@ def _run(tmp_path, config=FULL, *, seed=0, stop_after=None, name="c", teacher=Tr
             raise KeyboardInterrupt
 
     validation = data.validation if validate else data.validation.take(torch.arange(0))
-    lesson = Lesson(samples=data.train, validation=validation, outputs=4, teacher=opinion)
+    training = TrainingSet(samples=data.train, validation=validation, outputs=4, teacher=opinion)
     run = TrainRun(checkpoint=checkpoint, identity="x", progress=progress)
-    state = train_classifier(model, lesson, data, config, seed, run)
+    state = train_classifier(model, training, data, config, seed, run)
     return model, state
 
 
@@ -74,7 +74,7 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     data = bars()
     with pytest.raises(InputError, match="checkpoint of another run"):
         train_classifier(
-            VisionTransformer(TINY), Lesson.of(data), data, FULL, 0,
+            VisionTransformer(TINY), TrainingSet.of(data), data, FULL, 0,
             TrainRun(checkpoint=tmp_path / "c.safetensors", identity="y"),
         )  # fmt: skip
 
@@ -173,8 +173,8 @@ def test_steps_of_an_epoch_are_counted_as_they_are_taken(count, steps):
     samples = data.train.take(torch.arange(count))
     config = TrainConfig(batch=16, mixup=0.5)
     teacher = torch.zeros(count, 4)
-    lesson = Lesson(samples=samples, validation=data.validation, outputs=4, teacher=teacher)
-    epoch, announced = image_batches(lesson, data, config)
+    training = TrainingSet(samples=samples, validation=data.validation, outputs=4, teacher=teacher)
+    epoch, announced = image_batches(training, data, config)
     taken = list(epoch(generator(0)))
     assert len(taken) == announced == steps
     for inputs, targets, teacher in taken:
