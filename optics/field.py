@@ -10,7 +10,7 @@ from torch import Tensor
 
 from optics.checks import positive
 from optics.errors import InputError
-from optics.grid import COMPLEX, REAL, coordinates
+from optics.grid import COMPLEX, REAL, coordinates, squared_modulus
 
 __all__ = ["Field"]
 
@@ -73,7 +73,7 @@ class Field:
     @property
     def intensity(self) -> Tensor:
         """|data|², (..., H, W), real; in W/m² where data are in √(W/m²)."""
-        return self.data.real.square() + self.data.imag.square()
+        return squared_modulus(self.data)
 
     @property
     def power_w(self) -> Tensor:

@@ -48,11 +48,6 @@ class Alignment:
         """Return a filter exactly in its place."""
         return cls()
 
-    @property
-    def is_ideal(self) -> bool:
-        """Whether the filter is exactly in its place."""
-        return self == Alignment()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:

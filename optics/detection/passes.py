@@ -26,9 +26,6 @@ class Scheme(Protocol):
     name: ClassVar[str]
     """What it is called in :data:`SCHEMES`."""
 
-    extra_channels: ClassVar[int]
-    """Channels that it adds to those of the layer on the input plane."""
-
     @property
     def passes(self) -> tuple[Pass, ...]:
         """What each exposure shows."""
@@ -46,11 +43,15 @@ class Scheme(Protocol):
     def variance(self, readings: Tensor, camera: Camera) -> Tensor:
         """Return the variance (...) of ``combine`` in electrons, to first order in the noise.
 
+        By default Σ v/(4I) over the passes, v the variance of each reading I: that of sums and
+        differences of roots.
+
         Args:
             readings: mean electrons of each pass without dark, (passes, ...).
             camera: camera whose dark, read and rounding noise is added to the shot noise.
         """
-        ...
+        # Below one electron the first order says nothing; its derivative is bounded as the root's.
+        return (reading_variance(readings, camera) / (4 * readings.clamp(min=1))).sum(0)
 
 
 def part(values: Tensor, which: Part) -> Tensor:
@@ -109,15 +110,15 @@ def check_reference(scheme: Scheme, fields: Tensor, unit_e: float = 1.0) -> None
         )
 
 
-def count_passes(name: str, readings: Tensor, passes: int) -> None:
-    """Require readings (passes, ...).
+def count_passes(name: str, readings: Tensor, passes: int, what: str = "readings") -> None:
+    """Require readings, or other values ``what``, of shape (passes, ...).
 
     Raises:
         InputError: there are more or fewer.
     """
     if readings.dim() < 1 or readings.shape[0] != passes:
         raise InputError(
-            f"{name}: readings must be (passes, ...) with {passes} passes; "
+            f"{name}: {what} must be (passes, ...) with {passes} passes; "
             f"got {tuple(readings.shape)}"
         )
 
@@ -126,12 +127,6 @@ def reading_variance(readings: Tensor, camera: Camera) -> Tensor:
     """Return I + D + read² + step²/12 of readings I in electrons, as of their mean."""
     step_e = camera.electrons_per_dn or 0.0
     return readings + (camera.dark_e + camera.read_noise_e**2 + step_e**2 / 12)
-
-
-def root_variance(readings: Tensor, camera: Camera) -> Tensor:
-    """Return Σ v/(4I) over the passes, the variance of sums and differences of roots."""
-    # Below one electron the first order says nothing; its derivative is bounded as the root's is.
-    return (reading_variance(readings, camera) / (4 * readings.clamp(min=1))).sum(0)
 
 
 def root(electrons: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from optics.camera import Camera
 from optics.checks import positive
-from optics.detection.passes import count_passes, reading_variance, root, root_variance
+from optics.detection.passes import Scheme, count_passes, reading_variance, root
 from optics.errors import InputError
 from optics.signs import Pass, reference_passes, reference_phases_rad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceBeam:
+class ReferenceBeam(Scheme):
     """A uniform coherent beam of R electrons beside the field u, which may have any sign.
 
     r = √R. One frame: I = (r + u)², so u = √I - r; it needs r ≥ -u everywhere, and leaves a shot
@@ -42,7 +42,6 @@ class ReferenceBeam:
     split_inputs: bool = False
 
     name: ClassVar[str] = "reference"
-    extra_channels: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         positive("reference beam", "electrons", self.electrons)
@@ -59,19 +58,13 @@ class ReferenceBeam:
         )
 
     @property
-    def phases_rad(self) -> tuple[float, ...]:
-        """Phase of the reference in each frame."""
-        return reference_phases_rad(self.frames)
-
-    @property
     def signed_inputs(self) -> bool:
         """With split inputs."""
         return self.split_inputs
 
     def combine(self, readings: Tensor) -> Tensor:
         """Return the real part of the field."""
-        count_passes(self.name, readings, len(self.passes))
-        shots = _frames(readings, self.frames)
+        shots = self._frames(readings)
         amplitude = math.sqrt(self.electrons)
         if self.frames == 1:
             fields = root(shots[:, 0]) - amplitude
@@ -89,9 +82,7 @@ class ReferenceBeam:
             raise InputError(
                 f"{self.frames} frames give no phase; take a reference beam of 3 or more"
             )
-        count_passes(self.name, readings, len(self.passes))
-        shots = _frames(readings, self.frames)
-        phases = torch.tensor(self.phases_rad, dtype=torch.float64, device=readings.device)
+        shots, phases = self._frames(readings), self._phases(readings)
         scale = self.frames * math.sqrt(self.electrons)
         real, imaginary = (
             torch.einsum("pk...,k->p...", shots, wave.to(readings.dtype) / scale)
@@ -103,20 +94,28 @@ class ReferenceBeam:
     def variance(self, readings: Tensor, camera: Camera) -> Tensor:
         """Return Σ v w², w the weight of each reading; Σ v/(4I) for a single frame."""
         if self.frames == 1:
-            return root_variance(readings, camera)
+            return Scheme.variance(self, readings, camera)
         weights = self._weights(readings).square()
-        shots = _frames(reading_variance(readings, camera), self.frames)
+        shots = self._frames(reading_variance(readings, camera))
         return torch.einsum("pk...,k->...", shots, weights)
 
     def _weights(self, readings: Tensor) -> Tensor:
-        phases = torch.tensor(self.phases_rad, dtype=torch.float64, device=readings.device)
         # Two frames see the real part alone, twice as strongly.
         scale = math.sqrt(self.electrons) * (4 if self.frames == 2 else self.frames)
-        return (phases.cos() / scale).to(readings.dtype)
+        return (self._phases(readings).cos() / scale).to(readings.dtype)
+
+    def _phases(self, readings: Tensor) -> Tensor:
+        phases = reference_phases_rad(self.frames)
+        return torch.tensor(phases, dtype=torch.float64, device=readings.device)
+
+    def _frames(self, readings: Tensor) -> Tensor:
+        """Return readings (parts of images, frames, ...)."""
+        count_passes(self.name, readings, len(self.passes))
+        return readings.reshape(-1, self.frames, *readings.shape[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InField:
+class InField(Scheme):
     """All channels and one more bright channel, summed as fields before detection; one exposure.
 
     The extra channel, a tile of the input plane with a kernel of its own, adds R electrons of
@@ -134,7 +133,7 @@ class InField:
     electrons: float
 
     name: ClassVar[str] = "in-field"
-    extra_channels: ClassVar[int] = 1
+    signed_inputs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         positive("in-field sum", "electrons", self.electrons)
@@ -144,20 +143,7 @@ class InField:
         """One."""
         return (Pass(reference=complex(math.sqrt(self.electrons))),)
 
-    @property
-    def signed_inputs(self) -> bool:
-        """Never: images with signs take a modulator that shows them, or split inputs."""
-        return False
-
     def combine(self, readings: Tensor) -> Tensor:
         """Return √I - √R."""
         count_passes(self.name, readings, 1)
         return root(readings[0]) - math.sqrt(self.electrons)
-
-    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
-        """Return v/(4I), v the variance of the reading."""
-        return root_variance(readings, camera)
-
-
-def _frames(readings: Tensor, frames: int) -> Tensor:
-    return readings.reshape(-1, frames, *readings.shape[1:])

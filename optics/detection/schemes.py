@@ -12,10 +12,10 @@ from torch import Tensor
 
 from optics.camera import Camera
 from optics.detection.electrons import detect
-from optics.detection.passes import Scheme, check_reference, count_passes, root, root_variance
+from optics.detection.passes import Scheme, check_reference, count_passes, root
 from optics.detection.reference import InField, ReferenceBeam
 from optics.errors import InputError
-from optics.grid import REAL
+from optics.grid import REAL, squared_modulus
 from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass
 
 
@@ -24,17 +24,10 @@ class FieldItself:
     """No camera: the field's real part is known. For tests and for the ideal road."""
 
     name: ClassVar[str] = "field"
-    extra_channels: ClassVar[int] = 0
+    passes: ClassVar[tuple[Pass, ...]] = WHOLE
+    """One, of everything as it is."""
 
-    @property
-    def passes(self) -> tuple[Pass, ...]:
-        """One, of everything as it is."""
-        return WHOLE
-
-    @property
-    def signed_inputs(self) -> bool:
-        """Always."""
-        return True
+    signed_inputs: ClassVar[bool] = True
 
     def combine(self, readings: Tensor) -> Tensor:
         """Return the real part of the only reading, a field."""
@@ -47,7 +40,7 @@ class FieldItself:
 
 
 @dataclass(frozen=True, slots=True)
-class TwoShot:
+class TwoShot(Scheme):
     """Positive and negative kernels one after the other, for images that are not negative.
 
     Each field is not negative, so that a root gives it: y = √I₊ - √I₋. Shot noise leaves a
@@ -56,30 +49,19 @@ class TwoShot:
     """
 
     name: ClassVar[str] = "two-shot"
-    extra_channels: ClassVar[int] = 0
+    passes: ClassVar[tuple[Pass, ...]] = TWO_SHOT
+    """Positive kernels, then negative ones."""
 
-    @property
-    def passes(self) -> tuple[Pass, ...]:
-        """Positive kernels, then negative ones."""
-        return TWO_SHOT
-
-    @property
-    def signed_inputs(self) -> bool:
-        """Never."""
-        return False
+    signed_inputs: ClassVar[bool] = False
 
     def combine(self, readings: Tensor) -> Tensor:
         """Return √I₊ - √I₋."""
         count_passes(self.name, readings, 2)
         return root(readings[0]) - root(readings[1])
 
-    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
-        """Return Σ v/(4I), v the variance of each reading."""
-        return root_variance(readings, camera)
-
 
 @dataclass(frozen=True, slots=True)
-class FourShot:
+class FourShot(Scheme):
     """Positive and negative images with positive and negative kernels, four exposures.
 
     y = √I₊₊ - √I₊₋ - √I₋₊ + √I₋₋; the first sign is of the images. Shot noise leaves a variance of
@@ -87,26 +69,15 @@ class FourShot:
     """
 
     name: ClassVar[str] = "four-shot"
-    extra_channels: ClassVar[int] = 0
+    passes: ClassVar[tuple[Pass, ...]] = FOUR_SHOT
+    """Images positive with kernels positive and negative, then images negative."""
 
-    @property
-    def passes(self) -> tuple[Pass, ...]:
-        """Images positive with kernels positive and negative, then images negative."""
-        return FOUR_SHOT
-
-    @property
-    def signed_inputs(self) -> bool:
-        """Always."""
-        return True
+    signed_inputs: ClassVar[bool] = True
 
     def combine(self, readings: Tensor) -> Tensor:
         """Return √I₊₊ - √I₊₋ - √I₋₊ + √I₋₋."""
         count_passes(self.name, readings, 4)
         return root(readings[0]) - root(readings[1]) - (root(readings[2]) - root(readings[3]))
-
-    def variance(self, readings: Tensor, camera: Camera) -> Tensor:
-        """Return Σ v/(4I), v the variance of each reading."""
-        return root_variance(readings, camera)
 
 
 SCHEMES: Mapping[str, type[Scheme]] = MappingProxyType(
@@ -154,11 +125,7 @@ def expose(
             weak for the field, which would lose signs.
     """
     passes = scheme.passes
-    if fields.dim() < 1 or fields.shape[0] != len(passes):
-        raise InputError(
-            f"{scheme.name}: fields must be (passes, ...) with {len(passes)} passes; "
-            f"got {tuple(fields.shape)}"
-        )
+    count_passes(scheme.name, fields, len(passes), "fields")
     if isinstance(scheme, FieldItself):
         return fields
     references = [shown.reference for shown in passes]
@@ -169,8 +136,5 @@ def expose(
         )
         check_reference(scheme, fields)
         fields = fields + values.view(-1, *[1] * (fields.dim() - 1))
-    if fields.is_complex():
-        intensity = fields.real.square() + fields.imag.square()
-    else:
-        intensity = fields.square()
+    intensity = fields.square() if not fields.is_complex() else squared_modulus(fields)
     return detect(intensity / camera.quantum_efficiency, camera, generator=generator, noise=noise)

@@ -1,7 +1,7 @@
 """The physical road: light through every part of a 4f system, with the limits of each."""
 
 from optics.physical.bench import Bench, Pupils, Sampling
-from optics.physical.conv import Exposed, physical_conv2d, physical_convolution
+from optics.physical.conv import Exposed, physical_convolution
 from optics.physical.geometry import Geometry
 
 __all__ = [
@@ -10,6 +10,5 @@ __all__ = [
     "Geometry",
     "Pupils",
     "Sampling",
-    "physical_conv2d",
     "physical_convolution",
 ]

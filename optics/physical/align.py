@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from optics.grid import REAL
+from optics.grid import REAL, frequencies
 from optics.physical.geometry import Geometry
 
 
@@ -24,7 +24,7 @@ def aligned(shown: Tensor, geometry: Geometry) -> Tensor:
     """
     alignment, samples = geometry.system.alignment, geometry.sampling.filter
     side = geometry.side
-    index = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=shown.device)
+    index = frequencies(side, 1 / side, device=shown.device)
     place = (index + geometry.filter_offset) * geometry.filter_step_m
     cosine, sine = math.cos(alignment.rotation_rad), math.sin(alignment.rotation_rad)
     scale = alignment.magnification * geometry.filter_step_m

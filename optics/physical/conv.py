@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +26,6 @@ from optics.physical.tables import Tables, gathered, image_tiles, kernel_tiles
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 
-P = ParamSpec("P")
 Lit = list[list[list[Tensor]]] | None
 
 
@@ -139,18 +138,6 @@ def physical_convolution(
         saturated=saturated,
         sampling=bench.sampling,
     )
-
-
-def _output_of(convolution: Callable[P, Exposed]) -> Callable[P, Tensor]:
-    def output(*arguments: P.args, **settings: P.kwargs) -> Tensor:
-        return convolution(*arguments, **settings).output
-
-    return output
-
-
-physical_conv2d = _output_of(physical_convolution)
-"""The convolution that a 4f system estimates, :attr:`Exposed.output`: the twin of
-:func:`optics.ideal.ideal_conv2d`, with the arguments of :func:`physical_convolution`."""
 
 
 def _streamed(

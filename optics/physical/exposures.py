@@ -11,6 +11,7 @@ from torch import Tensor
 
 from optics.detection import FieldItself, Scheme, detect, part
 from optics.detection.passes import check_reference
+from optics.grid import squared_modulus
 from optics.ideal.stream import every
 from optics.physical.bench import Bench
 from optics.physical.filter import displayed, filter_light, squares_light
@@ -245,7 +246,7 @@ class Exposures:
         if reference:
             check_reference(self.scheme, field, self.electrons)
             field = field + reference / root
-        gathered = columns.gathered(rows.gathered(_intensity(field), -2), -1)
+        gathered = columns.gathered(rows.gathered(squared_modulus(field), -2), -1)
         per_sample = self.photons / self.geometry.sampling.input**2
         if self.plain_camera:
             electrons = gathered * (per_sample * camera.quantum_efficiency * share)
@@ -294,12 +295,6 @@ class Exposures:
         """Electrons of that in one camera pixel."""
         area = self.geometry.camera_pixels**2
         return self.photons * self.geometry.system.camera.quantum_efficiency / area
-
-
-def _intensity(field: Tensor) -> Tensor:
-    """Return |field|²; squares over numbers in their order are the fastest way."""
-    squares = torch.view_as_real(field).square()
-    return squares[..., 0] + squares[..., 1]
 
 
 def _placed(tiles: Tensor, index: Tensor, plane: tuple[int, int]) -> Tensor:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from optics.grid import COMPLEX, REAL
+from optics.grid import COMPLEX, REAL, coordinates, frequencies
 from optics.modulation import transmission
 from optics.modulator import Modulator
 from optics.physical.align import aligned
 from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
 from optics.propagation.transfer import CACHE_BYTES, cached
+from optics.system import Alignment
 
 
 def response_target(
@@ -83,7 +85,7 @@ def squares_light(responses: Tensor, geometry: Geometry) -> Tensor:
 @cached(CACHE_BYTES)
 def _fades(geometry: Geometry, dtype: torch.dtype, device: torch.device) -> Tensor:
     side = geometry.side
-    places = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=device)
+    places = frequencies(side, 1 / side, device=device)
     fade = torch.sinc(places / geometry.cells)
     # The filter's samples may lie half a sample off the axis.
     turn = -2 * math.pi * geometry.filter_offset / side * places
@@ -159,8 +161,7 @@ def _static_mask(
 def frequency_index(geometry: Geometry, device: torch.device) -> Tensor:
     """Return places in the filter's plane in samples from the axis, (side,), float64."""
     side = geometry.side
-    index: Tensor = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=device)
-    return index + geometry.filter_offset
+    return frequencies(side, 1 / side, device=device) + geometry.filter_offset
 
 
 def displayed(
@@ -188,7 +189,7 @@ def _centring(
     cells: int, middle: tuple[int, int], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """Return the phase of a spectrum whose origin was at ``middle``, (cells, cells)."""
-    index = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64, device=device)
+    index = frequencies(cells, 1 / cells, device=device)
     down, right = (2 * math.pi / cells * torch.remainder(index * place, cells) for place in middle)
     phase = down[:, None] + right
     return torch.polar(torch.ones_like(phase), phase).to(dtype)
@@ -210,12 +211,7 @@ def _fitted(data: Tensor, count: int, axis: int) -> Tensor:
 
 def is_still(geometry: Geometry) -> bool:
     """Return whether the filter is at its place, except for defocus."""
-    alignment = geometry.system.alignment
-    return (
-        alignment.shift_m == (0.0, 0.0)
-        and alignment.rotation_rad == 0
-        and alignment.magnification == 1
-    )
+    return replace(geometry.system.alignment, defocus_m=0.0) == Alignment()
 
 
 def is_direct(geometry: Geometry) -> bool:
@@ -270,12 +266,12 @@ def _ordered(shown: Tensor, geometry: Geometry) -> Tensor:
 
 def _sinc(count: int, share: float, like: Tensor) -> Tensor:
     """Return sinc(share × place), place counted from count // 2, of the real type of ``like``."""
-    places = torch.arange(count, dtype=torch.float64, device=like.device) - count // 2
-    return torch.sinc(places * share).to(REAL.get(like.dtype, like.dtype))
+    places = coordinates(count, share, device=like.device)
+    return torch.sinc(places).to(REAL.get(like.dtype, like.dtype))
 
 
 def _sinc_ordered(side: int, like: Tensor) -> Tensor:
-    places = torch.fft.fftfreq(side, dtype=torch.float64, device=like.device)
+    places = frequencies(side, 1.0, device=like.device)
     return torch.sinc(places).to(REAL.get(like.dtype, like.dtype))
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from optics.encoding import Encoding, encode
 from optics.errors import InputError
+from optics.grid import squared_modulus
 from optics.modulator import Modulator
 from optics.physical.bench import Bench
 from optics.physical.filter import (
@@ -127,6 +128,5 @@ class Pattern:
 
 def _peak(spectrum: Tensor) -> Tensor:
     """Return the largest modulus of each spectrum, 1 where there is nothing."""
-    squares = torch.view_as_real(spectrum).square()
-    peak = (squares[..., 0] + squares[..., 1]).amax((-2, -1)).sqrt()
+    peak = squared_modulus(spectrum).amax((-2, -1)).sqrt()
     return torch.where(peak > 0, peak, torch.ones_like(peak))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -11,9 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from optics.tiling.axis import Axis
-from optics.tiling.layout import Layout
-from optics.tiling.shape import Pair
+from optics.tiling.layout import Layout, Rectangle
 
 Index = NDArray[np.int64]
 
@@ -43,55 +40,23 @@ class Tables:
     @classmethod
     def of(cls, layout: Layout) -> Tables:
         """Return the tables of a layout."""
-        shape, axes = layout.shape, layout.axes
-        counts = layout.counts
-        cells = [_cells(n, side) for n, side in zip(counts, _sides(layout), strict=True)]
-        groups, channels, images, kernels = cells
-        images_at = _places(
-            [
-                (
-                    axis_index,
-                    [
-                        axis.image_start(g[axis_index], c[axis_index], b[axis_index])
-                        for g, c, b in product(groups, channels, images)
-                    ],
-                    np.arange(axis.image),
-                )
-                for axis_index, axis in enumerate(axes)
-            ]
-        )
-        kernels_at = _places(
-            [
-                (
-                    i,
-                    [
-                        axis.kernel_start(g[i], c[i], k[i]) + layout.plane[i] // 2
-                        for g, c, k in product(groups, channels, kernels)
-                    ],
-                    np.arange(shape.kernel[i])[::-1] * shape.dilation[i],
-                )
-                for i, axis in enumerate(axes)
-            ]
-        )
-        outputs_at = _places(
-            [
-                (
-                    i,
-                    [
-                        axis.output_start(g[i], b[i], k[i])
-                        for g, b, k in product(groups, images, kernels)
-                    ],
-                    _kept(layout, i, axis),
-                )
-                for i, axis in enumerate(axes)
-            ]
-        )
-        inside = [
-            (kept >= 0) & (kept < axis.tile)
-            for kept, axis in ((_kept(layout, i, axis), axis) for i, axis in enumerate(axes))
+        shape, frame = layout.shape, next(iter(layout))  # the first frame is full
+        images_at = _places(layout.image_rectangles(frame), [np.arange(n) for n in shape.size])
+        reversed_elements = [
+            np.arange(n)[::-1] * step for n, step in zip(shape.kernel, shape.dilation, strict=True)
         ]
+        kernels_at = _places(layout.kernel_rectangles(frame), reversed_elements)
+        # Rows and columns of a whole convolution that are outputs; some may lie outside of it.
+        outputs = [
+            np.arange(count) * step + extent - 1 - before
+            for count, step, extent, (before, _) in zip(
+                shape.out_size, shape.stride, shape.extent, shape.padding, strict=True
+            )
+        ]
+        outputs_at = _places(layout.output_rectangles(frame), outputs)
+        inside = [(at >= 0) & (at < side) for at, side in zip(outputs, shape.full, strict=True)]
         both = inside[0][:, None] & inside[1][None, :]
-        # Where no output needs light, one pixel is read for nothing.
+        # Where no output receives light, one pixel is read all the same.
         rows, columns = (
             np.unique(at[:, lit]) if lit.any() else np.array([side // 2], dtype=np.int64)
             for at, lit, side in zip(outputs_at, inside, layout.plane, strict=True)
@@ -144,8 +109,8 @@ def gathered(layout: Layout, outputs: Tensor) -> Tensor:
     ordered = parted.permute(2, 4, 0, 3, 1, 5, 6).reshape(
         rounds[2] * images, rounds[0] * groups, rounds[3] * kernels, -1
     )
-    kept = ordered[: shape.batch, : shape.groups, : shape.out_group]
-    return kept.reshape(shape.batch, shape.out_channels, *shape.out_size)
+    filled = ordered[: shape.batch, : shape.groups, : shape.out_group]
+    return filled.reshape(shape.batch, shape.out_channels, *shape.out_size)
 
 
 def _filled(tensor: Tensor, sizes: tuple[int, int, int]) -> Tensor:
@@ -155,29 +120,11 @@ def _filled(tensor: Tensor, sizes: tuple[int, int, int]) -> Tensor:
     return functional.pad(tensor, missing) if any(missing) else tensor
 
 
-def _sides(layout: Layout) -> tuple[Pair, Pair, Pair, Pair]:
-    split = layout.split
-    return split.groups, split.channels, split.images, split.kernels
-
-
-def _cells(count: int, side: Pair) -> list[Pair]:
-    return [divmod(index, side[1]) for index in range(count)]
-
-
-def _kept(layout: Layout, axis_index: int, axis: Axis) -> Index:
-    """Return which rows of a whole convolution are outputs; some may lie outside of it."""
-    shape = layout.shape
-    count, step = shape.out_size[axis_index], shape.stride[axis_index]
-    first = axis.extent - 1 - shape.padding[axis_index][0]
-    return np.arange(count, dtype=np.int64) * step + first
-
-
-def _places(parts: list[tuple[int, list[int], Index]]) -> tuple[Index, Index]:
-    rows, columns = (
-        np.asarray(starts, dtype=np.int64)[:, None] + offsets[None, :]
-        for _, starts, offsets in parts
-    )
-    return rows, columns
+def _places(rectangles: list[Rectangle], within: list[Index]) -> tuple[Index, Index]:
+    """Return rows and columns of the plane, (rectangles, offsets) each."""
+    tops = np.array([rectangle.top for rectangle in rectangles], dtype=np.int64)
+    lefts = np.array([rectangle.left for rectangle in rectangles], dtype=np.int64)
+    return tops[:, None] + within[0], lefts[:, None] + within[1]
 
 
 def _flat(places: tuple[Index, Index], columns: int) -> Tensor:

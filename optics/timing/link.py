@@ -76,14 +76,12 @@ class Order:
     @property
     def input_loads(self) -> int:
         """Patterns written to the input modulator."""
-        fast = self.fast == "input"
-        return self.slow_patterns * (self.fast_patterns if fast else 1)
+        return self.slow_patterns * (self.fast_patterns if self.fast == "input" else 1)
 
     @property
     def filter_loads(self) -> int:
         """Patterns written to the filter."""
-        fast = self.fast == "filter"
-        return self.slow_patterns * (self.fast_patterns if fast else 1)
+        return self.slow_patterns * (self.fast_patterns if self.fast == "filter" else 1)
 
 
 STEPLESS_BITS = 32

@@ -33,7 +33,7 @@ def test_ideal_parts_take_nothing_from_light() -> None:
     assert math.isinf(lens.cutoff_per_m(532e-9))
     laser = Laser.ideal()
     assert laser.electrical_power_w == laser.power_w
-    assert Alignment.ideal().is_ideal
+    assert Alignment.ideal() == Alignment()
     system = FourF.ideal((300, 400))
     assert system.efficiency == 1
     assert system.magnification == -1

@@ -248,7 +248,7 @@ def test_passes_and_what_they_show() -> None:
     beam = scheme("reference", electrons=9.0, frames=4, split_inputs=True)
     assert len(beam.passes) == 8
     assert [abs(p.reference) for p in beam.passes] == pytest.approx([3.0] * 8)
-    assert scheme("in-field", electrons=9.0).extra_channels == 1
+    assert len(scheme("in-field", electrons=9.0).passes) == 1
     values = torch.tensor([-2.0, 0.0, 3.0])
     assert part(values, "positive").tolist() == [0, 0, 3]
     assert part(values, "negative").tolist() == [2, 0, 0]

@@ -15,7 +15,7 @@ from optics.detection import FieldItself, FourShot, ReferenceBeam, Scheme, TwoSh
 from optics.errors import InputError, SamplingError
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.physical import Bench, Geometry, Sampling, physical_conv2d, physical_convolution
+from optics.physical import Bench, Geometry, Sampling, physical_convolution
 from optics.presets import preset
 from optics.system import Alignment, FourF
 from optics.tiling import ConvShape, Layout, plan
@@ -56,9 +56,9 @@ def test_a_seed_gives_the_same_numbers_and_another_seed_others() -> None:
 
     def once(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
-        return physical_conv2d(
+        return physical_convolution(
             images, weight, bench=Bench(noisy(), scheme=scheme), layout=layout, generator=generator
-        )
+        ).output
 
     assert torch.equal(once(1), once(1))
     assert not torch.equal(once(1), once(2))
@@ -80,10 +80,10 @@ def test_gradients_are_those_of_the_convolution(scheme: Scheme) -> None:
     upstream = torch.rand(3, 4, 6, 6, dtype=torch.float64) - 0.5
     layout = laid(images, weight, 24, scheme, padding=1)
     for max_bytes in (2**28, 400_000):  # the second computes portions again going backward
-        output = physical_conv2d(
+        output = physical_convolution(
             images, weight, bias, padding=1, layout=layout,
             bench=Bench(IDEAL, scheme=scheme, noise=False, max_bytes=max_bytes),
-        )  # fmt: skip
+        ).output  # fmt: skip
         ours = torch.autograd.grad(output, (images, weight, bias), upstream)
         expected = functional.conv2d(images, weight, bias, padding=1)
         theirs = torch.autograd.grad(expected, (images, weight, bias), upstream)
@@ -113,7 +113,7 @@ def test_gradcheck_with_every_part_in_the_way(pupils: Any) -> None:
     bench = Bench(system, scheme=scheme, noise=False, sampling=sampling, input_peak=1.0)
 
     def run(images: Tensor, weight: Tensor) -> Tensor:
-        return physical_conv2d(images, weight, bench=bench, layout=layout)
+        return physical_convolution(images, weight, bench=bench, layout=layout).output
 
     assert torch.autograd.gradcheck(
         run, (images.requires_grad_(), weight.requires_grad_()), atol=1e-4, rtol=1e-4, eps=1e-5
@@ -129,7 +129,9 @@ def test_training_through_noise_uses_the_same_noise_both_ways() -> None:
         tensors = images.clone().requires_grad_(), weight.clone().requires_grad_()
         generator = torch.Generator().manual_seed(3)
         bench = Bench(noisy(), scheme=scheme, max_bytes=max_bytes)
-        output = physical_conv2d(*tensors, bench=bench, layout=layout, generator=generator)
+        output = physical_convolution(
+            *tensors, bench=bench, layout=layout, generator=generator
+        ).output
         output.square().sum().backward()
         gradients.append([t.grad for t in tensors])
     clean = torch.autograd.grad(
@@ -162,9 +164,9 @@ def test_memory_stays_within_the_bound(limit: int, pupils: bool) -> None:
 
     def run() -> Tensor:
         generator = torch.Generator().manual_seed(0)
-        return physical_conv2d(
+        return physical_convolution(
             images, weight, padding=1, bench=bench, layout=layout, generator=generator
-        )
+        ).output
 
     forward = peak_bytes(run)
     assert forward <= limit + 3 * result_bytes
@@ -186,13 +188,13 @@ def test_bound_does_not_change_numbers() -> None:
     scheme = FourShot()
     layout = laid(images, weight, 24, scheme, groups=2)
     made = [
-        physical_conv2d(
+        physical_convolution(
             images - 0.5,
             weight,
             groups=2,
             bench=Bench(IDEAL, scheme=scheme, noise=False, max_bytes=max_bytes),
             layout=layout,
-        )
+        ).output
         for max_bytes in (2**28, 1_000_000, 400_000)
     ]
     for other in made[1:]:
@@ -251,11 +253,11 @@ def test_bad_input_says_what_was_expected(change: dict[str, Any], message: str) 
         "layout": laid(images, weight, 24, TwoShot()),
         "generator": torch.Generator().manual_seed(0),
     }
-    physical_conv2d(**good, bench=bench)
+    physical_convolution(**good, bench=bench)
     settings = {key: value for key, value in change.items() if hasattr(bench, key)}
     others = {key: value for key, value in change.items() if key not in settings}
     with pytest.raises(InputError, match=message):
-        physical_conv2d(**(good | others), bench=replace(bench, **settings))
+        physical_convolution(**(good | others), bench=replace(bench, **settings))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_bad_input_says_what_was_expected(change: dict[str, Any], message: str) 
 def test_grids_that_cannot_hold_a_system(system: FourF, message: str) -> None:
     images, weight = torch.ones(1, 1, 6, 6), torch.ones(1, 1, 3, 3)
     with pytest.raises(SamplingError, match=message):
-        physical_conv2d(
+        physical_convolution(
             images, weight, layout=laid(images, weight, 24, TwoShot()),
             bench=Bench(system, scheme=TwoShot(), sampling=Sampling(pupils="lens"), noise=False),
         )  # fmt: skip
