@@ -8,4 +8,4 @@ class InputError(ValueError):
 
 
 class SamplingError(InputError):
-    """A grid is too coarse for what was asked; the message names the limit and a way that fits."""
+    """A grid is too coarse for the operation; the message names the limit and an alternative."""

@@ -1,4 +1,4 @@
-"""What a modulator does to light: reachable levels, crosstalk, flicker, and the shape of pixels."""
+"""Transmission of a modulator: levels, crosstalk, flicker, and the shape of pixels."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def reached(drive: Tensor, modulator: Modulator) -> Tensor:
 
 
 def check_drive(drive: Tensor, modulator: Modulator) -> None:
-    """Refuse what the modulator cannot be asked to show.
+    """Refuse a drive that the modulator cannot show.
 
     Raises:
-        InputError: and what was expected.
+        InputError: the drive is of another kind, type, size or range.
     """
     takes = _TAKES[modulator.kind]
     if not isinstance(drive, Tensor):

@@ -92,8 +92,8 @@ class FourF:
         lens_2: lens that makes the image at the camera, turned by 180° and scaled by -f2/f1.
         camera: camera that detects intensity.
         alignment: alignment of the filter.
-        link_bytes_s: rate of the link between host and optics, in bytes per second each way;
-            infinity takes no time.
+        link_bytes_s: rate of the link between host and optics, in bytes per second in each
+            direction; infinity takes no time.
         host: electronics at the other end of the link.
         name: name of the system, used in messages.
         source: source of each figure, by field name.

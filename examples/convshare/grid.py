@@ -34,7 +34,7 @@ from partition.errors import InputError, PartitionError
 from partition.progress import silent
 
 EXAMPLES = Path(__file__).parents[1]
-KEPT = EXAMPLES / "results" / "convshare-grid.json"
+STORED = EXAMPLES / "results" / "convshare-grid.json"
 WORK = EXAMPLES.parent / "runs" / "convshare.work"
 
 
@@ -42,20 +42,20 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description="Which ConvShareViTs learn attention?")
     parser.add_argument("--data", default="fashion-mnist", help=f"one of {', '.join(SMALL)}")
-    parser.add_argument("--folder", help="where the images lie, if not in a system package")
+    parser.add_argument("--folder", help="folder of the images, where no system package has them")
     parser.add_argument("--full", action="store_true", help="all images and a larger model")
     parser.add_argument("--images", type=int, help="training images; 0 for all")
-    parser.add_argument("--epochs", type=int, help="of training")
+    parser.add_argument("--epochs", type=int, help="epochs of training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--experiments", nargs="+", default=[], metavar="NAME",
-                        help=f"of {', '.join(EXPERIMENTS)}; vit is always made")  # fmt: skip
+                        help=f"of {', '.join(EXPERIMENTS)}; vit is always trained")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--device", choices=("cpu", "cuda"),
-                        help="cpu, and with --full cuda where it is")  # fmt: skip
+                        help="default: cpu; with --full cuda where there is one")  # fmt: skip
     parser.add_argument("--work", type=Path, default=WORK, help="folder of finished runs")
     parser.add_argument("--out", type=Path, help="file of the figures (WORK/grid.json)")
-    parser.add_argument("--table", type=Path, nargs="?", const=KEPT, metavar="FILE",
-                        help="only print the table of kept figures")  # fmt: skip
+    parser.add_argument("--table", type=Path, nargs="?", const=STORED, metavar="FILE",
+                        help="only print the table of stored figures")  # fmt: skip
     parser.add_argument("--so-far", action="store_true",
                         help="train nothing; the table of the runs that are finished")  # fmt: skip
     parser.add_argument("--page", type=Path, help="file in Markdown whose table is replaced")
@@ -64,10 +64,10 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def device_of(chosen: argparse.Namespace) -> str:
-    """Return where to train.
+    """Return the device of the training.
 
     Raises:
-        InputError: cuda is asked for and is not there.
+        InputError: cuda is requested and torch finds no such device.
     """
     there = torch.cuda.is_available()
     if chosen.device == "cuda" and not there:
@@ -76,7 +76,7 @@ def device_of(chosen: argparse.Namespace) -> str:
 
 
 def order_of(chosen: argparse.Namespace) -> Order:
-    """Return what is to be made: seed by seed, so that a part of the grid is already a grid.
+    """Return the runs in their order: all experiments of the first seed, then of the next.
 
     Raises:
         InputError: an experiment, data set or number is wrong, or images are missing.
@@ -100,11 +100,13 @@ def order_of(chosen: argparse.Namespace) -> Order:
 
 
 def figures_of(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures of the grid: kept ones, of finished runs, or of all, made where missing.
+    """Return the figures of the grid: stored, of the finished runs, or of all runs.
+
+    Runs that are not finished are trained, except with ``--table`` or ``--so-far``.
 
     Raises:
         PartitionError: a run failed.
-        InputError: the command line is wrong, or there is nothing to tell of.
+        InputError: the command line is wrong, or no run is finished.
     """
     if chosen.table is not None:
         return load(chosen.table)
@@ -115,7 +117,7 @@ def figures_of(chosen: argparse.Namespace) -> dict[str, Any]:
             raise InputError(f"no run of this grid is finished in {order.work}; leave out --so-far")
         order = replace(order, runs=there)
     with Bars(order, quiet=chosen.quiet) as bars:
-        if order.filed() < len(order.runs) and chosen.jobs > 1:
+        if order.finished() < len(order.runs) and chosen.jobs > 1:
             in_processes(order, chosen.jobs, bars)
         else:
             make_all(order, bars)
@@ -129,7 +131,7 @@ def figures_of(chosen: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 1 the run failed, 2 wrong input."""
     chosen = parsed(arguments)
-    # One thread is what makes the bytes the same on every machine with the same processor.
+    # With one thread the bytes are the same on every machine with the same processor.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     try:
         table = markdown(figures_of(chosen))
@@ -140,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"grid: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 2)
     except KeyboardInterrupt:
-        print("grid: interrupted; the same command goes on from here", file=sys.stderr)
+        print("grid: interrupted; the same command continues from here", file=sys.stderr)
         return 1
     return 0
 

@@ -1,8 +1,8 @@
-"""Processes share a folder of runs: each run is made by one of them.
+"""Claims of runs: processes that share a work folder train each run once.
 
-A run is claimed by locking a file of its name. The system lets go of the lock when the process
-that holds it ends, in whatever way: there are no stale locks to be guessed at. The file goes when
-its block ends as it should; one that a killed process left tells the next that a run was cut short.
+A process claims a run by a lock on a file of its name. The system releases the lock when the
+process ends, whatever the reason, so that no lock is stale. The file is removed when its block ends
+without an exception; a file without a lock shows that a process ended before its run was finished.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from partition.errors import PartitionError
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that is this process's to make.
+    """A run that this process has claimed.
 
     Attributes:
-        cut_short: the process that had it and ended before it was made, or nothing.
+        cut_short: the process that claimed it before and ended before it was finished; empty if
+            there was none.
     """
 
     cut_short: str
@@ -29,9 +30,9 @@ class Claim:
 
 @contextmanager
 def claim(path: Path) -> Iterator[Claim | None]:
-    """Within the block, hold the run of the lock file ``path``; None where another process does.
+    """Claim the run of the lock file ``path`` within a block; ``None`` if another process has it.
 
-    The file is removed at the block's end; an exception leaves it.
+    The file is removed at the end of the block, unless an exception ends it.
 
     Raises:
         PartitionError: the folder cannot be written.

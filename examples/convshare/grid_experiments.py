@@ -1,4 +1,4 @@
-"""The experiments: which layers are which kind of convolution, how large, on what, how trained."""
+"""The experiments: kind and size of each layer, data set and training of each model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from partition.recipe import Augmentation, DataSpec, TrainConfig
 from partition.unsplit import data_key
 
 ATTENTION: tuple[Mixing, ...] = ("shared-valid", "shared-same", "unshared-valid", "unshared-same")
-"""What queries, keys, values and the projection may be."""
+"""Mixings of queries, keys, values and the projection."""
 
 MLP: tuple[Mixing, ...] = ("linear", "shared-valid", "shared-same")
-"""What both layers of the MLP may be."""
+"""Mixings of both layers of the MLP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,11 @@ class Experiment:
     """One model of the grid.
 
     Attributes:
-        name: on the command line.
-        number: of its draws, so that no two experiments start alike.
+        name: name on the command line.
+        number: number that enters its seeds, so that no two experiments draw the same weights.
         attention: mixing of queries, keys, values and projection.
         mlp: mixing of the MLP.
-        trained: or left as it was drawn.
+        trained: whether it is trained; otherwise its weights stay as they were drawn.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Experiment:
 
 
 REFERENCE = Experiment(name="vit", number=0, attention="linear", mlp="linear")
-"""A plain ViT: the attention of others is compared with its attention."""
+"""A plain ViT, the reference of the attention score."""
 
 UNTRAINED = replace(REFERENCE, name="vit-untrained", number=1, trained=False)
-"""The floor of the attention score."""
+"""An untrained ViT: the lower bound of the attention score."""
 
 GRID = tuple(
     Experiment(name=f"{attention}+{mlp}", number=2 + len(MLP) * row + column,
@@ -51,13 +51,13 @@ GRID = tuple(
     for row, attention in enumerate(ATTENTION)
     for column, mlp in enumerate(MLP)
 )  # fmt: skip
-"""The twelve."""
+"""The twelve combinations of :data:`ATTENTION` and :data:`MLP`."""
 
 EXPERIMENTS = {each.name: each for each in (REFERENCE, UNTRAINED, *GRID)}
 
 
 def named(names: list[str]) -> list[Experiment]:
-    """Return the experiments of these names, and the reference before them; all for no names.
+    """Return the reference and the experiments of these names; all experiments for no names.
 
     Raises:
         InputError: a name is unknown.
@@ -72,18 +72,18 @@ def named(names: list[str]) -> list[Experiment]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What all experiments of a grid have in common.
+    """Settings common to all experiments of a grid.
 
     Attributes:
-        data: images. Nothing is held out to choose by: the last epoch's weights are taken.
+        data: images. There is no validation set: the weights of the last epoch are used.
         patch: side of a token, in pixels.
         map: rows and columns of a token.
         depth: blocks.
-        heads: of attention.
+        heads: heads of attention.
         mlp_ratio: hidden maps of the MLP for each map of a token.
-        training: the recipe.
-        scored: test images, the first, on which attention is looked at.
-        deleted: share of the tokens that deletion blanks.
+        training: recipe of the training.
+        scored: number of test images, from the first, whose attention is scored.
+        deleted: share of the tokens that deletion blanks, 0 to 1.
     """
 
     data: DataSpec
@@ -97,7 +97,7 @@ class Setting:
     deleted: float = 0.25
 
     def config(self, experiment: Experiment, data: Data) -> ConvShareConfig:
-        """Return the shape of an experiment's model."""
+        """Return the configuration of an experiment's model."""
         return ConvShareConfig(
             image=data.image, channels=data.channels, classes=len(data.classes),
             patch=self.patch, map=self.map, depth=self.depth, heads=self.heads,
@@ -135,7 +135,7 @@ SMALL: Mapping[str, Setting] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""For one or two cores, by data set."""
+"""Settings for one or two cores, by data set."""
 
 FULL: Mapping[str, Setting] = MappingProxyType(
     {
@@ -158,22 +158,25 @@ FULL: Mapping[str, Setting] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""All images and a larger model, for a GPU; depth, heads, maps, batch, epochs and rate on CIFAR-100
-are those of the paper's precursor, which cuts images of 72 x 72 into 9 x 9 patches of 8 pixels:
-here images keep their 32 x 32 pixels, in 8 x 8 patches."""
+"""Settings for a GPU: all images and a larger model.
+
+Depth, heads, maps, batch, epochs and learning rate on CIFAR-100 are those of the paper's precursor,
+which divides images of 72 x 72 into 9 x 9 patches of 8 pixels; here images have 32 x 32 pixels, in
+8 x 8 patches.
+"""
 
 
 def setting(
     name: str, *, full: bool, folder: str | None, images: int | None, epochs: int | None
 ) -> Setting:
-    """Return a data set's setting, with what the command line changes of it.
+    """Return the setting of a data set, changed as the command line asks.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         full: all images and the larger model.
-        folder: where the images lie.
-        images: of training, about as many of every class; all for 0.
-        epochs: of training.
+        folder: folder of the images.
+        images: training images, about as many of every class; 0 is all.
+        epochs: epochs of training.
 
     Raises:
         InputError: the data set has no setting, or a number is out of range.

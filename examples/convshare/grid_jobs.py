@@ -1,4 +1,4 @@
-"""Make all runs of a grid, in one process or several, with a bar for each."""
+"""Training of all runs of a grid, in one process or several, with a progress bar for each."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ from partition.progress import Report
 from partition.store import load_tensors
 
 POLL_S = 1.0
-"""Between two looks for runs that other processes make."""
+"""Seconds between two checks for runs that other processes train."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a process stopped.
+    """The error that stopped a process.
 
     Attributes:
-        message: one line.
-        status: of the command's exit.
+        message: message of the error, one line.
+        status: exit status of the command.
     """
 
     message: str
     status: int
 
 
-Tell = Callable[[Report | str], None]
-"""Takes how far a run is, or a line to show."""
+Notify = Callable[[Report | str], None]
+"""Receives the progress of a run, or a line to print."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be made.
+    """Runs to train.
 
     Attributes:
-        runs: in this order.
-        setting: of all of them.
+        runs: runs in their order.
+        setting: setting of all runs.
         work: folder of finished runs.
-        device: ``cpu`` or ``cuda``.
+        device: device of the training, ``cpu`` or ``cuda``.
     """
 
     runs: tuple[Run, ...]
@@ -63,16 +63,16 @@ class Order:
     work: Path
     device: str
 
-    def filed(self) -> int:
-        """Return how many runs are there."""
+    def finished(self) -> int:
+        """Return how many runs are finished."""
         return sum(run.file(self.work).exists() for run in self.runs)
 
 
-def make_all(order: Order, tell: Tell) -> None:
-    """Make what is not filed and not another process's, until everything is there.
+def make_all(order: Order, notify: Notify) -> None:
+    """Train the runs that no other process has claimed, until all are finished.
 
-    A run that is filed is claimed too: the process that made it may have been killed before it
-    removed its lock, or while it wrote a file.
+    A finished run is claimed too: the process that trained it may have been killed before it
+    removed its lock file, or while it wrote a file.
     """
     data = open_data(order.setting.data)
     left = list(order.runs)
@@ -84,18 +84,20 @@ def make_all(order: Order, tell: Tell) -> None:
                     others.append(run)
                     continue
                 remove_unfinished(order.work, f"{run.name}-")
-                if not _whole(run, order.work):
+                if not _is_finished(run, order.work):
                     if held.cut_short:
-                        tell(f"{run.name} was cut short ({held.cut_short}); it goes on from there")
-                    make(run, data, order.setting, order.work, torch.device(order.device), tell)
-                    tell(Report(step=run.name, done=1.0))
+                        notify(
+                            f"{run.name} was cut short ({held.cut_short}); it continues from there"
+                        )
+                    make(run, data, order.setting, order.work, torch.device(order.device), notify)
+                    notify(Report(step=run.name, done=1.0))
         if len(others) == len(left):
             time.sleep(POLL_S)
         left = others
 
 
-def _whole(run: Run, work: Path) -> bool:
-    """Tell whether a run is filed, and can be read."""
+def _is_finished(run: Run, work: Path) -> bool:
+    """Return whether a run is stored and readable."""
     if not run.file(work).exists():
         return False
     try:
@@ -105,11 +107,11 @@ def _whole(run: Run, work: Path) -> bool:
     return True
 
 
-def in_processes(order: Order, jobs: int, tell: Tell) -> None:
-    """Do :func:`make_all` in ``jobs`` processes; the first failure ends all of them.
+def in_processes(order: Order, jobs: int, notify: Notify) -> None:
+    """Run :func:`make_all` in ``jobs`` processes; the first failure ends all of them.
 
     Raises:
-        PartitionError: a process failed; what it said, with its status.
+        PartitionError: a process failed; the error has its message and exit status.
     """
     context = multiprocessing.get_context("spawn")
     events: Queue[Report | str | Failure] = context.Queue()
@@ -125,12 +127,12 @@ def in_processes(order: Order, jobs: int, tell: Tell) -> None:
             except queue.Empty:
                 if any(worker.exitcode for worker in workers) and events.empty():
                     raise PartitionError(
-                        "a process ended before its work was done; the same command goes on"
+                        "a process ended before its runs were finished; the same command continues"
                     ) from None
                 continue
             if isinstance(event, Failure):
                 raise (InputError if event.status == 2 else PartitionError)(event.message)
-            tell(event)
+            notify(event)
     finally:
         for worker in workers:
             worker.terminate()
@@ -139,18 +141,18 @@ def in_processes(order: Order, jobs: int, tell: Tell) -> None:
 
 
 def _work(order: Order, events: Queue[Report | str | Failure]) -> None:
-    """Be one of several processes; end with the one that started this."""
+    """Run :func:`make_all` as one of several processes; end when the parent process ends."""
     torch.set_num_threads(1)
     events.cancel_join_thread()
     parent = os.getppid()
 
-    def tell(event: Report | str) -> None:
+    def notify(event: Report | str) -> None:
         if os.getppid() != parent:
             sys.exit(1)
         events.put(event)
 
     try:
-        make_all(order, tell)
+        make_all(order, notify)
     except (PartitionError, OpticsError) as error:
         events.put(Failure(str(error), getattr(error, "exit_status", 2)))
     except KeyboardInterrupt:
@@ -160,9 +162,9 @@ def _work(order: Order, events: Queue[Report | str | Failure]) -> None:
 
 
 class Bars:
-    """On standard error a bar for all runs and one for each that is being made.
+    """Progress bars on standard error: one for all runs and one for each run in training.
 
-    In a file or a pipe: a line for each run that was made.
+    Where standard error is no terminal: a line for each finished run.
     """
 
     def __init__(self, order: Order, *, quiet: bool) -> None:
@@ -199,20 +201,20 @@ class Bars:
             task = self._bar.add_task(event.step, total=1.0, figures="")
             self._tasks[event.step] = task, time.monotonic()
         task, begun_s = self._tasks[event.step]
-        filed = self._order.filed()
-        if event.done >= 1.0 and event.loss is None:  # scored and filed
+        finished = self._order.finished()
+        if event.done >= 1.0 and event.loss is None:  # scored and stored
             self._bar.remove_task(task)
             del self._tasks[event.step]
             self._done.pop(event.step, None)
             took_s = time.monotonic() - begun_s
-            self._print(f"{event.step:32} {took_s:4.0f} s  {filed} of {len(self._order.runs)}")
+            self._print(f"{event.step:32} {took_s:4.0f} s  {finished} of {len(self._order.runs)}")
         else:
             self._done[event.step] = min(0.99, event.done)
             loss = "" if event.loss is None else f"loss {event.loss:.3f}"
             self._bar.update(task, completed=event.done, figures=loss)
         self._bar.update(
-            self._total, completed=filed + sum(self._done.values()),
-            figures=f"{filed} of {len(self._order.runs)}",
+            self._total, completed=finished + sum(self._done.values()),
+            figures=f"{finished} of {len(self._order.runs)}",
         )  # fmt: skip
 
     def _print(self, line: str) -> None:

@@ -1,9 +1,9 @@
-"""Draw what the grid found: accuracy against attention score, and where models look.
+"""Pictures of the grid: accuracy against attention score, and maps of attention.
 
     python examples/convshare/grid_pictures.py
 
-draws the first picture from the kept figures, and the second from the grid's work folder, which
-``grid.py`` fills, where that is there.
+draws the first picture from the stored figures, and the second from the work folder of ``grid.py``
+where there is one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import mean
 from typing import Any
 
 import torch
-from grid import EXAMPLES, KEPT, WORK
+from grid import EXAMPLES, STORED, WORK
 from grid_experiments import ATTENTION, EXPERIMENTS, MLP, REFERENCE, UNTRAINED, setting
 from grid_run import Run
 from grid_table import load
@@ -32,16 +32,16 @@ from drawing import COLOURS, plt, save
 FIGURES = Path(__file__).parent / "figures"
 MARKERS = ("o", "s", "^")
 SHOWN = ("trouser", "sneaker", "bag", "coat")
-"""Classes of which an image is shown, in Fashion-MNIST."""
+"""Classes of Fashion-MNIST of which one image is shown."""
 
 
 def draw_scores(gathered: dict[str, Any], path: Path) -> None:
-    """Draw accuracy against attention score, a point for each run; lines for ceiling and floor."""
+    """Draw accuracy against attention score, a point for each run, with upper and lower bound."""
     figure, panel = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
     for name, experiment in EXPERIMENTS.items():
         runs = [run for run in gathered["runs"] if run["experiment"] == name]
         runs = [run for run in runs if run["score"] is not None]
-        if not runs or experiment is UNTRAINED:  # it guesses: far below the others
+        if not runs or experiment is UNTRAINED:  # its answers are chance, far below the others
             continue
         plain = experiment is REFERENCE
         panel.scatter(
@@ -74,7 +74,7 @@ def draw_scores(gathered: dict[str, Any], path: Path) -> None:
 
 
 def draw_maps(gathered: dict[str, Any], work: Path, folder: str | None, path: Path) -> None:
-    """Draw where the class token looks in some images, by variant; the first seed of each.
+    """Draw the attention of the class token in some images, by variant, of the first seed.
 
     Raises:
         PartitionError: runs are missing in the work folder.
@@ -118,8 +118,8 @@ def _panels(
         picture = data.test.images[index].permute(1, 2, 0).squeeze(-1).numpy()
         row[0].imshow(picture, cmap="gray")
         for panel, each in zip(row[1:], maps, strict=True):
-            looked = each[index].view(side, side) * tokens
-            drawn = panel.imshow(looked.numpy(), vmin=0, vmax=highest)
+            attention = each[index].view(side, side) * tokens
+            drawn = panel.imshow(attention.numpy(), vmin=0, vmax=highest)
         for panel in row:
             panel.set(xticks=[], yticks=[])
     for panel, title in zip(panels[0], ["image", *titles], strict=True):
@@ -132,10 +132,10 @@ def _panels(
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw both pictures; exit status 2 for wrong input."""
-    parser = argparse.ArgumentParser(description="Draw what the grid found.")
-    parser.add_argument("--table", type=Path, default=KEPT, help="the kept figures")
+    parser = argparse.ArgumentParser(description="Draw the results of the grid.")
+    parser.add_argument("--table", type=Path, default=STORED, help="file of the stored figures")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of finished runs")
-    parser.add_argument("--folder", help="where the images lie, if not in a system package")
+    parser.add_argument("--folder", help="folder of the images, where no system package has them")
     parser.add_argument("--out", type=Path, default=FIGURES, help="folder of the pictures")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.work.exists():
             draw_maps(gathered, chosen.work, chosen.folder, chosen.out / "attention-maps.png")
         else:
-            print(f"{chosen.work} is not there: attention-maps.png is left as it is")
+            print(f"{chosen.work} does not exist: attention-maps.png is not drawn")
     except PartitionError as error:
         print(f"grid_pictures: {error}", file=sys.stderr)
         return error.exit_status

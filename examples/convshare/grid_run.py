@@ -1,4 +1,4 @@
-"""One run: an experiment's model is trained from one seed, and its attention looked at."""
+"""One run: training of an experiment's model from one seed, and figures of its attention."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Run:
     """An experiment and a seed.
 
     Attributes:
-        experiment: which model.
-        seed: of every draw, together with the experiment's number.
+        experiment: experiment that fixes the model.
+        seed: seed of every draw, together with the experiment's number.
         key: fingerprint of everything that the run depends on.
     """
 
@@ -36,18 +36,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the run and its files."""
+        """Name of the run and of its files."""
         return f"{self.experiment.name}-{self.seed}"
 
     def file(self, work: Path) -> Path:
-        """Return where the finished run is kept: weights, maps and figures."""
+        """Return the file of the finished run: weights, maps and figures."""
         return work / f"{self.name}-{self.key}.safetensors"
 
 
 def make(
     run: Run, data: Data, setting: Setting, work: Path, device: torch.device, progress: Progress
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Return a run's maps and figures, computed where they are not stored.
+    """Return a run's maps and figures; train the model unless the run is stored.
 
     Returns:
         Maps (scored images, tokens), see :func:`~optics.convshare.attention_score.rollout`, and the
@@ -67,7 +67,7 @@ def make(
 def _trained(
     run: Run, data: Data, setting: Setting, training: TrainRun, device: torch.device
 ) -> ConvShareViT:
-    """Return the run's model after its last epoch; an interrupted training goes on."""
+    """Return the run's model after its last epoch; an interrupted training continues."""
     number = run.experiment.number
     config = setting.config(run.experiment, data)
     model = ConvShareViT(config, generator_of(run.seed, number, 0)).to(device)
@@ -81,7 +81,7 @@ def _trained(
 def measure(
     run: Run, model: ConvShareViT, data: Data, setting: Setting, device: torch.device
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Return where a model looks, and the figures that need the model itself."""
+    """Return rollout maps (images, tokens) of a model, and the figures that need the model."""
     accuracy = accuracy_of(predict(model, data.test, data), data.test.labels)
     scored = Samples(data.test.images[: setting.scored], data.test.labels[: setting.scored])
     images = data.to_input(scored.images)

@@ -1,4 +1,4 @@
-"""The grid's figures: gathered from runs, kept in a small file, and set as a table."""
+"""Figures of the grid: gathered from runs, stored in a small file, and printed as a table."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from partition.files import write_atomic
 Figures = dict[str, Any]
 
 MARKS = ("<!-- table -->", "<!-- end of table -->")
-"""Lines of a page between which its table stands."""
+"""Lines of a page that enclose its table."""
 
 
 def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data) -> dict[str, Any]:
-    """Return what the table needs: the setting, and the figures of every run.
+    """Return the setting, and the figures of every run.
 
-    A run's attention score is the mean of its scores against every reference but itself. Where a
-    model looks may tell no more than the class: ``within_class`` is the score of what is left of
-    the maps when the mean map of each class is taken out of both.
+    A run's attention score is the mean of its scores against every reference except itself.
+    Attention may depend on the class alone: ``within_class`` is the score after the mean map of
+    each class is subtracted from the maps of both models.
 
     Args:
         made: maps and figures of every run.
-        setting: that they have in common.
-        data: images.
+        setting: setting of all runs.
+        data: images of the runs.
     """
     references = [(figures["seed"], maps) for maps, figures in made
                   if figures["experiment"] == REFERENCE.name]  # fmt: skip
@@ -49,10 +49,10 @@ def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data)
             if (figures["experiment"], figures["seed"]) != (REFERENCE.name, seed)
         ]
         runs.append(_rounded(figures | _compared(maps, others, labels)))
-    kept = asdict(setting)
-    kept["data"] = {key: kept["data"][key] for key in ("name", "limit")}
+    stored = asdict(setting)
+    stored["data"] = {key: stored["data"][key] for key in ("name", "limit")}
     return {
-        "setting": kept,
+        "setting": stored,
         "images": {
             "train": len(data.train),
             "test": len(data.test),
@@ -64,7 +64,7 @@ def gather(made: Sequence[tuple[Tensor, Figures]], setting: Setting, data: Data)
 
 
 def _compared(maps: Tensor, references: Sequence[Tensor], labels: Tensor) -> Figures:
-    """Return the means of a model's agreements with references; nothing known where are none."""
+    """Return means of a model's agreement with the references; ``None`` without references."""
     found = [agreement(maps, reference) for reference in references]
     own = _less_class_means(maps, labels)
     within = [
@@ -79,18 +79,18 @@ def _compared(maps: Tensor, references: Sequence[Tensor], labels: Tensor) -> Fig
 
 
 def _less_class_means(maps: Tensor, labels: Tensor) -> Tensor:
-    """Return maps less the mean map of their class."""
+    """Return maps minus the mean map of their class."""
     means = maps.new_zeros(int(labels.max()) + 1, maps.shape[1]).index_add(0, labels, maps)
     counts = labels.bincount().clamp_min(1).to(maps)
     return maps - (means / counts[:, None])[labels]
 
 
 def _rounded(value: Any) -> Any:
-    """Return figures to six digits behind the point: more would be of one processor."""
+    """Return figures rounded to six decimals: further ones depend on the processor."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, float):
-        # JSON knows no infinity: contrast against a reference that sees nothing.
+        # JSON has no infinity: the contrast against a reference of constant attention.
         return round(value, 6) if math.isfinite(value) else None
     return value
 
@@ -107,7 +107,7 @@ def load(path: Path) -> dict[str, Any]:
     """Read what :func:`save` wrote.
 
     Raises:
-        InputError: there is no such file, or it is something else.
+        InputError: there is no such file, or it holds no figures of a grid.
     """
     try:
         gathered = json.loads(path.read_text())
@@ -116,7 +116,7 @@ def load(path: Path) -> dict[str, Any]:
             raise KeyError("experiment")
     except OSError as error:
         raise InputError(
-            f"cannot read {path}: {error.strerror}; make it by this command without --table"
+            f"cannot read {path}: {error.strerror}; run this command without --table to make it"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} does not hold the figures of a grid ({error})") from error
@@ -124,7 +124,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def markdown(gathered: dict[str, Any]) -> str:
-    """Return the table, and what its intervals are of."""
+    """Return the table in Markdown, with notes on its intervals."""
     lines = [
         "| attention | MLP | parameters | accuracy, % | attention score | entropy | distance "
         "| deletion gap | another image's |",
@@ -149,23 +149,23 @@ def markdown(gathered: dict[str, Any]) -> str:
             _spread([100 * change for change in lost], 0),
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    told = [_sizes(gathered), "", *_differences(gathered["runs"])]
-    return "\n".join([*lines, "", *told]).rstrip() + "\n"
+    notes = [_sizes(gathered), "", *_differences(gathered["runs"])]
+    return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
 
 def _spread(values: list[float | None], digits: int) -> str:
-    """Return the mean over seeds and half of its 95 % interval; a dash for what is not known."""
+    """Return the mean over seeds and half of its 95 % interval; a dash if a value is missing."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return "–"
     around = interval(known)
-    # A minus of its own width, and none before a zero.
+    # The typographic minus sign, and none before a zero.
     middle = f"{round(mean(known), digits) + 0.0:.{digits}f}".replace("-", "−")
     return middle if around is None else f"{middle} ± {(around.high - around.low) / 2:.{digits}f}"
 
 
 def _sizes(gathered: dict[str, Any]) -> str:
-    """Return in a sentence how many seeds and images there are, and what that leaves open."""
+    """Return a note with the numbers of seeds and images, and the intervals that follow."""
     seeds = sorted({run["seed"] for run in gathered["runs"]})
     images = gathered["images"]
     best = max(run["accuracy"] for run in gathered["runs"])
@@ -189,9 +189,9 @@ def _sizes(gathered: dict[str, Any]) -> str:
 
 
 def _differences(runs: Sequence[Figures]) -> list[str]:
-    """Return lines of what valid kernels have over same ones, MLPs alike: by seed, then over seeds.
+    """Return differences between valid and same kernels with equal MLPs, averaged over seeds.
 
-    A seed counts where all of its experiments are there.
+    Only seeds count of which all experiments are finished.
     """
     known = {
         (run["experiment"], run["seed"]): run for run in runs if run["score"] is not None
@@ -224,10 +224,10 @@ def _differences(runs: Sequence[Figures]) -> list[str]:
 
 
 def put_into(page: Path, table: str) -> None:
-    """Replace what stands between a page's two marks by ``table``.
+    """Replace the text between the two marks of a page by ``table``.
 
     Raises:
-        InputError: the page is not there, or has no marks.
+        InputError: the page does not exist, or has no marks.
     """
     try:
         before, rest = page.read_text().split(MARKS[0] + "\n", 1)

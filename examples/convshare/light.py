@@ -1,15 +1,15 @@
-"""A trained ConvShareViT through the physical optical model: what costs it right answers?
+"""A trained ConvShareViT on the physical optical model: which limit costs accuracy?
 
     OMP_NUM_THREADS=1 python examples/convshare/light.py
 
 puts every convolution of the model (all matrices of its blocks and the patches) on a simulated 4f
-system, turns one limit of one part at a time (bits of the modulators, photons, bits of the camera,
-pupil, shift, flicker), and counts right answers on the first test images; then the same for the
-model after tuning with noise as large as the light's; then systems that one can buy. It writes the
-table and the picture. What is finished is kept in the work folder: after a kill, the same command
-goes on where it was. ``--table`` makes table and picture again of the kept points.
+system, varies one limit of one part at a time (bits of the modulators, photons, bits of the camera,
+pupil, shift, flicker), and counts correct answers on the first test images; then the same for the
+model after training with noise as large as that of the light; then for systems of commercial parts.
+It writes the table and the picture. Finished points are stored in the work folder: an interrupted
+command continues when it is given again. ``--table`` makes table and picture from stored points.
 
-Weights lie in light-models beside this file; where they are missing, they are trained first (ten
+The folder light-models beside this file holds the weights; missing ones are trained first (ten
 minutes on one core for each of the two models).
 """
 
@@ -25,7 +25,7 @@ import torch
 from light_bench import HEADROOM
 from light_evaluate import BATCH, answers, electronic
 from light_knobs import KNOBS, SIDE, knob_of
-from light_model import RECIPES, Recipe, file, filed, recipe_of, trained
+from light_model import RECIPES, Recipe, load_model, recipe_of, store_model, trained
 from light_statistics import changed
 from light_table import NAMES, Point, load, markdown, save
 from light_tune import noise_by_layer, tuned
@@ -55,13 +55,13 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
                         help=f"of {', '.join(KNOBS)}")  # fmt: skip
     parser.add_argument("--model", nargs="+", default=list(NAMES), choices=list(NAMES))
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of the ideal planes")
-    parser.add_argument("--seed", type=int, default=1, help="of noise and flicker")
+    parser.add_argument("--seed", type=int, default=1, help="seed of noise and flicker")
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of weights")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of finished points")
     parser.add_argument("--points", type=Path, help="file of the points (WORK/points.csv)")
     parser.add_argument("--picture", type=Path, help="file of the picture (WORK/light.png)")
     parser.add_argument("--table", type=Path, nargs="?", const=POINTS, metavar="FILE",
-                        help="only print the table of kept points, and draw them")  # fmt: skip
+                        help="only print the table of stored points, and draw them")  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args(arguments)
 
@@ -69,7 +69,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 def model_of(
     name: str, recipe: Recipe, data: Data, chosen: argparse.Namespace, progress: Progress
 ) -> tuple[ConvShareViT, dict[str, Any]]:
-    """Return a model and its manifest, trained first where it is not filed."""
+    """Return a model and its manifest; train it first where it is not stored."""
     called = f"{chosen.data}-{name}"
     checkpoint = chosen.work / f"{called}.checkpoint"
     if not any((chosen.models / f"{called}{end}").exists() for end in (".safetensors", ".json")):
@@ -87,15 +87,15 @@ def model_of(
             "epochs": state.epoch, "best_epoch": state.best_epoch,
             "validation_accuracy": state.best_accuracy,
         }  # fmt: skip
-        file(chosen.models, called, model, recipe, data, notes)
-    return filed(chosen.models, called, recipe)
+        store_model(chosen.models, called, model, recipe, data, notes)
+    return load_model(chosen.models, called, recipe)
 
 
 def points_of(
     name: str, model: ConvShareViT, sha256: str, data: Data, chosen: argparse.Namespace,
     progress: Progress,
 ) -> list[Point]:  # fmt: skip
-    """Return what was found for one model, in the order of the knobs, computing what is missing."""
+    """Return the points of one model in the order of the knobs; missing ones are computed."""
     truth, found = data.test.labels.tolist(), []
     own = electronic(model, data, chosen.images).tolist()
     for knob in map(knob_of, chosen.knob):
@@ -108,13 +108,13 @@ def points_of(
             )
             step = f"{NAMES[name]}: {knob.label}" + (f" {value:g}" if value else "")
 
-            def told(done: int, step: str = step, images: int = images) -> None:
+            def report_progress(done: int, step: str = step, images: int = images) -> None:
                 progress(Report(step=step, done=min(1.0, done / images)))
 
-            kept = chosen.work / "points" / f"{key}.json"
+            stored = chosen.work / "points" / f"{key}.json"
             light = answers(
                 model, key, setup, data, images, batch=batch,
-                seed=seed_of(chosen.seed, 1), kept=kept, progress=told,
+                seed=seed_of(chosen.seed, 1), stored=stored, progress=report_progress,
             )  # fmt: skip
             seen = light.predicted[:images]
             right = [says == is_ for says, is_ in zip(seen, truth, strict=False)]
@@ -131,7 +131,7 @@ def points_of(
 
 
 def evaluated(chosen: argparse.Namespace, progress: Progress) -> list[Point]:
-    """Return all points that the command line asks for.
+    """Return all points that the command line names.
 
     Raises:
         InputError: a name or number is wrong, or images or weights are missing or damaged.
@@ -160,7 +160,7 @@ def evaluated(chosen: argparse.Namespace, progress: Progress) -> list[Point]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 1 the run failed, 2 wrong input."""
     chosen = parsed(arguments)
-    # One thread is what makes the bytes the same on every machine with the same processor.
+    # With one thread the bytes are the same on every machine with the same processor.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     try:
         if chosen.table is not None:
@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"light: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 2)
     except KeyboardInterrupt:
-        print("light: interrupted; the same command goes on from here", file=sys.stderr)
+        print("light: interrupted; the same command continues from here", file=sys.stderr)
         return 1
     return 0
 

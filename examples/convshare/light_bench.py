@@ -1,12 +1,12 @@
-"""A 4f system with its settings, and a model put on it: peaks, beam and exposure of each layer.
+"""A 4f system with its settings, and a model on it: input peak, beam and exposure of each layer.
 
-Signs of activations and kernels are told by a reference beam of two frames, the fewest passes that
-take fields of any sign: a single frame needs a beam that outshines every field, and refuses images
-brighter than those it was set up with. The beam is as bright as a layer's fields are in the mean,
-R = ⟨u²⟩, where a detected photon tells most: noise (R + u²)/(8R) times light 2(R + u²) is least.
-It takes an input modulator that shows signs, and a filter in its place: the beam has one phase for
-all tiles, and a filter that is shifted turns each tile's by another angle. Where either fails the
-scheme is four-shot, which takes four passes and sees no phase.
+A reference beam of two frames recovers the signs of fields. Two frames are the fewest that work for
+fields of any sign: a single frame needs a beam stronger than every field, and refuses images
+brighter than those of its calibration. The beam has the mean intensity of the layer's fields,
+R = ⟨u²⟩, which minimises noise (R + u²)/(8R) times light 2(R + u²). It needs an input modulator
+that shows signs, and an aligned filter: the beam has one phase for all tiles, while a shifted
+filter adds another phase to each tile. Otherwise the scheme is four-shot, which takes four passes
+and does not depend on the phase.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ HEADROOM = 0.8
 """Share of the camera's limit that the brightest reading takes on the calibrating images."""
 
 FRAMES = 2
-"""Of the reference beam."""
+"""Frames of the reference beam."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A bench, and how each layer's light is set on it.
+    """A bench, and the light of each layer on it.
 
     Attributes:
-        bench: the system and its settings, but for the scheme.
-        scheme: how signs are told.
-        photons: detected per multiply-accumulate, in every layer alike; ``None`` leaves the
-            exposure to the camera's well.
+        bench: the system and its settings, without the scheme.
+        scheme: sign scheme.
+        photons: photons detected per multiply-accumulate, the same in every layer; ``None`` sets
+            the exposure by the full well of the camera.
         trimmed: whether each layer's results are divided by their slope against the exact ones.
             Light that real parts lose or spread makes results too small, which electronics can
-            mend.
-        lit: of the calibrating images, those that gain and exposure are found with; ``None`` is
+            correct.
+        lit: number of calibration images that gain and exposure are measured with; ``None`` is
             all.
     """
 
@@ -55,12 +55,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class Meter(FieldItself):
-    """Knows the field itself and keeps what it saw: Σ|u|² and the largest |u|², in electrons."""
+    """Records Σ|u|² and the largest |u|² of the field itself, in electrons."""
 
     seen: list[tuple[float, float]] = field(default_factory=list)
 
     def combine(self, readings: Tensor) -> Tensor:
-        """Return the real part of the only reading, and keep what was seen."""
+        """Return the real part of the only reading, and record its power."""
         power = readings[0].abs().square()
         self.seen.append((float(power.sum(dtype=torch.float64)), float(power.max())))
         return readings[0].real
@@ -68,12 +68,12 @@ class Meter(FieldItself):
 
 @dataclass(frozen=True)
 class FourShotMeter(FourShot):
-    """Keeps the sum and the largest of the readings, in electrons."""
+    """Records the sum and the largest of the readings, in electrons."""
 
     seen: list[tuple[float, float]] = field(default_factory=list)
 
     def combine(self, readings: Tensor) -> Tensor:
-        """Return what four-shot does, and keep what was seen."""
+        """Return the result of four-shot, and record the readings."""
         self.seen.append((float(readings.sum(dtype=torch.float64)), float(readings.max())))
         return FourShot.combine(self, readings)
 
@@ -85,17 +85,17 @@ def put_on_light(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> n
     light without noise, as readings grow with the exposure, the reference beam's with them.
 
     Args:
-        model: with plain convolutions.
-        setup: the bench on which they go, and its light.
-        images: like those to come, and as many at a time; not among them.
-        seed: of all that the layers draw.
+        model: model with plain convolutions.
+        setup: bench of the convolutions, and its light.
+        images: calibration images, as many as later batches have.
+        seed: seed of all random numbers of the layers.
 
     Raises:
-        InputError: no light comes through a filter.
+        InputError: no light passes a filter.
     """
     system = setup.bench.system
-    endless = replace(system, camera=replace(system.camera, full_well_e=math.inf, bits=None))
-    bench = replace(setup.bench, system=endless, scheme=FourShot(), noise=False)
+    unlimited = replace(system, camera=replace(system.camera, full_well_e=math.inf, bits=None))
+    bench = replace(setup.bench, system=unlimited, scheme=FourShot(), noise=False)
     made = convert(model, bench, road="physical", seed=seed).model
     made.eval()
     calibrate(made, images)
@@ -111,11 +111,11 @@ def put_on_light(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> n
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What a layer's camera would see of its fields, of each without a reference.
+    """Light of a layer's fields at the camera, without a reference.
 
     Attributes:
-        mean_e: mean electrons of an output, ⟨u²⟩; of all four parts together with four-shot.
-        brightest_e: most electrons of an output.
+        mean_e: mean electrons of an output, ⟨u²⟩; with four-shot of its four readings together.
+        brightest_e: largest number of electrons of an output.
         gain: slope of the result against the exact one.
     """
 
@@ -167,25 +167,25 @@ def measured(model: nn.Module, images: Tensor, setup: Setup) -> dict[str, Light]
 
 
 def detected_per_mac(light: Light, layer: OpticalConv2d) -> float:
-    """Return photons detected for an output, reference and all frames included, over its MACs.
+    """Return photons detected per multiply-accumulate, reference and all frames included.
 
-    K(R + ⟨u²⟩)/(η MACs) with a beam of R = ⟨u²⟩ electrons in each of K frames. Of an output's
-    multiply-accumulates there are as many as weights of a kernel. Light that falls on camera pixels
-    that no output is read from is not in it.
+    K(R + ⟨u²⟩)/(η MACs) with a beam of R = ⟨u²⟩ electrons in each of K frames; an output has as
+    many multiply-accumulates as a kernel has weights. Light on camera pixels that belong to no
+    output is not counted.
     """
     efficiency = layer.bench.system.camera.quantum_efficiency
     return FRAMES * 2 * light.mean_e / efficiency / layer.weight[0].numel()
 
 
 def optical_layers(model: nn.Module) -> dict[str, OpticalConv2d]:
-    """Return the layers on light by name."""
+    """Return the optical layers of a model, by name."""
     return {
         name: layer for name, layer in model.named_modules() if isinstance(layer, OpticalConv2d)
     }
 
 
 def _set(layer: OpticalConv2d, name: str, light: Light, setup: Setup) -> None:
-    """Expose a layer as its light wants it, set its beam, and trim it."""
+    """Set exposure and reference beam of a layer by its light, and correct its gain."""
     if light.mean_e == 0:
         raise InputError(
             f"{name}: no light passes the filter, whose few levels round all of the kernels' "
@@ -204,5 +204,5 @@ def _set(layer: OpticalConv2d, name: str, light: Light, setup: Setup) -> None:
     assert layer.calibration is not None
     layer.calibration[1] *= exposed
     if setup.trimmed and light.gain > 0:
-        # The filter shows the same; only the unit of what is read changes.
+        # The filter shows relative values and stays the same; only the unit of readings changes.
         layer.weight = nn.Parameter(layer.weight.detach() / light.gain)

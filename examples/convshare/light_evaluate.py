@@ -1,4 +1,4 @@
-"""A model's answers through light at one value of a knob: image by image, kept as they come."""
+"""Answers of a model on light at one value of a knob, stored batch by batch."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from partition.files import to_json, write_atomic
 from partition.train import seed_of
 
 BATCH = 50
-"""Images that are evaluated together and kept; their noise has a seed of its own.
+"""Images that are evaluated and stored together; each batch has its own seed of noise.
 
-A bench is set up with as many: of another number the planner would lay other numbers of kernels
-side by side, which share the filter's light.
+A bench is calibrated with as many: for another number the planner would place another number of
+kernels side by side, which share the light of the filter.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a model says of some images that were evaluated together.
+    """Answers of a model to the images of one batch.
 
     Attributes:
         predicted: class of each image.
         off: largest difference of a logit from the electronic one.
         saturated: readings at the camera's limit.
-        exposures: of the camera.
-        process_s: processor time, that of setting up apart.
+        exposures: exposures of the camera.
+        process_s: processor time in seconds, without the calibration.
     """
 
     predicted: list[int]
@@ -48,11 +48,11 @@ class Chunk:
 
 @dataclass(slots=True)
 class Answers:
-    """What a model says of the first test images.
+    """Answers of a model to the first test images.
 
     Attributes:
-        key: of all that they depend on.
-        chunks: in the order of the images.
+        key: fingerprint of everything that they depend on.
+        chunks: batches in the order of the images.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Answers:
         return [label for chunk in self.chunks for label in chunk.predicted]
 
     def total(self, name: str) -> float:
-        """Return a figure of all chunks together."""
+        """Return the sum of a figure over all chunks."""
         return sum(getattr(chunk, name) for chunk in self.chunks)
 
     @property
@@ -82,23 +82,23 @@ def answers(
     *,
     batch: int,
     seed: int,
-    kept: Path,
+    stored: Path,
     progress: Callable[[int], None],
 ) -> Answers:
-    """Return answers to ``images`` test images; those that ``kept`` holds are not asked again.
+    """Return answers to ``images`` test images; those in ``stored`` are not computed again.
 
     Args:
-        model: electronic, in evaluation mode.
-        key: that answers of other models, or of the same before it changed, do not have.
-        setup: the bench on which its convolutions go, and its light.
-        data: test images to answer, validation images to set up with.
-        images: how many, at least; whole batches are asked.
-        batch: images at a time.
-        seed: of noise and flicker.
-        kept: file that is rewritten after every batch.
-        progress: told how many images are done.
+        model: electronic model, in evaluation mode.
+        key: fingerprint of the model and its settings; stored answers of another key are ignored.
+        setup: bench of its convolutions, and its light.
+        data: test images, and validation images for the calibration.
+        images: least number of images; whole batches are evaluated.
+        batch: images of a batch.
+        seed: seed of noise and flicker.
+        stored: file that is rewritten after every batch.
+        progress: called with the number of finished images.
     """
-    found = _read(kept, key)
+    found = _read(stored, key)
     if len(found.predicted) >= images:
         return found
     before = data.to_input(data.validation.images[:batch])
@@ -106,7 +106,7 @@ def answers(
     while (first := len(found.predicted)) < images:
         inputs = data.to_input(data.test.images[first : first + batch])
         found.chunks.append(_chunk(model, light, inputs, seed_of(seed, 1, first)))
-        write_atomic(kept, to_json(asdict(found)).encode())
+        write_atomic(stored, to_json(asdict(found)).encode())
         progress(len(found.predicted))
     return found
 
@@ -138,12 +138,12 @@ def electronic(model: nn.Module, data: Data, images: int) -> Tensor:
         return model(data.to_input(data.test.images[:images])).argmax(-1)  # type: ignore[no-any-return]
 
 
-def _read(kept: Path, key: str) -> Answers:
-    if not kept.is_file():
+def _read(stored: Path, key: str) -> Answers:
+    if not stored.is_file():
         return Answers(key)
     try:
-        told = json.loads(kept.read_text())
-        found = Answers(told["key"], [Chunk(**chunk) for chunk in told["chunks"]])
+        content = json.loads(stored.read_text())
+        found = Answers(content["key"], [Chunk(**chunk) for chunk in content["chunks"]])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{kept} is damaged ({error}); remove it to compute it anew") from error
+        raise InputError(f"{stored} is damaged ({error}); remove it to compute it again") from error
     return found if found.key == key else Answers(key)

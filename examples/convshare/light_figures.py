@@ -1,4 +1,4 @@
-"""Pictures of the curves: accuracy through light against each limit."""
+"""Pictures of the curves: accuracy on light against each limit."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 COLOURS = {"trained": "#0072B2", "tuned": "#D55E00"}
-"""Of Okabe and Ito's palette, which colour-blind people tell apart."""
+"""Colours of Okabe and Ito's palette, which colour-blind people can distinguish."""
 
 MARKS = {"trained": "o-", "tuned": "s--"}
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
-    """Draw a panel for each knob with several values, and write the picture, all or nothing.
+    """Draw a panel for each knob with several values, and write the picture atomically.
 
     Bars are 95 % intervals; dotted lines are the same images without light, and chance.
 
     Args:
-        points: of one or both models.
-        path: of the PNG.
+        points: points of one or both models.
+        path: file of the picture, PNG.
     """
     knobs = [knob for knob in KNOBS.values()
              if len({point.value for point in points if point.knob == knob.name}) > 1]  # fmt: skip

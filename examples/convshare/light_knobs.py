@@ -1,4 +1,4 @@
-"""What is turned: one limit of one part at a time, all other parts ideal."""
+"""Knobs: one limit of one part at a time, all other parts ideal."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Knob:
     """One limit.
 
     Attributes:
-        name: on the command line.
-        label: of the axis.
-        values: from the most to the least limited.
-        setup: bench and light at a value, on planes of so many pixels' sides.
-        logarithmic: axis.
-        share: of the images that are evaluated; slow roads take fewer.
+        name: name on the command line.
+        label: label of the axis.
+        values: values from the most to the least limited.
+        setup: function of a value and the side of the planes in pixels that returns the bench.
+        logarithmic: whether the axis is logarithmic.
+        share: share of the images that are evaluated, 0 to 1; slow simulations take fewer.
     """
 
     name: str
@@ -97,7 +97,7 @@ def _flicker(radians: float, side: int) -> Setup:
 def _piece(system: FourF, side: int) -> FourF:
     """Return a system of the same parts that uses this many pixels, at shorter focal lengths.
 
-    Tiles, pixels, noise and light per pixel are those of the whole; it is small, and so quick.
+    Tiles, pixels, noise and light per pixel are those of the whole system; it is faster.
     """
     pitches_m2 = system.input.pitch_m * system.filter.pitch_m
     focal_m = side * pitches_m2 / system.laser.wavelength_m
@@ -116,7 +116,7 @@ def _lcos(_: float, side: int) -> Setup:
 
 
 def _mirrors(_: float, side: int) -> Setup:
-    """Return an ideal system whose input shows two levels, the least that mirrors do to images."""
+    """Return an ideal system whose input shows two levels, as a mirror array does."""
     system = FourF.ideal((side, side))
     mirrors = replace(system.input, kind="dmd", bits=1)
     return _setup(replace(system, input=mirrors), scheme="four-shot")
@@ -156,7 +156,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         )
     }
 )  # fmt: skip
-"""By name, in the order of the table."""
+"""Knobs by name, in the order of the table."""
 
 
 def knob_of(name: str) -> Knob:

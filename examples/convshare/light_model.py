@@ -1,4 +1,4 @@
-"""The model that goes on light: recipes, training, and its files."""
+"""The model that runs on light: recipes, training, and files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from partition.train import TrainRun, generator_of, seed_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a model for light is made.
+    """Recipe of a model for light.
 
     Attributes:
         data: images.
-        model: shape; every matrix of it is a shared valid convolution.
-        training: without light.
-        tuning: with noise in place of the light's.
-        photons: detected per multiply-accumulate, of the light whose noise is learned.
-        seed: of every draw.
+        model: configuration; every matrix of it is a shared valid convolution.
+        training: training without noise.
+        tuning: training with noise in place of that of the light.
+        photons: photons per multiply-accumulate of the light whose noise is used in tuning.
+        seed: seed of every draw.
     """
 
     data: DataSpec
@@ -70,7 +70,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""By the name of their data: the one of the table, and one that is made in seconds."""
+"""Recipes by data set: that of the table, and one that takes seconds."""
 
 
 def recipe_of(name: str) -> Recipe:
@@ -87,7 +87,7 @@ def recipe_of(name: str) -> Recipe:
 def trained(
     recipe: Recipe, data: Data, checkpoint: Path, progress: Progress
 ) -> tuple[ConvShareViT, TrainState]:
-    """Return a model trained without light, from the seed, or from where a checkpoint left off."""
+    """Return a model trained without light, from the seed or from a checkpoint."""
     model = ConvShareViT(recipe.model, generator_of(recipe.seed, 1))
     key = fingerprint(
         "trained", asdict(recipe.data), asdict(recipe.model), asdict(recipe.training), recipe.seed
@@ -98,10 +98,10 @@ def trained(
     return model, state
 
 
-def file(
+def store_model(
     folder: Path, name: str, model: nn.Module, recipe: Recipe, data: Data, notes: Mapping[str, Any]
 ) -> None:
-    """Write weights, and beside them a manifest with their accuracy on all test images."""
+    """Write weights, and a manifest with their accuracy on all test images."""
     weights = folder / f"{name}.safetensors"
     save_tensors(weights, model.state_dict())
     right = accuracy_of(predict(model, data.test, data), data.test.labels)
@@ -116,21 +116,23 @@ def file(
     write_atomic(folder / f"{name}.json", to_json(manifest).encode())
 
 
-def filed(folder: Path, name: str, recipe: Recipe) -> tuple[ConvShareViT, dict[str, Any]]:
-    """Return a model that :func:`file` wrote, in evaluation mode, and its manifest.
+def load_model(folder: Path, name: str, recipe: Recipe) -> tuple[ConvShareViT, dict[str, Any]]:
+    """Return a model that :func:`store_model` wrote, in evaluation mode, and its manifest.
 
     Raises:
-        InputError: a file is missing or damaged, or of another shape or weights.
+        InputError: a file is missing or damaged, or belongs to another recipe or other weights.
     """
-    weights, told = folder / f"{name}.safetensors", folder / f"{name}.json"
+    weights, notes = folder / f"{name}.safetensors", folder / f"{name}.json"
     tensors, _ = load_tensors(weights)
     try:
-        manifest = json.loads(told.read_text())
+        manifest = json.loads(notes.read_text())
         known = manifest["sha256"], manifest["test"]["accuracy"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"cannot read {told}: {error}; remove both files to make them") from error
+        raise InputError(f"cannot read {notes}: {error}; remove both files to make them") from error
     if known[0] != sha256(weights):
-        raise InputError(f"{weights} is not what {told} tells of; remove both to make them anew")
+        raise InputError(
+            f"{weights} has another sha256 than {notes} says; remove both to make them again"
+        )
     model = ConvShareViT(recipe.model)
     try:
         model.load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""How sure a share of right answers is, and a difference of two on the same images."""
+"""Confidence interval of an accuracy, and test of a difference on the same images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 DEVIATIONS = 1.959964
-"""Of a normal law, within which 95 % lie."""
+"""Standard deviations of the normal distribution that hold 95 %."""
 
 
 def wilson(right: int, images: int) -> tuple[float, float]:
@@ -22,7 +22,7 @@ def wilson(right: int, images: int) -> tuple[float, float]:
 
 
 def changed(before: Sequence[bool], after: Sequence[bool]) -> tuple[int, int]:
-    """Return how many images lost, and how many won, the right answer."""
+    """Return the numbers of images whose answer became wrong, and became right."""
     lost = sum(was and not now for was, now in zip(before, after, strict=True))
     won = sum(now and not was for was, now in zip(before, after, strict=True))
     return lost, won

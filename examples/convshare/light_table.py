@@ -1,4 +1,4 @@
-"""What was found at each value of each knob: kept as CSV, told as Markdown."""
+"""Results at each value of each knob, as CSV and as Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partition.errors import InputError
 from partition.files import write_atomic
 
 NAMES: Mapping[str, str] = {"trained": "as trained", "tuned": "tuned with noise"}
-"""Models, as the table and the pictures call them."""
+"""Names of the models in the table and the pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +25,19 @@ class Point:
     """Answers of one model at one value of a knob.
 
     Attributes:
-        model: of :data:`NAMES`.
-        knob: what was limited.
-        value: at which.
-        images: how many.
-        right: answers.
+        model: key of :data:`NAMES`.
+        knob: name of the knob.
+        value: value of the knob.
+        images: number of images.
+        right: correct answers on light.
         electronic: right answers of the same model on the same images, without light.
-        lost: images that light answers wrong and electronics right.
-        won: the other way round.
-        same: images that both answer alike, right or wrong.
+        lost: images that are wrong on light and right in electronics.
+        won: images that are right on light and wrong in electronics.
+        same: images with the same answer in both, right or wrong.
         off: largest difference of a logit.
         saturated: readings at the camera's limit.
-        exposures: of the camera.
-        process_s: processor time.
+        exposures: exposures of the camera.
+        process_s: processor time, in seconds.
     """
 
     model: str
@@ -61,9 +61,9 @@ def save(path: Path, points: Sequence[Point]) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(Point)], lineterminator="\n")
     writer.writeheader()
     for point in points:
-        told = asdict(point)
-        told["off"], told["process_s"] = f"{point.off:.3g}", f"{point.process_s:.2f}"
-        writer.writerow(told)
+        row = asdict(point)
+        row["off"], row["process_s"] = f"{point.off:.3g}", f"{point.process_s:.2f}"
+        writer.writerow(row)
     write_atomic(path, text.getvalue().encode())
 
 
@@ -71,7 +71,7 @@ def load(path: Path) -> list[Point]:
     """Return the points of a CSV.
 
     Raises:
-        InputError: the file is missing, or holds something else.
+        InputError: the file is missing, or is no table of points.
     """
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text())))

@@ -1,10 +1,10 @@
-"""Noise-aware tuning: a model is trained on with noise as large as the light's in every layer.
+"""Noise-aware tuning: further training with noise in every layer as large as that of the light.
 
-The size is measured: every layer's result by light against the exact one, on the same activations,
-as a share of the exact one's rms. In training it is Gaussian, fresh in every step, and from none
-of it to all of it, evenly, so that the model learns to do with little light and loses nothing with
-much. That takes as long as training without light; the light of a step would take over a hundred
-times longer, and the steps that fit the time would be too few.
+The rms of the noise is measured: the result of every layer on light against the exact one, on the
+same activations, over the rms of the exact one. In training the noise is Gaussian, drawn again in
+every step at a level uniform from 0 to 1, so that the model works with little light and loses
+nothing with much. This takes as long as training without light; simulating the light of each step
+would take over a hundred times longer.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class NoisyConv2d(nn.Conv2d):
 
     Attributes:
         share: rms of the noise at full level, over that of the result without bias.
-        level: of the noise, 0 to 1.
-        generator: that it is drawn from.
+        level: level of the noise, 0 to 1.
+        generator: generator of the noise.
     """
 
     share: float
@@ -44,7 +44,7 @@ class NoisyConv2d(nn.Conv2d):
 
     @classmethod
     def of(cls, layer: nn.Conv2d, share: float, generator: torch.Generator) -> NoisyConv2d:
-        """Return a layer with the parameters of another, themselves and not copies."""
+        """Return a noisy layer that shares the parameters of ``layer``."""
         made = cls(
             layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
             device="meta",
@@ -56,7 +56,7 @@ class NoisyConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         """Return (batch, out_channels, rows, columns)."""
         if input.shape[-2:] == self.kernel_size:
-            # Kernels as large as the map are rows of a matrix, which is faster going backward.
+            # Kernels as large as the map are rows of a matrix, whose backward pass is faster.
             exact = functional.linear(input.flatten(1), self.weight.flatten(1))[..., None, None]
         else:
             exact = functional.conv2d(input, self.weight, None, self.stride, self.padding)
@@ -67,7 +67,7 @@ class NoisyConv2d(nn.Conv2d):
 
 
 def noise_by_layer(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> dict[str, float]:
-    """Return rms error over rms result of every layer on a bench, each fed what is exact."""
+    """Return rms error over rms result of every layer on a bench, with exact inputs."""
     light = put_on_light(model, setup, images, seed)
     layers = optical_layers(light)
     shares: dict[str, float] = {}
@@ -77,7 +77,7 @@ def noise_by_layer(model: nn.Module, setup: Setup, images: Tensor, seed: int) ->
     def note(name: str) -> object:
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], exact: Tensor) -> None:
             if name in shares:
-                return  # called by the line below
+                return  # this hook is called again by the physical evaluation below
             shares[name] = 0.0
             layers[name].road = "physical"
             error = layer(inputs[0]) - exact
@@ -85,7 +85,9 @@ def noise_by_layer(model: nn.Module, setup: Setup, images: Tensor, seed: int) ->
             assert layers[name].bias is not None
             plain_result = exact - layers[name].bias[:, None, None]  # type: ignore[index]
             share = error.square().mean().sqrt() / plain_result.square().mean().sqrt()
-            shares[name] = round(float(share), 4)  # as no rounding of a road can change it
+            shares[name] = round(
+                float(share), 4
+            )  # so that rounding of the simulation cannot change it
 
         return hook
 
@@ -100,7 +102,7 @@ def noise_by_layer(model: nn.Module, setup: Setup, images: Tensor, seed: int) ->
 def with_noise(
     model: ConvShareViT, shares: Mapping[str, float], generator: torch.Generator
 ) -> ConvShareViT:
-    """Return a model that shares a model's parameters and has noise in the layers named."""
+    """Return a model with the same parameters and noise in the layers named."""
     made = copy.deepcopy(model, {id(p): p for p in model.parameters()})
     for name, share in shares.items():
         layer = made.get_submodule(name)
@@ -119,23 +121,23 @@ def tuned(
     progress: Progress,
     origin: str,
 ) -> TrainState:
-    """Train a model on in place, with noise; the epoch of most right answers under noise is kept.
+    """Train a model further with noise, in place; the epoch of best noisy accuracy is selected.
 
     Args:
-        model: trained without light.
-        shares: of noise, by layer.
-        recipe: whose ``tuning`` it is.
+        model: model trained without light.
+        shares: rms of the noise over that of the result, by layer.
+        recipe: recipe with the ``tuning``.
         data: images.
-        checkpoint: of the run, resumed where it exists.
-        progress: told how far it is.
-        origin: tells models to begin with apart.
+        checkpoint: checkpoint of the run, resumed where it exists.
+        progress: receives the progress of the training.
+        origin: fingerprint of the model at the start.
     """
     noise = torch.Generator()
     noisy = with_noise(model, shares, noise)
     batches, steps = image_batches(TrainingSet.of(data), data, recipe.tuning)
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        # Of the epoch alone, so that one that a kill cut short is repeated as it was.
+        # Seeded for the epoch alone, so that an interrupted epoch is repeated with equal noise.
         noise.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         for batch in batches(generator):
             _set_level(noisy, float(torch.rand((), generator=noise)))

@@ -1,4 +1,4 @@
-"""What the pictures share: arguments, colours that colour-blind people tell apart, saving."""
+"""Common parts of the pictures: command line, colours for colour-blind readers, saving."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's palette."""
 
 MAP = "cividis"
-"""Colour map of intensities: even in lightness, the same to all eyes."""
+"""Colour map of intensities: uniform in lightness, also for colour-blind readers."""
 
 FIGURES = Path(__file__).parent / "figures"
 
@@ -40,13 +40,15 @@ plt.rcParams.update(
 def arguments(description: str, name: str) -> argparse.Namespace:
     """Return the command line: ``--out`` for the picture, ``--small`` for a quick, coarse one."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--out", type=Path, default=FIGURES / f"{name}.png", help="the picture")
+    parser.add_argument(
+        "--out", type=Path, default=FIGURES / f"{name}.png", help="file of the picture"
+    )
     parser.add_argument("--small", action="store_true", help="coarse and quick")
     return parser.parse_args()
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, all of it or nothing."""
+    """Write a picture atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.png")
     figure.savefig(unfinished, dpi=100)

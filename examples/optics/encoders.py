@@ -1,11 +1,11 @@
-"""Kernels on real modulators: how much light and how little noise each encoder gives.
+"""Kernels on real modulators: efficiency and signal-to-noise ratio of each encoder.
 
     python examples/optics/encoders.py
 
 encodes spectra of random signed kernels for phase displays, amplitude displays and mirrors, and
-draws signal over noise within a window around the kernel, and the share of light in the kernel,
-against the bits of a pixel; below, the whole outputs of one kernel: where the noise goes, and the
-orders of real modulators. What cannot have phases (amplitudes, mirrors) is seen at a carrier.
+draws the signal-to-noise ratio within a window around the kernel, and the share of light in the
+kernel, against the bits of a pixel; below, the whole output plane of one kernel, with the noise and
+the diffraction orders. Amplitude displays and mirrors send the kernel off the axis, to a carrier.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def decibel(ratio: Tensor) -> float:
 
 
 def output(found: Encoding, index: int) -> Tensor:
-    """Return the whole output of one kernel about the axis, power over its largest wanted one."""
+    """Return the output plane of one kernel, intensity over the largest of the target."""
     part = replace(found.modulator, flicker_rad=0.0)
     light = centred_ifft2(transmission(found.drive[index], part))
     wanted = found.scale[index] * found.kernel[index]
@@ -67,14 +67,14 @@ def output(found: Encoding, index: int) -> Tensor:
 
 def main() -> None:
     """Draw the curves and the outputs."""
-    options = arguments("Draw what encoders make of kernels.", "encoders")
+    options = arguments("Draw the encoders' kernels.", "encoders")
     side, count, bits, steps = (32, 1, (4, 8), 10) if options.small else (64, 6, range(1, 9), 200)
     window = (9, 9) if options.small else WINDOW
     target = kernels(count, 5, side)
     figure = plt.figure(figsize=(10, 7), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1.45, 1))
     noise, light = above.subplots(1, 2)
-    kept: dict[tuple[str, str, int], Encoding] = {}
+    encodings: dict[tuple[str, str, int], Encoding] = {}
     for number, ((kind, method), label) in enumerate(LABELS.items()):
         levels = (1,) if kind == "dmd" else bits
         style = {"color": COLOURS[number % 7], "label": label, "markersize": 4}
@@ -85,7 +85,7 @@ def main() -> None:
             part = Modulator(kind=kind, pixels=(side, side), pitch_m=8e-6, bits=depth)
             iterated = steps if method in ("optimised", "gerchberg-saxton") else None
             found.append(encode(target, part, method=method, window=window, steps=iterated))
-            kept[kind, method, depth] = found[-1]
+            encodings[kind, method, depth] = found[-1]
         mark = {"dmd": "", "lcos-phase": "o-", "lcos-amplitude": "s--"}[kind]
         noise.plot(levels, [decibel(one.snr) for one in found], mark, **style)
         light.plot(levels, [100 * float(one.efficiency.mean()) for one in found], mark, **style)
@@ -104,7 +104,7 @@ def main() -> None:
     half = side // 2
     row = below.subplots(1, len(SHOWN), sharey=True)
     for axes, (kind, method, depth) in zip(row, SHOWN, strict=True):
-        found = kept[kind, method, depth]
+        found = encodings[kind, method, depth]
         power = 10 * torch.log10(output(found, 0).clamp(min=1e-12))
         picture = axes.imshow(power.numpy(), vmin=-50, vmax=10, extent=(-half, half, half, -half))
         # In an inverse transform the order at a carrier ν lies at -ν times the side.

@@ -2,10 +2,10 @@
 
     python examples/optics/errors.py
 
-puts random images and signed kernels on the physical road, one limit of a part at a time, and draws
-the rms error over the rms of the exact result; for the shift, the change against a filter in its
-place, as square pixels have an error of their own. Dotted lines have the slopes that theory gives:
-half the error for each bit more; half the error for four times the photons.
+simulates random images and signed kernels with one limit of one part at a time, and draws the rms
+error over the rms of the exact result; for the shift, the change against an aligned filter, as
+square pixels have an error without any shift. Dotted lines have the slopes of theory: half the
+error for each bit more; half the error for four times the photons.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIDE = 96
 
 
 class Trial:
-    """A layer's worth of random images and kernels, and how far light is from the exact result."""
+    """Random images and kernels of one layer, and the error of light against the exact result."""
 
     def __init__(self, batch: int, kernel: int) -> None:
         """Draw images between 0 and 1 and kernels of both signs."""
@@ -38,7 +38,7 @@ class Trial:
         self.exact = functional.conv2d(self.images, self.weight)
 
     def result(self, system: FourF, scheme: Scheme, **options: Any) -> Tensor:
-        """Return what light makes of them; ``scaled`` exposes until the camera's well is full."""
+        """Return the result of light; ``scaled`` calibrates the exposure to the full well."""
         scaled = options.pop("scaled", False)
         bench = Bench(system, scheme=scheme, **{"noise": False} | options)
         layer = OpticalConv2d(
@@ -58,7 +58,7 @@ class Trial:
 
 
 def main() -> None:
-    """Draw the three dependences."""
+    """Draw the three panels."""
     options = arguments("Draw the error against bits, photons and shift.", "errors")
     few = options.small
     base = FourF.ideal((SIDE, SIDE))
@@ -93,7 +93,7 @@ def main() -> None:
     panels[1].set_title("photons (shot noise alone)")
 
     shifts = np.array([1.0, 4.0]) if few else np.logspace(-1, 1, 9)
-    # Pixels as squares: a filter that stands between pixels is not one of points.
+    # Square pixels: a shift by a part of a pixel has no meaning for pixels as points.
     sampling = Sampling.squares("filter")
     for kernel in (3, 7) if few else (3, 7, 15):
         moved = Trial(1 if few else 4, kernel)

@@ -2,8 +2,8 @@
 
     python examples/optics/planes.py
 
-plans a layer of handwritten digits and signed kernels on a small plane, shows what the planner puts
-where, and lets light go through two ideal lenses. Dotted lines are tiles, M + N - 1 pixels wide:
+plans a layer of handwritten digits and signed kernels on a small plane, draws the planner's tiles,
+and propagates light through two ideal lenses. Dotted lines are tiles, M + N - 1 pixels wide:
 an image with its guard band, or a whole linear convolution at the camera.
 """
 

@@ -2,8 +2,8 @@
 
     python examples/optics/psf_mtf.py
 
-puts Zernike aberrations on the pupil of a lens, draws the image of a point, and the contrast that
-an image in incoherent light keeps at each frequency, beside the closed form of a pupil without
+puts Zernike aberrations on the pupil of a lens and draws the point spread function and the
+modulation transfer function of incoherent light, beside the closed form of a pupil without
 aberrations, (2/π)(acos ν - ν √(1 - ν²)) (Goodman, Introduction to Fourier Optics, ch. 6).
 """
 
@@ -35,7 +35,7 @@ CASES = {
 def main() -> None:
     """Draw the four cases."""
     options = arguments("Draw PSF and MTF of a lens.", "psf_mtf")
-    # A narrow window would lose light of far rings, and with it contrast of low frequencies.
+    # A narrow window would cut off outer rings, and with them contrast at low frequencies.
     samples, airy_radii = (64, 24) if options.small else (400, 200)
     cutoff_per_m = PUPIL_M / (WAVELENGTH_M * FOCAL_LENGTH_M)  # of intensity, twice the field's
     airy_m = 1.21967 * WAVELENGTH_M * FOCAL_LENGTH_M / PUPIL_M

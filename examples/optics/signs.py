@@ -1,11 +1,10 @@
-"""Signed sums from intensities: noise and bias of each sign scheme against light.
+"""Signed sums from intensities: noise and bias of each sign scheme against the photon number.
 
     python examples/optics/signs.py
 
-shows one signed field to each scheme many times, at more and more light, and draws how far what is
-combined from the readings is off: rms noise (marks: drawn; lines: the schemes' formulas) and bias.
-Roots of few photons are too low; reference beams of two or more frames take no root and have no
-bias at any light.
+detects one signed field by each scheme many times, at increasing light, and draws the rms noise of
+the combined readings (marks: drawn; lines: the formulas of the schemes) and their bias. The root of
+a few photons is biased low; reference beams of two or more frames take no root and have no bias.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from torch import Tensor
 from optics.camera import Camera
 from optics.detection import FourShot, InField, ReferenceBeam, Scheme, TwoShot, expose
 
-# What the parts of images and kernels make of a field of 1.
+# Fields of the passes whose combination is a field of 1.
 SHARES = {"two-shot": (1.5, 0.5), "four-shot": (1.0, 0.3, 0.2, 0.5)}
 REFERENCE = 4.0
-"""Light of the reference over that of the field."""
+"""Intensity of the reference over that of the field."""
 
 
 def schemes(electrons: float) -> dict[str, Scheme]:
-    """Return the schemes by what they are called in the legend, for a field of so much light."""
+    """Return the schemes by their name in the legend, for a field of ``electrons``."""
     beam = REFERENCE * electrons
     return {
         "two-shot": TwoShot(),
@@ -39,7 +38,7 @@ def schemes(electrons: float) -> dict[str, Scheme]:
 def trial(
     scheme: Scheme, electrons: float, camera: Camera, draws: int, seed: int
 ) -> tuple[float, float, float]:
-    """Return drawn noise, the formula's, and bias, each over the field; of a field of one sign."""
+    """Return rms noise drawn, rms noise by formula, and bias, each over the field."""
     shares = SHARES.get(scheme.name, (1.0,) * len(scheme.passes))
     fields = torch.tensor(shares, dtype=torch.float64)[:, None] * electrons**0.5
     generator = torch.Generator().manual_seed(seed)

@@ -1,10 +1,10 @@
-"""Talbot carpet: a grating's light makes images of the grating, without a lens.
+"""Talbot carpet: self-images of a grating, without a lens.
 
     python examples/optics/talbot.py
 
 propagates the light behind a grating of slits and draws its intensity over distance. At the Talbot
-length 2a²/λ the grating appears again, at half of it shifted by half a period, at a quarter twice
-as fine (Rayleigh, Phil. Mag. 11:196, 1881).
+length 2a²/λ the grating is imaged, at half of it with a shift of half a period, at a quarter with
+half the period (Rayleigh, Phil. Mag. 11:196, 1881).
 """
 
 from __future__ import annotations

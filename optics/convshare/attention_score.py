@@ -7,9 +7,9 @@ mean map of each model over the images is taken out of it:
 .. math:: s = 2 Σ a·b / (Σ a² + Σ b²),
 
 with a and b the two models' deviations from their mean maps, summed over images and tokens. Each
-choice answers a way in which a model without attention could score:
+choice excludes a score of a model without attention:
 
-* *rollout* (Abnar, Zuidema 2020) follows a path through all layers and the residual connections.
+* *rollout* (Abnar, Zuidema 2020) multiplies attention through all layers and residual connections.
   Maps of single heads cannot be compared between models: heads have no order.
 * *taking out the mean map*: a model that looks at the same places in every image (at the middle,
   where things are) has learned a convolution's fixed weights, not attention. It scores 0.

@@ -44,7 +44,7 @@ class TwoShot(Scheme):
     """Positive and negative kernels one after the other, for images that are not negative.
 
     Each field is not negative, so that a root gives it: y = √I₊ - √I₋. Shot noise leaves a
-    variance of 1/4 + 1/4 = 1/2 electron, whatever the light. The root's lack at few photons is
+    variance of 1/4 + 1/4 = 1/2 electron, whatever the light. The bias of the root at few photons is
     described at :func:`root`; where both passes are equal it cancels.
     """
 

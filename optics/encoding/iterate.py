@@ -1,4 +1,4 @@
-"""Encoders in many steps: Gerchberg and Saxton's iteration, a search by flips, and descent."""
+"""Iterative encoders: Gerchberg-Saxton, direct binary search, and gradient descent."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def optimised(
 ) -> tuple[Tensor, Tensor]:
     """Return (drive, history) of Adam on Σ_W |h - scale H|² through :func:`transmission`.
 
-    Levels pass the gradient straight through. The drive of the best ratio of signal to noise among
-    all steps is kept, the start's among them, so that it is never worse than the start.
+    Levels pass the gradient straight through. The drive with the best signal-to-noise ratio of
+    all steps is returned, the start included, so that it is never worse than the start.
 
     Args:
         target: T, (..., rows, columns), complex.

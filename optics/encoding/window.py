@@ -1,4 +1,4 @@
-"""The window of the output where light counts, and the carrier of an off-axis order."""
+"""The window of the output in which light is measured, and the carrier of an off-axis order."""
 
 from __future__ import annotations
 

@@ -29,12 +29,12 @@ MAX_BYTES = 2**28
 
 
 class KernelCache:
-    """What is known of a layer's kernels, kept as long as their values stay the same.
+    """Cache of a layer's kernels, valid as long as their values stay the same.
 
-    Their spectrum; or the responses to single pixels, once so many images were shown that their
-    transforms have taken as long as finding the responses does. Values are compared, not versions,
-    so that no way of changing a weight goes unnoticed. Spectra that do not fit the bound of memory
-    whole are not kept.
+    It holds their spectrum; or the responses to single pixels, once the transforms of the images
+    so far have taken as long as computing the responses does. Values are compared, not versions,
+    so that every change of a weight is noticed. Spectra that do not fit the bound of memory whole
+    are not cached.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class KernelCache:
         self._shown = 0
 
     def spectra(self, weight: Tensor, problem: Problem) -> Spectra:
-        """Return what is known of ``weight`` on the plane of ``problem``."""
+        """Return the cached spectra of ``weight`` on the plane of ``problem``, if any."""
         if (
             self._spectra
             and self._problem is not None
@@ -64,7 +64,7 @@ class KernelCache:
             self._spectra = {Role.KERNEL: spectra[Role.KERNEL]}
 
     def responses(self, weight: Tensor, problem: Problem) -> Tensor | None:
-        """Return (groups, numbers in, numbers out), or nothing until enough images were shown."""
+        """Return (groups, numbers in, numbers out), or ``None`` before enough images."""
         self._turn_to(weight, problem)
         self._shown += problem.shape.batch
         if self._responses is None and enough(problem, self._shown):
@@ -111,16 +111,16 @@ def ideal_conv2d(
     Differentiable to any order.
 
     Args:
-        images: (batch, in_channels, rows, columns), float32 or float64; signs are kept.
+        images: (batch, in_channels, rows, columns), float32 or float64, of any sign.
         weight: (out_channels, in_channels / groups, rows, columns), of the same type and device.
         bias: (out_channels), added electronically.
-        stride: between kept outputs.
+        stride: distance between outputs.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
         groups: number of groups; groups share no channels.
         max_bytes: working memory that one pass may hold beside its arguments and its result. Batch,
             channels and groups are worked through in pieces that fit.
-        cache: spectra and responses of the kernels, kept from call to call.
+        cache: cache of the kernels' spectra and responses, for several calls.
 
     Returns:
         (batch, out_channels, rows, columns).
@@ -143,7 +143,7 @@ def ideal_conv2d(
 
 
 def _known_responses(weight: Tensor, problem: Problem, cache: KernelCache | None) -> Tensor | None:
-    """Return the responses to single pixels where images are better made of them."""
+    """Return the responses to single pixels where superposition is less work than transforms."""
     if problem.shape.batch == 0 or not pays(problem, weight.element_size()):
         return None
     if cache is not None and not (torch.is_grad_enabled() and weight.requires_grad):

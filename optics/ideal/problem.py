@@ -140,7 +140,7 @@ class Problem:
 
 @lru_cache(maxsize=4096)
 def fast_size(least: int) -> int:
-    """Return the smallest even number from ``least`` on with no prime factor above 5; 1 is kept."""
+    """Return the smallest even number from ``least`` on with no prime factor above 5; 1 stays 1."""
     if least <= 1:
         return 1
     size = least + least % 2

@@ -81,7 +81,7 @@ def contract(
     factors = [problem.grouped(role, t) for role, t in zip(roles, (first, second), strict=True)]
     out = first.new_empty(problem.tensor_shape(result))
     view = problem.grouped(result, out)
-    # The index that the result lacks is summed over: channels in, channels out, or images.
+    # The index that is not in the result is summed over: channels in, channels out, or images.
     (rows, columns), groups = problem.indices(result), problem.shape.groups
     inner = {
         Role.OUTPUT: problem.shape.in_group,
@@ -109,7 +109,7 @@ def contract(
             del total
             view[r, g, c] = problem.maps(result, spectra)
             del spectra
-    return out, source.kept
+    return out, source.computed
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class _Factors:
         self.factors = factors
         self.known = known
         self.keep = keep
-        self.kept: dict[Role, Tensor] = dict(known) if keep else {}
+        self.computed: dict[Role, Tensor] = dict(known) if keep else {}
 
     def left(self, groups: slice, rows: slice, inner: slice) -> Tensor:
         """Return (F, G, rows, inner)."""
@@ -159,5 +159,5 @@ class _Factors:
         maps = self.factors[which][leading, groups, trailing]
         spectrum = self.problem.spectrum(role, maps).permute(3, 1, 0, 2).contiguous()
         if self.keep:
-            self.kept[role] = spectrum
+            self.computed[role] = spectrum
         return spectrum

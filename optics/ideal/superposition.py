@@ -1,4 +1,4 @@
-"""Convolution of many small images: the response to one pixel gives the response to all.
+"""Convolution of many small images by superposition of the response to one pixel.
 
 An ideal 4f system is linear in the field and the same everywhere: the Fourier product of an image
 of one bright pixel is its point spread h, and any image a superposition of shifted ones. What pixel

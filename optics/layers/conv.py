@@ -24,13 +24,13 @@ class OpticalConv2d(nn.Conv2d):
     """A convolution on a 4f system; where a model has ``torch.nn.Conv2d``, it may have this.
 
     Parameters, initialisation and, until it is calibrated, state dict are those of
-    ``torch.nn.Conv2d``, so that weights load either way.
+    ``torch.nn.Conv2d``, so that weights load in both directions.
 
     Args:
         in_channels: channels of the images.
         out_channels: channels of the result.
         kernel_size: kernel side, one number or (rows, columns).
-        stride: between kept outputs.
+        stride: distance between outputs.
         padding: zeros around an image: one number, (rows, columns), ``"same"`` or ``"valid"``.
         dilation: distance between kernel elements.
         groups: number of groups; groups share no channels.
@@ -146,7 +146,7 @@ class OpticalConv2d(nn.Conv2d):
         return result[0] if given.dim() == 3 else result
 
     def exposed(self, images: Tensor, bench: Bench, generator: torch.Generator) -> Exposed:
-        """Return the layer's convolution on the physical road, and what it took.
+        """Return the layer's convolution on the physical road, with its exposures.
 
         Args:
             images: (batch, in_channels, rows, columns), at least one.

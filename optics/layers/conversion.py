@@ -26,12 +26,12 @@ _HOOKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """A model whose convolutions run on light, and what was done to it.
+    """A model whose convolutions run on light, with the list of its layers.
 
     Attributes:
         model: model with optical layers.
         converted: names of the layers that run on light.
-        kept: names of the other layers that hold parameters, each with the reason.
+        kept: names of the layers that stay electronic and hold parameters, with the reason.
     """
 
     model: nn.Module
@@ -73,11 +73,11 @@ def convert(
             all.
         seed: seed from which every layer gets its own.
         images: input of the model, of the size of later inputs. The model runs on them once,
-            and a layer whose images are too large for the plane is kept and says so; without them,
-            it would say so when it is first called.
+            and a layer whose images are too large for the plane stays electronic; without them its
+            first call raises the error.
 
     Returns:
-        The model, the names converted, and the names kept with the reasons.
+        The model, the names of converted layers, and those of the others with the reasons.
     """
     if not inplace:
         model = copy.deepcopy(model)
@@ -131,7 +131,7 @@ def revert(model: nn.Module, *, inplace: bool = False) -> nn.Module:
 def _why_not(
     name: str, module: nn.Module, select: Callable[[str, nn.Conv2d], bool] | None
 ) -> str | None:
-    """Return why a module stays; an empty reason where it has no parameters of its own."""
+    """Return why a module stays electronic; empty where it has no parameters itself."""
     if isinstance(module, OpticalConv2d):
         return "it runs on light already"
     if not isinstance(module, nn.Conv2d):

@@ -48,15 +48,15 @@ def optical_conv2d(
             largest.
         weight: (out_channels, in_channels / groups, rows, columns).
         bias: (out_channels), added electronically.
-        stride: between kept outputs; light computes the others too.
+        stride: distance between outputs; light computes those between too.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
         groups: number of groups; groups share no channels.
         bench: the 4f system and its settings.
-        road: ``"ideal"`` or ``"physical"``; there is no default, so that it is never in doubt.
+        road: ``"ideal"`` or ``"physical"``; it has no default, so that every call states it.
         generator: generator of all random numbers of the physical road; required where something is
             random.
-        cache: spectra of kernels from earlier calls on the ideal road.
+        cache: cache of the kernels' spectra, on the ideal road.
 
     Returns:
         (batch, out_channels, rows, columns), or one image's without the batch.
@@ -105,7 +105,7 @@ def warn_of(saturated: int, system: FourF) -> None:
 
 
 def check_road(road: str) -> None:
-    """Refuse a road that there is not.
+    """Refuse an unknown road.
 
     Raises:
         InputError: it is neither ``"ideal"`` nor ``"physical"``.

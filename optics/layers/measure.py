@@ -1,4 +1,4 @@
-"""A model run once: the shapes that its layers see, and their time and energy."""
+"""One run of a model: input shapes of its layers, and their time and energy."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from optics.system import FourF
 from optics.tiling import KINDS, ConvShape, Kind, Layout, plan, side_by_side, usable_plane
 
 Pupils = Literal["lens", "filter"]
-"""Where pupils stand: in the planes of the lenses, or both in the plane of the filter."""
+"""Plane of the pupils: those of the lenses, or both in the plane of the filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Sampling:
             ch. 6: cut-off ρ/(λf)); it costs nothing.
 
     Raises:
-        InputError: a number of samples is below 1, or the pupils stand nowhere known.
+        InputError: a number of samples is below 1, or the place of the pupils is unknown.
     """
 
     input: int = 1
@@ -63,7 +63,7 @@ class Sampling:
 
     @classmethod
     def squares(cls, pupils: Pupils = "lens") -> Sampling:
-        """Return pixels as squares, two samples each way, and pupils where they are."""
+        """Return square pixels, two samples per axis, and pupils in their own planes."""
         return cls(input=2, filter=2, pupils=pupils)
 
 

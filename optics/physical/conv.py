@@ -31,7 +31,7 @@ Lit = list[list[list[Tensor]]] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposed:
-    """A convolution by light, and what it took.
+    """A convolution by light, with its numbers of exposures and filters.
 
     Attributes:
         output: (batch, out_channels, rows, columns), in the units of images times weights.
@@ -84,7 +84,7 @@ def physical_convolution(
         images: (batch, in_channels, rows, columns), float32 or float64.
         weight: (out_channels, in_channels / groups, rows, columns), of the same type and device.
         bias: (out_channels), added electronically.
-        stride: between kept outputs; the camera sees the others too.
+        stride: distance between outputs; the camera sees those between too.
         padding: zeros around an image, as in ``torch.nn.Conv2d``.
         dilation: distance between kernel elements.
         groups: number of groups; groups share no channels.
@@ -159,8 +159,8 @@ def _streamed(
     chunks = every(image_rounds, portions.images)
 
     flickering = flickers or exposures.geometry.system.input.flicker_rad > 0
-    # What is neither computed again nor random is lit once for all kernels, which then come as
-    # many at a time as fit a processor's cache.
+    # Input light that is neither computed again nor random is computed once for all kernels, which
+    # then pass in portions that fit a processor's cache.
     shared = not flickering and not portions.again and len(chunks) == 1
     step = min(portions.kernels, exposures.block_width(images)) if shared else portions.kernels
 
@@ -203,7 +203,7 @@ def _streamed(
 
 
 def _again(again: bool, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function; with ``again``, keep nothing of it and call it once more going backward."""
+    """Call a function; with ``again``, store nothing and call it again in the backward pass."""
     if not again:
         return function(*arguments)
     return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)

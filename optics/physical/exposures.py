@@ -27,7 +27,7 @@ BLOCK_BYTES = 2**21
 
 @dataclass(frozen=True, kw_only=True)
 class Exposures:
-    """A bench with the grids of a layout: all that is the same in every exposure.
+    """A bench with the grids of a layout: everything common to all exposures.
 
     Attributes:
         bench: the system and its settings.
@@ -35,7 +35,7 @@ class Exposures:
         geometry: grids.
         optics: masks and phases that light meets.
         tables: places of the tiles.
-        axes: the camera's, by carrier, as far as they were asked for.
+        axes: axes of the camera by carrier, computed when they are first used.
     """
 
     bench: Bench

@@ -17,7 +17,7 @@ from optics.physical.tables import Index
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """All that light meets whatever the modulators show, as tensors on the grids.
+    """Phases and pupils between the modulators, as tensors on the grids.
 
     ``None`` is no effect at all. Orders are those of the transform.
 

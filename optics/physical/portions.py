@@ -18,7 +18,7 @@ class Portions:
         pairs: pairs of groups and channels.
         kernels: rounds of kernels.
         images: rounds of images.
-        again: whether portions are computed again going backward, instead of being kept.
+        again: whether portions are computed again in the backward pass, instead of stored.
     """
 
     pairs: int
@@ -71,15 +71,15 @@ def _bytes(
         inputs = frames * len(exposures.scheme.passes)
     if geometry.system.filter.flicker_rad > 0:
         filters += frames * len(exposures.scheme.passes)
-    kept = frames * len(exposures.scheme.passes) if trains else 0
+    stored = frames * len(exposures.scheme.passes) if trains else 0
     block = 2 * min(images * plane, max(BLOCK_BYTES, plane))
     optics = exposures.optics
     standing = (optics.pupil_1, optics.chirp_1, optics.pupil_2, optics.chirp_2, optics.defocus)
     lenses = sum(part is not None for part in standing)
     if lenses:
-        # Light at the lenses is kept going forward and met again going backward.
+        # Light at the lenses is stored in the forward pass and used in the backward pass.
         block *= 3
-    return plane * (3 * inputs + 4 * filters + 3 * kept + 1 + lenses) + block
+    return plane * (3 * inputs + 4 * filters + 3 * stored + 1 + lenses) + block
 
 
 def _most(count: int, fits: Callable[[int], bool]) -> int:

@@ -25,7 +25,7 @@ def angular_spectrum(
     H = exp(2πi z (√(1/λ² - u² - v²) - 1/λ)); evanescent waves fade with |z|. With ``band_limit``,
     frequencies are dark beyond u = 1 / (λ √((2z/S)² + 1)), S the side of the computed plane, where
     H would turn by more than π from bin to bin; light of such frequencies leaves the window. This
-    limit lies below 1/λ, so that evanescent waves are only kept without it.
+    limit lies below 1/λ, so that evanescent waves pass only without it.
     Source: K. Matsushima and T. Shimobaba, Opt. Express 17:19662 (2009).
 
     Raises:

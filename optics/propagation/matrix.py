@@ -18,8 +18,8 @@ def fourier_lens(field: Field, focal_length_m: float) -> Field:
     """Return the field in the back focal plane of a lens, of that in its front focal plane.
 
     U(x) = 1/(iλf) ∫ u(ξ) exp(-2πi x·ξ / (λf)) dξ (Goodman, ch. 5), sampled at λf / (N dx): a
-    unitary transform, which keeps power. Two in a row turn the field by 180° and give it the sign
-    of two foci, -1.
+    unitary transform, which conserves power. Two in a row turn the field by 180° and multiply it by
+    -1, the sign of two foci.
 
     Raises:
         InputError: the focal length is not finite or not above 0.

@@ -1,4 +1,4 @@
-"""Propagation as a product with a transfer function, which is kept for the next call."""
+"""Propagation as a product with a transfer function, which is cached for the next call."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ P = ParamSpec("P")
 
 
 def cached(max_bytes: int) -> Callable[[Callable[P, Tensor]], Callable[P, Tensor]]:
-    """Keep what a function of hashable arguments returns; the longest unused go first.
+    """Cache the results of a function of hashable arguments; the least recently used go first.
 
-    A tensor above the bound is computed again each time. What is kept never belongs to a gradient
-    or to inference mode, so that any caller may use it; no caller may change it.
+    A tensor above the bound is computed at each call. Cached tensors never belong to a gradient or
+    to inference mode, so that any caller may use them; no caller may change them.
     """
 
     def decorate(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
-        kept: OrderedDict[Hashable, Tensor] = OrderedDict()
+        cache: OrderedDict[Hashable, Tensor] = OrderedDict()
         lock = Lock()
 
         @wraps(function)
         def get(*args: P.args, **kwargs: P.kwargs) -> Tensor:
             key = (args, tuple(sorted(kwargs.items())))
             with lock:
-                if key in kept:
-                    kept.move_to_end(key)
-                    return kept[key]
+                if key in cache:
+                    cache.move_to_end(key)
+                    return cache[key]
             with torch.inference_mode(False), torch.no_grad():
                 made = function(*args, **kwargs)
             with lock:
-                kept[key] = made
-                while kept and sum(t.nbytes for t in kept.values()) > max_bytes:
-                    kept.popitem(last=False)
+                cache[key] = made
+                while cache and sum(t.nbytes for t in cache.values()) > max_bytes:
+                    cache.popitem(last=False)
             return made
 
         return get
@@ -53,7 +53,7 @@ Surround = Literal["dark", "periodic"]
 """Surround of the window: dark, or the window repeated periodically."""
 
 CACHE_BYTES = 2**28
-"""Bound on the transfer functions that each method keeps: 256 MiB."""
+"""Bound on the cached transfer functions of each method: 256 MiB."""
 
 
 def plane(field: Field, surround: Surround) -> tuple[int, int]:

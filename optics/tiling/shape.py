@@ -26,7 +26,7 @@ class ConvShape:
         size: image size (rows, columns), without padding.
         kernel: (rows, columns), without dilation.
         groups: number of groups; groups share no channels.
-        stride: between kept outputs; light computes the others too.
+        stride: distance between outputs; light computes those between too.
         dilation: distance between kernel elements.
         padding: zeros ((top, bottom), (left, right)).
 

@@ -133,7 +133,7 @@ def traffic(
         whole_frames: all pixels of the input modulator and the camera cross the link. If not, only
             those of images cross, and only those of tiles of the output, binned by the camera to
             the input's pitch.
-        stored_kernels: the filter's patterns lie in a memory of its own, and none crosses the link.
+        stored_kernels: the filter's patterns are stored beside it, and none crosses the link.
     """
     shape = layout.shape
     channel_rounds = layout.rounds[1]

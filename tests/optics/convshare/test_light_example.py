@@ -55,7 +55,7 @@ class Rig:
         setup = self.knobs.knob_of(knob).setup(value, SIDE)
         found = self.evaluate.answers(
             model or self.trained, "key", setup, self.data, images, batch=32, seed=1,
-            kept=kept / f"{knob}-{value}.json", progress=lambda _: None,
+            stored=kept / f"{knob}-{value}.json", progress=lambda _: None,
         )  # fmt: skip
         says: list[int] = found.predicted
         return says
@@ -73,7 +73,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         recipe = modules["model"].recipe_of("digits")
         data = open_data(recipe.data)
         model, _ = modules["model"].trained(recipe, data, folder / "checkpoint", silent)
-        modules["model"].file(folder / "models", "digits-trained", model, recipe, data, {})
+        modules["model"].store_model(folder / "models", "digits-trained", model, recipe, data, {})
         yield Rig(light, modules, model, data, folder)
     torch.set_num_threads(threads)
 
@@ -82,7 +82,7 @@ def test_ideal_light_answers_as_electronics_do_image_by_image(rig: Rig, tmp_path
     setup = rig.knobs.knob_of("ideal").setup(0.0, SIDE)
     kept = tmp_path / "ideal.json"
     found = rig.evaluate.answers(
-        rig.trained, "key", setup, rig.data, 64, batch=32, seed=1, kept=kept, progress=print
+        rig.trained, "key", setup, rig.data, 64, batch=32, seed=1, stored=kept, progress=print
     )
     assert found.predicted == rig.evaluate.electronic(rig.trained, rig.data, 64).tolist()
     # float32: a reference beam takes the difference of intensities three times the field's.
@@ -163,7 +163,7 @@ def test_noise_that_is_learned_is_as_large_as_theory_tells(rig: Rig) -> None:
 def test_tuning_with_noise_wins_answers_under_noise(rig: Rig, tmp_path: Path) -> None:
     assert rig.run("--model", "tuned", "--knob", "ideal", "--images", "32") == 0
     recipe = rig.model.recipe_of("digits")
-    tuned, manifest = rig.model.filed(rig.folder / "models", "digits-tuned", recipe)
+    tuned, manifest = rig.model.load_model(rig.folder / "models", "digits-tuned", recipe)
     before = rig.predicted("photons", 1.0, 288, tmp_path / "before")
     after = rig.predicted("photons", 1.0, 288, tmp_path / "after", tuned)
     truth = rig.data.test.labels[:288].tolist()
@@ -259,7 +259,7 @@ def test_kept_figures_are_those_of_kept_weights_and_stand_in_the_table(rig: Rig)
         assert line in written
     for name in ("trained", "tuned"):
         called = f"fashion-mnist-{name}"
-        _, manifest = rig.model.filed(rig.light.MODELS, called, recipe)
+        _, manifest = rig.model.load_model(rig.light.MODELS, called, recipe)
         assert f"{manifest['test']['accuracy']:.2%}" in written
         ideal = [p for p in points if p.model == name and p.knob == "ideal"]
         assert [point.same for point in ideal] == [point.images for point in ideal] != []
@@ -285,11 +285,11 @@ def test_kept_curves_rise_within_their_intervals(rig: Rig) -> None:
 @needs.FASHION_MNIST.mark
 def test_kept_model_answers_alike_on_ideal_light(rig: Rig, tmp_path: Path) -> None:
     recipe = rig.model.recipe_of("fashion-mnist")
-    model, _ = rig.model.filed(rig.light.MODELS, "fashion-mnist-trained", recipe)
+    model, _ = rig.model.load_model(rig.light.MODELS, "fashion-mnist-trained", recipe)
     data = open_data(recipe.data)
     setup = rig.knobs.knob_of("ideal").setup(0.0, rig.knobs.SIDE)
     found = rig.evaluate.answers(
-        model, "key", setup, data, 20, batch=10, seed=1, kept=tmp_path / "ideal.json",
+        model, "key", setup, data, 20, batch=10, seed=1, stored=tmp_path / "ideal.json",
         progress=print,
     )  # fmt: skip
     assert found.predicted == rig.evaluate.electronic(model, data, 20).tolist()
