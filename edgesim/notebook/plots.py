@@ -14,7 +14,7 @@ from edgesim.report.chart import LIGHT
 from edgesim.report.heat import Levels, levels, means
 from edgesim.report.page.plan_document import routes
 from edgesim.report.page.timeline import arranged
-from edgesim.report.table import NO_POWER
+from edgesim.report.table import NO_POWER, without_power
 from edgesim.results import tables_csv
 from edgesim.results.result import Result
 from edgesim.sweep import Table
@@ -86,10 +86,10 @@ class Plots:
     def energy(self, ax: Axes | None = None) -> Axes:
         """Draw the joules of every node: idle power, and what is above it."""
         ax = _axes(ax)
-        nodes, total = self.result.summary["nodes"], self.result.summary["energy_j"]["total"]
-        if total is None:
+        nodes = self.result.summary["nodes"]
+        if self.result.summary["energy_j"]["total"] is None:
             raise EdgesimError("energy was not measured: real nodes report times only")
-        if total == 0.0:
+        if without_power(self.result.summary):
             raise EdgesimError(f"energy is {NO_POWER}")
         names = list(nodes)
         idle = np.array([row["idle_j"] for row in nodes.values()])

@@ -18,7 +18,7 @@ from edgesim.report.run_tables import (
     idle_share,
     latency,
 )
-from edgesim.report.table import NO_POWER, metrics_table
+from edgesim.report.table import NO_POWER, metrics_table, without_power
 from edgesim.results.summary import SUMMARY, value_at
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _totals(summary: Mapping[str, Any]) -> str:
         value = value_at(summary, path)
         text = "not measured" if real and value is None else metric.text(value)
         name = metric.heading
-        if name == "energy" and value == 0.0:
+        if name == "energy" and without_power(summary):
             text, more[name] = NO_POWER, ""
         lines.append(f"[bold]{name.capitalize()}[/] {text}{more.get(name, '')}")
     return "\n".join(lines)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HEADING = 11
 """Letters of a line of a heading that has several."""
 NO_POWER = "not known: no power is given for the devices"
-"""What energy is where no device has a power: its joules are 0."""
+"""What energy is where no device has a power (`without_power`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,13 @@ def _entry(summary: Mapping[str, Any], path: tuple[str, ...], metric: Metric[Any
     return figure(summary, (*path, metric.name), lambda _: metric.cell(row))
 
 
+def without_power(summary: Mapping[str, Any]) -> bool:
+    """Return whether no device has a power: nodes in service drew nothing."""
+    whole, nodes = summary["simulated_s"], summary["nodes"].values()
+    in_service = any((node.get("down_s") or 0.0) < whole for node in nodes)
+    return summary["energy_j"]["total"] == 0.0 and in_service
+
+
 def figure(summary: Mapping[str, Any], path: Sequence[str], form: Callable[[Any], str]) -> Figure:
     """Return a number of a summary: a dash where there is none; of energy without power, that.
 
@@ -193,6 +200,6 @@ def figure(summary: Mapping[str, Any], path: Sequence[str], form: Callable[[Any]
     value = value_at(summary, path)
     text = "-" if value is None else form(value)
     joules = any(key.endswith("_j") for key in path)
-    if joules and value == 0.0 and summary["energy_j"]["total"] == 0.0:
+    if joules and value == 0.0 and without_power(summary):
         text = "not known"
     return Figure(text, ".".join(path), value)

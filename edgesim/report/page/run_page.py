@@ -22,7 +22,16 @@ from edgesim.report.page.frame import (
 )
 from edgesim.report.run_tables import baselines, energy_by_part, fault_sentences, idle_share
 from edgesim.report.run_tables import latency as latency_table
-from edgesim.report.table import NO_POWER, Cell, Figure, Table, busiest, figure, metrics_table
+from edgesim.report.table import (
+    NO_POWER,
+    Cell,
+    Figure,
+    Table,
+    busiest,
+    figure,
+    metrics_table,
+    without_power,
+)
 from edgesim.results.accuracy import accuracy_text
 from edgesim.results.summary import SUMMARY, section
 from edgesim.results.tables_csv import Columns
@@ -154,10 +163,13 @@ def _nodes(
 def _resources(summary: Mapping[str, Any]) -> Iterator[Section]:
     if summary.get("faults") is not None:
         yield Section("faults", "Faults", list(_faults(summary)))
-    total = summary["energy_j"]["total"]
-    why = f"is {NO_POWER}" if total == 0.0 else "was not measured: real nodes report times only"
-    missing = Text(f"Energy {why}.", style="dim")
-    yield Section("energy", "Energy", list(_energy(summary)) if total else [missing])
+    missing = ""
+    if summary["energy_j"]["total"] is None:
+        missing = "Energy was not measured: real nodes report times only."
+    elif without_power(summary):
+        missing = f"Energy is {NO_POWER}."
+    blocks: list[Block] = [Text(missing, style="dim")] if missing else list(_energy(summary))
+    yield Section("energy", "Energy", blocks)
     yield Section("memory", "Memory", list(_memory(summary)))
     if summary["baselines"]:
         yield Section("baselines", "On one device instead", [baselines(summary)])
