@@ -92,35 +92,27 @@ def figures(entry: Mapping[str, Any], device: Device) -> list[dict[str, Any]]:
         entry: as the catalog or a file has it.
         device: that was made of it.
     """
-    sources = dict(entry.get("source", {}))
-    found = []
-    for path, value in _leaves({key: entry[key] for key in entry if key not in _NOT_FIGURES}):
-        source = next((sources[key] for key in _prefixes(path) if key in sources), "")
-        found.append({"figure": path, "value": value, "source": source})
-    found += [
+    written = {key: entry[key] for key in entry if key not in _NOT_FIGURES}
+    leaves = _leaves(written, dict(entry.get("source", {})))
+    return [
         {"figure": path, "value": value, "source": source}
-        for path, value, source in device.figures()
+        for path, value, source in (*leaves, *device.figures())
     ]
-    return found
 
 
 _NOT_FIGURES = ("kind", "description", "source", "published")
 
 
-def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return [
-            leaf
-            for key, inside in value.items()
-            for leaf in _leaves(inside, f"{path}.{key}" if path else str(key))
-        ]
-    return [(path, value)]
-
-
-def _prefixes(path: str) -> list[str]:
-    """Return a key path and the paths around it, the nearest first."""
-    keys = path.split(".")
-    return [".".join(keys[:length]) for length in range(len(keys), 0, -1)]
+def _leaves(
+    value: Any, sources: Mapping[str, str], path: str = "", source: str = ""
+) -> Iterator[tuple[str, Any, str]]:
+    """Yield key path, value and source of every figure; a source is of all below its key."""
+    source = sources.get(path, source)
+    if not isinstance(value, dict):
+        yield path, value, source
+        return
+    for key, inside in value.items():
+        yield from _leaves(inside, sources, f"{path}.{key}" if path else str(key), source)
 
 
 def show(document: dict[str, Any], console: Console) -> None:

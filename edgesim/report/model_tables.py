@@ -35,7 +35,19 @@ def one(name: str, classes: int) -> dict[str, Any]:
         "classes": classes,
         "input_shape": list(graph.input_shape),
         **_totals(graph),
-        "operators": [_operator(op) for op in graph],
+        "operators": [
+            {
+                "name": op.name,
+                "kind": op.kind.value,
+                "shape": _shape(op),
+                "macs": op.macs,
+                "params": op.params,
+                "weight_bytes": op.weight_bytes("fp32"),
+                "input_bytes": op.input_bytes("fp32"),
+                "output_bytes": op.output_bytes("fp32"),
+            }
+            for op in graph
+        ],
     }
 
 
@@ -46,19 +58,6 @@ def _totals(graph: Graph) -> dict[str, Any]:
         "macs": graph.macs,
         "flop": graph.flop,
         "peak_activation_bytes": 4.0 * graph.peak_activation_elements,
-    }
-
-
-def _operator(op: Op) -> dict[str, Any]:
-    return {
-        "name": op.name,
-        "kind": op.kind.value,
-        "shape": _shape(op),
-        "macs": op.macs,
-        "params": op.params,
-        "weight_bytes": op.weight_bytes("fp32"),
-        "input_bytes": op.input_bytes("fp32"),
-        "output_bytes": op.output_bytes("fp32"),
     }
 
 

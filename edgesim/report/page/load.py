@@ -41,16 +41,11 @@ class Load:
 def window_s(requests: Columns, spans: Sequence[Span]) -> float:
     """Return until when all requests were traced, in seconds of the first replication."""
     traced = {span.request for span in spans}
-    first = requests.replication == 0
+    # A request that failed may have left no span.
+    answered = (requests.replication == 0) & ~np.isnan(requests.latency_s)
+    missing = requests.arrival_s[answered & ~np.isin(requests.index, list(traced))]
     last = max((span.end_s for span in spans), default=0.0)
-    for index, arrival, latency in zip(
-        requests.index[first].tolist(), requests.arrival_s[first].tolist(),
-        requests.latency_s[first].tolist(), strict=True,
-    ):  # fmt: skip
-        # A request that failed may have left no span.
-        if index not in traced and latency == latency:
-            return min(last, float(arrival))
-    return last
+    return min(last, float(missing[0])) if len(missing) else last
 
 
 def loads(

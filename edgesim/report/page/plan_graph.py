@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,15 +14,6 @@ from edgesim.report.table import Table, figure
 
 _MOST_TASKS = 60
 _REQUEST, _ANSWER = "\0request", "\0answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One task, or the request, or the answer."""
-
-    title: str
-    node: str
-    kind: str
 
 
 def layers(tasks: Sequence[str], transfers: Sequence[tuple[str, str, float]]) -> list[list[str]]:
@@ -119,13 +109,13 @@ def _draw(
     tasks: Sequence[Mapping[str, Any]],
     drawing: Drawing,
 ) -> None:
-    boxes = {task["name"]: Box(task["name"], task["node"], task["kind"]) for task in tasks}
+    boxes = {task["name"]: task for task in tasks}
     edges = [
         (_REQUEST if source is None else source, _ANSWER if target is None else target, amount)
         for source, target, amount in branch["transfers"]
     ]
-    boxes[_REQUEST] = Box("request", document["input_node"] or "", "end")
-    boxes[_ANSWER] = Box("answer", document["output_node"] or "", "end")
+    for key, name, node in ((_REQUEST, "request", "input"), (_ANSWER, "answer", "output")):
+        boxes[key] = {"name": name, "node": document[f"{node}_node"] or "", "kind": "end"}
     edges = [one for one in edges if one[0] in boxes and one[1] in boxes]
     used = {end for source, target, _ in edges for end in (source, target)}
     order = [one for one in (_REQUEST, *(task["name"] for task in tasks), _ANSWER)
@@ -155,11 +145,11 @@ def _draw(
         drawing.add("path", title=size(amount), class_="edge", stroke_width=thick, d=path)
     for task, (x, y) in places.items():
         box = boxes[task]
-        colour = {"fusion": "fusion", "end": "rest"}.get(box.kind, "compute")
+        colour = {"fusion": "fusion", "end": "rest"}.get(box["kind"], "compute")
         drawing.rect(x, y, wide, high, "box")
         drawing.rect(x, y, 4.0, high, colour)
-        drawing.text(x + 11, y + 16, shortened(box.title, letters), "strong")
-        drawing.text(x + 11, y + 31, shortened(box.node, letters))
+        drawing.text(x + 11, y + 16, shortened(box["name"], letters), "strong")
+        drawing.text(x + 11, y + 31, shortened(box["node"], letters))
         if received.get(task):
             drawing.text(x + 11, y + 46, f"{size(received[task])} in", "dim")
     drawing.height = top - gap + 4
