@@ -113,11 +113,11 @@ def _attention(
     values = build.pointwise(
         f"{name}.pad", OpKind.MEMORY, (both,), output_elements=third + heads * tokens
     )
-    kept = build.product(
+    summed = build.product(
         f"{name}.kv", (values, keys), count=heads, shape=(head_width, tokens, head_width + 1)
     )
     mixed = build.product(
-        f"{name}.qkv_mix", (kept, query), count=heads, shape=(tokens, head_width, head_width + 1)
+        f"{name}.qkv_mix", (summed, query), count=heads, shape=(tokens, head_width, head_width + 1)
     )
     mixed = build.pointwise(f"{name}.divide", OpKind.ELEMENTWISE, (mixed,), output_elements=third)
     out, _ = conv_norm(build, f"{name}.proj", mixed, (2 * width, width), size)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple
 from functools import cached_property
 from itertools import accumulate
+from math import prod
 
 from edgesim.common.errors import InputError
 from edgesim.common.ordering import CycleError, in_order
@@ -133,10 +134,7 @@ class Graph:
     @cached_property
     def input_elements(self) -> int:
         """Elements of one input sample."""
-        elements = 1
-        for size in self.input_shape:
-            elements *= size
-        return elements
+        return prod(self.input_shape)
 
     @cached_property
     def output_elements(self) -> int:

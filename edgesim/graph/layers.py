@@ -8,6 +8,8 @@ from edgesim.graph.builder import Builder, Size
 from edgesim.graph.op import OpKind
 
 Nonlinearity = Callable[[Builder, str, str], str]
+LayerName = str | tuple[str, str, str]
+"""Name of a convolution with what follows it, or the names of all three operators."""
 
 
 def norm(build: Builder, name: str, stream: str, width: int) -> str:
@@ -173,7 +175,7 @@ def embed_patches(
 
 def conv_norm(
     build: Builder,
-    name: str | tuple[str, str, str],
+    name: LayerName,
     stream: str,
     channels: tuple[int, int],
     size: Size,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edgesim.graph.builder import Builder, Size
 from edgesim.graph.graph import Graph
-from edgesim.graph.layers import activation, add, conv_norm, head
+from edgesim.graph.layers import LayerName, activation, add, conv_norm, head
 from edgesim.graph.op import OpKind
 
 # expansion, out channels, repeats, stride of the first (table 2 of the paper)
@@ -20,6 +20,8 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+_BOTTLENECK = ("conv_pw", "conv_dw", "conv_pwl")
+"""Layers of a block of MobileNetV2, by timm's names."""
 
 
 def mobilenet_v2(build: Builder, *, classes: int) -> Graph:
@@ -32,9 +34,10 @@ def mobilenet_v2(build: Builder, *, classes: int) -> Graph:
     for stage, (expansion, out, repeats, first_stride) in enumerate(_STAGES):
         for index in range(repeats):
             stride = 1 if index else first_stride
-            stream, size = _linear_bottleneck(
-                build, f"blocks.{stage}.{index}", stream, size, (width, out), expansion, stride
-            )
+            name = f"blocks.{stage}.{index}"
+            layers = tuple(_names(f"{name}.{layer}") for layer in _BOTTLENECK)
+            block = Bneck(3, width * expansion, out, False, stride)
+            stream, size = _inverted_residual(build, name, layers, stream, size, width, block)
             width = out
     stream, size = conv_norm(
         build, _names("conv_head"), stream, (width, 1280), size, act=activation
@@ -45,32 +48,6 @@ def mobilenet_v2(build: Builder, *, classes: int) -> Graph:
 
 def _names(conv: str) -> tuple[str, str, str]:
     return conv, f"{conv}.bn", f"{conv}.act"
-
-
-def _linear_bottleneck(
-    build: Builder,
-    name: str,
-    stream: str,
-    size: Size,
-    channels: tuple[int, int],
-    expansion: int,
-    stride: int,
-) -> tuple[str, Size]:
-    width, out = channels
-    hidden = width * expansion
-    branch = stream
-    if expansion != 1:
-        branch, _ = conv_norm(
-            build, _names(f"{name}.conv_pw"), branch, (width, hidden), size, act=activation
-        )
-    branch, size = conv_norm(
-        build, _names(f"{name}.conv_dw"), branch, (hidden, hidden), size, kernel=3, stride=stride,
-        groups=hidden, act=activation,
-    )  # fmt: skip
-    branch, _ = conv_norm(build, _names(f"{name}.conv_pwl"), branch, (hidden, out), size)
-    if stride == 1 and width == out:
-        branch = add(build, f"{name}.add", branch, stream)
-    return branch, size
 
 
 _STEM = 16
@@ -113,7 +90,9 @@ def mobilenet_v3(
     width = _STEM
     rows = [Bneck(*row) for row in blocks]  # type: ignore[arg-type]
     for index, block in enumerate(rows):
-        stream, size = _inverted_residual(build, f"blocks.{index}", stream, size, width, block)
+        name = f"blocks.{index}"
+        layers = tuple(f"{name}.{layer}" for layer in ("expand", "depthwise", "project"))
+        stream, size = _inverted_residual(build, name, layers, stream, size, width, block)
         width = block.out
     last = rows[-1].hidden
     stream, size = conv_norm(build, "conv_last", stream, (width, last), size, act=activation)
@@ -126,26 +105,29 @@ def mobilenet_v3(
 
 
 def _inverted_residual(
-    build: Builder, name: str, stream: str, size: Size, width: int, block: Bneck
+    build: Builder,
+    name: str,
+    layers: Sequence[LayerName],
+    stream: str,
+    size: Size,
+    width: int,
+    block: Bneck,
 ) -> tuple[str, Size]:
-    hidden = block.hidden
-    branch, branch_size = stream, size
+    """Add a block; ``layers`` names its expansion, depthwise convolution and projection."""
+    hidden, (expand, depthwise, project) = block.hidden, layers
+    branch = stream
     if hidden != width:
-        branch, _ = conv_norm(
-            build, f"{name}.expand", branch, (width, hidden), size, act=activation
-        )
-    branch, branch_size = conv_norm(
-        build, f"{name}.depthwise", branch, (hidden, hidden), size, kernel=block.kernel,
+        branch, _ = conv_norm(build, expand, branch, (width, hidden), size, act=activation)
+    branch, size = conv_norm(
+        build, depthwise, branch, (hidden, hidden), size, kernel=block.kernel,
         stride=block.stride, groups=hidden, act=activation,
     )  # fmt: skip
     if block.squeezes:
         branch = _squeeze_excite(build, f"{name}.se", branch, hidden)
-    branch, branch_size = conv_norm(
-        build, f"{name}.project", branch, (hidden, block.out), branch_size
-    )
+    branch, size = conv_norm(build, project, branch, (hidden, block.out), size)
     if block.stride == 1 and width == block.out:
         branch = add(build, f"{name}.add", branch, stream)
-    return branch, branch_size
+    return branch, size
 
 
 def _squeeze_excite(build: Builder, name: str, stream: str, width: int) -> str:

@@ -51,11 +51,6 @@ class Value:
         return prod(self.shape)
 
 
-def is_value(item: Any) -> bool:
-    """Return whether an argument is a tensor."""
-    return isinstance(item, Value)
-
-
 def flat(items: Any) -> Iterator[Value]:
     """Iterate over the tensors in nested containers."""
     if isinstance(items, Value):

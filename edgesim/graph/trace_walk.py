@@ -12,7 +12,7 @@ from edgesim.graph import trace_rules as rules
 from edgesim.graph.op import OpKind
 from edgesim.graph.trace_emit import Emitter
 from edgesim.graph.trace_rules import Operand, Work
-from edgesim.graph.trace_values import Value, each, flat, is_value, like
+from edgesim.graph.trace_values import Value, each, flat, like
 
 if TYPE_CHECKING:
     from torch import fx
@@ -184,7 +184,9 @@ class Walk:
 
         plain = torch.fx.node.map_arg((node.args, dict(node.kwargs)), tensor)
         leaves, spec = pytree.tree_flatten(plain)
-        values = pytree.tree_leaves((tuple(args), dict(kwargs)), is_leaf=is_value)
+        values = pytree.tree_leaves(
+            (tuple(args), dict(kwargs)), is_leaf=lambda item: isinstance(item, Value)
+        )
         places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
 
         def call(*tensors: torch.Tensor) -> Any:

@@ -72,11 +72,8 @@ class ModelInfo:
     classes: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    info: ModelInfo
-    make: Callable[..., Graph]
-    fixed: Mapping[str, Any]
+_Entry = tuple[ModelInfo, Mapping[str, Any]]
+"""What is known of a model, and the arguments of its builder."""
 
 
 @cache
@@ -100,7 +97,7 @@ def _entry_of(name: str, given: Mapping[str, Any]) -> _Entry:
     if family == "vit":
         width, depth, heads = fixed["width"], fixed["depth"], fixed["heads"]
         info = replace(info, heads=heads, width=width, mlp_width=4 * width, depth=depth)
-    return _Entry(info, _BUILDERS[family], fixed)
+    return info, fixed
 
 
 def names() -> list[str]:
@@ -114,7 +111,7 @@ def info(name: str) -> ModelInfo:
     Raises:
         InputError: no model has this name; the message names the nearest.
     """
-    return _entry(name).info
+    return _entry(name)[0]
 
 
 def build(name: str, **options: int) -> Graph:
@@ -129,22 +126,21 @@ def build(name: str, **options: int) -> Graph:
         InputError: an unknown name or option, a value that is no positive integer, or sizes that
             do not go together.
     """
-    entry = _entry(name)
+    known, fixed = _entry(name)
     for key, value in options.items():
-        if key not in entry.info.options:
-            known = list(entry.info.options)
+        if key not in known.options:
             raise InputError(
-                f"model '{name}' takes no option '{key}'{nearest(key, known)}; "
-                f"it takes {', '.join(known)}"
+                f"model '{name}' takes no option '{key}'{nearest(key, list(known.options))}; "
+                f"it takes {', '.join(known.options)}"
             )
         least = 0 if key == "classes" else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(
                 f"model '{name}': {key} must be an integer of at least {least}, got {value!r}"
             )
-    given = {"channels": 3, **entry.fixed, **options}
+    given = {"channels": 3, **fixed, **options}
     channels, side = given.pop("channels"), given.pop("image_size")
-    return entry.make(Builder(name, (channels, side, side)), **given)
+    return _BUILDERS[known.family](Builder(name, (channels, side, side)), **given)
 
 
 def _entry(name: str) -> _Entry:

@@ -107,7 +107,7 @@ class Asking:
 class Messaging:
     """Software cost of a message at each of its two ends; `edgesim profile` measures it.
 
-    A simulation of the plan alone takes them as a delay; one of the plan as real nodes play it
+    A simulation of the plan alone takes them as a delay; one of real nodes that serve it
     takes them as processor time (`edgesim.serve.as_served`).
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -18,9 +18,6 @@ from edgesim.placement.parts import PlacedPart, fused_plan, place_parts, spread,
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import ModelKeys, PlacementRequest, takes
 from edgesim.placement.whole import candidates, graph_of, held_bytes
-
-Shrink = Callable[[int, int], Graph]
-"""Makes the sub-model that keeps so many heads and answers for so many classes."""
 
 
 @spec

@@ -125,8 +125,8 @@ def _fitted() -> Mapping[str, Any]:
 _USUAL = "estimate: what is usual, published rows tell next to nothing; edgesim.calibrate.fit"
 
 
-def _told(rows: int, family_rows: int, found: Mapping[str, Any]) -> str:
-    """Return the source of a fitted figure."""
+def _source_of(rows: int, family_rows: int, found: Mapping[str, Any]) -> str:
+    """Return the source of a fitted figure, by the number of rows behind it."""
     if rows:
         return f"fitted to {rows} published rows by edgesim.calibrate.fit"
     if family_rows:
@@ -150,12 +150,14 @@ def entry(name: str) -> Mapping[str, Any]:
     memory["bandwidth"] = share * units.parse(memory["bandwidth"], "bandwidth")
     source["memory.bandwidth"] += f"; times {share}, fitted"
     for precision, count in found["rows"].items():
-        source[f"efficiency.{precision}"] = _told(count, found["family_rows"][precision], found)
+        source[f"efficiency.{precision}"] = _source_of(
+            count, found["family_rows"][precision], found
+        )
         for kind in found["usual"][precision]:
             source[f"efficiency.{precision}.{kind}"] = _USUAL
     rows, family_rows = sum(found["rows"].values()), sum(found["family_rows"].values())
-    source["launch_overhead"] = _told(rows, family_rows, found)
-    source["half_saturation"] = _told(rows, family_rows, found)
+    source["launch_overhead"] = _source_of(rows, family_rows, found)
+    source["half_saturation"] = _source_of(rows, family_rows, found)
     return {
         **mapping,
         "memory": memory,
