@@ -1,6 +1,6 @@
-"""``python -m edgesim.calibrate``: fit the catalog's figures and tell how well they predict.
+"""``python -m edgesim.calibrate``: fits the catalog's figures and prints the prediction errors.
 
-Of rows that the fit saw, and of models that it did not see.
+Errors are of published rows that the fit saw, and of models that it did not see.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Group = Callable[[Row], str]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One published time and what the model says to it.
+    """Prediction errors of one published time.
 
     Attributes:
-        row: with the published time.
+        row: row with the published time.
         seen: relative error of the fit to all rows.
         unseen: relative error of the fit that did not see the row's group.
     """
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def architecture(row: Row) -> str:
-    """Group rows by what the graph is: ViT and DeiT of one size are one."""
+    """Group rows by graph: ViT and DeiT of one size have the same."""
     return row.architecture
 
 
@@ -56,7 +56,7 @@ def outcomes(family: str, group: Group = architecture) -> list[Outcome]:
     """Fit without each group of rows in turn, on all devices of a family of devices.
 
     Returns:
-        one outcome for each row that the fit may see.
+        One outcome for each row that may be fitted.
     """
     own = [row for name in members(family) for row in rows(name) if row.published.fit]
     whole = fit(family)
@@ -72,29 +72,29 @@ def _error(found: FamilyFit, row: Row) -> float:
     return found.time_s(row) / row.published.latency_s - 1.0
 
 
-def without_twins(found: Iterable[Outcome]) -> list[Outcome]:
+def merge_duplicates(found: Iterable[Outcome]) -> list[Outcome]:
     """Count rows of one graph under the same conditions once, with the mean of their errors.
 
     ViT-B and DeiT-B are the same computation: two rows of them are not two tests.
     """
-    twins: dict[tuple[object, ...], list[Outcome]] = {}
+    alike: dict[tuple[object, ...], list[Outcome]] = {}
     for one in found:
         what = one.row.published
         key = (one.row.device, one.row.architecture, what.precision, what.batch, what.runtime)
-        twins.setdefault(key, []).append(one)
+        alike.setdefault(key, []).append(one)
     return [
         Outcome(
             same[0].row,
             exp(fmean(log(1.0 + one.seen) for one in same)) - 1.0,
             exp(fmean(log(1.0 + one.unseen) for one in same)) - 1.0,
         )
-        for same in twins.values()
+        for same in alike.values()
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Absolute errors of some rows: their number, median, and what nine in ten stay below."""
+    """Absolute errors of some rows: their number, median and 90th percentile."""
 
     count: int
     median: float
@@ -120,7 +120,7 @@ def report(*, rows: bool = False) -> str:
     every = [one for some in found.values() for one in some]
     kin = [one for family in FAMILIES for one in outcomes(family, kinship)]
     unseen, seen = Spread.of(o.unseen for o in every), Spread.of(o.seen for o in every)
-    once = Spread.of(o.unseen for o in without_twins(every))
+    once = Spread.of(o.unseen for o in merge_duplicates(every))
     strange = Spread.of(o.unseen for o in kin)
     lines = [
         f"Median error of the time of models that the fit did not see: {unseen.median:.1%} of "
@@ -158,7 +158,7 @@ def _row(one: Outcome) -> str:
 
 
 def _bounds() -> list[str]:
-    """Tell which unknowns of which devices stand at a bound, and so are only known to reach it."""
+    """Return the lines that name each device's unknowns at a bound of the fit."""
     lines = []
     for family in FAMILIES:
         found = fit(family)
@@ -172,7 +172,7 @@ def _bounds() -> list[str]:
 
 
 def _unused() -> list[str]:
-    """Tell which published rows no fit saw, and why."""
+    """Return the lines that name the published rows that no fit saw, with reasons."""
     lines = [
         f"  {device:<24} {published.model:<22} {reason}"
         for family in FAMILIES

@@ -1,4 +1,4 @@
-"""Families of devices that resemble each other, and what is usual in them before any row is seen.
+"""Families of devices that resemble each other, and the prior of their figures.
 
 These are estimates, wide ones: a published row outweighs them (see `edgesim.calibrate.fit`).
 """
@@ -24,14 +24,15 @@ class Family:
     """Devices that resemble each other.
 
     Attributes:
-        prefix: of their names.
-        runtime: that the catalog's figures are of; others take factors.
-        fuses: kinds that runtimes fuse into the kernel before them, where not those of the entry.
-        half_saturation: output elements that usually reach half of the efficiency.
-        launch_overhead_s: that is usual.
+        prefix: prefix of their names.
+        runtime: runtime of the catalog's figures; others have factors.
+        fuses: operator kinds that a runtime fuses into the kernel before them, by runtime, where
+            they differ from the entry's.
+        half_saturation: usual number of output elements that reach half of the efficiency.
+        launch_overhead_s: usual launch overhead, in seconds.
         shares: usual shares at fp32, of the peak or the bandwidth, by operator kind; see `share`.
-        by_element: kinds that take as long for an element at every precision.
-        unlike: kinds that integers compute in another way, by tables.
+        by_element: kinds whose time for an element is the same at every precision.
+        unlike: kinds that integer arithmetic computes by tables.
     """
 
     prefix: str

@@ -1,8 +1,7 @@
 """Fits efficiencies, launch overheads, memory bandwidths and the batch law to published figures.
 
-``python -m edgesim.calibrate`` prints how well the fit gives the figures that it saw, and those of
-models that it did not see; ``--rows`` prints every row, and ``--write`` puts what it finds into the
-catalog.
+``python -m edgesim.calibrate`` prints the errors of the fit on figures that it saw, and on models
+that it did not see; ``--rows`` prints every row, and ``--write`` writes the result to the catalog.
 
 For each device d the unknowns u_d, as logarithms, are the share of the peak that each kind of
 product reaches and the share of the bandwidth that each kind of operator without products reaches,
@@ -24,9 +23,9 @@ Huber's loss, a square up to 2 and straight beyond, so that a figure that fits n
 more than one that is 20 % off. Shares are at most 1; memory may seem up to twice as fast as
 specified where caches serve.
 
-The constants were not chosen by the errors on models that are left out. Which kinds are told apart,
-what a runtime fuses and what it has factors for was settled with these errors in sight, so they
-flatter the model a little.
+The constants were not chosen by the errors on models that are left out. Which kinds are
+distinguished, what a runtime fuses and what it has factors for was decided with these errors in
+view, so they are slightly optimistic.
 """
 
 from __future__ import annotations
@@ -42,20 +41,20 @@ from edgesim.calibrate.model import RUNTIME_FACTORS
 from edgesim.calibrate.problem import Problem
 from edgesim.calibrate.rows import Array, Row, rows
 
-_LITTLE = 0.05
+_UNDETERMINED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What was found for one device.
+    """Fitted figures of one device.
 
     Attributes:
-        efficiency: by precision and operator kind.
-        bandwidth_share: of the specified memory bandwidth.
-        launch_overhead_s: of each kernel.
+        efficiency: efficiency by precision and operator kind.
+        bandwidth_share: share of the specified memory bandwidth.
+        launch_overhead_s: launch overhead of each kernel, in seconds.
         half_saturation: output elements that reach half of the efficiency.
-        rows: that the fit saw, by precision.
-        determined: how much rows determine of each unknown, from 0 (nothing) towards 1 (all).
+        rows: number of fitted rows, by precision.
+        determined: how far rows determine each unknown, from 0 (not) towards 1 (fully).
         bound: whether each unknown stands at one of its bounds.
         values: all unknowns, as logarithms.
     """
@@ -72,12 +71,12 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyFit:
-    """What was found for a family.
+    """Fitted figures of a family.
 
     Attributes:
         problem: least-squares problem of the family.
         flat: its solution.
-        devices: what was found for each device, by name.
+        devices: fitted figures of each device, by name.
     """
 
     problem: Problem
@@ -90,7 +89,7 @@ class FamilyFit:
 
 
 def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
-    """Return what is found for a family.
+    """Fit a family.
 
     Args:
         family: one of `FAMILIES`.
@@ -121,7 +120,7 @@ def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
 
 
 def document() -> dict[str, object]:
-    """Return what is found for every device, as it stands in the catalog."""
+    """Return the fitted figures of every device, as plain data of the catalog."""
     entries: dict[str, object] = {}
     for family in FAMILIES:
         found = fit(family)
@@ -145,7 +144,7 @@ def document() -> dict[str, object]:
                     precision: [
                         kind
                         for kind, share in unknowns.by_kind(one.determined, precision).items()
-                        if share < _LITTLE
+                        if share < _UNDETERMINED
                     ]
                     for precision in one.rows
                 },

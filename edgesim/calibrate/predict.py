@@ -1,4 +1,4 @@
-"""Predicted against published: what the catalog says to the figures that are known of a device."""
+"""Predictions of the catalog against the published figures of a device."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edgesim.hardware.processor import Processor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """One published figure and what the catalog's device says to it.
+    """Prediction for one published figure.
 
     Attributes:
-        published: the figure.
-        predicted_s: time of the batch; None where the model cannot be built here. Of the row's
-            clock and runtime, where these are not the entry's.
+        published: published figure.
+        predicted_s: time of the batch in seconds, at the row's clock and with its runtime; None
+            where the model cannot be built here.
         error: predicted / published - 1, of the time.
-        predicted_j: energy of the batch, where it is published.
+        predicted_j: energy of the batch in joules, where it is published.
     """
 
     published: Published
@@ -34,7 +34,7 @@ def predictions(device: str | Device) -> list[Prediction]:
     """Return a prediction for every published figure of a device.
 
     Args:
-        device: its name in the catalog, which knows what other runtimes take; or any device.
+        device: name in the catalog, which has factors of other runtimes; or any device.
 
     Raises:
         InputError: no device has this name.
@@ -63,9 +63,9 @@ def predictions(device: str | Device) -> list[Prediction]:
 
 
 def _as_measured(entry: str, model: Device, published: Published) -> tuple[Device, float]:
-    """Return a device under the conditions of a figure, and what its time is to be multiplied by.
+    """Return a device under the conditions of a figure, and the factor of its time.
 
-    The entry's own figures are of its own clock and runtime; only processors have others.
+    An entry's figures hold for its own clock and runtime; only processors have other ones.
     """
     if not isinstance(model, Processor):
         return model, 1.0

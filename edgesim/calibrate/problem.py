@@ -54,7 +54,7 @@ class Problem:
         self.prior, self.offset = self._prior(usual)
 
     def _prior(self, usual: Array) -> tuple[Array, Array]:
-        """Return the matrix and offset of the residuals that no row enters, which are linear."""
+        """Return the matrix and offset of the linear residuals of the prior."""
         count, size = len(self.devices), self.unknowns.size
         both, others = count * size, _RUNTIME_SIZE * len(self.runtimes)
         matrix, offset = self._likeness()
@@ -79,7 +79,7 @@ class Problem:
         return matrix, offset
 
     def _likeness(self) -> tuple[Array, Array]:
-        """Return the differences of a device's unknowns that are known, and what they are."""
+        """Return the matrix and offset of the prior of differences within a device."""
         where = [self.unknowns.shares(precision) for precision in self.unknowns.precisions]
         linear, conv = PRODUCTS.index(OpKind.LINEAR), PRODUCTS.index(OpKind.CONV)
         pairs = [(one.start + linear, one.start + conv, 0.0, LIKENESS_SIGMA) for one in where]
@@ -172,10 +172,10 @@ class Problem:
         return self.split(near)[0][:-1]
 
     def determined(self, flat: Array) -> Array:
-        """Return how much rows tell of each unknown of each device.
+        """Return how far rows determine each unknown of each device.
 
         1 - (standard deviation with the rows / without them), from the Gauss-Newton Hessian at
-        the solution: 0 where no row says anything, towards 1 where rows decide.
+        the solution: 0 where no row has an effect, towards 1 where rows determine it.
         """
         with_rows = self.evaluate(flat)[1]
         after, before = (
@@ -203,7 +203,7 @@ def huber(residuals: Array, limit: float) -> tuple[Array, Array]:
 
 
 def _usual(family: Family, kind: OpKind, precision: str) -> float:
-    """Return the share of a kind that is usual at a precision."""
+    """Return the usual share of a kind at a precision."""
     share = family.share(kind)
     if kind in family.by_element:
         share *= BYTES_PER_ELEMENT[precision] / BYTES_PER_ELEMENT["fp32"]

@@ -1,4 +1,4 @@
-"""Published rows made ready to fit: what a model computes and moves, kernel by kernel."""
+"""Published rows prepared for the fit: what a model computes and moves, kernel by kernel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Row:
 
     Attributes:
         device: catalog name.
-        published: the figure.
+        published: published figure.
         architecture: models of the same layers share it (ViT-B and DeiT-B do), at every image size.
         kernels: kernels of the model's graph.
     """

@@ -90,10 +90,10 @@ def _check(options: ProfileOptions) -> None:
                 "--device cuda: nodes compute on the CPU; leave --artifact and --model out"
             )
     if options.models:
-        from edgesim.calibrate.profile.model_artifact import known
+        from edgesim.calibrate.profile.model_artifact import check_servable
 
         for name in options.models:
-            known(name)
+            check_servable(name)
     if options.artifact is not None:
         from edgesim import artifact
 

@@ -1,1 +1,1 @@
-"""What `edgesim profile` does: measure this machine, and write it down as a device."""
+"""The command `edgesim profile`: measures this machine and describes it as a device."""

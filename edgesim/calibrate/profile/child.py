@@ -1,4 +1,4 @@
-"""A node on this machine that a profile asks: started, given models, watched, and ended."""
+"""A node process on this machine that a profile measures: started, given models, and ended."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from edgesim.serve.access import Access, read_access
 from edgesim.serve.keys import make_keys
 from edgesim.serve.manifest import SignedManifest
 
-_PATIENCE_S = 120.0
-"""For a node to start, on the slowest board."""
-_LEAVE_S = 5.0
+_START_TIMEOUT_S = 120.0
+"""Longest start of a node, on the slowest board."""
+_STOP_TIMEOUT_S = 5.0
 _QUEUE = 4096
-"""Requests that may wait: an asker that was held up sends all that it missed at once."""
+"""Requests that may wait: a client that was delayed sends all overdue requests at once."""
 _HOST = "localhost"
 NODE = "node"
-"""Its name, in messages."""
+"""Name of the node in requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,10 @@ class Child:
     """A running node.
 
     Attributes:
-        pid: of its process.
-        address: HOST:PORT of inference.
-        client: what asks it.
-        threads: of torch.
+        pid: identifier of its process.
+        address: HOST:PORT of the inference service.
+        client: keys of its client.
+        threads: threads of torch.
     """
 
     pid: int
@@ -50,12 +50,12 @@ class Child:
     _keys: Path
     _plain: bool
 
-    async def give(self, artifact: Path) -> SignedManifest:
-        """Let it serve all models of an artifact; return what those are.
+    async def deploy(self, artifact: Path) -> SignedManifest:
+        """Deploy all models of an artifact; return their manifest.
 
         Raises:
-            InputError: the artifact is none, or was changed.
-            EdgesimError: the node does not take it.
+            InputError: the folder is no artifact, or was changed.
+            EdgesimError: the node refuses it.
         """
         from edgesim.serve.coordinator.work import Target
         from edgesim.serve.deploy import deploy, pack
@@ -63,22 +63,22 @@ class Child:
         package = pack(artifact, self._keys / "admin")
         target = Target(NODE, self.address, self._admin, tuple(package.paths))
         access = read_access(self._keys / "admin", plain=self._plain)
-        # Nothing depends on these pauses but when the node is asked again.
+        # The generator only spaces retries.
         (row,) = await deploy([target], package, access, generator=random.Random(self.pid))
         if row.error is not None:
             raise EdgesimError(f"cannot profile the models of {artifact}: {row.error}")
         return package.manifest
 
     def processor_s(self) -> float:
-        """Return the processor time that it has taken."""
+        """Return the processor time that the process has used, in seconds."""
         return processor_s(self.pid)
 
 
 def processor_s(pid: int) -> float:
-    """Return the processor time of a process, threads that have ended included.
+    """Return the processor time of a process in seconds, including threads that have ended.
 
-    To the nanosecond on Linux, whose clock of another process has the number that
-    ``clock_getcpuclockid`` makes of its own; else to the ticks that the system counts.
+    On Linux it is read in nanoseconds from the clock of the process (``clock_getcpuclockid``
+    computes the clock's number); elsewhere in ticks of the system.
     """
     if sys.platform == "linux":
         try:
@@ -98,10 +98,10 @@ def started(
     """Start a node on free ports of loopback, with keys of its own; it ends with the block.
 
     Args:
-        folder: empty, for its keys and its store.
-        threads: of torch.
-        cpus: processors to stay on; None for all.
-        plain: without TLS.
+        folder: empty folder for its keys and its store.
+        threads: threads of torch.
+        cpus: processors that it may use; None for all.
+        plain: whether messages are sent without TLS.
 
     Raises:
         EdgesimError: it does not start.
@@ -122,21 +122,21 @@ def started(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # An interrupt of ours is not the node's: it ends when it is told.
+        # An interrupt of the profile must not reach the node, which ends by a signal of its own.
         start_new_session=True,
     )
     lines: queue.Queue[str | None] = queue.Queue()
     reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
     reader.start()
     try:
-        heard = _until(lines, "listening")
-        _until(lines, "ready")
+        listening = _wait_for(lines, "listening")
+        _wait_for(lines, "ready")
         yield Child(
             pid=process.pid,
-            address=heard["inference"],
+            address=listening["inference"],
             client=read_access(keys / "client", plain=plain),
             threads=threads,
-            _admin=heard["admin"],
+            _admin=listening["admin"],
             _keys=keys,
             _plain=plain,
         )
@@ -151,12 +151,12 @@ def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> Non
     lines.put(None)
 
 
-def _until(lines: queue.Queue[str | None], event: str) -> dict[str, Any]:
-    """Wait for an event in a node's log."""
+def _wait_for(lines: queue.Queue[str | None], event: str) -> dict[str, Any]:
+    """Wait for an event in a node's log; return its fields."""
     last = ""
     while True:
         try:
-            line = lines.get(timeout=_PATIENCE_S)
+            line = lines.get(timeout=_START_TIMEOUT_S)
         except queue.Empty:
             raise EdgesimError(f"the node of the profile was not {event} in time") from None
         if line is None:
@@ -173,16 +173,16 @@ def _until(lines: queue.Queue[str | None], event: str) -> dict[str, Any]:
 def _end(process: subprocess.Popen[str], reader: threading.Thread) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(_LEAVE_S)
+        process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    reader.join(_LEAVE_S)
+    reader.join(_STOP_TIMEOUT_S)
     assert process.stderr is not None
     process.stderr.close()
 
 
 def others(cpus: Sequence[int], node: frozenset[int] | None) -> frozenset[int] | None:
-    """Return the processors that the asker takes: those that the node leaves, where there are."""
+    """Return the processors of the client: those without the node; None where no other is left."""
     left = frozenset(cpus) - (node or frozenset(cpus))
     return left or None

@@ -1,4 +1,4 @@
-"""How much longer things take after a rest, from their times and the rests before them."""
+"""Fits how much longer executions take after an idle period."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from edgesim.calibrate.rows import Array
 from edgesim.hardware import Cooling
 
 LEAST_S, MOST_S = 1e-4, 1.0
-"""Between which a machine may cool down."""
+"""Bounds of `Cooling.time_s`."""
 MOST_SHARE = 10.0
+"""Upper bound of `Cooling.share`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rested:
-    """Times of one task, each with the rest before it.
+    """Execution times of one task, each with the idle period before it.
 
     Attributes:
-        rests_s: since the task last ran.
-        times_s: of it.
+        rests_s: time since the task last ran, in seconds, for each execution.
+        times_s: time of each execution, in seconds.
     """
 
     rests_s: Array
@@ -30,12 +31,12 @@ class Rested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooled:
-    """What a rest does to some tasks.
+    """Effect of idle periods on some tasks.
 
     Attributes:
-        cooling: of all of them.
-        hot_s: mean time of each without a rest.
-        ratios: every time over what that tells of it; their mean is 1 for each task.
+        cooling: fitted cooling, common to all tasks.
+        hot_s: mean time of each task without an idle period, in seconds.
+        ratios: measured over predicted time of every execution; their mean is 1 for each task.
     """
 
     cooling: Cooling
@@ -44,11 +45,11 @@ class Cooled:
 
 
 def fit(tasks: Sequence[Rested]) -> Cooled:
-    """Return one cooling for some tasks, and the time of each without a rest.
+    """Return one cooling for some tasks, and the time of each without an idle period.
 
-    Least squares of the logarithms of the times, with a loss that grows as their absolute value
-    where they are far off: a disturbance of one execution says nothing of all. Each task's time
-    without a rest is then set so that the times have the mean that was measured.
+    Least squares of the logarithms of the times, with a loss that is linear for large residuals, so
+    that one disturbed execution has little effect. Each task's time without an idle period is then
+    set so that predicted and measured times have the same mean.
     """
     from scipy.optimize import least_squares
 
@@ -60,7 +61,7 @@ def fit(tasks: Sequence[Rested]) -> Cooled:
             residuals.append(logs - np.median(logs))
         return np.concatenate(residuals)
 
-    # A cooling that is over before the shortest rest cannot be told from a longer time.
+    # A cooling that ends before the shortest idle period looks like a longer execution.
     shortest_s = min(float(np.quantile(task.rests_s, 0.05)) for task in tasks)
     least_s = float(np.clip(shortest_s, LEAST_S, MOST_S / 2))
     starts = [
@@ -76,9 +77,9 @@ def fit(tasks: Sequence[Rested]) -> Cooled:
     cooling = _cooling(min(solutions, key=lambda one: float(one.cost)).x)
     hot_s, ratios = [], []
     for task in tasks:
-        alone = task.times_s / _factors(cooling, task.rests_s)
-        hot_s.append(float(alone.mean()))
-        ratios.append(alone / alone.mean())
+        hot = task.times_s / _factors(cooling, task.rests_s)
+        hot_s.append(float(hot.mean()))
+        ratios.append(hot / hot.mean())
     return Cooled(cooling=cooling, hot_s=tuple(hot_s), ratios=tuple(ratios))
 
 

@@ -16,7 +16,7 @@ from edgesim.hardware import Cooling
 
 
 def mapping(profile: Profile) -> dict[str, Any]:
-    """Return the device as its file says it."""
+    """Return the device as plain data of its file."""
     where, options, fit = profile.machine, profile.options, profile.messages
     costs, asking = fit.messaging, fit.messaging.asking
     precision, roofline = options.precision, profile.roofline.device
@@ -100,7 +100,7 @@ def sources(profile: Profile) -> dict[str, str]:
         "half_saturation": fitted,
         "messaging": f"least squares over {len(fit.rows)} shapes of request, {profile.requests} "
         f"requests each, {'without TLS' if options.plain else 'mutual TLS'}, loopback; R² "
-        f"{fit.node_r2:.3f} of the node's processor time, {fit.asker_r2:.3f} of the "
+        f"{fit.node_r2:.3f} of the node's processor time, {fit.coordinator_r2:.3f} of the "
         f"coordinator's; {where}",
     }
     if profile.watts is not None:

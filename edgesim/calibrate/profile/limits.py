@@ -1,4 +1,4 @@
-"""The two limits of a roofline: arithmetic of a large product, and bytes of a long vector."""
+"""Measures the two limits of a roofline: arithmetic rate and memory bandwidth."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """Precisions that are timed, as torch calls them."""
 _SIDE = {"cpu": 1024, "cuda": 8192}
 _TRIAD_BYTES = {"cpu": 128 << 20, "cuda": 1 << 30}
-"""Of each of the three vectors: several times the largest cache."""
+"""Size of each of the three vectors: several times the largest cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What was measured.
+    """Measured limits.
 
     Attributes:
-        peak_flop_s: of the fastest of some products of square matrices.
-        peak_source: measurement that it is of.
-        bandwidth_byte_s: of the fastest of some triads ``a = b + s c``: two vectors read, one
-            written.
-        bandwidth_source: measurement that it is of.
+        peak_flop_s: rate of the fastest of some products of square matrices, in FLOP per second.
+        peak_source: description of its measurement.
+        bandwidth_byte_s: rate of the fastest of some triads ``a = b + s c``, in bytes per second:
+            two vectors read, one written.
+        bandwidth_source: description of its measurement.
     """
 
     peak_flop_s: float

@@ -1,4 +1,4 @@
-"""What a machine says of itself: processor, memory, versions; where figures come from."""
+"""Description of the measured machine: processor, memory, versions; the source of figures."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Machine:
 
     Attributes:
         processor: name of the CPU, or of the GPU.
-        cores: that a node may use.
-        memory_bytes: of the machine, or of the GPU.
+        cores: processors that a node may use.
+        memory_bytes: memory of the machine, or of the GPU.
         system: kernel and architecture.
-        versions: of what computes and what sends messages.
-        date: of the profile, UTC.
+        versions: versions of the packages that compute and send messages.
+        date: date of the profile, UTC.
     """
 
     processor: str
@@ -41,7 +41,7 @@ def find_machine(device: str, cpus: frozenset[int] | None) -> Machine:
 
     Args:
         device: ``cpu`` or ``cuda``.
-        cpus: that are used; None for all that this process may.
+        cpus: processors that are used; None for all that this process may use.
     """
     import psutil
     import torch

@@ -1,16 +1,16 @@
-"""What messages cost: processor time of a node and of a coordinator, and time on no processor.
+"""Cost of messages: processor time of a node and of a coordinator, and delay on no processor.
 
-A node that computes next to nothing is asked by the real coordinator, for one to four parts with
-images of several sizes. Both processes tell the processor time that they took; least squares over
-all of that give
+The real coordinator sends requests to a node that computes next to nothing, for one to four parts
+with images of several sizes. The processor time of both processes is read; least squares over all
+requests give
 
     node        = per_message x messages + per_byte x bytes
     coordinator = per_request + per_message x messages + per_byte x bytes
 
-for one request, both times what a rest adds. The node's own executions are left out by what it
-says of them (``processor_ns``); waking its computing thread, and handing over, is part of the
-messages. What remains of a request's time when all of that is taken off is ``delay``, an equal
-share of it for each message on its way.
+for one request, both multiplied by the effect of idle periods. The node's own executions are left
+out by the time that it reports (``processor_ns``); waking its computing thread, and handing over,
+is part of the messages. What remains of a request's time after all of this is ``delay``, in equal
+shares for its messages.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import LEAST_S, MOST_S, MOST_SHARE
+from edgesim.calibrate.profile.model_artifact import NULL_CLASSES
 from edgesim.calibrate.profile.served import Progress
 from edgesim.calibrate.rows import Array
 from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
-from edgesim.serve.access import Access
 from edgesim.serve.coordinator.asking import Reply, RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.policy import Policy
@@ -44,7 +44,7 @@ _WARM_UP = 5
 _AT_ONCE = 4
 _LEAST_RATES = 3
 _USUAL_ERROR = 0.05
-"""Of a row, beyond which it weighs less."""
+"""Relative error of a row beyond which it weighs less."""
 _POLICY = Policy(deadline_s=30.0, retry=Retry(attempts=1), health=Health(interval_s=30.0))
 
 
@@ -53,15 +53,15 @@ class Row:
     """Requests of one shape.
 
     Attributes:
-        parts: that a request asks.
-        side: of its image, in pixels.
-        rate_per_s: that they were to come at; infinity for as fast as they were answered.
-        rest_s: from one to the next, as it was.
-        bytes: of all its messages.
-        node_s: processor time of the node for one, executions left out.
-        asker_s: processor time of the coordinator for one.
-        compute_s: of the executions on a request's critical path.
-        wall_s: from the first question to the last answer.
+        parts: number of parts that a request runs.
+        side: side of its image, in pixels.
+        rate_per_s: planned rate; infinity for requests as fast as they are answered.
+        rest_s: measured time from one request to the next, in seconds.
+        bytes: size of all messages of a request.
+        node_s: processor time of the node for a request without executions, in seconds.
+        coordinator_s: processor time of the coordinator for a request, in seconds.
+        compute_s: time of the executions on a request's critical path, in seconds.
+        wall_s: time from the first message to the last answer, in seconds.
     """
 
     parts: int
@@ -70,55 +70,52 @@ class Row:
     rest_s: float
     bytes: float
     node_s: float
-    asker_s: float
+    coordinator_s: float
     compute_s: float
     wall_s: float
 
     @property
     def messages(self) -> int:
-        """Messages of a request: question and answer of every part, and of the fusion."""
+        """Messages of a request: to and from every part and the fusion."""
         return 2 * (self.parts + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What messages cost, and how well that tells what was measured.
+    """Fitted cost of messages, and how well it explains the measurement.
 
     Attributes:
-        messaging: the costs.
+        messaging: fitted costs.
         node_error: median error of the node's processor time of a request, as a share.
-        asker_error: of the coordinator's.
+        coordinator_error: median error of the coordinator's processor time, as a share.
         node_r2: share of the node's variance that the costs explain.
-        asker_r2: of the coordinator's.
-        wall_s: median time of a request with one part and the smallest image.
-        left_s: of that, what is on no processor; negative where both processes work at once.
-        rows: what was measured.
+        coordinator_r2: share of the coordinator's variance that the costs explain.
+        left_s: time on no processor of a request with one part and the smallest image; negative
+            where both processes work at once.
+        rows: measured requests.
     """
 
     messaging: Messaging
     node_error: float
-    asker_error: float
+    coordinator_error: float
     node_r2: float
-    asker_r2: float
-    wall_s: float
+    coordinator_r2: float
     left_s: float
     rows: tuple[Row, ...]
 
 
 def measure(
     child: Child,
-    access: Access,
     pieces: Sequence[Piece],
     fusion: Piece,
     side: int,
     *,
-    classes: int,
     requests: int,
     rate_per_s: float,
 ) -> Row:
-    """Ask a node for some parts, at even intervals, and read what that cost.
+    """Send requests for some parts at even intervals, and read what they cost.
 
-    At an infinite rate there are always some requests under way, and nothing rests.
+    At an infinite rate some requests are always under way, and nothing is idle.
 
     Raises:
         EdgesimError: a request was not answered.
@@ -129,7 +126,7 @@ def measure(
         addresses={NODE: child.address},
         home=NODE,
         shape=(1, side, side),
-        classes=classes,
+        classes=NULL_CLASSES,
         manifest=None,
     )
     pixels = np.zeros((8, 1, side, side), dtype=np.float32)
@@ -145,17 +142,17 @@ def measure(
     )
     marks: list[tuple[float, float, float]] = []
     walls: list[float] = []
-    lost: list[str] = []
+    failures: list[str] = []
     computed: list[list[float]] = []
     sent = ended = 0
     worked_s = 0.0
 
-    def seen(number: int, found: RequestResult) -> None:
+    def record(number: int, found: RequestResult) -> None:
         nonlocal sent, ended, worked_s
         replies = [one for one in (*found.parts, found.fusion) if isinstance(one, Reply)]
         if len(replies) <= len(pieces):
-            # Something else than the node was measured, whatever it was.
-            lost.append(found.reason or "a part did not answer")
+            # Without all answers, something else than the messages was measured.
+            failures.append(found.reason or "a part did not answer")
         elif ended >= _WARM_UP:
             computed.append([one.compute_s for one in replies])
             worked_s += sum(one.processor_s for one in replies)
@@ -166,13 +163,13 @@ def measure(
             marks.append((time.process_time(), child.processor_s(), time.monotonic()))
 
     run_replication(
-        work, cluster, traffic, Images(pixels, None), access, _POLICY,
-        seed=0, trace_requests=0, seen=seen,
+        work, cluster, traffic, Images(pixels, None), child.client, _POLICY,
+        seed=0, trace_requests=0, seen=record,
     )  # fmt: skip
-    if lost:
-        raise EdgesimError(f"the node of the profile failed: {lost[0]}")
-    (asker_begun_s, node_begun_s, begun_s), (asker_end_s, node_end_s, end_s) = marks
-    # Medians: what an execution was put off its processor for is no message.
+    if failures:
+        raise EdgesimError(f"the node of the profile failed: {failures[0]}")
+    (coordinator_begun_s, node_begun_s, begun_s), (coordinator_end_s, node_end_s, end_s) = marks
+    # Medians: time in which an execution lost its processor is no cost of messages.
     compute_s = np.median(computed, axis=0)
     return Row(
         parts=len(pieces),
@@ -181,41 +178,26 @@ def measure(
         rest_s=(end_s - begun_s) / requests,
         bytes=sent / requests,
         node_s=max(0.0, (node_end_s - node_begun_s) - worked_s) / requests,
-        asker_s=(asker_end_s - asker_begun_s) / requests,
+        coordinator_s=(coordinator_end_s - coordinator_begun_s) / requests,
         compute_s=float(compute_s[:-1].max() + compute_s[-1]),
         wall_s=float(np.median(walls)),
     )
 
 
-def median_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return one row for each shape: the median of its rounds, figure by figure."""
-    shapes: dict[tuple[int, int, float], list[Row]] = {}
-    for row in rows:
-        shapes.setdefault((row.parts, row.side, row.rate_per_s), []).append(row)
-    measured = ("rest_s", "bytes", "node_s", "asker_s", "compute_s", "wall_s")
-    found = []
-    for alike in shapes.values():
-        medians: dict[str, Any] = {
-            name: float(np.median([getattr(one, name) for one in alike])) for name in measured
-        }
-        found.append(replace(alike[0], **medians))
-    return found
-
-
 def fit(rows: Sequence[Row]) -> Fit:
-    """Return the costs that tell some rows best; each of at least three shapes.
+    """Return the costs that fit some rows best; each of at least three shapes.
 
-    The first message of a request comes after a rest, the others follow each other; what a rest
-    adds is what tells all rows best, those of other rates above all. Relative errors are squared,
-    and none of the costs is negative (non-negative least squares).
+    The first message of a request comes after an idle period, the others follow each other; the
+    effect of the idle period is fitted to all rows, whose rates differ. The squares of relative
+    errors are minimised, and no cost is negative (non-negative least squares).
     """
     node_s = np.array([row.node_s for row in rows])
-    asker_s = np.array([row.asker_s for row in rows])
-    cooling = _cooling(rows, node_s, asker_s)
-    warm, on_node, on_asker = _columns(rows, cooling)
+    coordinator_s = np.array([row.coordinator_s for row in rows])
+    cooling = _cooling(rows, node_s, coordinator_s)
+    warm, on_node, on_coordinator = _columns(rows, cooling)
     node, node_fit_s = _least(on_node, node_s)
-    asker, asker_fit_s = _least(on_asker, asker_s)
-    # Of the requests that are most like one alone on a real node, at all rates that leave it so.
+    (request_s, message_s, byte_s), coordinator_fit_s = _least(on_coordinator, coordinator_s)
+    # The requests that are most like one alone on a real node, at all finite rates.
     first = min((row.parts, row.side) for row in rows)
     alone = [
         index
@@ -224,32 +206,32 @@ def fit(rows: Sequence[Row]) -> Fit:
     ]
     walls_s = np.array([rows[index].wall_s for index in alone])
     computes_s = np.array([rows[index].compute_s for index in alone])
-    asks_s = asker_fit_s[alone] - asker[0] * warm[alone]
-    left_s = float(np.median(walls_s - computes_s - node_fit_s[alone] - asks_s))
+    sending_s = coordinator_fit_s[alone] - request_s * warm[alone]
+    left_s = float(np.median(walls_s - computes_s - node_fit_s[alone] - sending_s))
     many = rows[alone[0]].messages
     return Fit(
         messaging=Messaging(
             per_message_s=node[0],
             per_byte_s=node[1],
             delay_s=max(0.0, left_s / many),
-            asking=Asking(per_request_s=asker[0], per_message_s=asker[1], per_byte_s=asker[2]),
+            asking=Asking(per_request_s=request_s, per_message_s=message_s, per_byte_s=byte_s),
             cooling=cooling,
         ),
         node_error=_median_error(node_fit_s, node_s),
-        asker_error=_median_error(asker_fit_s, asker_s),
+        coordinator_error=_median_error(coordinator_fit_s, coordinator_s),
         node_r2=_explained(node_fit_s, node_s),
-        asker_r2=_explained(asker_fit_s, asker_s),
-        wall_s=float(np.median(walls_s)),
+        coordinator_r2=_explained(coordinator_fit_s, coordinator_s),
         left_s=left_s,
         rows=tuple(rows),
     )
 
 
 def _columns(rows: Sequence[Row], cooling: Cooling) -> tuple[Array, Array, Array]:
-    """Return what a mean message takes over one without a rest, and what costs are factors of.
+    """Return the mean idle factor of each row's messages, and the columns of both regressions.
 
-    The first message of a request rests from the end of the last request on. The others rest for an
-    equal part of the request's time; where requests are always under way, none does.
+    The first message of a request follows an idle period since the end of the last request. Before
+    the others the idle period is an equal part of the request's time; where requests are always
+    under way, there is none.
     """
     warm = []
     for row in rows:
@@ -265,21 +247,21 @@ def _columns(rows: Sequence[Row], cooling: Cooling) -> tuple[Array, Array, Array
     return factors, np.stack([messages, size], 1), np.stack([factors, messages, size], 1)
 
 
-def _cooling(rows: Sequence[Row], node_s: Array, asker_s: Array) -> Cooling:
-    """Return what a rest adds to the processor time of both; nothing where rates are too few."""
+def _cooling(rows: Sequence[Row], node_s: Array, coordinator_s: Array) -> Cooling:
+    """Return the effect of idle periods on both processes; none where the rates are too few."""
     from scipy.optimize import minimize
 
     if len({row.rate_per_s for row in rows}) < _LEAST_RATES:
         return Cooling()
 
-    def made(found: Array) -> Cooling:
+    def cooling_of(found: Array) -> Cooling:
         return Cooling(share=float(np.exp(found[0])), time_s=float(np.exp(found[1])))
 
     def loss(found: Array) -> float:
-        _, on_node, on_asker = _columns(rows, made(found))
+        _, on_node, on_coordinator = _columns(rows, cooling_of(found))
         total = 0.0
-        for columns, wanted in ((on_node, node_s), (on_asker, asker_s)):
-            errors = _least(columns, wanted)[1] / np.maximum(wanted, 1e-9) - 1.0
+        for columns, target in ((on_node, node_s), (on_coordinator, coordinator_s)):
+            errors = _least(columns, target)[1] / np.maximum(target, 1e-9) - 1.0
             total += float(np.sqrt(1.0 + (errors / _USUAL_ERROR) ** 2).sum())
         return total
 
@@ -289,16 +271,16 @@ def _cooling(rows: Sequence[Row], node_s: Array, asker_s: Array) -> Cooling:
         for share in (0.1, 2.0)
         for time_s in (3e-3, 3e-2)
     ]
-    return made(min(solutions, key=lambda one: float(one.fun)).x)
+    return cooling_of(min(solutions, key=lambda one: float(one.fun)).x)
 
 
-def _least(columns: Array, wanted: Array) -> tuple[list[float], Array]:
-    """Return the factors of the columns that tell what is wanted, and what they tell."""
+def _least(columns: Array, target: Array) -> tuple[list[float], Array]:
+    """Return the non-negative factors of the columns, and the values that they predict."""
     from scipy.optimize import nnls
 
     scale = columns.max(axis=0)
-    weight = 1.0 / np.maximum(wanted, 1e-9)
-    found, _ = nnls(columns / scale * weight[:, None], wanted * weight)
+    weight = 1.0 / np.maximum(target, 1e-9)
+    found, _ = nnls(columns / scale * weight[:, None], target * weight)
     factors = found / scale
     return [float(one) for one in factors], columns @ factors
 
@@ -321,47 +303,42 @@ def rounds(
     shapes: Sequence[tuple[int, int, float]],
     repeats: int,
     requests: int,
-    classes: int,
     progress: Progress,
 ) -> list[Row]:
-    """Measure shapes (parts, side of the image, rate) in rounds; one row for each.
+    """Measure shapes of request in rounds; return the median of the rounds for each shape.
 
     Args:
-        child: a node that serves the null artifact.
-        artifact: the null artifact.
-        numbers: of its parts, by side.
-        shapes: what requests ask.
-        repeats: rounds.
-        requests: of a shape in a round.
-        classes: of the fusion.
+        child: node that serves the null artifact.
+        artifact: folder of the null artifact.
+        numbers: numbers of its parts, by side of the image.
+        shapes: parts, side of the image in pixels, and rate per second of each shape.
+        repeats: number of rounds.
+        requests: requests of a shape in a round.
         progress: called with what is measured and how far it is.
     """
     from partition import read_manifest
 
     files = read_manifest(artifact).files
-    version = {name: files[f"{name}.safetensors"][:12] for name in ("fusion", *_names(numbers))}
-    rows = []
+
+    def piece(name: str) -> Piece:
+        return Piece(name, NODE, files[f"{name}.safetensors"][:12])
+
+    measured: list[list[Row]] = [[] for _ in shapes]
     for again in range(repeats):
         for index, (parts, side, rate_per_s) in enumerate(shapes):
-            progress("asking", again * len(shapes) + index, repeats * len(shapes))
-            pieces = [
-                Piece(f"part-{number}", NODE, version[f"part-{number}"])
-                for number in numbers[side][:parts]
-            ]
-            rows.append(
-                measure(
-                    child,
-                    child.client,
-                    pieces,
-                    Piece("fusion", NODE, version["fusion"]),
-                    side,
-                    classes=classes,
-                    requests=requests,
-                    rate_per_s=rate_per_s,
-                )
+            progress("timing messages", again * len(shapes) + index, repeats * len(shapes))
+            pieces = [piece(f"part-{number}") for number in numbers[side][:parts]]
+            row = measure(
+                child, pieces, piece("fusion"), side, requests=requests, rate_per_s=rate_per_s
             )
-    return median_rows(rows)
+            measured[index].append(row)
+    return [_median(rows) for rows in measured]
 
 
-def _names(numbers: dict[int, list[int]]) -> list[str]:
-    return [f"part-{number}" for some in numbers.values() for number in some]
+def _median(rows: Sequence[Row]) -> Row:
+    """Return the median of rows of one shape, figure by figure."""
+    names = ("rest_s", "bytes", "node_s", "coordinator_s", "compute_s", "wall_s")
+    medians: dict[str, Any] = {
+        name: float(np.median([getattr(one, name) for one in rows])) for name in names
+    }
+    return replace(rows[0], **medians)

@@ -1,4 +1,4 @@
-"""Artifacts for a node to serve: a Vision Transformer of the catalog, or next to nothing."""
+"""Artifacts that the measured node serves: a Vision Transformer, or parts without work."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from partition.config import ViTConfig, preset
 from partition.errors import InputError as PartitionInputError
 
 NULL_CLASSES = 2
-"""Of the null artifact."""
+"""Classes of the null artifact."""
 
 
-def known(name: str) -> None:
+def check_servable(name: str) -> None:
     """Check that a model can be served.
 
     Raises:
@@ -25,7 +25,7 @@ def known(name: str) -> None:
 
 
 def write_model(folder: Path, name: str) -> None:
-    """Write an artifact whose one part is a model with weights of noise."""
+    """Write an artifact whose one part is a model with random weights."""
     import torch
 
     from partition.artifact import write_untrained
@@ -37,7 +37,7 @@ def write_model(folder: Path, name: str) -> None:
 
 
 def write_null_artifact(folder: Path, sides: tuple[int, ...], parts: int) -> dict[int, list[int]]:
-    """Write an artifact that computes next to nothing: asking for it is all that it costs.
+    """Write an artifact that computes next to nothing, so that its messages are all that it costs.
 
     It has ``parts`` parts for each side of an image, in pixels. Every part is a Vision Transformer
     of width 1 that sees one patch. No one artifact of a real model has images of several sizes; a

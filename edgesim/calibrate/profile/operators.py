@@ -1,7 +1,7 @@
-"""Operators to time: of each kind that models have, from a small part's size to a large model's.
+"""Operators to time: all kinds that models have, in sizes from a small part to a large model.
 
-Each is a graph of one operator, of attention three that run as one kernel, beside the call of torch
-that computes it.
+Each is a graph of one operator (of the three of attention, which run as one kernel), with the call
+of torch that computes it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from edgesim.graph.builder import Builder
 FUSED = (OpKind.SOFTMAX, OpKind.ATTENTION)
 """Kinds that torch runs in the kernel before them: ``scaled_dot_product_attention`` is one."""
 _BLOCKS = ((17, 36, 3), (65, 64, 1), (50, 192, 3), (197, 192, 3), (197, 384, 6), (197, 768, 12))
-"""Of Vision Transformers: tokens, width and heads."""
+"""Tokens, width and heads of Vision Transformers."""
 _MAPS = ((24, 16), (48, 8), (64, 56), (128, 28), (256, 14))
-"""Of convolutional models: channels and side."""
+"""Channels and side of the maps of convolutional models."""
 _BATCHES = (1, 4)
 
 
@@ -29,10 +29,10 @@ class Sample:
     """An operator.
 
     Attributes:
-        graph: that it is.
-        kind: of what it is timed for.
-        batch: samples at once.
-        run: computes it.
+        graph: graph of the operator.
+        kind: operator kind that it is timed for.
+        batch: samples of an execution.
+        run: function that computes it once.
     """
 
     graph: Graph
@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """Name for people."""
         return f"{self.graph.name}, batch {self.batch}" if self.batch > 1 else self.graph.name
 
 
@@ -86,7 +86,7 @@ def samples(device: str, precision: str) -> list[Sample]:
 
 
 class _Maker:
-    """Makes operators with weights and inputs of noise."""
+    """Makes operators with random weights and inputs."""
 
     def __init__(self, device: str, dtype: Any) -> None:
         import torch

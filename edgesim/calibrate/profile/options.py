@@ -15,10 +15,25 @@ def _batches(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, pieces)))
 
 
-def _power(text: str) -> tuple[float, float]:
-    from edgesim.calibrate.profile.power import told_power
+def parse_power(text: str) -> tuple[float, float]:
+    """Return idle and busy watts of ``idle=2.7W,busy=6.4W``.
 
-    return told_power(text)
+    Raises:
+        ValueError: the text is another, or busy is less than idle.
+    """
+    from edgesim.common import units
+
+    given: dict[str, float] = {}
+    for piece in text.split(","):
+        state, _, value = piece.partition("=")
+        if state.strip() not in ("idle", "busy") or state.strip() in given:
+            raise ValueError(f"expected idle=2.7W,busy=6.4W, got {text!r}")
+        given[state.strip()] = units.parse(value, "power")
+    if set(given) != {"idle", "busy"}:
+        raise ValueError(f"expected idle=2.7W,busy=6.4W, got {text!r}")
+    if not 0.0 <= given["idle"] <= given["busy"]:
+        raise ValueError(f"expected busy of at least idle, got {text!r}")
+    return given["idle"], given["busy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,7 @@ class ProfileOptions:
         "idle=W,busy=W",
         "Power when idle and when busy, where the system has no meter.",
         None,
-        parser=_power,
+        parser=parse_power,
         show_default="read from a meter",
     )
     quick: bool = flag("Measure less, in half a minute.")

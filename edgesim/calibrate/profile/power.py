@@ -1,9 +1,9 @@
-"""Draw of the machine, idle and busy, where the system shows it.
+"""Measures the power of the machine, where the system has a meter.
 
-What is tried, in this order: ``nvidia-smi`` for a GPU; the energy counters of RAPL
-(``/sys/class/powercap``, microjoules that begin anew at ``max_energy_range_uj``); sensors of hwmon
+Meters in order of preference: ``nvidia-smi`` for a GPU; the energy counters of RAPL
+(``/sys/class/powercap``, microjoules that wrap at ``max_energy_range_uj``); sensors of hwmon
 (``power1_input`` in microwatts, else millivolts times milliamperes), as of an INA219 or INA3221.
-RAPL counts the processor alone, a sensor what its rail feeds: the source of the figure says which.
+RAPL counts the processor alone, a sensor all that its rail feeds; the figure's source names it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SYSTEM = Path("/sys")
-_LOOK_S = 0.05
+_INTERVAL_S = 0.05
 _SMI = ("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits", "--id=0")
 
 
@@ -28,7 +28,7 @@ class Counter:
 
     Attributes:
         energy: file of microjoules.
-        range_uj: at which it begins anew.
+        range_uj: value at which it wraps.
     """
 
     energy: Path
@@ -37,12 +37,12 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """Something that tells the draw.
+    """A power meter.
 
     Attributes:
-        name: for people.
-        counters: that count energy; empty where power is read.
-        power_w: reads the draw now; None where energy is counted.
+        name: name for people.
+        counters: counters of energy; empty where power is read.
+        power_w: function that reads the present power; None where energy is counted.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Meter:
 
 
 def find_meter(device: str = "cpu", system: Path = _SYSTEM) -> Meter | None:
-    """Return what tells the draw of this machine; None where nothing does."""
+    """Return the power meter of this machine; None without one."""
     if device == "cuda":
         return _gpu()
     counters = []
     for folder in sorted((system / "class/powercap").glob("intel-rapl:*")):
-        # Packages, whose parts (intel-rapl:0:1) are within them.
+        # Packages only: their parts (intel-rapl:0:1) are included in them.
         if folder.name.count(":") == 1:
             try:
                 (folder / "energy_uj").read_text()
@@ -96,7 +96,7 @@ def _name(folder: Path) -> str:
 
 
 def _sensor(folder: Path) -> Callable[[], float] | None:
-    """Return what reads the watts of a hwmon folder: all of its rails together."""
+    """Return the function that reads the watts of a hwmon folder, all of its rails together."""
     powers = sorted(folder.glob("power*_input"))
     pairs = [
         (folder / f"in{number}_input", current)
@@ -119,10 +119,10 @@ def _sensor(folder: Path) -> Callable[[], float] | None:
 
 
 class Reading:
-    """A mean draw over a stretch of time.
+    """Mean power over a measured interval.
 
     Attributes:
-        mean_w: once the stretch is over.
+        mean_w: mean power, set at the end of the interval.
     """
 
     mean_w: float = 0.0
@@ -130,9 +130,9 @@ class Reading:
 
 @contextmanager
 def reading(meter: Meter, clock: Callable[[], float] = time.monotonic) -> Iterator[Reading]:
-    """Read a meter while the block runs: counters at its ends and now and then, power all along.
+    """Read a meter every 50 ms while the block runs.
 
-    A counter of RAPL goes round in a minute at the earliest; it is looked at often enough.
+    A counter of RAPL wraps after a minute at the earliest, so no wrap is missed.
     """
     found = Reading()
     stop = threading.Event()
@@ -141,7 +141,7 @@ def reading(meter: Meter, clock: Callable[[], float] = time.monotonic) -> Iterat
     joules = 0.0
     watts: list[float] = []
 
-    def look() -> None:
+    def sample() -> None:
         nonlocal last, joules
         if meter.power_w is not None:
             watts.append(meter.power_w())
@@ -153,18 +153,18 @@ def reading(meter: Meter, clock: Callable[[], float] = time.monotonic) -> Iterat
         )
         last = now
 
-    def watch() -> None:
-        while not stop.wait(_LOOK_S):
-            look()
+    def sample_until_stopped() -> None:
+        while not stop.wait(_INTERVAL_S):
+            sample()
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=sample_until_stopped, daemon=True)
     thread.start()
     try:
         yield found
     finally:
         stop.set()
         thread.join()
-        look()
+        sample()
         if meter.power_w is not None:
             found.mean_w = sum(watts) / len(watts)
         else:
@@ -172,26 +172,5 @@ def reading(meter: Meter, clock: Callable[[], float] = time.monotonic) -> Iterat
 
 
 def between(before_uj: int, after_uj: int, range_uj: int) -> int:
-    """Return what a counter counted, that may have begun anew once."""
+    """Return the increase of a counter that may have wrapped once."""
     return after_uj - before_uj if after_uj >= before_uj else after_uj + range_uj - before_uj
-
-
-def told_power(text: str) -> tuple[float, float]:
-    """Return idle and busy watts of ``idle=2.7W,busy=6.4W``.
-
-    Raises:
-        ValueError: the text is another, or busy is less than idle.
-    """
-    from edgesim.common import units
-
-    given: dict[str, float] = {}
-    for piece in text.split(","):
-        state, _, value = piece.partition("=")
-        if state.strip() not in ("idle", "busy") or state.strip() in given:
-            raise ValueError(f"expected idle=2.7W,busy=6.4W, got {text!r}")
-        given[state.strip()] = units.parse(value, "power")
-    if set(given) != {"idle", "busy"}:
-        raise ValueError(f"expected idle=2.7W,busy=6.4W, got {text!r}")
-    if not 0.0 <= given["idle"] <= given["busy"]:
-        raise ValueError(f"expected busy of at least idle, got {text!r}")
-    return given["idle"], given["busy"]

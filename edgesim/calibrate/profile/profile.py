@@ -1,4 +1,4 @@
-"""A whole profile: what is measured, in which order, and what came of it."""
+"""A whole profile: what is measured, in which order, and its result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ from edgesim.calibrate.profile.child import Child, others, started
 from edgesim.calibrate.profile.cooling import Cooled
 from edgesim.calibrate.profile.limits import Limits
 from edgesim.calibrate.profile.machine import Machine
-from edgesim.calibrate.profile.model_artifact import (
-    NULL_CLASSES,
-    write_model,
-    write_null_artifact,
-)
+from edgesim.calibrate.profile.model_artifact import write_model, write_null_artifact
 from edgesim.calibrate.profile.operators import Sample
 from edgesim.calibrate.profile.options import ProfileOptions
 from edgesim.calibrate.profile.roofline import Roofline
@@ -39,15 +35,15 @@ _POWER_S = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much is measured.
+    """Amount of measurement.
 
     Attributes:
-        rounds: of operators.
-        runs: of each model.
-        budget_s: for the models of an artifact.
-        shapes: of requests for messages: parts, side of the image, rate.
-        repeats: of each shape.
-        requests: in each.
+        rounds: rounds of operators.
+        runs: executions of each model.
+        budget_s: time limit for the models of an artifact, in seconds.
+        shapes: shapes of requests for messages: parts, side of the image, rate.
+        repeats: rounds of each shape.
+        requests: requests of each shape in a round.
     """
 
     rounds: int
@@ -86,12 +82,12 @@ _QUICK = Effort(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watts:
-    """Draw of the machine.
+    """Power of the machine.
 
     Attributes:
-        idle_w: while nothing of ours runs.
-        busy_w: while the processors that a node uses multiply matrices.
-        source: measurement that they are from.
+        idle_w: power while the profile runs nothing, in watts.
+        busy_w: power while the processors of a node multiply matrices, in watts.
+        source: description of the measurement.
     """
 
     idle_w: float
@@ -101,23 +97,23 @@ class Watts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What was found.
+    """A measured machine.
 
     Attributes:
-        options: what was asked for.
-        machine: where.
+        options: options of the command.
+        machine: description of the machine.
         limits: peak and bandwidth.
         operators: operators that were timed.
         times_s: median time of each operator, in seconds.
-        roofline: that was fitted to them.
-        timed: whole models.
-        cooled: what rests add to them, and their times without.
-        spread: how their times vary.
-        messages: what messages cost.
-        watts: draw; None where nothing tells it.
-        rounds: that operators were timed in.
-        requests: of each shape that messages were measured with.
-        wall_s: that it all took.
+        roofline: roofline that was fitted to them.
+        timed: executions of whole models.
+        cooled: effect of idle periods on them, and their times without.
+        spread: quantiles of their times over the mean.
+        messages: cost of messages.
+        watts: power; None where no meter measures it.
+        rounds: rounds in which operators were timed.
+        requests: requests of each shape for the cost of messages.
+        wall_s: duration of the profile, in seconds.
     """
 
     options: ProfileOptions
@@ -140,12 +136,12 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
     """Measure this machine.
 
     Args:
-        options: what, and how much.
-        progress: called with what is measured and how far it is; a KeyboardInterrupt that it raises
-            ends all, and nothing is left.
+        options: options of the command.
+        progress: progress report; a KeyboardInterrupt that it raises ends the profile, and nothing
+            is left behind.
 
     Raises:
-        InputError: an artifact is none.
+        InputError: the folder of the artifact is none.
         EdgesimError: a node cannot be started, or fails.
     """
     import torch
@@ -157,7 +153,7 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
     where = machine.find_machine(options.device, options.cpus)
     with tempfile.TemporaryDirectory(prefix="edgesim-profile-") as name:
         folder = Path(name)
-        with _on(options.cpus):
+        with _pinned(options.cpus):
             progress("limits", 0, 1)
             watts = _watts(options, progress)
             found_limits = limits.measure(options.device, options.precision, rounds=effort.rounds)
@@ -179,10 +175,10 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
                 cpus=options.cpus,
                 plain=options.plain,
             ) as child,
-            _on(others(machine.usable(), options.cpus)),
+            _pinned(others(machine.usable(), options.cpus)),
         ):
             messages = _messages(child, folder, effort, progress)
-            timed = _timed(child, folder, options, effort, progress)
+            timed = _time_models(child, folder, options, effort, progress)
     cooled = find_cooling(timed)
     return Profile(
         options=options,
@@ -203,8 +199,8 @@ def measure(options: ProfileOptions, progress: Progress) -> Profile:
 
 
 @contextlib.contextmanager
-def _on(cpus: frozenset[int] | None) -> Iterator[None]:
-    """Keep this thread, and those that it starts, on some processors for a while."""
+def _pinned(cpus: frozenset[int] | None) -> Iterator[None]:
+    """Pin this thread, and those that it starts, to some processors within the block."""
     if cpus is None or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -236,7 +232,7 @@ def _time_operators(
 
 def _messages(child: Child, folder: Path, effort: Effort, progress: Progress) -> messaging.Fit:
     numbers = write_null_artifact(folder / "null", _SIDES, _PARTS)
-    asyncio.run(child.give(folder / "null"))
+    asyncio.run(child.deploy(folder / "null"))
     rows = messaging.rounds(
         child,
         folder / "null",
@@ -244,57 +240,43 @@ def _messages(child: Child, folder: Path, effort: Effort, progress: Progress) ->
         shapes=effort.shapes,
         repeats=effort.repeats,
         requests=effort.requests,
-        classes=NULL_CLASSES,
         progress=progress,
     )
     return messaging.fit(rows)
 
 
-def _timed(
+def _time_models(
     child: Child, folder: Path, options: ProfileOptions, effort: Effort, progress: Progress
 ) -> list[Timed]:
+    """Time the parts and the fusion of the artifact, and each whole model."""
     generator = np.random.default_rng(0)
-    found: list[Timed] = []
+    artifacts: list[tuple[Path, int | None]] = []
     if options.artifact is not None:
-        label = options.artifact.resolve().name
-        found += _time(child, options.artifact, label, options, effort, generator, progress)
+        artifacts.append((options.artifact.resolve(), None))
     for name in options.models or ():
         write_model(folder / name, name)
-        timed = _time(child, folder / name, name, options, effort, generator, progress)
-        # The one layer that stands in for a fusion is no model.
-        found += timed[: len(options.batches)]
+        # Its second entry, one layer, only takes the place of a fusion.
+        artifacts.append((folder / name, 1))
+    found: list[Timed] = []
+    for artifact, count in artifacts:
+        manifest = asyncio.run(child.deploy(artifact))
+        found += asyncio.run(
+            time_served(
+                child,
+                artifact.name,
+                list(manifest.entries.values())[:count],
+                options.batches,
+                runs=effort.runs,
+                budget_s=effort.budget_s,
+                generator=generator,
+                progress=progress,
+            )
+        )
     return found
 
 
-def _time(
-    child: Child,
-    artifact: Path,
-    label: str,
-    options: ProfileOptions,
-    effort: Effort,
-    generator: np.random.Generator,
-    progress: Progress,
-) -> Sequence[Timed]:
-    manifest = asyncio.run(child.give(artifact))
-    entries = list(manifest.entries.values())
-    if label in (options.models or ()):
-        entries = entries[:1]
-    return asyncio.run(
-        time_served(
-            child,
-            label,
-            entries,
-            options.batches,
-            runs=effort.runs,
-            budget_s=effort.budget_s,
-            generator=generator,
-            progress=progress,
-        )
-    )
-
-
 def _watts(options: ProfileOptions, progress: Progress) -> Watts | None:
-    """Return the draw that was given, or that a meter measures."""
+    """Return the power that was given, or that a meter measures."""
     if options.power is not None:
         return Watts(
             idle_w=options.power[0], busy_w=options.power[1], source="given by hand, not measured"

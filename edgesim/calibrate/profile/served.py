@@ -1,12 +1,12 @@
-"""Whole models timed as nodes run them, and how times of one model vary.
+"""Times whole models as nodes run them, and describes how times of one model vary.
 
 In a loop of its own a model finds its weights and its code in the caches, and its times are those
-of a node that is never without work. What has to be predicted is a node between messages: so every
-model is asked for over gRPC, and its time is what the node tells: of one thread its processor time
-(``processor_ns``), which does not count what else had the processor meanwhile, messages of its own
-node among it; of several threads the time that passed (``compute_ns``). Pauses between
-requests are drawn from a thousandth of a second to a tenth, and every third request comes as two at
-once, of which the second rests not at all: so what a rest adds can be told from what a model takes:
+of a node that is never idle. What has to be predicted is a node between messages, so every model is
+requested over gRPC, and its time is the one that the node reports: with one thread its processor
+time (``processor_ns``), which excludes other work of the processor, such as the node's own
+messages; with several threads the elapsed time (``compute_ns``). Pauses between requests are drawn
+from 1 ms to 100 ms, and every third request is sent twice at once, so that the second execution
+follows without an idle period. This separates the effect of idle periods from the model's own time:
 
     time = time of the model x (1 + share x (1 - exp(-rest / time of cooling)))
 """
@@ -40,22 +40,22 @@ from edgesim.simulate.recovery import Retry
 from partition.manifest import FUSION, FusionEntry
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is measured, and how far it is; a KeyboardInterrupt that it raises ends it."""
+"""Progress report: name of the step, parts done, all parts; it may raise KeyboardInterrupt."""
 
 _VISIT = 8
-"""Executions of a model before the next one's turn; one more goes before them, uncounted."""
+"""Consecutive executions of a model, after one that does not count."""
 _PAIRED = 3
-"""Every so many requests of a visit, two come at once."""
-_WAITED_S = 2e-4
-"""In a node's line: longer than a thread takes to wake, it waited for an execution to end."""
+"""Of so many consecutive requests, one is sent twice at once."""
+_QUEUED_S = 2e-4
+"""Queue time above which a request waited for another execution: more than a thread's waking."""
 _RESTS_S = (1e-3, 0.1)
-"""Least and most pause before a request; as many in each tenfold."""
+"""Bounds of the pause before a request, in seconds; log-uniform between them."""
 _DEADLINE_S = 120.0
 _VERSION_DIGITS = 12
 _LEAST_SPREAD = 200
-"""Executions, below which nothing is said of how they vary."""
+"""Fewest executions from which a spread is estimated."""
 STEPS = 21
-"""Quantiles of a spread: from the least to the most, a twentieth apart."""
+"""Number of quantiles of a spread, from 0 to 1 at equal steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,11 @@ class Timed:
     """A model whose executions were timed.
 
     Attributes:
-        model: its name, for people.
-        graph: its operators.
-        batch: samples at once.
-        times_s: of every execution.
-        rests_s: since the model last ran, before each.
+        model: name of the model.
+        graph: operators of the model.
+        batch: samples of an execution.
+        times_s: time of every execution, in seconds.
+        rests_s: idle period before each execution, in seconds.
     """
 
     model: str
@@ -96,14 +96,14 @@ async def time_served(
     """Time the models that a node serves, one after another in rounds.
 
     Args:
-        child: the node.
-        label: of the artifact.
-        entries: of its manifest.
-        batches: samples in a request.
-        runs: of each model and batch, or a few more.
-        budget_s: after which no further round begins.
-        generator: of inputs and pauses.
-        progress: called with what is measured and how far it is.
+        child: node process.
+        label: name of the artifact.
+        entries: entries of its manifest.
+        batches: numbers of samples in a request.
+        runs: least number of executions of each model and batch.
+        budget_s: time after which no further round begins, in seconds.
+        generator: generator of inputs and pauses.
+        progress: progress report.
 
     Raises:
         EdgesimError: the node does not answer.
@@ -116,8 +116,8 @@ async def time_served(
     times: list[list[float]] = [[] for _ in cells]
     rests: list[list[float]] = [[] for _ in cells]
     try:
-        if (lacks := await peer.await_ready()) is not None:
-            raise EdgesimError(f"the node of the profile is not ready: {lacks}")
+        if (missing := await peer.await_ready()) is not None:
+            raise EdgesimError(f"the node of the profile is not ready: {missing}")
         begun_s = time.monotonic()
         visits = math.ceil(runs / _VISIT)
         for visit in range(1 + visits):
@@ -126,7 +126,7 @@ async def time_served(
                 break
             for cell, (entry, batch) in enumerate(cells):
                 output = LOGITS if entry.name == FUSION else FEATURES
-                heard_s = math.nan
+                answered_s = math.nan
                 for number in range(1 + _VISIT):
                     await asyncio.sleep(float(np.exp(generator.uniform(*np.log(_RESTS_S)))))
                     asked = infer_request(pieces[entry.name], inputs[cell], output, number)
@@ -141,14 +141,14 @@ async def time_served(
                         if isinstance(one, Failure):
                             raise EdgesimError(f"{entry.name} with {batch} images: {one.reason}")
                         if visit and number:
-                            alone = child.threads == 1
-                            times[cell].append(one.processor_s if alone else one.compute_s)
-                            # Answers are on their way for as long after each execution.
-                            rested_s = one.received_s - heard_s - one.compute_s
+                            single = child.threads == 1
+                            times[cell].append(one.processor_s if single else one.compute_s)
+                            # Each answer takes equally long to arrive.
+                            rested_s = one.received_s - answered_s - one.compute_s
                             rests[cell].append(
-                                0.0 if one.queue_s > _WAITED_S else max(0.0, rested_s)
+                                0.0 if one.queue_s > _QUEUED_S else max(0.0, rested_s)
                             )
-                        heard_s = one.received_s
+                        answered_s = one.received_s
     finally:
         await peer.close()
     return [
@@ -186,7 +186,7 @@ def _inputs(entry: Entry, batch: int, generator: np.random.Generator) -> list[In
 
 
 def find_cooling(timed: Sequence[Timed]) -> Cooled:
-    """Return what rests add to the times of some models, and each model's time without."""
+    """Return the effect of idle periods on some models, and each model's time without them."""
     if not timed:
         return Cooled(cooling=Cooling(), hot_s=(), ratios=())
     return cooling.fit([Rested(one.rests_s, one.times_s) for one in timed])
@@ -195,8 +195,8 @@ def find_cooling(timed: Sequence[Timed]) -> Cooled:
 def spread(timed: Sequence[Timed], cooled: Cooled) -> tuple[float, ...]:
     """Return quantiles of execution times over their model's mean, all models of batch 1 together.
 
-    Straight lines between the quantiles have the mean of what was measured in every twentieth that
-    lies at an end: the one slowest of some hundred executions says little of the next hundred's.
+    The outermost quantiles are set so that the first and the last twentieth have the measured mean:
+    the slowest of some hundred executions predicts little about the next hundred.
     """
     ratios = [ratio for one, ratio in zip(timed, cooled.ratios, strict=True) if one.batch == 1]
     pooled = np.sort(np.concatenate(ratios)) if ratios else np.zeros(0)

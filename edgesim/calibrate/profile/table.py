@@ -1,4 +1,4 @@
-"""What ``edgesim profile`` prints: what was measured, and how well the fits tell it."""
+"""What ``edgesim profile`` prints: what was measured, and how well the fits agree with it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def document(profile: Profile) -> dict[str, Any]:
                 "rate_per_s": 1.0 / row.rest_s,
                 "bytes": row.bytes,
                 "node_s": row.node_s,
-                "coordinator_s": row.asker_s,
+                "coordinator_s": row.coordinator_s,
                 "wall_s": row.wall_s,
             }
             for row in fit.rows
@@ -82,8 +82,8 @@ def document(profile: Profile) -> dict[str, Any]:
         "messaging": {
             "node_r2": fit.node_r2,
             "node_error": fit.node_error,
-            "coordinator_r2": fit.asker_r2,
-            "coordinator_error": fit.asker_error,
+            "coordinator_r2": fit.coordinator_r2,
+            "coordinator_error": fit.coordinator_error,
             "on_no_processor_s": fit.left_s,
             "cooling": asdict(fit.messaging.cooling),
         },

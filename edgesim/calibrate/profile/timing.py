@@ -1,4 +1,4 @@
-"""How long something takes: rounds that interleave all of it, so that a disturbance hits all."""
+"""Times pieces of work in interleaved rounds, so that a disturbance affects all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgesim.calibrate.rows import Array
 
 Work = Callable[[], object]
 _LEAST_S = 2e-4
-"""Of one measurement: what is shorter is repeated within it."""
+"""Shortest measurement: shorter work is repeated within it."""
 _MOST_REPEATS = 200
 
 
@@ -45,17 +45,16 @@ def time_all(
     generator: np.random.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Array:
-    """Time some work in rounds: each once (or as often as makes a measurement) a round.
+    """Time some work in rounds.
 
     Args:
-        works: what to do.
-        rounds: how often.
-        cuda: whether it runs on a GPU.
-        once: a single execution a round, after all the others: what an operator takes in a model,
-            where code and data are those of other operators. Repeated, one of 3 µs would seem
-            to cost what no model has ever seen of it.
-        generator: of the order in each round.
-        progress: called with how many of how many measurements are done.
+        works: functions to time.
+        rounds: number of rounds.
+        cuda: whether the work runs on a GPU.
+        once: whether each round executes each function once, so that caches hold code and data of
+            other operators, as in a model; else short work is repeated.
+        generator: generator of the order in each round.
+        progress: called with the measurements done and their number.
 
     Returns:
         Seconds of one execution, (works, rounds).

@@ -204,7 +204,7 @@ def test_twins_count_once_with_the_mean_of_their_logarithms(
             strict=True,
         )
     ]
-    merged = report.without_twins(known)
+    merged = report.merge_duplicates(known)
     assert len(merged) == 2
     by_device = {one.row.device: one for one in merged}
     pairs: dict[str, list[float]] = {}

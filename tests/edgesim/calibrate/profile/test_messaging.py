@@ -38,7 +38,7 @@ def rows(cooling: Cooling, rates: tuple[float, ...] = (10.0, 40.0, 160.0, math.i
                 rest_s=rest_s,
                 bytes=size,
                 node_s=node_s,
-                asker_s=factor * REQUEST + asks_s,
+                coordinator_s=factor * REQUEST + asks_s,
                 compute_s=400e-6,
                 wall_s=wall_s,
             )
@@ -58,7 +58,7 @@ def test_recovers_the_costs(cooling: Cooling) -> None:
     assert costs.asking.per_byte_s == pytest.approx(ASK_BYTE, rel=0.01)
     assert costs.cooling.factor(0.1) == pytest.approx(cooling.factor(0.1), rel=0.01)
     assert found.node_r2 > 0.999
-    assert found.asker_r2 > 0.999
+    assert found.coordinator_r2 > 0.999
 
 
 def test_two_rates_say_nothing_of_rests() -> None:

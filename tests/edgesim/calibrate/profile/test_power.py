@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.calibrate.profile.power import between, find_meter, reading, told_power
+from edgesim.calibrate.profile.options import parse_power
+from edgesim.calibrate.profile.power import between, find_meter, reading
 
 
 def put(folder: Path, **files: object) -> Path:
@@ -65,9 +66,9 @@ def test_nothing_that_tells(tmp_path: Path) -> None:
     assert find_meter(system=tmp_path) is None
 
 
-def test_told_by_hand() -> None:
-    assert told_power("idle=2.7W,busy=6.4W") == (2.7, 6.4)
-    assert told_power("busy = 6400 mW, idle=0 W") == (0.0, 6.4)
+def test_power_given_by_hand() -> None:
+    assert parse_power("idle=2.7W,busy=6.4W") == (2.7, 6.4)
+    assert parse_power("busy = 6400 mW, idle=0 W") == (0.0, 6.4)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,6 @@ def test_told_by_hand() -> None:
         "idle=x,busy=1W",
     ],
 )
-def test_told_wrongly(text: str) -> None:
+def test_wrong_power_given_by_hand(text: str) -> None:
     with pytest.raises(ValueError, match=r"got|expected"):
-        told_power(text)
+        parse_power(text)
