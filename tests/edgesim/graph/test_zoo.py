@@ -156,6 +156,9 @@ def test_every_model_builds_and_is_consistent(name: str) -> None:
         # What an operator reads is there to be read.
         there = sum(graph[source].output_elements for source in sources) or graph.input_elements
         assert 0 < op.input_elements <= there
+        # A kind says whether it multiplies, and whether by weights.
+        assert op.kind.is_product == (op.macs > 0)
+        assert op.kind.has_weights == (op.kind.is_product and op.params > 0)
         match op.geometry:
             case ConvGeometry() as conv:
                 taps = conv.kernel[0] * conv.kernel[1] * conv.in_channels // conv.groups
