@@ -1,22 +1,20 @@
 """Flows over routes: fluid, max-min fair, latency first, cut-through.
 
-Flows of one route have the same rate, so a route keeps one clock for all of them: ``progress`` is
-the bytes that each flow present since the beginning would have moved, and a flow of n bytes that
-starts at progress p ends at p + n. A change of rate touches routes, not flows.
+A flow of n bytes that starts when its route has moved p bytes ends when the route has moved p + n.
+The clock that moves routes is that of their bottleneck: `edgesim.simulate.sharing`.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Any
 
-from simpy.events import Event
-
 from edgesim.hardware import Cluster, Duplex
-from edgesim.simulate.kernel import AFTER, Kernel
-from edgesim.simulate.routes import Channel, End, Flow, LinkState, Port, Route, fill, tcp_byte_s
+from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.routes import LinkState, Port, tcp_byte_s
+from edgesim.simulate.sharing import PRECISE, Channel, End, Flow, Route, Sharing
 
 Delivery = Callable[[Any], None]
 
@@ -42,8 +40,8 @@ class Flows:
         self._ports = ports
         self._deliver = deliver
         self._routes: dict[tuple[str, str], Route] = {}
-        self._dirty: dict[Channel, None] = {}
-        self._flush: Event | None = None
+        self._sharing = Sharing(kernel, self._finish)
+        self._serial = 0
         self.channels: dict[tuple[str, bool], Channel] = {}
 
     def route(self, source: str, target: str) -> Route:
@@ -57,7 +55,7 @@ class Flows:
             names = tuple(dict.fromkeys(hop.link for hop in hops))
             limit = None
             if not self._lossy.isdisjoint(names):
-                limit = Channel(inf)
+                limit = Channel(inf, elastic=True)
                 channels[limit] = None
             ends = (self._ports[source].sending, self._ports[target].receiving)
             route = Route(tuple(channels), latency, *ends, names, limit)
@@ -74,6 +72,7 @@ class Flows:
             own = self._network.links[link].bandwidth_byte_s
             channel = Channel(own if state is None else state.bandwidth_byte_s)
             self.channels[key] = channel
+        channel.known += 1
         return channel
 
     def begin(self, route: Route, size: float, token: Any) -> None:
@@ -82,66 +81,61 @@ class Flows:
             self._deliver(token)
             return
         now = self._kernel.time_s
-        if route.count:
-            progress = route.progress + route.rate * (now - route.updated_s)
-            route.progress = progress
-        else:
-            route.progress = progress = 0.0
-        route.updated_s = now
-        route.serial += 1
-        heapq.heappush(route.flows, (progress + size, route.serial, size, token))
+        route.source.start(now)
+        route.target.start(now)
         route.count += 1
         if route.limit is not None:
             route.limit.capacity = route.flow_byte_s * route.count
-        route.source.start(now)
-        route.target.start(now)
-        if route.count > 1:
-            self._mark(route)
+        self._serial += 1
+        flow = (size, self._serial, size, token)
+        if route.count == 1:
+            route.flows.append(flow)
+            self._sharing.start(route, now)
             return
-        alone = True
-        for channel in route.channels:
-            if channel.active:
-                alone = False
-            channel.active[route] = None
-        if alone:
-            route.rate = min(channel.capacity for channel in route.channels)
-            self._schedule(route)
-        else:
-            route.rate = 0.0
-            self._mark(route)
-
-    def _schedule(self, route: Route) -> None:
-        route.end = end = End(self._kernel, self._finish, route)
-        left = route.flows[0][0] - route.progress
-        if route.rate > 0.0:
-            self._kernel.at(self._kernel.time_s + left / route.rate, end)
-
-    def _mark(self, route: Route) -> None:
-        """Compute rates again at the end of this instant, once for all events of the instant."""
-        for channel in route.channels:
-            self._dirty[channel] = None
-        if self._flush is None:
-            self._flush = self._kernel.call_at(self._kernel.time_s, self._settle, AFTER)
+        bottleneck = route.bottleneck
+        if bottleneck is None:
+            heappush(route.flows, flow)
+            return
+        bottleneck.advance(now)
+        if bottleneck.progress > PRECISE * size:
+            self._sharing.rebase(bottleneck, now)
+        flow = (bottleneck.progress - route.origin + size, self._serial, size, token)
+        heappush(route.flows, flow)
+        if route.flows[0] is flow:
+            route.push_head()
+        self._sharing.grow(route, 1)
 
     def _finish(self, end: End) -> None:
-        route = end.route
-        if route.end is not end:
+        bottleneck = end.channel
+        if bottleneck.end is not end:
             return
+        bottleneck.end = None
         now = self._kernel.time_s
-        flows = route.flows
-        route.progress = reached = flows[0][0]
-        route.updated_s = now
-        route.end = None
-        ended = []
+        heads = bottleneck.heads
+        reached, _, route = heads[0]
+        bottleneck.progress = reached
+        bottleneck.updated_s = now
         # Flows that end together differ by rounding only.
-        limit = reached + 1e-12 * reached
-        while flows and flows[0][0] <= limit:
-            ended.append(heapq.heappop(flows))
-        self._release(route, len(ended), now)
-        for _, _, size, token in ended:
-            for channel in route.channels:
-                channel.bytes += size
-            self._deliver(token)
+        limit = reached + 1e-12 * max(abs(reached), route.flows[0][2] if route.flows else 0.0)
+        ended: list[tuple[Route, list[Flow]]] = []
+        while heads and heads[0][0] <= limit:
+            _, serial, route = heappop(heads)
+            flows = route.flows
+            if route.bottleneck is not bottleneck or not flows or flows[0][1] != serial:
+                continue
+            first = [heappop(flows)]
+            while flows and route.origin + flows[0][0] <= limit:
+                first.append(heappop(flows))
+            if flows:
+                route.push_head()
+            ended.append((route, first))
+        for route, first in ended:
+            self._release(route, len(first), now)
+        for route, first in ended:
+            for _, _, size, token in first:
+                for channel in route.channels:
+                    channel.bytes += size
+                self._deliver(token)
 
     def _release(self, route: Route, ended: int, now: float) -> None:
         route.count -= ended
@@ -150,41 +144,9 @@ class Flows:
         for _ in range(ended):
             route.source.stop(now)
             route.target.stop(now)
-        if route.count:
-            self._mark(route)
-            return
-        route.end = None
-        for channel in route.channels:
-            del channel.active[route]
-            if channel.active:
-                self._mark(route)
-
-    def _settle(self, _: Event) -> None:
-        """Compute the rates of all flows that share a changed channel, directly or not."""
-        self._flush = None
-        now = self._kernel.time_s
-        channels: dict[Channel, None] = {}
-        routes: dict[Route, None] = {}
-        frontier = [channel for channel in self._dirty if channel.active]
-        self._dirty.clear()
-        channels.update(dict.fromkeys(frontier))
-        while frontier:
-            for route in frontier.pop().active:
-                if route not in routes:
-                    routes[route] = None
-                    for channel in route.channels:
-                        if channel not in channels:
-                            channels[channel] = None
-                            frontier.append(channel)
-        fill(routes, channels)
-        for route in routes:
-            end = route.end
-            if end is not None and route.new_rate == route.rate and end.head == route.flows[0][1]:
-                continue
-            route.progress += route.rate * (now - route.updated_s)
-            route.updated_s = now
-            route.rate = route.new_rate
-            self._schedule(route)
+        self._sharing.grow(route, -ended)
+        if not route.count:
+            self._sharing.stop(route)
 
     def set_link(self, link: str, state: LinkState) -> None:
         """Change the bandwidth, latency and loss of a link, for flows in progress too."""
@@ -193,10 +155,11 @@ class Flows:
             channel = self.channels.get((link, forward))
             if channel is not None:
                 channel.capacity = state.bandwidth_byte_s
-                for route in channel.active:
-                    self._mark(route)
+                if channel.active:
+                    self._sharing.change(channel)
         for route in self._routes.values():
             if link in route.links:
+                route.narrowest = None
                 self._update_state(route)
 
     def _update_state(self, route: Route) -> None:
@@ -213,7 +176,7 @@ class Flows:
         route.flow_byte_s = tcp_byte_s(route.loss, 2.0 * (route.latency_s + route.extra_s))
         route.limit.capacity = route.flow_byte_s * route.count
         if route.count:
-            self._mark(route)
+            self._sharing.change(route.limit)
 
     def withdraw(self, route: Route, token: Any) -> None:
         """Remove a flow from its route, if it is there; the bytes that it carried are counted."""
@@ -224,7 +187,9 @@ class Flows:
         _count_carried(route, route.flows[place : place + 1], now)
         route.flows[place] = route.flows[-1]
         route.flows.pop()
-        heapq.heapify(route.flows)
+        heapify(route.flows)
+        if route.flows and route.bottleneck is not None:
+            route.push_head()
         self._release(route, 1, now)
 
     def cut(self, node: str) -> list[Any]:
@@ -249,7 +214,7 @@ class Flows:
 
 def _count_carried(route: Route, flows: Iterable[Flow], now: float) -> None:
     """Count the bytes that flows in progress on a route have carried until ``now``."""
-    moved = route.progress + route.rate * (now - route.updated_s)
+    moved = route.moved(now)
     for finish, _, size, _ in flows:
         for channel in route.channels:
             channel.bytes += max(0.0, size - (finish - moved))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, sqrt
-from typing import Any
 
 import numpy as np
-from simpy.events import Event
 
 from edgesim.hardware import Node
-from edgesim.simulate.kernel import Kernel
 
-Flow = tuple[float, int, float, Any]
-"""Progress of its route at which a flow ends, serial, bytes, token."""
 SEGMENT_BYTES = 1448
 """Payload of a TCP segment in an Ethernet frame of 1500 bytes, with timestamps (RFC 7323)."""
 TIMEOUT_S = 0.2
@@ -81,116 +76,6 @@ def port_watts(node: Node) -> tuple[float, float]:
     sending = 0.0 if power.sending_w is None else power.sending_w - power.idle_w
     receiving = 0.0 if power.receiving_w is None else power.receiving_w - power.idle_w
     return sending, receiving
-
-
-@dataclass(eq=False, slots=True)
-class Channel:
-    """One direction of a full-duplex link, or a whole half-duplex link or medium.
-
-    Attributes:
-        capacity: bytes per second.
-        active: routes with at least one flow, in order of arrival.
-        bytes: bytes carried so far.
-        left: capacity that is not yet shared out, while rates are computed.
-        open: number of flows without a rate yet, while rates are computed.
-    """
-
-    capacity: float
-    active: dict[Route, None] = field(default_factory=dict)
-    left: float = 0.0
-    open: int = 0
-    bytes: float = 0.0
-
-
-@dataclass(eq=False, slots=True)
-class Route:
-    """The channels from one node to another, and the flows on them now.
-
-    Attributes:
-        channels: channels that it crosses.
-        latency_s: sum of the latencies of its links.
-        source: what leaves the sending node.
-        target: what enters the receiving node.
-        links: names of the links that it crosses.
-        limit: channel that limits its flows where packets are lost; None where none is lost.
-        flows: heap of the flows in progress.
-        count: number of flows in progress.
-        progress: bytes moved by each flow that is there since the route was last empty.
-        updated_s: time to which ``progress`` belongs.
-        rate: bytes per second of each flow.
-        new_rate: rate that was just computed.
-        serial: serial number of the last flow.
-        end: event at which the next flow ends.
-        extra_s: latency that faults add, in seconds.
-        loss: share of packets that are lost.
-        flow_byte_s: highest rate of one flow with this loss.
-    """
-
-    channels: tuple[Channel, ...]
-    latency_s: float
-    source: Activity
-    target: Activity
-    links: tuple[str, ...] = ()
-    limit: Channel | None = None
-    flows: list[Flow] = field(default_factory=list)
-    count: int = 0
-    progress: float = 0.0
-    updated_s: float = 0.0
-    rate: float = 0.0
-    new_rate: float = 0.0
-    serial: int = 0
-    end: End | None = None
-    extra_s: float = 0.0
-    loss: float = 0.0
-    flow_byte_s: float = inf
-
-
-class End(Event):
-    """The end of a route's next flow; it is ignored once the route has a newer one."""
-
-    def __init__(self, kernel: Kernel, callback: Callable[[End], None], route: Route) -> None:
-        self.env = kernel
-        self.callbacks = [callback]
-        self._ok = True
-        self._value = None
-        self.route = route
-        self.head = route.flows[0][1]
-
-
-def fill(routes: Iterable[Route], channels: Iterable[Channel]) -> None:
-    """Set ``new_rate`` of every route to the max-min fair share of each of its flows.
-
-    All rates grow together until a channel is full; flows that cross it keep their rate, the
-    others grow on (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2). The two
-    sets must be closed: every route on each channel, every channel of each route.
-    """
-    for route in routes:
-        route.new_rate = -1.0
-    unfilled = []
-    for channel in channels:
-        channel.left = channel.capacity
-        channel.open = 0
-        for route in channel.active:
-            channel.open += route.count
-        unfilled.append(channel)
-    while unfilled:
-        tightest = min(unfilled, key=_share)
-        share = tightest.left / tightest.open
-        for route in tightest.active:
-            if route.new_rate >= 0.0:
-                continue
-            route.new_rate = share
-            for channel in route.channels:
-                channel.left -= share * route.count
-                channel.open -= route.count
-        unfilled = [channel for channel in unfilled if channel.open > 0]
-        for channel in unfilled:
-            # Rounding may leave slightly less than zero.
-            channel.left = max(channel.left, 0.0)
-
-
-def _share(channel: Channel) -> float:
-    return channel.left / channel.open
 
 
 @dataclass(frozen=True, slots=True)

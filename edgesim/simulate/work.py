@@ -10,7 +10,7 @@ from edgesim.hardware import Cluster, Cost, Node
 from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.simulate.flows import Flows
-from edgesim.simulate.routes import Route
+from edgesim.simulate.sharing import Route
 
 Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""

@@ -12,7 +12,8 @@ from scipy.optimize import linprog
 
 from edgesim.hardware import Link, Node
 from edgesim.simulate import Recording
-from edgesim.simulate.routes import Activity, Channel, Route, fill
+from edgesim.simulate.routes import Activity
+from edgesim.simulate.sharing import Channel, Route, fill
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, task
 
 Flow = tuple[str, str, float, float]
@@ -141,8 +142,8 @@ def _filled(channels: list[int], routes: list[list[int]], counts: list[int]) -> 
         made.append(route)
         for i in path:
             shared[i].active[route] = None
-    fill(made, [channel for channel in shared if channel.active])
-    return [route.new_rate for route in made]
+    found = fill([channel for channel in shared if channel.active])
+    return [found[route][1] for route in made]
 
 
 @given(systems())
