@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappush
+from heapq import heapify, heappop, heappush
 
 from simpy.events import NORMAL, Event
 
@@ -75,6 +75,55 @@ class Departure(Event):
         self.path = path
 
 
+class Balancer:
+    """Chooses for each request the branch with the least work ahead of it: O(log n) for n branches.
+
+    The heap has the work that a new request would find on each branch, and what it was before:
+    an entry that no longer says what its branch has is skipped.
+    """
+
+    def __init__(self, branches: tuple[ReadyBranch, ...]) -> None:
+        self._numbers = {branch: number for number, branch in enumerate(branches)}
+        self._heap: list[tuple[float, int, ReadyBranch]] = []
+        self._sort()
+
+    def _sort(self) -> None:
+        """Fill the heap anew, without entries of before."""
+        self._heap = [
+            (branch.next_work_s, number, branch) for branch, number in self._numbers.items()
+        ]
+        heapify(self._heap)
+
+    def take(self) -> ReadyBranch:
+        """Return the branch of a request that arrives now; of those that are up, if any is."""
+        heap = self._heap
+        down = []
+        while heap:
+            work_s, _, branch = heap[0]
+            if work_s != branch.next_work_s:
+                heappop(heap)
+            elif all(server.up for server in branch.servers):
+                break
+            else:
+                down.append(heappop(heap))
+        chosen = heap[0][2] if heap else down[0][2]
+        for entry in down:
+            heappush(heap, entry)
+        chosen.load += 1
+        self._enter(chosen)
+        return chosen
+
+    def give_back(self, branch: ReadyBranch) -> None:
+        """Take note that a request of a branch has ended."""
+        branch.load -= 1
+        self._enter(branch)
+
+    def _enter(self, branch: ReadyBranch) -> None:
+        heappush(self._heap, (branch.next_work_s, self._numbers[branch], branch))
+        if len(self._heap) > 64 + 4 * len(self._numbers):
+            self._sort()
+
+
 class Engine:
     """One run of a plan: clock, servers, flows, arrivals. Use `edgesim.simulate.simulate`."""
 
@@ -103,6 +152,7 @@ class Engine:
             for branch in setup.plan.branches
         )
         self._only_branch = self.branches[0] if len(self.branches) == 1 else None
+        self._balancer = Balancer(self.branches)
         self.departed: list[Callable[[Departure], None]] = [self._depart]
         self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
         self._all_closed = kernel.event()
@@ -173,14 +223,7 @@ class Engine:
         index = self._offered
         self._offered = index + 1
         self.recorder.arrival_s[index] = self.kernel.time_s
-        branch = self._only_branch or self._least_loaded()
-        branch.load += 1
-        return index, branch
-
-    def _least_loaded(self) -> ReadyBranch:
-        """Return the branch with the least work ahead of a new request, of those that are up."""
-        up = [one for one in self.branches if all(server.up for server in one.servers)]
-        return min(up or self.branches, key=lambda one: (one.load + 1) * one.expected_s)
+        return index, self._only_branch or self._balancer.take()
 
     def _admit(self) -> None:
         """Take in one request now."""
@@ -266,7 +309,8 @@ class Engine:
     def _close(self, request: Request, outcome: int) -> None:
         """Close a request, answered or failed; in a closed loop the next one follows."""
         request.ended = True
-        request.branch.load -= 1
+        if self._only_branch is None:
+            self._balancer.give_back(request.branch)
         self.recorder.outcome[request.index] = outcome
         self._closed += 1
         if self._progress is not None and self._closed % self._progress_step == 0:

@@ -241,6 +241,11 @@ class ReadyBranch:
         for task in self.tasks:
             task.local, task.remote = _departing(one for one in transfers if one.source is task)
 
+    @property
+    def next_work_s(self) -> float:
+        """The compute time of the requests in flight and of one more."""
+        return (self.load + 1) * self.expected_s
+
 
 def _departing(
     transfers: Iterable[ReadyTransfer],
