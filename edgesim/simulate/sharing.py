@@ -529,12 +529,12 @@ class Sharing:
             route.origin = -route.moved(now)
         found = fill(channels)
         for channel in channels:
-            for crossing in (*channel.spread, *(limit[2] for limit in channel.limits)):
+            for gone in (*channel.spread, *(limit[2] for limit in channel.limits)):
                 # A channel outside keeps nothing of flows that left it.
-                other = crossing.channel
-                if other not in channels and other.crossings.get(channel) is crossing:
+                other = gone.channel
+                if other not in channels and other.crossings.get(channel) is gone:
                     del other.crossings[channel]
-                    crossing.ceiling = inf
+                    gone.ceiling = inf
             channel.crossings.clear()
             channel.spread.clear()
             channel.limits.clear()
