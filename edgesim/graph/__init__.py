@@ -1,6 +1,6 @@
 """Models as graphs of operators."""
 
-from edgesim.graph.graph import Graph, fingerprint
+from edgesim.graph.graph import Graph, fingerprint, once_per_graph
 from edgesim.graph.op import BYTES_PER_ELEMENT, ConvGeometry, MatmulGeometry, Op, OpKind
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "Op",
     "OpKind",
     "fingerprint",
+    "once_per_graph",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import astuple
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import accumulate
 from math import prod
+from typing import Concatenate, ParamSpec, TypeVar
 
 from edgesim.common.errors import InputError
 from edgesim.common.ordering import CycleError, in_order
@@ -239,3 +240,26 @@ def fingerprint(graph: Graph) -> str:
     ]
     text = json.dumps([list(graph.input_shape), rows], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+Result = TypeVar("Result")
+Rest = ParamSpec("Rest")
+
+
+def once_per_graph(
+    function: Callable[Concatenate[Graph, Rest], Result],
+) -> Callable[Concatenate[Graph, Rest], Result]:
+    """Remember what a function of a graph returned, for as long as the graph is there.
+
+    Its other arguments must be hashable.
+    """
+
+    @wraps(function)
+    def found(graph: Graph, /, *args: Rest.args, **options: Rest.kwargs) -> Result:
+        results: dict[Hashable, Result] = graph.__dict__.setdefault(f"_{function.__name__}", {})
+        key = args, tuple(options.items())
+        if key not in results:
+            results[key] = function(graph, *args, **options)
+        return results[key]
+
+    return found

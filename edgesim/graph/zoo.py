@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def info(name: str) -> ModelInfo:
 
 
 def build(name: str, **options: int) -> Graph:
-    """Return the graph of a model.
+    """Return the graph of a model; the same one for the same arguments, while it is in use often.
 
     Args:
         name: one of `names`.
@@ -126,7 +126,7 @@ def build(name: str, **options: int) -> Graph:
         InputError: an unknown name or option, a value that is no positive integer, or sizes that
             do not go together.
     """
-    known, fixed = _entry(name)
+    known, _ = _entry(name)
     for key, value in options.items():
         if key not in known.options:
             raise InputError(
@@ -138,7 +138,14 @@ def build(name: str, **options: int) -> Graph:
             raise InputError(
                 f"model '{name}': {key} must be an integer of at least {least}, got {value!r}"
             )
-    given = {"channels": 3, **fixed, **options}
+    return _build(name, tuple(sorted(options.items())))
+
+
+@lru_cache(maxsize=128)
+def _build(name: str, options: tuple[tuple[str, int], ...]) -> Graph:
+    """Build a graph whose options are known to be right."""
+    known, fixed = _entry(name)
+    given = {"channels": 3, **fixed, **dict(options)}
     channels, side = given.pop("channels"), given.pop("image_size")
     return _BUILDERS[known.family](Builder(name, (channels, side, side)), **given)
 

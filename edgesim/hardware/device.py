@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial, wraps
+from functools import wraps
 from math import expm1, inf
 from typing import TYPE_CHECKING, Annotated, Literal, Self
+from weakref import WeakKeyDictionary
 
 from pydantic import model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -199,11 +200,12 @@ def remembered(graph_cost: Costs) -> Costs:
 
     @wraps(graph_cost)
     def remembering(device: Device, graph: Graph, precision: str, batch: int = 1) -> Cost:
-        costs = device.__dict__.get("_costs")
-        if costs is None:
-            costs = lru_cache(maxsize=4096)(partial(graph_cost, device))
-            device.__dict__["_costs"] = costs
-        cost: Cost = costs(graph, precision, batch)
+        # Devices of the catalog live as long as the process: they must not hold graphs.
+        known = device.__dict__.setdefault("_costs", WeakKeyDictionary())
+        costs: dict[tuple[str, int], Cost] = known.setdefault(graph, {})
+        cost = costs.get((precision, batch))
+        if cost is None:
+            cost = costs[precision, batch] = graph_cost(device, graph, precision, batch)
         return cost
 
     return remembering

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from edgesim.graph import Graph, OpKind
+from edgesim.graph import Graph, OpKind, once_per_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Kernel:
     activation_elements: int
 
 
-@lru_cache(maxsize=512)
+@once_per_graph
 def kernels(graph: Graph, fused: frozenset[OpKind]) -> tuple[Kernel, ...]:
     """Return the kernels of a graph in execution order.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from edgesim.common.errors import InputError
-from edgesim.graph import Graph, Op, OpKind
+from edgesim.graph import Graph, Op, OpKind, once_per_graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Division:
     crossing: int
 
 
-@lru_cache(maxsize=512)
+@once_per_graph
 def divide(graph: Graph, *, host: bool) -> Division:
     """Divide a graph.
 

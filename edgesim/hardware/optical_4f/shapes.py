@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from edgesim.graph import Graph, Op, OpKind
+from edgesim.graph import Graph, Op, OpKind, once_per_graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry
 from optics.errors import InputError
 from optics.tiling import ConvShape, Pair
@@ -133,7 +133,7 @@ class OnHost:
 Segment = OnLight | OnHost
 
 
-@lru_cache(maxsize=512)
+@once_per_graph
 def segments(
     graph: Graph, kinds: frozenset[OpKind], fused: frozenset[OpKind], on_host: frozenset[str]
 ) -> tuple[Segment, ...]:
