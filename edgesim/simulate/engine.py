@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from simpy.events import NORMAL, Event
+from simpy.events import NORMAL
 
 from edgesim.hardware import Cluster, Node
 from edgesim.placement.plan import Plan
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
-from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.kernel import Call, Kernel
 from edgesim.simulate.recorder import Recorder
 from edgesim.simulate.recording import FaultRecord, Outcome, Recording
 from edgesim.simulate.recovery import Recovery
@@ -54,8 +54,10 @@ class Setup:
     recovery: Recovery
 
 
-class Departure(Event):
+class Departure(Call):
     """Transfers of one request before their first bytes leave."""
+
+    __slots__ = ("path", "request", "sent_s", "transfers")
 
     def __init__(
         self,
@@ -65,10 +67,7 @@ class Departure(Event):
         sent_s: float,
         path: Path,
     ) -> None:
-        self.env = engine.kernel
-        self.callbacks = engine.departed
-        self._ok = True
-        self._value = None
+        self.act = engine.departed
         self.transfers = transfers
         self.request = request
         self.sent_s = sent_s
@@ -153,7 +152,7 @@ class Engine:
         )
         self._only_branch = self.branches[0] if len(self.branches) == 1 else None
         self._balancer = Balancer(self.branches)
-        self.departed: list[Callable[[Departure], None]] = [self._depart]
+        self.departed: Callable[[Departure], None] = self._depart
         self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
         self._all_closed = kernel.event()
         self._times = arrival_times(traffic, setup.seed, setup.replication)
@@ -202,19 +201,13 @@ class Engine:
                 self._admit()
             return
         self._arrivals = iter(self._times.tolist())
-        self._arrival_callbacks = [self._arrive]
-        next_arrival = self.kernel.event()
-        next_arrival._ok = True
-        next_arrival._value = None
         for time_s in self._arrivals:
-            next_arrival.callbacks = self._arrival_callbacks  # type: ignore[assignment]
-            self.kernel.at(time_s, next_arrival)
+            self.kernel.call_at(time_s, self._arrive)
             break
 
-    def _arrive(self, event: Event) -> None:
+    def _arrive(self, event: Call) -> None:
         self._admit()
         for time_s in self._arrivals:
-            event.callbacks = self._arrival_callbacks  # type: ignore[assignment]
             heappush(self.kernel.agenda, (time_s, NORMAL, next(self.kernel.serial), event))
             return
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from simpy.events import Event
-
-from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.kernel import Call, Kernel
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +53,7 @@ class Host:
         self.changed: Callable[[], None] | None = None
         """Called when an execution began or ended, or its speed changed."""
         self._since_s = 0.0
-        self._next: Event | None = None
+        self._next: Call | None = None
 
     def begin(self, share: Share) -> None:
         """Run an execution until its ``left_s`` have passed."""
@@ -127,7 +125,7 @@ class Host:
         if self.changed is not None:
             self.changed()
 
-    def _end(self, event: Event, share: Share) -> None:
+    def _end(self, event: Call, share: Share) -> None:
         if event is not self._next:
             return
         self._pass_time()

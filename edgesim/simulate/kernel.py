@@ -1,4 +1,4 @@
-"""The clock of a simulation: a SimPy environment that also calls plain callbacks."""
+"""The clock of a simulation: a SimPy environment that also calls plain functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, cast
 
 import simpy
-from simpy.core import StopSimulation
+from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import NORMAL, Event
 
 if TYPE_CHECKING:
@@ -20,12 +20,27 @@ LAST: int = NORMAL + 2
 """Priority of events after the end of every flow of their instant, too."""
 
 
+class Call:
+    """An event that calls one function with itself: lighter than SimPy's, which hold a list.
+
+    Nothing can wait for it; it may be scheduled again once it happened.
+
+    Attributes:
+        act: called with the event.
+    """
+
+    __slots__ = ("act",)
+
+    def __init__(self, act: Callback) -> None:
+        self.act = act
+
+
 class Kernel(simpy.Environment):
-    """A SimPy environment that also schedules plain callbacks at absolute times.
+    """A SimPy environment that also schedules plain calls at absolute times.
 
     Events at one instant happen in order of priority, then in the order in which they were
-    scheduled, so a run is a function of its inputs alone. SimPy processes may be added beside the
-    callbacks.
+    scheduled, so a run is a function of its inputs alone. SimPy processes and events may be added
+    beside the calls.
     """
 
     def __init__(self) -> None:
@@ -33,8 +48,8 @@ class Kernel(simpy.Environment):
         """Now, in seconds; the same as ``Environment.now``, without the cost of a property."""
         super().__init__()
         # SimPy schedules by delay; now + (t - now) is not always t. The agenda is the heap that
-        # Environment.step reads: (time, priority, serial, event).
-        self.agenda = cast("list[tuple[float, int, int, Event]]", self._queue)
+        # SimPy fills, too: (time, priority, serial, event).
+        self.agenda = cast("list[tuple[float, int, int, Event | Call]]", self._queue)
         self.serial: Iterator[int] = self._eid
 
     @property
@@ -45,22 +60,33 @@ class Kernel(simpy.Environment):
     def _now(self, time_s: float) -> None:
         self.time_s = time_s
 
-    def at(self, time_s: float, event: Event, priority: int = NORMAL) -> None:
-        """Let ``event`` happen at ``time_s``; its callbacks must be set."""
+    def at(self, time_s: float, event: Call, priority: int = NORMAL) -> None:
+        """Let ``event`` happen at ``time_s``."""
         heappush(self.agenda, (time_s, priority, next(self.serial), event))
 
-    def call_at(self, time_s: float, callback: Callback, priority: int = NORMAL) -> Event:
+    def call_at(self, time_s: float, callback: Callback, priority: int = NORMAL) -> Call:
         """Call ``callback(event)`` at ``time_s``; return the event."""
-        event = Event(self)
-        event._ok = True
-        event._value = None
-        event.callbacks = [callback]
+        event = Call(callback)
         heappush(self.agenda, (time_s, priority, next(self.serial), event))
         return event
 
-    def call_after(self, delay_s: float, callback: Callback) -> Event:
+    def call_after(self, delay_s: float, callback: Callback) -> Call:
         """Call ``callback(event)`` in ``delay_s`` seconds; return the event."""
         return self.call_at(self.time_s + delay_s, callback)
+
+    def step(self) -> None:
+        """Let the next event happen.
+
+        Raises:
+            EmptySchedule: nothing is left to happen.
+        """
+        if not self.agenda:
+            raise EmptySchedule
+        self.time_s, _, _, event = heappop(self.agenda)
+        if isinstance(event, Call):
+            event.act(event)
+        else:
+            _happen(event)
 
     def run_until(self, until: Event) -> None:
         """Run until ``until`` happens, or nothing is left to happen.
@@ -74,10 +100,20 @@ class Kernel(simpy.Environment):
         try:
             while agenda:
                 self.time_s, _, _, event = pop(agenda)
-                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-                for callback in callbacks:
-                    callback(event)
-                if not event._ok and not event.defused:
-                    raise cast("BaseException", event._value)
+                try:
+                    act = event.act  # type: ignore[union-attr]
+                except AttributeError:
+                    _happen(cast("Event", event))
+                else:
+                    act(event)
         except StopSimulation:
             return
+
+
+def _happen(event: Event) -> None:
+    """Do what SimPy does when one of its events happens."""
+    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+    for callback in callbacks:
+        callback(event)
+    if not event._ok and not event.defused:
+        raise cast("BaseException", event._value)

@@ -7,11 +7,9 @@ from dataclasses import InitVar, dataclass, field
 from math import inf
 from typing import Protocol
 
-from simpy.events import Event
-
 from edgesim.hardware import Battery, Cost, Device, Node, Thermal
 from edgesim.simulate.hosts import Host
-from edgesim.simulate.kernel import Kernel
+from edgesim.simulate.kernel import Call, Kernel
 from edgesim.simulate.routes import Port, port_watts
 
 _REST = "rest"
@@ -150,7 +148,7 @@ class Throttle:
     celsius: float = field(init=False)
     hottest_c: float = field(init=False)
     hot: bool = False
-    _next: Event | None = None
+    _next: Call | None = None
 
     def __post_init__(self, watts: float) -> None:
         self.celsius = self.ambient_c + self.thermal.resistance_k_w * watts
@@ -175,7 +173,7 @@ class Throttle:
         if after_s < inf:
             self._next = self.kernel.call_after(after_s, lambda event: self._switch(event, to_c))
 
-    def _switch(self, event: Event, at_c: float) -> None:
+    def _switch(self, event: Call, at_c: float) -> None:
         if event is not self._next:
             return
         self._next = None
@@ -204,7 +202,7 @@ class Charge:
     charged: Callable[[], None]
     joules: float = field(init=False)
     _was_empty: bool = False
-    _next: Event | None = None
+    _next: Call | None = None
 
     def __post_init__(self) -> None:
         self.joules = self.battery.capacity_j * self.battery.charge
@@ -230,7 +228,7 @@ class Charge:
         if after_s < inf:
             self._next = self.kernel.call_after(after_s, self._turn)
 
-    def _turn(self, event: Event) -> None:
+    def _turn(self, event: Call) -> None:
         if event is not self._next:
             return
         self._next = None

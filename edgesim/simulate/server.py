@@ -12,11 +12,11 @@ from math import inf, prod
 from operator import attrgetter
 from typing import cast
 
-from simpy.events import NORMAL, Event
+from simpy.events import NORMAL
 
 from edgesim.hardware import Node
 from edgesim.simulate.hosts import Host, Share
-from edgesim.simulate.kernel import LAST, Kernel
+from edgesim.simulate.kernel import LAST, Call, Kernel
 from edgesim.simulate.power import PartEnergy
 from edgesim.simulate.work import Work
 
@@ -26,15 +26,13 @@ _NOTHING: list[Work] = []
 _PRIORITY = attrgetter("task.priority")
 
 
-class Execution(Event):
+class Execution(Call):
     """A batch on its cores; used again for other batches, as every piece of work needs one."""
 
-    def __init__(self, server: Server) -> None:
-        self.env = server.kernel
-        self.server = server
-        self.callbacks = server.finished
-        self._ok = True
-        self._value = None
+    __slots__ = ("alone_s", "power_w", "share", "start_s", "void", "work")
+
+    def __init__(self, act: Callable[[Execution], None]) -> None:
+        self.act = act
         self.work: list[Work] = []
         self.start_s = 0.0
         self.share: Share | None = None
@@ -72,7 +70,7 @@ class Server:
     ) -> None:
         self.kernel = kernel
         self.node = node
-        self.finished: list[Callable[[Execution], None]] = [self._finish]
+        self._finished: Callable[[Execution], None] = self._finish
         self.busy_s = 0.0
         self.joules_above_idle = 0.0
         self.max_queue = 0
@@ -99,8 +97,8 @@ class Server:
         self._queue: list[Work] | deque[Work] = [] if self._priority else deque()
         self._executions: list[Execution] = []
         self._pool: list[Execution] = []
-        self._timer: Event | None = None
-        self._look: Event | None = None
+        self._timer: Call | None = None
+        self._look: Call | None = None
 
     def submit(self, work: Work) -> None:
         """Queue ``work``, or start it if the node is idle."""
@@ -124,7 +122,7 @@ class Server:
         elif self._look is None:
             self._look = self.kernel.call_at(self.kernel.time_s, self._look_at_queue, LAST)
 
-    def _look_at_queue(self, _: Event) -> None:
+    def _look_at_queue(self, _: Call) -> None:
         self._look = None
         self._fill()
         self.max_queue = max(self.max_queue, len(self._queue))
@@ -159,7 +157,7 @@ class Server:
             self._timer = self.kernel.call_at(ends_s, self._wake, LAST)
         return True
 
-    def _wake(self, timer: Event) -> None:
+    def _wake(self, timer: Call) -> None:
         if self._timer is timer:
             self._timer = None
             self._fill()
@@ -179,7 +177,6 @@ class Server:
         self._free -= task.cores
         self.executions += 1
         if self.host is None:
-            run.callbacks = self.finished
             heappush(self._agenda, (now + time_s, NORMAL, next(self._events), run))
         else:
             run.alone_s = time_s
@@ -226,7 +223,7 @@ class Server:
 
     def _execution(self) -> Execution:
         """Return a new execution, of which there are as many as ever ran at once."""
-        run = Execution(self)
+        run = Execution(self._finished)
         self._executions.append(run)
         return run
 

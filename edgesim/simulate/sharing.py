@@ -19,9 +19,7 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Any
 
-from simpy.events import Event
-
-from edgesim.simulate.kernel import AFTER, Kernel
+from edgesim.simulate.kernel import AFTER, Call, Kernel
 from edgesim.simulate.routes import Activity
 
 Flow = tuple[float, int, float, Any]
@@ -174,14 +172,13 @@ class Route:
         heappush(self.bottleneck.heads, (self.origin + finish, serial, self))
 
 
-class End(Event):
+class End(Call):
     """The end of a bottleneck's next flow; it is ignored once the bottleneck has a newer one."""
 
-    def __init__(self, kernel: Kernel, callbacks: list[Callable[[End], None]], channel: Channel):
-        self.env = kernel
-        self.callbacks = callbacks
-        self._ok = True
-        self._value = None
+    __slots__ = ("channel", "rate", "serial")
+
+    def __init__(self, act: Callable[[End], None], channel: Channel) -> None:
+        self.act = act
         self.channel = channel
         self.rate = channel.rate
         self.serial = channel.heads[0][1]
@@ -233,7 +230,7 @@ class Sharing:
     def __init__(self, kernel: Kernel, ended: Callable[[End], None]) -> None:
         self._kernel = kernel
         self._ended = ended
-        self._flush: Event | None = None
+        self._flush: Call | None = None
         self._new: list[Route] = []
         self._changed: dict[Channel, None] = {}
         self._doubtful: dict[Channel, None] = {}
@@ -401,7 +398,7 @@ class Sharing:
         self._join(route, best, now)
         self._changed[best] = None
 
-    def _settle(self, event: Event) -> None:
+    def _settle(self, event: Call) -> None:
         """Compute the rates that changed in this instant."""
         self._flush = None
         now = self._kernel.time_s
@@ -600,7 +597,7 @@ class Sharing:
         end = channel.end
         if end is not None and end.rate == channel.rate and end.serial == heads[0][1]:
             return
-        channel.end = end = End(self._kernel, [self._ended], channel)
+        channel.end = end = End(self._ended, channel)
         if channel.rate > 0.0:
             now = self._kernel.time_s
             self._kernel.at(now + (heads[0][0] - channel.moved(now)) / channel.rate, end)
