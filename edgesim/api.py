@@ -129,7 +129,9 @@ def run(
                  trace_requests=trace_requests, progress=progress)
         )  # fmt: skip
         if not recordings[-1].partial:
-            rows.extend(baselines.play(scenario, _of(progress, "baselines", scenario)))
+            rows.extend(
+                baselines.simulate_baselines(scenario, _of(progress, "baselines", scenario))
+            )
     except KeyboardInterrupt:
         if not recordings:
             raise

@@ -16,7 +16,7 @@ import typer
 from edgesim.cli import catalogs, nodes, partition, profile, run, scenarios, sweep
 from edgesim.cli.session import command
 from edgesim.common.errors import EdgesimError
-from edgesim.common.failure import leave, tell
+from edgesim.common.failure import leave, report_error
 from edgesim.common.interrupts import quit_at_once
 from edgesim.version import __version__
 
@@ -124,7 +124,7 @@ def _usage(error: Any) -> str:
 
 def _fail(message: str, status: int) -> NoReturn:
     try:
-        tell(message, status)
+        report_error(message, status)
     except OSError:
         # stdout failed; stderr may still be read.
         if sys.stderr is not None:

@@ -32,7 +32,7 @@ def require(what: str, extra: str, *, otherwise: str = "") -> None:
     Args:
         what: needs it, for the message: ``\\`edgesim partition\\```.
         extra: one of `MODULES`.
-        otherwise: another way for the user.
+        otherwise: alternative for the user.
 
     Raises:
         InputError: a module of it is missing; the message names the extra.
@@ -49,7 +49,7 @@ def load(what: str, module: str, extra: str, *, otherwise: str = "") -> Any:
         what: needs it, for the message.
         module: its name.
         extra: one of `MODULES`.
-        otherwise: another way for the user.
+        otherwise: alternative for the user.
 
     Raises:
         InputError: it is not installed; the message names the extra.

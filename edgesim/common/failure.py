@@ -1,4 +1,4 @@
-"""How a command tells that it failed: one message on stderr and, where asked for, as JSON."""
+"""The error message of a command that failed: on stderr and, where asked for, as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import unicodedata
 from typing import NoReturn
 
 
-def tell(message: str, status: int) -> None:
+def report_error(message: str, status: int) -> None:
     """Print ``message``; with ``--json`` on the command line, the one JSON document too."""
     if sys.stdout is not None:
         if "--json" in sys.argv[1:]:
@@ -37,7 +37,7 @@ def visible(text: str) -> str:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process, without a word about output that nobody takes any more."""
+    """End the process, without an error where nobody reads its output any more."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

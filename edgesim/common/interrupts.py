@@ -1,4 +1,4 @@
-"""What Ctrl-C and a request to terminate do to a command: no traceback, nothing half-written."""
+"""Ctrl-C and a request to terminate: they leave no traceback and nothing half-written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from edgesim.common.failure import tell
+from edgesim.common.failure import report_error
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Handler = Callable[[int, FrameType | None], None]
@@ -27,7 +27,7 @@ def quit_at_once() -> None:
 
 
 def _ignore() -> None:
-    """Let nothing cut the end of a process whose work is done.
+    """Ignore signals at the end of a process whose work is done.
 
     While it ends, Python gives signals back to the system, which kills for them; not those that are
     ignored.
@@ -38,7 +38,7 @@ def _ignore() -> None:
 
 def _quit(number: int, frame: FrameType | None) -> None:
     try:
-        tell("interrupted", 1)
+        report_error("interrupted", 1)
     except (OSError, ValueError, RuntimeError):
         # Nobody reads it, or the interrupted code was itself writing.
         os._exit(1)
@@ -46,7 +46,7 @@ def _quit(number: int, frame: FrameType | None) -> None:
 
 
 class Held:
-    """A stretch of work that interrupts do not cut: the first is noted, a second one raises.
+    """Work that interrupts do not cut: the first is noted, a second one raises.
 
     Before `begin`, an interrupt does what it did outside.
 
@@ -87,7 +87,7 @@ class Held:
 
 
 def _set(number: int, handler: _Handler) -> object:
-    """Set a handler; None, and none set, where the process was told to ignore the signal."""
+    """Set a handler; None, and none set, where the process ignores the signal."""
     before = signal.getsignal(number)
     if before is signal.SIG_IGN:
         return None

@@ -59,7 +59,7 @@ class Lock:
             if not locked:
                 raise LockedError(path, self.last_holder)
         with contextlib.suppress(OSError):
-            # Who holds it is for people: a full disk takes only the name away.
+            # The holder's name is for people: on a full disk it is missing.
             os.ftruncate(self._handle, 0)
             name = f"process {os.getpid()} on {socket.gethostname()}\n"
             os.pwrite(self._handle, name.encode(), 0)
@@ -69,7 +69,7 @@ class Lock:
         self._path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Let others have it."""
+        """Unlock the file."""
         os.close(self._handle)
 
 

@@ -1,4 +1,4 @@
-"""How far a run is: its receiver, and bars on stderr that show it in a terminal."""
+"""Progress of a run: the function that receives it, and bars on stderr that show it."""
 
 from __future__ import annotations
 
@@ -105,8 +105,12 @@ class Bar:
             self._line_at_s = now_s
             line = f"{label}: {done:,.0f} of {total:,.0f} {self._what} after "
             line += ", ".join(filter(None, (duration(now_s - self._begun_s), figures)))
-            # Rich would break the line at the width of a window that a file does not have.
-            self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        assert self._bars is not None
+        # Rich would break the line at the width of a window that a file does not have.
+        self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _make_bars(self) -> rich.progress.Progress:
         return bars(*_counting(self._what))
@@ -138,12 +142,9 @@ class StepBar(Bar):
             figures = f"{figures}  accuracy {report.accuracy:.2%}".strip()
         self.update(report.step, report.done, 1.0, figures)
         if report.done >= 1.0 and report.loss is not None and not self._printed:
-            assert self._bars is not None
             self._printed = True
             took_s = time.monotonic() - self._begun_s
-            # Rich would break the line at the width of a window that a file does not have.
-            line = f"{report.step:24} {figures}  {took_s:.0f} s"
-            self._bars.console.print(line, soft_wrap=True, highlight=False)
+            self._print(f"{report.step:24} {figures}  {took_s:.0f} s")
 
     def _make_bars(self) -> rich.progress.Progress:
         from rich.progress import TimeElapsedColumn

@@ -84,10 +84,7 @@ def half_width(interval: Sequence[float]) -> float:
 
 def joules_each(value: float) -> str:
     """Return an energy down to femtojoules."""
-    for factor, unit in ((1e-9, "nJ"), (1e-12, "pJ")):
-        if value >= factor:
-            return f"{digits(value / factor)} {unit}" if value < 1e-6 else joules(value)
-    return f"{digits(value / 1e-15)} fJ"
+    return _scaled(value, (*_ENERGIES, (1e-12, "pJ"), (1e-15, "fJ")), "0 fJ")
 
 
 def shortened(text: str) -> str:
@@ -96,7 +93,7 @@ def shortened(text: str) -> str:
 
 
 def described(value: object) -> str:
-    """Return what came instead of what was expected, short enough for one line."""
+    """Return a value as messages name it, short enough for one line."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

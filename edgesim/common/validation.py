@@ -1,4 +1,4 @@
-"""Sections of YAML as dataclasses, and what a pydantic error of one says, in our words."""
+"""Sections of YAML as dataclasses, and messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def spec(section: type[T]) -> type[T]:
     Its fields are the section's keys (`key_of`, or `key` where it is another), their types the
     rules, with units where `edgesim.common.quantities` has them, and its docstring the
     documentation: the first paragraph is of the section, ``Attributes:`` of the keys. A
-    ``pydantic.model_validator`` holds what joins several keys. Python makes objects by the names of
-    the fields, without validation; `validated` makes them of what YAML holds.
+    ``pydantic.model_validator`` checks several keys together. Python makes objects by the names of
+    the fields, without validation; `validated` makes them from YAML data.
     """
     section.__pydantic_config__ = SECTION  # type: ignore[attr-defined]
     return section

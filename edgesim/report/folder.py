@@ -14,7 +14,6 @@ from edgesim.report.page import both_page, run_page
 from edgesim.report.page.both_page import Latencies
 from edgesim.report.page.plan_document import plan_document
 from edgesim.results import tables_csv
-from edgesim.results.faults import events_csv
 from edgesim.results.folder import (
     COMPARISON,
     FAULTS,
@@ -52,7 +51,7 @@ def files_of(result: Result) -> Files:
     plan = cache(lambda: plan_document(result.scenario, result.plan))
     scenario = cache(lambda: dump(result.scenario.document))
     records = [one.faults for one in result.recordings]
-    faults = {FAULTS: lambda: events_csv(records)} if any(records) else {}
+    faults = {FAULTS: lambda: tables_csv.faults(records)} if any(records) else {}
     return {
         **faults,
         "requests.csv": lambda: tables_csv.requests(result.recordings),
@@ -94,7 +93,7 @@ def write_comparison(
             for name, make in files_of(result).items():
                 files[f"{folder}/{side}/{name}"] = make
         latencies[folder] = Latencies(
-            *(tables_csv.latency_column(result.recordings) for result in sides)
+            *(tables_csv.columns(result.recordings).answered_s for result in sides)
         )
     files[PAGE] = partial(both_page.page, document, latencies)
     files[COMPARISON] = lambda: json.dumps(document, indent=2, allow_nan=False) + "\n"
@@ -148,7 +147,10 @@ def _page_of_comparison(directory: Path) -> str:
         raise ValueError("a load's folder is no name")
     latencies = {
         name: Latencies(
-            *(tables_csv.read_latency(directory / name / side / "requests.csv") for side in SIDES)
+            *(
+                tables_csv.read_columns(directory / name / side / "requests.csv").answered_s
+                for side in SIDES
+            )
         )
         for name in names
     }

@@ -1,4 +1,4 @@
-"""How often the answers of a run are right: the artifact's measured accuracy, by who answered."""
+"""Accuracy of a run's answers: as measured for the artifact, for the parts that answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgesim.simulate import Outcome, Recording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """How often answers are right.
+    """Accuracy of answers.
 
     Attributes:
         top1: share of right answers among the answered requests. Each counts with the accuracy
@@ -67,25 +67,25 @@ _ACCURACY: tuple[Metric[Accuracy] | Section[Accuracy], ...] = (
 )  # fmt: skip
 ACCURACY: Section[Accuracy | None] = Section(
     "accuracy", "Accuracy of the answers.", _ACCURACY,
-    null="the model is no artifact, or is played in another precision than it was measured in",
+    null="the model is no artifact, or its precision is another than it was measured in",
 )  # fmt: skip
 
 
 def expected(
     scenario: Scenario, plan: Plan, recordings: Sequence[Recording]
 ) -> tuple[Accuracy | None, list[str]]:
-    """Return how often the answers of a simulation are right, and warnings about it.
+    """Return the accuracy of a simulation's answers, and warnings about it.
 
-    None where the model is no artifact, or is played in another precision than its accuracy was
-    measured in.
+    None where the model is no artifact, or runs in another precision than its accuracy was measured
+    in.
     """
     artifact = scenario.placement.model.artifact
     if artifact is None:
         return None, []
     if plan.precision != PRECISION:
         warning = (
-            f"accuracy is not known: '{artifact.name}' was measured in {PRECISION}, and this is "
-            f"played in {plan.precision}"
+            f"accuracy is not known: '{artifact.name}' was measured in {PRECISION}, and runs in "
+            f"{plan.precision} here"
         )
         return None, [warning]
     measured = artifact.accuracy

@@ -13,7 +13,7 @@ from edgesim.results.statistics import settled
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.simulate import Outcome, Recording, simulate
 
-_LARGEST_BATCH = 4096
+_BATCHES = tuple(2**power for power in range(13))
 _NEAR = 0.99
 """A batch this near to the highest throughput is as good; the smallest of them answers first."""
 
@@ -77,7 +77,7 @@ def _ratio(above: float | None, below: float | None) -> float | None:
     return above / below if above is not None and below else None
 
 
-def play(
+def simulate_baselines(
     scenario: Scenario, progress: Callable[[int], None] | None = None
 ) -> Iterator[BaselineRow]:
     """Simulate the baselines of a scenario, one after the other.
@@ -86,16 +86,16 @@ def play(
     served, and draws its idle power between them.
 
     Raises:
-        KeyboardInterrupt: while one was played; what it had done by then is no row.
+        KeyboardInterrupt: while a baseline was simulated; a partial one has no row.
     """
     for baseline in scenario.baselines:
-        row = _play(scenario, baseline, progress)
+        row = _row(scenario, baseline, progress)
         if row.recording is not None and row.recording.partial:
             raise KeyboardInterrupt
         yield row
 
 
-def _play(
+def _row(
     scenario: Scenario, baseline: Baseline, progress: Callable[[int], None] | None
 ) -> BaselineRow:
     graph = scenario.placement.model.graph
@@ -142,8 +142,7 @@ def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
     device = baseline.device
     samples = scenario.traffic.samples
     tried: list[BestBatch] = []
-    batch = 1
-    while batch <= _LARGEST_BATCH:
+    for batch in _BATCHES:
         node = Node(name=baseline.name, device=device, batch=Batch(max=batch * samples))
         if held_bytes(graph, node, baseline.precision) > device.memory_capacity_bytes:
             break
@@ -156,7 +155,6 @@ def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
                 energy_j_per_request=cost.power_w * cost.time_s / batch,
             )
         )
-        batch *= 2
     highest = max((one.throughput_per_s for one in tried), default=0.0)
     return next((one for one in tried if one.throughput_per_s >= _NEAR * highest), None)
 

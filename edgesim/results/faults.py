@@ -1,4 +1,4 @@
-"""The section ``faults`` of a summary: what failed, what came of it, and what it cost."""
+"""The section ``faults`` of a summary: failures, their consequences, and their cost."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from edgesim.common.text import digits
 from edgesim.results.metrics import Metric, Place, Section
 from edgesim.simulate import Outcome, Recording
-from edgesim.simulate.recording import FaultRecord, TargetFaults
+from edgesim.simulate.recording import TargetFaults
 
 Source = Mapping[str, Any]
-"""What metrics are counted from, by name."""
+"""Values that metrics are read from, by name."""
 
 
 def totals(recordings: Sequence[Recording]) -> Source | None:
@@ -50,7 +50,7 @@ def totals(recordings: Sequence[Recording]) -> Source | None:
 
 
 def _targets(records: Sequence[Mapping[str, TargetFaults]], span_s: float) -> dict[str, Source]:
-    """Return the targets that something befell."""
+    """Return the targets with a failure, a slowdown, a temperature or a charge."""
     found: dict[str, Source] = {}
     for name in dict.fromkeys(name for rows in records for name in rows):
         rows = [one.get(name, TargetFaults()) for one in records]
@@ -126,17 +126,3 @@ FAULTS: Section[Source | None] = Section(
     "faults", "Faults, their consequences and their cost, of all replications.", _FAULTS,
     null="nothing could fail, or it was not recorded",
 )  # fmt: skip
-
-
-def events_csv(records: Sequence[FaultRecord | None]) -> str:
-    """Return every event as CSV: replication, time, target, what happened, more in words."""
-    lines = ["replication,time_s,target,what,detail"]
-    for number, record in enumerate(records):
-        for event in record.events if record is not None else ():
-            cells = (str(number), repr(event.time_s), *map(_cell, event[1:]))
-            lines.append(",".join(cells))
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(one in text for one in ',"\n') else text

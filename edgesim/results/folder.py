@@ -21,7 +21,7 @@ STUDY = "study.json"
 SIDES = ("predicted", "measured")
 """Names of the result folders of one load."""
 FAULTS = "faults.csv"
-"""What failed and when; of a run in which something could."""
+"""Failures and their times; of a run with faults."""
 PLAN = "plan.json"
 """The plan and the figures of its devices, which the page shows."""
 PAGE = "report.html"

@@ -1,4 +1,4 @@
-"""What a metric is: one figure of a result, with its unit, its meaning and how it is counted.
+"""Metrics: figures of a result, each with its unit, its meaning and how it is computed.
 
 Metrics stand in sections, and sections in sections, as in ``summary.json``; the tree of all is in
 `edgesim.results.summary`. The summary itself, its JSON Schema, the columns of studies, the tables
@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 from edgesim.common.text import in_unit, percent
 
 Source = TypeVar("Source")
-"""What a metric is counted from."""
+"""Object that a metric is computed from."""
 Kind = Literal[
     "number", "share", "whole", "flag", "text", "texts", "numbers", "wholes", "intervals", "any"
 ]
@@ -37,7 +37,7 @@ class Metric(Generic[Source]):
         name: last part of its path.
         unit: SI unit of its value; empty where it has none.
         meaning: definition of the metric.
-        count: counts it; if None, it is the attribute or entry of its source of the same name.
+        count: computes it; if None, it is the attribute or entry of its source of the same name.
         kind: type of its value.
         null: when it is null; nothing where it never is.
         optional: it is left out of the summary where it is null.
@@ -66,7 +66,7 @@ class Metric(Generic[Source]):
     form: Callable[[Any], str] | None = None
 
     def of(self, source: Source) -> Any:
-        """Return its value, counted from ``source``."""
+        """Return its value, computed from ``source``."""
         if self.count is not None:
             return self.count(source)
         return source[self.name] if isinstance(source, Mapping) else getattr(source, self.name)
@@ -98,8 +98,8 @@ class Section(Generic[Source]):
         name: last part of its path.
         meaning: definition of the section.
         parts: metrics and sections, in order.
-        count: what its parts are counted from; None where the section is null. Of a section
-            ``each``: that of every entry, by its name.
+        count: makes the source of its parts; None where the section is null. Of a section
+            ``each``: the source of every entry, by its name.
         each: what has an entry: ``node``; nothing where the section is one mapping.
         null: when it is null; nothing where it never is.
         optional: it is left out of the summary where it is null.
@@ -114,11 +114,11 @@ class Section(Generic[Source]):
     optional: bool = False
 
     def counted(self, count: Callable[[Any], Any]) -> Section[Any]:
-        """Return it with what its parts are counted from."""
+        """Return it with the function that makes the source of its parts."""
         return replace(self, count=count)
 
     def of(self, source: Source) -> dict[str, Any] | None:
-        """Return its mapping, counted from ``source``; None where it is null."""
+        """Return its mapping, computed from ``source``; None where it is null."""
         found: Any = source if self.count is None else self.count(source)
         if found is None:
             return None

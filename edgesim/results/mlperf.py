@@ -57,7 +57,7 @@ MLPERF: Section[Mapping[str, Any] | None] = Section(
 def reported(
     traffic: Traffic, latency_s: NDArray[np.float64], failed: int, duration_s: float
 ) -> dict[str, Any] | None:
-    """Return what the metrics of an MLPerf scenario are counted from; None for other traffic.
+    """Return the source of the metrics of an MLPerf scenario; None for other traffic.
 
     Args:
         traffic: queries that were offered.

@@ -1,4 +1,4 @@
-"""The result of a run: what `summary.json` holds, and the recordings that it was made of."""
+"""The result of a run: its summary, and the recordings that the summary was computed from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Result:
 
     Attributes:
         summary: as in ``summary.json``; plain data, every number finite or None.
-        scenario: scenario that was played.
+        scenario: scenario that was run.
         plan: placement of its model.
         recordings: one for each replication; the first has the spans.
         settled: the queue settled: latencies do not grow with the length of the run.

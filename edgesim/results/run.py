@@ -1,4 +1,4 @@
-"""What a run left to be summed up; what several metrics are counted from is worked out once."""
+"""A run that has ended, and the values that several of its metrics are computed from."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def mean(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a run on real nodes tells beyond its recordings.
+    """Figures of a run on real nodes, beside its recordings.
 
     Attributes:
         accuracy: measured share of right answers; None where it was not measured.
@@ -73,7 +73,7 @@ class NodeRun:
 
     @property
     def energy_by_part_j(self) -> dict[str, float] | None:
-        """What each part of its device took, in joules; None where it does not tell them apart."""
+        """Energy of each part of its device, in joules; None where the device has no such parts."""
         parts = dict.fromkeys(part for one in self.totals for part in one.energy_by_part_j)
         return {
             part: self.mean(lambda one, part=part: one.energy_by_part_j.get(part, 0.0))  # type: ignore[misc]
@@ -86,7 +86,7 @@ class Run:
     """A run that has ended.
 
     Attributes:
-        scenario: scenario that was played.
+        scenario: scenario that was run.
         plan: placement of its model.
         recordings: one for each replication.
         baselines: the whole model on one device each.
@@ -110,7 +110,7 @@ class Run:
 
     @cached_property
     def bounds(self) -> Bottleneck:
-        """What bounds the plan."""
+        """Bottleneck of the plan."""
         return bottleneck(self.plan, self.scenario.cluster, self.scenario.traffic.samples)
 
     @cached_property
@@ -219,7 +219,7 @@ class Run:
 
     @cached_property
     def accuracy(self) -> tuple[Accuracy | None, list[str]]:
-        """How often answers are right, and warnings about it."""
+        """Accuracy of the answers, and warnings about it."""
         if self.measured is not None:
             return self.measured.accuracy, list(self.measured.warnings)
         return expected(self.scenario, self.plan, self.recordings)

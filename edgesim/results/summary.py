@@ -32,7 +32,7 @@ from edgesim.simulate.recording import PARTS, LinkTotals
 from edgesim.version import __version__
 
 _NO_ANSWER = "no request was answered"
-_NO_METER = "joules were not measured: real nodes tell times only"
+_NO_METER = "joules were not measured: real nodes report times only"
 _NO_TIME = "the run took no time"
 _COMPARED: tuple[Place, ...] = ("compared",)
 _EVERYWHERE: tuple[Place, ...] = ("console", "page", "notebook")
@@ -106,7 +106,7 @@ _NODES: tuple[Metric[NodeRun], ...] = (
            lambda one: one.mean(lambda total: total.down_s), heading="down", places=("page",),
            quiet=True),
     Metric("energy_by_part_j", "J", "Energy of each part of the device.", kind="numbers",
-           null="the device does not tell parts apart", optional=True),
+           null="the device has no energy by part", optional=True),
 )  # fmt: skip
 _LINKS: tuple[Metric[LinkTotals], ...] = (
     Metric("bytes", "B", "Bytes carried; mean of the replications.", heading="carried",
@@ -263,11 +263,11 @@ def section(*path: str) -> Section[Any]:
     return found
 
 
-def value_at(summary: Mapping[str, Any], path: Sequence[str]) -> Any:
-    """Return a value of a summary by its path; None where a section on the way is null."""
+def value_at(summary: Mapping[str, Any], path: Sequence[str | int]) -> Any:
+    """Return a value of a summary by its path; None where it or a section above it is null."""
     found: Any = summary
-    for name in path:
-        found = None if found is None else found[name]
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else found and found[key]
     return found
 
 

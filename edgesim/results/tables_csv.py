@@ -1,4 +1,4 @@
-"""``requests.csv`` and ``tasks.csv``: one line a request, one a task or transfer."""
+"""``requests.csv``, ``tasks.csv`` and ``faults.csv``: one line a request, task or event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgesim.common.errors import InputError
 from edgesim.simulate import Outcome, Recording, Span
-from edgesim.simulate.recording import PARTS
+from edgesim.simulate.recording import PARTS, FaultRecord
 
 REQUESTS = (
     "replication", "request", "arrival_s", "latency_s", "queue_s", "compute_s", "transfer_s",
@@ -36,14 +36,10 @@ def requests(recordings: Sequence[Recording]) -> str:
             recording.outcome.tolist(),
             strict=True,
         )
-        for index, (arrival, latency, queue, compute, transfer, fusion, outcome) in enumerate(
-            columns
-        ):
-            if latency == latency:  # not NaN
-                times = f"{latency!r},{queue!r},{compute!r},{transfer!r},{fusion!r}"
-            else:
-                times = ",,,,"
-            lines.append(f"{number},{index},{arrival!r},{times},{names[outcome]}")
+        for index, (arrival, *times, outcome) in enumerate(columns):
+            answered = times[0] == times[0]  # not NaN
+            text = ",".join(map(repr, times)) if answered else ",,,,"
+            lines.append(f"{number},{index},{arrival!r},{text},{names[outcome]}")
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +59,17 @@ def tasks(recording: Recording) -> str:
     return "\n".join(lines) + "\n"
 
 
+def faults(records: Sequence[FaultRecord | None]) -> str:
+    """Return ``faults.csv``: replication, time, target, kind of event, more in words."""
+    lines = [
+        ",".join((str(number), repr(event.time_s), *map(_field, event[1:])))
+        for number, record in enumerate(records)
+        if record is not None
+        for event in record.events
+    ]
+    return "\n".join(["replication,time_s,target,what,detail", *lines]) + "\n"
+
+
 def in_order(spans: Sequence[Span]) -> tuple[Span, ...]:
     """Return spans by request and start, as they stand in ``tasks.csv``."""
     return tuple(sorted(spans, key=lambda span: (span.request, span.start_s, span.end_s)))
@@ -74,25 +81,6 @@ def _field(text: str) -> str:
         doubled = text.replace('"', '""')
         return f'"{doubled}"'
     return text
-
-
-def latency_column(recordings: Sequence[Recording]) -> NDArray[np.float64]:
-    """Return the latencies of all answered requests."""
-    values: NDArray[np.float64] = np.concatenate([one.latency_s for one in recordings])
-    return values[np.isfinite(values)]
-
-
-def read_latency(path: Path) -> NDArray[np.float64]:
-    """Return the latencies in a ``requests.csv``.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    values = [row["latency_s"] for row in _rows(path, REQUESTS)]
-    try:
-        return np.array([float(value) for value in values if value])
-    except ValueError:
-        raise InputError(f"{path} is damaged: a latency is no number") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +100,11 @@ class Columns:
     arrival_s: NDArray[np.float64]
     latency_s: NDArray[np.float64]
     breakdown_s: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def answered_s(self) -> NDArray[np.float64]:
+        """Latencies of the answered requests, in seconds, shape (answered,)."""
+        return self.latency_s[np.isfinite(self.latency_s)]
 
 
 def columns(recordings: Sequence[Recording]) -> Columns:

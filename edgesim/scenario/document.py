@@ -1,4 +1,4 @@
-"""A text as plain data that knows where each key and value stood, and says what is wrong there."""
+"""A text as plain data with the place of each key and value, for messages."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def read_text(
         if size > largest_bytes:
             raise InputError(_too_large(path, largest_bytes, what, f", got {size:,}"))
         with path.open("rb") as file:
-            # A pipe or a device tells no size: bounded here too.
+            # A pipe or a device has no size: bounded here too.
             raw = file.read(largest_bytes + 1)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist{_neighbour(path)}") from None

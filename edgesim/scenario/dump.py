@@ -1,4 +1,4 @@
-"""Writing a resolved scenario, so that readers of YAML 1.1 and 1.2 take it the same way."""
+"""Writing a resolved scenario as YAML that means the same in versions 1.1 and 1.2."""
 
 from __future__ import annotations
 

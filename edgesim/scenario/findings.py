@@ -1,6 +1,6 @@
-"""What is right and what is wrong with a scenario, found section by section.
+"""Validation of a scenario, section by section.
 
-Checking goes on after an error: what is right is still held against the rest, so that a user sees
+Checking goes on after an error: the valid sections are still checked together, so that a user sees
 all problems at once.
 """
 
@@ -29,7 +29,7 @@ _STAND_INS: dict[str, Any] = {
 
 
 class Findings:
-    """A scenario's data, held to the schema, and all that is wrong with them so far.
+    """A scenario's data, validated against the schema, and all problems so far.
 
     Args:
         data: plain data of the scenario, as they were read.

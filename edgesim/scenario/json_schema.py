@@ -39,7 +39,7 @@ def schema() -> Schema:
     """Return the JSON Schema (2020-12) of a scenario file.
 
     Names of models, devices and strategies are those that are there now, plug-ins included. What
-    joins different parts of a file (a node that a task names, say) only `edgesim check` tells.
+    joins different parts of a file (a node that a task names, say) only `edgesim check` checks.
     """
     made = adapter(ScenarioSpec).json_schema(by_alias=True)
     definitions: Schema = made["$defs"]
@@ -151,7 +151,7 @@ def _section(keys: type) -> Schema:
 
 
 def _by_kind(section: Schema, key: str, kinds: dict[str, Schema]) -> list[Schema]:
-    """Add the keys of all kinds to a section; return what holds where ``key`` names each kind."""
+    """Add the keys of all kinds to a section; return the rules where ``key`` names each kind."""
     properties = section["properties"]
     for own in kinds.values():
         own["properties"].pop(key, None)
@@ -208,7 +208,7 @@ def _fault(section: Schema) -> None:
 
 
 def _by_value(key: str, rules: Schema) -> list[Schema]:
-    """Return what holds where a key has each of some values."""
+    """Return the rules that apply where a key has each of some values."""
     return [
         {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
         for value, then in rules.items()
@@ -220,7 +220,7 @@ def _without(keys: Iterable[str]) -> Schema:
 
 
 def tidied(node: Any) -> Any:
-    """Return the schema with what pydantic does not tell editors, and without what it need not."""
+    """Return the schema with what editors need beside pydantic's, and without what they do not."""
     if isinstance(node, list):
         return [tidied(one) for one in node]
     if not isinstance(node, dict):

@@ -172,7 +172,7 @@ def read_times(path: Path) -> tuple[float, ...]:
     One a line, ascending, in seconds or with a unit; ``#`` begins a comment.
 
     Raises:
-        InputError: the file cannot be read, holds no time, or a line is no time of at least 0 or
+        InputError: the file cannot be read, has no time, or a line is no time of at least 0 or
             is before the one above; the message names the line.
     """
     times: list[float] = []

@@ -28,8 +28,8 @@ def put(data: Any, key: str, value: Any) -> Path:
 def override(document: Document, settings: Sequence[str]) -> list[str]:
     """Set values in a document, in place; return one message for each setting that is wrong.
 
-    A value is read as YAML 1.2; nothing after the ``=`` is null, which unsets a key. Mappings on
-    the way are made where they are missing; an entry of a list must exist. A key that holds dots
+    A value is read as YAML 1.2; nothing after the ``=`` is null, which unsets a key. Mappings of
+    the path are made where they are missing; an entry of a list must exist. A key with dots in it
     is found where it exists: ``nodes.pi.local.count`` is the ``count`` of a node ``pi.local``.
     """
     wrong: list[str] = []

@@ -21,7 +21,7 @@ from edgesim.simulate.arrivals import Trace
 
 IS_STUDY = "this is a study, which has a 'base'; run it with `edgesim sweep`"
 MOST_INLINE_TIMES = 100_000
-"""Arrival times of a trace file that a resolved scenario holds itself; longer traces stay files."""
+"""Arrival times of a trace file that a resolved scenario contains; longer traces stay files."""
 
 
 def load(
@@ -31,7 +31,7 @@ def load(
 
     Args:
         source: path of the file, after which the scenario is named unless it has a ``name``; or
-            what such a file holds, as plain data.
+            the content of such a file, as plain data.
         overrides: ``key.path=value`` settings that replace what the source says.
         seed: seed that replaces the source's.
 

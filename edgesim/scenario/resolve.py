@@ -21,7 +21,7 @@ from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import Trace
 
 LONGEST_S = 1e12
-"""Simulated seconds beyond which a double no longer tells milliseconds apart."""
+"""Simulated seconds beyond which a double does not resolve milliseconds."""
 
 
 def resolve(

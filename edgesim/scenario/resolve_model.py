@@ -48,7 +48,7 @@ def resolve_model(
         findings.wrong(
             ("model", "training"),
             "this model is yet to be trained: run `edgesim partition FILE -o DIR` with this file "
-            "first, then play it with `model: {artifact: DIR}` in place of this section, or "
+            "first, then run it with `model: {artifact: DIR}` in place of this section, or "
             "`--set model.training= --set model.artifact=DIR` (DIR is relative to this file)",
             True,
         )

@@ -59,7 +59,7 @@ class Scenario:
         )
 
     def notes_on(self, plan: Plan) -> list[str]:
-        """Return `notes`, and the one on nodes that the plan leaves idle, unless parts may move."""
+        """Return `notes`, and those on nodes that the plan leaves idle, unless parts can move."""
         idle = [] if self.recovery.reassign is not None else idle_notes(plan, self.placement)
         return [*self.notes, *idle]
 

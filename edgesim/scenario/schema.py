@@ -169,7 +169,7 @@ class SwitchSpec(Medium):
 @spec
 @dataclass(frozen=True, kw_only=True)
 class RouteSpec:
-    """The links from one node to another, in order; the way back too unless it is given.
+    """The links from one node to another, in order; the reverse route too unless it is given.
 
     Attributes:
         source: node where the route begins.
@@ -239,7 +239,7 @@ class ScenarioSpec:
     Attributes:
         name: name of the results; the file's unless given.
         seed: seed of every random draw.
-        model: model that is played.
+        model: model that is run.
         placement: placement of the model on the nodes.
         nodes: nodes of the cluster, by name.
         hosts: machines that several nodes share, by name.

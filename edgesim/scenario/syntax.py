@@ -76,24 +76,26 @@ def _message(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
     begun = f" that began at {started.line + 1}:{started.column + 1}" if started else ""
     if letter == "\t" and ("cannot start any token" in problem or "tab character" in problem):
         return "a tab; YAML indents with spaces"
-    if "quoted scalar" in context and "end of stream" in problem:
-        return f"the file ends inside quoted text{begun}"
     if "flow" in context and at_end:
         return f"the file ends inside a list or mapping{begun}; is a bracket left open?"
-    if "flow sequence" in context:
-        return f"expected ',' or ']' in the list{begun}"
-    if "flow mapping" in context:
-        return f"expected ',' or '}}' in the mapping{begun}"
-    if "mapping values are not allowed" in problem:
-        return "a ':' where no key can be; is the line indented like its neighbours?"
-    if "could not find expected ':'" in problem:
-        return f"expected ':' after the key{begun}"
-    if "cannot start any token" in problem:
-        return f"text cannot begin with '{letter}'; put it in quotes"
-    if "block mapping" in context:
-        return f"expected a key of the mapping{begun}; does the indentation fit the lines above?"
-    if "block collection" in context:
-        return f"expected '-' of the list{begun}; does the indentation fit the lines above?"
-    if "incompatible YAML" in problem:
-        return "expected YAML 1.2"
+    for where, what, message in _MESSAGES:
+        if where in context and what in problem:
+            return message.format(begun=begun, letter=letter)
     return problem
+
+
+_MESSAGES = (
+    ("quoted scalar", "end of stream", "the file ends inside quoted text{begun}"),
+    ("flow sequence", "", "expected ',' or ']' in the list{begun}"),
+    ("flow mapping", "", "expected ',' or '}}' in the mapping{begun}"),
+    ("", "mapping values are not allowed",
+     "a ':' where no key can be; is the line indented like its neighbours?"),
+    ("", "could not find expected ':'", "expected ':' after the key{begun}"),
+    ("", "cannot start any token", "text cannot begin with '{letter}'; put it in quotes"),
+    ("block mapping", "",
+     "expected a key of the mapping{begun}; does the indentation fit the lines above?"),
+    ("block collection", "",
+     "expected '-' of the list{begun}; does the indentation fit the lines above?"),
+    ("", "incompatible YAML", "expected YAML 1.2"),
+)  # fmt: skip
+"""Parts of PyYAML's context and problem, and our message for them; the first that fits."""

@@ -96,7 +96,7 @@ def compose(text: str) -> Node:
     """Return the one document of a YAML 1.2 text as a tree whose aliases are shared nodes.
 
     Raises:
-        YamlError: the text is no YAML, holds no or several documents, or has duplicate keys, keys
+        YamlError: the text is no YAML, has no or several documents, or has duplicate keys, keys
             that are no text, unknown tags or aliases, too many values or too deep ones.
     """
     loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -170,15 +170,13 @@ class _Composer:
 
     def _alias(self, event: AliasEvent) -> Node:
         node = self._anchors.get(event.anchor or "")
-        message = None
         if node is None:
-            message = f"no anchor is named '{event.anchor}'"
+            self.wrong(place(event), f"no anchor is named '{event.anchor}'")
         elif any(node is one for one in self._open):
-            message = f"'*{event.anchor}' stands inside what it names"
-        if node is None or message is not None:
-            self.wrong(place(event), message or "")
-            return Scalar(place(event), "", None, False)
-        return node
+            self.wrong(place(event), f"'*{event.anchor}' stands inside what it names")
+        else:
+            return node
+        return Scalar(place(event), "", None, False)
 
     def _add(self, node: Node) -> None:
         self._count += 1

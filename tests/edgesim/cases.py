@@ -61,7 +61,7 @@ def play(what: Scenario | None = None, **fields: Any) -> Result:
         )
         for number in range(what.replications)
     )
-    rows = tuple(baselines.play(what))
+    rows = tuple(baselines.simulate_baselines(what))
     return summarise(
         Run(scenario=what, plan=plan, recordings=recordings, baselines=rows, wall_s=0.1)
     )

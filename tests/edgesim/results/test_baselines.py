@@ -71,7 +71,7 @@ def test_random_arrivals_are_the_queue_m_d_1(utilization: float) -> None:
     rate = utilization / 0.1
     traffic = Poisson(requests=40_000, rate_per_s=rate, warmup=1000)
     scenario = cases.scenario(traffic=traffic)
-    (row,) = baselines.play(scenario)
+    (row,) = baselines.simulate_baselines(scenario)
     assert row.recording is not None
     # Pollaczek and Khinchine: mean wait rho s / (2 (1 - rho)) of a constant service time s.
     expected = 0.1 + utilization * 0.1 / (2 * (1 - utilization))
@@ -112,7 +112,7 @@ def test_rows_come_one_by_one_and_none_of_what_is_cut_short() -> None:
 
     rows: list[baselines.BaselineRow] = []
     with pytest.raises(KeyboardInterrupt):
-        rows.extend(baselines.play(cases.scenario(baselines=two), progress))
+        rows.extend(baselines.simulate_baselines(cases.scenario(baselines=two), progress))
     assert [row.name for row in rows] == ["one"]
 
 
