@@ -20,8 +20,7 @@ from edgesim.common.failure import leave
 from edgesim.common.options import argument, flag, option
 
 if TYPE_CHECKING:
-    from edgesim.sweep.crew import Crew
-    from edgesim.sweep.player import Check
+    from edgesim.sweep.pool import Check, WorkerPool
     from edgesim.sweep.study import Study
 
 
@@ -59,10 +58,10 @@ def sweep(session: Session, options: SweepOptions) -> None:
     --set replaces values of the base scenario. Also under MPI: mpiexec -n N edgesim sweep FILE.
     """
     from edgesim.sweep import mpi
-    from edgesim.sweep.run import local_crew
+    from edgesim.sweep.run import local_pool
 
     if not mpi.started_by_mpi():
-        lead(session, options, lambda study, check, _: local_crew(study, options.workers, check))
+        lead(session, options, lambda study, check, _: local_pool(study, options.workers, check))
         return
     if not mpi.leads():
         # An interrupt is for the rank that speaks; the others end with it.
@@ -75,7 +74,7 @@ def sweep(session: Session, options: SweepOptions) -> None:
             )
         with mpi.ranks() as ranks:
             if ranks is not None:
-                lead(session, options, partial(mpi.crew, ranks))
+                lead(session, options, partial(mpi.pool, ranks))
     except InputError:
         if not mpi.leads():
             # Said once is enough.
@@ -86,9 +85,9 @@ def sweep(session: Session, options: SweepOptions) -> None:
 def lead(
     session: Session,
     options: SweepOptions,
-    crew: Callable[[Study, Check, Path], AbstractContextManager[Crew]],
+    pool: Callable[[Study, Check, Path], AbstractContextManager[WorkerPool]],
 ) -> None:
-    """Run a study with a crew, and tell what came of it."""
+    """Run a study with a pool of workers, and print its results."""
     from edgesim.report import sweep_table
     from edgesim.sweep import run
     from edgesim.sweep.reader import load
@@ -105,7 +104,7 @@ def lead(
         swept = run.sweep(
             study,
             directory,
-            lambda check: crew(study, check, directory),
+            lambda check: pool(study, check, directory),
             rows=options.rows.value,
             many=options.yes,
             progress=progress,
@@ -114,7 +113,7 @@ def lead(
     shown = sweep_table.examine(study, swept)
     failure = ""
     if swept.interrupted:
-        finished = run.resume_hint(swept.found + swept.played, swept.points, swept.directory)
+        finished = run.resume_hint(swept.found + swept.simulated, swept.points, swept.directory)
         failure = f"interrupted; {finished}"
     elif swept.failed == swept.points:
         failure = f"all {swept.points:,} points failed"

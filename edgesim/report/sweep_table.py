@@ -58,7 +58,7 @@ def examine(study: Study, swept: SweepResult) -> Examined:
         "table": None if swept.csv is None else str(swept.csv),
         "points": swept.points,
         "found": swept.found,
-        "played": swept.played,
+        "simulated": swept.simulated,
         "failed": swept.failed,
         "unsettled": int(table.unsettled.sum()),
         "wall_s": swept.wall_s,

@@ -1,6 +1,6 @@
-"""Studies: many scenarios that differ along axes, played on one machine or many.
+"""Studies: many scenarios that differ along axes, simulated on one machine or many.
 
-`load` reads a study file, `run_study` plays it and returns its `Table`, and `read` returns the
+`load` reads a study file, `run_study` simulates it and returns its `Table`, and `read` returns the
 table of a folder that ``edgesim sweep`` wrote.
 """
 

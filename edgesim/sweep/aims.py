@@ -1,4 +1,4 @@
-"""What a search looks for: results to minimize or maximize, and bounds that hold."""
+"""Aims of a search: results to minimize or maximize, and bounds of results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from edgesim.sweep.table import Cell, Column
 _SIGNS: dict[str, Callable[..., NDArray[np.bool_]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-_TEXT = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
 _CONSTRAINT = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*(.+?)\s*")
 _DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes", "/s": "rate", "": "ratio"}
-"""Of the units that results have."""
+"""Dimensions of the units that results have."""
 
 Aim = Literal["minimize", "maximize"]
 
@@ -38,22 +37,20 @@ class Bound:
     @staticmethod
     def parse(text: str) -> Bound:
         """Return the bound that `__str__` wrote; ValueError for anything else."""
-        match = _TEXT.fullmatch(text)
-        if match is None:
-            raise ValueError(f"expected a sign and a number, got '{text}'")
-        return Bound(match[1], float(match[2]))
+        sign, limit = text.split()
+        return Bound(sign, float(limit))
 
     def __str__(self) -> str:
         return f"{self.sign} {self.limit!r}"
 
     def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return where ``values`` keep to it; NaN does not. Same shape."""
+        """Return where ``values`` are within the bound; NaN is not. Same shape."""
         return _SIGNS[self.sign](values, self.limit)
 
     def excess(self, value: float) -> float:
-        """Return by how much a value breaks it, at most 0 where it does not.
+        """Return by how much a value violates the bound, at most 0 where it does not.
 
-        A value at a strict bound breaks it by the least number there is.
+        A value at a strict bound violates it by the smallest positive number.
         """
         over = value - self.limit if self.sign.startswith("<") else self.limit - value
         return over or (float(np.nextafter(0.0, 1.0)) if len(self.sign) == 1 else 0.0)
@@ -61,18 +58,18 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aims(Search):
-    """What a search looks for.
+    """Aims of a search.
 
     Attributes:
         goals: columns to minimize or maximize; at least one.
-        bounds: of columns.
+        bounds: bounds by column.
     """
 
     goals: tuple[tuple[str, Aim], ...]
     bounds: tuple[tuple[str, Bound], ...]
 
     def marked(self, axes: Sequence[Column], results: Sequence[Column]) -> list[Column]:
-        """Return columns that say what is looked for in them."""
+        """Return the columns with their aim and bound."""
         goals, bounds = dict(self.goals), dict(self.bounds)
         return [
             replace(
@@ -84,7 +81,7 @@ class Aims(Search):
         ]
 
     def excesses(self, row: Mapping[str, Cell]) -> tuple[float, ...]:
-        """Return by how much a row breaks each bound; above 0 where it does."""
+        """Return by how much a row violates each bound; above 0 where it does."""
         found = []
         for name, bound in self.bounds:
             value = row[name]

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,34 +28,17 @@ class Value:
     """One value of an axis.
 
     Attributes:
-        setting: what the scenario gets.
-        cell: what the table says.
+        setting: value that the scenario gets.
+        cell: value in the table.
     """
 
     setting: Any
     cell: Cell
 
 
-class Axis(Protocol):
-    """A key path and its values."""
-
-    @property
-    def column(self) -> Column:
-        """Of the table; its name is the key path."""
-
-    def __len__(self) -> int:
-        """Return how many values there are; 0 for a range without steps."""
-
-    def at(self, index: int) -> Value:
-        """Return the value of a number, from 0."""
-
-    def draw(self, generator: np.random.Generator) -> Value:
-        """Return a value by chance."""
-
-
 @dataclass(frozen=True, slots=True)
 class ListAxis:
-    """Values that are written out."""
+    """Values that are listed one by one."""
 
     column: Column
     values: tuple[Value, ...]
@@ -73,7 +56,7 @@ class ListAxis:
 
 
 def list_axis(key: str, settings: Sequence[Any]) -> ListAxis:
-    """Return the axis of values that are written out.
+    """Return the axis of listed values.
 
     Quantities of one dimension become numbers of the first one's unit in the table; numbers stay
     what they are; any other list is text.
@@ -148,7 +131,7 @@ class RangeAxis:
         start: of the numbers, in the column's unit.
         stop: of the numbers.
         steps: how many numbers; 0 where they are only drawn by chance.
-        gap: what stands between number and unit.
+        gap: text between number and unit.
     """
 
     column: Column
@@ -196,6 +179,10 @@ class RangeAxis:
         return Value(setting, cell)
 
 
+Axis = ListAxis | RangeAxis
+"""A key path and its values."""
+
+
 def ends(axis: Axis) -> tuple[Value, Value]:
     """Return the first and the last value of an axis; the ends of a range without steps."""
     if isinstance(axis, RangeAxis) and not len(axis):
@@ -204,7 +191,7 @@ def ends(axis: Axis) -> tuple[Value, Value]:
 
 
 class RangeError(Exception):
-    """What is wrong with a range, and under which of its keys."""
+    """A range is wrong: one of its keys, and the message."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -256,13 +243,13 @@ def range_axis(key: str, given: Range) -> Axis:
     made = RangeAxis(column=column, start=first, stop=last, steps=steps, gap=gap)
     if not rounded:
         return made
-    # Small numbers round to the same whole one, which is played once.
+    # Small numbers round to the same whole one, which is simulated once.
     different = {value.cell: value for value in map(made.at, range(steps))}
     return ListAxis(column, tuple(different.values()))
 
 
 def _end(key: str, given: Any) -> tuple[float, str, str]:
-    """Return the number, the unit, and what stands between them."""
+    """Return the number, the unit, and the text between them."""
     if isinstance(given, int | float) and not isinstance(given, bool) and _finite(given):
         return float(given), "", ""
     match = _QUANTITY.fullmatch(given) if isinstance(given, str) else None

@@ -1,4 +1,4 @@
-"""Ranks of MPI that play points: ``mpiexec -n N edgesim sweep FILE``, on one machine or many.
+"""Ranks of MPI that simulate points: ``mpiexec -n N edgesim sweep FILE``, on one machine or many.
 
 Rank 0 leads; the others take calls through the executor of mpi4py.futures, which starts nothing. No
 rank but the first reads the study or writes anything.
@@ -19,12 +19,11 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.extras import missing
-from edgesim.sweep.crew import Crew
-from edgesim.sweep.player import Check
+from edgesim.sweep.pool import Check, WorkerPool
 from edgesim.sweep.study import Study
 
 MANY = 32
-"""With so many others rank 0 only leads: what it plays would keep them waiting."""
+"""With so many other ranks, rank 0 only leads: they would wait while it simulates a point."""
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 _RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 
@@ -49,7 +48,7 @@ def leads() -> bool:
 
 @contextmanager
 def ranks() -> Iterator[Ranks | None]:
-    """Give rank 0 the others; every other rank plays until rank 0 is done, and is given None.
+    """Yield the other ranks on rank 0; any other rank simulates until rank 0 ends, then gets None.
 
     Raises:
         InputError: mpi4py is not installed, or is of another MPI than the launcher.
@@ -80,22 +79,23 @@ def ranks() -> Iterator[Ranks | None]:
 
 
 @contextmanager
-def crew(ranks: Ranks, study: Study, check: Check, directory: Path) -> Iterator[Crew]:
-    """Give a crew of this rank, which plays too while it has few others, and of all others.
+def pool(ranks: Ranks, study: Study, check: Check, directory: Path) -> Iterator[WorkerPool]:
+    """Yield a pool of all other ranks, and of this one while there are few others.
 
     Args:
-        ranks: the others.
-        study: whose points.
-        check: called while a point is played; what it raises ends the sweep.
-        directory: of the results, for messages.
+        ranks: the other ranks.
+        study: study of the points.
+        check: called while a point is simulated; what it raises ends the sweep.
+        directory: folder of the results, for messages.
     """
     message = (
-        f"a rank ended, and the launcher killed the others; what was finished is kept in "
+        f"a rank ended, and the launcher killed the others; the finished points are in "
         f"{directory}, the same command goes on"
     )
     joins = ranks.others < MANY
-    with _watch(message), Crew(study, check, ranks.executor, ranks.others, joins=joins) as found:
-        yield found
+    workers = WorkerPool(study, check, ranks.executor, ranks.others, joins=joins)
+    with _watch(message), workers:
+        yield workers
 
 
 _PROGRAM = """
@@ -111,8 +111,8 @@ if sys.stdin.read() == "":
 def _watch(message: str) -> Iterator[None]:
     """Print a line on stderr where this process is killed within the block.
 
-    When a rank dies, ``mpiexec`` kills all others at once: also the first rank, which could have
-    said what is kept. So a small process beside it says it, when its stdin ends without a word.
+    When a rank dies, ``mpiexec`` kills all others at once, also the first rank, which could have
+    printed where the results are. So a small process prints it when its stdin ends without a word.
     """
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _PROGRAM],

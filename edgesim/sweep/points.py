@@ -1,33 +1,17 @@
-"""The points of a study by number, none of them made before it is asked for."""
+"""Points of a study by number, each made when it is needed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from edgesim.simulate.streams import stream
 from edgesim.sweep.axes import Axis, Value
 
 
-class Points(Protocol):
-    """Points by number; a value, or None where the base scenario's stays, for each axis."""
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        """In order of the table's columns."""
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-
-    def at(self, point: int) -> tuple[Value | None, ...]:
-        """Return the values of a point, one for each axis."""
-
-
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Every combination of groups of axes; the axes of a group go together, step by step.
+    """Every combination of groups of axes; the axes of a group vary together, step by step.
 
     The last group changes fastest, as in `itertools.product`. One group alone is a zip.
     """
@@ -41,7 +25,7 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         return math.prod(len(group[0]) for group in self.groups)
 
     def at(self, point: int) -> tuple[Value | None, ...]:
@@ -55,19 +39,14 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Points by chance: each axis has a stream of its own for each point.
+    """Random points: each axis has a random stream of its own for each point.
 
-    So a point stays what it is when the count grows or an axis is added.
+    So a point stays the same when the number of points grows or an axis is added.
     """
 
     axes: tuple[Axis, ...]
-    count: int
+    size: int
     seed: int
-
-    @property
-    def size(self) -> int:
-        """How many points there are."""
-        return self.count
 
     def at(self, point: int) -> tuple[Value | None, ...]:
         """Return the values of a point."""
@@ -78,16 +57,20 @@ class Random:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Points that are written out, one by one; where one names no axis, the base's value stays."""
+    """Points that are listed one by one; an axis that one does not name has the base's value."""
 
     axes: tuple[Axis, ...]
     rows: tuple[tuple[Value | None, ...], ...]
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         return len(self.rows)
 
     def at(self, point: int) -> tuple[Value | None, ...]:
         """Return the values of a point."""
         return self.rows[point]
+
+
+Points = Grid | Random | Listed
+"""Points by number; a value, or None where the base scenario's stays, for each axis."""

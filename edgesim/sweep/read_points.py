@@ -13,17 +13,17 @@ from edgesim.sweep.points import Grid, Listed, Points, Random
 from edgesim.sweep.schema import Combine, Range, StudySpec
 
 Places = dict[str, Path]
-"""Of each axis, by its key path: where the study file has it."""
+"""Place of each axis in the study file, by key path."""
 
 
 def read_points(
     spec: StudySpec, found: list[Problem], *, search: bool
 ) -> tuple[Points | None, Places]:
-    """Return the points, and where each axis stands; None where something is wrong with them.
+    """Return the points, and the place of each axis; None where something is wrong with them.
 
     Args:
-        spec: of the study.
-        found: gets what is wrong.
+        spec: specification of the study.
+        found: gets the problems.
         search: whether points come from a search, which needs no steps and no ``combine``.
     """
     before = len(found)
@@ -54,7 +54,7 @@ def read_points(
 
 
 def _groups(axes: Any, found: list[Problem]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield each group of axes that go together, and where it stands."""
+    """Yield each group of axes that vary together, and its place."""
     if isinstance(axes, dict) and axes:
         for key, written in axes.items():
             yield ("axes",), {key: written}

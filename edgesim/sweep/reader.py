@@ -59,12 +59,12 @@ def from_mapping(
     """Read a study from plain data: the content of a study file.
 
     Args:
-        mapping: of the study.
+        mapping: data of the study.
         overrides: as of `load`.
-        name: what messages call it.
-        title: names it unless it has a ``name``.
-        folder: that the path of its base, and paths in it, are relative to.
-        checked: that it is right is known, from another process.
+        name: name of the data in messages.
+        title: name of the study unless it has a ``name``.
+        folder: folder that the path of its base, and paths in it, are relative to.
+        checked: another process has checked it.
 
     Raises:
         InputError: it says something wrong.
@@ -142,7 +142,7 @@ def _base(
 def _read_results(
     spec: StudySpec, axes: Sequence[Column], found: list[Problem]
 ) -> list[ResultColumn]:
-    """Return the results that a study keeps, `SETTLED` always; ``found`` gets what is wrong."""
+    """Return the results of a study, `SETTLED` always; ``found`` gets the problems."""
     results: dict[str, ResultColumn] = {}
     for index, text in enumerate(DEFAULT if spec.keep is None else spec.keep):
         try:
@@ -151,7 +151,7 @@ def _read_results(
             found.append(Problem(("keep", index), str(error)))
             continue
         if one.column.name in results:
-            found.append(Problem(("keep", index), f"'{one.column.name}' is kept already"))
+            found.append(Problem(("keep", index), f"'{one.column.name}' is in the list already"))
         results[one.column.name] = one
     if not results and not found:
         found.append(Problem(("keep",), "expected at least one result, got none"))
@@ -167,7 +167,7 @@ def _read_results(
 def _read_aims(
     spec: Optimize, points: Points, results: Sequence[ResultColumn], found: list[Problem]
 ) -> tuple[Aims | None, list[ResultColumn]]:
-    """Return the aims of a search, and the results with those that it needs beside them."""
+    """Return the aims of a search, and the results, with those that the aims need."""
     by_name = {one.column.name: one for one in results}
     axes = {axis.column.name: axis.column for axis in points.axes}
 

@@ -1,7 +1,7 @@
-"""What a study keeps of each run: paths into ``summary.json``, and what is made of several.
+"""Results of each point of a study: values of ``summary.json``, and functions of several values.
 
 ``latency_s.p99`` is one number of the summary. ``max(nodes.*.utilization)`` is the largest of all
-nodes; ``min``, ``mean`` and ``sum`` go the same way, and ``count(nodes)`` says how many there are.
+nodes; ``min``, ``mean`` and ``sum`` work likewise, and ``count(nodes)`` is the number of nodes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from edgesim.common.errors import InputError, nearest
 from edgesim.results.metrics import SCALARS, Metric
 from edgesim.results.statistics import PERCENTILES
-from edgesim.results.summary import SUMMARY
+from edgesim.results.summary import SUMMARY, value_at
 from edgesim.sweep.table import Cell, Column
 
 DEFAULT = (
@@ -82,32 +82,22 @@ class ResultColumn:
 
     @property
     def of_baselines(self) -> bool:
-        """Whether baselines have to be played for it."""
+        """Whether baselines have to be simulated for it."""
         return self.mapping == "baselines"
 
     def of(self, summary: Mapping[str, Any]) -> Cell:
         """Return the cell that a summary gives; None where it has no such number."""
         if self.path:
-            found: Any = summary
-            for key in self.path:
-                if isinstance(found, Mapping):
-                    found = found.get(key)
-                elif isinstance(found, list):
-                    found = found[int(key)]
-            return self._cell(found)
-        entries: Any = summary
-        for key in self.mapping.split("."):
-            entries = entries[key]
+            return self._cell(value_at(summary, self.path))
+        entries = value_at(summary, self.mapping.split("."))
+        leaf = [self.leaf] if self.leaf else []
         if self.merge == "count":
             return len(entries)
         if not self.merge:
-            return self._cell(self._leaf(entries.get(self.member)))
-        values = [self._leaf(entry) for entry in entries.values()]
+            return self._cell(value_at(entries, [self.member, *leaf]))
+        values = [value_at(entry, leaf) for entry in entries.values()]
         numbers = [float(value) for value in values if value is not None]
         return self._cell(_MERGES[self.merge](numbers) if numbers else None)
-
-    def _leaf(self, entry: Any) -> Any:
-        return entry.get(self.leaf) if self.leaf and entry is not None else entry
 
     def _cell(self, value: Any) -> Cell:
         """Return a cell of the column's kind: the same number is always the same text."""

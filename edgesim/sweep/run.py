@@ -1,10 +1,10 @@
-"""Plays a study into its folder: what is there already stays, the rest is played and kept."""
+"""Simulates a study into its folder: rows that are there already stay, the others are added."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,44 +13,43 @@ from typing import Any
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.sweep import store as stores
-from edgesim.sweep.crew import Crew, Task
-from edgesim.sweep.player import Check
 from edgesim.sweep.points import Grid
+from edgesim.sweep.pool import Check, Task, WorkerPool
 from edgesim.sweep.processes import Processes
 from edgesim.sweep.reader import from_mapping, load
-from edgesim.sweep.sqlite_rows import Row, Spans
+from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.store import Format, Store
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Table
 
 MOST_POINTS = 1_000_000
-"""More are played only when asked for twice."""
-KEEP_S, KEEP_ROWS = 0.5, 5_000
-"""Rows are kept after so long, or so many: what a kill can cost beside the points under way."""
+"""More are simulated only with ``many``."""
+WRITE_S, WRITE_ROWS = 0.5, 5_000
+"""Rows are written after so long, or so many: what a kill can cost beside the points under way."""
 Progress = Callable[[int, int, int], None]
-"""Called with the numbers of points that have their row, of all points, and of failed ones."""
+"""Called with the numbers of points that have their row, of all points, and of failed points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """What a sweep did.
+    """Outcome of a sweep.
 
     Attributes:
-        directory: of the study.
+        directory: folder of the study.
         csv: path of ``table.csv``; None where an interrupt came first.
-        points: of the study.
-        found: that had their row before.
-        played: now.
-        failed: rows with an error, of all.
-        wall_s: that it took.
-        interrupted: an interrupt came before all points were played.
+        points: number of points of the study.
+        found: number of points that had their row before.
+        simulated: number of points simulated now.
+        failed: number of rows with an error.
+        wall_s: duration of the sweep.
+        interrupted: an interrupt came before all points were simulated.
     """
 
     directory: Path
     csv: Path | None
     points: int
     found: int
-    played: int
+    simulated: int
     failed: int
     wall_s: float
     interrupted: bool = False
@@ -65,20 +64,20 @@ def run_study(
     many: bool = False,
     progress: Progress | None = None,
 ) -> Table:
-    """Play a study; return its table.
+    """Simulate a study; return its table.
 
     Args:
         study: from `load`; or the path of a study file; or its content as plain data.
-        out: folder of the results. What an earlier, interrupted run of the same study left there is
-            not played again. None: nothing is kept but the table.
-        workers: processes that play; 1 is this one.
+        out: folder of the results. Points that an earlier, interrupted run of the same study left
+            there are not simulated again. None: only the table is returned.
+        workers: number of processes; 1 is this one.
         rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
         progress: called after each row.
 
     Raises:
         InputError: the study is wrong, or ``out`` holds something else.
-        EdgesimError: the run failed; what was finished is kept, and the same call goes on.
+        EdgesimError: the run failed; finished points stay in ``out``, and the same call goes on.
         KeyboardInterrupt: an interrupt; likewise.
     """
     if workers < 1:
@@ -88,40 +87,38 @@ def run_study(
     elif not isinstance(study, Study):
         study = from_mapping(study)
 
-    def crew(check: Check) -> Crew:
-        return local_crew(study, workers, check)
-
     with tempfile.TemporaryDirectory(prefix="edgesim-") as temporary:
         directory = Path(out if out is not None else temporary)
-        swept = sweep(study, directory, crew, rows=rows, many=many, progress=progress)
+        swept = sweep(study, directory, lambda check: local_pool(study, workers, check),
+                      rows=rows, many=many, progress=progress)  # fmt: skip
         if swept.interrupted:
             raise KeyboardInterrupt
         return stores.read(directory)
 
 
-def local_crew(study: Study, workers: int, check: Check) -> Crew:
-    """Return a crew of so many processes; 1 is this one."""
+def local_pool(study: Study, workers: int, check: Check) -> WorkerPool:
+    """Return a pool of so many processes; 1 is this one."""
     if workers == 1:
-        return Crew(study, check)
-    return Crew(study, check, Processes(workers), workers, joins=False)
+        return WorkerPool(study, check)
+    return WorkerPool(study, check, Processes(workers), workers, joins=False)
 
 
 def sweep(
     study: Study,
     directory: Path,
-    crew: Callable[[Check], AbstractContextManager[Crew]],
+    pool: Callable[[Check], AbstractContextManager[WorkerPool]],
     *,
     rows: Format = "sqlite",
     many: bool = False,
     progress: Progress | None = None,
     check: Check = lambda: None,
 ) -> SweepResult:
-    """Play what is missing of a study's points.
+    """Simulate the points of a study that have no row.
 
     Args:
-        study: what to play.
-        directory: of the results; made if it is missing.
-        crew: makes those who play, given a function that they call now and then.
+        study: study to simulate.
+        directory: folder of the results; made if it is missing.
+        pool: makes the workers, given a function that they call now and then.
         rows: ``parquet`` writes the table as Parquet too.
         many: whether more than a million points are meant.
         progress: called after each row.
@@ -129,8 +126,7 @@ def sweep(
 
     Raises:
         InputError: too many points, or the folder holds something else.
-        EdgesimError: someone who plays has ended, or the folder cannot be written. What was
-            finished is kept.
+        EdgesimError: a worker has ended, or the folder cannot be written. Finished points stay.
     """
     began_s = time.monotonic()
     refuse_many(study, many=many)
@@ -139,14 +135,21 @@ def sweep(
     if rows == "parquet":
         require("Parquet", "parquet", otherwise="leave out --format parquet")
     with Store(directory, study.meta()) as store:
-        done = store.rows.done()
-        found = len(done)
+        missing = store.rows.missing(study.size)
+        found = study.size - sum(map(len, missing))
         writer = _RowWriter(store, study.size, found, progress)
         interrupted = False
-        if found < study.size:
+        if missing:
             try:
-                with crew(check) as players:
-                    _play(study, done, store, players, writer)
+                with pool(check) as workers:
+                    if study.aims is None:
+                        tasks = (Task(point) for stretch in missing for point in stretch)
+                        for row in workers.simulate(tasks):
+                            writer.take(row)
+                    else:
+                        from edgesim.sweep.search import search
+
+                        search(study, store, workers, writer.take)
             except KeyboardInterrupt:
                 interrupted = True
             except EdgesimError as error:
@@ -163,7 +166,7 @@ def sweep(
         csv=csv,
         points=study.size,
         found=found,
-        played=writer.done - found,
+        simulated=writer.done - found,
         failed=writer.failed,
         wall_s=time.monotonic() - began_s,
         interrupted=interrupted and not whole,
@@ -183,28 +186,12 @@ def refuse_many(study: Study, *, many: bool) -> None:
 
 
 def resume_hint(done: int, points: int, directory: Path) -> str:
-    """Return what a message says of a sweep that ended early."""
-    return f"{done:,} of {points:,} points are kept in {directory}, the same command goes on"
-
-
-def _play(study: Study, done: Spans, store: Store, crew: Crew, writer: _RowWriter) -> None:
-    if study.aims is None:
-        for row in crew.play(_missing(study, done)):
-            writer.take(row)
-        return
-    from edgesim.sweep.search import search
-
-    search(study, store, crew, writer.take)
-
-
-def _missing(study: Study, done: Spans) -> Iterator[Task]:
-    for stretch in done.missing(study.size):
-        for point in stretch:
-            yield Task(point)
+    """Return what a message says about a sweep that ended early."""
+    return f"{done:,} of {points:,} points are in {directory}, the same command goes on"
 
 
 class _RowWriter:
-    """Rows on their way to the store, in parcels that a kill would cost."""
+    """Writes rows to the store, some at a time; those not yet written are lost in a kill."""
 
     def __init__(self, store: Store, size: int, done: int, progress: Progress | None) -> None:
         self.failed = store.rows.failed()
@@ -223,8 +210,8 @@ class _RowWriter:
         self.failed += row[-1] is not None
         if self._progress is not None:
             self._progress(self.done, self._size, self.failed)
-        late = time.monotonic() - self._since_s > KEEP_S
-        if late or len(self._waiting) >= KEEP_ROWS:
+        late = time.monotonic() - self._since_s > WRITE_S
+        if late or len(self._waiting) >= WRITE_ROWS:
             self.flush()
 
     def flush(self) -> None:

@@ -59,10 +59,10 @@ class Combine:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How a search plays points.
+    """How a search chooses points.
 
     Attributes:
-        trials: number of points that are played.
+        trials: number of points that are simulated.
         parallel: number of points that are chosen together, before the results of any is known.
         sampler: algorithm that chooses points; tpe needs fewer trials.
         seed: seed of the search; 0 unless given.
@@ -105,7 +105,7 @@ class StudySpec:
         keep: results to keep: paths of summary.json, such as latency_s.p99.
         seed: seed of every point; the base's unless given.
         replications: number of replications of every point; the base's unless given.
-        optimize: what a search looks for; all points are played without it.
+        optimize: what a search looks for; all points are simulated without it.
     """
 
     name: FileName | None = None
@@ -132,7 +132,7 @@ _AXES = {
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a study file, for editors.
 
-    Whether key paths and values fit the base scenario only `edgesim check` tells.
+    Only `edgesim check` checks whether key paths and values fit the base scenario.
     """
     from edgesim.scenario.json_schema import DIALECT, tidied
 

@@ -1,9 +1,9 @@
-"""Plays the points that a search asks for, some at a time, and tells it what came of them.
+"""Search: simulates the trials that Optuna asks for, some at a time, and tells it their results.
 
-Trials are asked for in parcels of a fixed size and told in order of their numbers, whoever played
-them: so a search depends on its seed and on ``parallel``, and on no number of workers. One that was
-interrupted is asked the same again, and told what is in the folder. A point that is asked for again
-is not played again: it would give the same.
+Trials are asked for in batches of a fixed size and told in order of their numbers, whichever worker
+simulated them: so a search depends on its seed and on ``parallel``, not on the number of workers.
+After an interrupt it asks the same again, and is told the rows of the folder. A point that is asked
+for again is not simulated again: it would give the same results.
 
 Optuna chooses the points by a tree-structured Parzen estimator (TPE), which needs few trials, or by
 the genetic algorithm NSGA-II, whose trials cost nothing to choose when there are many thousands.
@@ -16,28 +16,28 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 from edgesim.common.errors import EdgesimError
 from edgesim.common.extras import load
 from edgesim.sweep.aims import Aims
 from edgesim.sweep.axes import Axis, ListAxis, RangeAxis, Value
-from edgesim.sweep.crew import Crew, Task
+from edgesim.sweep.pool import Task, WorkerPool
 from edgesim.sweep.sqlite_rows import Row
 from edgesim.sweep.store import Store
 from edgesim.sweep.study import Study
 from edgesim.sweep.table import Cell
 
-Asked = dict[str, Value]
-"""A value for each axis, by key path."""
+Trial = tuple[Value, ...]
+"""A value for each axis."""
 
 
 class Optimizer:
-    """A search that is asked and told; the same answers to the same seed in the same order.
+    """A search in Optuna's terms, ask and tell; the same seed and results give the same trials.
 
     Args:
-        axes: to choose values of.
-        aims: what is looked for.
+        axes: axes to choose values of.
+        aims: results to minimize or maximize, and their bounds.
 
     Raises:
         InputError: Optuna is not installed.
@@ -54,17 +54,17 @@ class Optimizer:
             )
         self._trials: dict[int, Any] = {}
 
-    def ask(self) -> tuple[int, Asked]:
+    def ask(self) -> tuple[int, Trial]:
         """Return the number of the next trial, from 0, and its values."""
         with _quiet(self._optuna):
             trial = self._study.ask(self._spaces)
         self._trials[trial.number] = trial
-        return trial.number, {
-            axis.column.name: _value(axis, trial.params[axis.column.name]) for axis in self._axes
-        }
+        return trial.number, tuple(
+            _value(axis, trial.params[axis.column.name]) for axis in self._axes
+        )
 
     def tell(self, number: int, cells: Mapping[str, Cell], error: str | None) -> None:
-        """Tell what came of a trial: the row's cells by column, and why results are missing."""
+        """Report a trial's result: the row's cells by column, and the error where it failed."""
         trial = self._trials.pop(number)
         values = [cells[name] for name, _ in self._aims.goals]
         numbers = [float(one) for one in values if isinstance(one, int | float)]
@@ -93,32 +93,32 @@ def _sampler(optuna: Any, aims: Aims) -> Any:
 def _space(optuna: Any, axis: Axis) -> Any:
     """Return what Optuna chooses from: a number, or the index of a value."""
     spaces = optuna.distributions
-    if isinstance(axis, RangeAxis) and not axis.column.integer and not len(axis):
+    if _is_chosen_as_number(axis):
         low, high = sorted((axis.start, axis.stop))
-        return spaces.FloatDistribution(low, high, log=axis.column.scale == "log")
-    if isinstance(axis, RangeAxis) and axis.column.integer and _every_number(axis):
-        low, high = sorted((round(axis.start), round(axis.stop)))
-        return spaces.IntDistribution(low, high, log=axis.column.scale == "log")
+        log = axis.column.scale == "log"
+        if axis.column.integer:
+            return spaces.IntDistribution(round(low), round(high), log=log)
+        return spaces.FloatDistribution(low, high, log=log)
     if isinstance(axis, ListAxis) and axis.column.kind == "text":
         return spaces.CategoricalDistribution(list(range(len(axis))))
     # Steps, and lists of numbers: neighbours are alike.
     return spaces.IntDistribution(0, len(axis) - 1)
 
 
-def _every_number(axis: RangeAxis) -> bool:
-    return not len(axis) or len(axis) == abs(round(axis.stop) - round(axis.start)) + 1
+def _is_chosen_as_number(axis: Axis) -> TypeGuard[RangeAxis]:
+    """Whether any number of a range, or any whole number, is a value of the axis."""
+    if not isinstance(axis, RangeAxis) or not len(axis):
+        return isinstance(axis, RangeAxis)
+    return axis.column.integer and len(axis) == abs(round(axis.stop) - round(axis.start)) + 1
 
 
 def _value(axis: Axis, chosen: float | int) -> Value:
-    if isinstance(axis, RangeAxis) and (not len(axis) or (axis.column.integer and
-                                                          _every_number(axis))):  # fmt: skip
-        return axis.value(chosen)
-    return axis.at(int(chosen))
+    return axis.value(chosen) if _is_chosen_as_number(axis) else axis.at(int(chosen))
 
 
 @contextmanager
 def _quiet(optuna: Any) -> Iterator[None]:
-    """Keep what Optuna logs of each trial, and says of its newest parts, from the console."""
+    """Hide Optuna's log of each trial and its warnings about experimental parts."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -129,14 +129,14 @@ def _quiet(optuna: Any) -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def search(study: Study, store: Store, crew: Crew, take: Callable[[Row], None]) -> None:
-    """Play the trials of a study's search that have no row yet.
+def search(study: Study, store: Store, pool: WorkerPool, take: Callable[[Row], None]) -> None:
+    """Simulate the trials of a study's search that have no row yet.
 
     Args:
-        study: with aims.
-        store: has the rows of an earlier run.
-        crew: who plays.
-        take: is given every new row.
+        study: study with aims.
+        store: store with the rows of an earlier run.
+        pool: workers.
+        take: called with every new row.
 
     Raises:
         InputError: Optuna is not installed.
@@ -147,7 +147,7 @@ def search(study: Study, store: Store, crew: Crew, take: Callable[[Row], None]) 
     names = [one.name for one in study.columns]
     optimizer = Optimizer(study.points.axes, study.aims)
     found: dict[int, Row] = {int(row[0]): row for row in store.rows.ordered()}
-    played: dict[tuple[Cell, ...], Row] = {}
+    simulated: dict[tuple[Cell, ...], Row] = {}
     for first in range(0, study.aims.trials, study.aims.parallel):
         asked = [
             optimizer.ask() for _ in range(min(study.aims.parallel, study.aims.trials - first))
@@ -155,31 +155,31 @@ def search(study: Study, store: Store, crew: Crew, take: Callable[[Row], None]) 
         rows = {number: found.pop(number) for number, _ in asked if number in found}
         _compare(asked, rows, axes)
         for row in rows.values():
-            played[row[1 : axes + 1]] = row
+            simulated[row[1 : axes + 1]] = row
         missing: dict[tuple[Cell, ...], Task] = {}
         for number, values in asked:
-            cells = tuple(one.cell for one in values.values())
-            if cells not in played and cells not in missing:
-                settings = {key: (one.setting, one.cell) for key, one in values.items()}
-                missing[cells] = Task(number, settings)
-        for row in crew.play(iter(missing.values())):
-            played[row[1 : axes + 1]] = rows[int(row[0])] = row
+            cells = _cells(values)
+            if cells not in simulated and cells not in missing:
+                missing[cells] = Task(number, values)
+        for row in pool.simulate(iter(missing.values())):
+            simulated[row[1 : axes + 1]] = rows[int(row[0])] = row
             take(row)
         for number, values in asked:
             if number not in rows:
-                again = played[tuple(one.cell for one in values.values())]
-                rows[number] = (number, *again[1:])
+                rows[number] = (number, *simulated[_cells(values)][1:])
                 take(rows[number])
             row = rows[number]
             optimizer.tell(number, dict(zip(names, row[1:-1], strict=True)), row[-1])
 
 
-def _compare(asked: list[tuple[int, Asked]], rows: dict[int, Row], axes: int) -> None:
-    """Check that stored rows are of what is asked for again."""
+def _cells(values: Trial) -> tuple[Cell, ...]:
+    return tuple(one.cell for one in values)
+
+
+def _compare(asked: list[tuple[int, Trial]], rows: dict[int, Row], axes: int) -> None:
+    """Check that stored rows are of the trials that are asked for again."""
     for number, values in asked:
-        if number in rows and [one.cell for one in values.values()] != list(
-            rows[number][1 : axes + 1]
-        ):
+        if number in rows and _cells(values) != tuple(rows[number][1 : axes + 1]):
             raise EdgesimError(
                 f"trial {number} of this folder is not what this search asks for: another version "
                 "of Optuna wrote it; name another folder with --out"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,58 +12,8 @@ from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.table import Column
 
 FILE = "points.sqlite"
-MOST_COLUMNS = 1_900
-"""SQLite takes 2,000."""
 Row = tuple[Any, ...]
 """A point's number, a cell for each column, and the error or None."""
-
-
-class Spans:
-    """A set of whole numbers as stretches ``[start, stop)``, ascending.
-
-    A billion neighbours take a few bytes.
-    """
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-
-    def __len__(self) -> int:
-        return sum(stop - start for start, stop in self.stretches())
-
-    def __contains__(self, number: int) -> bool:
-        index = bisect_right(self._starts, number) - 1
-        return index >= 0 and number < self._stops[index]
-
-    def stretches(self) -> Iterator[tuple[int, int]]:
-        """Yield the stretches, ascending."""
-        yield from zip(self._starts, self._stops, strict=True)
-
-    def add(self, number: int) -> None:
-        """Take in a number that is above all others.
-
-        Raises:
-            ValueError: it is not.
-        """
-        if self._stops and number < self._stops[-1]:
-            raise ValueError(f"expected more than {self._stops[-1] - 1}, got {number}")
-        if self._stops and number == self._stops[-1]:
-            self._stops[-1] += 1
-        else:
-            self._starts.append(number)
-            self._stops.append(number + 1)
-
-    def missing(self, stop: int) -> Iterator[range]:
-        """Yield the stretches of ``[0, stop)`` that are not in the set, ascending."""
-        here = 0
-        for start, end in self.stretches():
-            if start > here:
-                yield range(here, min(start, stop))
-            here = max(here, end)
-            if here >= stop:
-                return
-        if here < stop:
-            yield range(here, stop)
 
 
 class SqliteRows:
@@ -81,9 +31,9 @@ class SqliteRows:
 
     def __init__(self, folder: Path, columns: Sequence[Column]) -> None:
         self._path = folder / FILE
-        names = ", ".join(_quoted(one.name) for one in columns)
         self._insert = f"INSERT INTO points VALUES ({', '.join('?' * (len(columns) + 2))})"
-        self._select = f"SELECT point, {names}, error FROM points ORDER BY point"
+        self._select = _select(columns)
+        names = ", ".join(_quoted(one.name) for one in columns)
         with _sqlite_errors(self._path):
             # Another process that reads may hold the file for a moment.
             self._file = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
@@ -93,13 +43,18 @@ class SqliteRows:
                 f"CREATE TABLE IF NOT EXISTS points (point INTEGER PRIMARY KEY, {names}, error)"
             )
 
-    def done(self) -> Spans:
-        """Return the numbers of the points that have a row."""
-        spans = Spans()
+    def missing(self, size: int) -> list[range]:
+        """Return the numbers below ``size`` of the points without a row, in ascending ranges."""
+        found: list[range] = []
+        start = 0
         with _sqlite_errors(self._path):
             for (point,) in self._file.execute("SELECT point FROM points ORDER BY point"):
-                spans.add(point)
-        return spans
+                if point > start:
+                    found.append(range(start, point))
+                start = point + 1
+        if start < size:
+            found.append(range(start, size))
+        return found
 
     def failed(self) -> int:
         """Return the number of rows with an error."""
@@ -108,7 +63,7 @@ class SqliteRows:
         return int(found[0])
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Keep rows, all or none."""
+        """Write rows, all or none."""
         with _sqlite_errors(self._path):
             self._file.execute("BEGIN IMMEDIATE")
             try:
@@ -130,7 +85,7 @@ class SqliteRows:
             try:
                 self._file.execute("PRAGMA journal_mode = DELETE")
             except sqlite3.OperationalError:
-                # Someone reads it just now; the rows are as safe beside it.
+                # Another process is reading it; the rows are as safe beside it.
                 pass
             finally:
                 self._file.close()
@@ -145,13 +100,13 @@ def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
     path = folder / FILE
     if not path.is_file():
         return
+    with _sqlite_errors(path), contextlib.closing(sqlite3.connect(path, timeout=30.0)) as file:
+        yield from file.execute(_select(columns))
+
+
+def _select(columns: Sequence[Column]) -> str:
     names = ", ".join(_quoted(one.name) for one in columns)
-    with _sqlite_errors(path):
-        file = sqlite3.connect(path, timeout=30.0)
-        try:
-            yield from file.execute(f"SELECT point, {names}, error FROM points ORDER BY point")
-        finally:
-            file.close()
+    return f"SELECT point, {names}, error FROM points ORDER BY point"
 
 
 def _quoted(name: str) -> str:
@@ -159,20 +114,13 @@ def _quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-class _sqlite_errors:  # noqa: N801
-    """Turns SQLite's errors into ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.OperationalError):
-            what = str(error)
-            if "full" in what:
-                what = "the disk is full"
-            raise EdgesimError(f"cannot write {self._path}: {what}") from None
-        if isinstance(error, sqlite3.DatabaseError):
-            raise InputError(f"{self._path}: no rows of a sweep ({error})") from None
+@contextlib.contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        what = "the disk is full" if "full" in str(error) else str(error)
+        raise EdgesimError(f"cannot write {path}: {what}") from None
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path}: no rows of a sweep ({error})") from None

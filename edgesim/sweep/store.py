@@ -1,6 +1,6 @@
-"""The folder of a study: what it is of, its rows as they come, and its table at the end.
+"""The folder of a study: its description, its rows as they arrive, and its table at the end.
 
-``study.json`` says which study the rows are of, and the unit of each column. Rows lie in
+``study.json`` describes the study and the columns of its rows, with their units. Rows are in
 ``points.sqlite``; ``table.csv``, and ``table.parquet`` where it is asked for, are written once
 every point has its row.
 """
@@ -36,20 +36,20 @@ CSV, PARQUET, LOCK = "table.csv", "table.parquet", ".lock"
 _GROUP_ROWS = 20_000
 """Rows of a Parquet file that are in memory at once."""
 ROWS = "sqlite"
-"""How rows are kept; folders of earlier versions may have others."""
+"""Format of the rows; folders of earlier versions may have others."""
 Format = Literal["sqlite", "parquet"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meta:
-    """What ``study.json`` says.
+    """Content of ``study.json``.
 
     Attributes:
-        name: of the study.
-        points: that it has.
+        name: name of the study.
+        points: number of its points.
         columns: axes, then results.
-        fingerprint: of all that its results depend on.
-        study: as it was written, with the base scenario in it; for people and for reports.
+        fingerprint: digest of everything that its results depend on.
+        study: study as plain data, with the base scenario in it; for people and for reports.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Meta:
 
 
 class Store:
-    """A folder that one sweep at a time writes to; a context that gives it free again.
+    """A folder that one sweep at a time writes to; a context that unlocks it at its end.
 
     Args:
-        directory: made if it is missing.
-        meta: of the study.
+        directory: path of the folder; made if it is missing.
+        meta: description of the study.
 
     Attributes:
-        rows: in the folder.
+        rows: rows in the folder.
 
     Raises:
         InputError: the folder holds something else: files that are no study, another study, or
@@ -92,7 +92,7 @@ class Store:
             raise
 
     def _take(self) -> None:
-        """Check that what is here is of the same study; say so where nothing is."""
+        """Check that the folder is of the same study; write ``study.json`` if it is new."""
         path = self.directory / STUDY
         if not path.exists():
             document = {
@@ -146,7 +146,7 @@ class Store:
         try:
             self.rows.close()
         except EdgesimError:
-            # What ended the sweep says more than what that does to its end.
+            # The error that ended the sweep says more than this one, which follows from it.
             if error is None:
                 raise
         finally:
@@ -224,7 +224,7 @@ def _load(path: Path) -> dict[str, Any]:
     if found.get("format", ROWS) != ROWS:
         raise InputError(
             f"{path}: its rows are {found['format']}, which only the table is now; "
-            "play the study again into another folder"
+            "run the study again into another folder"
         )
     if found["schema"] != SCHEMA:
         raise InputError(

@@ -15,7 +15,7 @@ from edgesim.common.extras import load
 
 Cell = float | int | str | None
 Values = NDArray[np.float64] | tuple[str | None, ...]
-"""Of one column: numbers with NaN where there is none, or texts with None."""
+"""Values of one column: numbers with NaN where there is none, or texts with None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class Column:
 
     Attributes:
         name: key path of an axis (``traffic.rate``), or path of a result (``latency_s.p99``).
-        role: what it is.
-        kind: what its values are.
+        role: axis or result.
+        kind: type of its values.
         unit: of the numbers: as the study writes an axis (``W``, ``/s``), the SI unit of a result.
         scale: of an axis's numbers, for plots.
         integer: whether the numbers are whole.
         aim: of a search, which result is to be small or large.
-        bound: of a search, what the result is held to: ``< 2 s``.
+        bound: of a search, bound of the result: ``< 2 s``.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What a study gave so far, in order of its points.
+    """Rows of a study so far, in order of its points.
 
     Attributes:
-        name: of the study.
-        size: how many points the study has; there are fewer rows while it is not finished.
+        name: name of the study.
+        size: number of points of the study; there are fewer rows while it is not finished.
         columns: axes first, then results.
         point: number of each row's point, ascending, from 0. Shape (rows,).
         values: of each column by its name, each of shape (rows,).
@@ -95,7 +95,7 @@ class Table:
 
     @property
     def failed(self) -> int:
-        """How many rows have an error in place of results."""
+        """Number of rows with an error in place of results."""
         return sum(error is not None for error in self.errors)
 
     def column(self, name: str) -> Column:
@@ -189,7 +189,7 @@ def table_of(
 ) -> Table:
     """Return the table of rows that hold a point's number, a cell a column, and the error.
 
-    Rows are taken one at a time: what is held of a hundred thousand is their numbers.
+    Rows are taken one at a time; of many, only their numbers are in memory.
     """
     points = array("q")
     numbers = {one.name: array("d") for one in columns if one.kind == "number"}
@@ -228,13 +228,13 @@ def non_dominated(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
         Shape (rows,).
     """
     order = np.lexsort(costs.T[::-1])
-    kept = np.zeros(len(costs), bool)
+    found = np.zeros(len(costs), bool)
     front = np.empty((0, costs.shape[1]))
     # In lexicographic order only an earlier row can dominate a later one.
     for index in order:
         row = costs[index]
         beaten = (front <= row).all(axis=1) & (front < row).any(axis=1)
         if not beaten.any():
-            kept[index] = True
+            found[index] = True
             front = np.vstack([front, row])
-    return kept
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from edgesim.sweep.player import Player
+from edgesim.sweep.pool import PointSimulator, Task
 from edgesim.sweep.reader import from_mapping, load
 from edgesim.sweep.run import run_study
 from tests import needs
@@ -34,7 +34,7 @@ def test_every_study_is_right(path: Path) -> None:
     study = load(path)
     assert study.name == path.stem
     if study.aims is None:
-        *_, error = Player(study).row(0)
+        *_, error = PointSimulator(study).row(Task(0))
         assert error is None
 
 
@@ -75,7 +75,7 @@ def test_few_ranks_on_paper_are_always_busy() -> None:
     (axes,) = content["axes"]
     content["axes"] = [{key: [values[0], values[2]] for key, values in axes.items()}]
     one, ten = run_study(from_mapping(content, ["traffic.requests=2000"], folder=EXAMPLES)).rows()
-    # A rank that always has a parcel answers 1 / 0.2 s of them, whatever their spread.
+    # A rank that always has a chunk answers 1 / 0.2 s of them, whatever their spread.
     assert one["throughput_per_s"] == pytest.approx(5.0, rel=0.01)
     assert ten["throughput_per_s"] == pytest.approx(50.0, rel=0.02)
 
@@ -111,7 +111,7 @@ def test_the_schema_of_studies_takes_the_examples_and_no_mistakes() -> None:
         assert not validator.is_valid(wrong), wrong
 
 
-def test_a_study_is_checked_without_being_played(tmp_path: Path) -> None:
+def test_a_study_is_checked_without_being_run(tmp_path: Path) -> None:
     path = EXAMPLES / "five-pis-study.yaml"
     done = edgesim("check", path, "--json", cwd=tmp_path)
     found = document(done.stdout)

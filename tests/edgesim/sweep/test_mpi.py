@@ -38,7 +38,7 @@ def test_two_ranks_give_the_same_bytes_as_one_process(tmp_path: Path) -> None:
     done = over_ranks(2, tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     told = document(done.stdout)
-    assert (told["points"], told["played"], told["failed"]) == (20, 20, 0)
+    assert (told["points"], told["simulated"], told["failed"]) == (20, 20, 0)
     run_study(grid(5, 4), tmp_path / "alone")
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in ("out", "alone"))
     assert one == two
@@ -65,12 +65,12 @@ def test_a_rank_that_dies_ends_the_sweep_which_goes_on_later(tmp_path: Path) -> 
         _, told = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "a rank ended" in told
-        assert "what was finished is kept in out, the same command goes on" in told
+        assert "the finished points are in out, the same command goes on" in told
     time.sleep(0.1)
     found = rows(tmp_path)
     assert 0 < found < SLOW
     again = document(edgesim("sweep", "study.yaml", "--out", "out", "--json", cwd=tmp_path).stdout)
-    assert (again["found"], again["played"]) == (found, SLOW - found)
+    assert (again["found"], again["simulated"]) == (found, SLOW - found)
 
 
 def test_without_mpi4py_it_says_what_to_install(tmp_path: Path) -> None:

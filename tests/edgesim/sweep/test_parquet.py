@@ -51,7 +51,7 @@ def test_the_format_changes_no_byte_of_the_table(tmp_path: Path) -> None:
     run_study(grid(3, 2), tmp_path / "b", rows="parquet")
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "ab")
     assert one == two
-    # A finished study is played no more, and still gives its table in the other format.
+    # A finished study is not simulated again, and still gives its table in the other format.
     run_study(grid(3, 2), tmp_path / "a", rows="parquet")
     assert parquet(tmp_path / "a").equals(parquet(tmp_path / "b"))
 

@@ -78,7 +78,7 @@ def told(folder: Path, text: str) -> str:
         ("axes: {traffic.rate: [1/s]}\nkeep: [latency_s.mean, latency_s.p98]",
          "/study.yaml:3:24: keep.1: no result is named 'latency_s.p98' (did you mean"),
         ("axes: {traffic.rate: [1/s]}\nkeep: [latency_s.mean, latency_s.mean]",
-         "keep.1: 'latency_s.mean' is kept already"),
+         "keep.1: 'latency_s.mean' is in the list already"),
         ("axes: {traffic.rate: [1/s]}\nkeep: []", "keep: expected at least one result, got none"),
         ("axes: {traffic.rate: [1/s]}\nkeep: [nodes.hbu.utilization]",
          "none of nodes is named 'hbu' (did you mean 'hub'?)"),

@@ -1,4 +1,4 @@
-"""Searches, held to brute force, and to the same answers whoever plays."""
+"""Searches, held to brute force, and to the same answers for any workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.aims import Bound
 from edgesim.sweep.reader import from_mapping
-from edgesim.sweep.run import local_crew, run_study, sweep
+from edgesim.sweep.run import local_pool, run_study, sweep
 from edgesim.sweep.store import read
 from edgesim.sweep.table import non_dominated
 from tests import needs
@@ -112,26 +112,26 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     study = from_mapping(search(24))
 
     def some(check: Any) -> Any:
-        crew = local_crew(study, 1, check)
-        play, played = crew.play, 0
+        pool = local_pool(study, 1, check)
+        simulate, simulated = pool.simulate, 0
 
         def few(tasks: Any) -> Any:
-            nonlocal played
-            for row in play(tasks):
-                if played == 11:
+            nonlocal simulated
+            for row in simulate(tasks):
+                if simulated == 11:
                     raise EdgesimError("the worker fell over")
-                played += 1
+                simulated += 1
                 yield row
 
-        crew.play = few  # type: ignore[method-assign]
-        return crew
+        pool.simulate = few  # type: ignore[method-assign]
+        return pool
 
     with pytest.raises(EdgesimError, match="fell over"):
         sweep(study, tmp_path / "a", some)
     found = len(read(tmp_path / "a"))
     assert 11 <= found < 24
-    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
-    assert (swept.found, swept.played) == (found, 24 - found)
+    swept = sweep(study, tmp_path / "a", lambda check: local_pool(study, 1, check))
+    assert (swept.found, swept.simulated) == (found, 24 - found)
     run_study(study, tmp_path / "b")
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "ab")
     assert one == two
@@ -151,12 +151,13 @@ def test_several_aims_give_a_front() -> None:
 
 def test_trials_that_fail_are_rows_and_the_search_goes_on() -> None:
     content = search(12)
-    content["axes"]["model.tasks.work.cores"] = [1, 7]
+    content["axes"]["model.tasks.work.memory"] = ["1 MB", "3 GB"]
+    content["base"]["nodes"]["n"]["device"]["memory"] = {"capacity": "1 GB"}
     table = run_study(content)
     assert table.complete
     assert 0 < table.failed < 12
-    errors = {error for error in table.errors if error is not None}
-    assert errors == {"the study: model.tasks.work.cores: expected at most 1, which 'n' has, got 7"}
+    (error,) = {error for error in table.errors if error is not None}
+    assert "lacks 2,000,000,000 bytes" in error
 
 
 def test_kinds_of_axes_are_chosen_from() -> None:

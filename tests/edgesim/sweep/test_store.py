@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep import run
 from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.run import run_study
-from edgesim.sweep.sqlite_rows import Spans
+from edgesim.sweep.sqlite_rows import SqliteRows
 from edgesim.sweep.store import Store, read
+from edgesim.sweep.table import Column
 from edgesim.version import __version__
 from tests import needs
 from tests.edgesim.command import assert_fails, edgesim
@@ -131,8 +134,8 @@ def test_a_full_disk_is_told_and_damages_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = mapping({FLOP: {"from": 1, "to": 2, "steps": 1_000}})
-    monkeypatch.setattr(run, "KEEP_ROWS", 100)
-    monkeypatch.setattr(run, "KEEP_S", float("inf"))
+    monkeypatch.setattr(run, "WRITE_ROWS", 100)
+    monkeypatch.setattr(run, "WRITE_S", float("inf"))
     with small_disk(tmp_path, "128k") as disk:
         with pytest.raises(EdgesimError, match=r"the disk is full; [1-9]00 of 1,000 points are"):
             run_study(many, disk / "a")
@@ -158,15 +161,17 @@ def test_columns_of_any_name_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.values["latency_s.max"], [1.0, 2.0])
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.sets(st.integers(0, 60)))
-def test_spans_are_a_set(numbers: set[int]) -> None:
-    spans = Spans()
-    for number in sorted(numbers):
-        spans.add(number)
-    assert len(spans) == len(numbers)
-    assert [number for number in range(62) if number in spans] == sorted(numbers)
-    missing = [number for stretch in spans.missing(50) for number in stretch]
-    assert missing == [number for number in range(50) if number not in numbers]
+def test_points_without_a_row_are_missing(tmp_path: Path, numbers: set[int]) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        rows = SqliteRows(Path(folder), [Column(name="x", role="axis")])
+        rows.append([(number, 0.5, None) for number in numbers])
+        found = rows.missing(61)
+        rows.close()
+    missing = [number for stretch in found for number in stretch]
+    assert missing == [number for number in range(61) if number not in numbers]
+    assert all(one.stop < other.start for one, other in pairwise(found))
 
 
 def test_a_second_command_is_refused(tmp_path: Path) -> None:

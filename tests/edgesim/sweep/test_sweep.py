@@ -1,4 +1,4 @@
-"""Sweeps: the same table whoever plays it, whenever it was interrupted."""
+"""Sweeps: the same table for any workers, whenever it was interrupted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import yaml
 from edgesim import api
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.sweep.reader import from_mapping, load
-from edgesim.sweep.run import local_crew, run_study, sweep
+from edgesim.sweep.run import local_pool, run_study, sweep
 from edgesim.sweep.store import read
 from tests.edgesim.command import COMMAND, FIVE_PIS, assert_fails, document, edgesim, started
 from tests.edgesim.sweep.studies import FLOP, ONE_NODE, PEAK, grid, mapping
@@ -54,7 +54,7 @@ def test_a_point_is_the_run_with_the_same_settings() -> None:
         assert row["energy_j.total"] == summary["energy_j"]["total"]
 
 
-def test_baselines_are_played_where_they_are_kept() -> None:
+def test_baselines_are_simulated_for_their_results() -> None:
     study = {"base": str(FIVE_PIS), "axes": {"traffic.requests": [20]},
              "keep": ["baselines.nvidia-rtx-4090.speedup"]}  # fmt: skip
     (row,) = run_study(study)
@@ -89,7 +89,7 @@ def test_a_failed_point_is_a_row_with_its_error(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_errors_of_a_study_in_files_are_the_same_whoever_plays(tmp_path: Path) -> None:
+def test_errors_of_a_study_in_files_are_the_same_for_any_workers(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(ONE_NODE))
     axes = {"model.tasks.work.cores": [1, 2, 3], "nodes.n.device.cores": [1, 3]}
     path = written(tmp_path, {**mapping(axes), "base": "base.yaml"})
@@ -101,36 +101,36 @@ def test_errors_of_a_study_in_files_are_the_same_whoever_plays(tmp_path: Path) -
     assert one == two
 
 
-def test_what_is_there_is_not_played_again(tmp_path: Path) -> None:
+def test_points_with_a_row_are_not_simulated_again(tmp_path: Path) -> None:
     study = from_mapping(grid(5, 4))
 
     def some(check: Any) -> Any:
-        crew = local_crew(study, 1, check)
-        play = crew.play
+        pool = local_pool(study, 1, check)
+        simulate = pool.simulate
 
         def few(tasks: Any) -> Any:
-            for number, row in enumerate(play(tasks)):
+            for number, row in enumerate(simulate(tasks)):
                 if number == 7:
                     raise EdgesimError("the worker fell over")
                 yield row
 
-        crew.play = few  # type: ignore[method-assign]
-        return crew
+        pool.simulate = few  # type: ignore[method-assign]
+        return pool
 
-    with pytest.raises(EdgesimError, match=r"fell over; 7 of 20 points are kept in .*goes on"):
+    with pytest.raises(EdgesimError, match=r"fell over; 7 of 20 points are in .*goes on"):
         sweep(study, tmp_path / "a", some)
     table = read(tmp_path / "a")
     assert list(table.point) == list(range(7))
     assert not table.complete
     assert not (tmp_path / "a" / "table.csv").exists()
-    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
-    assert (swept.found, swept.played) == (7, 13)
+    swept = sweep(study, tmp_path / "a", lambda check: local_pool(study, 1, check))
+    assert (swept.found, swept.simulated) == (7, 13)
     run_study(study, tmp_path / "b")
     assert (tmp_path / "a" / "table.csv").read_bytes() == (
         tmp_path / "b" / "table.csv"
     ).read_bytes()
-    swept = sweep(study, tmp_path / "a", lambda check: local_crew(study, 1, check))
-    assert (swept.found, swept.played) == (20, 0)
+    swept = sweep(study, tmp_path / "a", lambda check: local_pool(study, 1, check))
+    assert (swept.found, swept.simulated) == (20, 0)
 
 
 SLOW = 200
@@ -143,7 +143,7 @@ def slow() -> dict[str, Any]:
     return {**grid(SLOW, 1), "base": base}
 
 
-def playing(folder: Path, workers: int) -> subprocess.Popen[str]:
+def sweeping(folder: Path, workers: int) -> subprocess.Popen[str]:
     command = [*COMMAND, "sweep", "study.yaml", "--out", "out", "--workers", str(workers)]
     return started(command, folder)  # type: ignore[return-value]
 
@@ -201,7 +201,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
     moments = random.Random(workers)
     before = 0
     for _ in range(2 if workers == 1 else 1):
-        with playing(tmp_path, workers) as process:
+        with sweeping(tmp_path, workers) as process:
             wait_for(partial(has_more, tmp_path, before, process))
             time.sleep(moments.uniform(0.0, 0.2))
             assert process.poll() is None
@@ -214,8 +214,8 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
         assert before < now < SLOW
         before = now
     study = load(tmp_path / "study.yaml")
-    swept = sweep(study, tmp_path / "out", lambda check: local_crew(study, 1, check))
-    assert (swept.found, swept.played) == (before, SLOW - before)
+    swept = sweep(study, tmp_path / "out", lambda check: local_pool(study, 1, check))
+    assert (swept.found, swept.simulated) == (before, SLOW - before)
     with (tmp_path / "out" / "table.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [int(row["point"]) for row in table] == list(range(SLOW))
@@ -225,25 +225,25 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupt_keeps_what_is_finished(tmp_path: Path, workers: int) -> None:
     written(tmp_path, slow())
-    with playing(tmp_path, workers) as process:
+    with sweeping(tmp_path, workers) as process:
         wait_for(lambda: rows(tmp_path) > 0)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 1
         kept = rows(tmp_path)
-        assert f"edgesim: interrupted; {kept:,} of 200 points are kept in out" in told
+        assert f"edgesim: interrupted; {kept:,} of 200 points are in out" in told
         assert "Traceback" not in told
 
 
 def test_a_worker_that_dies_ends_the_sweep_with_a_message(tmp_path: Path) -> None:
     written(tmp_path, slow())
-    with playing(tmp_path, 2) as process:
+    with sweeping(tmp_path, 2) as process:
         wait_for(lambda: rows(tmp_path) > 0)
         os.kill(children(process.pid)[0], signal.SIGKILL)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 1
         assert told.startswith("edgesim: a worker process ended by SIGKILL")
-        assert "points are kept in out, the same command goes on" in told
+        assert "points are in out, the same command goes on" in told
 
 
 def test_a_billion_points_are_refused_unless_meant(tmp_path: Path) -> None:
@@ -253,12 +253,12 @@ def test_a_billion_points_are_refused_unless_meant(tmp_path: Path) -> None:
     done = edgesim("sweep", "study.yaml", cwd=tmp_path)
     assert_fails(done, 2, ["1,000,000,000 points (100,000 × 10,000)", "add --yes"])
     assert not (tmp_path / "runs").exists()
-    with playing_many(tmp_path) as process:
+    with sweeping_many(tmp_path) as process:
         wait_for(lambda: rows(tmp_path) > 0 or process.poll() is not None)
         assert process.poll() is None
 
 
-def playing_many(folder: Path) -> Any:
+def sweeping_many(folder: Path) -> Any:
     return started([*COMMAND, "sweep", "study.yaml", "--out", "out", "--yes"], folder)
 
 
@@ -270,7 +270,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     assert done.stdout.endswith("Wrote runs/small. Its page: edgesim report runs/small\n")
     again = edgesim("sweep", "study.yaml", "--json", cwd=tmp_path)
     told = document(again.stdout)
-    assert (told["points"], told["found"], told["played"], told["failed"]) == (4, 4, 0, 0)
+    assert (told["points"], told["found"], told["simulated"], told["failed"]) == (4, 4, 0, 0)
     assert [row["latency_s.mean"] for row in told["rows"]] == [1.0, 0.5, 2.0, 1.0]
     assert (tmp_path / "runs" / "small" / "table.csv").read_text().splitlines() == [
         f"point,{FLOP},{PEAK},latency_s.mean,settled,error",

@@ -118,12 +118,12 @@ def test_a_study_that_has_just_begun(rows: int) -> None:
 
 def test_report_of_a_study_s_folder(tmp_path: Path) -> None:
     from edgesim.sweep.reader import from_mapping
-    from edgesim.sweep.run import local_crew, sweep
+    from edgesim.sweep.run import local_pool, sweep
     from tests.edgesim.sweep.studies import grid as small
 
     out = tmp_path / "out"
     study = from_mapping(small())
-    sweep(study, out, lambda check: local_crew(study, 1, check))
+    sweep(study, out, lambda check: local_pool(study, 1, check))
     html = folder.rewrite_report(out).read_text()
     values = {value for key, value, _ in numbers_of(html) if key.endswith("latency_s.mean")}
     assert {1.0, 0.5, 0.25, 4.0} <= values
