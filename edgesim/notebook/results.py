@@ -46,7 +46,7 @@ class Played:
     @property
     def requests(self) -> pd.DataFrame:
         """One row for each request: arrival, latency and its parts in seconds, outcome."""
-        return self._frame(tables_csv.requests(self.result.recordings))
+        return self._frame("".join(tables_csv.requests(self.result.recordings)))
 
     @property
     def tasks(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from edgesim.results.result import Result
 from edgesim.results.trace_event import trace_json
 from edgesim.scenario.dump import dump
 
-Files = dict[str, Callable[[], str]]
+Files = dict[str, Callable[[], str | Iterable[str]]]
 """What makes the text of each file, by its path in the folder."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,12 @@ def _of_a_load(directory: Path) -> bool:
     )
 
 
-def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
+def put(files: Mapping[str, Callable[[], str | Iterable[str]]], directory: Path) -> Path:
     """Write the files of a folder; return it. An older result there is replaced at the end.
 
     Args:
-        files: functions that make the text of each file, by its path in the folder.
+        files: functions that make the text of each file, whole or in pieces, by its path in the
+            folder.
         directory: result folder.
 
     Raises:
@@ -92,7 +93,9 @@ def put(files: Mapping[str, Callable[[], str]], directory: Path) -> Path:
         for name, make in files.items():
             path = building / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(make(), encoding="utf-8", newline="\n")
+            made = make()
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines((made,) if isinstance(made, str) else made)
     return directory
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +24,34 @@ REQUESTS = (
 TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "target")
 
 
-def requests(recordings: Sequence[Recording]) -> str:
-    """Return ``requests.csv``; times with all their digits, empty where there is no answer."""
-    lines = [",".join(REQUESTS)]
-    names = {one.value: one.name.lower() for one in Outcome}
+def requests(recordings: Sequence[Recording]) -> Iterator[str]:
+    """Give ``requests.csv`` in pieces; times with all their digits, empty without an answer."""
+    yield ",".join(REQUESTS) + "\n"
     for number, recording in enumerate(recordings):
-        parts = [recording.breakdown_s[part].tolist() for part in PARTS]
-        columns = zip(
-            recording.arrival_s.tolist(),
-            recording.latency_s.tolist(),
-            *parts,
-            recording.outcome.tolist(),
-            strict=True,
-        )
-        for index, (arrival, *times, outcome) in enumerate(columns):
-            answered = times[0] == times[0]  # not NaN
-            text = ",".join(map(repr, times)) if answered else ",,,,"
-            lines.append(f"{number},{index},{arrival!r},{text},{names[outcome]}")
-    return "\n".join(lines) + "\n"
+        for start in range(0, len(recording.arrival_s), _ROWS):
+            yield _requests(number, recording, start)
+
+
+_ROWS = 10_000
+"""Rows of a piece."""
+
+
+def _requests(number: int, recording: Recording, start: int) -> str:
+    """Return the rows of the requests of one replication from ``start`` on."""
+    rows = slice(start, start + _ROWS)
+    names = {one.value: one.name.lower() for one in Outcome}
+    times = (recording.latency_s, *(recording.breakdown_s[part] for part in PARTS))
+    arrivals, outcomes = recording.arrival_s[rows].tolist(), recording.outcome[rows].tolist()
+    rest = zip(*(column[rows].tolist() for column in times), strict=True)
+    lines = []
+    for index, (arrival, outcome, values) in enumerate(
+        zip(arrivals, outcomes, rest, strict=True), start
+    ):
+        latency = values[0]
+        answered = latency == latency  # not NaN
+        written = ",".join(map(repr, values)) if answered else "," * len(PARTS)
+        lines.append(f"{number},{index},{arrival!r},{written},{names[outcome]}\n")
+    return "".join(lines)
 
 
 def tasks(recording: Recording) -> str:
@@ -108,21 +119,26 @@ class Columns:
 
 
 def columns(recordings: Sequence[Recording]) -> Columns:
-    """Return the requests of all replications."""
+    """Return the requests of all replications; those of a single one are not copied."""
     sizes = [len(one.latency_s) for one in recordings]
     return Columns(
-        replication=np.repeat(np.arange(len(sizes)), sizes),
-        index=np.concatenate([np.arange(size) for size in sizes]),
-        arrival_s=np.concatenate([one.arrival_s for one in recordings]),
-        latency_s=np.concatenate([one.latency_s for one in recordings]),
-        breakdown_s={
-            part: np.concatenate(
-                [np.where(np.isfinite(one.latency_s), one.breakdown_s[part], np.nan)
-                 for one in recordings]
-            )
-            for part in PARTS
-        },
-    )  # fmt: skip
+        replication=_joined([np.broadcast_to(n, size) for n, size in enumerate(sizes)]),
+        index=_joined([np.arange(size) for size in sizes]),
+        arrival_s=_joined([one.arrival_s for one in recordings]),
+        latency_s=_joined([one.latency_s for one in recordings]),
+        breakdown_s={part: _joined([_answered(one, part) for one in recordings]) for part in PARTS},
+    )
+
+
+def _answered(recording: Recording, part: str) -> NDArray[np.float64]:
+    """Return a part of the latencies; NaN where there is no answer."""
+    answered = np.isfinite(recording.latency_s)
+    values = recording.breakdown_s[part]
+    return values if answered.all() else np.where(answered, values, np.nan)
+
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def read_columns(path: Path) -> Columns:

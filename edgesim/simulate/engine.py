@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import chain
 
 from simpy.events import NORMAL
 
@@ -35,6 +36,8 @@ from edgesim.simulate.work import (
 Progress = Callable[[int], None]
 """Called now and then with the number of requests that ended."""
 
+_BLOCK = 4096
+"""Arrivals that are turned into Python's numbers at once."""
 # Looking a member up in an enumeration costs more than the rest of the line that stores it.
 _COMPLETED = int(Outcome.COMPLETED)
 _DEGRADED = int(Outcome.DEGRADED)
@@ -200,7 +203,12 @@ class Engine:
             for _ in range(self._scheduled):
                 self._admit()
             return
-        self._arrivals = iter(self._times.tolist())
+        self.recorder.arrival_s = self._times
+        # By blocks: a list of all would hold an object for each request.
+        blocks = range(0, len(self._times), _BLOCK)
+        self._arrivals = chain.from_iterable(
+            self._times[start : start + _BLOCK].tolist() for start in blocks
+        )
         for time_s in self._arrivals:
             self.kernel.call_at(time_s, self._arrive)
             break
@@ -215,7 +223,8 @@ class Engine:
         """Return the number and the branch of a request that arrives now."""
         index = self._offered
         self._offered = index + 1
-        self.recorder.arrival_s[index] = self.kernel.time_s
+        if self._times is None:
+            self.recorder.arrival_s[index] = self.kernel.time_s
         return index, self._only_branch or self._balancer.take()
 
     def _admit(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesim.hardware import Cluster
 from edgesim.simulate.flows import Flows
@@ -38,7 +39,7 @@ class Recorder:
     def __init__(self, cluster: Cluster, requests: int, trace_requests: int) -> None:
         self._cluster = cluster
         self._trace_requests = trace_requests
-        self.arrival_s = array("d", bytes(8 * requests))
+        self.arrival_s: array[float] | NDArray[np.float64] = array("d", bytes(8 * requests))
         self.latency_s = array("d", [float("nan")]) * requests
         self.outcome = bytearray(requests)
         self._path_s = tuple(array("d", bytes(8 * requests)) for _ in PARTS)

@@ -85,10 +85,11 @@ def critical_path(
     summary: Mapping[str, Any], requests: Columns, chosen: NDArray[np.bool_]
 ) -> list[Chart | Table]:
     """Return where the time of a mean request goes, and of the slowest hundredth."""
-    slow = slowest(requests.latency_s[chosen])
-    columns = {part: requests.breakdown_s[part][chosen] for part in PARTS}
+    # Of many requests, only the slowest are copied.
+    places = np.flatnonzero(chosen)
+    slow = places[slowest(requests.latency_s[places])]
     label = f"slowest {len(slow):,}" if len(slow) > 1 else "slowest"
-    tail = {part: float(columns[part][slow].mean()) for part in PARTS}
+    tail = {part: float(requests.breakdown_s[part][slow].mean()) for part in PARTS}
     wholes = {"mean": summary["breakdown_s"], label: tail}
     chart = bars(
         "Time along the critical path, by part",
@@ -98,7 +99,7 @@ def critical_path(
         ],
         max(sum(parts.values()) for parts in wholes.values()),
         f"Along the chain of waits that ends with the answer. The slowest: {len(slow):,} of "
-        f"{len(columns['queue']):,} requests, one in a hundred.",
+        f"{len(places):,} requests, one in a hundred.",
         [(part, part) for part in PARTS],
     )
     return [chart, breakdown(summary, {label: tail})]

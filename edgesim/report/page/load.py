@@ -43,9 +43,9 @@ def window_s(requests: Columns, spans: Sequence[Span]) -> float:
     traced = {span.request for span in spans}
     # A request that failed may have left no span.
     answered = (requests.replication == 0) & ~np.isnan(requests.latency_s)
-    missing = requests.arrival_s[answered & ~np.isin(requests.index, list(traced))]
+    missing = answered & ~np.isin(requests.index, list(traced))
     last = max((span.end_s for span in spans), default=0.0)
-    return min(last, float(missing[0])) if len(missing) else last
+    return min(last, float(requests.arrival_s[missing.argmax()])) if missing.any() else last
 
 
 def loads(
@@ -95,9 +95,10 @@ def _ready(
                 targets[transfer_name(source, target)] = target
         fusions = [task["name"] for task in branch["tasks"] if task.get("kind") == "fusion"]
         targets |= {transfer_name(FEATURES, fusion): fusion for fusion in fusions}
-    first = requests.replication == 0
+    last = max((span.request for span in spans), default=-1)
+    traced = (requests.replication == 0) & (requests.index <= last)
     arrival = dict(
-        zip(requests.index[first].tolist(), requests.arrival_s[first].tolist(), strict=True)
+        zip(requests.index[traced].tolist(), requests.arrival_s[traced].tolist(), strict=True)
     )
     done: dict[tuple[int, str], float] = {}
     come: dict[tuple[int, str], float] = {}

@@ -32,7 +32,7 @@ def numbers(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
     checked = plan_tables.examine(scenario, plan).document()
     return {
         "summary": _results(result.summary),
-        "requests": files_of(result)["requests.csv"](),
+        "requests": "".join(files_of(result)["requests.csv"]()),
         "check": {key: value for key, value in checked.items() if key not in _ECHOES},
     }
 
@@ -47,7 +47,7 @@ def served(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
     return {
         "summary": _results(result.summary),
         "capacity_per_s": played.capacity_per_s,
-        "requests": files_of(result)["requests.csv"](),
+        "requests": "".join(files_of(result)["requests.csv"]()),
     }
 
 
@@ -58,7 +58,7 @@ def page(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
     files = files_of(api.run(scenario))
     return {
         "figures": files["plan.json"](),
-        "page": files["report.html"]().split('id="scenario"')[0],
+        "page": "".join(files["report.html"]()).split('id="scenario"')[0],
     }
 
 

@@ -96,7 +96,7 @@ def five_pis() -> Result:
 
 
 def html_of(result: Result) -> str:
-    return folder.files_of(result)["report.html"]()
+    return "".join(folder.files_of(result)["report.html"]())
 
 
 def assert_sound(told: dict[str, Any], width: int) -> None:

@@ -33,7 +33,7 @@ MOST_BYTES = 5_000_000
 
 def page_of(result: Result) -> str:
     """Return the page that the result's folder gets."""
-    return folder.files_of(result)["report.html"]()
+    return "".join(folder.files_of(result)["report.html"]())
 
 
 @pytest.fixture(scope="module")
