@@ -52,7 +52,7 @@ json.dump({"seconds": seconds, "peak": peak, **result.summary["requests"]}, sys.
 REQUESTS = 100_000 if FULL else 2_000
 WORK = 11 + 20
 """Tasks and transfers of a request: ten parts and a fusion; ten images out, ten features back."""
-BYTES_A_REQUEST = 200
+BYTES_A_REQUEST = 100
 
 
 def played(scenario: str, requests: int, folder: Any) -> dict[str, float]:
