@@ -46,10 +46,11 @@ def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> list
     details = ", ".join(
         f"{key.replace('_', ' ')} {_detail(key, value)}" for key, value in found["details"].items()
     )
+    noun = "task" if found["tasks"] == 1 else "tasks"
     bounds = Text(
         f"{found['strategy']}, {found['precision']}, ",
         figure(summary, ("plan", "tasks"), lambda value: f"{value:,}"),
-        f" tasks{'; ' if details else ''}{details}. Bounded by ",
+        f" {noun}{'; ' if details else ''}{details}. Bounded by ",
         Name(found["bottleneck"]),
         ": at most ",
         figure(summary, ("plan", "capacity_per_s"), rate),
@@ -76,7 +77,7 @@ def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> list
     tasks = branch["tasks"][:_MOST_TASKS]
     if len(tasks) < len(branch["tasks"]):
         caption += f" The first {_MOST_TASKS} tasks of {len(branch['tasks']):,}."
-    label = f"Graph of the plan: {len(branch['tasks'])} tasks"
+    label = f"Graph of the plan: {len(branch['tasks']):,} {noun}"
     lines = [
         [
             task["name"], task["node"], document["nodes"].get(task["node"], {}).get("device", ""),
@@ -125,7 +126,7 @@ def _draw(
         received[target] = received.get(target, 0.0) + amount
     across = 6 if drawing.broad else 3
     wide, high, gap = min(190.0, drawing.width / across - 10), 54.0, 36.0
-    letters = int(wide / 7.2)
+    letters = int((wide - 14.0) / 7.2)
     places: dict[str, tuple[float, float]] = {}
     top = 2.0
     for layer in layers(order, edges):
