@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from edgesim.simulate.work import (
     Parcel,
@@ -11,6 +12,12 @@ from edgesim.simulate.work import (
     Request,
     Work,
 )
+
+if TYPE_CHECKING:
+    from edgesim.simulate.choices import Choices
+
+
+_NONE: frozenset[Any] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +49,7 @@ class Attempt:
     @property
     def node(self) -> str:
         """Name of its node."""
-        return self.task.server.node.name
+        return self.task.node
 
 
 @dataclass(eq=False, slots=True)
@@ -71,6 +78,7 @@ class TrackedRequest(Request):
     """A request in flight where something may fail.
 
     Attributes:
+        choices: nodes on which the tasks of its branch may run.
         attempts: attempts in progress, by the index of their task.
         results: results, by the index of their task.
         attempted: number of attempts so far, by the index of the task; hedges are not counted.
@@ -82,18 +90,21 @@ class TrackedRequest(Request):
     """
 
     __slots__ = (
-        "asked", "attempted", "attempts", "cancelled", "lost", "measure", "results", "timed_units",
+        "asked", "attempted", "attempts", "cancelled", "choices", "lost", "measure", "results",
+        "timed_units",
     )  # fmt: skip
 
-    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
+    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch, choices: Choices) -> None:
         super().__init__(index, arrival_s, branch)
+        self.choices = choices
         self.attempts: dict[int, list[Attempt]] = {}
         self.results: dict[int, TaskResult] = {}
         self.attempted: dict[int, int] = {}
         self.asked: dict[tuple[int, str], int] = {}
-        self.lost: set[int] = set()
-        self.cancelled: set[int] = set()
-        self.timed_units: set[str] = set()
+        # Most requests lose nothing: a set of their own is made at the first entry.
+        self.lost: frozenset[int] = _NONE
+        self.cancelled: frozenset[int] = _NONE
+        self.timed_units: frozenset[str] = _NONE
         self.measure = 0
 
     def settled(self, task: ReadyTask) -> bool:
@@ -103,6 +114,14 @@ class TrackedRequest(Request):
     def live(self, task: ReadyTask) -> list[Attempt]:
         """Return the attempts at a task that are in progress."""
         return self.attempts.get(task.index, [])
+
+    def lose(self, task: ReadyTask) -> None:
+        """Take note that a task was given up."""
+        self.lost = self.lost | {task.index}
+
+    def cancel(self, number: int) -> None:
+        """Take note that a transfer will not come."""
+        self.cancelled = self.cancelled | {number}
 
 
 @dataclass(eq=False, slots=True)

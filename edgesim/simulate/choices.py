@@ -119,10 +119,17 @@ class Choices:
         Returns:
             None where no node may be chosen.
         """
+        options = self.options[task.index]
+        if len(options) == 1 and not hedge:
+            option, measure = options[0]
+            if not allow_down and down(option.node):
+                return None
+            again = measure == FIRST and request.attempted.get(task.index, 0) > 1
+            return option, RETRY if again else measure
         best: tuple[tuple[bool, int, int], ReadyTask, int] | None = None
         busy: Collection[str] = {one.node for one in request.live(task)} if hedge else ()
-        for order, (option, measure) in enumerate(self.options[task.index]):
-            name = option.server.node.name
+        for order, (option, measure) in enumerate(options):
+            name = option.node
             if name in busy:
                 continue
             rank = (down(name), request.asked.get((task.index, name), 0), order)

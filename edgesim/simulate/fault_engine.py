@@ -61,6 +61,12 @@ class FaultEngine(Engine):
         super().__init__(setup)
         plan, cluster, recovery = setup.plan, setup.cluster, setup.recovery
         self._recovery = recovery
+        retry = recovery.retry
+        self._has_clocks = (
+            recovery.deadline_s is not None
+            or recovery.hedge is not None
+            or (retry is not None and retry.timeout_s is not None)
+        )
         self._live: dict[TrackedRequest, None] = {}
         self._crashes = dict.fromkeys(cluster.nodes, 0)
         self._answered: Counter[int] = Counter()
@@ -154,11 +160,11 @@ class FaultEngine(Engine):
     def _admit(self) -> None:
         now = self.kernel.time_s
         index, branch = self._next_request()
-        request = TrackedRequest(index, now, branch)
+        request = TrackedRequest(index, now, branch, self._choices[branch])
         self._live[request] = None
         for task in branch.roots:
             self._attempt(request, task)
-        for number in self._choices[branch].entering:
+        for number in request.choices.entering:
             self._send_output(request, number, None, now, START)
 
     def _attempt(
@@ -168,7 +174,7 @@ class FaultEngine(Engine):
         index = task.index
         if not hedge:
             request.attempted[index] = request.attempted.get(index, 0) + 1
-        choices = self._choices[request.branch]
+        choices = request.choices
         allow_down = self._checks is None and not hedge
         chosen = choices.choose(request, task, self._known_down, hedge=hedge, allow_down=allow_down)
         if chosen is None:
@@ -176,7 +182,9 @@ class FaultEngine(Engine):
                 self._again(request, task, "out of service")
             return None
         self._attempts += 1
-        waiting = sum(number not in request.cancelled for number in choices.inputs[index])
+        waiting = len(choices.inputs[index])
+        if request.cancelled:
+            waiting = sum(number not in request.cancelled for number in choices.inputs[index])
         attempt = Attempt(request, chosen[0], waiting, chosen[1])
         request.asked[index, attempt.node] = request.asked.get((index, attempt.node), 0) + 1
         request.attempts.setdefault(index, []).append(attempt)
@@ -187,9 +195,9 @@ class FaultEngine(Engine):
 
     def _start_clocks(self, request: TrackedRequest, task: ReadyTask) -> None:
         """Start the deadline, time-outs and hedges of a task whose inputs have all been sent."""
-        if request.settled(task):
+        if not self._has_clocks or request.settled(task):
             return
-        choices, transfers = self._choices[request.branch], request.branch.transfers
+        choices, transfers = request.choices, request.branch.transfers
         for number in choices.inputs[task.index]:
             source = transfers[number].source
             if (
@@ -201,7 +209,7 @@ class FaultEngine(Engine):
         recovery, now = self._recovery, self.kernel.time_s
         unit = choices.units[task.index]
         if recovery.deadline_s is not None and unit not in request.timed_units:
-            request.timed_units.add(unit)
+            request.timed_units = request.timed_units | {unit}
             self.kernel.call_at(now + recovery.deadline_s, lambda _: self._late(request, unit))
         for attempt in request.live(task):
             if not attempt.timed:
@@ -235,7 +243,7 @@ class FaultEngine(Engine):
         server.submit(work)
 
     def _input_bytes(self, attempt: Attempt) -> float:
-        return self._choices[attempt.request.branch].input_bytes[attempt.task.index]
+        return attempt.request.choices.input_bytes[attempt.task.index]
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
         assert isinstance(work, AttemptWork)
@@ -251,7 +259,7 @@ class FaultEngine(Engine):
         request.results[task.index] = TaskResult(task, self._crashes[name], joules)
         request.measure = max(request.measure, attempt.measure)
         self._cancel_attempts(request, task)
-        for number in self._choices[request.branch].outputs[task.index]:
+        for number in request.choices.outputs[task.index]:
             if not request.ended:
                 self._send_output(request, number, task, end_s, path)
         if task.last:
@@ -328,7 +336,7 @@ class FaultEngine(Engine):
     def _fetch_inputs(self, attempt: Attempt) -> None:
         """Send an attempt the inputs that exist; compute again those that are lost."""
         request, task, now = attempt.request, attempt.task, self.kernel.time_s
-        for number in self._choices[request.branch].inputs[task.index]:
+        for number in request.choices.inputs[task.index]:
             source = request.branch.transfers[number].source
             if number in request.cancelled or attempt.ended or request.ended:
                 continue
@@ -362,7 +370,7 @@ class FaultEngine(Engine):
         path: Path,
     ) -> None:
         target = None if attempt is None else attempt.task
-        transfer = self._choices[request.branch].transfer(number, source, target)
+        transfer = request.choices.transfer(number, source, target)
         parcel = AttemptParcel(transfer, request, now, path, number, attempt)
         if transfer.route is None:
             self._input_arrived(parcel, now, path)
@@ -437,9 +445,7 @@ class FaultEngine(Engine):
 
     def _late(self, request: TrackedRequest, unit: str) -> None:
         """Give up the tasks of a unit that have no result by their deadline."""
-        for own, task_unit in zip(
-            request.branch.tasks, self._choices[request.branch].units, strict=True
-        ):
+        for own, task_unit in zip(request.branch.tasks, request.choices.units, strict=True):
             if task_unit == unit and not request.settled(own):
                 self._give_up(request, own, "deadline")
 
@@ -447,7 +453,7 @@ class FaultEngine(Engine):
         """Go on without the result of a task."""
         if request.settled(task):
             return
-        request.lost.add(task.index)
+        request.lose(task)
         self._cancel_attempts(request, task)
         request.mark_missing().parts[task] = None
         if not task.optional or not self._recovery.degrade:
@@ -455,7 +461,7 @@ class FaultEngine(Engine):
             return
         if task.last:
             self._end_without(request, reason)
-        for number in self._choices[request.branch].outputs[task.index]:
+        for number in request.choices.outputs[task.index]:
             self._cancel_transfer(request, number, reason)
 
     def _cancel_transfer(self, request: TrackedRequest, number: int, reason: str) -> None:
@@ -468,12 +474,12 @@ class FaultEngine(Engine):
         live = [] if task is None else request.live(task)
         if live and all(number in attempt.arrived for attempt in live):
             return
-        request.cancelled.add(number)
+        request.cancel(number)
         request.mark_missing().parts[transfer] = None
         if task is None:
             self._end_without(request, reason)
             return
-        if request.cancelled.issuperset(self._choices[request.branch].inputs[task.index]):
+        if request.cancelled.issuperset(request.choices.inputs[task.index]):
             self._give_up(request, task, reason)
             return
         for attempt in tuple(live):
@@ -506,15 +512,18 @@ class FaultEngine(Engine):
 
     def _close(self, request: Request, outcome: int) -> None:
         assert isinstance(request, TrackedRequest)
-        joules = sum(result.joules for result in request.results.values())
+        joules = 0.0
+        for result in request.results.values():
+            joules += result.joules
         if outcome == _FAILED:
             self._lost_j += joules
         else:
             self._used_j += joules
             self._answered[request.measure] += 1
         del self._live[request]
-        for index in tuple(request.attempts):
-            self._cancel_attempts(request, request.branch.tasks[index])
+        if request.attempts:
+            for index in tuple(request.attempts):
+                self._cancel_attempts(request, request.branch.tasks[index])
         super()._close(request, outcome)
 
     def _fault_record(self, now: float) -> FaultRecord:

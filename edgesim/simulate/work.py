@@ -142,6 +142,7 @@ class ReadyTask:
         "local",
         "message",
         "name",
+        "node",
         "optional",
         "priority",
         "remote",
@@ -157,6 +158,7 @@ class ReadyTask:
         self.index = index
         self.name = task.name
         self.server = server
+        self.node = server.node.name
         self.fusion = task.kind == "fusion"
         self.message = task.kind == "message"
         self.span_kind = "transfer" if self.message else "fusion" if self.fusion else "compute"
