@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgesim.simulate.work import (
     Parcel,
@@ -12,10 +12,6 @@ from edgesim.simulate.work import (
     Request,
     Work,
 )
-
-if TYPE_CHECKING:
-    from edgesim.simulate.choices import Choices
-
 
 _NONE: frozenset[Any] = frozenset()
 
@@ -78,7 +74,6 @@ class TrackedRequest(Request):
     """A request in flight where something may fail.
 
     Attributes:
-        choices: nodes on which the tasks of its branch may run.
         attempts: attempts in progress, by the index of their task.
         results: results, by the index of their task.
         attempted: number of attempts so far, by the index of the task; hedges are not counted.
@@ -90,13 +85,11 @@ class TrackedRequest(Request):
     """
 
     __slots__ = (
-        "asked", "attempted", "attempts", "cancelled", "choices", "lost", "measure", "results",
-        "timed_units",
+        "asked", "attempted", "attempts", "cancelled", "lost", "measure", "results", "timed_units",
     )  # fmt: skip
 
-    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch, choices: Choices) -> None:
+    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
         super().__init__(index, arrival_s, branch)
-        self.choices = choices
         self.attempts: dict[int, list[Attempt]] = {}
         self.results: dict[int, TaskResult] = {}
         self.attempted: dict[int, int] = {}

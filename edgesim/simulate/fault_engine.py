@@ -160,11 +160,11 @@ class FaultEngine(Engine):
     def _admit(self) -> None:
         now = self.kernel.time_s
         index, branch = self._next_request()
-        request = TrackedRequest(index, now, branch, self._choices[branch])
+        request = TrackedRequest(index, now, branch)
         self._live[request] = None
         for task in branch.roots:
             self._attempt(request, task)
-        for number in request.choices.entering:
+        for number in self._choices[branch].entering:
             self._send_output(request, number, None, now, START)
 
     def _attempt(
@@ -174,7 +174,7 @@ class FaultEngine(Engine):
         index = task.index
         if not hedge:
             request.attempted[index] = request.attempted.get(index, 0) + 1
-        choices = request.choices
+        choices = self._choices[request.branch]
         allow_down = self._checks is None and not hedge
         chosen = choices.choose(request, task, self._known_down, hedge=hedge, allow_down=allow_down)
         if chosen is None:
@@ -197,7 +197,7 @@ class FaultEngine(Engine):
         """Start the deadline, time-outs and hedges of a task whose inputs have all been sent."""
         if not self._has_clocks or request.settled(task):
             return
-        choices, transfers = request.choices, request.branch.transfers
+        choices, transfers = self._choices[request.branch], request.branch.transfers
         for number in choices.inputs[task.index]:
             source = transfers[number].source
             if (
@@ -243,7 +243,7 @@ class FaultEngine(Engine):
         server.submit(work)
 
     def _input_bytes(self, attempt: Attempt) -> float:
-        return attempt.request.choices.input_bytes[attempt.task.index]
+        return self._choices[attempt.request.branch].input_bytes[attempt.task.index]
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
         assert isinstance(work, AttemptWork)
@@ -259,7 +259,7 @@ class FaultEngine(Engine):
         request.results[task.index] = TaskResult(task, self._crashes[name], joules)
         request.measure = max(request.measure, attempt.measure)
         self._cancel_attempts(request, task)
-        for number in request.choices.outputs[task.index]:
+        for number in self._choices[request.branch].outputs[task.index]:
             if not request.ended:
                 self._send_output(request, number, task, end_s, path)
         if task.last:
@@ -336,7 +336,7 @@ class FaultEngine(Engine):
     def _fetch_inputs(self, attempt: Attempt) -> None:
         """Send an attempt the inputs that exist; compute again those that are lost."""
         request, task, now = attempt.request, attempt.task, self.kernel.time_s
-        for number in request.choices.inputs[task.index]:
+        for number in self._choices[request.branch].inputs[task.index]:
             source = request.branch.transfers[number].source
             if number in request.cancelled or attempt.ended or request.ended:
                 continue
@@ -370,7 +370,7 @@ class FaultEngine(Engine):
         path: Path,
     ) -> None:
         target = None if attempt is None else attempt.task
-        transfer = request.choices.transfer(number, source, target)
+        transfer = self._choices[request.branch].transfer(number, source, target)
         parcel = AttemptParcel(transfer, request, now, path, number, attempt)
         if transfer.route is None:
             self._input_arrived(parcel, now, path)
@@ -445,7 +445,9 @@ class FaultEngine(Engine):
 
     def _late(self, request: TrackedRequest, unit: str) -> None:
         """Give up the tasks of a unit that have no result by their deadline."""
-        for own, task_unit in zip(request.branch.tasks, request.choices.units, strict=True):
+        for own, task_unit in zip(
+            request.branch.tasks, self._choices[request.branch].units, strict=True
+        ):
             if task_unit == unit and not request.settled(own):
                 self._give_up(request, own, "deadline")
 
@@ -461,7 +463,7 @@ class FaultEngine(Engine):
             return
         if task.last:
             self._end_without(request, reason)
-        for number in request.choices.outputs[task.index]:
+        for number in self._choices[request.branch].outputs[task.index]:
             self._cancel_transfer(request, number, reason)
 
     def _cancel_transfer(self, request: TrackedRequest, number: int, reason: str) -> None:
@@ -479,7 +481,7 @@ class FaultEngine(Engine):
         if task is None:
             self._end_without(request, reason)
             return
-        if request.cancelled.issuperset(request.choices.inputs[task.index]):
+        if request.cancelled.issuperset(self._choices[request.branch].inputs[task.index]):
             self._give_up(request, task, reason)
             return
         for attempt in tuple(live):
