@@ -193,7 +193,8 @@ def run(session: Session, options: RunOptions, real: RealOptions) -> None:
         result.summary,
         partial(console.show, result),
         write=lambda: folder.write(result, directory),
-        failure=PARTIAL if result.partial else "",
+        hint="".join(f"\n{sentence}" for sentence in result.never_answered),
+        failure=result.failure or (PARTIAL if result.partial else ""),
     )
 
 
@@ -236,7 +237,11 @@ def compare(
             progress=bar.update,
         )
     results = [(one.load.folder, one.predicted, one.measured) for one in found.compared]
-    failure, status = PARTIAL if found.partial else "", 1
+    failures = [one.measured.failure for one in found.compared if one.measured.failure]
+    failure, status = failures[0] if failures else PARTIAL if found.partial else "", 1
+    silent = dict.fromkeys(
+        sentence for one in found.compared for sentence in one.measured.never_answered
+    )
     if found.failure is not None:
         failure = f"{found.failure}; the loads before it are kept, marked partial"
         status = found.failure.exit_status
@@ -244,6 +249,7 @@ def compare(
         found.document,
         partial(both_tables.show, found.document),
         write=lambda: folder.write_comparison(found.document, results, directory),
+        hint="".join(f"\n{sentence}" for sentence in silent),
         failure=failure,
         status=status,
     )

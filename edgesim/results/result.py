@@ -23,7 +23,9 @@ class Result:
         plan: placement of its model.
         recordings: one for each replication; the first has the spans.
         settled: the queue settled: latencies do not grow with the length of the run.
-        partial: the run was interrupted.
+        partial: the run was interrupted, or ended by an error.
+        failure: why the run failed although it has a result; empty where it did not.
+        never_answered: a sentence on every part, or the fusion, of which there is no reply at all.
     """
 
     summary: Mapping[str, Any]
@@ -32,6 +34,8 @@ class Result:
     recordings: tuple[Recording, ...]
     settled: bool
     partial: bool
+    failure: str = ""
+    never_answered: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         offered = self.summary["requests"]["offered"]
@@ -52,4 +56,6 @@ def summarise(run: Run) -> Result:
         recordings=run.recordings,
         settled=run.settled,
         partial=run.partial,
+        failure=run.measured.failure if run.measured else "",
+        never_answered=run.measured.never_answered if run.measured else (),
     )

@@ -39,12 +39,18 @@ class Measured:
     Attributes:
         accuracy: measured share of right answers; None where it was not measured.
         failures: why requests have no answer, and how many.
+        lost_parts: parts that answered requests went without and why, and how many.
         warnings: warnings to be shown with the others.
+        failure: why the run failed although it has a result; empty where it did not.
+        never_answered: a sentence on every part, or the fusion, of which there is no reply at all.
     """
 
     accuracy: Accuracy | None
     failures: Mapping[str, int]
+    lost_parts: Mapping[str, int]
     warnings: tuple[str, ...]
+    failure: str = ""
+    never_answered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +272,7 @@ class Run:
             found.append(
                 f"{requests['failed']:,} of {requests['offered']:,} requests have no answer"
             )
-        if self.partial:
+        if self.partial and not (self.measured and self.measured.failure):
             found.append("interrupted: this is what had finished by then")
         return [*found, *self.scenario.notes_on(self.plan), *self.accuracy[1]]
 

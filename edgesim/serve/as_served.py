@@ -164,7 +164,7 @@ def as_served(scenario: Scenario, plan: Plan) -> Served:
     """
     work = find_work(scenario, plan)
     samples, requests = scenario.traffic.samples, scenario.traffic.requests
-    sizes = message_sizes(work, plan, samples=samples, requests=requests)
+    sizes = message_sizes(work, samples=samples, requests=requests)
     processes = _Processes.of(scenario.cluster, work.home)
     cluster = _cluster(scenario.cluster, processes)
     served = _Tasks(work, plan, scenario.cluster, processes, sizes, samples).plan()

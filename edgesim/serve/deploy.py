@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -203,8 +204,10 @@ class _Sender:
             offer = wire.OfferRequest(
                 manifest=package.manifest.data, signature=package.manifest.signature, models=models
             )
-            reply: wire.OfferReply = await OFFER.on(channel)(offer, metadata=metadata)
+            reply: wire.OfferReply = _valid(await OFFER.on(channel)(offer, metadata=metadata))
             have = {file.sha256: file for file in reply.files}
+            if any(model.sha256 not in have for model in models):
+                raise EdgesimError("the node's reply to the offer lacks a file that was offered")
             if self.held_bytes is None:
                 self.held_bytes = sum(file.have_bytes for file in have.values())
             row = replace(row, held_bytes=self.held_bytes)
@@ -214,11 +217,22 @@ class _Sender:
             for model in models:
                 if not have[model.sha256].whole:
                     pieces = self._pieces(model, have[model.sha256].have_bytes, total)
-                    await UPLOAD.on(channel)(pieces, metadata=metadata)
+                    _valid(await UPLOAD.on(channel)(pieces, metadata=metadata))
             activate = wire.ActivateRequest(
                 manifest_sha256=reply.manifest_sha256, models=self.target.models
             )
-            done: wire.ActivateReply = await ACTIVATE.on(channel)(activate, metadata=metadata)
+            done: wire.ActivateReply = _valid(
+                await ACTIVATE.on(channel)(activate, metadata=metadata)
+            )
+            times = [
+                time_s
+                for one in done.models
+                for time_s in (one.load_s, one.warm_up_s, one.inference_s)
+            ]
+            if {one.name for one in done.models} != set(self.target.models) or not all(
+                0.0 <= time_s < math.inf for time_s in times
+            ):
+                raise EdgesimError("the node's reply names other models, or times out of range")
         return replace(
             row,
             state="deployed",
@@ -243,6 +257,17 @@ class _Sender:
                 self.sent_bytes += len(chunk)
                 held = self.held_bytes or 0
                 self.progress(self.target.node, held + self.sent_bytes, total)
+
+
+def _valid(reply: Any) -> Any:
+    """Return a reply.
+
+    Raises:
+        EdgesimError: it is no message of the protocol.
+    """
+    if reply is None:
+        raise EdgesimError("the node's reply is not a message of the protocol")
+    return reply
 
 
 class Bars:

@@ -45,13 +45,23 @@ class Method:
     streams: bool = False
 
     def on(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
-        """Return what calls the method over a channel."""
+        """Return what calls the method over a channel; its reply is None where it is no message."""
         call = channel.stream_unary if self.streams else channel.unary_unary
         return call(
             f"/{self.service}/{self.name}",
             request_serializer=self.request_type.SerializeToString,
-            response_deserializer=self.reply_type.FromString,
+            response_deserializer=self.read_reply,
         )
+
+    def read_reply(self, data: bytes) -> Message | None:
+        """Return a reply; None where the bytes are none.
+
+        Of an error raised here gRPC would print a traceback, and return None too.
+        """
+        try:
+            return self.reply_type.FromString(data)
+        except DecodeError:
+            return None
 
     def handler(self, serve: Callable[..., Awaitable[Message]]) -> grpc.RpcMethodHandler[Any, Any]:
         """Return what a server registers so that ``serve(request, context)`` answers."""

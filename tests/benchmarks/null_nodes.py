@@ -1,4 +1,4 @@
-"""Nodes that compute nothing: one process answers at once, with the same bytes, at many ports."""
+"""Nodes that compute nothing: one process answers at once, with the same values, at many ports."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.edgesim.command import ROOT, environment
 
 
 def reply(name: str, values: int) -> bytes:
-    """Return an answer as a node gives it: one tensor, and where the time went."""
-    message = wire.ModelInferResponse(model_name="model", model_version="0" * 12, id="0")
+    """Return an answer as a node gives it, without model and id: one tensor, and times."""
+    message = wire.ModelInferResponse()
     for key in ("queue_ns", "compute_ns", "processor_ns", "batch", "waiting"):
         message.parameters[key].int64_param = 1
     message.outputs.add(name=name, datatype="FP32", shape=(1, values))
@@ -39,8 +39,13 @@ async def serve(keys: Path, nodes: int, features: int, classes: int) -> None:
         return ready
 
     async def model_infer(request: bytes, context: Any) -> bytes:
-        # The name of the model is the first field.
-        return answers[b"fusion" in request[:16]]
+        # Model, version and id are the first fields of the request, and of the answer: a message
+        # that follows another one in the same bytes is merged with it.
+        asked = wire.ModelInferRequest.FromString(request)
+        named = wire.ModelInferResponse(
+            model_name=asked.model_name, model_version=asked.model_version, id=asked.id
+        )
+        return named.SerializeToString() + answers[asked.model_name == "fusion"]
 
     methods = {"ModelReady": model_ready, "ModelInfer": model_infer}
     handlers = {

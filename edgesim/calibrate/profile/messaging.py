@@ -26,16 +26,16 @@ import numpy as np
 
 from edgesim.calibrate.profile.child import NODE, Child
 from edgesim.calibrate.profile.cooling import LEAST_S, MOST_S, MOST_SHARE
-from edgesim.calibrate.profile.model_artifact import NULL_CLASSES
 from edgesim.calibrate.profile.served import Progress
 from edgesim.calibrate.rows import Array
 from edgesim.common.errors import EdgesimError
 from edgesim.hardware import Asking, Cluster, Cooling, Messaging, Network, Node
 from edgesim.hardware.processor import Processor
-from edgesim.serve.coordinator.asking import Reply, RequestResult
+from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import run_replication
+from edgesim.serve.coordinator.replies import Reply
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate.arrivals import Closed, Periodic
 from edgesim.simulate.recovery import Health, Retry
@@ -126,7 +126,6 @@ def measure(
         addresses={NODE: child.address},
         home=NODE,
         shape=(1, side, side),
-        classes=NULL_CLASSES,
         manifest=None,
     )
     pixels = np.zeros((8, 1, side, side), dtype=np.float32)
@@ -318,10 +317,11 @@ def rounds(
     """
     from partition import read_manifest
 
-    files = read_manifest(artifact).files
+    manifest = read_manifest(artifact)
 
     def piece(name: str) -> Piece:
-        return Piece(name, NODE, files[f"{name}.safetensors"][:12])
+        entry = manifest.models[name]
+        return Piece.of(name, NODE, entry, manifest.files[entry.file])
 
     measured: list[list[Row]] = [[] for _ in shapes]
     for again in range(repeats):

@@ -8,7 +8,7 @@ from edgesim.common.errors import InputError
 from partition.config import ViTConfig, preset
 from partition.errors import InputError as PartitionInputError
 
-NULL_CLASSES = 2
+_NULL_CLASSES = 2
 """Classes of the null artifact."""
 
 
@@ -67,5 +67,5 @@ def write_null_artifact(folder: Path, sides: tuple[int, ...], parts: int) -> dic
             number = len(models)
             numbers.setdefault(side, []).append(number)
             models.append(VisionTransformer(config))
-    write_untrained(folder, "null", tuple(models), NULL_CLASSES)
+    write_untrained(folder, "null", tuple(models), _NULL_CLASSES)
     return numbers

@@ -29,9 +29,10 @@ from edgesim.calibrate.rows import Array
 from edgesim.common.errors import EdgesimError
 from edgesim.graph import Graph, fingerprint
 from edgesim.hardware import Cooling
-from edgesim.serve.coordinator.asking import Failure, Reply, ask
+from edgesim.serve.coordinator.asking import Failure, ask
 from edgesim.serve.coordinator.peer import Peer
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replies import Reply
 from edgesim.serve.coordinator.work import Input, Piece, infer_request
 from edgesim.serve.manifest import Entry
 from edgesim.serve.models import graph_of
@@ -51,7 +52,6 @@ _QUEUED_S = 2e-4
 _RESTS_S = (1e-3, 0.1)
 """Bounds of the pause before a request, in seconds; log-uniform between them."""
 _DEADLINE_S = 120.0
-_VERSION_DIGITS = 12
 _LEAST_SPREAD = 200
 """Fewest executions from which a spread is estimated."""
 STEPS = 21
@@ -109,7 +109,7 @@ async def time_served(
         EdgesimError: the node does not answer.
     """
     policy = Policy(deadline_s=_DEADLINE_S, retry=Retry(attempts=1))
-    pieces = {one.name: Piece(one.name, NODE, one.sha256[:_VERSION_DIGITS]) for one in entries}
+    pieces = {one.name: Piece.of(one.name, NODE, one.model, one.sha256) for one in entries}
     peer = Peer(NODE, child.address, list(pieces.values()), child.client, policy, time.monotonic)
     cells = [(entry, batch) for batch in batches for entry in entries]
     inputs = [_inputs(entry, batch, generator) for entry, batch in cells]
@@ -129,11 +129,12 @@ async def time_served(
                 answered_s = math.nan
                 for number in range(1 + _VISIT):
                     await asyncio.sleep(float(np.exp(generator.uniform(*np.log(_RESTS_S)))))
-                    asked = infer_request(pieces[entry.name], inputs[cell], output, number)
+                    piece = pieces[entry.name]
+                    asked = infer_request(piece, inputs[cell], output, number)
                     at_once = 2 if number % _PAIRED == 0 else 1
                     found = await asyncio.gather(
                         *(
-                            ask(peer, asked, policy, random.Random(number), time.monotonic)
+                            ask(peer, asked, piece.width, policy, random.Random(number))
                             for _ in range(at_once)
                         )
                     )

@@ -204,6 +204,8 @@ def _warnings(
         )
     if failure is not None:
         found.append(f"{len(compared)} of {chosen} loads: {failure}")
+    elif compared[-1].measured.failure:
+        found.append(compared[-1].measured.failure)
     elif len(compared) < chosen or compared[-1].measured.partial:
         found.append("interrupted: this is what had finished by then")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgesim.common.text import duration
 from edgesim.serve.coordinator.peer import Peer, is_busy
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.work import Input, Work, infer_request
-from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
+from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
 from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest
 from edgesim.serve.services import FEATURES, INPUT, LOGITS
 
@@ -24,37 +24,6 @@ _WORTH_ANOTHER_TRY = (
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """Answer of a node; times are on the run's clock.
-
-    Attributes:
-        asked_s: time of the first attempt.
-        sent_s: time at which the answered attempt was sent.
-        received_s: time at which the answer was received.
-        queue_s: time in the node's queue, reported by the node.
-        compute_s: time of the execution, reported by the node.
-        processor_s: processor time of the computing thread in it.
-        batch: number of requests in the execution.
-        waiting: requests in the node's queue when this one had arrived, reported by the node.
-        sent_bytes: size of the request message.
-        received_bytes: size of the answer message.
-        output: raw tensor.
-    """
-
-    asked_s: float
-    sent_s: float
-    received_s: float
-    queue_s: float
-    compute_s: float
-    processor_s: float
-    batch: int
-    waiting: int
-    sent_bytes: int
-    received_bytes: int
-    output: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +43,21 @@ class Failure:
 
 async def ask(
     peer: Peer,
-    request: wire.ModelInferRequest,
+    request: ModelInferRequest,
+    width: int,
     policy: Policy,
     generator: random.Random,
-    clock: Callable[[], float],
 ) -> Reply | Failure:
-    """Ask until there is an answer, the deadline passes, or another attempt is useless.
+    """Ask until there is a valid reply, the deadline passes, or another attempt is useless.
 
     Args:
         peer: the node.
         request: the message.
+        width: values of the output for each sample.
         policy: deadline and attempts.
         generator: random generator of the pauses between attempts.
-        clock: returns seconds.
     """
+    clock = peer.clock
     asked_s = clock()
     until_s = asked_s + policy.deadline_s
     reason = ""
@@ -99,7 +69,15 @@ async def ask(
             end_s = until_s
             if policy.retry.timeout_s is not None:
                 end_s = min(until_s, clock() + policy.retry.timeout_s)
-            return await _attempt(peer, request, policy, asked_s, end_s, clock)
+            if policy.hedge_after_s is None:
+                reply = await peer.infer(request, width, end_s)
+            else:
+                reply = await _hedged(peer, request, width, policy.hedge_after_s, end_s)
+            reply.asked_s = asked_s
+            return reply
+        except InvalidReplyError as error:
+            reason = f"invalid reply: {error}"
+            break
         except grpc.aio.AioRpcError as error:
             reason = _sentence(error, policy)
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
@@ -128,67 +106,31 @@ def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
     return f"{why} ({code.name})"
 
 
-async def _attempt(
-    peer: Peer,
-    request: wire.ModelInferRequest,
-    policy: Policy,
-    asked_s: float,
-    until_s: float,
-    clock: Callable[[], float],
-) -> Reply:
-    sent_s = clock()
-    if policy.hedge_after_s is None:
-        reply = await peer.infer(request, until_s - sent_s)
-    else:
-        reply, sent_s = await _hedged(peer, request, policy.hedge_after_s, until_s, clock)
-    received_s = clock()
-    times = reply.parameters
-    return Reply(
-        asked_s=asked_s,
-        sent_s=sent_s,
-        received_s=received_s,
-        queue_s=times["queue_ns"].int64_param * 1e-9,
-        compute_s=times["compute_ns"].int64_param * 1e-9,
-        processor_s=times["processor_ns"].int64_param * 1e-9,
-        batch=max(1, times["batch"].int64_param),
-        waiting=times["waiting"].int64_param,
-        sent_bytes=request.ByteSize(),
-        received_bytes=reply.ByteSize(),
-        output=reply.raw_output_contents[0],
-    )
-
-
 async def _hedged(
-    peer: Peer,
-    request: wire.ModelInferRequest,
-    after_s: float,
-    until_s: float,
-    clock: Callable[[], float],
-) -> tuple[wire.ModelInferResponse, float]:
-    """Return the first of two answers, and the time at which its request was sent.
+    peer: Peer, request: ModelInferRequest, width: int, after_s: float, until_s: float
+) -> Reply:
+    """Return the first of two valid replies.
 
     Raises:
         AioRpcError: both failed; it is the first one's.
+        InvalidReplyError: the same.
     """
-    sent_s = clock()
-    first = asyncio.ensure_future(peer.infer(request, until_s - sent_s))
+    first = asyncio.ensure_future(peer.infer(request, width, until_s))
     try:
         await asyncio.wait((first,), timeout=after_s)
-        left_s = until_s - clock()
-        if first.done() or left_s <= 0.0:
-            return await first, sent_s
-        second = asyncio.ensure_future(peer.infer_hedge(request, left_s))
-        begun_s = {first: sent_s, second: clock()}
-        pending = set(begun_s)
+        if first.done() or peer.clock() >= until_s:
+            return await first
+        second = asyncio.ensure_future(peer.infer_hedge(request, width, until_s))
+        pending = {first, second}
         try:
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                good = [one for one in done if one.exception() is None]
+                good = [one.result() for one in done if one.exception() is None]
+                for late in good[1:]:
+                    peer.wasted.add(late.sent_bytes, late.received_bytes)
                 if good:
-                    for other in good[1:]:
-                        peer.wasted.add_late(request, other.result())
-                    return good[0].result(), begun_s[good[0]]
-            return await first, sent_s
+                    return good[0]
+            return await first
         finally:
             second.cancel()
     finally:
@@ -233,14 +175,12 @@ class Coordinator:
         peers: nodes by name.
         policy: policy of the run.
         generator: random generator of the pauses between attempts.
-        clock: returns seconds.
     """
 
     work: Work
     peers: Mapping[str, Peer]
     policy: Policy
     generator: random.Random
-    clock: Callable[[], float]
 
     async def answer(self, number: int, pixels: NDArray[np.float32]) -> RequestResult:
         """Return the answer to images (samples, channels, height, width)."""
@@ -248,24 +188,23 @@ class Coordinator:
         samples = len(pixels)
         image = Input(INPUT, pixels.shape, pixels.tobytes())
         parts = await asyncio.gather(
-            *(
-                self._ask(piece.node, infer_request(piece, (image,), FEATURES, number))
-                for piece in work.parts
-            )
+            *(self._ask(piece, (image,), FEATURES, number) for piece in work.parts)
         )
         features = [
-            Input(f"{FEATURES}-{part}", (samples, len(one.output) // (4 * samples)), one.output)
-            for part, one in enumerate(parts)
+            Input(f"{FEATURES}-{part}", (samples, piece.width), one.output)
+            for part, (piece, one) in enumerate(zip(work.parts, parts, strict=True))
             if isinstance(one, Reply)
         ]
         fusion = logits = None
         whole = len(features) == len(parts)
         if features and (whole or self.policy.degrade):
-            asked = infer_request(work.fusion, features, LOGITS, number)
-            fusion = await self._ask(work.fusion.node, asked)
+            fusion = await self._ask(work.fusion, features, LOGITS, number)
             if isinstance(fusion, Reply):
-                logits = np.frombuffer(fusion.output, dtype="<f4").reshape(samples, work.classes)
+                logits = np.frombuffer(fusion.output, dtype="<f4").reshape(samples, -1)
         return RequestResult(parts=tuple(parts), fusion=fusion, logits=logits)
 
-    async def _ask(self, node: str, request: ModelInferRequest) -> Reply | Failure:
-        return await ask(self.peers[node], request, self.policy, self.generator, self.clock)
+    async def _ask(
+        self, piece: Piece, inputs: Sequence[Input], output: str, number: int
+    ) -> Reply | Failure:
+        request = infer_request(piece, inputs, output, number)
+        return await ask(self.peers[piece.node], request, piece.width, self.policy, self.generator)

@@ -12,6 +12,7 @@ import grpc
 
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.policy import Policy
+from edgesim.serve.coordinator.replies import InvalidReplyError, Reply, read_reply
 from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
@@ -60,10 +61,10 @@ class WastedBytes:
     sent_bytes: int = 0
     received_bytes: int = 0
 
-    def add_late(self, request: wire.ModelInferRequest, reply: wire.ModelInferResponse) -> None:
-        """Count a request whose answer came after another one, and its answer."""
-        self.sent_bytes += request.ByteSize()
-        self.received_bytes += reply.ByteSize()
+    def add(self, sent_bytes: int, received_bytes: int = 0) -> None:
+        """Count a request that was of no use, and its reply."""
+        self.sent_bytes += sent_bytes
+        self.received_bytes += received_bytes
 
 
 @dataclass(eq=False)
@@ -114,16 +115,20 @@ class Peer:
         self._channel = channel
         self._infer: Callable[..., Any] = MODEL_INFER.on(channel)
 
-    async def infer(
-        self, request: wire.ModelInferRequest, timeout_s: float
-    ) -> wire.ModelInferResponse:
-        """Ask the node once.
+    async def infer(self, request: wire.ModelInferRequest, width: int, until_s: float) -> Reply:
+        """Ask the node once, and check the reply.
+
+        Args:
+            request: the message.
+            width: values of the output for each sample.
+            until_s: time, on the clock, at which the attempt ends.
 
         Raises:
             AioRpcError: it refused, failed, or did not answer in time.
+            InvalidReplyError: what it replied is no answer.
         """
         try:
-            reply = await self._call(self._infer, request, timeout_s)
+            reply = await self._call(self._infer, request, width, until_s)
         except grpc.aio.AioRpcError as error:
             self._failed(error)
             raise
@@ -131,31 +136,39 @@ class Peer:
         return reply
 
     async def infer_hedge(
-        self, request: wire.ModelInferRequest, timeout_s: float
-    ) -> wire.ModelInferResponse:
+        self, request: wire.ModelInferRequest, width: int, until_s: float
+    ) -> Reply:
         """Ask the node over a second connection, whose failures do not take it out of service.
 
-        Raises:
-            AioRpcError: it refused, failed, or did not answer in time.
+        Arguments and errors are those of `infer`.
         """
         if self._second is None:
             self._second = self._open()
-        return await self._call(MODEL_INFER.on(self._second), request, timeout_s)
+        return await self._call(MODEL_INFER.on(self._second), request, width, until_s)
 
     async def _call(
-        self, infer: Callable[..., Any], request: wire.ModelInferRequest, timeout_s: float
-    ) -> wire.ModelInferResponse:
-        """Return the answer of one call; count the bytes of a failed one as wasted."""
+        self,
+        infer: Callable[..., Any],
+        request: wire.ModelInferRequest,
+        width: int,
+        until_s: float,
+    ) -> Reply:
+        """Return the reply of one call; count the bytes of a failed one as wasted."""
+        sent_s = self.clock()
         try:
-            reply: wire.ModelInferResponse = await infer(request, timeout=timeout_s)
+            reply: wire.ModelInferResponse | None = await infer(request, timeout=until_s - sent_s)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                self.wasted.sent_bytes += request.ByteSize()
+                self.wasted.add(request.ByteSize())
             raise
         except asyncio.CancelledError:
-            self.wasted.sent_bytes += request.ByteSize()
+            self.wasted.add(request.ByteSize())
             raise
-        return reply
+        try:
+            return read_reply(reply, request, width, sent_s, self.clock())
+        except InvalidReplyError:
+            self.wasted.add(request.ByteSize(), 0 if reply is None else reply.ByteSize())
+            raise
 
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.NOT_FOUND:
@@ -248,7 +261,11 @@ class Peer:
             for piece in self.pieces:
                 request = wire.ModelReadyRequest(name=piece.name, version=piece.version)
                 left_s = max(0.0, until_s - self.clock())
-                if not (await ask(request, timeout=left_s)).ready:
+                reply: wire.ModelReadyResponse | None = await ask(request, timeout=left_s)
+                if reply is None:
+                    self._last_error = "its reply is not a message of the protocol"
+                    return None
+                if not reply.ready:
                     return False
         except grpc.aio.AioRpcError as error:
             if is_busy(error):

@@ -6,19 +6,37 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.hardware import Cluster
-from edgesim.serve.coordinator.asking import Failure, Reply, RequestResult
+from edgesim.serve.coordinator.asking import Failure, RequestResult
 from edgesim.serve.coordinator.peer import Peer
+from edgesim.serve.coordinator.replies import Reply
 from edgesim.serve.coordinator.work import Piece, Work
 from edgesim.simulate import LinkTotals, NodeTotals, Outcome, Recording, Span
 from edgesim.simulate.recording import FEATURES, transfer_name
 
+MOST_REASONS = 100
+"""Reasons that are told apart in a run: what a node sends may be part of them."""
+OTHER_REASONS = "other reasons"
 NOT_MEASURED = math.nan
 """Energy: no meter is read."""
+
+
+@dataclass(slots=True)
+class Calls:
+    """Calls of one model in a run.
+
+    Attributes:
+        replies: number of valid replies.
+        failures: reasons for calls without one, with counts.
+    """
+
+    replies: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 class Recorder:
@@ -26,12 +44,15 @@ class Recorder:
 
     Nodes report durations, not times: the rest of a call, beyond queue and computing, is transfer,
     and half of it is the request's. The critical path of a request is that of
-    the part whose end let the fusion begin. Its queue has all waiting: what the request was sent
-    late, failed attempts, pauses between them, and the wait for a part that did not answer.
+    the part whose end let the fusion begin. Its queue has the waits of what was answered: what the
+    request was sent late, failed attempts, and pauses between them. The wait for a part that was
+    given up is a call of which nothing else is known: transfer.
 
     Attributes:
         ended: number of requests that have ended.
         reasons: reasons for requests without an answer, with counts.
+        lost: parts that answered requests went without and why, with counts.
+        calls: calls by name of the part, or of the fusion.
         answered: number of requests by which parts answered.
         right: number of correct answers, by which parts answered.
     """
@@ -40,6 +61,8 @@ class Recorder:
         """Prepare for ``requests``, of which the first ``trace_requests`` leave spans."""
         self.ended = 0
         self.reasons: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        self.calls = {piece.name: Calls() for piece in work.pieces}
         self.answered: Counter[tuple[bool, ...]] = Counter()
         self.right: Counter[tuple[bool, ...]] = Counter()
         self._work = work
@@ -74,15 +97,18 @@ class Recorder:
             right: number of correct answers; None where labels are not known.
         """
         self.ended += 1
-        self._count(number, found)
+        self._count_calls(number, found)
         fusion = found.fusion
         if not isinstance(fusion, Reply):
             self._outcome[number] = Outcome.FAILED
-            self.reasons[found.reason or ""] += 1
+            _count(self.reasons, found.reason or "")
             return
         answered = found.parts_answered
         self._outcome[number] = Outcome.COMPLETED if all(answered) else Outcome.DEGRADED
         self.answered[answered] += 1
+        for one in found.parts:
+            if isinstance(one, Failure):
+                _count(self.lost, one.reason)
         if right is not None:
             self.right[answered] += right
         due_s = self._arrival_s[number]
@@ -93,7 +119,6 @@ class Recorder:
             queue_s += last.sent_s - last.asked_s + last.queue_s
         else:
             compute_s = 0.0
-            queue_s += last.given_up_s - last.asked_s
         latency_s = end_s - due_s
         self._latency_s[number] = latency_s
         path = self._path_s
@@ -102,14 +127,17 @@ class Recorder:
         path["fusion"][number] = fusion.compute_s
         path["transfer"][number] = latency_s - queue_s - compute_s - fusion.compute_s
 
-    def _count(self, number: int, found: RequestResult) -> None:
+    def _count_calls(self, number: int, found: RequestResult) -> None:
         """Add a request's work of nodes and bytes of links."""
         pairs = [*zip(self._work.parts, found.parts, strict=True)]
         if found.fusion is not None:
             pairs.append((self._work.fusion, found.fusion))
         for piece, reply in pairs:
+            calls = self.calls[piece.name]
             if isinstance(reply, Failure):
+                _count(calls.failures, reply.reason)
                 continue
+            calls.replies += 1
             self._busy_s[piece.node] += reply.compute_s / reply.batch
             self._executions[piece.node] += 1 / reply.batch
             self._sent_bytes[piece.node] += reply.sent_bytes
@@ -183,7 +211,8 @@ class Recorder:
 
     def _node(self, peer: Peer | None, name: str, end_s: float) -> NodeTotals:
         return NodeTotals(
-            busy_s=self._busy_s[name],
+            # A node computes in one thread; the sum of what it reports may still be more.
+            busy_s=min(self._busy_s[name], end_s),
             sending_s=NOT_MEASURED,
             receiving_s=NOT_MEASURED,
             down_s=peer.down_s(end_s) if peer is not None else 0.0,
@@ -213,3 +242,8 @@ def right_answers(
 
 def _end_s(one: Reply | Failure) -> float:
     return one.received_s if isinstance(one, Reply) else one.given_up_s
+
+
+def _count(reasons: Counter[str], reason: str) -> None:
+    known = reason in reasons or len(reasons) < MOST_REASONS
+    reasons[reason if known else OTHER_REASONS] += 1

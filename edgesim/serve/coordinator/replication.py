@@ -7,9 +7,11 @@ import contextlib
 import os
 import random
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster
@@ -19,7 +21,7 @@ from edgesim.serve.coordinator.asking import Coordinator, RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.peer import Outage, Peer
 from edgesim.serve.coordinator.policy import Policy
-from edgesim.serve.coordinator.recorder import Recorder, right_answers
+from edgesim.serve.coordinator.recorder import Calls, Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
 from edgesim.serve.faults.driver import Driver
 from edgesim.simulate import Recording
@@ -41,16 +43,23 @@ class Replication:
     Attributes:
         recording: the recording, in the form of a simulation's.
         reasons: reasons for requests without an answer, with counts.
+        lost: parts that answered requests went without and why, with counts.
+        calls: calls by name of the part, or of the fusion.
         answered: number of requests by which parts answered.
         right: images answered rightly, by which parts answered; None where labels are not known.
         outages: outages of nodes, by their begin.
+        failure: unexpected error that ended it, with the recording of what was done by then; empty
+            without one.
     """
 
     recording: Recording
     reasons: Counter[str]
+    lost: Counter[str]
+    calls: Mapping[str, Calls]
     answered: Counter[tuple[bool, ...]]
     right: Counter[tuple[bool, ...]] | None
     outages: tuple[Outage, ...]
+    failure: str
 
 
 def run_replication(
@@ -93,7 +102,10 @@ def run_replication(
     recordings: list[Recording] = []
     outages: list[Outage] = []
 
+    failure = ""
+
     async def run() -> None:
+        nonlocal failure
         clock = _Clock()
         peers = _peers(work, access, policy, clock)
         try:
@@ -102,7 +114,7 @@ def run_replication(
                 await driver.start()
             # Nothing depends on these pauses but when a node is asked again.
             generator = random.Random(os.getpid())
-            coordinator = Coordinator(work, peers, policy, generator, clock)
+            coordinator = Coordinator(work, peers, policy, generator)
 
             async def serve(number: int, due_s: float) -> None:
                 recorder.begin(number, due_s)
@@ -119,7 +131,12 @@ def run_replication(
             clock.start()
             paced = pace(traffic, serve, clock, seed=seed, replication=replication)
             faults = None if driver is None else asyncio.ensure_future(driver.run(clock))
-            whole = await _until_over(paced, peers, recorder, progress, faults)
+            try:
+                whole = await _until_over(paced, peers, recorder, progress, faults)
+            except EdgesimError:
+                raise
+            except Exception as error:
+                whole, failure = False, _described(error)
             recordings.append(recorder.recording(peers, clock(), partial=not whole))
             outages.extend(out for peer in peers.values() for out in peer.all_outages())
         finally:
@@ -132,8 +149,11 @@ def run_replication(
     return Replication(
         recording=recordings[0],
         reasons=recorder.reasons,
+        lost=recorder.lost,
+        calls=recorder.calls,
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,
+        failure=failure,
         outages=tuple(sorted(outages, key=lambda out: out.begin_s)),
     )
 
@@ -180,7 +200,7 @@ async def _all_ready(peers: dict[str, Peer]) -> None:
 
 
 async def _until_over(
-    paced: Coroutine[None, None, None],
+    requests: Coroutine[None, None, None],
     peers: dict[str, Peer],
     recorder: Recorder,
     progress: ReportProgress,
@@ -190,15 +210,17 @@ async def _until_over(
 
     ``faults`` causes the scheduled faults meanwhile; if it fails, so does the run.
     """
-    run = asyncio.ensure_future(paced)
-    watches: list[asyncio.Future[None]] = [
+    run = asyncio.ensure_future(requests)
+    beside: list[asyncio.Future[None]] = [
         asyncio.ensure_future(peer.watch()) for peer in peers.values()
     ]
+    beside += [] if faults is None else [faults]
     try:
         while not run.done():
             await asyncio.wait((run,), timeout=_LOOK_S)
-            if faults is not None and faults.done():
-                await faults
+            for task in beside:
+                if task.done():
+                    await task
             try:
                 progress(recorder.ended)
             except KeyboardInterrupt:
@@ -206,12 +228,21 @@ async def _until_over(
         await run
         return True
     finally:
-        tasks = [run, *watches, *([] if faults is None or faults.done() else [faults])]
+        tasks = [task for task in (run, *beside) if not task.done()]
         for task in tasks:
             task.cancel()
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _described(error: Exception) -> str:
+    """Return an unexpected error in one line: kind, text, and the line of code that raised it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"internal error: {type(error).__name__} at {where}: {str(error)[:200]}"
 
 
 Serve = Callable[[int, float], Coroutine[None, None, None]]

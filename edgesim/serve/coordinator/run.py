@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from edgesim import api
 from edgesim.artifact import Artifact
@@ -25,6 +25,9 @@ from edgesim.simulate import Outcome
 
 INTERRUPTED = "the run was interrupted before it was answered"
 """Reason for the failure of requests in flight at an interrupt."""
+ENDED_EARLY = "the run ended before it was answered"
+"""The same at an unexpected error."""
+_MOST_SHOWN = 10
 
 
 def run(
@@ -100,22 +103,33 @@ def run(
         )
         if runs[-1].recording.partial:
             break
+    failure = runs[-1].failure
     warnings = ["energy was not measured: real nodes report times, not power"]
     if images.reason is not None:
         warnings.append(f"accuracy was not measured, as the images were noise: {images.reason}")
     warnings += _fault_notes(scenario, drivers)
     for one in runs:
         warnings += [outage.sentence for outage in one.outages]
-    failures: Counter[str] = Counter()
+    failures, lost = Counter[str](), Counter[str]()
     for one in runs:
+        lost += one.lost
         failures += one.reasons
-        failures[INTERRUPTED] += int((one.recording.outcome == Outcome.UNFINISHED).sum())
+        unfinished = int((one.recording.outcome == Outcome.UNFINISHED).sum())
+        failures[ENDED_EARLY if failure else INTERRUPTED] += unfinished
     failures = +failures
-    warnings += [f"{many:,} without an answer: {reason}" for reason, many in failures.items()]
+    warnings += _by_reason("without an answer", failures)
+    warnings += _by_reason("answered without a part", lost)
+    if failure:
+        warnings.append(failure)
+    elif failures and not any(one.answered for one in runs):
+        failure = f"no request was answered: {failures.most_common(1)[0][0]}"
     measured = Measured(
         accuracy=_accuracy(artifact, runs, samples=traffic.samples, images=len(images.pixels)),
         failures=failures,
+        lost_parts=lost,
         warnings=tuple(warnings),
+        failure=failure,
+        never_answered=tuple(_never_answered(runs)),
     )
     return summarise(
         Run(
@@ -127,6 +141,24 @@ def run(
             measured=measured,
         )
     )
+
+
+def _by_reason(what: str, reasons: Counter[str]) -> list[str]:
+    """Return warnings of the most frequent reasons."""
+    found = [f"{many:,} {what}: {reason}" for reason, many in reasons.most_common(_MOST_SHOWN)]
+    if (more := len(reasons) - _MOST_SHOWN) > 0:
+        found.append(f"{what}: {more} further reasons are in summary.json")
+    return found
+
+
+def _never_answered(runs: Sequence[Replication]) -> Iterator[str]:
+    """Yield a sentence on every model none of whose calls was answered."""
+    for name in runs[0].calls:
+        calls = [one.calls[name] for one in runs]
+        failures = sum((one.failures for one in calls), Counter[str]())
+        if failures and not any(one.replies for one in calls):
+            ((reason, _),) = failures.most_common(1)
+            yield f"none of {failures.total():,} requests was answered: {reason}"
 
 
 def _check_faults(orders: Sequence[Order], faults_by: Sequence[str]) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgesim import api
 from edgesim.artifact import PRECISION, Artifact
-from edgesim.common.errors import InputError
+from edgesim.common.errors import InputError, nearest
 from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.placement import Plan
 from edgesim.scenario.scenario import Scenario
+from edgesim.serve.options import admin_address
 from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
+from partition.manifest import FusionEntry, PartEntry
 
 if TYPE_CHECKING:
     from partition import TrainedManifest
-import json
-from pathlib import Path
-
-from edgesim import api
-from edgesim.common.errors import nearest
-from edgesim.serve.options import admin_address
-from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,19 @@ class Piece:
         name: name of the model and of its task.
         node: name in the scenario.
         version: version that the node must have, so that no other artifact answers.
+        width: values of its output for each sample: features of a part, classes of the fusion.
     """
 
     name: str
     node: str
     version: str
+    width: int
+
+    @classmethod
+    def of(cls, name: str, node: str, entry: PartEntry | FusionEntry, sha256: str) -> Piece:
+        """Return the model of a manifest's entry, with the SHA-256 of its file."""
+        width = entry.widths[-1] if isinstance(entry, FusionEntry) else entry.feature_bytes // 4
+        return cls(name, node, version_of(sha256), width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,6 @@ class Work:
         addresses: HOST:PORT of every node that has one of these.
         home: node of the network that the coordinator stands for.
         shape: (channels, height, width) of an image.
-        classes: number of classes of the fusion.
         manifest: manifest of the artifact; None where nothing was trained.
     """
 
@@ -58,7 +65,6 @@ class Work:
     addresses: Mapping[str, str]
     home: str
     shape: tuple[int, int, int]
-    classes: int
     manifest: TrainedManifest | None
 
     @property
@@ -91,8 +97,7 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
     pieces = {}
     for task in plan.branches[0].tasks:
         entry = manifest.fusion if task.part is None else manifest.parts[task.part]
-        version = version_of(manifest.files[entry.file])
-        pieces[task.name] = Piece(task.name, task.node, version)
+        pieces[task.name] = Piece.of(task.name, task.node, entry, manifest.files[entry.file])
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
     lacking = [name for name in names if nodes[name].address is None]
@@ -110,7 +115,6 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         addresses={name: str(nodes[name].address) for name in names},
         home=plan.input_node or fusion.node,
         shape=(shape.channels, shape.image, shape.image),
-        classes=artifact.classes,
         manifest=manifest,
     )
 
@@ -138,6 +142,7 @@ def infer_request(
     return request
 
 
+_BYTES = int(BYTES_PER_ELEMENT[PRECISION])
 _TYPICAL_NS = 1_000_000
 """Typical time in an answer; its number of digits changes the size by a byte."""
 
@@ -157,47 +162,36 @@ class Sizes:
     answered: Mapping[str, int]
 
 
-def message_sizes(work: Work, plan: Plan, *, samples: int, requests: int) -> Sizes:
+def message_sizes(work: Work, *, samples: int, requests: int) -> Sizes:
     """Return the sizes of the messages of one request.
 
     Args:
         work: models of every request, and their nodes.
-        plan: plan, with the features of each part.
         samples: samples of a request.
         requests: number of requests; the middle one stands for all, whose numbers differ in digits.
     """
-    width = int(BYTES_PER_ELEMENT[plan.precision])
-    features = {
-        one.source: round(one.bytes / width)
-        for one in plan.branches[0].transfers
-        if one.target == work.fusion.name
-    }
     number = requests // 2
-    asked, answered = {}, {}
-    image = Input(INPUT, (samples, *work.shape), bytes(samples * _elements(work.shape) * width))
-    for piece in work.parts:
-        asked[piece.name] = infer_request(piece, (image,), FEATURES, number).ByteSize()
-        answered[piece.name] = _answer(piece, FEATURES, samples, features[piece.name], number)
-    inputs = [
-        Input(
-            f"{FEATURES}-{part}",
-            (samples, features[piece.name]),
-            bytes(samples * features[piece.name] * width),
-        )
-        for part, piece in enumerate(work.parts)
+    image = _zeros(INPUT, samples, *work.shape)
+    features = [
+        _zeros(f"{FEATURES}-{part}", samples, piece.width) for part, piece in enumerate(work.parts)
     ]
-    fusion = work.fusion
-    asked[fusion.name] = infer_request(fusion, inputs, LOGITS, number).ByteSize()
-    answered[fusion.name] = _answer(fusion, LOGITS, samples, work.classes, number)
+    asked = {
+        piece.name: infer_request(piece, (image,), FEATURES, number).ByteSize()
+        for piece in work.parts
+    }
+    asked[work.fusion.name] = infer_request(work.fusion, features, LOGITS, number).ByteSize()
+    answered = {
+        piece.name: _answer(piece, LOGITS if piece is work.fusion else FEATURES, samples, number)
+        for piece in work.pieces
+    }
     return Sizes(asked=asked, answered=answered)
 
 
-def _elements(shape: tuple[int, int, int]) -> int:
-    channels, height, width = shape
-    return channels * height * width
+def _zeros(name: str, *shape: int) -> Input:
+    return Input(name, shape, bytes(_BYTES * math.prod(shape)))
 
 
-def _answer(piece: Piece, output: str, samples: int, elements: int, number: int) -> int:
+def _answer(piece: Piece, output: str, samples: int, number: int) -> int:
     """Return the bytes of a node's answer."""
     reply = wire.ModelInferResponse(
         model_name=piece.name, model_version=piece.version, id=str(number)
@@ -206,8 +200,8 @@ def _answer(piece: Piece, output: str, samples: int, elements: int, number: int)
         reply.parameters[key].int64_param = _TYPICAL_NS
     for key in ("batch", "waiting"):
         reply.parameters[key].int64_param = 1
-    reply.outputs.add(name=output, datatype="FP32", shape=(samples, elements))
-    reply.raw_output_contents.append(bytes(4 * samples * elements))
+    reply.outputs.add(name=output, datatype="FP32", shape=(samples, piece.width))
+    reply.raw_output_contents.append(bytes(_BYTES * samples * piece.width))
     return reply.ByteSize()
 
 

@@ -176,7 +176,7 @@ def test_bytes_are_those_of_the_messages() -> None:
     scenario = load()
     _, found = play(scenario)
     work = find_work(scenario, api.place(scenario))
-    sizes = message_sizes(work, api.place(scenario), samples=1, requests=1)
+    sizes = message_sizes(work, samples=1, requests=1)
     for part in (0, 1):
         assert found.links[f"pi-{part}-switch"].bytes == pytest.approx(
             sizes.asked[f"part-{part}"] + sizes.answered[f"part-{part}"]
@@ -191,7 +191,7 @@ def test_sizes_are_those_of_real_messages() -> None:
     scenario = load()
     plan = api.place(scenario)
     work = find_work(scenario, plan)
-    sizes: Sizes = message_sizes(work, plan, samples=2, requests=9)
+    sizes: Sizes = message_sizes(work, samples=2, requests=9)
     pixels = np.ones((2, *work.shape), dtype=np.float32)
     asked = infer_request(
         work.parts[0], (Input("input", pixels.shape, pixels.tobytes()),), "features", 4

@@ -11,10 +11,11 @@ import grpc
 import numpy as np
 import pytest
 
-from edgesim.serve.coordinator.asking import Failure, Reply, ask
-from edgesim.serve.coordinator.peer import Outage
+from edgesim.serve.coordinator.asking import Failure, ask
+from edgesim.serve.coordinator.peer import Outage, WastedBytes
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import pace
+from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import Closed, Paced, Periodic, Poisson
@@ -26,19 +27,26 @@ QUICK = Retry(backoff_s=0.001)
 QUESTION = wire.ModelInferRequest(model_name="part-0")
 
 
-def answer() -> wire.ModelInferResponse:
-    reply = wire.ModelInferResponse(raw_output_contents=[b"1234"])
-    for key, value in (("queue_ns", 2_000_000), ("compute_ns", 3_000_000), ("batch", 4),
-                       ("waiting", 5), ("processor_ns", 1_500_000)):  # fmt: skip
-        reply.parameters[key].int64_param = value
-    return reply
+WIDTH = 1
+
+
+def answer(sent_s: float) -> Reply:
+    return Reply(
+        asked_s=sent_s, sent_s=sent_s, received_s=time.monotonic(), queue_s=2e-3, compute_s=3e-3,
+        processor_s=1.5e-3, batch=4, waiting=5, sent_bytes=6, received_bytes=7, output=b"1234",
+    )  # fmt: skip
 
 
 class Scripted:
-    """Fails with each of some statuses, then answers; ``None`` is silence."""
+    """Fails with each of some statuses, then answers.
 
-    def __init__(self, *codes: grpc.StatusCode | None, details: str = "") -> None:
+    ``None`` is silence, a text an invalid reply.
+    """
+
+    def __init__(self, *codes: grpc.StatusCode | str | None, details: str = "") -> None:
         self.node = "pi"
+        self.clock = time.monotonic
+        self.wasted = WastedBytes()
         self.details = details
         self.up = True
         self.why = ""
@@ -47,10 +55,15 @@ class Scripted:
         self.beside = 0
         self.cancelled = 0
 
-    async def infer(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
+    async def infer(self, request: wire.ModelInferRequest, width: int, until_s: float) -> Reply:
+        assert width == WIDTH
+        sent_s = self.clock()
+        timeout_s = until_s - sent_s
         self.timeouts.append(timeout_s)
         if self.codes:
             code = self.codes.pop(0)
+            if isinstance(code, str):
+                raise InvalidReplyError(code)
             if code is None:
                 try:
                     await asyncio.sleep(timeout_s)
@@ -60,25 +73,45 @@ class Scripted:
                 code = Code.DEADLINE_EXCEEDED
             empty = grpc.aio.Metadata()
             raise grpc.aio.AioRpcError(code, empty, empty, self.details)
-        return answer()
+        return answer(sent_s)
 
-    async def infer_hedge(self, request: wire.ModelInferRequest, timeout_s: float) -> object:
+    async def infer_hedge(
+        self, request: wire.ModelInferRequest, width: int, until_s: float
+    ) -> Reply:
         self.beside += 1
-        return answer()
+        return answer(self.clock())
 
 
 def asked(peer: Scripted, retry: Retry = QUICK, **settings: float) -> Reply | Failure:
     policy = Policy(retry=retry, **settings)
-    return asyncio.run(ask(peer, QUESTION, policy, random.Random(7), time.monotonic))
+    return asyncio.run(ask(peer, QUESTION, WIDTH, policy, random.Random(7)))
 
 
-def test_an_answer_tells_its_times_and_sizes() -> None:
-    found = asked(Scripted())
-    assert (found.queue_s, found.compute_s, found.batch, found.waiting) == (2e-3, 3e-3, 4, 5)
-    assert found.processor_s == 1.5e-3
-    assert (found.sent_bytes, found.received_bytes) == (QUESTION.ByteSize(), answer().ByteSize())
-    assert found.output == b"1234"
-    assert found.asked_s <= found.sent_s <= found.received_s
+def test_the_first_attempt_is_when_it_was_asked() -> None:
+    peer = Scripted(Code.UNAVAILABLE)
+    found = asked(peer)
+    assert isinstance(found, Reply)
+    # Half of the pause between both is sure: 0.5 ms.
+    assert found.asked_s + 0.5e-3 <= found.sent_s <= found.received_s
+
+
+def test_an_invalid_reply_is_a_failure_with_a_reason_and_not_asked_for_again() -> None:
+    peer = Scripted("shape: expected [1, 36], got [1, 35]")
+    assert asked(peer).reason == (
+        "part-0 on pi: invalid reply: shape: expected [1, 36], got [1, 35]"
+    )
+    assert len(peer.timeouts) == 1
+
+
+def test_of_two_replies_the_valid_one_counts() -> None:
+    class Late(Scripted):
+        async def infer(self, request: wire.ModelInferRequest, width: int, until_s: float) -> Reply:
+            await asyncio.sleep(0.05)
+            raise InvalidReplyError("not a message of the protocol")
+
+    peer = Late()
+    assert isinstance(asked(peer, hedge_after_s=0.001, deadline_s=60.0), Reply)
+    assert peer.beside == 1
 
 
 @pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.ABORTED])

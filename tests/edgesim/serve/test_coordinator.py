@@ -173,7 +173,7 @@ def test_the_command_writes_what_a_simulation_writes(nodes: Nodes, tmp_path: Pat
     simulated = edgesim("run", nodes.file, *options, "--out", tmp_path / "simulated")
     predicted = document(simulated.stdout)
     assert (real["mode"], predicted["mode"]) == ("real", "simulate")
-    assert {*real} - {*predicted} == {"failures"}
+    assert {*real} - {*predicted} == {"failures", "lost_parts"}
     assert {*predicted} <= {*real}
     assert real["requests"] == predicted["requests"] == {
         "offered": 6, "completed": 6, "degraded": 0, "failed": 0,
