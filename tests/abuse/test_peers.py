@@ -49,7 +49,7 @@ FLAWS: list[tuple[Flaw, str]] = [
     (["set", {"model_name": HOSTILE}], r"model_name: expected 'part-1', got '\\x1b"),
     (["set", {"model_version": "0" * 12}], "model_version"),
     (["set", {"id": "another"}], "the id is another request's"),
-    (["parameters", {"compute_ns": -3_290_000_000_000_000}], "parameter compute_ns is out of range"),
+    (["parameters", {"compute_ns": -3_290_000_000_000}], "parameter compute_ns is out of range"),
     (["parameters", {"compute_ns": 1 << 62}], "parameter compute_ns is out of range"),
     (["parameters", {"queue_ns": 60_000_000_000}], "parameter queue_ns is out of range"),
     (["parameters", {"batch": 0}], "parameter batch is out of range"),
