@@ -17,7 +17,7 @@ from edgesim.common.extras import require
 from edgesim.common.options import argument, flag, option, quantity
 from edgesim.common.text import duration
 from edgesim.serve.addresses import split_address
-from edgesim.serve.options import NodeOptions
+from edgesim.serve.options import DEFAULT_ADMIN, NodeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class DeployOptions(FileOptions):
         "NODE=HOST:PORT",
         "Address of a node's admin service; repeatable.",
         None,
-        show_default="the port of the node's address plus 1000",
+        show_default=DEFAULT_ADMIN,
     )
     patience_s: float = option(
         "TIME",

@@ -91,7 +91,8 @@ class Access:
                     StatusCode.UNAUTHENTICATED,
                     "the token is missing or wrong; deploy with the admin's keys",
                 )
-        elif ADMIN.encode() not in peer.get("x509_subject_alternative_name", ()):
+        elif ADMIN.encode() not in peer.get("peer_uri", ()):
+            # Only entries of type URI: a DNS name or e-mail address may spell the same.
             raise RefusalError(
                 StatusCode.PERMISSION_DENIED,
                 "the certificate is not an admin's; deploy with the admin's keys",

@@ -52,7 +52,7 @@ def make_keys(folder: Path, hosts: Sequence[str]) -> list[Path]:
         EdgesimError: the folder cannot be written.
     """
     for host in hosts:
-        if host in _RESERVED or _HOST.fullmatch(host) is None:
+        if host in _RESERVED or _HOST.fullmatch(host) is None or not _is_host(host):
             raise InputError(f"expected a host's name or address, got {host!r}")
     try:
         return _make(folder, hosts)
@@ -171,6 +171,11 @@ def _builder(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False
         )
     )
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a name with colons is an address: an URN must not become a host's name."""
+    return ":" not in host or isinstance(_general(host), x509.IPAddress)
 
 
 def _general(host: str) -> x509.GeneralName:

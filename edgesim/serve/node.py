@@ -136,7 +136,11 @@ class Node:
             activation,
             self.logger,
         ).register(server)
-        return server, _bind(server, self.options.admin_address, self.access, known_clients=True)
+        try:
+            listens = _bind(server, self.options.admin_address, self.access, known_clients=True)
+        except InputError as error:
+            raise InputError(f"admin service: {error}; name another with --admin") from error
+        return server, listens
 
     def _serve_metrics(self, stack: ExitStack) -> str | None:
         if self.options.metrics is None:

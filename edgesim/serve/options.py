@@ -14,8 +14,12 @@ from edgesim.serve.addresses import is_loopback, join_address, split_address
 if TYPE_CHECKING:
     from edgesim.hardware import Device
 
-ADMIN_PORT_OFFSET = 1000
+_ABOVE, _BELOW = 1000, 30_000
 """From the port of inference to that of the admin service, where none is named."""
+_FIRST_EPHEMERAL_PORT = 32_768
+"""From here on Linux takes ports for outgoing connections, of any program."""
+DEFAULT_ADMIN = f"the port of inference plus {_ABOVE}, or minus {_BELOW} from 31768 on"
+"""What the address of the admin service is where none is named."""
 MAX_MESSAGE_BYTES = 16 << 20
 MAX_SAMPLES = 1024
 """Samples in one request, at most."""
@@ -38,7 +42,7 @@ class NodeOptions:
         "HOST:PORT",
         "Address of the admin service, which takes models.",
         None,
-        show_default="the port of --listen plus 1000",
+        show_default=DEFAULT_ADMIN,
     )
     metrics: str | None = option(
         "HOST:PORT", "Address of Prometheus metrics, without TLS.", None, show_default="none"
@@ -163,9 +167,15 @@ def admin_address(address: str) -> str:
         address: HOST:PORT of inference.
 
     Raises:
-        InputError: ``address`` is wrong, or has no port 1000 higher.
+        InputError: ``address`` is wrong, or the port would be one of outgoing connections.
     """
     host, port = split_address(address)
-    if port and port + ADMIN_PORT_OFFSET > 65535:
-        raise InputError(f"{address} has no port {ADMIN_PORT_OFFSET} higher: name one with --admin")
-    return join_address(host, port and port + ADMIN_PORT_OFFSET)
+    if port == 0:
+        return join_address(host, 0)
+    found = port + _ABOVE if port + _ABOVE < _FIRST_EPHEMERAL_PORT else port - _BELOW
+    if found >= _FIRST_EPHEMERAL_PORT:
+        raise InputError(
+            f"{address} leaves no port for the admin service: {found} may be taken by outgoing "
+            "connections; name one with --admin"
+        )
+    return join_address(host, found)

@@ -297,7 +297,7 @@ def test_targets_are_the_nodes_with_an_address(tmp_path: Path) -> None:
     file = scenario(tmp_path / "s.yaml", {"hub": "hub.local:50051", "pi": "pi.local:60000"})
     found = find_targets(file, ARTIFACT, admin={"pi": "pi.local:7"})
     assert found.real == (
-        Target("hub", "hub.local:50051", "hub.local:51051", ("fusion",)),
+        Target("hub", "hub.local:50051", "hub.local:20051", ("fusion",)),
         Target("pi", "pi.local:60000", "pi.local:7", PARTS),
     )
     assert found.simulated == ()

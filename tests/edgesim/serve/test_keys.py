@@ -6,12 +6,15 @@ import ipaddress
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from grpc import StatusCode
 
@@ -80,7 +83,9 @@ def test_hosts_can_be_added_and_what_is_there_stays(tmp_path: Path) -> None:
     policy(tmp_path / "client").build_server_verifier(name).verify(own, [])
 
 
-@pytest.mark.parametrize("host", ["", "../pi", "a/b", ".hidden", "-x", "client", "ca", "a b"])
+@pytest.mark.parametrize(
+    "host", ["", "../pi", "a/b", ".hidden", "-x", "client", "ca", "a b", "urn:edgesim:admin"]
+)
 def test_names_that_cannot_be_hosts_are_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a host's name or address"):
         make_keys(tmp_path / "keys", [host])
@@ -128,6 +133,72 @@ def test_a_node_without_a_token_lets_nobody_in() -> None:
     for metadata in ([], [("authorization", "Bearer ")]):
         with pytest.raises(RefusalError):
             plain("").check_admin({}, metadata)
+
+
+def member(authority: Path, folder: Path, name: x509.GeneralName) -> Path:
+    """Write the keys of a client whose certificate has one alternative name."""
+    issuer = certificate(authority / "ca.pem")
+    signer = serialization.load_pem_private_key((authority / "key.pem").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    folder.mkdir()
+    pem = serialization.Encoding.PEM
+    (folder / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, *private))
+    (folder / "key.pem").chmod(0o600)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "is_admin"),
+    [
+        (x509.UniformResourceIdentifier(ADMIN), True),
+        (x509.DNSName(ADMIN), False),
+        (x509.RFC822Name._init_without_validation(ADMIN), False),
+        (x509.UniformResourceIdentifier(CLIENT), False),
+    ],
+    ids=["URI", "DNS name", "e-mail address", "URI of a client"],
+)
+def test_only_a_uri_makes_an_admin(
+    name: x509.GeneralName, is_admin: bool, keys: Path, tmp_path: Path
+) -> None:
+    access = read_access(keys / "localhost", plain=False)
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            access.check_admin(context.auth_context(), context.invocation_metadata())
+        except RefusalError as refusal:
+            return refusal.code.name.encode()
+        return b"admin"
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    methods = {"who": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", methods),))
+    credentials = access.server_credentials(known_clients=True)
+    assert credentials is not None
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    caller = read_access(member(keys / "ca", tmp_path / "caller", name), plain=False)
+    channel = grpc.secure_channel(f"127.0.0.1:{port}", caller.channel_credentials())
+    try:
+        found = channel.unary_unary("/test/who")(b"", timeout=30.0)
+    finally:
+        channel.close()
+        server.stop(None)
+    assert found == (b"admin" if is_admin else b"PERMISSION_DENIED")
 
 
 def test_a_signature_is_of_these_bytes_by_this_key_for_this_purpose(

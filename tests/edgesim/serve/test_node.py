@@ -356,6 +356,11 @@ def test_a_second_node_takes_neither_its_port_nor_its_store(
         "node", "--listen", served.inference, "--store", tmp_path / "other", *common
     )
     assert_fails(done, 2, [f"cannot listen on {served.inference}"])
+    done = edgesim_process(
+        "node", "--listen", "127.0.0.1:0", "--store", tmp_path / "other", *common[:2],
+        "--admin", served.admin,
+    )  # fmt: skip
+    assert_fails(done, 2, [f"cannot listen on {served.admin}", "name another with --admin"])
     arguments = served.process.args
     store = arguments[arguments.index("--store") + 1]
     done = edgesim_process("node", "--listen", "127.0.0.1:0", "--store", store, *common)

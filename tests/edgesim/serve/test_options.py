@@ -28,7 +28,7 @@ def test_without_tls_this_machine_is_fine(host: str) -> None:
     "host", ["0.0.0.0", "[::]", "192.0.2.7", "pi-0.local", "localhost.example", "127.0.0.1.nip.io"]
 )
 def test_without_tls_other_machines_must_be_asked_for_in_plain_words(host: str) -> None:
-    local = {"admin": "127.0.0.1:51051"}
+    local = {"admin": "127.0.0.1:20051"}
     with pytest.raises(InputError, match=r"would be without TLS.*--insecure-listen-anywhere"):
         options(f"{host}:50051", plain=True, **local)
     options(f"{host}:50051", plain=True, insecure_listen_anywhere=True, **local)
@@ -44,14 +44,24 @@ def test_addresses() -> None:
     assert split_address("pi-0.local:50051") == ("pi-0.local", 50051)
     assert split_address("[::1]:0") == ("::1", 0)
     assert join_address("::1", 7) == "[::1]:7"
-    assert admin_address("[::1]:50051") == "[::1]:51051"
     assert admin_address("127.0.0.1:0") == "127.0.0.1:0"
     assert not is_loopback("::ffff:192.0.2.7")
     for text in ("", "host", ":1", "host:", "host:x", "host:65536", "host:-1", "host:1.5", "h:٣"):
         with pytest.raises(InputError, match="expected HOST:PORT"):
             split_address(text)
-    with pytest.raises(InputError, match="no port 1000 higher: name one with --admin"):
-        admin_address("127.0.0.1:65000")
+
+
+@pytest.mark.parametrize(
+    ("port", "admin"), [(1, 1001), (8001, 9001), (31_767, 32_767), (31_768, 1768), (50_051, 20_051)]
+)
+def test_the_port_of_the_admin_is_none_of_outgoing_connections(port: int, admin: int) -> None:
+    assert admin_address(f"[::1]:{port}") == f"[::1]:{admin}"
+
+
+@pytest.mark.parametrize("port", [62_768, 65_535])
+def test_where_no_such_port_is_left_one_must_be_named(port: int) -> None:
+    with pytest.raises(InputError, match=r"by outgoing connections; name one with --admin"):
+        admin_address(f"127.0.0.1:{port}")
 
 
 def test_a_client_does_not_speak_in_the_clear_to_other_machines() -> None:
