@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import shutil
 import socket
@@ -24,7 +25,7 @@ from edgesim.serve.deploy import Row, deploy, pack
 from edgesim.serve.manifest import SignedManifest, sign
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.protocol import open_inference_pb2
-from edgesim.serve.services import ACTIVATE, OFFER, SERVER_LIVE, SERVER_READY, UPLOAD
+from edgesim.serve.services import ACTIVATE, ADMIN, OFFER, SERVER_LIVE, SERVER_READY, UPLOAD
 from partition.artifact import load_artifact
 from tests.edgesim.command import assert_fails, document, edgesim
 from tests.edgesim.disk import small_disk
@@ -324,3 +325,44 @@ def test_an_artifact_that_was_changed_is_not_sent(tmp_path: Path, keys: Path) ->
     done = edgesim("deploy", scenario(tmp_path / "s.yaml", {"hub": "127.0.0.1:1"}), copy,
                    "--keys", keys / "admin")  # fmt: skip
     assert_fails(done, 2, ["manifest.json"])
+
+
+@pytest.mark.parametrize(
+    ("whole", "activated", "told"),
+    [
+        (None, b"", "the node's reply is not a message of the protocol"),
+        (False, b"", "the node's reply to the offer lacks a file that was offered"),
+        (True, b"\xff" * 9, "the node's reply is not a message of the protocol"),
+        (True, b"", "the node's reply names other models, or times out of range"),
+        (True, math.nan, "the node's reply names other models, or times out of range"),
+        (True, -1.0, "the node's reply names other models, or times out of range"),
+    ],
+)
+def test_a_node_whose_replies_are_no_answers_is_not_deployed_to(
+    keys: Path, manifest: SignedManifest, whole: bool | None, activated: bytes | float, told: str
+) -> None:
+    digest = manifest.entries["part-0"].sha256
+    file = wire.OfferReply.File(sha256=digest if whole else "0" * 64, whole=True)
+    offered = wire.OfferReply(files=[file]).SerializeToString()
+    if isinstance(activated, float):
+        times = dict.fromkeys(("load_s", "warm_up_s", "inference_s"), activated)
+        loaded = wire.ActivateReply.Loaded(name="part-0", **times)
+        activated = wire.ActivateReply(models=[loaded]).SerializeToString()
+    replies = {"Offer": b"\xff" * 9 if whole is None else offered, "Activate": activated}
+
+    def answer(data: bytes) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: data)
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handlers = {name: answer(data) for name, data in replies.items()}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADMIN, handlers),))
+    credentials = read_access(keys / "localhost", plain=False).server_credentials(
+        known_clients=True
+    )
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    try:
+        row = push(f"127.0.0.1:{port}", keys, ("part-0",))
+    finally:
+        server.stop(None)
+    assert (row.state, row.error, row.tries) == ("failed", told, 1)
