@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import numbers
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ def figures_of(part: Any) -> Iterator[Callable[..., None]]:
     """Yield a function that checks figures of a part by name; say all that is wrong at the end.
 
     ``check(positive, "pitch_m", "exposure_s")`` calls a rule of this module for each figure, with
-    the part's ``name`` as its owner.
+    the part's ``name`` as its owner, after :func:`plain` made it a number of Python.
 
     Args:
         part: part with a ``name`` and the figures.
@@ -31,13 +32,42 @@ def figures_of(part: Any) -> Iterator[Callable[..., None]]:
     def check(rule: Callable[..., None], *names: str, **options: bool) -> None:
         for name in names:
             try:
-                rule(part.name, name, getattr(part, name), **options)
+                value = plain(getattr(part, name))
+                object.__setattr__(part, name, value)
+                rule(part.name, name, value, **options)
             except InputError as error:
                 wrong.append(str(error))
 
     yield check
     if wrong:
         raise InputError("\n".join(wrong))
+
+
+def plain(value: Any) -> Any:
+    """Return a number of numpy as Python's own, and a list as a tuple; anything else as it is.
+
+    A float32 becomes the shortest decimal number that it stands for: 8e-6, not 7.99999998e-6.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(plain(one) for one in value)
+    if not isinstance(value, int | float) and isinstance(value, numbers.Real):
+        return int(value) if isinstance(value, numbers.Integral) else float(str(value))
+    return value
+
+
+def pitches(owner: str, pitch_m: float | Sequence[float]) -> tuple[float, float]:
+    """Return the distances between samples (down, right) of one number or two.
+
+    Raises:
+        InputError: they are not above 0, or not one or two numbers.
+    """
+    value = plain(pitch_m)
+    pair = value if isinstance(value, tuple) else (value, value)
+    if len(pair) != 2:
+        raise InputError(f"{owner}: pitch_m must be one number or (down, right); got {pitch_m!r}")
+    for axis, pitch in zip(("down", "right"), pair, strict=True):
+        positive(owner, f"pitch_m, {axis}", pitch)
+    return pair[0], pair[1]
 
 
 def positive(owner: str, name: str, value: float, *, infinite: bool = False) -> None:
@@ -117,6 +147,7 @@ def pixel_counts(owner: str, name: str, pixels: tuple[int, int]) -> None:
 
 
 def _number(owner: str, name: str, value: float) -> None:
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise InputError(f"{owner}: {name} must be a number; got {value!r}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from optics.checks import positive
-from optics.errors import InputError
+from optics.checks import finite, pitches, pixel_counts, plain, positive
+from optics.errors import InputError, SamplingError
 from optics.grid import COMPLEX, REAL, coordinates, squared_modulus
 
 __all__ = ["Field"]
@@ -33,21 +34,60 @@ class Field:
     wavelength_m: float
     pitch_m: tuple[float, float]
 
-    def __init__(
-        self, data: Tensor, wavelength_m: float, pitch_m: float | tuple[float, float]
-    ) -> None:
-        """Check and keep a field; a real tensor becomes complex, one pitch is of both axes.
+    def __init__(self, data: Tensor, wavelength_m: float, pitch_m: float | Sequence[float]) -> None:
+        """Check and store a field; a real tensor becomes complex, one pitch is of both axes.
+
+        Numbers of numpy become Python's own. The batch may be empty.
 
         Raises:
-            InputError: data of fewer than two axes, of another type, empty or not finite, or a
-                wavelength or pitch that is not above 0.
+            InputError: data of fewer than two axes, of another type, without samples or not finite,
+                or a wavelength or pitch that is not above 0.
         """
         data = checked_plane(data, "a field's data")
+        wavelength_m = plain(wavelength_m)
         positive("field", "wavelength_m", wavelength_m)
-        pair = pitch_m if isinstance(pitch_m, tuple) else (pitch_m, pitch_m)
-        for axis, pitch in zip(("down", "right"), pair, strict=True):
-            positive("field", f"pitch_m, {axis}", pitch)
-        self._set(data, wavelength_m, pair)
+        self._set(data, wavelength_m, pitches("field", pitch_m))
+
+    @classmethod
+    def plane_wave(
+        cls,
+        shape: tuple[int, int],
+        wavelength_m: float,
+        pitch_m: float | Sequence[float],
+        sines: tuple[float, float] = (0.0, 0.0),
+        *,
+        dtype: torch.dtype = torch.complex128,
+        device: torch.device | None = None,
+    ) -> Field:
+        """Return a plane wave of amplitude 1, exp(2πi (s_y y + s_x x) / λ).
+
+        Args:
+            shape: samples (rows, columns).
+            wavelength_m: λ.
+            pitch_m: distance between samples, one or (down, right).
+            sines: direction cosines of the wave with the axes (down, right); 0 is along the axis.
+            dtype: complex type of the data.
+            device: device of the data.
+
+        Raises:
+            SamplingError: a sine beyond λ/(2 pitch): its phase turns by more than π from sample to
+                sample, and samples would show another, flatter wave.
+            InputError: a shape, wavelength or pitch that makes no field.
+        """
+        pixel_counts("plane wave", "shape", shape)
+        field = cls(torch.ones(shape, dtype=dtype, device=device), wavelength_m, pitch_m)
+        for axis, name in enumerate(("down", "right")):
+            finite("plane wave", f"sines, {name}", sines[axis])
+            steepest = field.wavelength_m / (2 * field.pitch_m[axis])
+            if abs(sines[axis]) > steepest * (1 + 1e-9):
+                raise SamplingError(
+                    f"a wave of sine {sines[axis]:g} {name} turns by more than half a circle from "
+                    f"sample to sample; expected at most {steepest:.6g} at pitch "
+                    f"{field.pitch_m[axis]:g} m: take a finer pitch"
+                )
+        y, x = field.axes_m
+        phase = 2 * math.pi / field.wavelength_m * (sines[0] * y[:, None] + sines[1] * x)
+        return field.with_data(torch.polar(torch.ones_like(phase), phase).to(dtype))
 
     def _set(self, data: Tensor, wavelength_m: float, pitch_m: tuple[float, float]) -> None:
         object.__setattr__(self, "data", data)
@@ -119,7 +159,7 @@ def checked_plane(data: Tensor, what: str) -> Tensor:
         raise InputError(
             f"{what} must be complex64 or complex128, or float32 or float64; got {data.dtype}"
         )
-    if data.dim() < 2 or data.numel() == 0:
+    if data.dim() < 2 or 0 in data.shape[-2:]:
         raise InputError(
             f"{what} must have the shape (..., rows, columns) with at least one sample; "
             f"got {tuple(data.shape)}"
@@ -136,7 +176,7 @@ def require_finite(data: Tensor, what: str) -> None:
     Raises:
         InputError: there are some.
     """
-    if data.is_meta:
+    if data.is_meta or data.numel() == 0:
         return
     real = torch.view_as_real(data.detach().resolve_conj()) if data.is_complex() else data.detach()
     low, high = torch.aminmax(real)

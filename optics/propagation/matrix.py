@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from optics.checks import finite, pixel_counts, positive
+from optics.checks import finite, pitches, pixel_counts, positive
 from optics.errors import InputError, SamplingError
 from optics.field import Field
 from optics.grid import centred_fft2, coordinates
@@ -40,7 +41,7 @@ def matrix_fourier(
     field: Field,
     focal_length_m: float,
     shape: tuple[int, int],
-    pitch_m: float | tuple[float, float],
+    pitch_m: float | Sequence[float],
     centre_m: tuple[float, float] = (0.0, 0.0),
 ) -> Field:
     """Return the field in the back focal plane on a free grid, of that in the front focal plane.
@@ -60,7 +61,7 @@ def matrix_fourier(
         InputError: a figure is out of its range.
     """
     positive("matrix_fourier", "focal_length_m", focal_length_m)
-    pitch = _pair(pitch_m)
+    pitch = pitches("matrix_fourier", pitch_m)
     return _transformed("matrix_fourier", field, focal_length_m, shape, pitch, centre_m)
 
 
@@ -68,7 +69,7 @@ def fresnel_matrix(
     field: Field,
     distance_m: float,
     shape: tuple[int, int],
-    pitch_m: float | tuple[float, float],
+    pitch_m: float | Sequence[float],
     centre_m: tuple[float, float] = (0.0, 0.0),
 ) -> Field:
     """Return the field after ``distance_m``, in the Fresnel approximation, on a free grid.
@@ -89,7 +90,7 @@ def fresnel_matrix(
         InputError: a figure is out of its range.
     """
     finite("fresnel_matrix", "distance_m", distance_m)
-    pitch = _pair(pitch_m)
+    pitch = pitches("fresnel_matrix", pitch_m)
     limit_m = max(
         count * p**2 / field.wavelength_m
         for count, p in zip(field.shape, field.pitch_m, strict=True)
@@ -151,10 +152,6 @@ def _axis(
     return torch.polar(torch.full_like(phase, pitch_m / math.sqrt(abs(scale))), phase).to(dtype)
 
 
-def _pair(pitch_m: float | tuple[float, float]) -> tuple[float, float]:
-    return pitch_m if isinstance(pitch_m, tuple) else (pitch_m, pitch_m)
-
-
 def _check_grid(
     name: str,
     field: Field,
@@ -165,7 +162,6 @@ def _check_grid(
 ) -> None:
     pixel_counts(name, "shape", shape)
     for i, axis in enumerate(("down", "right")):
-        positive(name, f"pitch_m, {axis}", pitch_m[i])
         finite(name, f"centre_m, {axis}", centre_m[i])
         reach_m = abs(centre_m[i]) + (shape[i] // 2) * pitch_m[i]
         limit_m = field.wavelength_m * abs(distance_m) / (2 * field.pitch_m[i])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import wraps
 from threading import Lock
 from typing import Literal, ParamSpec
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from optics.errors import InputError
 from optics.field import Field
+from optics.grid import frequencies
 from optics.ideal.problem import fast_size
 
 P = ParamSpec("P")
@@ -56,24 +58,77 @@ CACHE_BYTES = 2**28
 """Bound on the cached transfer functions of each method: 256 MiB."""
 
 
-def plane(field: Field, surround: Surround) -> tuple[int, int]:
-    """Return the samples of the plane that is computed: twice the window where dark is around it.
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The samples on which a transfer function is computed, and the light.
 
-    Twice the window lets light go from any sample to any other without meeting its periodic copy.
-
-    Raises:
-        InputError: the surround is of another name.
+    Attributes:
+        shape: (rows, columns).
+        pitch_m: distance between samples (down, right).
+        wavelength_m: λ.
+        dtype: complex type of the field.
+        device: device of the field.
     """
-    if surround == "periodic":
-        return field.shape
-    if surround == "dark":
+
+    shape: tuple[int, int]
+    pitch_m: tuple[float, float]
+    wavelength_m: float
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, field: Field, surround: Surround, times: int = 2) -> Plane:
+        """Return the plane of a field: its window, or with a dark surround ``times`` the window.
+
+        Twice the window lets light go from any sample to any other without meeting its periodic
+        copy.
+
+        Raises:
+            InputError: the surround is of another name.
+        """
         rows, columns = field.shape
-        return fast_size(2 * rows - 1), fast_size(2 * columns - 1)
-    raise InputError(f"surround must be 'dark' or 'periodic'; got {surround!r}")
+        if surround == "dark":
+            rows, columns = fast_size(times * rows - 1), fast_size(times * columns - 1)
+        elif surround != "periodic":
+            raise InputError(f"surround must be 'dark' or 'periodic'; got {surround!r}")
+        # An axis of one sample is uniform: padded it would be a line of light.
+        shape = (1 if field.shape[0] == 1 else rows, 1 if field.shape[1] == 1 else columns)
+        kind = field.data.dtype, field.data.device
+        return cls(shape, field.pitch_m, field.wavelength_m, *kind)
+
+    @property
+    def frequencies(self) -> tuple[Tensor, Tensor]:
+        """Frequencies in the transform's order, (H, 1) and (1, W), per metre, float64."""
+        rows, columns = (
+            frequencies(count, pitch_m, device=self.device)
+            for count, pitch_m in zip(self.shape, self.pitch_m, strict=True)
+        )
+        return rows[:, None], columns
+
+    @property
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Places in the transform's order, (H, 1) and (1, W), in metres, float64."""
+        # fftfreq in units of one sample is 0, 1, …, then the negative ones.
+        rows, columns = (
+            frequencies(count, 1 / (count * pitch_m), device=self.device)
+            for count, pitch_m in zip(self.shape, self.pitch_m, strict=True)
+        )
+        return rows[:, None], columns
+
+    @property
+    def critical_m(self) -> tuple[float, float]:
+        """S dx / λ of both axes: where a chirp and its spectrum are sampled alike."""
+        rows, columns = (
+            count * pitch_m**2 / self.wavelength_m
+            for count, pitch_m in zip(self.shape, self.pitch_m, strict=True)
+        )
+        return rows, columns
 
 
 def transferred(field: Field, transfer: Tensor) -> Field:
     """Return the field whose spectrum on the plane of ``transfer`` is multiplied by it."""
+    if field.data.numel() == 0:
+        return field  # transforms take no empty batch
     rows, columns = field.shape
     plane = (transfer.shape[-2], transfer.shape[-1])
     # Padding behind the data, not around it, moves nothing: the product is blind to the origin.

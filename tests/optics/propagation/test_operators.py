@@ -12,11 +12,13 @@ from optics.field import Field
 from optics.grid import centred_fft2, centred_ifft2, turned
 from optics.propagation import (
     angular_spectrum,
+    band_extended,
     fourier_lens,
     fresnel_impulse,
     fresnel_matrix,
     fresnel_transfer,
     matrix_fourier,
+    rayleigh_sommerfeld,
 )
 
 WAVELENGTH_M, PITCH_M, SHAPE = 500e-9, (5e-6, 6e-6), (12, 15)
@@ -37,6 +39,11 @@ OPERATORS: dict[str, tuple[Operator, Operator | None]] = {
         lambda f: fresnel_transfer(f, -NEAR_M, surround="periodic"),
     ),
     "impulse": (lambda f: fresnel_impulse(f, FAR_M), lambda f: fresnel_impulse(f, -FAR_M)),
+    "sommerfeld": (
+        lambda f: rayleigh_sommerfeld(f, FAR_M),
+        lambda f: rayleigh_sommerfeld(f, -FAR_M),
+    ),
+    "extended": (lambda f: band_extended(f, FAR_M), lambda f: band_extended(f, -FAR_M)),
     "matrix": (lambda f: fresnel_matrix(f, FAR_M, (9, 8), (7e-6, 9e-6), (9e-6, -5e-6)), None),
     "matrix Fourier": (lambda f: matrix_fourier(f, FOCAL_M, (9, 8), 3e-4, (1e-4, -2e-4)), None),
     "lens": (lambda f: fourier_lens(f, FOCAL_M), None),
@@ -115,6 +122,8 @@ def test_gradients(name: str) -> None:
         "transfer": lambda d: fresnel_transfer(on(d), near).data,
         "transfer, periodic": lambda d: fresnel_transfer(on(d), near, surround="periodic").data,
         "impulse": lambda d: fresnel_impulse(on(d), near).data,
+        "sommerfeld": lambda d: rayleigh_sommerfeld(on(d), FAR_M).data,
+        "extended": lambda d: band_extended(on(d), near).data,
         "matrix": lambda d: fresnel_matrix(on(d), near, (3, 4), PITCH_M).data,
         "matrix Fourier": lambda d: matrix_fourier(on(d), FOCAL_M, (3, 4), 3e-4).data,
         "lens": lambda d: fourier_lens(on(d), FOCAL_M).data,
@@ -139,6 +148,8 @@ def test_light_on_one_side_stays_on_its_side(name: str) -> None:
         "transfer": fresnel_transfer,
         "transfer, periodic": fresnel_transfer,
         "impulse": fresnel_impulse,
+        "sommerfeld": rayleigh_sommerfeld,
+        "extended": band_extended,
     }
     if name in free:
         behind, reach_m = free[name](field, distance_m), distance_m
