@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from optics.errors import InputError
 from optics.ideal import KernelCache
-from optics.layers.functional import Road, check_road, optical_conv2d, warn_of
+from optics.layers.functional import (
+    Road,
+    check_road,
+    is_traced,
+    optical_conv2d,
+    refuse_transforms,
+    warn_of,
+)
 from optics.physical import Bench, Exposed, physical_convolution
 from optics.signs import pattern_counts
 from optics.tiling.layout import Layout
@@ -107,6 +114,10 @@ class OpticalConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         """Return the convolution of images (batch, in_channels, rows, columns).
 
+        Under ``torch.autocast`` it is computed in the precision of the weight. Calls that ask for
+        shapes or operators alone get the electronic convolution: see
+        :func:`~optics.layers.optical_conv2d`.
+
         Warns:
             SaturationWarning: readings of the camera were at its limit, so that they show less
                 light than there was.
@@ -117,7 +128,14 @@ class OpticalConv2d(nn.Conv2d):
             SamplingError: grids of the physical road that cannot hold the system.
         """
         try:
-            result = self._convolved(input)
+            refuse_transforms(input, self.weight)
+            if is_traced(input, self.weight):
+                electronic: Tensor = self._conv_forward(input, self.weight, self.bias)
+                return electronic
+            device = input.device.type
+            images = input.to(self.weight.dtype) if torch.is_autocast_enabled(device) else input
+            with torch.autocast(device, enabled=False):
+                result = self._convolved(images)
         except InputError as error:
             if not self.name:
                 raise

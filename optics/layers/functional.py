@@ -8,6 +8,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn import functional
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+from torch.utils.flop_counter import FlopCounterMode
 
 from optics.errors import InputError
 from optics.ideal import KernelCache, ideal_conv2d
@@ -40,7 +45,11 @@ def optical_conv2d(
     """Return what ``torch.nn.functional.conv2d`` returns, as a 4f system computes it.
 
     Both roads refuse a layer that does not fit the system's plane. The ideal road takes nothing
-    else from the bench but ``max_bytes``, and draws nothing.
+    else from the bench but ``max_bytes``, and draws nothing. Under ``torch.autocast`` light is
+    computed in the precision of the weight. Where only shapes or operators are asked for
+    (``torch.export``, the meta device, fake tensors, torch's counter of operations) it is
+    ``torch.nn.functional.conv2d``; ``torch.jit.trace``, ``torch.vmap`` and ``torch.func`` are
+    refused.
 
     Args:
         images: (batch, in_channels, rows, columns), or one image without the batch; float32 or
@@ -70,6 +79,15 @@ def optical_conv2d(
         SamplingError: grids of the physical road that cannot hold the system.
     """
     check_road(road)
+    refuse_transforms(images, weight)
+    if is_traced(images, weight):
+        return functional.conv2d(images, weight, bias, stride, padding, dilation, groups)
+    if torch.is_autocast_enabled(images.device.type):
+        with torch.autocast(images.device.type, enabled=False):
+            return optical_conv2d(
+                images.to(weight.dtype), weight, bias, stride, padding, dilation, groups,
+                bench=bench, road=road, generator=generator, cache=cache,
+            )  # fmt: skip
     if images.dim() == 3:
         return optical_conv2d(
             images[None], weight, bias, stride, padding, dilation, groups,
@@ -90,6 +108,34 @@ def optical_conv2d(
         images, weight, bias, stride, padding, dilation, groups,
         max_bytes=bench.max_bytes, cache=cache,
     )  # fmt: skip
+
+
+def is_traced(images: Tensor, weight: Tensor) -> bool:
+    """Return whether a call asks for shapes or operators alone, not for numbers.
+
+    So ``torch.export``, a model on the meta device, fake tensors, and torch's counter of
+    floating-point operations call a layer. It then is the electronic convolution it stands for.
+    """
+    if (images.is_meta and weight.is_meta) or isinstance(images, FakeTensor):
+        return True
+    if torch.compiler.is_exporting():
+        return True
+    counter = FlopCounterMode.__module__
+    return any(type(mode).__module__ == counter for mode in _get_current_dispatch_mode_stack())
+
+
+def refuse_transforms(*tensors: Tensor) -> None:
+    """Refuse calls by ``torch.jit.trace``, ``torch.vmap`` and ``torch.func``.
+
+    Raises:
+        InputError: it is one.
+    """
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if traced or any(map(is_functorch_wrapped_tensor, tensors)):
+        raise InputError(
+            "a layer on light runs under no torch.jit.trace, torch.vmap or torch.func; transform "
+            "optics.layers.revert(model), which has the same weights"
+        )
 
 
 def warn_of(saturated: int, system: FourF) -> None:
