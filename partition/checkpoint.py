@@ -19,9 +19,11 @@ class TrainState:
 
     Attributes:
         epoch: epochs finished.
-        history: loss (nats), accuracy (0 to 1 or None) and learning rate of each finished epoch.
+        history: of each finished epoch: loss (nats) and learning rate; accuracy (0 to 1) and loss
+            (nats) on the validation images, None without such images.
         best_epoch: the epoch (from 1) whose weights are the best so far; 0 before any.
         best_accuracy: its accuracy on the validation images; None without such images.
+        best_loss: its loss on the validation images, likewise.
         best: its weights.
     """
 
@@ -29,20 +31,22 @@ class TrainState:
     history: list[dict[str, float | None]] = field(default_factory=list)
     best_epoch: int = 0
     best_accuracy: float | None = None
+    best_loss: float | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def notes(self) -> dict[str, Any]:
-        """What is kept of how a training went: epochs, best epoch, its accuracy, and history."""
+        """How a training went: epochs, best epoch, its accuracy and loss, and history."""
         return {
             "epochs": self.epoch,
             "best_epoch": self.best_epoch,
             "validation_accuracy": self.best_accuracy,
+            "validation_loss": self.best_loss,
             "history": self.history,
         }
 
 
-_COUNTERS = ("epoch", "history", "best_epoch", "best_accuracy")
+_COUNTERS = ("epoch", "history", "best_epoch", "best_accuracy", "best_loss")
 
 
 def save_checkpoint(

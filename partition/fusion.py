@@ -23,7 +23,7 @@ from partition.losses import smooth_targets
 from partition.model import VisionTransformer
 from partition.recipe import FusionSpec
 from partition.steps import Notes, StepStore
-from partition.train import CPU, TrainRun, generator_of, train
+from partition.train import CPU, Score, TrainRun, generator_of, train
 
 EXHAUSTIVE_PARTS = 10
 """Up to so many parts, every one of the 2^N subsets is measured."""
@@ -173,10 +173,10 @@ def make_fusion(
             yield masked, targets[chosen], None if teacher is None else teacher[chosen]
 
     @torch.no_grad()
-    def evaluate() -> float | None:
+    def evaluate() -> Score | None:
         if not len(labels["validation"]):
             return None
-        return accuracy_of(fusion(features["validation"]), labels["validation"])
+        return Score.of(fusion(features["validation"]), labels["validation"])
 
     def make(run: TrainRun) -> tuple[dict[str, Tensor], Notes]:
         steps = -(-len(inputs) // config.batch)

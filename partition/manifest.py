@@ -64,12 +64,14 @@ class TrainingEntry(_Entry):
         epochs: epochs that were trained.
         best_epoch: epoch whose weights were taken, from 1; 0 for none.
         validation_accuracy: after that epoch; None without validation images.
+        validation_loss: in nats, likewise.
         stage: stage of pruning that the training followed; None for none.
     """
 
     epochs: Count
     best_epoch: Count
     validation_accuracy: Share | None
+    validation_loss: Annotated[float, Field(ge=0)] | None = None
     stage: Name | None = None
 
 

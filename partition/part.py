@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partition.classify import TrainingSet, train_classifier
+from partition.classify import TrainingSet, note_few_validation_images, train_classifier
 from partition.config import ViTConfig
 from partition.data import Data, Samples
 from partition.files import fingerprint
@@ -93,6 +93,7 @@ def make_part(
     target = target.with_(classes=classes.outputs)
     check_target(unsplit.model.config, target)
     training = training_set_of(unsplit.train, data, classes, negatives, seed)
+    note_few_validation_images(training, pruning.final, title, store.progress)
 
     model = keep_outputs(unsplit.model, classes.classes, classes.other)
     key = fingerprint(

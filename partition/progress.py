@@ -16,12 +16,14 @@ class Report:
         loss: mean training loss of the epoch so far, in nats; None where there is none.
         accuracy: accuracy on the validation images after the last finished epoch, 0 to 1; None
             before.
+        note: a line for the user: what is doubtful, left out or reused; None for none.
     """
 
     step: str
     done: float
     loss: float | None = None
     accuracy: float | None = None
+    note: str | None = None
 
 
 Progress = Callable[[Report], None]

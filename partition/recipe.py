@@ -32,6 +32,9 @@ Grouping = Literal["random", "together", "apart"]
 """``random`` (EC-SNN's), or by confusion: classes that the teacher confuses go ``together`` in one
 part, or ``apart`` into different ones."""
 Stage = Literal["residual", "attention", "mlp"]
+Selection = Literal["accuracy", "loss", "last"]
+"""Epoch whose weights are taken: of the highest validation accuracy (of equals the one of the
+lowest validation loss), of the lowest validation loss, or the last."""
 Measure = Literal["kl", "taylor", "magnitude", "random"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -50,6 +53,12 @@ def _every_stage(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     return stages
 
 
+def _several(folds: int) -> int:
+    if folds == 1:
+        raise ValueError("expected at least 2 folds, or 0 for none")
+    return folds
+
+
 def _known(name: str) -> str:
     preset(name)
     return name
@@ -65,6 +74,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Count = Annotated[StrictInt, Field(ge=0), BeforeValidator(_whole)]
 Size = Annotated[StrictInt, Field(ge=1), BeforeValidator(_whole)]
+Folds = Annotated[Count, AfterValidator(_several)]
 Amount = Annotated[StrictFloat, Field(ge=0)]
 Positive = Annotated[StrictFloat, Field(gt=0)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
@@ -130,8 +140,11 @@ class TrainConfig:
         distillation: share of the loss that follows the teacher, 0 to 1, where there is one.
         temperature: temperature of distillation.
         clip: largest norm of the gradient; 0 for any.
-        patience: number of epochs without a better validation accuracy that end the training; 0 for
-            never.
+        selection: epoch whose weights are taken: the one of the highest validation accuracy, of
+            equals the lowest validation loss; the one of the lowest validation loss; or the last.
+        folds: number of folds of the training images by which the number of epochs is chosen
+            (cross-validation): one training without each fold, then one on all images; 0 for none.
+        patience: number of epochs without a better one that end the training; 0 for never.
         augmentation: random changes of the images.
     """
 
@@ -146,6 +159,8 @@ class TrainConfig:
     distillation: Share = 0.5
     temperature: Positive = 1.0
     clip: Amount = 1.0
+    selection: Selection = "accuracy"
+    folds: Folds = 0
     patience: Count = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -275,9 +290,10 @@ class FusionSpec:
     )
 
     def __post_init__(self) -> None:
-        if self.training.mixup or self.training.augmentation != Augmentation():
+        training = self.training
+        if training.mixup or training.folds or training.augmentation != Augmentation():
             raise InputError(
-                "the fusion is trained on features: mixup and augmentation do not apply"
+                "the fusion is trained on features: mixup, folds and augmentation do not apply"
             )
 
 

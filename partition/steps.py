@@ -72,7 +72,8 @@ class StepStore:
         )  # fmt: skip
         tensors, notes = make(run)
         save_tensors(path, tensors, {"notes": notes})
-        checkpoint.unlink(missing_ok=True)
+        for left in self.folder.glob(f"{path.stem}.checkpoint*.safetensors"):
+            left.unlink()
         return tensors, notes
 
     def train(

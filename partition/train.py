@@ -8,19 +8,20 @@ was.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from partition.checkpoint import TrainState, restore_checkpoint, save_checkpoint
 from partition.errors import PartitionError
 from partition.losses import distillation_loss, soft_cross_entropy
 from partition.progress import Progress, Report, silent
-from partition.recipe import TrainConfig
+from partition.recipe import Selection, TrainConfig
 
 CPU = torch.device("cpu")
 
@@ -70,6 +71,26 @@ def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How good a model is on the validation images.
+
+    Attributes:
+        accuracy: share of images whose highest logit is at their label, 0 to 1.
+        loss: mean cross-entropy of the labels, in nats.
+    """
+
+    accuracy: float
+    loss: float
+
+    @classmethod
+    def of(cls, logits: Tensor, labels: Tensor) -> Score:
+        """Return the score of logits (images, classes)."""
+        correct = (logits.argmax(-1) == labels).double().mean()
+        loss = functional.cross_entropy(logits.double(), labels)
+        return cls(accuracy=float(correct), loss=float(loss))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:
     """Name, checkpoint, progress and device of one training.
 
@@ -97,12 +118,13 @@ def train(
     seed: int,
     run: TrainRun | None = None,
     *,
-    evaluate: Callable[[], float | None],
+    evaluate: Callable[[], Score | None],
+    last_epoch: int | None = None,
 ) -> TrainState:
     """Train ``model`` in place; it ends with the weights of its best epoch.
 
-    The best epoch is the one of the highest validation accuracy (the first of equals), or the
-    last where ``evaluate`` gives None.
+    The best epoch is the one that ``config.selection`` says, or the last where ``evaluate`` returns
+    None.
 
     Args:
         model: gives logits of the inputs.
@@ -111,7 +133,9 @@ def train(
         config: settings of the training.
         seed: seed of all random numbers.
         run: name, checkpoint, progress and device.
-        evaluate: gives the validation accuracy, 0 to 1, or None.
+        evaluate: returns the score on the validation images, or None.
+        last_epoch: epoch after which the training ends; that of ``config`` by default. The learning
+            rate is the same either way.
 
     Raises:
         InputError: the checkpoint is damaged or of another training.
@@ -124,7 +148,8 @@ def train(
     state = TrainState()
     if checkpoint is not None and checkpoint.exists():
         state = restore_checkpoint(checkpoint, model, optimizer, run.identity)
-    while state.epoch < config.epochs and not _stalled(state, config):
+    end = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
+    while state.epoch < end and not _stalled(state, config):
         generator = generator_of(seed, state.epoch)
         model.train()
         total, steps = 0.0, 0
@@ -142,18 +167,17 @@ def train(
                 )
             total, steps = total + loss, steps + 1
             if steps % 10 == 0 and steps < steps_per_epoch:
-                done = (state.epoch + steps / steps_per_epoch) / config.epochs
+                done = (state.epoch + steps / steps_per_epoch) / end
                 known = state.history[-1]["accuracy"] if state.history else None
                 progress(Report(step=name, done=min(1.0, done), loss=total / steps, accuracy=known))
         model.eval()
-        accuracy = evaluate()
-        _finish_epoch(
-            state, model, accuracy, total / max(1, steps), rate(config, step, steps_per_epoch)
-        )
+        score, loss = evaluate(), total / max(1, steps)
+        row = {"loss": loss, "learning_rate": rate(config, step, steps_per_epoch)}
+        _finish_epoch(state, model, config, score, row)
         if checkpoint is not None:
             save_checkpoint(checkpoint, model, optimizer, state, run.identity)
-        progress(Report(step=name, done=state.epoch / config.epochs,
-                        loss=total / max(1, steps), accuracy=accuracy))  # fmt: skip
+        accuracy = None if score is None else score.accuracy
+        progress(Report(step=name, done=state.epoch / end, loss=loss, accuracy=accuracy))
     if state.best:
         model.load_state_dict(state.best)
     model.eval()
@@ -166,15 +190,35 @@ def _stalled(state: TrainState, config: TrainConfig) -> bool:
 
 
 def _finish_epoch(
-    state: TrainState, model: nn.Module, accuracy: float | None, loss: float, last_rate: float
+    state: TrainState,
+    model: nn.Module,
+    config: TrainConfig,
+    score: Score | None,
+    row: Mapping[str, float],
 ) -> None:
     """Count the epoch, and keep its weights if they are the best."""
+    accuracy, loss = (None, None) if score is None else (score.accuracy, score.loss)
     state.epoch += 1
-    state.history.append({"loss": loss, "accuracy": accuracy, "learning_rate": last_rate})
-    best = state.best_accuracy
-    if accuracy is None or best is None or accuracy > best:
-        state.best_epoch, state.best_accuracy = state.epoch, accuracy
+    state.history.append({**row, "accuracy": accuracy, "validation_loss": loss})
+    if best_epoch(state.history, config.selection) == state.epoch:
+        state.best_epoch, state.best_accuracy, state.best_loss = state.epoch, accuracy, loss
         state.best = {key: value.detach().clone() for key, value in model.state_dict().items()}
+
+
+def best_epoch(history: Sequence[Mapping[str, float | None]], selection: Selection) -> int:
+    """Return the epoch (from 1) whose weights are taken; the first of equals.
+
+    Args:
+        history: ``accuracy`` and ``validation_loss`` of every epoch, see :class:`TrainState`.
+        selection: how the epoch is chosen; where there are no scores, it is the last.
+    """
+    ranks = []
+    for row in history:
+        accuracy, loss = row["accuracy"], row["validation_loss"]
+        if selection == "last" or accuracy is None or loss is None:
+            return len(history)
+        ranks.append((accuracy, -loss) if selection == "accuracy" else (-loss,))
+    return 1 + ranks.index(max(ranks))
 
 
 def _step(

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from partition.classify import TrainingSet, predict
+from partition.classify import TrainingSet, note_few_validation_images, predict
 from partition.cnn import SmallCnn
 from partition.data import Data
 from partition.files import fingerprint, sha256
@@ -83,9 +83,13 @@ def train_on_all_classes(
         PartitionError: the loss is not finite, or the disk is full.
     """
     training = recipe.training
-    shape, images = model.config.to_dict(), data_key(recipe.data, data)
-    key = fingerprint(name, images, shape, asdict(training), recipe.seed, start)
-    store.train(name, key, model, TrainingSet.of(data), data, training, seed, title)
+    shape = model.config.to_dict()
+    key = fingerprint(
+        name, data_key(recipe.data, data), shape, asdict(training), recipe.seed, start
+    )
+    images = TrainingSet.of(data)
+    note_few_validation_images(images, training, title or name, store.progress)
+    store.train(name, key, model, images, data, training, seed, title)
     return key
 
 

@@ -117,7 +117,7 @@ class Bar:
 
 
 class StepBar(Bar):
-    """A bar of the step of a training that runs, and a line for each step that trained.
+    """A bar of the step of a training that runs, and a line for each step that trained or noted.
 
     The bar is drawn in a terminal only; the lines also go to a file or a pipe.
 
@@ -130,7 +130,7 @@ class StepBar(Bar):
         self._printed = False
 
     def __call__(self, report: Report) -> None:
-        """Show ``report`` in the bar; print a line when a step that trained is done.
+        """Show ``report`` in the bar; print its note, and a line when a step that trained is done.
 
         Raises:
             KeyboardInterrupt: an interrupt came since the first report.
@@ -141,6 +141,9 @@ class StepBar(Bar):
         if report.accuracy is not None:
             figures = f"{figures}  accuracy {report.accuracy:.2%}".strip()
         self.update(report.step, report.done, 1.0, figures)
+        assert self._bars is not None
+        if report.note is not None:
+            self._bars.console.print(report.note, soft_wrap=True, highlight=False, markup=False)
         if report.done >= 1.0 and report.loss is not None and not self._printed:
             self._printed = True
             took_s = time.monotonic() - self._begun_s

@@ -22,11 +22,11 @@ from torch.nn import functional
 
 from optics.convshare import ConvShareViT
 from partition.checkpoint import TrainState
-from partition.classify import TrainingSet, accuracy_of, image_batches, predict
+from partition.classify import TrainingSet, image_batches, predict
 from partition.data import Data
 from partition.files import fingerprint
 from partition.progress import Progress
-from partition.train import TrainRun, seed_of, train
+from partition.train import Score, TrainRun, seed_of, train
 
 
 class NoisyConv2d(nn.Conv2d):
@@ -143,10 +143,10 @@ def tuned(
             _set_level(noisy, float(torch.rand((), generator=noise)))
             yield batch
 
-    def evaluate() -> float:
+    def evaluate() -> Score:
         noise.manual_seed(seed_of(recipe.seed, 5))
         _set_level(noisy, 1.0)
-        return accuracy_of(predict(noisy, data.validation, data), data.validation.labels)
+        return Score.of(predict(noisy, data.validation, data), data.validation.labels)
 
     key = fingerprint(
         "tuned", origin, dict(shares), asdict(recipe.data), asdict(recipe.tuning), recipe.seed

@@ -1,7 +1,15 @@
 """Data sets of real images: loaders, deterministic splits, augmentation."""
 
 from partition.data.augmentation import augment
-from partition.data.dataset import Data, Samples, batches, shuffled_batches, stratified, to_input
+from partition.data.dataset import (
+    Data,
+    Samples,
+    batches,
+    shuffled_batches,
+    stratified,
+    stratified_folds,
+    to_input,
+)
 from partition.data.sources import open_data
 
 __all__ = [
@@ -12,5 +20,6 @@ __all__ = [
     "open_data",
     "shuffled_batches",
     "stratified",
+    "stratified_folds",
     "to_input",
 ]

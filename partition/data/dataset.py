@@ -135,6 +135,18 @@ def stratified(
     return rest.nonzero().flatten(), picked
 
 
+def stratified_folds(labels: Tensor, folds: int, generator: torch.Generator) -> Tensor:
+    """Return the fold, 0 to ``folds`` - 1, of each sample: every class is shared out evenly."""
+    fold_of, first = torch.empty_like(labels), 0
+    for label in range(int(labels.max()) + 1):
+        members = (labels == label).nonzero().flatten()
+        order = torch.randperm(len(members), generator=generator)
+        # The next class goes on where this one ended, so that folds differ by one sample at most.
+        fold_of[members[order]] = (torch.arange(len(members)) + first) % folds
+        first += len(members)
+    return fold_of
+
+
 def batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (images, labels) in order, ``size`` at a time; the last batch may be smaller."""
     for start in range(0, len(samples), size):

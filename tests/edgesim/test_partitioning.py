@@ -175,10 +175,11 @@ def test_the_bar_shows_step_and_figures(capsys):
         progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
         progress(Report(step="unsplit", done=1.0, loss=1.0, accuracy=0.875))
         progress(Report(step="part 1/1: mlp importance", done=1.0))
+        progress(Report(step="part 1/1: mlp", done=0.0, note="part 1/1: [8] images"))
     shown = capsys.readouterr().err
     assert shown.startswith("unsplit ")
     assert "loss 1.000  accuracy 87.50%" in shown
-    assert shown.count("\n") == 1
+    assert shown.splitlines()[1:] == ["part 1/1: [8] images"]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,21 @@ def test_polish_goes_on_from_the_pruned_part_and_shares_all_before(artifact, tmp
     assert _bytes(tmp_path / "plain") != _bytes(tmp_path / "polished")
 
 
+def test_a_handful_of_validation_images_is_said(tmp_path):
+    notes = []
+    recipe = small(data={"limit": 12, "validation": 0.02})
+    run(recipe, tmp_path / "a", lambda report: notes.append(report.note))
+    said = [note for note in notes if note is not None]
+    assert said[0].startswith("unsplit: only 30 validation images choose the best epoch; set ")
+    assert [note.split(":")[0] for note in said] == ["unsplit", "part 1/3", "part 2/3", "part 3/3"]
+    notes.clear()
+    last = {**SMALL["training"], "selection": "last"}
+    pruning = {**SMALL["pruning"], "final": {**SMALL["pruning"]["final"], "selection": "last"}}
+    recipe = small(data={"limit": 12, "validation": 0.02}, training=last, pruning=pruning)
+    run(recipe, tmp_path / "a", lambda report: notes.append(report.note))
+    assert set(notes) == {None}
+
+
 def test_a_damaged_step_is_made_again(tmp_path, artifact):
     run(small(), tmp_path / "a", work_dir=tmp_path / "work")
     for path in (tmp_path / "work").glob("part-*"):

@@ -1,6 +1,7 @@
 """The trainer: schedules by closed form, exact resume, stops, and that it learns."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,11 +17,12 @@ from partition.classify import (
     predict,
     train_classifier,
 )
+from partition.data import stratified_folds
 from partition.errors import InputError, PartitionError
 from partition.losses import collapse, distillation_loss, smooth_targets, soft_cross_entropy
 from partition.model import VisionTransformer
 from partition.recipe import Augmentation, TrainConfig
-from partition.train import TrainRun, generator_of, rate, seed_of, train
+from partition.train import Score, TrainRun, best_epoch, generator_of, rate, seed_of, train
 from tests.partition.small import TINY, bars, generator
 
 FULL = TrainConfig(
@@ -87,6 +89,78 @@ def test_it_learns_and_ends_with_the_best_weights(tmp_path):
     assert state.best_accuracy == best
     assert accuracy_of(predict(model, data.validation, data), data.validation.labels) == best
     assert accuracy_of(predict(model, data.test, data), data.test.labels) > 0.9
+
+
+def _history(*scores):
+    return [{"accuracy": accuracy, "validation_loss": loss} for accuracy, loss in scores]
+
+
+@pytest.mark.parametrize(("selection", "epoch"), [("accuracy", 4), ("loss", 3), ("last", 5)])
+def test_the_best_epoch_is_the_one_that_the_selection_names(selection, epoch):
+    scores = _history((0.5, 0.9), (0.75, 0.8), (0.5, 0.3), (0.75, 0.4), (0.25, 0.6))
+    assert best_epoch(scores, selection) == epoch
+    assert best_epoch(_history((0.5, 0.5), (0.5, 0.5)), "accuracy") == 1
+    assert best_epoch(_history((None, None), (None, None)), selection) == 2
+
+
+@pytest.mark.parametrize("selection", ["accuracy", "loss", "last"])
+def test_it_ends_with_the_weights_of_the_selected_epoch(tmp_path, selection):
+    """Of the few epochs with equal accuracy on 40 images, the first is hardly ever the best."""
+    config = TrainConfig(epochs=12, batch=16, learning_rate=5e-3, selection=selection)
+    model, state = _run(tmp_path, config, teacher=False)
+    assert state.best_epoch == best_epoch(state.history, selection)
+    data = bars()
+    score = Score.of(predict(model, data.validation, data), data.validation.labels)
+    row = state.history[state.best_epoch - 1]
+    assert (score.accuracy, score.loss) == (row["accuracy"], row["validation_loss"])
+    highest = max(row["accuracy"] for row in state.history)
+    ties = [row["validation_loss"] for row in state.history if row["accuracy"] == highest]
+    assert len(ties) > 1
+    if selection == "accuracy":
+        assert (score.accuracy, score.loss) == (highest, min(ties))
+
+
+def test_the_score_is_accuracy_and_cross_entropy():
+    logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), torch.tensor([0, 1, 1])
+    score = Score.of(logits, labels)
+    losses = [math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1)), math.log(1 + math.exp(3))]
+    assert score.accuracy == pytest.approx(2 / 3)
+    assert score.loss == pytest.approx(sum(losses) / 3)
+
+
+def test_folds_choose_the_number_of_epochs_on_all_images(tmp_path):
+    data, reports = bars(), []
+    config = TrainConfig(epochs=5, batch=16, learning_rate=5e-3, folds=3)
+    training = replace(TrainingSet.of(data), validation=data.validation.take(torch.arange(0)))
+    run = TrainRun(name="a", checkpoint=tmp_path / "a.safetensors", progress=reports.append)
+    model = VisionTransformer(TINY, generator(0))
+    state = train_classifier(model, training, data, config, 0, run)
+    assert {report.step for report in reports} == {"a", *(f"a, fold {n}/3" for n in (1, 2, 3))}
+    plain = VisionTransformer(TINY, generator(0))
+    fold_of = stratified_folds(data.train.labels, 3, generator_of(0, 1))
+    scores = torch.zeros(5, 2, dtype=torch.float64)
+    for fold in range(3):
+        one = VisionTransformer(TINY, generator(0))
+        held = data.train.take((fold_of == fold).nonzero().flatten())
+        rest = data.train.take((fold_of != fold).nonzero().flatten())
+        part = TrainingSet(samples=rest, validation=held, outputs=4)
+        history = train_classifier(one, part, data, replace(config, folds=0), 0).history
+        rows = [[row["accuracy"], row["validation_loss"]] for row in history]
+        scores += len(held) / 80 * torch.tensor(rows, dtype=torch.float64)
+    assert state.epoch == best_epoch(_history(*scores.tolist()), "accuracy")
+    epoch, steps = image_batches(training, data, config)
+    train(plain, epoch, steps, config, 0, evaluate=lambda: None, last_epoch=state.epoch)
+    assert torch.equal(plain.head.weight, model.head.weight)
+    with pytest.raises(InputError, match="81 folds cannot share 80 training images"):
+        train_classifier(model, training, data, replace(config, folds=81), 0)
+
+
+def test_folds_share_out_every_class_evenly():
+    labels = torch.tensor([0] * 7 + [1] * 5 + [2] * 2)
+    fold_of = stratified_folds(labels, 4, generator(0))
+    assert sorted(torch.bincount(fold_of).tolist()) == [3, 3, 4, 4]
+    for label, most in ((0, 2), (1, 2), (2, 1)):
+        assert torch.bincount(fold_of[labels == label]).max() == most
 
 
 def test_early_stop_counts_epochs_without_a_better_one(tmp_path):
@@ -193,7 +267,15 @@ def test_seeds_of_different_paths_differ():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("epochs", -1), ("batch", 0), ("label_smoothing", 1.5), ("temperature", 0.0), ("clip", -1.0)],
+    [
+        ("epochs", -1),
+        ("batch", 0),
+        ("label_smoothing", 1.5),
+        ("temperature", 0.0),
+        ("clip", -1.0),
+        ("folds", 1),
+        ("selection", "first"),
+    ],
 )
 def test_impossible_settings_are_refused(key, value):
     with pytest.raises(ValidationError, match=key):

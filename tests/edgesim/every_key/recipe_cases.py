@@ -72,6 +72,11 @@ def _trainings() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
             0.5,
             **{f"{section}.warmup": 0.0, f"{section}.epochs": 5, f"{section}.batch": 16},
         )
+        # A high rate to the end, so that the last epoch is not the best.
+        noisy = {"epochs": 12, "learning_rate": 0.2, "batch": 16, "final_rate": 1.0}
+        given = {f"{section}.{key}": value for key, value in noisy.items()}
+        for key, choice in (("selection", "last"), ("folds", 2)):
+            found[f"{section}.{key}"] = _case(f"{section}.{key}", choice, **given)
         # A slow rise: the first epochs are no better one than the other.
         found[f"{section}.patience"] = _case(
             f"{section}.patience", 1, **{f"{section}.epochs": 8, f"{section}.warmup": 7.0}
@@ -154,7 +159,7 @@ REFUSED = {
     key: recipe
     for key, (_, recipe) in ALL.items()
     if key.startswith("model.training.fusion.training.")
-    and ("augmentation" in key or "mixup" in key)
+    and any(word in key for word in ("augmentation", "mixup", "folds"))
 }
 """Keys that the fusion, which is trained on features, is refused for."""
 CASES = {key: case for key, case in ALL.items() if key not in STILL and key not in REFUSED}
