@@ -123,6 +123,9 @@ PRESETS: Mapping[str, ViTConfig] = {
     "vit_small_patch16_224": _standard(6),
     "vit_base_patch16_224": _standard(12),
     "vit_large_patch16_224": _standard(16, depth=24),
+    "vit_huge_patch14_224": ViTConfig(
+        patch=14, width=1280, depth=32, heads=16, head_width=80, mlp_width=5120
+    ),
     "deit_tiny_distilled_patch16_224": _standard(3, distilled=True),
     "deit_small_distilled_patch16_224": _standard(6, distilled=True),
     "deit_base_distilled_patch16_224": _standard(12, distilled=True),

@@ -32,7 +32,7 @@ from partition.split import (
 )
 from partition.steps import StepStore
 from partition.train import generator_of, seed_of
-from partition.unsplit import Unsplit, unsplit_model
+from partition.unsplit import Unsplit, unsplit_config, unsplit_model
 
 
 def run(
@@ -70,7 +70,7 @@ def run(
     store = StepStore(work, report, device)
 
     data = open_data(recipe.data)
-    config = recipe.model.config(data.image, data.channels, len(data.classes))
+    config = unsplit_config(recipe.model, data)
     # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
     any_groups = random_groups(len(data.classes), recipe.split.parts, 0)
     fit(recipe, config, part_classes(any_groups, recipe.split.other))

@@ -173,11 +173,11 @@ class UnsplitSpec:
         name: name of a shape (``vit_small_patch16_224``); the keys below then count only where they
             are given.
         checkpoint: path of a safetensors file with timm's names to start from; none trains from
-            scratch.
+            scratch. Without ``name``, the shape is the file's.
         patch: height and width of a patch, in pixels of the stem's output.
         width: number of residual channels.
         depth: number of blocks.
-        heads: number of attention heads.
+        heads: number of attention heads; needed with a checkpoint whose shape is no public model's.
         head_width: number of dimensions of a head.
         mlp_width: number of feed-forward neurons of a block.
         stem: channels of strided convolutions before the patches.

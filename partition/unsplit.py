@@ -12,13 +12,15 @@ from torch import Tensor
 
 from partition.classify import TrainingSet, note_few_validation_images, predict
 from partition.cnn import SmallCnn
+from partition.config import ViTConfig
 from partition.data import Data
+from partition.errors import InputError
 from partition.files import fingerprint, sha256
 from partition.model import VisionTransformer
-from partition.recipe import DataSpec, Recipe
+from partition.recipe import DataSpec, Recipe, UnsplitSpec
 from partition.steps import Notes, StepStore
 from partition.train import TrainRun, generator_of, seed_of
-from partition.weights import load_vit
+from partition.weights import checkpoint_config, load_vit
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,27 @@ def train_on_all_classes(
     return key
 
 
+def unsplit_config(spec: UnsplitSpec, data: Data) -> ViTConfig:
+    """Return the shape of the unsplit model for the data.
+
+    A checkpoint without a ``name`` has a shape of its own; keys that are given must agree with it.
+
+    Raises:
+        InputError: the shape is impossible, or not that of the checkpoint.
+    """
+    sizes = {"image": data.image, "channels": data.channels, "classes": len(data.classes)}
+    if spec.checkpoint is None or spec.name is not None:
+        return spec.config(**sizes)
+    found = checkpoint_config(Path(spec.checkpoint), heads=spec.heads, classes=len(data.classes))
+    for key, value in asdict(spec).items():
+        if key != "checkpoint" and value not in (None, getattr(found, key, None)):
+            raise InputError(
+                f"model.{key}: expected {getattr(found, key)}, which {spec.checkpoint} has, "
+                f"got {value}"
+            )
+    return found.with_(**sizes)
+
+
 def unsplit_model(recipe: Recipe, data: Data, store: StepStore) -> Unsplit:
     """Return the unsplit model of a recipe: trained, resumed, or as it was stored.
 
@@ -105,7 +128,7 @@ def unsplit_model(recipe: Recipe, data: Data, store: StepStore) -> Unsplit:
         InputError: the shape is impossible, or the checkpoint to start from does not fit.
         PartitionError: the loss is not finite, or the disk is full.
     """
-    config = recipe.model.config(data.image, data.channels, len(data.classes))
+    config = unsplit_config(recipe.model, data)
     start = recipe.model.checkpoint
     if start:
         model = load_vit(Path(start), config, new_head=seed_of(recipe.seed, 1))

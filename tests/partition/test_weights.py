@@ -1,14 +1,20 @@
 """Checkpoints: what is written comes back, what does not fit is named."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from partition.config import preset
 from partition.errors import InputError, PartitionError
 from partition.files import fingerprint, write_atomic
+from partition.model import VisionTransformer
+from partition.recipe import UnsplitSpec
 from partition.store import load_tensors, save_tensors
-from partition.weights import load_vit, resize_positions, save_vit
-from tests.partition.small import TINY, images, tiny_model
+from partition.unsplit import unsplit_config
+from partition.weights import config_of, load_vit, resize_positions, save_vit
+from tests.partition.small import TINY, bars, images, tiny_model
 
 
 def test_a_saved_model_gives_the_same_logits(tmp_path):
@@ -19,10 +25,90 @@ def test_a_saved_model_gives_the_same_logits(tmp_path):
     assert torch.equal(loaded(images(2)), model(images(2)))
 
 
-def test_a_foreign_file_without_a_header_has_its_shape_read_off(tmp_path):
-    model = tiny_model(head_width=64, heads=1, distilled=True)
-    save_file(model.state_dict(), tmp_path / "timm.safetensors")
-    assert load_vit(tmp_path / "timm.safetensors").config == model.config
+def test_a_foreign_file_without_a_header_has_its_shape_read_off_but_for_the_heads(tmp_path):
+    path = tmp_path / "timm.safetensors"
+    model = tiny_model(distilled=True)
+    save_file(model.state_dict(), path)
+    with pytest.raises(InputError, match=r"timm\.safetensors: its weights .* model\.heads"):
+        load_vit(path)
+    loaded = load_vit(path, heads=2)
+    assert loaded.config == model.config
+    assert torch.equal(loaded(images(2)), model(images(2)))
+    with pytest.raises(InputError, match=r"36 query, key and value rows .* of 5 heads"):
+        load_vit(path, heads=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "heads", "head_width"),
+    [
+        ("vit_tiny_patch16_224", 3, 64),
+        ("vit_base_patch16_224", 12, 64),
+        ("vit_large_patch16_224", 16, 64),
+        ("vit_huge_patch14_224", 16, 80),
+    ],
+)
+def test_public_shapes_have_their_own_heads(name, heads, head_width):
+    """ViT-H/14 has 16 heads of 80 (Dosovitskiy et al. 2021, Table 1), not 20 of 64."""
+    with torch.device("meta"):
+        weights = VisionTransformer(preset(name)).state_dict()
+    config = config_of(weights)
+    assert (config.heads, config.head_width) == (heads, head_width)
+    assert config == preset(name)
+
+
+def test_heads_that_the_header_contradicts_are_refused(tmp_path):
+    save_vit(tmp_path / "m.safetensors", tiny_model())
+    with pytest.raises(InputError, match="its header says 2 heads, and 3 were asked for"):
+        load_vit(tmp_path / "m.safetensors", TINY.with_(heads=3, head_width=4))
+
+
+def test_a_backbone_without_a_head_gets_one_or_says_so(tmp_path):
+    path, model = tmp_path / "m.safetensors", tiny_model()
+    weights = {name: w for name, w in model.state_dict().items() if "head" not in name}
+    save_file(weights, path)
+    for config in (None, TINY):
+        with pytest.raises(InputError, match=r"backbone without a head.*new_head=SEED"):
+            load_vit(path, config, heads=2)
+    loaded = load_vit(path, TINY, new_head=0)
+    assert torch.equal(loaded.features(images(2)), model.features(images(2)))
+    assert loaded.head.weight.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("reg_token", "register tokens.*without registers"),
+        ("blocks.0.ls1.gamma", "LayerScale .DeiT III.*without it"),
+        ("norm_pre.weight", ".*CLIP.*take a ViT or DeiT"),
+        ("attn_pool.latent", ".*SigLIP.*with a class token"),
+        ("fc_norm.weight", "average pooling.*with a class token"),
+    ],
+)
+def test_other_kinds_of_models_are_named(tmp_path, key, message):
+    path = tmp_path / "m.safetensors"
+    save_file({**tiny_model().state_dict(), key: torch.ones(12)}, path)
+    for config in (None, TINY):
+        with pytest.raises(InputError, match=f"no plain ViT: {key} belongs to {message}"):
+            load_vit(path, config, heads=2)
+
+
+@pytest.mark.parametrize("distilled", [True, False])
+def test_distilled_and_plain_are_not_mixed_up(tmp_path, distilled):
+    save_file(tiny_model(distilled=distilled).state_dict(), tmp_path / "m.safetensors")
+    message = f"set model.distilled: {str(distilled).lower()}"
+    with pytest.raises(InputError, match=message):
+        load_vit(tmp_path / "m.safetensors", TINY.with_(distilled=not distilled))
+
+
+def test_a_recipe_takes_the_shape_of_its_checkpoint(tmp_path):
+    path, data = tmp_path / "m.safetensors", bars()
+    save_file(tiny_model().state_dict(), path)
+    spec = UnsplitSpec(checkpoint=str(path), heads=2)
+    assert unsplit_config(spec, data) == TINY
+    with pytest.raises(InputError, match=r"model\.heads"):
+        unsplit_config(UnsplitSpec(checkpoint=str(path)), data)
+    with pytest.raises(InputError, match=r"model\.width: expected 12, which .* has, got 13"):
+        unsplit_config(replace(spec, width=13), data)
 
 
 def test_other_image_size_resizes_positions_and_other_classes_need_leave(tmp_path):
