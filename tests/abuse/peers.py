@@ -373,6 +373,8 @@ def fuzz(nodes: Peers, replies: int, start: int) -> Tally:
                         tally.reasons[what.partition(":")[0][:60]] += many
         tally.runs += 1
         tally.replies += nodes.script({})
+        if tally.runs % 20 == 0:
+            print(f"  {tally.replies:,} replies, {len(tally.failures)} failures", file=sys.stderr)
         tally.longest_s = max(tally.longest_s, time.perf_counter() - begun_s)
 
     seed(start)(each)()
