@@ -15,7 +15,7 @@ from edgesim.cli.session import FileOptions, Session
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extras import require
 from edgesim.common.options import argument, flag, option, quantity
-from edgesim.common.text import duration
+from edgesim.common.text import duration, visible
 from edgesim.serve.addresses import split_address
 from edgesim.serve.options import DEFAULT_ADMIN, NodeOptions
 
@@ -61,7 +61,7 @@ def keys(session: Session, options: KeysOptions) -> None:
     session.finish({"folders": made})
     lines = [f"Wrote {path}" for path in made]
     lines = lines or [f"{options.directory} holds all of these keys already"]
-    typer.echo("\n".join(lines), err=session.as_json)
+    typer.echo(visible("\n".join(lines)), err=session.as_json)
 
 
 def node(options: NodeOptions) -> None:

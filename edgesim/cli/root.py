@@ -18,6 +18,7 @@ from edgesim.cli.session import command
 from edgesim.common.errors import EdgesimError
 from edgesim.common.failure import leave, report_error
 from edgesim.common.interrupts import quit_at_once
+from edgesim.common.text import visible
 from edgesim.version import __version__
 
 app = typer.Typer(
@@ -129,5 +130,5 @@ def _fail(message: str, status: int) -> NoReturn:
         # stdout failed; stderr may still be read.
         if sys.stderr is not None:
             with contextlib.suppress(OSError):
-                sys.stderr.write(f"edgesim: {message}\n")
+                sys.stderr.write(f"edgesim: {visible(message)}\n")
     leave(status)

@@ -18,6 +18,7 @@ import typer
 from edgesim.common.errors import EdgesimError
 from edgesim.common.interrupts import Held
 from edgesim.common.options import argument, option
+from edgesim.common.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,7 +139,7 @@ class Session:
         else:
             show(_console())
         if path is not None:
-            typer.echo(f"Wrote {path}{hint}", err=self.as_json)
+            typer.echo(visible(f"Wrote {path}{hint}"), err=self.as_json)
         if failure:
             stop(failure, status)
         if self.interrupts.noted:
@@ -147,7 +148,7 @@ class Session:
 
 def _console() -> Console:
     """Return a console on stdout, wide enough not to break a number."""
-    from rich.console import Console
+    from edgesim.common.console import Console
 
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -170,7 +171,7 @@ def print_json(document: Any) -> None:
 
 def stop(message: str, status: int = 1) -> NoReturn:
     """End a command whose result is printed already: with a message, but no second document."""
-    typer.echo(f"edgesim: {message}", err=True)
+    typer.echo(f"edgesim: {visible(message)}", err=True)
     raise typer.Exit(status)
 
 

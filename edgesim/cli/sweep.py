@@ -18,6 +18,7 @@ from edgesim.cli.session import FileOptions, Session
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.options import argument, flag, option
+from edgesim.common.text import visible
 
 if TYPE_CHECKING:
     from edgesim.sweep.pool import Check, WorkerPool
@@ -94,7 +95,7 @@ def lead(
 
     study = load(options.file, options.overrides or ())
     for note in study.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {visible(note)}", err=True)
     directory = options.out or Path("runs") / study.name
     with session.bar("points") as bar:
 

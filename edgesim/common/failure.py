@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from typing import NoReturn
+
+from edgesim.common.text import visible
 
 
 def report_error(message: str, status: int) -> None:
@@ -19,21 +20,6 @@ def report_error(message: str, status: int) -> None:
     if sys.stderr is not None:
         sys.stderr.write(f"edgesim: {visible(message)}\n")
         sys.stderr.flush()
-
-
-def visible(text: str) -> str:
-    """Return a message in which nothing steers a terminal: what a file says may stand in it.
-
-    Control characters and those that turn the direction of writing are written as escapes.
-    """
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    return "".join(
-        letter
-        if letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Zl", "Zp", "Cs")
-        else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def leave(status: int) -> NoReturn:

@@ -31,12 +31,13 @@ def bars(*columns: str | rich.progress.ProgressColumn) -> rich.progress.Progress
     Args:
         columns: columns to the right of the label and the bar.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress
+
+    from edgesim.common.console import Console, Label
 
     console = Console(stderr=True)
     return Progress(
-        "{task.description}",
+        Label(),
         BarColumn(),
         *columns,
         console=console,

@@ -1,7 +1,8 @@
-"""Tables for terminals."""
+"""Tables for terminals, and cells of those for spreadsheets."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,3 +26,30 @@ def text_table(*headings: str, title: str = "", left: int = 1, folds: bool = Tru
     for heading in headings[left:]:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def no_formula(text: str) -> str:
+    """Return the text of a CSV cell; what a spreadsheet could run begins with an apostrophe.
+
+    That is a text that begins with ``=``, ``+``, ``-`` or ``@`` and is no number.
+    """
+    runs = _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+    return f"'{text}" if runs else text
+
+
+def csv_cell(text: str) -> str:
+    """Return a text as a cell of a line of CSV, in quotes where it needs them; see `no_formula`."""
+    text = no_formula(text)
+    if any(letter in text for letter in ',"\n\r'):
+        doubled = text.replace('"', '""')
+        return f'"{doubled}"'
+    return text
+
+
+def cell_text(cell: str) -> str:
+    """Return the text that `no_formula` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

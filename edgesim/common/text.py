@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -105,3 +106,34 @@ def described(value: object) -> str:
     if isinstance(value, str):
         return f"'{shortened(value)}'"
     return repr(value)[:60]
+
+
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories of what steers a terminal, turns the direction of writing, or is not seen."""
+
+
+def visible(text: str) -> str:
+    """Return a text of lines in which nothing steers a terminal or turns the writing.
+
+    What a file or another program says may stand in it. Control characters and those of format
+    (escape sequences, bells, U+009B, U+202E) become escapes such as ``\\x1b``.
+    """
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        letter
+        if letter == "\n" or unicodedata.category(letter) not in _HIDDEN
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def foreign(text: str, most: int = 300) -> str:
+    """Return what another program says as one short line of `visible` letters.
+
+    Args:
+        text: message or name, of any length.
+        most: letters of the line; the end of a longer one is left out.
+    """
+    line = visible(text[: most + 1]).replace("\n", "\\n")
+    return line if len(line) <= most else f"{line[: most - 1]}…"

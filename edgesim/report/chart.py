@@ -12,7 +12,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from edgesim.common.text import duration
+from edgesim.common.text import duration, visible
 
 LIGHT = {
     "paper": "#ffffff", "card": "#f4f6f9", "line": "#d5dbe3", "ink": "#18202b", "dim": "#525d6c",
@@ -71,7 +71,7 @@ class Drawing:
             title: text that is shown where the pointer rests on the shape.
             attributes: of the element; ``_`` stands for ``-``, empty ones are left out.
         """
-        inside = Markup("<title>{}</title>").format(title) if title else inside
+        inside = Markup("<title>{}</title>").format(visible(title)) if title else visible(inside)
         pairs = Markup(" ").join(
             Markup('{}="{}"').format(
                 name.strip("_").replace("_", "-"),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.errors import InputError
+from edgesim.common.tables import cell_text, csv_cell
 from edgesim.simulate import Outcome, Recording, Span
 from edgesim.simulate.recording import PARTS, FaultRecord
 
@@ -59,9 +60,9 @@ def tasks(recording: Recording) -> str:
 
     Joules are empty where they were not measured.
     """
-    lines = [",".join(TASKS)]
+    lines, cell = [",".join(TASKS)], cache(csv_cell)
     for span in in_order(recording.spans):
-        task, node, target = (_field(text) for text in (span.task, span.node, span.target))
+        task, node, target = (cell(text) for text in (span.task, span.node, span.target))
         joules = "" if math.isnan(span.joules) else repr(span.joules)
         lines.append(
             f"{span.request},{task},{node},{span.kind},{span.start_s!r},{span.end_s!r},"
@@ -73,7 +74,7 @@ def tasks(recording: Recording) -> str:
 def faults(records: Sequence[FaultRecord | None]) -> str:
     """Return ``faults.csv``: replication, time, target, kind of event, more in words."""
     lines = [
-        ",".join((str(number), repr(event.time_s), *map(_field, event[1:])))
+        ",".join((str(number), repr(event.time_s), *map(csv_cell, event[1:])))
         for number, record in enumerate(records)
         if record is not None
         for event in record.events
@@ -84,14 +85,6 @@ def faults(records: Sequence[FaultRecord | None]) -> str:
 def in_order(spans: Sequence[Span]) -> tuple[Span, ...]:
     """Return spans by request and start, as they stand in ``tasks.csv``."""
     return tuple(sorted(spans, key=lambda span: (span.request, span.start_s, span.end_s)))
-
-
-@cache
-def _field(text: str) -> str:
-    if any(letter in text for letter in ',"\n\r'):
-        doubled = text.replace('"', '""')
-        return f'"{doubled}"'
-    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +166,9 @@ def read_spans(path: Path) -> tuple[Span, ...]:
     try:
         return tuple(
             Span(
-                int(row["request"]), row["task"], row["node"], row["target"], row["kind"],
+                int(row["request"]),
+                cell_text(row["task"]), cell_text(row["node"]), cell_text(row["target"]),
+                row["kind"],
                 float(row["start_s"]), float(row["end_s"]), float(row["joules"] or "nan"),
             )
             for row in _rows(path, TASKS)

@@ -16,7 +16,7 @@ import grpc
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.progress import Progress, bars
 from edgesim.common.tables import text_table
-from edgesim.common.text import duration, size
+from edgesim.common.text import duration, foreign, size
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.work import Target
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
@@ -181,6 +181,7 @@ class _Sender:
                 reason = error.details() or error.code().name
                 code = error.code().name
                 again = error.code() in _WORTH_ANOTHER_TRY and UNTRUSTED not in reason
+                reason = foreign(reason)
             except TimeoutError:
                 reason, again = f"no answer within {self.timeout_s:g} s", True
             except EdgesimError as error:

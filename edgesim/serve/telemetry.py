@@ -11,6 +11,8 @@ from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from edgesim.common.text import foreign
+
 
 class JsonLines(logging.Formatter):
     """Formats every record as one line: time (UTC), level, event, and the event's own fields."""
@@ -20,9 +22,10 @@ class JsonLines(logging.Formatter):
         document = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            **getattr(record, "fields", {}),
+            "event": foreign(record.getMessage(), 2000),
         }
+        for name, value in getattr(record, "fields", {}).items():
+            document[name] = foreign(value) if isinstance(value, str) else value
         if record.exc_info and record.exc_info[0] is not None:
             document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, default=str)

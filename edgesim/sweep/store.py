@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.extras import load
 from edgesim.common.files import read_json, whole_file, write_text
 from edgesim.common.lock import Lock, LockedError
+from edgesim.common.tables import no_formula
 from edgesim.results.folder import STUDY
 from edgesim.sweep import sqlite_rows
 from edgesim.sweep.aims import Bound
@@ -128,8 +129,9 @@ class Store:
         path = self.directory / CSV
         with whole_file(path) as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["point", *(one.name for one in self.meta.columns), "error"])
-            writer.writerows(self.rows.ordered())
+            head = ("point", *(one.name for one in self.meta.columns), "error")
+            for row in chain([head], self.rows.ordered()):
+                writer.writerow(no_formula(one) if isinstance(one, str) else one for one in row)
         if rows == "parquet":
             _write_parquet(self.directory, self.meta.columns, self.rows.ordered())
         return path

@@ -31,7 +31,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from edgesim.common.failure import visible
+from edgesim.common.text import visible
 from tests.edgesim.command import ROOT, environment
 
 ARTIFACT = ROOT / "examples" / "fashion-2"

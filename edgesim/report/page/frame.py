@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from edgesim.common.text import visible
 from edgesim.report.chart import DARK, LIGHT, Chart
 from edgesim.report.table import Figure, Table
 
@@ -163,16 +165,38 @@ def _templates() -> Environment:
 
     found = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_seen,
     )  # fmt: skip
     found.filters["breakable"] = _breakable
     found.filters["kind"] = lambda block: type(block).__name__.lower()
     found.policies["json.dumps_kwargs"] = {
         "ensure_ascii": False, "separators": (",", ":"), "allow_nan": False,
     }  # fmt: skip
+    found.policies["json.dumps_function"] = _json
     return found
+
+
+def _seen(value: object) -> object:
+    """Return what is put into a template: text that is no HTML yet without hidden letters."""
+    return visible(value) if type(value) is str else value
+
+
+def _json(value: object, **options: Any) -> str:
+    """Return data as JSON, in whose texts and keys nothing is hidden."""
+    text = json.dumps(value, **options)
+    return text if text.isprintable() else json.dumps(_seen_within(value), **options)
+
+
+def _seen_within(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {_seen(key): _seen_within(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_seen_within(one) for one in value]
+    return _seen(value)
 
 
 def _breakable(text: object) -> Markup:
     """Return a text that may go on in a new line after a dot or an underscore between letters."""
-    return Markup(re.sub(r"(?<=[a-zA-Z0-9*)])[._](?=[a-zA-Z*(])", r"\g<0><wbr>", str(escape(text))))
+    return Markup(
+        re.sub(r"(?<=[a-zA-Z0-9*)])[._](?=[a-zA-Z*(])", r"\g<0><wbr>", escape(visible(str(text))))
+    )

@@ -11,8 +11,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.common.failure import visible
-from edgesim.common.text import duration
+from edgesim.common.text import duration, foreign
 from edgesim.serve.coordinator.peer import Peer, is_busy
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
@@ -25,8 +24,6 @@ _WORTH_ANOTHER_TRY = (
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
 )
-_LONGEST_TEXT = 200
-"""Characters of what a node says that are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
         why = "no connection to the node"
     else:
         # What a node says: why, and then what to do.
-        why = visible(details.partition(";")[0])[:_LONGEST_TEXT] or "the call failed"
+        why = foreign(details.partition(";")[0]) or "the call failed"
     return f"{why} ({code.name})"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from edgesim.common.text import foreign
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply, read_reply
@@ -287,10 +288,11 @@ class Peer:
             await asyncio.sleep(self.policy.retry.backoff_s)
         if ready:
             return None
+        said = foreign(self._last_error)
         if self.untrusted:
-            what = f"shows a certificate that these keys do not trust ({self._last_error})"
+            what = f"shows a certificate that these keys do not trust ({said})"
         else:
-            what = f"{SILENT} ({self._last_error})" if ready is None else self._missing_models
+            what = f"{SILENT} ({said})" if ready is None else self._missing_models
         return f"'{self.node}' at {self.address} {what}"
 
     @property
@@ -304,7 +306,7 @@ class Peer:
 
     def _out(self, end_s: float | None) -> Outage:
         # Details differ between outages of the same reason.
-        why = f"{SILENT} ({self._last_error})" if self.why == SILENT else self.why
+        why = f"{SILENT} ({foreign(self._last_error)})" if self.why == SILENT else self.why
         return Outage(self.node, self._out_since_s, end_s, why)
 
     def down_s(self, end_s: float) -> float:

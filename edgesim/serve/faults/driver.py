@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.text import foreign
 from edgesim.hardware import Cluster, Fault, FaultKind
 
 _ENDS = {
@@ -177,7 +178,8 @@ class Driver:
         if not line:
             raise EdgesimError(f"--faults-by: the program ended before it answered '{text}'")
         if answer.startswith("error"):
-            raise EdgesimError(f"--faults-by: '{text}': {answer.removeprefix('error').strip()}")
+            said = foreign(answer.removeprefix("error").strip())
+            raise EdgesimError(f"--faults-by: '{text}': {said}")
         if answer != "ok":
             raise EdgesimError(
                 f"--faults-by: expected 'ok' or 'error ...' in answer to '{text}', got '{answer!r}'"

@@ -191,7 +191,8 @@ def test_names_are_text_wherever_they_stand(five_pis: Result) -> None:
     assert "<img src=x" not in html
     # The data of the timeline, and the script.
     assert html.count("</script>") == html.count("<script") == 2
-    assert "\u202eevil" in html
+    assert r"\u202eevil" in html
+    assert "\u202e" not in html
     assert "🦊" in html
 
 
