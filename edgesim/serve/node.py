@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from edgesim.common.errors import InputError
+from edgesim.serve import connections
 from edgesim.serve.access import Access
 from edgesim.serve.activation import Activation
 from edgesim.serve.addresses import join_address, split_address
@@ -83,6 +84,7 @@ class Node:
             InputError: it cannot listen.
         """
         options = self.options
+        files = connections.raise_file_limit()
         stopped, computed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,8 +104,11 @@ class Node:
             log_event(
                 self.logger, "listening", inference=listens, admin=admin_listens, metrics=metrics,
                 tls=not options.plain, name=options.name,
-                emulates=options.emulate,
+                emulates=options.emulate, descriptors=files,
             )  # fmt: skip
+            ports = {split_address(one)[1] for one in (listens, admin_listens, metrics) if one}
+            watching = asyncio.create_task(connections.watch(ports, self.logger))
+            stack.callback(watching.cancel)
             await self._restore(activation)
             await stopped.wait()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,6 +210,7 @@ def _channel_options(max_message_bytes: int) -> list[tuple[str, Any]]:
         ("grpc.keepalive_permit_without_calls", 1),
         # Two nodes on one port would share its clients, at random.
         ("grpc.so_reuseport", 0),
+        *connections.channel_options(),
     ]
 
 
