@@ -63,8 +63,12 @@ def test_a_mask_and_a_slice_give_the_same_logits(changes, seed, data):
     masks = masks_for(model, residual=residual, attention=attention, mlp=mlp)
     assert (smaller.config.width, smaller.config.heads) == (width, heads)
     assert (smaller.config.head_width, smaller.config.mlp_width) == (size, neurons)
+    # A norm over two features that are nearly equal would make rounding a thousand times larger.
+    for module in (*model.modules(), *smaller.modules()):
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = 0.01
     expected = model(images(3, seed=seed), masks)
-    torch.testing.assert_close(smaller(images(3, seed=seed)), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(smaller(images(3, seed=seed)), expected, rtol=0, atol=1e-5)
 
 
 def test_the_sliced_model_is_a_plain_one_without_masks():
