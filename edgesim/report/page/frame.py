@@ -197,6 +197,6 @@ def _seen_within(value: object) -> object:
 
 def _breakable(text: object) -> Markup:
     """Return a text that may go on in a new line after a dot or an underscore between letters."""
-    return Markup(
-        re.sub(r"(?<=[a-zA-Z0-9*)])[._](?=[a-zA-Z*(])", r"\g<0><wbr>", escape(visible(str(text))))
-    )
+    # Not as Markup, of which `re.sub` would escape what it puts in.
+    safe = str(escape(visible(str(text))))
+    return Markup(re.sub(r"(?<=[a-zA-Z0-9*)])[._](?=[a-zA-Z*(])", r"\g<0><wbr>", safe))

@@ -156,3 +156,12 @@ def test_what_a_node_says_is_short_in_a_failure() -> None:
     assert hidden(found.reason) == set()
     assert len(found.reason) < 400
     assert r"\x1b[31m\x07" in found.reason
+
+
+def test_a_name_may_break_after_a_dot_and_is_escaped() -> None:
+    from edgesim.report.page.frame import fragment
+    from edgesim.report.table import Table
+
+    html = fragment([Table("t", ["peak.fp32"], [["a_b.<i>\u202e"]])])
+    assert "peak.<wbr>fp32" in html
+    assert "a_<wbr>b.&lt;i&gt;\\u202e" in html
