@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from edgesim.cli.session import ScenarioOptions, Session
-from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.extras import require
+from edgesim.common.folders import try_beside
 from edgesim.common.options import option
 
 
@@ -35,10 +37,18 @@ def partition(session: Session, options: PartitionOptions) -> None:
     recipe = partitioning.load(options.file, options.overrides or (), options.seed)
     out = options.out
     steps = options.work or out.with_name(f"{out.name}.work")
-    for name, path in (("--out", out), ("--work", steps)):
+    # The artifact is renamed to its folder, and steps are written into theirs.
+    for name, path, trial in (("--out", out, out), ("--work", steps, steps / "step")):
         for folder in (path, *path.parents):
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{name}: {folder} is a file; name a folder")
+            if os.path.lexists(folder) and not folder.is_dir():
+                what = "a file" if folder.exists() else "a link to nothing"
+                raise InputError(f"{name}: {folder} is {what}; name a folder")
+        try:
+            try_beside(trial)
+        except OSError as error:
+            raise write_error(f"{name}: cannot write to {path}", error) from None
+    if out.is_symlink():
+        raise InputError(f"--out: {out} is a link; name the folder itself")
     try:
         manifest = partitioning.make(recipe, out, steps, session.interrupts)
     except KeyboardInterrupt:

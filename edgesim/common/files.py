@@ -1,18 +1,55 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and files of others that are read safely."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from edgesim.common.errors import InputError, write_error
 from partition import files
 
 SCHEMA = 1
 """Of the documents in result folders."""
+LARGEST_BYTES = 128_000_000
+"""Largest document that is read, in bytes; 100,000 nodes take some 30 MB of a summary."""
+
+
+def open_inside(
+    path: Path, folder: Path | None = None, largest_bytes: int = LARGEST_BYTES
+) -> BinaryIO:
+    """Open a file of a folder that someone else may have written, as those of artifacts are.
+
+    Args:
+        path: path of the file.
+        folder: folder that the file must lie in when links are followed; by default its own.
+        largest_bytes: size that it may have.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        InputError: it is a pipe, a device or a folder, lies elsewhere, or is too large.
+    """
+    # A pipe would be waited for.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is no regular file; copy or make its folder again")
+        home = Path(os.path.realpath(folder or path.parent))
+        if not Path(os.path.realpath(path)).is_relative_to(home):
+            raise InputError(f"{path} is a link to another folder; copy the file itself")
+        if status.st_size > largest_bytes:
+            raise InputError(
+                f"{path}: expected at most {largest_bytes:,} bytes, got {status.st_size:,}"
+            )
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def read_document(path: Path, kind: str, folder: str) -> dict[str, Any]:
@@ -36,10 +73,12 @@ def read_json(path: Path, folder: str) -> Any:
     """Return what a JSON file of a folder holds; integers that no double can be are infinite.
 
     Raises:
-        InputError: it cannot be read, so that the folder is no ``folder``, or is no JSON.
+        InputError: it cannot be read, so that the folder is no ``folder``, or is no JSON; or see
+            `open_inside`.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_int=_whole)
+        with open_inside(path) as file:
+            return json.loads(file.read().decode("utf-8"), parse_int=_whole)
     except OSError as error:
         raise InputError(f"{path.parent} is no {folder}: {path}: {error.strerror}") from None
     except (ValueError, RecursionError):

@@ -52,6 +52,21 @@ def whole_folder(
             os.close(held)
 
 
+def try_beside(path: Path) -> None:
+    """Check that a file or folder can be made at ``path``, before an hour of work; leave nothing.
+
+    Raises:
+        OSError: what stands above it is no folder, or cannot be written to.
+    """
+    parent = path.parent
+    while not os.path.lexists(parent) and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
+    # A trial: some file systems refuse what permissions allow.
+    tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=parent).cleanup()
+
+
 def _hold(folder: Path) -> int | None:
     """Lock a folder for as long as this process has it; return what holds it, None for nothing."""
     handle = os.open(folder, os.O_RDONLY)

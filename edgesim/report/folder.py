@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError
-from edgesim.common.files import read_document, write_text
+from edgesim.common.files import open_inside, read_document, write_text
 from edgesim.report.page import both_page, run_page
 from edgesim.report.page.both_page import Latencies
 from edgesim.report.page.plan_document import plan_document
@@ -131,12 +132,15 @@ def _page_of_result(directory: Path) -> str:
     requests = tables_csv.read_columns(directory / "requests.csv")
     spans = tables_csv.read_spans(directory / "tasks.csv")
     plan = None
-    if (directory / PLAN).exists():  # results of older versions have none
+    if os.path.lexists(directory / PLAN):  # results of older versions have none
         plan = read_document(directory / PLAN, "plan", "result folder")
     try:
-        scenario = (directory / "scenario.yaml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        with open_inside(directory / "scenario.yaml") as file:
+            scenario = file.read().decode("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
         scenario = ""
+    except OSError as error:
+        raise InputError(f"cannot read {directory}/scenario.yaml: {error.strerror}") from None
     return run_page.page(summary, requests, spans, plan, scenario)
 
 
@@ -148,7 +152,9 @@ def _page_of_comparison(directory: Path) -> str:
     latencies = {
         name: Latencies(
             *(
-                tables_csv.read_columns(directory / name / side / "requests.csv").answered_s
+                tables_csv.read_columns(
+                    directory / name / side / "requests.csv", directory
+                ).answered_s
                 for side in SIDES
             )
         )

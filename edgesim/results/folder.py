@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import tempfile
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError, write_error
 from edgesim.common.files import read_document
-from edgesim.common.folders import whole_folder
+from edgesim.common.folders import try_beside, whole_folder
 
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
@@ -37,20 +36,14 @@ def prepare(directory: Path) -> None:
     """
     _check_free(directory)
     with _write_errors(directory):
-        parent = directory.parent
-        while not parent.exists() and parent != parent.parent:
-            parent = parent.parent
-        if not parent.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{parent} is no folder")
-        # A trial, as `whole_folder` will: some file systems refuse what permissions allow.
-        tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=parent).cleanup()
+        try_beside(directory)
 
 
 def _check_free(directory: Path) -> None:
     with _write_errors(directory):
         if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
             raise InputError(f"{directory} is no folder; name another with --out")
-        if directory.is_mount() or Path.cwd().is_relative_to(directory.absolute().resolve()):
+        if directory.is_mount() or Path.cwd().is_relative_to(os.path.realpath(directory)):
             raise InputError(f"{directory} cannot be replaced; name a folder in it with --out")
         if directory.is_dir() and not _ours(directory):
             raise InputError(

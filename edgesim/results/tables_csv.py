@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.errors import InputError
+from edgesim.common.files import open_inside
 from edgesim.common.tables import cell_text, csv_cell
 from edgesim.simulate import Outcome, Recording, Span
 from edgesim.simulate.recording import PARTS, FaultRecord
@@ -22,6 +25,8 @@ REQUESTS = (
     "replication", "request", "arrival_s", "latency_s", "queue_s", "compute_s", "transfer_s",
     "fusion_s", "outcome",
 )  # fmt: skip
+LARGEST_TABLE_BYTES = 512_000_000
+"""Size of a table that is read, in bytes: five million requests."""
 TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "target")
 
 
@@ -134,27 +139,32 @@ def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path, folder: Path | None = None) -> Columns:
     """Return the requests in a ``requests.csv``.
 
+    Args:
+        path: path of the file.
+        folder: folder that it must lie in; its own by default.
+
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing or damaged, or see `edgesim.common.files.open_inside`.
     """
-    rows = _rows(path, REQUESTS)
-
-    def numbers(name: str) -> NDArray[np.float64]:
-        return np.array([float(row[name] or "nan") for row in rows], float)
-
+    numbers, times_s = array("q"), array("d")
     try:
-        return Columns(
-            replication=np.array([int(row["replication"]) for row in rows], np.int64),
-            index=np.array([int(row["request"]) for row in rows], np.int64),
-            arrival_s=numbers("arrival_s"),
-            latency_s=numbers("latency_s"),
-            breakdown_s={part: numbers(f"{part}_s") for part in PARTS},
-        )
-    except ValueError:
+        for replication, request, *times, _ in _rows(path, REQUESTS, folder):
+            numbers.extend((int(replication), int(request)))
+            times_s.extend(float(cell or "nan") for cell in times)
+    except (ValueError, OverflowError):
         raise InputError(f"{path} is damaged: a time is no number") from None
+    replications, index = np.array(numbers).reshape(-1, 2).T
+    arrival_s, latency_s, *parts_s = np.array(times_s).reshape(-1, 2 + len(PARTS)).T
+    return Columns(
+        replication=replications,
+        index=index,
+        arrival_s=arrival_s,
+        latency_s=latency_s,
+        breakdown_s=dict(zip(PARTS, parts_s, strict=True)),
+    )
 
 
 def read_spans(path: Path) -> tuple[Span, ...]:
@@ -166,27 +176,32 @@ def read_spans(path: Path) -> tuple[Span, ...]:
     try:
         return tuple(
             Span(
-                int(row["request"]),
-                cell_text(row["task"]), cell_text(row["node"]), cell_text(row["target"]),
-                row["kind"],
-                float(row["start_s"]), float(row["end_s"]), float(row["joules"] or "nan"),
+                int(request), cell_text(task), cell_text(node), cell_text(target), kind,
+                float(start_s), float(end_s), float(joules or "nan"),
             )
-            for row in _rows(path, TASKS)
+            for request, task, node, kind, start_s, end_s, joules, target
+            in _rows(path, TASKS, None)
         )  # fmt: skip
     except ValueError:
         raise InputError(f"{path} is damaged: a time is no number") from None
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def _rows(path: Path, columns: tuple[str, ...], folder: Path | None) -> Iterator[list[str]]:
+    """Yield the rows of a table with these columns; see `open_inside` for ``folder``."""
+    expected = f"{path} is damaged: expected the columns {', '.join(columns)}"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            names = tuple(reader.fieldnames or ())
+        with (
+            open_inside(path, folder, LARGEST_TABLE_BYTES) as binary,
+            io.TextIOWrapper(binary, encoding="utf-8", newline="") as file,
+        ):
+            rows = filter(None, csv.reader(file))
+            if tuple(next(rows, ())) != columns:
+                raise InputError(expected)
+            for row in rows:
+                if len(row) != len(columns):
+                    raise InputError(expected)
+                yield row
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{path} is damaged: no CSV") from None
-    if names != columns or any(None in row.values() or None in row for row in rows):
-        raise InputError(f"{path} is damaged: expected the columns {', '.join(columns)}")
-    return rows

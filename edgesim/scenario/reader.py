@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +124,7 @@ def read_document(
     resolved = copy.deepcopy(data)
     if "model" not in findings.broken and data["model"].get("artifact") is not None:
         # The resolved scenario is read from elsewhere.
-        resolved["model"]["artifact"] = str((folder / data["model"]["artifact"]).resolve())
+        resolved["model"]["artifact"] = os.path.realpath(folder / data["model"]["artifact"])
     findings.problems += in_files
     if findings.spec is not None and "traffic" not in findings.broken:
         _take_in_times(findings, resolved, folder)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from grpc import StatusCode
 
 from edgesim.common.errors import EdgesimError, InputError, write_error
-from edgesim.common.files import write_bytes, write_text
+from edgesim.common.files import open_inside, write_bytes, write_text
 from edgesim.common.lock import Lock, LockedError
 from edgesim.serve.manifest import SignedManifest, verify
 from edgesim.serve.refusal import RefusalError, invalid
@@ -34,6 +34,7 @@ from partition.files import sha256, to_json
 
 SPARE_BYTES = 1 << 20
 """Bytes that stay free beside uploads, for manifests and the list of served models."""
+_LARGEST_ACTIVE = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -184,11 +185,12 @@ class Store:
     def active(self) -> Active | None:
         """Return what was served last; None where nothing was."""
         try:
-            document = json.loads((self.folder / "active.json").read_text())
+            with open_inside(self.folder / "active.json", largest_bytes=_LARGEST_ACTIVE) as file:
+                document = json.loads(file.read())
             return Active(checked(document["manifest"]), tuple(map(str, document["models"])))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
             raise RefusalError(
                 StatusCode.DATA_LOSS,
                 f"{self.folder}/active.json is damaged ({error}); deploy again",

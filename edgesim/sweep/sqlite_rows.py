@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import EdgesimError, InputError
+from edgesim.common.files import open_inside
 from edgesim.sweep.table import Column
 
 FILE = "points.sqlite"
+_LARGEST_BYTES = 4_000_000_000
+_LARGEST_ROW_BYTES = 16_000_000
 Row = tuple[Any, ...]
 """A point's number, a cell for each column, and the error or None."""
 
@@ -34,6 +39,8 @@ class SqliteRows:
         self._insert = f"INSERT INTO points VALUES ({', '.join('?' * (len(columns) + 2))})"
         self._select = _select(columns)
         names = ", ".join(_quoted(one.name) for one in columns)
+        if os.path.lexists(self._path):
+            _check_file(self._path, sys.maxsize)
         with _sqlite_errors(self._path):
             # Another process that reads may hold the file for a moment.
             self._file = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
@@ -98,15 +105,29 @@ def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
         InputError: there are none, or they are not of these columns.
     """
     path = folder / FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return
+    _check_file(path)
     with _sqlite_errors(path), contextlib.closing(sqlite3.connect(path, timeout=30.0)) as file:
+        # A view could have rows without end, and a value of many bytes take a few in the file.
+        file.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_ROW_BYTES)
+        kind = file.execute("SELECT type FROM sqlite_master WHERE name = 'points'").fetchone()
+        if kind not in (None, ("table",)):
+            raise InputError(f"{path}: no rows of a sweep ('points' is a {kind[0]})")
         yield from file.execute(_select(columns))
 
 
 def _select(columns: Sequence[Column]) -> str:
     names = ", ".join(_quoted(one.name) for one in columns)
     return f"SELECT point, {names}, error FROM points ORDER BY point"
+
+
+def _check_file(path: Path, largest_bytes: int = _LARGEST_BYTES) -> None:
+    """Check what SQLite would open: a file of this folder, as `open_inside` does."""
+    try:
+        open_inside(path, largest_bytes=largest_bytes).close()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _quoted(name: str) -> str:
