@@ -132,7 +132,8 @@ class OpticalConv2d(nn.Conv2d):
             if is_traced(input, self.weight):
                 electronic: Tensor = self._conv_forward(input, self.weight, self.bias)
                 return electronic
-            device = input.device.type
+            # Without values there is nothing to cast, and torch has no autocast there.
+            device = "cpu" if input.is_meta else input.device.type
             images = input.to(self.weight.dtype) if torch.is_autocast_enabled(device) else input
             with torch.autocast(device, enabled=False):
                 result = self._convolved(images)

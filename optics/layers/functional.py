@@ -82,7 +82,7 @@ def optical_conv2d(
     refuse_transforms(images, weight)
     if is_traced(images, weight):
         return functional.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    if torch.is_autocast_enabled(images.device.type):
+    if not images.is_meta and torch.is_autocast_enabled(images.device.type):
         with torch.autocast(images.device.type, enabled=False):
             return optical_conv2d(
                 images.to(weight.dtype), weight, bias, stride, padding, dilation, groups,

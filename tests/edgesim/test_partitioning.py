@@ -137,12 +137,12 @@ FOUND = [
     "got 'kle' (did you mean 'kl'?)",
     "8:15: model.training.devices.0: expected a value for 'name', which is not given",
     "8:34: model.training.devices.1: device a: a latency limit needs macs_per_second",
-    "9:13: model.training.fusion: the fusion is trained on features: mixup and augmentation do "
-    "not apply",
+    "9:13: model.training.fusion: the fusion is trained on features: mixup, folds and "
+    "augmentation do not apply",
     "10:19: model.training.model.name: unknown model 'vit_tin_patch16_224' "
     "(did you mean 'vit_tiny_patch16_224'?); known: "
     "vit_tiny_patch16_224, vit_small_patch16_224, vit_base_patch16_224, vit_large_patch16_224, "
-    "deit_tiny_distilled_patch16_224, deit_small_distilled_patch16_224, "
+    "vit_huge_patch14_224, deit_tiny_distilled_patch16_224, deit_small_distilled_patch16_224, "
     "deit_base_distilled_patch16_224",
     "10:46: model.training.model.stem: expected a list, got 3",
 ]

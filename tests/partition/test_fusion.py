@@ -120,7 +120,7 @@ def test_training_with_parts_dropped_keeps_answers_when_one_is_lost(tmp_path):
 
 def test_image_settings_mean_nothing_for_features():
     for settings in ({"mixup": 0.5}, {"augmentation": Augmentation(flip=True)}):
-        with pytest.raises(ValidationError, match="mixup and augmentation do not apply"):
+        with pytest.raises(ValidationError, match="mixup, folds and augmentation do not apply"):
             FusionSpec(training=TrainConfig(**settings))
 
 

@@ -75,12 +75,8 @@ def _trainings() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         # A high rate to the end, so that the last epoch is not the best.
         noisy = {"epochs": 12, "learning_rate": 0.2, "batch": 16, "final_rate": 1.0}
         given = {f"{section}.{key}": value for key, value in noisy.items()}
-        for key, choice in (("selection", "last"), ("folds", 2)):
+        for key, choice in (("selection", "last"), ("folds", 2), ("patience", 1)):
             found[f"{section}.{key}"] = _case(f"{section}.{key}", choice, **given)
-        # A slow rise: the first epochs are no better one than the other.
-        found[f"{section}.patience"] = _case(
-            f"{section}.patience", 1, **{f"{section}.epochs": 8, f"{section}.warmup": 7.0}
-        )
     return found
 
 

@@ -83,8 +83,8 @@ class Five:
         return [*self.net.inside(HUB), *COMMAND, *map(str, run)]
 
     def play(self, *watch: Any, traffic: str, images: int = 1, **policy: Any) -> Any:
-        """Let the hub's coordinator play; see :meth:`Insider.play`."""
-        return self.hub.play(
+        """Let the hub's coordinator play; see :meth:`Insider.run_replication`."""
+        return self.hub.run_replication(
             *watch, scenario=str(self.file), traffic=traffic, keys=str(self.keys / "client"),
             images=images, policy=policy,
         )  # fmt: skip

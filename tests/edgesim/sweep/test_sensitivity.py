@@ -169,8 +169,9 @@ def test_it_is_said_where_shares_are_no_sobol_indices() -> None:
     assert design(whole).others
     drawn = run_study(mapping(axes, combine={"kind": "random", "count": 7}))
     assert meaning(drawn).startswith("The points are no full grid. S estimates")
-    failing = run_study(mapping({**axes, "model.tasks.work.cores": [1, 7]}))
-    assert meaning(failing).startswith("4 of 8 points have no result, so S is no Sobol index")
+    more = {"model.tasks.work.cores": [1, 7], "nodes.n.device.cores": [1, 7]}
+    failing = run_study(mapping({**axes, **more}))
+    assert meaning(failing).startswith("4 of 16 points have no result, so S is no Sobol index")
     assert all(math.isnan(one.total) for one in effects(failing).values())
 
 
