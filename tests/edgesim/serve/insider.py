@@ -44,7 +44,7 @@ class Ended:
     Attributes:
         number: of the request.
         at_s: when, by `time.monotonic`.
-        there: which parts answered.
+        parts_answered: which parts answered.
         reason: why there is no answer; None where there is one.
         logits: as lists; None where there is no answer.
         ways_s: on which each part's question and answer were, both ways together.
@@ -52,7 +52,7 @@ class Ended:
 
     number: int
     at_s: float
-    there: tuple[bool, ...]
+    parts_answered: tuple[bool, ...]
     reason: str | None
     logits: list[list[float]] | None
     ways_s: list[float]
@@ -134,7 +134,7 @@ def _ended(number: int, found: RequestResult) -> None:
         ended={
             "number": number,
             "at_s": time.monotonic(),
-            "there": found.parts_answered,
+            "parts_answered": found.parts_answered,
             "reason": found.reason,
             "logits": None if found.logits is None else found.logits.tolist(),
             "ways_s": ways_s,
