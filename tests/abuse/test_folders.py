@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,27 +17,12 @@ from edgesim.results import tables_csv
 from edgesim.results.folder import prepare
 from edgesim.sweep import store
 from edgesim.sweep.run import run_study
+from tests.abuse.fuzz import bounded
 from tests.edgesim.cases import play
 from tests.edgesim.command import FIVE_PIS, ROOT, edgesim
 from tests.edgesim.sweep.studies import grid
 
 RECIPE = str(ROOT / "examples" / "digits-partition.yaml")
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """End what waits for a pipe, or reads without end."""
-
-    def late(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def put_zero(path: Path) -> None:
@@ -104,7 +87,7 @@ def test_a_page_is_made_of_plain_files_of_the_folder(
     make, message = PUT[put]
     make(directory / name)
     page = (directory / "report.html").read_bytes()
-    with within(10.0), pytest.raises(InputError, match=message):
+    with bounded(10.0), pytest.raises(InputError, match=message):
         folder.rewrite_report(directory)
     assert (directory / "report.html").read_bytes() == page
 
@@ -147,7 +130,7 @@ def test_rows_without_end_are_refused(places: Path) -> None:
             f"CREATE VIEW points AS WITH RECURSIVE n(point) AS "
             f"(SELECT 0 UNION ALL SELECT point + 1 FROM n) SELECT point, {columns} FROM n"
         )
-    with within(10.0), pytest.raises(InputError, match="'points' is a view"):
+    with bounded(10.0), pytest.raises(InputError, match="'points' is a view"):
         store.read(directory)
 
 
@@ -186,7 +169,7 @@ def loop(tmp_path: Path) -> Path:
 def test_a_loop_of_links_is_one_message_before_the_work(
     loop: Path, arguments: tuple[str, ...]
 ) -> None:
-    with within(60.0):
+    with bounded(60.0):
         done = edgesim(*(one.format(loop=loop) for one in arguments), cwd=loop.parent)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -198,12 +181,12 @@ def test_a_loop_of_links_is_one_message_before_the_work(
 def test_an_output_is_tried_before_the_training(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to("there")
-    with within(60.0):
+    with bounded(60.0):
         done = edgesim("partition", RECIPE, "--out", "link", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2, "edgesim: --out: link is a link; name the folder itself\n",
     )  # fmt: skip
-    with within(60.0):
+    with bounded(60.0):
         done = edgesim("partition", RECIPE, "--out", "/proc/nothing/out", cwd=tmp_path)
     assert done.returncode != 0
     assert done.stderr.startswith("edgesim: --out: cannot write to /proc/nothing/out: ")
@@ -228,7 +211,7 @@ def test_what_a_node_served_last_is_read_or_damaged(tmp_path: Path, content: str
         path.symlink_to("/dev/zero")
     elif content is not None:
         path.write_text(content)
-    with within(10.0):
+    with bounded(10.0):
         if content is None:
             assert Store(tmp_path).active() is None
         else:
