@@ -137,8 +137,11 @@ def main() -> None:
             answer = function(*args, **kwargs), None
         except Exception as error:
             answer = None, error
-        pickle.dump(answer, results)
-        results.flush()
+        try:
+            pickle.dump(answer, results)
+            results.flush()
+        except BrokenPipeError:
+            os._exit(0)  # who calls was killed: nobody waits for this result
 
 
 def _listen(calls: SimpleQueue[Any]) -> None:
