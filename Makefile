@@ -1,6 +1,7 @@
 # make run     plays the example scenario
 # make test    checks style and types and runs every test; one that needs what is not installed is
-#              skipped. BARE=1 hides all that is optional, SHUFFLE=1 takes a random order
+#              skipped. BARE=1 hides all that is optional, SHUFFLE=1 takes a random order and
+#              draws new examples for the properties, which have the same ones each time otherwise
 #              (some hundred processes are started: bytecode is kept, also where that is off otherwise)
 # make test-core  installs without extras, in an environment of its own, and plays what only simulates
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without

@@ -32,18 +32,23 @@ with contextlib.suppress(ImportError):  # absent where the simulator is installe
     from hypothesis import HealthCheck, settings
 
     # A machine that is busy with other things must not fail a test.
-    settings.register_profile(
-        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
-    settings.load_profile("untimed")
+    UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("same examples", UNTIMED, derandomize=True)
+    settings.register_profile("new examples", UNTIMED)
+    settings.load_profile("same examples")
 
 
-def pytest_configure() -> None:
-    """Hide what ``EDGESIM_BARE`` hides, and hear interrupts.
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw what is drawn, hide what ``EDGESIM_BARE`` hides, and hear interrupts.
+
+    Properties are tried on the same examples each time: who changes nothing sees no new failure.
+    In a random order they are tried on new ones, to find failures.
 
     A shell in whose background the tests run ignores interrupts, commands that the tests start
     inherit that, and some tests interrupt them.
     """
+    if config.pluginmanager.has_plugin("randomly"):
+        settings.load_profile("new examples")
     needs.hide()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
