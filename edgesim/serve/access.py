@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,7 @@ def read_access(folder: Path, *, plain: bool) -> Access:
         if not plain:
             _check(*certificates)
         token = folder / "token"
+        _check_private(folder / ("token" if plain else "key.pem"))
         return Access(
             folder=folder,
             plain=plain,
@@ -125,6 +127,19 @@ def read_access(folder: Path, *, plain: bool) -> Access:
         )
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the keys in {folder}: {error}; {_MAKE}") from error
+
+
+def _check_private(path: Path) -> None:
+    """Check that not every user of this machine can read a key or write it.
+
+    Raises:
+        ValueError: they can.
+    """
+    if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o007:
+        raise ValueError(
+            f"{path.name} is open to every user of this machine (mode {mode:04o}); "
+            f"run 'chmod 600 {path}' if nobody has copied it"
+        )
 
 
 def _check(ca: bytes, certificate: bytes, key: bytes) -> None:

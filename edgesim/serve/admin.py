@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -21,7 +21,7 @@ from edgesim.serve.models import Serving
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.refusal import RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
-from edgesim.serve.store import Store
+from edgesim.serve.store import Store, Upload
 from edgesim.serve.telemetry import log_event
 from edgesim.version import __version__
 
@@ -55,6 +55,7 @@ class Admin:
     engine: Engine
     activation: Activation
     logger: logging.Logger
+    _uploads: dict[str, Upload] = field(default_factory=dict)
 
     def register(self, server: grpc.aio.Server) -> None:
         """Register the methods at ``server``."""
@@ -140,8 +141,13 @@ class Admin:
             entries.append(entry)
         async with self.activation.lock:
             self.activation.check_memory(entries)
-            self.store.check_room((model.sha256, model.bytes) for model in request.models)
-            self.store.add_manifest(manifest)
+            # One that was damaged on disk is missing.
+            whole = {
+                model.sha256: await asyncio.to_thread(self.store.is_whole, model.sha256)
+                for model in request.models
+            }
+            files = [(model.sha256, model.bytes) for model in request.models]
+            self.store.offer(manifest, files, self.trusted)
         log_event(self.logger, "offered", artifact=manifest.manifest.name, manifest=manifest.sha256)
         return wire.OfferReply(
             manifest_sha256=manifest.sha256,
@@ -149,11 +155,12 @@ class Admin:
                 wire.OfferReply.File(
                     sha256=model.sha256,
                     have_bytes=self.store.have_bytes(model.sha256),
-                    whole=self.store.has(model.sha256),
+                    whole=whole[model.sha256],
                 )
                 for model in request.models
             ],
-            active=self.activation.is_active(manifest, [model.name for model in request.models]),
+            active=all(whole.values())
+            and self.activation.is_active(manifest, [model.name for model in request.models]),
         )
 
     async def upload(
@@ -169,14 +176,24 @@ class Admin:
         header = (await _next(stream) or wire.UploadRequest()).header
         if not header.sha256:
             raise invalid("an upload begins with its header")
+        # The lock is not held while pieces come: a slow client would keep all others waiting.
         async with self.activation.lock:
             self._check_offered(header)
-            with self.store.receive(header.sha256, header.bytes, header.offset) as incoming:
+            if (other := self._uploads.get(header.sha256)) is not None:
+                # Of a client that has lost its connection, and tries again.
+                other.replace()
+            incoming = self.store.receive(header.sha256, header.bytes, header.offset)
+            self._uploads[header.sha256] = incoming
+        try:
+            with incoming:
                 while (piece := await _next(stream)) is not None:
                     if piece.WhichOneof("piece") != "chunk":
                         raise invalid("a chunk was expected")
                     incoming.write(piece.chunk)
                 await asyncio.to_thread(incoming.finish)
+        finally:
+            if self._uploads.get(header.sha256) is incoming:
+                del self._uploads[header.sha256]
         log_event(
             self.logger,
             "stored",

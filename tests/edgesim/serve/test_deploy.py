@@ -126,6 +126,12 @@ def test_a_broken_upload_goes_on_where_it_was_when_the_node_was_killed(
         assert row.sent_bytes == SIZES["part-0"] - 170_000 + SIZES["part-1"]
         row = push(second.admin, keys, ("part-1", "part-0"))
         assert (row.state, row.sent_bytes) == ("kept", 0)
+        # What was changed on disk is noticed although the model is still served from memory.
+        blob = tmp_path / "store" / "blobs" / entry.sha256
+        blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        row = push(second.admin, keys, ("part-1", "part-0"))
+        assert (row.state, row.sent_bytes) == ("deployed", SIZES["part-0"])
+        assert blob.read_bytes() == data
         # Fewer models of the same artifact: nothing to send, and the others are no longer served.
         row = push(second.admin, keys, ("part-1",))
         assert (row.state, row.sent_bytes) == ("deployed", 0)
@@ -224,6 +230,8 @@ def test_nothing_gets_past_the_checks(
         (UPLOAD, [wire.UploadRequest(header=header(sha256=entry.sha256, bytes=9)), *2 * [
             wire.UploadRequest(header=header(sha256=entry.sha256, bytes=9))]],
          "INVALID_ARGUMENT", "a chunk was expected"),
+        (UPLOAD, [wire.UploadRequest(header=header(sha256=entry.sha256, bytes=9)),
+                  wire.UploadRequest(chunk=b"")], "INVALID_ARGUMENT", "an empty chunk came"),
         (UPLOAD, upload(entry.sha256, data[:70_000], size=len(data)), "ABORTED",
          f"70000 of {len(data)} bytes came; go on from there"),
         (ACTIVATE, wire.ActivateRequest(manifest_sha256=manifest.sha256, models=["part-0"]),
@@ -263,6 +271,34 @@ def test_nothing_gets_past_the_checks(
         assert [model.name for model in admin.status().models] == ["part-0", "fusion"]
 
 
+def test_a_slow_upload_keeps_nobody_waiting_and_a_new_one_takes_over(
+    small: tuple[NodeProcess, Path], keys: Path, manifest: SignedManifest
+) -> None:
+    process, store = small
+    digest = manifest.entries["part-4"].sha256
+    data = (ARTIFACT / "part-4.safetensors").read_bytes()
+    never = threading.Event()
+
+    def begun() -> Iterator[wire.UploadRequest]:
+        yield from pieces(digest, data[:1000], size=len(data))
+        never.wait(60.0)
+        yield wire.UploadRequest(chunk=data[1000:])
+
+    with Client(process.admin, keys / "admin") as admin:
+        admin.call(OFFER, offer(manifest, ["part-4"]))
+        slow = UPLOAD.on(admin.channel).future(begun())
+        partial = store / "partial" / digest
+        while not partial.exists() or partial.stat().st_size < 1000:
+            assert not slow.done()
+        # Each of these waited for the end of the upload, or for 60 s of silence.
+        admin.call(OFFER, offer(manifest, ["part-4"]), timeout=30.0)
+        admin.call(UPLOAD, pieces(digest, data), timeout=30.0)
+        assert not slow.done()
+        never.set()
+        assert slow.exception().code() is grpc.StatusCode.ABORTED
+    assert (store / "blobs" / digest).read_bytes() == data
+
+
 def test_a_node_that_refuses_is_a_row_with_its_reason(
     small: tuple[NodeProcess, Path], keys: Path
 ) -> None:
@@ -289,7 +325,9 @@ def test_a_disk_without_room_is_told_before_a_byte_is_sent(tmp_path: Path, keys:
         row = push(process.admin, keys, PARTS)
         assert (row.state, row.sent_bytes) == ("failed", 0)
         assert row.error is not None
-        assert "bytes free, and 1714100 more are needed" in row.error
+        # The files of all parts, the manifest and its signature.
+        needed = 1_714_100 + (ARTIFACT / "manifest.json").stat().st_size + 64
+        assert f"bytes free, and {needed} more are needed" in row.error
         assert push(process.admin, keys, PARTS[:2]).state == "deployed"
         assert process.end() == 0
 

@@ -106,6 +106,17 @@ def test_keys_that_are_missing_are_told(tmp_path: Path) -> None:
         read_access(tmp_path, plain=False)
 
 
+@pytest.mark.parametrize(("plain", "name"), [(False, "key.pem"), (True, "token")])
+def test_keys_that_every_user_can_read_are_refused(plain: bool, name: str, tmp_path: Path) -> None:
+    make_keys(tmp_path, ["pi-0"])
+    secret = tmp_path / "pi-0" / name
+    secret.chmod(0o640)
+    read_access(tmp_path / "pi-0", plain=plain)
+    secret.chmod(0o644)
+    with pytest.raises(InputError, match=rf"{name} is open to every user .*0644.*chmod 600"):
+        read_access(tmp_path / "pi-0", plain=plain)
+
+
 def plain(token: str) -> Access:
     return Access(folder=Path(), plain=True, ca=b"", certificate=b"", key=b"", token=token)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from grpc import StatusCode
 from edgesim.common.errors import EdgesimError
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
 from edgesim.serve.refusal import RefusalError
-from edgesim.serve.store import SPARE_BYTES, Store
+from edgesim.serve.store import MOST_OFFERS, SPARE_BYTES, Store
 from partition.manifest import manifest_hash
 from tests.edgesim.disk import small_disk
 
@@ -113,7 +115,7 @@ def test_manifests_are_verified_whenever_they_are_read(
 ) -> None:
     trusted = read_public_key(keys / "localhost" / "manifest.pub")
     refused(StatusCode.FAILED_PRECONDITION, "was not offered", store.manifest, "0" * 64, trusted)
-    store.add_manifest(manifest)
+    store.offer(manifest, [], trusted)
     assert store.manifest(manifest.sha256, trusted) == manifest
     assert list(store.manifests(trusted)) == [manifest]
     path = store.folder / "manifests" / manifest.sha256
@@ -145,12 +147,13 @@ def test_signed_manifests_that_say_the_impossible_are_refused(
 
 
 def test_what_is_served_is_remembered_and_the_rest_is_cleared(
-    store: Store, manifest: SignedManifest
+    store: Store, manifest: SignedManifest, keys: Path
 ) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
     assert store.active() is None
     put(store)
     refused(StatusCode.ABORTED, "10 of", put, store, DATA[:10])
-    store.add_manifest(manifest)
+    store.offer(manifest, [], trusted)
     store.activate(manifest, ["part-0", "fusion"])
     found = store.active()
     assert found is not None
@@ -170,6 +173,116 @@ def test_a_store_is_one_nodes(store: Store) -> None:
         pass
 
 
+def variant(manifest: SignedManifest, keys: Path, name: str, more_bytes: int = 0) -> SignedManifest:
+    """Return a manifest like another one, of another name and so many more bytes."""
+    document = {**json.loads(manifest.data), "name": name}
+    data = json.dumps({**document, "sha256": manifest_hash(document)}).encode()
+    data += b" " * more_bytes
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    return verify(data, sign(data, keys / "admin" / "manifest.key"), trusted)
+
+
+def test_offers_that_are_never_activated_are_few_and_go_with_their_files(
+    store: Store, manifest: SignedManifest, keys: Path
+) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    store.offer(manifest, [], trusted)
+    store.activate(manifest, ["part-0"])
+    put(store)
+    offered = [variant(manifest, keys, f"offer-{number}") for number in range(MOST_OFFERS + 3)]
+    for number, one in enumerate(offered):
+        store.offer(one, [], trusted)
+        # Offers of one moment would have no order.
+        os.utime(store.folder / "manifests" / one.sha256, ns=(number, number))
+    left = {one.sha256 for one in store.manifests(trusted)}
+    assert left == {manifest.sha256, *(one.sha256 for one in offered[-MOST_OFFERS:])}
+    assert not store.has(DIGEST), "no manifest that is left names it"
+
+
+def test_offers_leave_the_spare_bytes_free_and_do_not_hinder_a_deploy(
+    tmp_path: Path, manifest: SignedManifest, keys: Path
+) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    with small_disk(tmp_path, "4m") as disk, Store(disk / "store") as store:
+        store.offer(manifest, [], trusted)
+        store.activate(manifest, ["part-0"])
+        for number in range(6):
+            store.offer(variant(manifest, keys, f"offer-{number}", 900_000), [], trusted)
+            assert store.free_bytes >= SPARE_BYTES
+        assert store.manifest(manifest.sha256, trusted) == manifest
+        size = store.free_bytes
+        store.offer(variant(manifest, keys, "last"), [(DIGEST, size)], trusted)
+        assert len(list(store.manifests(trusted))) == 2
+        told = "more are needed with 1048576 to spare; make room"
+        refused(
+            StatusCode.RESOURCE_EXHAUSTED, told,
+            store.offer, variant(manifest, keys, "no"), [(DIGEST, 4 << 20)], trusted,
+        )  # fmt: skip
+
+
+def test_a_link_in_the_place_of_a_partial_file_leads_nowhere(store: Store, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"mine")
+    (store.folder / "partial" / DIGEST).symlink_to(other)
+    assert store.have_bytes(DIGEST) == 0
+    put(store)
+    assert other.read_bytes() == b"mine"
+    assert store.path(DIGEST).read_bytes() == DATA
+    (store.folder / "blobs" / DIGEST).unlink()
+    (store.folder / "blobs" / DIGEST).symlink_to(other)
+    assert not store.has(DIGEST)
+    os.mkfifo(store.folder / "partial" / DIGEST)
+    put(store)
+    assert store.path(DIGEST).read_bytes() == DATA
+
+
+def test_only_the_owner_can_read_a_store(
+    tmp_path: Path, manifest: SignedManifest, keys: Path
+) -> None:
+    trusted = read_public_key(keys / "localhost" / "manifest.pub")
+    # As an earlier version left it.
+    (tmp_path / "store" / "blobs").mkdir(parents=True, mode=0o755)
+    (tmp_path / "store" / "active.json").write_text("{}")
+    for name in ("store", "new"):
+        with Store(tmp_path / name) as store:
+            mode = stat.S_IMODE(store.folder.stat().st_mode)
+            assert name == "store" or mode == 0o700
+            if name == "store":
+                assert stat.S_IMODE((store.folder / "active.json").stat().st_mode) == 0o600
+            put(store)
+            store.offer(manifest, [], trusted)
+            refused(StatusCode.ABORTED, "10 of", put, store, DATA[:10])
+            store.activate(manifest, ["part-0"])
+            for path in store.folder.rglob("*"):
+                wanted = 0o700 if path.is_dir() else 0o600
+                assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+def test_a_newer_upload_of_a_file_takes_over(store: Store) -> None:
+    older = store.receive(DIGEST, len(DATA), 0)
+    older.write(DATA[:5000])
+    older.replace()
+    put(store, DATA[3000:], offset=3000)
+    refused(StatusCode.ABORTED, "another upload of this file", older.write, DATA[5000:])
+    older.__exit__(None, None, None)
+    assert store.path(DIGEST).read_bytes() == DATA
+
+
+def test_a_file_whose_offer_went_meanwhile_is_refused(
+    store: Store, manifest: SignedManifest, keys: Path
+) -> None:
+    with store.receive(DIGEST, len(DATA), 0) as upload:
+        upload.write(DATA)
+        store.activate(manifest, ["part-0"])
+        refused(StatusCode.ABORTED, "its offer is no more", upload.finish)
+    assert not store.has(DIGEST)
+
+
+def test_empty_chunks_are_refused(store: Store) -> None:
+    with store.receive(DIGEST, len(DATA), 0) as upload:
+        refused(StatusCode.INVALID_ARGUMENT, "an empty chunk came", upload.write, b"")
+
+
 def test_a_full_disk_is_told_before_and_leaves_nothing_after(tmp_path: Path) -> None:
     with small_disk(tmp_path, "2m") as disk, Store(disk / "store") as store:
         size = (2 << 20) - SPARE_BYTES + 1
@@ -181,7 +294,7 @@ def test_a_full_disk_is_told_before_and_leaves_nothing_after(tmp_path: Path) -> 
             upload.write(bytes(4096))
             (disk / "other").write_bytes(bytes(store.free_bytes))
             refused(
-                StatusCode.RESOURCE_EXHAUSTED, "No space left on device; what had come is deleted",
+                StatusCode.RESOURCE_EXHAUSTED, "0 bytes left, of which .* what had come is deleted",
                 upload.write, bytes(8192),
             )  # fmt: skip
         assert files(store) == set()
