@@ -122,11 +122,13 @@ def _read_output(reply: ModelInferResponse, request: ModelInferRequest, width: i
 def _parameter(reply: ModelInferResponse, name: str, low: int, high: int) -> int:
     """Return an integer parameter in [low, high]."""
     parameter = reply.parameters.get(name)
-    if parameter is None or parameter.WhichOneof("parameter_choice") != "int64_param":
+    value = 0 if parameter is None else parameter.int64_param
+    # Any other kind of parameter reads as 0 too: only then its kind matters.
+    if not value and (parameter is None or not parameter.HasField("int64_param")):
         raise InvalidReplyError(f"parameter {name} is missing, or no integer")
-    if not low <= parameter.int64_param <= high:
+    if not low <= value <= high:
         raise InvalidReplyError(f"parameter {name} is out of range")
-    return parameter.int64_param
+    return value
 
 
 def _expect(what: str, got: object, expected: object) -> None:
