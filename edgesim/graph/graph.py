@@ -9,10 +9,12 @@ from dataclasses import astuple
 from functools import cached_property, wraps
 from itertools import accumulate
 from math import prod
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from edgesim.common.errors import InputError
 from edgesim.common.ordering import CycleError, in_order
+from edgesim.graph import file
 from edgesim.graph.op import BYTES_PER_ELEMENT, Op
 
 
@@ -26,6 +28,7 @@ class Graph:
         input_shape: shape of one sample, without batch: (channels, height, width).
         input_readers: operators that read the input sample; those without a producer unless given.
         outputs: operators whose output leaves the model; those without a reader unless given.
+        source: sentence on where it comes from, for people.
 
     Raises:
         InputError: two operators share a name, an edge or one of the last two names an unknown
@@ -41,8 +44,10 @@ class Graph:
         *,
         input_readers: Iterable[str] | None = None,
         outputs: Iterable[str] | None = None,
+        source: str = "",
     ) -> None:
         self.name = name
+        self.source = source
         self.is_slice = False
         """Whether it is part of a larger graph, by `slice`."""
         self.input_shape = tuple(input_shape)
@@ -99,6 +104,65 @@ class Graph:
             f"Graph({self.name!r}, ops={len(self)}, params={self.params / 1e6:.2f} M, "
             f"macs={self.macs / 1e9:.3f} G)"
         )
+
+    @property
+    def input_readers(self) -> list[str]:
+        """Names of the operators that read the input sample, in execution order."""
+        return [op.name for op in self.ops if op.name in self._input_readers]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the operators whose output leaves the model, in execution order."""
+        return [op.name for op in self.ops if op.name in self._outputs]
+
+    def content(self) -> file.Content:
+        """Return what its file holds: the arguments that make it again.
+
+        Raises:
+            InputError: it is part of another graph, by `slice`.
+        """
+        if self.is_slice:
+            raise InputError(f"'{self.name}' is a part of a graph; save the whole graph")
+        return file.Content(
+            name=self.name,
+            source=self.source,
+            ops=list(self.ops),
+            edges=[(source, op.name) for op in self.ops for source in self._before[op.name]],
+            input_shape=self.input_shape,
+            input_readers=self.input_readers,
+            outputs=self.outputs,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the graph to a file (``NAME.graph.json``), whole or not at all.
+
+        Raises:
+            InputError: it is part of another graph, by `slice`.
+            EdgesimError: the file cannot be written.
+        """
+        file.write(Path(path), self.content())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Graph:
+        """Return the graph that `save` or ``edgesim trace`` wrote; needs no torch.
+
+        Raises:
+            InputError: the file cannot be read, is none, or is of another version; or a line for
+                each mistake.
+        """
+        return cls.of(file.read(Path(path)), str(path))
+
+    @classmethod
+    def of(cls, content: file.Content, title: str) -> Graph:
+        """Return the graph of what a file holds; messages call the file ``title``.
+
+        Raises:
+            InputError: operators wait for each other.
+        """
+        try:
+            return cls(**content)
+        except InputError as error:
+            raise InputError(f"{title}: {error}") from None
 
     @property
     def edges(self) -> list[tuple[str, str]]:
@@ -192,6 +256,7 @@ class Graph:
         cuts = self.cut_elements[start : max(start, stop) + 1]
         part = object.__new__(Graph)
         part.name = f"{self.name}[{start}:{stop}]"
+        part.source = self.source
         part.is_slice = self.is_slice or (start, stop) != (0, len(self.ops))
         part.input_shape = (cuts[0],)
         part.ops = self.ops[start:stop]

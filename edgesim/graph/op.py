@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from edgesim.common.validation import spec
+
+Amount = Annotated[int, Field(strict=True, ge=0, lt=1 << 62)]
+"""Whole number of elements, operations or pixels; 64 bits hold sums of two."""
+Size = Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]
+"""Whole number of which there is at least one, such as channels."""
 
 BYTES_PER_ELEMENT: dict[str, float] = {
     "fp64": 8.0,
@@ -82,6 +91,7 @@ class OpKind(StrEnum):
         return self.operand == "kernels"
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvGeometry:
     """Shape of a two-dimensional convolution; sizes in pixels, (height, width).
@@ -89,28 +99,30 @@ class ConvGeometry:
     ``images`` of one sample meet the same kernels, as the tokens of a ConvShareViT do.
     """
 
-    in_channels: int
-    out_channels: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
-    in_size: tuple[int, int]
-    out_size: tuple[int, int]
-    images: int = 1
+    in_channels: Size
+    out_channels: Size
+    kernel: tuple[Size, Size]
+    stride: tuple[Size, Size]
+    padding: tuple[Amount, Amount]
+    dilation: tuple[Size, Size]
+    groups: Size
+    in_size: tuple[Size, Size]
+    out_size: tuple[Size, Size]
+    images: Size = 1
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatmulGeometry:
     """Shape of ``count`` matrix products of one sample: (rows, inner) @ (inner, columns)."""
 
-    rows: int
-    inner: int
-    columns: int
-    count: int = 1
+    rows: Size
+    inner: Size
+    columns: Size
+    count: Size = 1
 
 
+@spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Op:
     """One operator of a model, counted for one sample.
@@ -125,12 +137,12 @@ class Op:
         geometry: convolution or product shape, where the operator is one.
     """
 
-    name: str
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
     kind: OpKind
-    macs: int = 0
-    params: int = 0
-    input_elements: int = 0
-    output_elements: int = 0
+    macs: Amount = 0
+    params: Amount = 0
+    input_elements: Amount = 0
+    output_elements: Amount = 0
     geometry: ConvGeometry | MatmulGeometry | None = None
 
     @property

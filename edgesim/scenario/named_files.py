@@ -9,10 +9,11 @@ from typing import Any
 
 from edgesim.common import units
 from edgesim.common.errors import InputError
+from edgesim.common.files import read_text
 from edgesim.common.validation import Path as KeyPath
 from edgesim.common.validation import Problem, known_keys, read_section
 from edgesim.hardware import Device, Fault, catalog
-from edgesim.scenario.document import ScenarioError, read_file, read_text
+from edgesim.scenario.document import ScenarioError, read_file
 
 LARGEST_DEVICE_BYTES = 1_000_000
 LARGEST_FAULTS_BYTES = 10_000_000
