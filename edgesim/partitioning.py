@@ -26,7 +26,13 @@ _SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
 """Keys that a scenario has and a recipe has not."""
 
 
-def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> Recipe:
+def load(
+    path: Path,
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    skip_damaged: bool = False,
+) -> Recipe:
     """Return the recipe of a scenario file, or of a file that holds nothing else.
 
     The rest of a scenario is validated too: better now than after an hour of training.
@@ -35,6 +41,7 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
         path: the file.
         settings: ``key.path=value`` settings that replace what the file says.
         seed: seed of the training, in place of the recipe's.
+        skip_damaged: whether damaged images are left out, also where the recipe does not say so.
 
     Raises:
         InputError: the file cannot be read, or says something wrong.
@@ -51,7 +58,11 @@ def load(path: Path, settings: Sequence[str] = (), seed: int | None = None) -> R
     return replace(
         recipe,
         seed=recipe.seed if seed is None else seed,
-        data=replace(recipe.data, folder=resolved(recipe.data.folder)),
+        data=replace(
+            recipe.data,
+            folder=resolved(recipe.data.folder),
+            skip_damaged=recipe.data.skip_damaged or skip_damaged,
+        ),
         model=replace(recipe.model, checkpoint=resolved(recipe.model.checkpoint)),
     )
 
@@ -78,7 +89,9 @@ def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
     return read_section(Recipe, data, problems), problems
 
 
-def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
+def make(
+    recipe: Recipe, out: Path, work: Path, held: Held, *, fresh: bool = False
+) -> TrainedManifest:
     """Make the artifact of a recipe in ``out``; return its manifest.
 
     Finished steps are kept in ``work``, also after a failure. A bar on stderr shows how far it is.
@@ -88,6 +101,7 @@ def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
         out: folder; an artifact that is there is replaced at the end.
         work: folder of finished steps.
         held: an interrupt that it noted ends the run at the next report.
+        fresh: whether finished steps in ``work`` are ignored, and replaced.
 
     Raises:
         InputError: data are missing, or the recipe or ``out`` is impossible.
@@ -103,7 +117,7 @@ def make(recipe: Recipe, out: Path, work: Path, held: Held) -> TrainedManifest:
     held.begin()
     try:
         with StepBar(held) as bar:
-            return partition.run(recipe, out, bar, work_dir=work)
+            return partition.run(recipe, out, bar, work_dir=work, fresh=fresh)
     except partition.InputError as error:
         raise InputError(str(error)) from None
     except partition.PartitionError as error:

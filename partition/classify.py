@@ -18,7 +18,9 @@ from partition.recipe import TrainConfig
 from partition.train import EpochBatches, Score, TrainRun, best_epoch, generator_of, train
 
 EVALUATION_BATCH = 500
-"""Images at a time where no gradient is needed."""
+"""Most images at a time where no gradient is needed."""
+_EVALUATION_PIXELS = 5_000_000
+"""Most values of their inputs, which bounds the memory for large images."""
 FEW_IMAGES = 50
 """Number of validation images under which their choice of an epoch is doubtful."""
 
@@ -112,6 +114,13 @@ def _beta(alpha: float, generator: torch.Generator) -> float:
     return float(np.random.default_rng(seed).beta(alpha, alpha))
 
 
+def evaluation_batches(samples: Samples, data: Data) -> Iterator[Tensor]:
+    """Yield the inputs of samples in order, as many at a time as their size allows."""
+    values = data.channels * data.image**2
+    size = min(EVALUATION_BATCH, max(1, _EVALUATION_PIXELS // values))
+    return (data.to_input(images) for images, _ in batches(samples, size))
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module, samples: Samples, data: Data, device: torch.device | None = None
@@ -119,8 +128,9 @@ def predict(
     """Return logits (samples, outputs) on the CPU."""
     model.eval()
     device = device or next(model.parameters()).device
-    outputs = [model(data.to_input(images).to(device)).float().cpu()
-               for images, _ in batches(samples, EVALUATION_BATCH)]  # fmt: skip
+    outputs = [
+        model(inputs.to(device)).float().cpu() for inputs in evaluation_batches(samples, data)
+    ]
     return torch.cat(outputs) if outputs else torch.empty(0)
 
 

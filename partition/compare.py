@@ -83,7 +83,7 @@ def compare(
     """
     manifest = read_trained(folder)
     recipe = manifest.recipe
-    data = open_data(recipe.data)
+    data = open_data(recipe.data, progress)
     store = StepStore(work_dir, progress, device)
     unsplit, fusion, parts = manifest.unsplit, manifest.fusion, manifest.parts
 

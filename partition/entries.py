@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from partition.cost import mlp_cost, vit_cost
 from partition.data import Data
 from partition.fit import Fitted
 from partition.fusion import Fusion
-from partition.manifest import AccuracyEntry
+from partition.manifest import MOST_SKIPPED, AccuracyEntry
 from partition.part import Part
 from partition.split import part_labels
 from partition.unsplit import Unsplit
@@ -44,7 +45,14 @@ def data_entry(data: Data) -> dict[str, Any]:
         "channels": data.channels,
         "mean": list(data.mean),
         "std": list(data.std),
+        "skipped": len(data.skipped),
+        "skipped_files": [_text(path) for path in data.skipped[:MOST_SKIPPED]],
     }
+
+
+def _text(path: Path) -> str:
+    """Return a path as text that JSON can hold, whatever bytes its name has."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def cost_entry(config: ViTConfig) -> dict[str, Any]:

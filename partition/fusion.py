@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from partition.classify import EVALUATION_BATCH, accuracy_of
+from partition.classify import accuracy_of, evaluation_batches
 from partition.cnn import SmallCnn
-from partition.data import Data, batches
+from partition.data import Data
 from partition.errors import InputError
 from partition.files import fingerprint
 from partition.losses import smooth_targets
@@ -125,8 +125,8 @@ def part_features(
         model.to(device).eval()
         for name, samples in data.splits.items():
             rows = [
-                model.features(data.to_input(images).to(device)).cpu()
-                for images, _ in batches(samples, EVALUATION_BATCH)
+                model.features(inputs.to(device)).cpu()
+                for inputs in evaluation_batches(samples, data)
             ]
             columns[name].append(torch.cat(rows) if rows else torch.empty(0, width))
         model.cpu()

@@ -31,6 +31,8 @@ MANIFEST = "manifest.json"
 FUSION = "fusion"
 LARGEST_BYTES = 4 << 20
 """Of a manifest."""
+MOST_SKIPPED = 1000
+"""Damaged files that a manifest lists."""
 
 
 def _file_name(text: str) -> str:
@@ -261,6 +263,8 @@ class DataEntry(_Entry):
         channels: channels of an input.
         mean: mean of every channel, of values from 0 to 1.
         std: standard deviation of every channel, likewise.
+        skipped: number of damaged files that were left out.
+        skipped_files: the first of them.
     """
 
     name: Name
@@ -270,6 +274,8 @@ class DataEntry(_Entry):
     channels: Size
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
+    skipped: Count = 0
+    skipped_files: Annotated[tuple[str, ...], Field(max_length=MOST_SKIPPED)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

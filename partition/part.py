@@ -177,7 +177,7 @@ def _cut_by_importance(
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
     proxy = proxy_samples(samples, pruning.images, draw)
-    inputs = data.to_input(proxy.images).to(device)
+    inputs = data.to_input(proxy.images[:]).to(device)
     targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(device)
     model = model.to(device).eval()
     scores = importance(model, inputs, targets, stage, pruning.importance, draw, report)

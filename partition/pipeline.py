@@ -42,11 +42,13 @@ def run(
     *,
     work_dir: Path | str | None = None,
     device: torch.device | None = None,
+    fresh: bool = False,
 ) -> TrainedManifest:
     """Make the artifact of ``recipe`` in ``out_dir`` and return its manifest.
 
     Finished steps are kept in ``work_dir``: a run that was killed goes on from there, and recipes
-    that share one share what they have in common. On a CPU the same recipe gives the same bytes.
+    that share one share what they have in common, as long as the code of the steps stays as it is.
+    Every reuse is reported. On a CPU the same recipe gives the same bytes.
 
     Args:
         recipe: recipe of the run.
@@ -54,6 +56,7 @@ def run(
         progress: called with how far each step is.
         work_dir: ``<out_dir>.work`` by default; may be removed when the artifact is there.
         device: device to train on; by default the GPU where there is one.
+        fresh: whether finished steps in ``work_dir`` are ignored, and replaced.
 
     Raises:
         InputError: data are missing, the recipe asks for the impossible, or ``out_dir`` holds
@@ -67,9 +70,9 @@ def run(
     check_replaceable(folder)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work = Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work")
-    store = StepStore(work, report, device)
+    store = StepStore(work, report, device, fresh)
 
-    data = open_data(recipe.data)
+    data = open_data(recipe.data, report)
     config = unsplit_config(recipe.model, data)
     # Sizes depend on how many classes a part has, not on which: what cannot fit is known at once.
     any_groups = random_groups(len(data.classes), recipe.split.parts, 0)

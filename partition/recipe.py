@@ -96,7 +96,10 @@ class DataSpec:
         channels: number of channels of an image folder, 1 or 3.
         validation: fraction of the training images of every class held out.
         test: fraction held out as test images, where the data set brings no split of its own.
-        limit: number of training images of every class that are used (the first); 0 for all.
+        limit: number of training images of every class that are used (the first); 0 for all. What
+            it leaves out of an image folder is not decoded.
+        skip_damaged: whether damaged files of an image folder are left out, counted and listed; by
+            default the first of them ends the run.
     """
 
     name: DataName = "digits"
@@ -107,6 +110,7 @@ class DataSpec:
     validation: Fraction = 0.1
     test: Fraction = 0.2
     limit: Count = 0
+    skip_damaged: StrictBool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)

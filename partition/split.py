@@ -156,4 +156,5 @@ def part_labels(labels: Tensor, part: PartClasses) -> Tensor:
 
 def part_samples(samples: Samples, indices: Tensor, part: PartClasses) -> Samples:
     """Return the samples at ``indices`` with the part's own labels."""
-    return Samples(samples.images[indices], part_labels(samples.labels[indices], part))
+    chosen = samples.take(indices)
+    return Samples(chosen.images, part_labels(chosen.labels, part))

@@ -143,7 +143,7 @@ def _part(
         model = keep_cnn_outputs(unsplit, classes.classes, classes.other)
         draw = generator_of(seed, 3)
         proxy = proxy_samples(training.samples, pruning.images, draw)
-        scores = channel_importance(model, data.to_input(proxy.images))
+        scores = channel_importance(model, data.to_input(proxy.images[:]))
         chosen = [top(score, width) for score, width in zip(scores, target.widths, strict=True)]
         model = keep_channels(model, chosen)
         state = train_classifier(model, training, data, config, seed_of(seed, 4), run)

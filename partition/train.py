@@ -149,6 +149,9 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         state = restore_checkpoint(checkpoint, model, optimizer, run.identity)
     end = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
+    if state.epoch:
+        note = f"{name}: continued after epoch {state.epoch}, from {checkpoint}"
+        progress(Report(step=name, done=state.epoch / end, note=note))
     while state.epoch < end and not _stalled(state, config):
         generator = generator_of(seed, state.epoch)
         model.train()
@@ -159,12 +162,8 @@ def train(
                 group["lr"] = rate(config, step, steps_per_epoch)
             loss = _step(model, optimizer, config, run.device, inputs, targets, teacher)
             if not math.isfinite(loss):
-                good = f"the last good checkpoint, of epoch {state.epoch}, is {checkpoint}"
-                raise PartitionError(
-                    f"{name}: the loss became {loss} in epoch {state.epoch + 1}, step {steps + 1}; "
-                    f"{good if checkpoint and state.epoch else 'no epoch was finished'}; "
-                    "lower learning_rate or set clip"
-                )
+                step_text = f"loss of step {steps + 1}"
+                raise _not_finite(name, step_text, loss, state, checkpoint)
             total, steps = total + loss, steps + 1
             if steps % 10 == 0 and steps < steps_per_epoch:
                 done = (state.epoch + steps / steps_per_epoch) / end
@@ -172,6 +171,8 @@ def train(
                 progress(Report(step=name, done=min(1.0, done), loss=total / steps, accuracy=known))
         model.eval()
         score, loss = evaluate(), total / max(1, steps)
+        if score is not None and not math.isfinite(score.loss):
+            raise _not_finite(name, "loss on the validation images", score.loss, state, checkpoint)
         row = {"loss": loss, "learning_rate": rate(config, step, steps_per_epoch)}
         _finish_epoch(state, model, config, score, row)
         if checkpoint is not None:
@@ -182,6 +183,18 @@ def train(
         model.load_state_dict(state.best)
     model.eval()
     return state
+
+
+def _not_finite(
+    name: str, what: str, loss: float, state: TrainState, checkpoint: Path | None
+) -> PartitionError:
+    """Return the error for a loss that is no number."""
+    good = f"the last good checkpoint, of epoch {state.epoch}, is {checkpoint}"
+    return PartitionError(
+        f"{name}: in epoch {state.epoch + 1}, the {what} became {loss}; "
+        f"{good if checkpoint and state.epoch else 'no epoch was finished'}; "
+        "lower learning_rate or set clip"
+    )
 
 
 def _stalled(state: TrainState, config: TrainConfig) -> bool:

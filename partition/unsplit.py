@@ -53,7 +53,7 @@ def data_key(spec: DataSpec, data: Data) -> Mapping[str, Any]:
     if spec.name == "folder":
         digest = hashlib.sha256()
         for samples in data.splits.values():
-            digest.update(samples.images.numpy().tobytes() + samples.labels.numpy().tobytes())
+            digest.update(samples.content())
         key["images"] = digest.hexdigest()
     return key
 

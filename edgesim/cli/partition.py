@@ -12,7 +12,7 @@ from edgesim.cli.session import ScenarioOptions, Session
 from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.extras import require
 from edgesim.common.folders import try_beside
-from edgesim.common.options import option
+from edgesim.common.options import flag, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,10 @@ class PartitionOptions(ScenarioOptions):
         None,
         show_default="OUT.work",
     )
+    fresh: bool = flag("Ignore finished steps in the work folder, and replace them.")
+    skip_damaged: bool = flag(
+        "Leave damaged image files out, count and list them; as data.skip_damaged of the recipe."
+    )
 
 
 def partition(session: Session, options: PartitionOptions) -> None:
@@ -34,7 +38,9 @@ def partition(session: Session, options: PartitionOptions) -> None:
     from edgesim.report import artifact_tables
 
     require("`edgesim partition`", "train")
-    recipe = partitioning.load(options.file, options.overrides or (), options.seed)
+    recipe = partitioning.load(
+        options.file, options.overrides or (), options.seed, skip_damaged=options.skip_damaged
+    )
     out = options.out
     steps = options.work or out.with_name(f"{out.name}.work")
     # The artifact is renamed to its folder, and steps are written into theirs.
@@ -50,10 +56,11 @@ def partition(session: Session, options: PartitionOptions) -> None:
     if out.is_symlink():
         raise InputError(f"--out: {out} is a link; name the folder itself")
     try:
-        manifest = partitioning.make(recipe, out, steps, session.interrupts)
+        manifest = partitioning.make(recipe, out, steps, session.interrupts, fresh=options.fresh)
     except KeyboardInterrupt:
         raise EdgesimError(
-            f"interrupted; finished steps are kept in {steps}, and the same command continues"
+            f"interrupted; finished steps are kept in {steps}, and the same command "
+            f"{'without --fresh ' if options.fresh else ''}continues"
         ) from None
     session.finish(
         json.loads((out / "manifest.json").read_bytes()),

@@ -36,6 +36,11 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         lines.append([title, worst, *_figures(entry)])
     head = ["", "classes", "size", "MAC", "accuracy", *(["device"] if fitted else [])]
     Table("", head, lines, left=2).show(console)
+    if data.skipped:
+        console.print(
+            f"{data.skipped:,} damaged image {'file was' if data.skipped == 1 else 'files were'} "
+            "left out; the manifest lists them under data.skipped_files."
+        )
     sentence = _without_one(manifest.survivors.accuracy)
     if sentence:
         console.print(sentence)

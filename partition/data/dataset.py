@@ -1,14 +1,16 @@
-"""Labelled images in memory, and how they become batches of a model's input."""
+"""Labelled images, and how they become batches of a model's input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from partition.data.files import ImageFiles
 from partition.errors import InputError
 
 
@@ -17,15 +19,17 @@ class Samples:
     """Images and their labels.
 
     Attributes:
-        images: (samples, channels, height, width), uint8.
+        images: (samples, channels, height, width), uint8: in memory, or in files that are decoded
+            when they are indexed.
         labels: (samples,), int64, from 0 to classes - 1.
     """
 
-    images: Tensor
+    images: Tensor | ImageFiles
     labels: Tensor
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+        images = self.images
+        if isinstance(images, Tensor) and (images.dtype != torch.uint8 or images.ndim != 4):
             raise InputError("images must be uint8 of shape (samples, channels, height, width)")
         if len(self.images) != len(self.labels):
             raise InputError(f"{len(self.images)} images came with {len(self.labels)} labels")
@@ -34,8 +38,16 @@ class Samples:
         return len(self.labels)
 
     def take(self, indices: Tensor) -> Samples:
-        """Return the samples at ``indices``, in that order."""
-        return Samples(self.images[indices], self.labels[indices])
+        """Return the samples at ``indices``, in that order; files are not decoded."""
+        images = self.images
+        chosen = images.take(indices) if isinstance(images, ImageFiles) else images[indices]
+        return Samples(chosen, self.labels[indices])
+
+    def content(self) -> bytes:
+        """Return what is the same for the same pixels and labels in the same order."""
+        images, labels = self.images, self.labels.numpy().tobytes()
+        pixels = images.content() if isinstance(images, ImageFiles) else images.numpy().tobytes()
+        return pixels + labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Data:
         std: standard deviation of each channel, likewise.
         image: side of the model's input in pixels; smaller images are padded with black, larger
             ones are resized.
+        skipped: damaged files that were left out, in the order of their names; paths in the folder.
     """
 
     name: str
@@ -62,6 +75,7 @@ class Data:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image: int
+    skipped: tuple[Path, ...] = ()
 
     @property
     def splits(self) -> dict[str, Samples]:
@@ -106,6 +120,9 @@ def statistics(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     A channel without variation gets a deviation of 1, so that it can be divided by.
     """
+    if isinstance(samples.images, ImageFiles):
+        _, _, height, width = samples.images.shape
+        return _moments(samples.images.sums(), len(samples) * height * width)
     planes = samples.images.transpose(0, 1).flatten(1)
     counts = torch.stack([torch.bincount(plane.long(), minlength=256) for plane in planes])
     levels = torch.arange(256, dtype=torch.float64) / 255.0
@@ -114,6 +131,15 @@ def statistics(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...]]:
     variance = (counts * (levels - mean[:, None]).square()).sum(1) / total
     std = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
     return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _moments(
+    sums: list[tuple[int, int]], count: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what :func:`statistics` does, of whole sums of ``count`` levels and their squares."""
+    mean = tuple(total / (255 * count) for total, _ in sums)
+    variances = [(count * squares - total**2) / (255 * count) ** 2 for total, squares in sums]
+    return mean, tuple(variance**0.5 or 1.0 for variance in variances)
 
 
 def stratified(

@@ -240,3 +240,26 @@ def test_an_interrupt_keeps_finished_steps(file, tmp_path):
     kept = [path.suffixes for path in checkpoints.iterdir()]
     assert kept == [[".checkpoint", ".safetensors"]]
     assert not (tmp_path / "out").exists()
+
+
+def test_damaged_images_are_one_message_or_left_out_when_asked(file, tmp_path):
+    for label in "ab":
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = bytes([16 * number] * 192)
+            (tmp_path / "images" / label / f"{number}.ppm").write_bytes(b"P6 8 8 255\n" + pixels)
+    damaged = tmp_path / "images" / "b" / "9.ppm"
+    damaged.write_bytes(b"P6 8 8 25\x19\n")
+    data = (
+        "--set", "data={name: folder, folder: images, image: 8}", "--set", "split.parts=1",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    done = edgesim("partition", file, *data)
+    assert done.returncode == 2
+    assert f"cannot decode {damaged}" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    done = edgesim("partition", file, *data, "--skip-damaged")
+    assert done.returncode == 0, done.stderr
+    assert f"1 of 17 images are damaged and left out: {damaged}" in done.stderr
+    assert "1 damaged image file was left out" in done.stdout
+    assert read_trained(tmp_path / "out").data.skipped_files == ("b/9.ppm",)

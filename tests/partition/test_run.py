@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from partition.artifact import load_artifact, load_part, write_artifact
+from partition.code_version import code_of, code_version
 from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
 from partition.data import open_data
@@ -16,7 +17,7 @@ from partition.errors import InfeasibleError, InputError, PartitionError
 from partition.files import to_json
 from partition.manifest import MANIFEST, manifest_hash, read_manifest, read_trained
 from partition.pipeline import run
-from partition.recipe import Budget, Recipe
+from partition.recipe import STAGES, Budget, Recipe
 
 SMALL = {
     "name": "small",
@@ -85,7 +86,8 @@ def test_the_same_recipe_gives_the_same_bytes_even_after_kills(artifact, tmp_pat
     told = []
 
     def kill_at_the_sixth(report):
-        told.append(report)
+        if report.note is None:  # a line about what is reused is no progress
+            told.append(report)
         if len(told) == 6:
             raise KilledError
 
@@ -110,19 +112,76 @@ def test_recipes_that_share_a_folder_share_the_unsplit_model(tmp_path):
     manifest = run(
         small(split={"parts": 1}), tmp_path / "one", lambda r: steps.append(r.step), work_dir=work
     )
-    assert "unsplit" not in steps
+    assert steps.count("unsplit") == 1  # the line that says that it is reused
     assert "part 1/1: residual importance" in steps
     assert [part.other for part in manifest.parts] == [False]
     assert list(manifest.survivors.accuracy) == ["0", "1"]
+
+
+def _notes(recipe, folder, work, **given):
+    notes = []
+    run(recipe, folder, lambda report: notes.append(report.note), work_dir=work, **given)
+    return [note for note in notes if note]
+
+
+def test_every_reuse_is_a_line_and_fresh_reuses_nothing(artifact, tmp_path):
+    work = tmp_path / "work"
+    assert _notes(small(), tmp_path / "a", work) == []
+    parts = [f"part {n}/3: {stage}" for n in (1, 2, 3) for stage in STAGES]
+    said = _notes(small(), tmp_path / "b", work)
+    steps = ["unsplit", "predictions", *parts, "fusion"]
+    assert [note.split(": reused, from ")[0] for note in said] == steps
+    files = {str(path) for path in work.iterdir()}
+    assert {note.split(": reused, from ")[1] for note in said} == files
+    times = {path: path.stat().st_mtime_ns for path in work.iterdir()}
+    assert _notes(small(), tmp_path / "c", work, fresh=True) == []
+    assert {
+        path: path.stat().st_mtime_ns > times[path] for path in work.iterdir()
+    } == dict.fromkeys(times, True)
+    for name in "abc":
+        assert _bytes(tmp_path / name) == _bytes(artifact)
+
+
+def test_steps_of_other_code_are_not_reused(tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    run(small(), tmp_path / "a", work_dir=work)
+    before = set(work.iterdir())
+    monkeypatch.setattr("partition.steps.code_version", lambda: "0123456789abcdef")
+    assert _notes(small(), tmp_path / "b", work) == []
+    assert len(set(work.iterdir()) - before) == len(before)
+
+
+def test_what_a_kill_cut_short_continues_with_a_line(tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def kill_in_the_third_epoch(report):
+        if report.step == "unsplit" and report.done > 0.6:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(small(), tmp_path / "a", kill_in_the_third_epoch)
+    (said,) = _notes(small(), tmp_path / "a", tmp_path / "a.work")
+    assert said.startswith(f"unsplit: continued after epoch 2, from {tmp_path / 'a.work'}")
+
+
+def test_the_version_of_the_code_is_that_of_what_it_does():
+    code = 'def f(x):\n    """Text."""\n    return x + 1\n'
+    assert code_of(code) == code_of("# note\ndef f(x):\n    return (x+1)\n\n'Said.'\n")
+    assert code_of(code) != code_of(code.replace("1", "2"))
+    assert len(code_version()) == 16
 
 
 def test_polish_goes_on_from_the_pruned_part_and_shares_all_before(artifact, tmp_path):
     work, steps = tmp_path / "work", []
     run(small(), tmp_path / "plain", work_dir=work)
     pruning = {**SMALL["pruning"], "polish": {"epochs": 2, "batch": 32}, "polish_negatives": 1.0}
-    manifest = run(
-        small(pruning=pruning), tmp_path / "polished", lambda r: steps.append(r.step), work_dir=work
-    )
+
+    def on_report(report):
+        if report.note is None:
+            steps.append(report.step)
+
+    manifest = run(small(pruning=pruning), tmp_path / "polished", on_report, work_dir=work)
     trained = {step for step in steps if step.startswith("part")}
     assert trained == {f"part {number}/3: polish" for number in (1, 2, 3)}
     stages = [stage.stage for stage in manifest.parts[0].training]
@@ -152,7 +211,8 @@ def test_a_damaged_step_is_made_again(tmp_path, artifact):
     run(small(), tmp_path / "a", work_dir=tmp_path / "work")
     for path in (tmp_path / "work").glob("part-*"):
         path.write_bytes(path.read_bytes()[:-3])
-    run(small(), tmp_path / "b", work_dir=tmp_path / "work")
+    said = _notes(small(), tmp_path / "b", tmp_path / "work")
+    assert sum("is damaged; it is computed again" in note for note in said) == 9
     assert _bytes(tmp_path / "b") == _bytes(artifact)
 
 

@@ -187,7 +187,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     config = TrainConfig(epochs=5)
     run = TrainRun(checkpoint=path, name="part 1")
     with pytest.raises(
-        PartitionError, match=r"part 1: the loss became nan in epoch 3.*epoch 2, is"
+        PartitionError, match=r"part 1: in epoch 3, the loss of step 1 became nan.*epoch 2, is"
     ):
         train(model, batches, 1, config, 0, run, evaluate=lambda: None)
     assert all(bool(p.isfinite().all()) for p in model.parameters())

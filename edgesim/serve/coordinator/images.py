@@ -84,5 +84,5 @@ def _real(
     order = generator.permutation(len(data.test))[: min(samples, most)]
     chosen = data.test.take(torch.from_numpy(order))
     # Normalised as the artifact was trained, whatever the statistics of the copy here are.
-    pixels = to_input(chosen.images, tested.image, tested.mean, tested.std)
+    pixels = to_input(chosen.images[:], tested.image, tested.mean, tested.std)
     return Images(pixels.contiguous().numpy(), chosen.labels.numpy())

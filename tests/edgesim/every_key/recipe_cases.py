@@ -110,6 +110,9 @@ ALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "data.channels": _case("data.channels", 1, data=_PICTURES),
         "data.image": _case("data.image", 16),
         "data.limit": _case("data.limit", 10),
+        "data.skip_damaged": _case(
+            "data.skip_damaged", True, data={**_PICTURES, "folder": "{damaged}"}
+        ),
         "data.test": _case("data.test", 0.4),
         "data.validation": _case("data.validation", 0.3),
         "devices[].name": _board("name", "three"),

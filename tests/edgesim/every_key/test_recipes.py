@@ -35,8 +35,10 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
     torch.set_num_threads(1)
     place = tmp_path_factory.mktemp("recipes")
     folders = {
-        name: str(_pictures(place / name, seed)) for seed, name in enumerate(("one", "other"))
+        name: str(_pictures(place / name, seed))
+        for seed, name in enumerate(("one", "other", "damaged"))
     }
+    (place / "damaged" / "class-00" / "0.ppm").write_bytes(b"P6")
     shape = UnsplitSpec(**SMALL["model"]).config(image=8, channels=1, classes=10)
     weights = VisionTransformer(shape, torch.Generator().manual_seed(9)).state_dict()
     save_file(weights, place / "weights.safetensors")
@@ -47,9 +49,16 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
         text = json.dumps({"name": "small", **recipe}, sort_keys=True)
         for name, path in places.items():
             text = text.replace(f"{{{name}}}", path)
-        if text not in found:
+        if text in found:
+            return found[text]
+        try:
             out = place / f"artifact-{len(found)}"
             run(Recipe.from_mapping(json.loads(text)), out, work_dir=place / "work")
+        except InputError as error:
+            if "cannot decode" not in str(error):
+                raise
+            found[text] = str(error)
+        else:
             manifest = json.loads((out / "manifest.json").read_text())
             found[text] = {key: manifest[key] for key in manifest if key not in _ECHOES}
         return found[text]
