@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgesim.placement import Plan
     from edgesim.results.result import Result
     from edgesim.scenario import Scenario
-    from edgesim.simulate import Recording
+    from edgesim.simulate import Process, Recording
     from edgesim.simulate.recovery import Recovery
 
 
@@ -61,6 +61,7 @@ def play(
     *,
     trace_requests: int,
     progress: Progress | None = None,
+    processes: Sequence[Process] = (),
 ) -> Iterator[Recording]:
     """Simulate the replications of a scenario, one after the other; a partial one is the last.
 
@@ -71,8 +72,10 @@ def play(
         recovery: reaction to parts that do not answer.
         trace_requests: number of leading requests of the first replication that leave spans.
         progress: called with how far each replication is.
+        processes: SimPy processes of a user, started anew in each replication.
 
     Raises:
+        InputError: a process fails.
         KeyboardInterrupt: ``progress`` did, between replications.
     """
     from edgesim.simulate import simulate
@@ -90,6 +93,7 @@ def play(
             trace_requests=trace_requests if replication == 0 else 0,
             progress=_of(progress, label, scenario),
             recovery=recovery,
+            processes=processes,
         )
         yield recording
         if recording.partial:
@@ -97,7 +101,11 @@ def play(
 
 
 def run(
-    scenario: Scenario, *, trace_requests: int = 1000, progress: Progress | None = None
+    scenario: Scenario,
+    *,
+    trace_requests: int = 1000,
+    progress: Progress | None = None,
+    processes: Sequence[Process] = (),
 ) -> Result:
     """Simulate a scenario and its baselines: place, play, summarise.
 
@@ -106,16 +114,20 @@ def run(
         trace_requests: number of leading requests that leave spans.
         progress: called with how far each run is, at its start too; a KeyboardInterrupt that it
             raises is an interrupt.
+        processes: SimPy processes of a user beside the cluster's simulation, started anew in each
+            replication (`edgesim.simulate.Simulation`); baselines have none.
 
     An interrupt (Ctrl-C) ends the simulation early; the result then holds what had finished and
     is marked partial.
 
     Raises:
         PlanError: the model does not fit.
+        InputError: a process fails.
     """
     from edgesim.results import baselines
     from edgesim.results.result import summarise
     from edgesim.results.run import Run
+    from edgesim.simulate.processes import process_name
 
     begun_s = time.perf_counter()
     plan = place(scenario)
@@ -126,7 +138,7 @@ def run(
         # What was played before an interrupt is kept: extend takes one at a time.
         recordings.extend(
             play(scenario, plan, scenario.cluster, scenario.recovery,
-                 trace_requests=trace_requests, progress=progress)
+                 trace_requests=trace_requests, progress=progress, processes=processes)
         )  # fmt: skip
         if not recordings[-1].partial:
             rows.extend(
@@ -144,6 +156,7 @@ def run(
             baselines=tuple(rows),
             wall_s=time.perf_counter() - begun_s,
             cut_short=partial,
+            processes=tuple(map(process_name, processes)),
         )
     )
 

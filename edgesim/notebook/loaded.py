@@ -19,6 +19,7 @@ from edgesim.scenario.document import of_data
 
 if TYPE_CHECKING:
     from edgesim.placement import Plan
+    from edgesim.simulate import Process
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,16 +32,18 @@ class Loaded:
 
     scenario: Scenario
 
-    def run(self, *, trace_requests: int = 1000) -> Played:
+    def run(self, *, trace_requests: int = 1000, processes: Sequence[Process] = ()) -> Played:
         """Simulate it and its baselines.
 
         Args:
             trace_requests: how many leading requests leave rows in `Played.tasks`.
+            processes: SimPy processes of your own beside it (`edgesim.simulate.Simulation`).
 
         Raises:
             PlanError: the model does not fit.
+            InputError: a process fails.
         """
-        return Played(api.run(self.scenario, trace_requests=trace_requests))
+        return Played(api.run(self.scenario, trace_requests=trace_requests, processes=processes))
 
     def plan(self) -> Plan:
         """Return how the model is placed.

@@ -99,6 +99,7 @@ class Run:
         wall_s: time that it took.
         cut_short: an interrupt left out replications or baselines.
         measured: figures of real nodes; None of a simulation.
+        processes: names of the user's own processes that ran beside the simulation.
     """
 
     scenario: Scenario
@@ -108,6 +109,7 @@ class Run:
     wall_s: float
     cut_short: bool = False
     measured: Measured | None = None
+    processes: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -271,6 +273,11 @@ class Run:
         if requests["failed"]:
             found.append(
                 f"{requests['failed']:,} of {requests['offered']:,} requests have no answer"
+            )
+        if self.processes:
+            found.append(
+                f"processes of your own changed the run: {', '.join(self.processes)}; the scenario "
+                "alone does not give these figures, and baselines ran without them"
             )
         if self.partial and not (self.measured and self.measured.failure):
             found.append("interrupted: this is what had finished by then")

@@ -15,6 +15,7 @@ from edgesim.placement.plan import Plan
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Call, Kernel
+from edgesim.simulate.processes import Process
 from edgesim.simulate.recorder import Recorder
 from edgesim.simulate.recording import FaultRecord, Outcome, Recording
 from edgesim.simulate.recovery import Recovery
@@ -55,6 +56,7 @@ class Setup:
     trace_requests: int
     progress: Progress | None
     recovery: Recovery
+    processes: tuple[Process, ...] = ()
 
 
 class Departure(Call):

@@ -18,6 +18,7 @@ from edgesim.simulate.faults import FaultInjector
 from edgesim.simulate.health import HealthChecks
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.memory import MemoryLimits
+from edgesim.simulate.processes import start_processes
 from edgesim.simulate.reassign import Reassigner, WeightTransfer
 from edgesim.simulate.recording import FaultRecord, Outcome
 from edgesim.simulate.routes import tail_s
@@ -58,6 +59,7 @@ class FaultEngine(Engine):
     """
 
     def __init__(self, setup: Setup) -> None:
+        self._processes = setup.processes
         super().__init__(setup)
         plan, cluster, recovery = setup.plan, setup.cluster, setup.recovery
         self._recovery = recovery
@@ -104,13 +106,15 @@ class FaultEngine(Engine):
             )  # fmt: skip
 
     def _own_host(self, node: Node) -> Host | None:
-        slowed = any(
+        slowed = bool(self._processes) or any(
             fault.target == node.name and fault.kind in _SLOWING for fault in self.cluster.faults
         )
         return Host(self.kernel, node.device.cores, 1) if slowed or _has_meter(node) else None
 
     def _begin(self) -> None:
         self._faults.begin()
+        if self._processes:
+            start_processes(self._processes, self.kernel, self.servers, self.ports, self._faults)
         if self._checks is not None:
             self._checks.begin()
         super()._begin()

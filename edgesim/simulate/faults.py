@@ -143,8 +143,8 @@ class FaultInjector:
             if link.faults is not None:
                 self._plan(
                     link.faults, f"faults of link {name}",
-                    partial(self._link, name, "own", _CUT),
-                    partial(self._link, name, "own", None),
+                    partial(self.change_link, name, "own", CUT),
+                    partial(self.change_link, name, "own", None),
                 )  # fmt: skip
         for fault in self.cluster.faults:
             begins, ends = self._begin_and_end(fault)
@@ -194,10 +194,10 @@ class FaultInjector:
             case FaultKind.FREEZE:
                 return partial(self._freeze, name, True), partial(self._freeze, name, False)
             case FaultKind.SLOW:
-                return lambda: self._slow(name, fault.speed), lambda: self._slow(name, 1.0)
+                return lambda: self.slow(name, fault.speed), lambda: self.slow(name, 1.0)
             case _:
-                key = fault.kind
-                return lambda: self._link(name, key, fault), lambda: self._link(name, key, None)
+                change = partial(self.change_link, name, fault.kind)
+                return lambda: change(fault), lambda: change(None)
 
     def crash(self, name: str, cause: str, event: str = "crash") -> None:
         """Take a node down, for one more cause."""
@@ -270,9 +270,10 @@ class FaultInjector:
         state.down.set(on or not self.servers[name].up, now)
         self.servers[name].set_speed("freeze", 0.0 if on else 1.0)
 
-    def _slow(self, name: str, speed: float) -> None:
+    def slow(self, name: str, speed: float, cause: str = "slow") -> None:
+        """Limit a node to a share of its speed, for one cause; the shares of all multiply."""
         self.record(name, "slow" if speed < 1.0 else "restore", f"{speed:g}" if speed < 1.0 else "")
-        self._set_speed(name, "slow", speed)
+        self._set_speed(name, cause, speed)
 
     def _heat(self, name: str, speed: float) -> None:
         self._set_speed(name, "heat", speed)
@@ -287,8 +288,8 @@ class FaultInjector:
         state.slow.set(min(state.speeds.values()) < 1.0, self.kernel.time_s)
         self.servers[name].set_speed(cause, speed)
 
-    def _link(self, name: str, key: object, fault: Fault | None) -> None:
-        """Begin a fault of a link; end it where it is None."""
+    def change_link(self, name: str, key: object, fault: Fault | None) -> None:
+        """Begin a fault of a link, of which each key has one; end it where it is None."""
         active = self._links.setdefault(name, {})
         before = active.get(key)
         active[key] = fault
@@ -355,7 +356,8 @@ class FaultInjector:
         }
 
 
-_CUT = Fault(at_s=0.0, duration_s=0.0, kind=FaultKind.CUT)
+CUT = Fault(at_s=0.0, duration_s=0.0, kind=FaultKind.CUT)
+"""A link that carries nothing, until it is ended."""
 
 
 def _weibull(generator: np.random.Generator, mean: float, shape: float) -> float:

@@ -72,9 +72,13 @@ class Host:
         self._count()
         self._plan()
 
-    def above_idle_w(self) -> float:
-        """Return the power of all executions above idle, in watts."""
-        return sum(share.above_idle_w * self._rate(share) for share in self._running)
+    def above_idle_w(self, node: str | None = None) -> float:
+        """Return the power of all executions above idle, in watts; of one node, if it is given."""
+        return sum(
+            share.above_idle_w * self._rate(share)
+            for share in self._running
+            if node is None or share.node == node
+        )
 
     def left_s(self, share: Share) -> float:
         """Return the seconds that an execution still takes alone."""

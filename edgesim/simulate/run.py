@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
 from edgesim.simulate.engine import Engine, Progress, Setup
 from edgesim.simulate.fault_engine import FaultEngine, can_fail
+from edgesim.simulate.processes import Process
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.traffic import Traffic
@@ -21,6 +24,7 @@ def simulate(
     trace_requests: int = 1000,
     progress: Progress | None = None,
     recovery: Recovery | None = None,
+    processes: Sequence[Process] = (),
 ) -> Recording:
     """Simulate ``plan`` on ``cluster`` under ``traffic``; return the recording.
 
@@ -33,8 +37,12 @@ def simulate(
         trace_requests: number of leading requests whose spans are recorded.
         progress: called now and then with the number of requests that ended.
         recovery: what is done about parts that do not answer; None for nothing.
+        processes: SimPy processes of a user, started before the first request.
 
     An interrupt (Ctrl-C) ends the run; the recording is then marked partial.
+
+    Raises:
+        InputError: a process of the user fails, or is no generator function.
     """
     setup = Setup(
         plan=plan,
@@ -45,6 +53,7 @@ def simulate(
         trace_requests=trace_requests,
         progress=progress,
         recovery=recovery or Recovery(),
+        processes=tuple(processes),
     )
-    fails = can_fail(cluster) or setup.recovery != Recovery()
+    fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
     return (FaultEngine if fails else Engine)(setup).run()

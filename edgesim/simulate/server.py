@@ -238,6 +238,16 @@ class Server:
                 self._parts.add(run.work[0].task.cost[len(run.work)], worked_s)
 
     @property
+    def waiting(self) -> int:
+        """Return the number of pieces of work in the queue."""
+        return len(self._queue)
+
+    @property
+    def busy_cores(self) -> int:
+        """Return the number of cores that run work now."""
+        return self._cores - self._free
+
+    @property
     def idle_share(self) -> float:
         """Return the part of its device's idle power that this node counts."""
         return 1.0 if self.host is None else self.host.idle_share
