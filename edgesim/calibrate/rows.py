@@ -16,9 +16,13 @@ from edgesim.hardware.device import Published
 from edgesim.hardware.fusion import kernels
 from edgesim.hardware.processor import Processor
 
-PRODUCTS = tuple(kind for kind in OpKind if kind.is_product)
+PRODUCTS = tuple(kind for kind in OpKind if kind.is_product and kind.like is None)
 """Operator kinds whose efficiency is a share of the peak."""
-MOVES = tuple(kind for kind in OpKind if not kind.is_product and kind is not OpKind.GENERIC)
+MOVES = tuple(
+    kind
+    for kind in OpKind
+    if not kind.is_product and kind.like is None and kind is not OpKind.GENERIC
+)
 """Operator kinds whose efficiency is a share of the memory bandwidth."""
 KINDS = (*PRODUCTS, *MOVES)
 
@@ -109,15 +113,16 @@ def tabulate(
     depth_flop = np.zeros_like(flop)
     for index, (kernel, batch) in enumerate(every):
         for work in kernel.work:
-            flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.macs * batch
-            depth_flop[index, PRODUCTS.index(work.kind)] = 2.0 * work.depth
-    moved = [one.weight_elements + batch * one.activation_elements for one, batch in every]
+            at = PRODUCTS.index(work.kind.fitted_as)
+            flop[index, at] += 2.0 * work.macs * batch
+            depth_flop[index, at] += 2.0 * work.depth
+    width = BYTES_PER_ELEMENT[precision]
     return Kernels(
         starts=np.cumsum([0, *map(len, parts[:-1])]),
         flop=flop,
         depth_flop=depth_flop,
-        bytes=np.array(moved) * BYTES_PER_ELEMENT[precision],
-        moves=np.array([-1 if one.work else MOVES.index(one.kind) for one, _ in every]),
+        bytes=np.array([one.moved_bytes(width, batch) for one, batch in every]),
+        moves=np.array([-1 if one.work else MOVES.index(one.kind.fitted_as) for one, _ in every]),
     )
 
 

@@ -189,7 +189,17 @@ class Graph:
     @property
     def flop(self) -> int:
         """Floating-point operations of one sample; one multiply-accumulate counts as two."""
-        return 2 * self.macs
+        return 2 * self.macs + self.other_flop
+
+    @cached_property
+    def other_flop(self) -> int:
+        """Floating-point operations of one sample that are no multiply-accumulate."""
+        return sum(op.other_flop for op in self.ops)
+
+    @cached_property
+    def needed_macs(self) -> int:
+        """Multiply-accumulates of one sample without those of blocks of weights that are zero."""
+        return sum(op.needed_macs for op in self.ops)
 
     @cached_property
     def params(self) -> int:
@@ -237,13 +247,18 @@ class Graph:
         return max((cuts[i] + op.output_elements for i, op in enumerate(self.ops)), default=0)
 
     def weight_bytes(self, precision: str) -> float:
-        """Bytes of all weights at ``precision``."""
-        return self.params * BYTES_PER_ELEMENT[precision]
+        """Bytes of all weights: of their own bits, or of ``precision``."""
+        plain = sum(op.params for op in self.ops if op.weight_bits is None)
+        own = sum(op.weight_bytes(precision) for op in self.ops if op.weight_bits is not None)
+        return plain * BYTES_PER_ELEMENT[precision] + own
 
     def memory_bytes(self, precision: str, batch: int = 1) -> float:
-        """Bytes that running the graph needs: weights, and the peak of live activations x batch."""
-        elements = self.params + batch * self.peak_activation_elements
-        return elements * BYTES_PER_ELEMENT[precision]
+        """Bytes that running the graph needs: weights, and the peak of live activations x batch.
+
+        Activations wait at ``precision``, whatever the bits of the operators that read them.
+        """
+        activations = batch * self.peak_activation_elements * BYTES_PER_ELEMENT[precision]
+        return self.weight_bytes(precision) + activations
 
     def slice(self, start: int, stop: int) -> Graph:
         """Return operators ``start:stop`` of the execution order as a graph of their own.
@@ -300,11 +315,18 @@ def fingerprint(graph: Graph) -> str:
             type(op.geometry).__name__,
             [] if op.geometry is None else astuple(op.geometry),
             [position[name] for name in graph.predecessors(op.name)],
+            *_special(op),
         ]
         for op in graph.ops
     ]
     text = json.dumps([list(graph.input_shape), rows], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _special(op: Op) -> list[object]:
+    """Return what most operators do not have, so that the fingerprint of those stays."""
+    own = (op.other_flop, op.weight_bits, op.activation_bits, op.density, op.block)
+    return [] if own == (0, None, None, 1.0, None) else [own]
 
 
 Result = TypeVar("Result")

@@ -36,17 +36,23 @@ class OpKind(StrEnum):
 
     Attributes:
         operand: second operand of its products; None where it multiplies no matrices.
+        like: kind whose efficiency it takes on a device that has no figure of its own for it;
+            None for kinds that published and measured times are fitted to.
     """
 
     _value_: str
     operand: Literal["weights", "kernels", "activations"] | None
+    like: str | None
 
     def __new__(
-        cls, value: str, operand: Literal["weights", "kernels", "activations"] | None = None
+        cls,
+        value: str,
+        operand: Literal["weights", "kernels", "activations"] | None = None,
+        like: str | None = None,
     ) -> Self:
-        """Make a member from its name and its operand."""
+        """Make a member from its name, its operand and the kind that it resembles."""
         kind = str.__new__(cls, value)
-        kind._value_, kind.operand = value, operand
+        kind._value_, kind.operand, kind.like = value, operand, like
         return kind
 
     LINEAR = "linear", "weights"
@@ -72,8 +78,21 @@ class OpKind(StrEnum):
     """Pooling and reductions."""
     MEMORY = "memory"
     """Moves data without arithmetic: copy, concatenation, token and position handling."""
+    FFT = "fft", None, "norm"
+    """Fourier transform: several passes over rows, FLOP but no multiply-accumulates."""
+    SHIFT_LINEAR = "shift-linear", "weights", "linear"
+    """Product with weights that are powers of two: shifts and sums in place of multiplications."""
+    SHIFT_CONV = "shift-conv", "kernels", "conv"
+    """Convolution with weights that are powers of two."""
+    SHIFT_DEPTHWISE = "shift-depthwise", "kernels", "depthwise"
+    """Depthwise convolution with weights that are powers of two."""
     GENERIC = "generic"
     """Work of an explicit task graph, of which only the FLOP count is known."""
+
+    @property
+    def fitted_as(self) -> OpKind:
+        """Kind whose fitted efficiency holds for it: itself, or the one that it resembles."""
+        return self if self.like is None else OpKind(self.like)
 
     @property
     def is_product(self) -> bool:
@@ -132,9 +151,16 @@ class Op:
         kind: kind of operator, which devices distinguish.
         macs: multiply-accumulates; 0 for operators that are bound by memory.
         params: weights (and biases, running statistics left out), in elements.
-        input_elements: activation elements read.
+        input_elements: activation elements read; a complex one counts as two.
         output_elements: activation elements written.
         geometry: convolution or product shape, where the operator is one.
+        other_flop: floating-point operations that are no multiply-accumulate, of a Fourier
+            transform.
+        weight_bits: bits of a weight, where they are not those of the model's precision.
+        activation_bits: bits of an activation, where they are not those of the model's precision.
+        density: share of the weights that are left where blocks of them are zero; ``macs`` and
+            ``params`` count the blocks that are zero too.
+        block: (rows, columns) of those blocks.
     """
 
     name: Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
@@ -144,20 +170,49 @@ class Op:
     input_elements: Amount = 0
     output_elements: Amount = 0
     geometry: ConvGeometry | MatmulGeometry | None = None
+    other_flop: int = 0
+    weight_bits: int | None = None
+    activation_bits: int | None = None
+    density: float = 1.0
+    block: tuple[int, int] | None = None
 
     @property
     def flop(self) -> int:
         """Floating-point operations of one sample; one multiply-accumulate counts as two."""
-        return 2 * self.macs
+        return 2 * self.macs + self.other_flop
+
+    @property
+    def needed_macs(self) -> int:
+        """Multiply-accumulates without those of blocks of weights that are zero."""
+        return round(self.macs * self.density)
+
+    @property
+    def arithmetic_bits(self) -> int | None:
+        """Bits that its arithmetic needs, where both operands have bits of their own."""
+        if not self.kind.has_weights:
+            return self.activation_bits
+        if self.weight_bits is None or self.activation_bits is None:
+            return None
+        return max(self.weight_bits, self.activation_bits)
+
+    def weight_width(self, precision: str) -> float:
+        """Bytes of one weight: of its own bits, or of ``precision``."""
+        bits = self.weight_bits
+        return BYTES_PER_ELEMENT[precision] if bits is None else bits / 8
+
+    def activation_width(self, precision: str) -> float:
+        """Bytes of one activation: of its own bits, or of ``precision``."""
+        bits = self.activation_bits
+        return BYTES_PER_ELEMENT[precision] if bits is None else bits / 8
 
     def weight_bytes(self, precision: str) -> float:
         """Bytes of the weights at ``precision``."""
-        return self.params * BYTES_PER_ELEMENT[precision]
+        return self.params * self.weight_width(precision)
 
     def input_bytes(self, precision: str) -> float:
         """Bytes of activations read for one sample at ``precision``."""
-        return self.input_elements * BYTES_PER_ELEMENT[precision]
+        return self.input_elements * self.activation_width(precision)
 
     def output_bytes(self, precision: str) -> float:
         """Bytes of activations written for one sample at ``precision``."""
-        return self.output_elements * BYTES_PER_ELEMENT[precision]
+        return self.output_elements * self.activation_width(precision)

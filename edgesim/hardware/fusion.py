@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,13 @@ class Work:
         macs: multiply-accumulates.
         depth: multiply-accumulates behind each output element, summed over the operators: how long
             a kernel runs however many lanes the device has.
+        bits: bits that the arithmetic needs, where they are not those of the model's precision.
     """
 
     kind: OpKind
     macs: int
     depth: float
+    bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class Kernel:
         weight_elements: weights that are read once for a batch.
         activation_elements: activations that are read from and written to memory for each sample;
             those between operators of the kernel are not moved.
+        other_flop: floating-point operations that are no multiply-accumulate.
+        weights_by_bits: (bits, elements) of those weights that have bits of their own.
+        activations_by_bits: (bits, elements) of those activations that have bits of their own.
     """
 
     names: tuple[str, ...]
@@ -42,6 +48,23 @@ class Kernel:
     work: tuple[Work, ...]
     weight_elements: int
     activation_elements: int
+    other_flop: int = 0
+    weights_by_bits: tuple[tuple[int, int], ...] = ()
+    activations_by_bits: tuple[tuple[int, int], ...] = ()
+
+    def moved_bytes(self, width: float, batch: int) -> float:
+        """Return the bytes that a batch moves from and to memory.
+
+        Args:
+            width: bytes of an element that has no bits of its own.
+            batch: samples that are computed together.
+        """
+        moved = (self.weight_elements + batch * self.activation_elements) * width
+        for bits, elements in self.weights_by_bits:
+            moved += elements * (bits / 8 - width)
+        for bits, elements in self.activations_by_bits:
+            moved += batch * elements * (bits / 8 - width)
+        return moved
 
 
 @once_per_graph
@@ -88,21 +111,34 @@ def _fits(graph: Graph, kind: OpKind, members: Sequence[str]) -> bool:
 
 def _kernel(graph: Graph, names: Sequence[str]) -> Kernel:
     inside = set(names)
-    macs: dict[OpKind, int] = {}
-    depth: dict[OpKind, float] = {}
-    weights = moved = 0
+    macs, depth = Counter[tuple[OpKind, int | None]](), dict[tuple[OpKind, int | None], float]()
+    weights, moved = Counter[int | None](), Counter[int | None]()
     for name in names:
         op = graph[name]
-        weights += op.params
+        weights[op.weight_bits] += op.params
         if op.macs:
-            macs[op.kind] = macs.get(op.kind, 0) + op.macs
-            depth[op.kind] = depth.get(op.kind, 0.0) + op.macs / max(op.output_elements, 1)
+            key = op.kind, op.arithmetic_bits
+            macs[key] += op.macs
+            depth[key] = depth.get(key, 0.0) + op.macs / max(op.output_elements, 1)
         handed = sum(
             graph[source].output_elements for source in graph.predecessors(name) if source in inside
         )
-        moved += max(op.input_elements - handed, 0)
+        moved[op.activation_bits] += max(op.input_elements - handed, 0)
         readers = graph.successors(name)
         if not readers or any(reader not in inside for reader in readers):
-            moved += op.output_elements
-    work = tuple(Work(kind, macs[kind], depth[kind]) for kind in macs)
-    return Kernel(tuple(names), graph[names[0]].kind, work, weights, moved)
+            moved[op.activation_bits] += op.output_elements
+    return Kernel(
+        names=tuple(names),
+        kind=graph[names[0]].kind,
+        work=tuple(Work(kind, macs[kind, bits], depth[kind, bits], bits) for kind, bits in macs),
+        weight_elements=weights.total(),
+        activation_elements=moved.total(),
+        other_flop=sum(graph[name].other_flop for name in names),
+        weights_by_bits=_own(weights),
+        activations_by_bits=_own(moved),
+    )
+
+
+def _own(elements: Counter[int | None]) -> tuple[tuple[int, int], ...]:
+    """Return (bits, elements) of what has bits of its own."""
+    return tuple((bits, number) for bits, number in elements.items() if bits is not None)

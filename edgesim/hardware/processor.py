@@ -78,6 +78,10 @@ def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
     return quantiles
 
 
+_INTEGERS = {"int8": 8, "int4": 4}
+"""Bits that an integer format holds."""
+
+
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -175,8 +179,11 @@ class Processor(Device):
     since fewer outputs than a device has lanes, times what hides their latency, leave lanes idle.
     A batch pays for overhead, weights and idle lanes once, which is why throughput grows with it
     until the peak or the bandwidth is reached. A kernel without products moves its bytes at its
-    kind's share of the bandwidth. This is the roofline model (Williams, Waterman, Patterson, CACM
-    52(4), 2009) with a constant for each launch and a saturating occupancy.
+    kind's share of the bandwidth; a Fourier transform takes no less than its FLOP at the peak. A
+    kind that the device has no figure for (Fourier transforms, shifts and sums) has the share of
+    the kind that it resembles (`OpKind.fitted_as`), and operators with bits of their own run in the
+    fastest integer format that holds them. This is the roofline model (Williams, Waterman,
+    Patterson, CACM 52(4), 2009) with a constant for each launch and a saturating occupancy.
 
     The device draws its busy power while arithmetic or memory works as fast as it can, and its idle
     power during launches and in idle lanes: a GPU that takes one image after the other is far from
@@ -267,20 +274,40 @@ class Processor(Device):
     ) -> Iterator[tuple[Kernel, float, float, float, float, float]]:
         """Yield each kernel with its times, as `Run` has them."""
         self.check(precision, batch)
-        peak = self.peak_flop_s[precision]
-        shares = self.efficiency.get(precision, {})
         width = BYTES_PER_ELEMENT[precision]
         for kernel in kernels(graph, self.fused):
             # FLOP b x (1 + half / (b n)) / peak: the last term of the sum is FLOP / n x half.
-            full_s = idle_s = 0.0
+            full_s = batch * kernel.other_flop / self.peak_flop_s[precision]
+            idle_s = 0.0
             for work in kernel.work:
-                rate = peak * shares.get(work.kind, 1.0)
+                format_ = self.arithmetic(precision, work.bits)
+                rate = self.peak_flop_s[format_] * self._share(format_, work.kind)
                 full_s += 2.0 * batch * work.macs / rate
                 idle_s += 2.0 * self.half_saturation * work.depth / rate
-            moved = (kernel.weight_elements + batch * kernel.activation_elements) * width
-            share = 1.0 if kernel.work else shares.get(kernel.kind, 1.0)
+            moved = kernel.moved_bytes(width, batch)
+            share = 1.0 if kernel.work else self._share(precision, kernel.kind)
             memory_s = moved / (self.memory.bandwidth_byte_s * share)
             yield kernel, moved, full_s, idle_s, memory_s, self.launch_overhead_s
+
+    def arithmetic(self, precision: str, bits: int | None) -> str:
+        """Return the precision in which an operator is computed.
+
+        One whose operands have fewer bits runs in the fastest of the device's integer formats that
+        hold them; in ``precision`` where none does or none is faster.
+        """
+        if bits is None:
+            return precision
+        able = (name for name, most in _INTEGERS.items() if bits <= most)
+        return max(
+            (precision, *(name for name in able if name in self.peak_flop_s)),
+            key=self.peak_flop_s.__getitem__,
+        )
+
+    def _share(self, precision: str, kind: OpKind) -> float:
+        """Return the share of the peak or of the bandwidth that a kind reaches."""
+        shares = self.efficiency.get(precision, {})
+        share = shares.get(kind)
+        return shares.get(kind.fitted_as, 1.0) if share is None else share
 
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
@@ -316,7 +343,7 @@ class Processor(Device):
         note = f": {divided}" if divided else ""
         if cost.time_s != roofline_s:
             note += f"; timed as a whole, in place of the {duration(roofline_s)} of its kernels"
-        flop = 2.0 * batch * graph.macs
+        flop = float(batch * graph.flop)
         moved = math.fsum(run.moved_bytes for run in runs)
         return Explanation(
             arithmetic=precision,
@@ -331,7 +358,7 @@ class Processor(Device):
 
     def _row(self, graph: Graph, run: Run, batch: int, whole_s: float) -> Row:
         kernel, share = run.kernel, run.time_s / whole_s if whole_s else 0.0
-        flop = 2.0 * batch * sum(work.macs for work in kernel.work)
+        flop = 2.0 * batch * sum(work.macs for work in kernel.work) + batch * kernel.other_flop
         kinds = [str(graph[name].kind) for name in kernel.names]
         working = run.working_s / run.time_s if run.time_s else 1.0
         return Row(

@@ -287,7 +287,7 @@ class Optical4F(Device):
         if operator is None:
             cost = self.graph_cost(graph, precision, batch)
             return explain_model(self.layers(graph, precision, batch), cost, precision)
-        known = [op.name for op in graph if op.kind in self.kinds]
+        known = [op.name for op in graph if op.kind.fitted_as in self.kinds]
         if operator not in known:
             raise unknown(graph, operator, known, "layer on light")
         return explain_layer(self._lit(graph[operator], precision, batch), self.system, self.light)
@@ -323,7 +323,7 @@ class Optical4F(Device):
         same: dict[object, Layer] = {}
         unfit: list[str] = []
         for op in graph:
-            if op.kind not in self.kinds:
+            if op.kind.fitted_as not in self.kinds:
                 continue
             key = op.geometry or op.name
             layer = same.get(key)

@@ -42,7 +42,7 @@ from optics.signs import FOUR_SHOT, TWO_SHOT, WHOLE, Pass, reference_passes
 
 SYSTEMS = (*PRESETS, "ideal")
 """Names that ``preset`` takes: those of `optics.presets`, and one without limits."""
-LIGHT_KINDS = tuple(sorted(kind.value for kind in OpKind if kind.has_weights))
+LIGHT_KINDS = tuple(sorted(kind.value for kind in OpKind if kind.has_weights and not kind.like))
 """Kinds of operators that light can compute: products with weights, which the filter shows."""
 _NOT_OF_THE_TWIN = (
     "name", "source", "phase_range_rad", "dead_zone_amplitude", "crosstalk_px", "flicker_rad",

@@ -149,7 +149,7 @@ def segments(
     found: list[OnLight | list[Op]] = []
     owner: dict[str, int] = {}
     for op in graph:
-        if op.kind in kinds and op.name not in on_host:
+        if op.kind.fitted_as in kinds and op.name not in on_host:
             owner[op.name] = len(found)
             found.append(OnLight(op))
             continue
