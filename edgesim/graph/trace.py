@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.trace_emit import Emitter
-from edgesim.graph.trace_values import Value, flat
+from edgesim.graph.trace_rules import ComplexShape
+from edgesim.graph.trace_state import unchanged
+from edgesim.graph.trace_values import Value, flat, shape_of
 from edgesim.graph.trace_walk import Walk
 
 if TYPE_CHECKING:
@@ -38,14 +40,19 @@ def trace(
     exported in evaluation mode and left as it was.
 
     - Operators are named by module path. Fused attention becomes QKᵀ, softmax and AV.
-    - Views, changes of layout and dropout are free; taking a part of a value, when nobody reads
+    - Views and dropout are free; taking a part of a value, when nobody reads
       the rest, is an operator of kind ``memory``, as are concatenation and gathering.
     - What depends on parameters and constants alone, and takes no multiply-accumulate, is made
       before the first sample and not counted. Operators whose result nobody reads are left out.
     - Parameters that several operators share count once, at the first; parameters that no operator
-      reads do not count, nor do buffers, except as the weights of a product or convolution.
+      reads do not count. Nor do buffers, except as the weights of a product or convolution that
+      reads no parameter.
     - Operators that are no product or convolution count no multiply-accumulates, as in
-      `torch.utils.flop_counter`.
+      `torch.utils.flop_counter`; a Fourier transform counts floating-point operations besides
+      (`Op.other_flop`). A complex element counts as two, a product of complex numbers as one.
+    - Copies that move whole rows of channels to other places, as into windows, are operators of
+      kind ``memory``; those that split and join heads, or swap channels and places, are free: the
+      kernels beside them read and write in that order.
 
     Args:
         module: any module that `torch.export` can follow.
@@ -132,7 +139,7 @@ def _walk(name: str, module: nn.Module, program: ExportedProgram, batch: int, gi
         if not isinstance(example, torch.Tensor):
             values.append(example)
         elif spec.kind is InputKind.USER_INPUT:
-            shape = tuple(example.shape)
+            shape = shape_of(example)
             batched = batch in shape if given else bool(shape) and shape[0] == batch
             entering.append(emitter.input(shape, batched))
             values.append(entering[-1])
@@ -140,7 +147,7 @@ def _walk(name: str, module: nn.Module, program: ExportedProgram, batch: int, gi
             label = str(spec.target)
             buffer = spec.kind is not InputKind.PARAMETER
             if label not in held:
-                held[label] = emitter.weight(label, tuple(example.shape), buffer=buffer)
+                held[label] = emitter.weight(label, shape_of(example), buffer=buffer)
             values.append(held[label])
     program.graph.eliminate_dead_code()
     outputs = Walk(emitter).run(program.graph_module, values, None)
@@ -163,7 +170,7 @@ def _sample_shape(entering: list[Value], batch: int) -> tuple[int, ...]:
         shape = list(value.shape)
         if value.batched:
             shape.remove(batch)
-        shapes.append(tuple(shape))
+        shapes.append((*shape, 2) if isinstance(value.shape, ComplexShape) else tuple(shape))
     return shapes[0] if len(shapes) == 1 else (sum(prod(shape) for shape in shapes),)
 
 
@@ -173,22 +180,11 @@ def _export(
     import torch
 
     try:
-        with _evaluating(module), _quiet(), torch.no_grad():
+        with unchanged(module), _quiet(), torch.no_grad():
+            module.eval()
             return torch.export.export(module, args, kwargs, strict=False)
     except Exception as error:
         raise InputError(_explain(name, module, error)) from error
-
-
-@contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode for a while, part by part."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 @contextlib.contextmanager

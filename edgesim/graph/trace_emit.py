@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from math import prod
 
 from edgesim.common.errors import InputError
 from edgesim.graph.graph import Graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 from edgesim.graph.trace_rules import Shape, Work
-from edgesim.graph.trace_values import Storage, Value
+from edgesim.graph.trace_values import Storage, Value, elements
 
 
 class Emitter:
@@ -37,33 +36,38 @@ class Emitter:
 
     def input(self, shape: Shape, batched: bool) -> Value:
         """Return a tensor of the input sample."""
-        elements = _share(prod(shape), self.batch if batched else 1)
-        return Value(Storage(elements, is_input=True), shape, batched)
+        numbers = _share(elements(shape), self.batch if batched else 1)
+        return Value(Storage(numbers, is_input=True), shape, batched)
 
     def weight(self, label: str, shape: Shape, *, buffer: bool = False) -> Value:
         """Return a parameter or buffer."""
-        self._left[label] = prod(shape)
+        self._left[label] = elements(shape)
         if buffer:
             self._buffers.add(label)
-        return Value(Storage(prod(shape), fixed=True, labels=(label,)), shape, False)
+        return Value(Storage(elements(shape), fixed=True, labels=(label,)), shape, False)
 
-    def constant(self, shape: Shape) -> Value:
-        """Return a tensor made of nothing but numbers."""
+    def constant(self, shape: Shape, like: Value | None = None) -> Value:
+        """Return a tensor made of nothing but numbers, for each sample where ``like`` is."""
         spread = self.batch > 1 and bool(shape) and shape[0] == self.batch
-        return Value(Storage(prod(shape), fixed=True), shape, spread)
+        spread = spread or (like is not None and like.batched)
+        samples = self.batch if spread else 1
+        return Value(Storage(_share(elements(shape), samples), fixed=True), shape, spread)
 
     def view(self, source: Value, shape: Shape) -> Value:
         """Return a view; one that spreads a single value over the batch holds a part for each."""
-        grows = prod(shape) > source.numel and shape[0] == self.batch > 1
+        grows = elements(shape) > source.numel and shape[0] == self.batch > 1
         return Value(source.storage, shape, source.batched or grows)
 
     def folded(self, operands: Iterable[Value], shapes: Iterable[Shape]) -> list[Value]:
         """Return what depends on no input: made before the first sample, as runtimes do."""
         operands = list(operands)
-        labels = dict.fromkeys(label for value in operands for label in value.storage.labels)
+        held = (label for value in operands for label in value.storage.labels)
+        labels = tuple(dict.fromkeys(held))
         batched = any(value.batched for value in operands)
         return [
-            Value(Storage(prod(shape), True, labels=tuple(labels), derived=True), shape, batched)
+            Value(
+                Storage(elements(shape), True, labels=tuple(labels), derived=True), shape, batched
+            )
             for shape in shapes
         ]
 
@@ -95,17 +99,20 @@ class Emitter:
         fixed = all(held.fixed for held in stores)
         moving = [v for v in distinct if v.storage.op is not None or v.storage.is_input]
         if storage is None:
-            elements = sum(_share(prod(shape), samples) for shape in shapes)
-            storage = Storage(elements, fixed=True)
+            written = sum(_share(elements(shape), samples) for shape in shapes)
+            storage = Storage(written, fixed=True)
         self._ops.append(
             Op(
                 name=name,
                 kind=work.kind,
                 macs=_share(work.macs, samples),
-                params=sum(self._claim(value, work.kind) for value in distinct),
+                params=self._claim(distinct, work.kind),
                 input_elements=sum(self._read(value) for value in moving),
                 output_elements=storage.elements,
                 geometry=_of_sample(work, samples),
+                other_flop=_share(work.other_flop, samples),
+                weight_bits=work.weight_bits,
+                activation_bits=work.activation_bits,
             )
         )
         self._position[name] = len(self._position)
@@ -117,6 +124,18 @@ class Emitter:
         storage.op, storage.is_input, storage.labels = name, False, ()
         storage.fixed = storage.fixed and fixed
         return [Value(storage, shape, batched) for shape in shapes]
+
+    def is_last_linear(self, value: Value) -> bool:
+        """Return whether a value is what the operator before has computed with a weight matrix."""
+        last = self._ops[-1] if self._ops else None
+        return last is not None and last.kind is OpKind.LINEAR and value.storage.op == last.name
+
+    def add_bias(self, operands: Sequence[Value], shape: Shape) -> Value:
+        """Count the parameters of a sum at the product before it, which one of ``operands`` is."""
+        bias, product = sorted(operands, key=lambda one: one.storage.op is not None)
+        last = self._ops[-1]
+        self._ops[-1] = replace(last, params=last.params + self._claim([bias], last.kind))
+        return self.view(product, shape)
 
     def graph(self, outputs: Iterable[Value], input_shape: Shape) -> Graph:
         """Return the graph whose outputs are the values in ``outputs``.
@@ -138,20 +157,26 @@ class Emitter:
 
     def _read(self, value: Value) -> int:
         """Return one sample's elements of a value; those that are broadcast count once."""
-        elements = _share(value.numel, self.batch if value.batched else 1)
-        return min(elements, value.storage.elements)
+        numbers = _share(value.numel, self.batch if value.batched else 1)
+        return min(numbers, value.storage.elements)
 
-    def _claim(self, value: Value, kind: OpKind) -> int:
-        """Return the parameters in a value that no operator has read before."""
+    def _claim(self, values: Sequence[Value], kind: OpKind) -> int:
+        """Return the parameters in some values that no operator has read before.
+
+        A buffer is a weight only where a product has no other: beside a parameter it is data.
+        """
+        own = {label for value in values for label in value.storage.labels} - self._buffers
+        buffers = kind.has_weights and not own
         taken = 0
-        for label in value.storage.labels:
-            if label in self._buffers and not kind.has_weights:
-                continue
-            left = self._left[label]
-            # A view of a part claims that part; the rest is for who reads it.
-            part = left if value.storage.derived else min(left, value.numel)
-            self._left[label] = left - part
-            taken += part
+        for value in values:
+            for label in value.storage.labels:
+                if label in self._buffers and not buffers:
+                    continue
+                left = self._left[label]
+                # A view of a part claims that part; the rest is for who reads it.
+                part = left if value.storage.derived else min(left, value.numel)
+                self._left[label] = left - part
+                taken += part
         return taken
 
     def _base(self, path: str, operation: str, kind: OpKind, operands: Iterable[Value]) -> str:

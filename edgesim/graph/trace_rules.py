@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, log2, prod
 from typing import Any
 
 from edgesim.graph.op import ConvGeometry, MatmulGeometry, OpKind
 
 Shape = tuple[int, ...]
+
+
+class ComplexShape(tuple[int, ...]):
+    """Shape of a tensor of complex numbers, each of which counts as two elements."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,9 @@ class Work:
     kind: OpKind
     macs: int = 0
     geometry: ConvGeometry | MatmulGeometry | None = None
+    other_flop: int = 0
+    weight_bits: int | None = None
+    activation_bits: int | None = None
 
 
 Arguments = Mapping[str, Any]
@@ -46,8 +55,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Passed on as they are: nothing is computed. Copies that only change the layout count as views,
-# because a runtime lays tensors out as its kernels want them.
+# Passed on as they are: nothing is computed. Copies that change the layout count as views, because
+# a runtime lays tensors out as its kernels want them; but see `COPIES`.
 FREE = _words(
     "_reshape_alias _unsafe_view alias contiguous detach expand_as flatten lift lift_fresh "
     "lift_fresh_copy numpy_T positive reshape reshape_as requires_grad unflatten unsafe_chunk "
@@ -55,6 +64,15 @@ FREE = _words(
     "alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout"
 )
 DROPOUT = frozenset(name for name in FREE if name.endswith("dropout"))
+
+# Those of them that copy where a view is not possible. Where whole rows move, that is work.
+COPIES = _words("contiguous flatten reshape reshape_as _unsafe_view")
+
+# Make tensors of numbers that no sample changes.
+CONSTANTS = _words(
+    "empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros ones_like "
+    "zeros_like"
+)
 
 # Change only how elements are written down; free where the type stays.
 CASTS = _words("_to_copy to type_as")
@@ -89,12 +107,19 @@ _KINDS: dict[str, OpKind] = {
         "_upsample_bilinear2d_aa _upsample_bicubic2d_aa grid_sampler grid_sampler_2d "
         "grid_sampler_3d mean sum amax amin argmax argmin any all prod std var var_mean "
         "std_mean logsumexp linalg_vector_norm norm cumsum cumprod count_nonzero",
-        OpKind.MEMORY: "cat concat stack hstack vstack slice select narrow index index_select "
+        OpKind.ELEMENTWISE: "bernoulli normal rand_like randn_like randint_like uniform cdist "
+        "_cdist_forward cross linalg_cross",
+        OpKind.MEMORY: "contiguous flatten reshape reshape_as _unsafe_view cat "
+        "concat stack hstack vstack slice select narrow index index_select "
         "gather take take_along_dim roll flip rot90 pad constant_pad_nd reflection_pad1d "
         "reflection_pad2d replication_pad1d replication_pad2d repeat repeat_interleave clone copy "
         "tile pixel_shuffle pixel_unshuffle channel_shuffle im2col col2im unfold_copy embedding "
         "embedding_bag index_put scatter scatter_add index_add index_copy masked_select sort topk "
-        "tril triu one_hot fill zero slice_scatter select_scatter nonzero",
+        "tril triu one_hot fill zero slice_scatter select_scatter diagonal_scatter "
+        "scatter_reduce index_reduce index_fill masked_scatter nonzero nonzero_static argsort "
+        "msort kthvalue searchsorted bucketize histc bincount unique_dim _unique2 multinomial "
+        "diag_embed block_diag max_unpool2d reflection_pad3d replication_pad3d "
+        "native_channel_shuffle",
     }.items()
     for name in names.split()
 }
@@ -116,14 +141,14 @@ def work_of(name: str, arguments: Arguments, out: Shape) -> Work | None:
 
 
 def _linear(arguments: Arguments, out: Shape) -> Work:
-    return _product(arguments["input"], _transposed(arguments["weight"]), out)
+    return product(arguments["input"], _transposed(arguments["weight"]), out)
 
 
 def _transposed(operand: Operand) -> Operand:
     return Operand(operand.shape[::-1], operand.weight)
 
 
-def _product(left: Operand, right: Operand, out: Shape) -> Work:
+def product(left: Operand, right: Operand, out: Shape) -> Work:
     """Count ``left @ right``, broadcast as `torch.matmul` does.
 
     MACs = elements of the result x inner edge. A product with a weight is ``linear``, one of two
@@ -150,7 +175,7 @@ def _flipped(operand: Operand) -> Operand:
 
 
 def _of(left: str, right: str) -> Rule:
-    return lambda arguments, out: _product(arguments[left], arguments[right], out)
+    return lambda arguments, out: product(arguments[left], arguments[right], out)
 
 
 def _outer(arguments: Arguments, out: Shape) -> Work:
@@ -165,7 +190,7 @@ def _extreme(arguments: Arguments, out: Shape) -> Work:
 def _vectors(arguments: Arguments, out: Shape) -> Work:
     names = [key for key in ("self", "tensor", "other") if key in arguments]
     left, right = (arguments[key] for key in names[:2])
-    return _product(left, right, out)
+    return product(left, right, out)
 
 
 def _bilinear(arguments: Arguments, out: Shape) -> Work:
@@ -243,7 +268,36 @@ def _recurrent_cell(arguments: Arguments, out: Shape) -> Work:
     return Work(OpKind.LINEAR, rows * sum(prod(matrix.shape) for matrix in matrices))
 
 
+def _transform(arguments: Arguments, out: Shape) -> Work:
+    """Count Fourier transforms: 5 N log2 N FLOP for N complex points, half of it for real ones.
+
+    This is the convention of FFTW's benchmarks (fftw.org/speed/method.html).
+    """
+    source = arguments["self"].shape
+    real = not (isinstance(source, ComplexShape) and isinstance(out, ComplexShape))
+    sizes = arguments.get("s", arguments.get("n"))
+    sizes = [sizes] if isinstance(sizes, int) else list(sizes or ())
+    axes = arguments.get("dim")
+    if axes is None:
+        axes = range(-(len(sizes) or len(source)), 0)
+    axes = [axes] if isinstance(axes, int) else list(axes)
+    lengths = [out[axis] for axis in axes]
+    count = prod(out) // max(1, prod(lengths))
+    if not isinstance(source, ComplexShape):
+        # Half of what real points give follows from the other half, and may be left out.
+        lengths[-1] = sizes[-1] if sizes else source[axes[-1]]
+    points = prod(lengths)
+    each = ceil((2.5 if real else 5.0) * points * log2(points)) if points > 1 else 0
+    return Work(OpKind.FFT, other_flop=count * each)
+
+
+_TRANSFORMS = (
+    *(f"fft_{kind}{axes}" for kind in ("fft", "ifft", "rfft", "irfft") for axes in ("", "2", "n")),
+    "fft_hfft", "fft_ihfft", "_fft_r2c", "_fft_c2r", "_fft_c2c",
+)  # fmt: skip
+
 _RULES: dict[str, Rule] = {
+    **dict.fromkeys(_TRANSFORMS, _transform),
     "linear": _linear,
     "matmul": _vectors,
     "mm": _of("self", "mat2"),

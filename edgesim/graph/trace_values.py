@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from edgesim.graph.trace_rules import Shape
+from edgesim.graph.trace_rules import ComplexShape, Shape
+
+
+def shape_of(tensor: Any) -> Shape:
+    """Return the shape of a torch tensor."""
+    shape = tuple(tensor.shape)
+    return ComplexShape(shape) if tensor.is_complex() else shape
+
+
+def elements(shape: Shape) -> int:
+    """Return the number of elements of a shape; a complex one counts as two."""
+    return prod(shape) * (2 if isinstance(shape, ComplexShape) else 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +58,8 @@ class Value:
 
     @property
     def numel(self) -> int:
-        """Elements, of the whole batch."""
-        return prod(self.shape)
+        """Elements, of the whole batch; a complex one counts as two."""
+        return elements(self.shape)
 
 
 def flat(items: Any) -> Iterator[Value]:

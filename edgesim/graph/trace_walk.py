@@ -11,8 +11,9 @@ from edgesim.common.errors import InputError
 from edgesim.graph import trace_rules as rules
 from edgesim.graph.op import OpKind
 from edgesim.graph.trace_emit import Emitter
+from edgesim.graph.trace_layout import moves_rows
 from edgesim.graph.trace_rules import Operand, Work
-from edgesim.graph.trace_values import Value, each, flat, like
+from edgesim.graph.trace_values import Value, each, flat, like, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -61,7 +62,7 @@ class Walk:
         for part in path.split("."):
             found = getattr(found, part)
         if isinstance(found, torch.Tensor):
-            return self.emitter.weight(path, tuple(found.shape), buffer=True)
+            return self.emitter.weight(path, shape_of(found), buffer=True)
         return found
 
     def _call(self, node: fx.Node, env: Mapping[fx.Node, Any], scope: fx.Node | None) -> Any:
@@ -111,6 +112,9 @@ class Walk:
         shapes = self._shapes(node, scope)
         if not operands:
             return like(shapes, [self.emitter.constant(shape) for shape in each(shapes)])
+        if name in rules.CONSTANTS:
+            made = [self.emitter.constant(shape, operands[0]) for shape in each(shapes)]
+            return like(shapes, made)
         out = next(each(shapes), ())
         if not in_place and self._is_free(node, target, name, bound, operands, shapes):
             return like(shapes, [self.emitter.view(operands[0], shape) for shape in each(shapes)])
@@ -161,15 +165,21 @@ class Walk:
             before = getattr(getattr(source, "meta", {}).get("val"), "dtype", None)
             return before == getattr(node.meta.get("val"), "dtype", None)
         if name in rules.FREE:
-            return True
+            return name not in rules.COPIES or not moves_rows(node)
         if name in rules.PADS:
-            return next(each(shapes)) == operands[0].shape
+            return self._adds_nothing(operands[0], next(each(shapes)))
         if not target.is_view:
             return False
         source_value = operands[0]
         kept = sum(prod(shape) for shape in each(shapes))
         whole = kept >= source_value.numel or source_value.storage.op is None
         return whole or not _only_reader(node)
+
+    def _adds_nothing(self, source: Value, out: Any) -> bool:
+        """Return whether padding or repeating gives each sample what was there already."""
+        samples = self.emitter.batch
+        spread = not source.batched and source.shape[:1] == (1,) and out[:1] == (samples,)
+        return bool(out == source.shape or (spread and out[1:] == source.shape[1:]))
 
     def _decomposed(
         self, node: fx.Node, target: Any, args: Any, kwargs: Any, scope: fx.Node | None
@@ -242,7 +252,7 @@ class Walk:
                     f"model '{self.emitter.name}': the size of what `{node.target}` gives"
                     f"{_where(node, scope)} depends on the data; only fixed sizes can be counted"
                 )
-            return tuple(value.shape)
+            return shape_of(value)
 
         return shape(node.meta.get("val"))
 
