@@ -106,6 +106,8 @@ MOUNTS = Need("the right to mount file systems (Linux, root)", "`sudo make test`
 MPI = Need("MPI", "`pip install 'edgesim[mpi]'`", _mpi)
 MATPLOTLIB = _package("matplotlib", "`pip install 'edgesim[plots]'`")
 MKDOCS = _package("mkdocstrings", "`pip install 'edgesim[docs]'`")
+ONNX = _package("onnx", "`pip install 'edgesim[onnx]'`")
+ONNXSCRIPT = _package("onnxscript", "`pip install 'edgesim[dev]'`")
 OPTUNA = _package("optuna", "`pip install 'edgesim[search]'`")
 PANDAS = _package("pandas", "`pip install 'edgesim[notebook]'`")
 PYARROW = _package("pyarrow", "`pip install 'edgesim[parquet]'`")
@@ -116,7 +118,8 @@ OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "SALib", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "optuna", "pandas", "pyarrow",
+    "SALib", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "onnx", "onnxscript", "optuna",
+    "pandas", "pyarrow",
     "timm", "tritonclient", *OPTICS_PEERS,
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "torch-node": _TORCH_NODE,
     "profile": (*_TORCH_NODE, "scipy"),
     "zoo": ("timm", "torch"),
+    "onnx": ("onnx",),
     "mpi": ("mpi4py",),
     "parquet": ("pyarrow",),
     "search": ("optuna",),

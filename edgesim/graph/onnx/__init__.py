@@ -1,0 +1,3 @@
+from edgesim.graph.onnx.read import read
+
+__all__ = ["read"]
