@@ -14,6 +14,8 @@ Amount = Annotated[int, Field(strict=True, ge=0, lt=1 << 62)]
 """Whole number of elements, operations or pixels; 64 bits hold sums of two."""
 Size = Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]
 """Whole number of which there is at least one, such as channels."""
+Bits = Annotated[int, Field(strict=True, ge=1, le=64)]
+"""Bits of a number."""
 
 BYTES_PER_ELEMENT: dict[str, float] = {
     "fp64": 8.0,
@@ -170,11 +172,11 @@ class Op:
     input_elements: Amount = 0
     output_elements: Amount = 0
     geometry: ConvGeometry | MatmulGeometry | None = None
-    other_flop: int = 0
-    weight_bits: int | None = None
-    activation_bits: int | None = None
-    density: float = 1.0
-    block: tuple[int, int] | None = None
+    other_flop: Amount = 0
+    weight_bits: Bits | None = None
+    activation_bits: Bits | None = None
+    density: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    block: tuple[Size, Size] | None = None
 
     @property
     def flop(self) -> int:

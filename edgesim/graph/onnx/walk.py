@@ -394,8 +394,14 @@ class Walk:
                 except (SyntaxError, ValueError):
                     break
                 return str(scopes[-2]) if len(scopes) > 1 else ""
-        parts = [part for part in node.name.split("/") if part]
-        return ".".join(parts[:-1]) if node.name.startswith("/") else ""
+        if not node.name.startswith("/"):
+            return ""
+        parts: list[str] = []
+        for part in node.name.split("/")[1:-1]:
+            if parts and part.startswith(f"{parts[-1]}."):
+                parts.pop()  # a list and its item, which bears the name of the list too
+            parts.append(part)
+        return ".".join(parts)
 
 
 _VIEWS = frozenset(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose"))

@@ -25,7 +25,8 @@ def small() -> Graph:
     ops = [
         Op(
             name="stem.conv", kind=OpKind.CONV, macs=11, params=12, input_elements=13,
-            output_elements=14, geometry=CONV,
+            output_elements=14, geometry=CONV, other_flop=15, weight_bits=4, activation_bits=8,
+            density=0.25, block=(16, 32),
         ),
         Op(
             name="tête", kind=OpKind.LINEAR, macs=5, params=4, input_elements=3, output_elements=2,
@@ -114,10 +115,12 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         "input_shape.1: expected an integer,",
         "input_shape.2: expected an integer,",
         "ops.0.kind: expected one of linear, attention, conv, depthwise, norm, batchnorm, "
-        "softmax, activation, transcendental, elementwise, pool, memory, generic,",
+        "softmax, activation, transcendental, elementwise, pool, memory, fft, shift-linear, "
+        "shift-conv, shift-depthwise, generic,",
         "ops.0.macs: expected at least 0,",
         "ops.0.groups: unknown key 'groups'; known keys: name, kind, macs, params, "
-        "input_elements, output_elements, conv, matmul, inputs",
+        "input_elements, output_elements, other_flop, weight_bits, activation_bits, density, "
+        "block, conv, matmul, inputs",
         "ops.1.matmul.rows: expected at least 1,",
         "ops.2: expected a value for 'kind', which is not given",
     ]
