@@ -110,7 +110,7 @@ def _piece(system: FourF, side: int) -> FourF:
 
 
 def _lcos(_: float, side: int) -> Setup:
-    encoder = {"method": "gerchberg-saxton", "steps": 10}
+    encoder = {"method": "gerchberg-saxton", "steps": 10, "carrier": (0.0, 0.0)}
     bench = Bench(_piece(preset("lcos-pluto"), side), along=("images",), encoder=encoder)
     return Setup(bench=bench, scheme="four-shot", trimmed=True, lit=8)
 

@@ -57,6 +57,9 @@ _CARRIER = {
     "dmd": (0.11, 0.27),
 }
 
+BLURRED_CARRIER = (0.125, 0.0)
+"""Usual carrier of phase displays with crosstalk: their undiffracted light stays on the axis."""
+
 
 def encode(
     target: Tensor,
@@ -96,8 +99,9 @@ def encode(
             from outside it takes 2M - 1. ``None`` is all of the output, or all that lies nearer to
             the kernel than to the undiffracted light and the twin.
         carrier: ν in cycles per pixel (down, right), moved to whole cycles over the plane.
-            ``None`` is none on the axis, (0, 1/4) for amplitudes, and (0.11, 0.27) for mirrors,
-            whose harmonics would fold back onto a carrier of a plain fraction.
+            ``None`` is none on the axis, (1/8, 0) for phases with crosstalk, which leaves
+            undiffracted light, (0, 1/4) for amplitudes, and (0.11, 0.27) for mirrors, whose
+            harmonics would fold back onto a carrier of a plain fraction.
         peak: modulus of T that takes the full range, at least the largest; ``None`` is the
             largest, of each target by itself. One for all keeps their scales alike.
         brightness: scale of iterations, from 0, that of exact methods (1/peak, or 1/(4 peak) for
@@ -129,7 +133,9 @@ def encode(
         raise InputError(f"encode: steps must be a whole number of at least 0; got {steps!r}")
     shape = target.shape[-2], target.shape[-1]
     amplitudes = kind in ("lcos-amplitude", "dmd")
-    whole = whole_carrier(carrier if carrier is not None else _CARRIER[kind], shape, amplitudes)
+    blurred = kind == "lcos-phase" and modulator.crosstalk_px > 0
+    usual = BLURRED_CARRIER if blurred else _CARRIER[kind]
+    whole = whole_carrier(usual if carrier is None else carrier, shape, amplitudes)
     mask = window_mask(window, shape, target.device)
     if amplitudes:
         mask = off_axis_mask(mask, window, whole)

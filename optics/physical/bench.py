@@ -119,7 +119,10 @@ class Bench:
             InputError: there is no system of that name.
         """
         system = preset(name)
-        return cls(system, **{"along": side_by_side(system)} | settings)
+        blurred = system.filter.kind == "lcos-phase" and system.filter.crosstalk_px > 0
+        # Patterns with crosstalk have a carrier, whose window holds one kernel.
+        along = ("images",) if blurred else side_by_side(system)
+        return cls(system, **{"along": along} | settings)
 
     def layout(self, shape: ConvShape) -> Layout:
         """Return the layout of a convolution; an empty batch is planned as one image.
