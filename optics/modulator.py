@@ -25,6 +25,9 @@ class Modulator:
         bits: resolution of a pixel's drive, in bits; ``None`` without steps; a DMD has 1.
         phase_range_rad: phase at full drive over that at none, for ``lcos-phase``. L levels stand
             ``phase_range_rad / L`` apart, so that 2π closes the circle.
+        design_wavelength_m: wavelength at which the part has its ``phase_range_rad``, or for which
+            its mirrors are blazed and its coatings made; ``None`` is any. A bench warns where the
+            laser has another.
         fill_factor: active area over pixel area, F. The active part is a centred square of side
             √F pitch.
         dead_zone_amplitude: field amplitude that comes back from between the active parts, at
@@ -52,6 +55,7 @@ class Modulator:
     pitch_m: float
     bits: int | None = None
     phase_range_rad: float = 2 * math.pi
+    design_wavelength_m: float | None = None
     fill_factor: float = 1.0
     dead_zone_amplitude: float = 0.0
     crosstalk_px: float = 0.0
@@ -71,6 +75,8 @@ class Modulator:
             check(_known, "kind")
             check(pixel_counts, "pixels")
             check(positive, "pitch_m", "phase_range_rad")
+            if self.design_wavelength_m is not None:
+                check(positive, "design_wavelength_m")
             check(_one_bit if self.kind == "dmd" else bit_depth, "bits")
             check(fraction, "fill_factor", "efficiency", zero=False)
             check(fraction, "dead_zone_amplitude")

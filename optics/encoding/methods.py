@@ -57,8 +57,9 @@ _CARRIER = {
     "dmd": (0.11, 0.27),
 }
 
-BLURRED_CARRIER = (0.125, 0.0)
-"""Usual carrier of phase displays with crosstalk: their undiffracted light stays on the axis."""
+BLURRED_CARRIER = (0.3, 0.15)
+"""Usual carrier of phase displays with crosstalk: their undiffracted light stays on the axis, far
+from the result, and harmonics do not fold back onto it."""
 
 
 def encode(
@@ -99,8 +100,8 @@ def encode(
             from outside it takes 2M - 1. ``None`` is all of the output, or all that lies nearer to
             the kernel than to the undiffracted light and the twin.
         carrier: ν in cycles per pixel (down, right), moved to whole cycles over the plane.
-            ``None`` is none on the axis, (1/8, 0) for phases with crosstalk, which leaves
-            undiffracted light, (0, 1/4) for amplitudes, and (0.11, 0.27) for mirrors, whose
+            ``None`` is none on the axis, (0.3, 0.15) for phases with crosstalk, which
+            leaves undiffracted light, (0, 1/4) for amplitudes, and (0.11, 0.27) for mirrors, whose
             harmonics would fold back onto a carrier of a plain fraction.
         peak: modulus of T that takes the full range, at least the largest; ``None`` is the
             largest, of each target by itself. One for all keeps their scales alike.

@@ -5,6 +5,7 @@ from optics.layers.conv import OpticalConv2d
 from optics.layers.conversion import Conversion, convert, revert
 from optics.layers.functional import Road, SaturationWarning, optical_conv2d
 from optics.layers.measure import time_model
+from optics.layers.quality import SignalWarning, expected_snr_db
 from optics.physical import Bench
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "OpticalConv2d",
     "Road",
     "SaturationWarning",
+    "SignalWarning",
     "calibrate",
     "convert",
+    "expected_snr_db",
     "optical_conv2d",
     "revert",
     "time_model",

@@ -12,6 +12,7 @@ from optics.checks import fraction, positive
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
 from optics.layers.measure import evaluating, observe
+from optics.layers.quality import LEAST_SNR_DB, expected_snr_db, warn_of_snr
 from optics.physical import Bench
 
 _CLOSE = 0.01
@@ -23,15 +24,18 @@ _DARKEST = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Input peak and exposure of one layer.
+    """Input peak, exposure and expected signal-to-noise ratio of one layer.
 
     Attributes:
         input_peak: value of images that drives the input fully.
         exposure_s: exposure time of the camera, in seconds.
+        snr_db: signal-to-noise ratio of the result in dB, of all errors of the physical road
+            together, see :func:`~optics.layers.quality.expected_snr_db`.
     """
 
     input_peak: float
     exposure_s: float
+    snr_db: float
 
 
 def calibrate(
@@ -40,6 +44,7 @@ def calibrate(
     *,
     headroom: float = 0.8,
     longest_s: float = math.inf,
+    least_snr_db: float = LEAST_SNR_DB,
 ) -> dict[str, Calibration]:
     """Set the input peak and the exposure of each optical layer of a model from a batch.
 
@@ -55,9 +60,13 @@ def calibrate(
         images: input of the model, similar to later inputs.
         headroom: share of the camera's limit that the brightest reading takes, above 0.
         longest_s: longest exposure that may be set, in seconds.
+        least_snr_db: expected signal-to-noise ratio in dB below which a layer is warned of.
 
     Returns:
-        Input peak and exposure, by the layer's name.
+        Input peak, exposure and expected signal-to-noise ratio, by the layer's name.
+
+    Warns:
+        SignalWarning: a layer's expected signal-to-noise ratio is below ``least_snr_db``.
 
     Raises:
         InputError: no optical layer was called, or the physical road refuses the layer.
@@ -83,9 +92,11 @@ def calibrate(
             layer.road = road
     if not seen:
         raise InputError("no optical layer was called; convert the model first")
-    return {
+    made = {
         names[layer]: _set(layer, batches, headroom, longest_s) for layer, batches in seen.items()
     }
+    warn_of_snr({name: one.snr_db for name, one in made.items()}, least_snr_db)
+    return made
 
 
 def _set(
@@ -95,13 +106,14 @@ def _set(
     camera = layer.bench.system.camera
     peak = max((float(batch.abs().amax()) for batch in batches if batch.numel()), default=0.0)
     peak = peak if peak > 0 else 1.0
-    exposure_s = camera.exposure_s
+    exposure_s, lit = camera.exposure_s, [batch for batch in batches if batch.numel()]
     if camera.saturation_e < math.inf:
-        exposure_s = _longest_s(layer, [b for b in batches if b.numel()], peak, headroom, longest_s)
+        exposure_s = _longest_s(layer, lit, peak, headroom, longest_s)
     layer.calibration = torch.tensor(
         [peak, exposure_s], dtype=torch.float64, device=layer.weight.device
     )
-    return Calibration(input_peak=peak, exposure_s=exposure_s)
+    snr_db = expected_snr_db(layer, lit[0]) if lit else math.inf
+    return Calibration(input_peak=peak, exposure_s=exposure_s, snr_db=snr_db)
 
 
 def _longest_s(

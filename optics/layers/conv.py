@@ -216,7 +216,7 @@ class OpticalConv2d(nn.Conv2d):
             self.tuned_bench.system,
             self.layout(batch, size),
             filter_passes=filter_passes,
-            input_passes=input_passes,
+            input_passes=input_passes * self.bench.planes,
             whole_frames=whole_frames,
         )
 

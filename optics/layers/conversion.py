@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from optics.errors import InputError
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import Road
-from optics.layers.measure import shapes_seen
+from optics.layers.measure import evaluating, observe, shapes_seen
+from optics.layers.quality import LEAST_SNR_DB, expected_snr_db, warn_of_snr
 from optics.physical import Bench
 
 _HOOKS = (
@@ -32,17 +33,24 @@ class Conversion:
         model: model with optical layers.
         converted: names of the layers that run on light.
         kept: names of the layers that stay electronic and hold parameters, with the reason.
+        snr_db: expected signal-to-noise ratio of each layer's result in dB, by its name; empty
+            without images, or on the ideal road.
     """
 
     model: nn.Module
     converted: tuple[str, ...]
     kept: dict[str, str]
+    snr_db: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return a line for every layer."""
         names = [*self.converted, *self.kept]
         width = max((len(name) for name in names), default=0)
-        lines = [f"{name:<{width}}  on light" for name in self.converted]
+        lines = [
+            f"{name:<{width}}  on light"
+            + (f", {self.snr_db[name]:.1f} dB expected" if name in self.snr_db else "")
+            for name in self.converted
+        ]
         lines += [f"{name:<{width}}  kept: {reason}" for name, reason in self.kept.items()]
         return "\n".join(lines)
 
@@ -56,6 +64,7 @@ def convert(
     select: Callable[[str, nn.Conv2d], bool] | None = None,
     seed: int = 0,
     images: Any = None,
+    least_snr_db: float = LEAST_SNR_DB,
 ) -> Conversion:
     """Swap every eligible convolution of a model for :class:`OpticalConv2d`.
 
@@ -74,10 +83,15 @@ def convert(
         seed: seed from which every layer gets its own.
         images: input of the model, of the size of later inputs. The model runs on them once,
             and a layer whose images are too large for the plane stays electronic; without them its
-            first call raises the error.
+            first call raises the error. On the physical road each layer is run on the first image
+            that it gets, to report its signal-to-noise ratio.
+        least_snr_db: expected signal-to-noise ratio in dB below which a layer is warned of.
 
     Returns:
         The model, the names of converted layers, and those of the others with the reasons.
+
+    Warns:
+        SignalWarning: a layer's expected signal-to-noise ratio is below ``least_snr_db``.
     """
     if not inplace:
         model = copy.deepcopy(model)
@@ -107,7 +121,30 @@ def convert(
             model = _put(model, name, made[module])
         elif why_not:
             kept[name] = why_not
-    return Conversion(model=model, converted=tuple(converted), kept=kept)
+    found_db = {} if images is None or road == "ideal" else _measured_db(model, images)
+    warn_of_snr(found_db, least_snr_db)
+    return Conversion(model=model, converted=tuple(converted), kept=kept, snr_db=found_db)
+
+
+def _measured_db(model: nn.Module, images: Any) -> dict[str, float]:
+    """Return the signal-to-noise ratio of each optical layer, on one image of its first call."""
+    first: dict[OpticalConv2d, Tensor] = {}
+    layers = {one: one.name for one in model.modules() if isinstance(one, OpticalConv2d)}
+    roads = {layer: layer.road for layer in layers}
+
+    def note(layer: OpticalConv2d, given: Tensor) -> None:
+        if layer not in first and given.numel():
+            first[layer] = (given if given.dim() == 4 else given[None])[:1]
+
+    try:
+        for layer in layers:
+            layer.road = "ideal"
+        with evaluating(model):
+            observe(model, images, layers, note)
+    finally:
+        for layer, own in roads.items():
+            layer.road = own
+    return {layers[layer]: expected_snr_db(layer, shown) for layer, shown in first.items()}
 
 
 def revert(model: nn.Module, *, inplace: bool = False) -> nn.Module:

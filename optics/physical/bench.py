@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -12,9 +13,18 @@ from torch import Tensor
 from optics.detection import FourShot, Scheme
 from optics.errors import InputError
 from optics.ideal import MAX_BYTES
+from optics.modulator import Modulator
 from optics.presets import preset
 from optics.system import FourF
-from optics.tiling import KINDS, ConvShape, Kind, Layout, plan, side_by_side, usable_plane
+from optics.tiling import ConvShape, Kind, Layout, plan, side_by_side, usable_plane
+
+_OFF_DESIGN = 0.005
+"""Relative difference of wavelengths from which a bench warns: below it, 2π is off by 0.03 rad."""
+
+
+class WavelengthWarning(UserWarning):
+    """A modulator is used off the wavelength that it is designed for."""
+
 
 Pupils = Literal["lens", "filter"]
 """Plane of the pupils: those of the lenses, or both in the plane of the filter."""
@@ -84,11 +94,20 @@ class Bench:
         input_peak: value of the images that drives the input modulator fully; ``None`` is the
             largest of each batch.
         noise: whether the camera draws shot, dark and read noise, in training and in evaluation.
-        along: kinds that may lie side by side on the plane.
+        along: kinds that may lie side by side on the plane. ``None`` is what the filter shows
+            without loss: all, or images alone before one that sends its result off the axis, beside
+            undiffracted light (mirrors, amplitudes, phases with crosstalk).
+        planes: binary planes in which mirrors show an image one after another, the first worth half
+            of full drive, the next a quarter, …; each has exposures of its own, and electronics
+            adds their outputs. 1 shows images in two levels.
         max_bytes: working memory of a pass beside its arguments and its result, in bytes.
 
     Raises:
-        InputError: ``input_peak`` is not finite or not above 0.
+        InputError: ``input_peak`` is not finite or not above 0, ``planes`` is no whole number from
+            1 to 16, or above 1 on an input that is no mirror array.
+
+    Warns:
+        WavelengthWarning: a modulator is designed for another wavelength than the laser's.
     """
 
     system: FourF
@@ -99,17 +118,28 @@ class Bench:
     compensate: bool = True
     input_peak: float | None = None
     noise: bool = True
-    along: Collection[Kind] = KINDS
+    along: Collection[Kind] | None = None
+    planes: int = 1
     max_bytes: int = MAX_BYTES
 
     def __post_init__(self) -> None:
         peak = self.input_peak
         if peak is not None and not (math.isfinite(peak) and peak > 0):
             raise InputError(f"input_peak must be finite and above 0; got {peak!r}")
+        if isinstance(self.planes, bool) or not isinstance(self.planes, int):
+            raise InputError(f"planes must be a whole number from 1 to 16; got {self.planes!r}")
+        if not 1 <= self.planes <= 16 or (self.planes > 1 and self.system.input.kind != "dmd"):
+            raise InputError(
+                f"planes must be from 1 to 16, and 1 unless the input is a DMD, whose mirrors show "
+                f"gray levels by time; got {self.planes} with an input of kind "
+                f"{self.system.input.kind!r}"
+            )
+        for place, part in (("input", self.system.input), ("filter", self.system.filter)):
+            _warn_of_wavelength(place, part, self.system.laser.wavelength_m)
 
     @classmethod
     def preset(cls, name: str, **settings: Any) -> Bench:
-        """Return the system called ``name``, with side by side only what it shows without loss.
+        """Return the bench of the system called ``name``.
 
         Args:
             name: name of the system, one of :data:`optics.presets.PRESETS`.
@@ -118,11 +148,22 @@ class Bench:
         Raises:
             InputError: there is no system of that name.
         """
-        system = preset(name)
+        return cls(preset(name), **settings)
+
+    @property
+    def tiles_along(self) -> Collection[Kind]:
+        """Kinds that may lie side by side on the plane."""
+        if self.along is not None:
+            return self.along
+        system = self.system
         blurred = system.filter.kind == "lcos-phase" and system.filter.crosstalk_px > 0
         # Patterns with crosstalk have a carrier, whose window holds one kernel.
-        along = ("images",) if blurred else side_by_side(system)
-        return cls(system, **{"along": along} | settings)
+        return ("images",) if blurred else side_by_side(system)
+
+    @property
+    def passes(self) -> int:
+        """Exposures of each frame: those of the sign scheme, for every binary plane."""
+        return len(self.scheme.passes) * self.planes
 
     def layout(self, shape: ConvShape) -> Layout:
         """Return the layout of a convolution; an empty batch is planned as one image.
@@ -132,7 +173,7 @@ class Bench:
         """
         shown = shape if shape.batch else replace(shape, batch=1)
         plane = usable_plane(self.system)
-        return plan(shown, plane, passes=len(self.scheme.passes), along=self.along)
+        return plan(shown, plane, passes=self.passes, along=self.tiles_along)
 
     def fitted(self, images: Tensor) -> Bench:
         """Return the bench with an ``input_peak`` that is at least the largest of ``images``."""
@@ -140,3 +181,22 @@ class Bench:
             return self
         largest = float(images.detach().abs().amax())
         return replace(self, input_peak=max(self.input_peak, largest))
+
+
+def _warn_of_wavelength(place: str, part: Modulator, wavelength_m: float) -> None:
+    design_m = part.design_wavelength_m
+    if design_m is None or abs(wavelength_m / design_m - 1) < _OFF_DESIGN:
+        return
+    text = (
+        f"{place}: {part.name} is designed for {design_m * 1e9:g} nm, and the laser has "
+        f"{wavelength_m * 1e9:g} nm"
+    )
+    if part.kind == "lcos-phase":
+        there_rad = part.phase_range_rad * design_m / wavelength_m
+        text += (
+            f": its phase range of {part.phase_range_rad:.4g} rad is about {there_rad:.4g} rad "
+            f"there; set phase_range_rad={there_rad:.4g} and design_wavelength_m to the laser's"
+        )
+    else:
+        text += ": its efficiency is another there; give efficiency and design_wavelength_m of it"
+    warnings.warn(text, WavelengthWarning, stacklevel=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from optics.checks import required_generator
-from optics.detection import FieldItself, Scheme, check_images
+from optics.detection import FieldItself, check_images
 from optics.errors import InputError
 from optics.ideal import check_tensors
 from optics.ideal.stream import every
@@ -23,10 +24,18 @@ from optics.physical.light import Optics
 from optics.physical.pattern import Pattern
 from optics.physical.portions import Portions
 from optics.physical.tables import Tables, gathered, image_tiles, kernel_tiles
+from optics.straight import straight_through
 from optics.tiling.layout import Layout
 from optics.tiling.shape import ConvShape, Padding
 
 Lit = list[list[list[Tensor]]] | None
+
+_NEARLY_BINARY = 0.05
+"""Distance from 0 and from 1, of full drive, up to which a pixel counts as binary."""
+
+
+class GrayWarning(UserWarning):
+    """Mirrors show gray images in two levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,8 @@ def physical_convolution(
     What is left out: light from input pixels outside of the layout's plane, and from filter pixels
     outside of one period of the spectrum, is taken to be stopped. An output is read from the camera
     pixel on whose centre it lies, or linearly from those around it. A DMD at the input shows images
-    in two levels. ``InField`` has its extra channel as the uniform light that it sends.
+    in the two levels of each of the bench's binary planes. ``InField`` has its extra channel as the
+    uniform light that it sends.
 
     Differentiable with respect to images, weight and bias, once, noise included: levels pass the
     gradient straight through (see :mod:`optics.modulation`), counts as described in
@@ -105,7 +115,7 @@ def physical_convolution(
     check_tensors(images, weight, bias)
     system, scheme = bench.system, bench.scheme
     layout = bench.layout(shape) if layout is None else layout
-    _check_layout(layout, shape, scheme)
+    _check_layout(layout, shape, bench)
     check_images(images, scheme, system.input)
     if system.input.kind == "lcos-phase":
         raise InputError(
@@ -127,13 +137,21 @@ def physical_convolution(
         optics=Optics.of(geometry, complex_type(images.dtype), images.device),
         tables=Tables.of(layout),
     )
-    output, saturated = _streamed(exposures, layout, images, weight, generator if random else None)
+    parts = [
+        _streamed(exposures, layout, shown, weight, generator if random else None)
+        for shown in _shown_planes(images, exposures)
+    ]
+    output, saturated = parts[0][0], sum(full for _, full in parts)
+    if bench.planes > 1:
+        output = torch.stack(
+            [_worth(bench, number) * one for number, (one, _) in enumerate(parts)]
+        ).sum(0)
     if bias is not None:
         output = output + bias[:, None, None]
     rounds = layout.rounds
     return Exposed(
         output=output,
-        exposures=rounds[0] * rounds[1] * rounds[2] * rounds[3] * len(scheme.passes),
+        exposures=rounds[0] * rounds[1] * rounds[2] * rounds[3] * bench.passes,
         filters=rounds[0] * rounds[1] * rounds[3] * len(exposures.kernel_parts),
         saturated=saturated,
         sampling=bench.sampling,
@@ -221,11 +239,50 @@ def _peak(images: Tensor, input_peak: float | None) -> float:
     return input_peak
 
 
-def _check_layout(layout: Layout, shape: ConvShape, scheme: Scheme) -> None:
+def _check_layout(layout: Layout, shape: ConvShape, bench: Bench) -> None:
     if layout.shape != shape:
         raise InputError(f"the layout is of another convolution: {layout.shape}; got {shape}")
-    if layout.passes != len(scheme.passes):
+    if layout.passes != bench.passes:
         raise InputError(
-            f"the layout has {layout.passes} passes, but {scheme.name} takes "
-            f"{len(scheme.passes)}; plan it with passes={len(scheme.passes)}"
+            f"the layout has {layout.passes} passes, but {bench.scheme.name} takes "
+            f"{bench.passes}; plan it with passes={bench.passes}"
+        )
+
+
+def _worth(bench: Bench, number: int) -> float:
+    """Return the share of full drive for which a binary plane stands, the first about a half."""
+    return float(1 << (bench.planes - 1 - number)) / ((1 << bench.planes) - 1)
+
+
+def _shown_planes(images: Tensor, exposures: Exposures) -> list[Tensor]:
+    """Return what the input shows of images: itself, or binary planes of 0 and the input's peak.
+
+    Planes have the sign of the image, which takes the nearest of 2^planes levels. Backward, they
+    together pass the gradient on as if there were no levels.
+    """
+    bench, peak = exposures.bench, exposures.input_peak
+    if bench.planes == 1:
+        if bench.system.input.kind == "dmd":
+            _warn_of_gray(images, peak, bench)
+        return [images]
+    most = (1 << bench.planes) - 1
+    level = (images.detach().abs() * (most / peak)).round().to(torch.int64).clamp(max=most)
+    full = images.detach().sign() * peak
+    return [
+        straight_through(images, ((level >> bit) & 1).to(images.dtype) * full)
+        for bit in reversed(range(bench.planes))
+    ]
+
+
+def _warn_of_gray(images: Tensor, peak: float, bench: Bench) -> None:
+    level = images.detach().abs() / peak
+    off = torch.minimum(level, (1 - level).abs())
+    gray = int((off > _NEARLY_BINARY).sum())
+    if gray:
+        warnings.warn(
+            f"{bench.system.input.name} shows 0 and 1, and {gray} of {images.numel()} pixels of "
+            "the images are gray: they are shown as the nearer of both. Show them in binary planes, as "
+            "dataclasses.replace(bench, planes=8), at that many times the exposures",
+            GrayWarning,
+            stacklevel=4,
         )

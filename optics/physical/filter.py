@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from optics.grid import COMPLEX, REAL, coordinates, frequencies
-from optics.modulation import transmission
+from optics.modulation import leak_weights, transmission
 from optics.modulator import Modulator
 from optics.physical.align import aligned
 from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
 from optics.propagation.transfer import CACHE_BYTES, cached
 from optics.system import Alignment
+
+_SHARPEST = 4.0
+"""Largest factor of each axis by which patterns undo a blur: more costs light for little."""
 
 
 def response_target(
@@ -27,12 +30,12 @@ def response_target(
     the input's spectrum; a field stop keeps the rest dark. With ``compensate`` it is made stronger
     where square pixels weaken it: towards the spectrum's edge by those of the input, and in the
     impulse response far from the axis by those of the filter, sinc each (only where the sampling
-    has squares).
+    has squares), and by the crosstalk of the input (:func:`sharpened`).
 
     Args:
         kernels: impulse responses (..., rows, columns) on the plane, pixel ``n // 2`` no shift.
         geometry: grids.
-        compensate: whether to undo what the shape of pixels does.
+        compensate: whether to undo what the shape of pixels and crosstalk do.
         ordered: return the whole period in the transform's own order.
 
     Returns:
@@ -40,7 +43,7 @@ def response_target(
     """
     cells, system = geometry.cells, geometry.system
     if compensate:
-        kernels = strengthened(kernels, geometry)
+        kernels = strengthened(sharpened(kernels, geometry), geometry)
     spectrum = _spectrum(kernels, cells)
     if compensate and geometry.sampling.input > 1:
         envelope = torch.fft.ifftshift(
@@ -52,6 +55,37 @@ def response_target(
     spectrum = torch.fft.fftshift(spectrum, dim=(-2, -1))
     rows, columns = (min(cells, pixels) for pixels in system.filter.pixels)
     return _fitted(_fitted(spectrum, rows, -2), columns, -1)
+
+
+def sharpened(kernels: Tensor, geometry: Geometry) -> Tensor:
+    """Return impulse responses that undo the blur of images by crosstalk of the input.
+
+    Crosstalk of an input that shows amplitudes is a convolution of the image: on the pixels' grid
+    its spectrum is w₀ + 2 Σ w_k cos(2πkν), with the shares w of
+    :func:`optics.modulation.leak_weights`. It is above 0 up to the spectrum's edge, where at most a
+    factor of :data:`_SHARPEST` is undone.
+
+    Args:
+        kernels: impulse responses (..., rows, columns), pixel ``n // 2`` no shift.
+        geometry: grids.
+
+    Returns:
+        (..., cells, cells), pixel ``cells // 2`` no shift; without crosstalk the kernels as they
+        are.
+    """
+    modulator, cells = geometry.system.input, geometry.cells
+    if modulator.crosstalk_px == 0 or modulator.kind == "lcos-phase":
+        return kernels
+    spectrum = _spectrum(kernels, cells)
+    weights = leak_weights(modulator.crosstalk_px, 1)[0].to(spectrum.device)
+    reach = len(weights) // 2
+    turn = 2 * math.pi * frequencies(cells, 1.0, device=spectrum.device)
+    waves = torch.cos(turn[:, None] * torch.arange(-reach, reach + 1, device=spectrum.device))
+    passed = (waves @ weights).clamp(min=1 / _SHARPEST)
+    passed = passed.to(REAL.get(spectrum.dtype, spectrum.dtype))
+    responses = torch.fft.ifft2(spectrum / (passed[:, None] * passed))
+    made: Tensor = torch.fft.fftshift(responses, dim=(-2, -1)).real
+    return made
 
 
 def strengthened(kernels: Tensor, geometry: Geometry) -> Tensor:

@@ -19,6 +19,7 @@ from optics.physical.filter import (
     is_direct,
     is_squares,
     response_target,
+    sharpened,
     strengthened,
 )
 from optics.physical.geometry import Geometry
@@ -83,7 +84,7 @@ class Pattern:
         """Return filters by their impulse responses, of which light is made without drawing."""
         cells = geometry.cells
         if compensate:
-            kernels = strengthened(kernels, geometry)
+            kernels = strengthened(sharpened(kernels, geometry), geometry)
         peak = _peak(torch.fft.fft2(kernels.detach(), s=(cells, cells)))
         down, right = (kernels.shape[axis] // 2 for axis in (-2, -1))
         dark = cells - kernels.shape[-2], cells - kernels.shape[-1]

@@ -194,7 +194,9 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_optimised_is_never_worse_and_mostly_much_better(name: str) -> None:
     target = spectra(3, count=2)
-    settings = {"window": (9, 9), "brightness": 0.0}
+    # On the axis, where a checkerboard's leaks and undiffracted light leave most to be done.
+    axis = {"carrier": (0.0, 0.0)} if PARTS[name].kind == "lcos-phase" else {}
+    settings = {"window": (9, 9), "brightness": 0.0, **axis}
     before = encode(target, PARTS[name], method="gerchberg-saxton", **settings)  # type: ignore[arg-type]
     after = encode(target, PARTS[name], method="optimised", steps=60, **settings)  # type: ignore[arg-type]
     assert bool((after.snr >= before.snr).all())

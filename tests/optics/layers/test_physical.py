@@ -20,6 +20,7 @@ from optics.layers import (
     Bench,
     OpticalConv2d,
     SaturationWarning,
+    SignalWarning,
     calibrate,
     convert,
     optical_conv2d,
@@ -213,7 +214,8 @@ def test_calibration_leaves_a_camera_without_limit_and_keeps_to_the_longest_expo
     found = calibrate(layer, torch.full((1, 1, 8, 8), 3.0))[""]
     assert (found.input_peak, found.exposure_s) == (3.0, IDEAL.camera.exposure_s)
     dark = OpticalConv2d(1, 1, 3, bench=Bench(noisy(1e9)), road="physical")
-    found = calibrate(dark, torch.ones(1, 1, 8, 8), longest_s=2e-3)[""]
+    with pytest.warns(SignalWarning):
+        found = calibrate(dark, torch.ones(1, 1, 8, 8), longest_s=2e-3)[""]
     assert found.exposure_s == 2e-3
     assert dark.tuned_bench.system.camera.exposure_s == 2e-3
     assert dark.timing(1, (8, 8)).frame_s == pytest.approx(2e-3)
