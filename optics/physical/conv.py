@@ -281,8 +281,8 @@ def _warn_of_gray(images: Tensor, peak: float, bench: Bench) -> None:
     if gray:
         warnings.warn(
             f"{bench.system.input.name} shows 0 and 1, and {gray} of {images.numel()} pixels of "
-            "the images are gray: they are shown as the nearer of both. Show them in binary planes, as "
-            "dataclasses.replace(bench, planes=8), at that many times the exposures",
+            "the images are gray: they are shown as the nearer of both. Show them in binary "
+            "planes, as dataclasses.replace(bench, planes=8), at that many times the exposures",
             GrayWarning,
             stacklevel=4,
         )

@@ -60,9 +60,28 @@ def matrix_fourier(
         SamplingError: the grid reaches past ±λf / (2 dx), where the spectrum repeats.
         InputError: a figure is out of its range.
     """
-    positive("matrix_fourier", "focal_length_m", focal_length_m)
-    pitch = pitches("matrix_fourier", pitch_m)
+    pitch = check_focal("matrix_fourier", field, focal_length_m, shape, pitch_m, centre_m)
     return _transformed("matrix_fourier", field, focal_length_m, shape, pitch, centre_m)
+
+
+def check_focal(
+    name: str,
+    field: Field,
+    focal_length_m: float,
+    shape: tuple[int, int],
+    pitch_m: float | Sequence[float],
+    centre_m: tuple[float, float],
+) -> tuple[float, float]:
+    """Check the grid of a focal plane for the function ``name``; return its pitch (down, right).
+
+    Raises:
+        SamplingError: the grid reaches past ±λf / (2 dx), where the spectrum repeats.
+        InputError: a figure is out of its range.
+    """
+    positive(name, "focal_length_m", focal_length_m)
+    pitch = pitches(name, pitch_m)
+    _check_grid(name, field, focal_length_m, shape, pitch, centre_m)
+    return pitch
 
 
 def fresnel_matrix(
