@@ -1,0 +1,63 @@
+"""Budgets of light and of conversions against the analytic twin and closed forms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from optics.errors import InputError
+from optics.presets import PRESETS, preset
+from optics.timing import (
+    LightBudget,
+    LossBudget,
+    converter_energy_j,
+    schreier_energy_j,
+    walden_energy_j,
+)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_no_part_loses_becomes_the_charge_of_the_light_budget(name: str) -> None:
+    system = preset(name)
+    budget, light = LossBudget.of(system), LightBudget.of(system)
+    electrons = budget.losses[-1].behind_w * system.camera.exposure_s / system.laser.photon_energy_j
+    rows, columns = system.input.pixels
+    image_pixels = system.input.pitch_m * abs(system.magnification) / system.camera.pitch_m
+    assert light.electrons == pytest.approx(electrons / (rows * columns) / image_pixels**2)
+    assert budget.loss_db == pytest.approx(-10 * math.log10(budget.share))
+    assert budget.laser_w * budget.share == pytest.approx(budget.losses[-1].behind_w)
+
+
+def test_the_table_names_every_part_with_its_decibels() -> None:
+    system = preset("dmd-dlp7000")
+    budget = LossBudget.of(system, encoding=1 / math.pi**2)
+    text = str(budget).splitlines()
+    assert len(text) == 2 + len(budget.losses)
+    pattern = next(line for line in text if "its pattern" in line)
+    assert pattern.split()[3] == "9.94"  # Lee's fringes: 1/π² of the light
+    halved = LossBudget.of(replace(system, lens_1=replace(system.lens_1, efficiency=0.495)))
+    assert halved.loss_db - LossBudget.of(system).loss_db == pytest.approx(10 * math.log10(2))
+    with pytest.raises(InputError, match="encoding must be above 0 and at most 1"):
+        LossBudget.of(system, encoding=0.0)
+
+
+def test_figures_of_merit_turn_back_into_themselves() -> None:
+    # A converter of 10 effective bits at 100 MS/s that draws 2 mW: F_W and F_S by definition.
+    power_w, rate_hz, bits = 2e-3, 100e6, 10.0
+    steps_j = power_w / (2**bits * rate_hz)
+    sndr_db = 6.0205999 * bits + 1.7609126
+    merit_db = sndr_db + 10 * math.log10(rate_hz / 2 / power_w)
+    assert walden_energy_j(bits, steps_j) == pytest.approx(power_w / rate_hz)
+    assert schreier_energy_j(bits, merit_db) == pytest.approx(power_w / rate_hz, rel=1e-6)
+    # A bit doubles one and quadruples the other; the larger one holds.
+    assert walden_energy_j(11, steps_j) == pytest.approx(2 * power_w / rate_hz)
+    assert schreier_energy_j(11, merit_db) == pytest.approx(4 * power_w / rate_hz, rel=1e-6)
+    both = {"joules_per_step": steps_j, "merit_db": merit_db}
+    assert converter_energy_j(8, **both) == walden_energy_j(8, steps_j)
+    assert converter_energy_j(12, **both) == schreier_energy_j(12, merit_db)
+    with pytest.raises(InputError, match="effective_bits must be finite and above 0"):
+        walden_energy_j(0, steps_j)
+    with pytest.raises(InputError, match="merit_db must be a finite number"):
+        schreier_energy_j(8, math.inf)
