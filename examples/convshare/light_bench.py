@@ -12,6 +12,7 @@ and does not depend on the phase.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from torch.nn import functional
 from optics.detection import FieldItself, FourShot, ReferenceBeam
 from optics.errors import InputError
 from optics.layers import Bench, OpticalConv2d, calibrate, convert
+from optics.physical import GrayWarning
 
 HEADROOM = 0.8
 """Share of the camera's limit that the brightest reading takes on the calibrating images."""
@@ -94,11 +96,14 @@ def put_on_light(model: nn.Module, setup: Setup, images: Tensor, seed: int) -> n
         InputError: no light passes a filter.
     """
     system = setup.bench.system
+    if system.input.kind == "dmd":
+        warnings.filterwarnings("ignore", category=GrayWarning)  # two levels are the limit here
     unlimited = replace(system, camera=replace(system.camera, full_well_e=math.inf, bits=None))
     bench = replace(setup.bench, system=unlimited, scheme=FourShot(), noise=False)
     made = convert(model, bench, road="physical", seed=seed).model
     made.eval()
-    calibrate(made, images)
+    # How wrong a limit makes the layers is what the figure shows.
+    calibrate(made, images, least_snr_db=-math.inf)
     layers = optical_layers(made)
     unknown = setup.scheme == "reference" or math.isfinite(system.camera.saturation_e)
     lights = measured(made, images, setup) if unknown or setup.trimmed else {}

@@ -47,7 +47,7 @@ class Trial:
         )  # fmt: skip
         layer.weight.data.copy_(self.weight)
         if scaled:
-            calibrate(layer, self.images, headroom=1.0)
+            calibrate(layer, self.images, headroom=1.0, least_snr_db=-np.inf)
         with torch.no_grad():
             return layer(self.images)
 
