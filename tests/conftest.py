@@ -1,6 +1,7 @@
 """What every test relies on."""
 
 import contextlib
+import os
 import signal
 
 import pytest
@@ -50,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.has_plugin("randomly"):
         settings.load_profile("new examples")
     needs.hide()
+    # No trace of an earlier run answers for the code of this one.
+    os.environ["EDGESIM_CACHE"] = "off"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from edgesim.cli import catalogs, nodes, partition, profile, run, scenarios, sweep
+from edgesim.cli import catalogs, nodes, partition, profile, run, scenarios, sweep, trace
 from edgesim.cli.session import command
 from edgesim.common.errors import EdgesimError
 from edgesim.common.failure import leave, report_error
@@ -54,6 +54,7 @@ for _command in (
     scenarios.check,
     run.run,
     partition.partition,
+    trace.trace,
     catalogs.models,
     catalogs.devices,
     run.report,

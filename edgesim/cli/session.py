@@ -67,7 +67,11 @@ class ScenarioOptions(FileOptions):
         """
         from edgesim import api
 
-        return api.load(self.file, overrides=self.overrides or (), seed=self.seed)
+        scenario = api.load(self.file, overrides=self.overrides or (), seed=self.seed)
+        model = scenario.placement.model
+        if model.how:
+            typer.echo(visible(f"{model.name}: {model.how}"), err=True)
+        return scenario
 
 
 class Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -27,18 +28,21 @@ MODULES: dict[str, tuple[str, ...]] = {
 """Modules that each extra brings."""
 
 
-def require(what: str, extra: str, *, otherwise: str = "") -> None:
+def require(
+    what: str, extra: str, *, only: Sequence[str] | None = None, otherwise: str = ""
+) -> None:
     """Check that an extra is installed; none of its modules is imported.
 
     Args:
         what: needs it, for the message: ``\\`edgesim partition\\```.
         extra: one of `MODULES`.
+        only: modules of it that are needed; all unless given.
         otherwise: alternative for the user.
 
     Raises:
         InputError: a module of it is missing; the message names the extra.
     """
-    lacking = [name for name in MODULES[extra] if not _is_installed(name)]
+    lacking = [name for name in only or MODULES[extra] if not _is_installed(name)]
     if lacking:
         raise missing(what, ", ".join(lacking), extra, otherwise=otherwise)
 

@@ -9,7 +9,7 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,8 @@ def trace(
             f"model '{name}': no edge of an example of shape {tuple(tensors[0].shape)} holds "
             f"{batch} samples; expected (samples, ...) with at least one"
         )
-    return _walk(name, module, _export(name, module, args, kwargs), batch, given)
+    program = _export(name, module, args, kwargs)
+    return walk_program(name, _layers(module), program, batch, given)
 
 
 def _arguments(name: str, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -125,11 +126,22 @@ def _beside(
     return moved
 
 
-def _walk(name: str, module: nn.Module, program: ExportedProgram, batch: int, given: bool) -> Graph:
+def walk_program(
+    name: str, layers: Collection[str], program: ExportedProgram, batch: int, given: bool
+) -> Graph:
+    """Return the operators of an exported program; see `trace`.
+
+    Args:
+        name: name of the graph.
+        layers: paths of the modules that are one operator each.
+        program: exported program, or what has its graph and signature.
+        batch: samples in the example.
+        given: whether any edge of an input may hold them, not the first alone.
+    """
     import torch
     from torch.export.graph_signature import InputKind
 
-    emitter = Emitter(name, _layers(module), batch)
+    emitter = Emitter(name, layers, batch)
     values: list[Any] = []
     entering: list[Value] = []
     held: dict[str, Value] = {}

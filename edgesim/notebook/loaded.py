@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgesim import api
+from edgesim.graph import Graph
 from edgesim.notebook.results import Played, Studied, study
 from edgesim.report.page.frame import fragment
 from edgesim.report.table import Table
@@ -32,18 +33,26 @@ class Loaded:
 
     scenario: Scenario
 
-    def run(self, *, trace_requests: int = 1000, processes: Sequence[Process] = ()) -> Played:
+    def run(
+        self,
+        *,
+        model: Graph | None = None,
+        trace_requests: int = 1000,
+        processes: Sequence[Process] = (),
+    ) -> Played:
         """Simulate it and its baselines.
 
         Args:
+            model: graph in the place of the scenario's model, such as `edgesim.trace` returns.
             trace_requests: how many leading requests leave rows in `Played.tasks`.
             processes: SimPy processes of your own beside it (`edgesim.simulate.Simulation`).
 
         Raises:
             PlanError: the model does not fit.
-            InputError: a process fails.
+            InputError: a process fails, or the placement needs more of a model than its operators.
         """
-        return Played(api.run(self.scenario, trace_requests=trace_requests, processes=processes))
+        scenario = self.scenario if model is None else self.scenario.with_graph(model)
+        return Played(api.run(scenario, trace_requests=trace_requests, processes=processes))
 
     def plan(self) -> Plan:
         """Return how the model is placed.

@@ -31,6 +31,9 @@ class Model:
         artifact: artifact of ``edgesim partition``; ``graph`` is its unsplit model.
         tasks: tasks of an explicit task graph.
         transfers: transfers of an explicit task graph.
+        is_catalog: whether its name, or its artifact or tasks, make it again; a graph from
+            elsewhere lies beside results.
+        how: how its graph came to be, such as ``traced in 3.1 s``; empty where it was at hand.
     """
 
     name: str
@@ -44,6 +47,20 @@ class Model:
     artifact: Artifact | None = None
     tasks: tuple[Task, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    is_catalog: bool = True
+    how: str = ""
+
+    @classmethod
+    def of_graph(cls, graph: Graph, precision: str, how: str = "") -> Model:
+        """Return a graph from elsewhere as a model: its operators are as they are."""
+        return cls(
+            name=graph.name,
+            precision=precision,
+            graph=graph,
+            classes=max(1, graph.output_elements),
+            is_catalog=False,
+            how=how,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgesim.common.errors import InputError
 from edgesim.common.files import write_text
 from edgesim.common.text import duration, joules, percent
-from edgesim.graph import zoo
+from edgesim.graph import Graph, zoo
 from edgesim.hardware.explanation import Details, Explanation, Picture, Row
 from edgesim.report.table import Row as Line
 from edgesim.report.table import Table
@@ -41,29 +41,27 @@ class Explained:
 
 def explain(
     name: str | None,
-    model_name: str | None,
+    model: Graph | str | None,
     operator: str | None,
     *,
     batch: int = 1,
-    classes: int = 1000,
     precision: str | None = None,
     out: Path | None = None,
 ) -> Explained:
-    """Return what a model of the catalog, or one layer of it, takes on a device.
+    """Return what a model, or one layer of it, takes on a device.
 
     Args:
         name: of the device, or of its file.
-        model_name: of the model.
+        model: its operators, or its name in the catalog.
         operator: of the model; None for all of it.
         batch: samples at once.
-        classes: outputs of the model.
         precision: of the device; its first unless given.
         out: where to draw the layer.
 
     Raises:
         InputError: what is needed was not named, or is not there; or the model does not run.
     """
-    if name is None or model_name is None:
+    if name is None or model is None:
         raise InputError(
             "layers are of a model on a device: name both, as in "
             "`edgesim devices 4f-dmd-dlp7000 --model resnet18 --layer layer1.0.conv1`"
@@ -72,7 +70,8 @@ def explain(
         raise InputError("pictures are of one layer: name it with --layer")
     if out is not None and out.suffix.lower() != ".svg":
         raise InputError(f"{out}: pictures of layers are SVG; name a file that ends in .svg")
-    device, graph = find_device(name), zoo.build(model_name, classes=classes)
+    device = find_device(name)
+    graph = zoo.build(model) if isinstance(model, str) else model
     chosen = precision or device.precisions()[0]
     found = device.explain(graph, chosen, batch, operator)
     document = {"device": name, "model": graph.name, "batch": batch, "precision": chosen}
@@ -90,7 +89,7 @@ def explain(
     if out is not None:
         if explained.picture is None:
             raise InputError(f"'{name}' has no planes to draw; leave out --out")
-        write_text(out, explained.picture.svg(f"{operator} of {model_name} on {name}: one frame"))
+        write_text(out, explained.picture.svg(f"{operator} of {graph.name} on {name}: one frame"))
     return explained
 
 

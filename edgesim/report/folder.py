@@ -11,6 +11,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import open_inside, read_document, write_text
+from edgesim.graph import file
 from edgesim.report.page import both_page, run_page
 from edgesim.report.page.both_page import Latencies
 from edgesim.report.page.plan_document import plan_document
@@ -18,6 +19,7 @@ from edgesim.results import tables_csv
 from edgesim.results.folder import (
     COMPARISON,
     FAULTS,
+    GRAPH,
     PAGE,
     PLAN,
     SIDES,
@@ -28,7 +30,7 @@ from edgesim.results.folder import (
 )
 from edgesim.results.result import Result
 from edgesim.results.trace_event import trace_json
-from edgesim.scenario.dump import dump
+from edgesim.scenario.dump import document_of, dump
 
 Files = dict[str, Callable[[], str | Iterable[str]]]
 """What makes the text of each file, by its path in the folder."""
@@ -50,11 +52,17 @@ def files_of(result: Result) -> Files:
     """Return what makes the text of each file of a result."""
     recording = result.recordings[0]
     plan = cache(lambda: plan_document(result.scenario, result.plan))
-    scenario = cache(lambda: dump(result.scenario.document))
+    model = result.scenario.placement.model
+    scenario = cache(lambda: dump(document_of(result.scenario, GRAPH)))
     records = [one.faults for one in result.recordings]
     faults = {FAULTS: lambda: tables_csv.faults(records)} if any(records) else {}
+    graph = {}
+    if model.graph is not None and not model.is_catalog:
+        content = model.graph.content()
+        graph[GRAPH] = lambda: file.to_text(content)
     return {
         **faults,
+        **graph,
         "requests.csv": lambda: tables_csv.requests(result.recordings),
         "tasks.csv": lambda: tables_csv.tasks(recording),
         "trace.json": lambda: trace_json(recording, result.scenario.cluster),

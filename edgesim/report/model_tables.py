@@ -11,6 +11,8 @@ from edgesim.report.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgesim.graph.sources import Source
+
 NOTE = "One multiply-accumulate (MAC) is two operations (FLOP). Bytes are of one sample at fp32."
 
 
@@ -23,17 +25,13 @@ def every(classes: int) -> dict[str, Any]:
     return {"classes": classes, "models": rows}
 
 
-def one(name: str, classes: int) -> dict[str, Any]:
-    """Return the totals and the operators of one model.
-
-    Raises:
-        InputError: no model has this name.
-    """
-    graph = zoo.build(name, classes=classes)
+def one(source: Source) -> dict[str, Any]:
+    """Return the totals and the operators of one model that was read."""
+    graph = source.graph
+    classes = {"classes": graph.output_elements} if source.kind == "name" else {}
     return {
-        "name": name,
-        "classes": classes,
-        "input_shape": list(graph.input_shape),
+        **_head(source),
+        **classes,
         **_totals(graph),
         "operators": [
             {
@@ -49,6 +47,56 @@ def one(name: str, classes: int) -> dict[str, Any]:
             for op in graph
         ],
     }
+
+
+def _head(source: Source) -> dict[str, Any]:
+    graph = source.graph
+    about = {"source": graph.source, "how": source.how}
+    return {
+        "name": graph.name,
+        **{key: text for key, text in about.items() if text},
+        "input_shape": list(graph.input_shape),
+        "output_elements": graph.output_elements,
+    }
+
+
+def traced(source: Source) -> dict[str, Any]:
+    """Return the totals of a model, and those of each kind of operator."""
+    graph = source.graph
+    kinds: dict[str, dict[str, int]] = {}
+    for op in graph:
+        row = kinds.setdefault(op.kind.value, {"operators": 0, "macs": 0, "params": 0})
+        row["operators"] += 1
+        row["macs"] += op.macs
+        row["params"] += op.params
+    return {**_head(source), "operators": len(graph), **_totals(graph), "kinds": kinds}
+
+
+def show_traced(document: dict[str, Any], console: Console) -> None:
+    """Print what `traced` returned."""
+    _show_head(document, console)
+    kinds = sorted(document["kinds"].items(), key=lambda one: -one[1]["macs"])
+    lines = [
+        [kind, f"{row['operators']:,}", count(row["macs"]) if row["macs"] else "",
+         count(row["params"]) if row["params"] else ""]
+        for kind, row in kinds
+    ]  # fmt: skip
+    Table("", ["kind", "operators", "MAC", "parameters"], lines, notes=[NOTE]).show(console)
+
+
+def _show_head(document: dict[str, Any], console: Console) -> None:
+    edges = "×".join(str(edge) for edge in document["input_shape"])
+    classes = document.get("classes")
+    output = f"{classes} classes" if classes else f"output {document['output_elements']:,}"
+    console.print(
+        f"[bold]{document['name']}[/]  input {edges}, {output}: "
+        f"{count(document['params'])} parameters ({size(document['weight_bytes'])}), "
+        f"{count(document['macs'])} MAC = {count(document['flop'])} FLOP, "
+        f"peak activations {size(document['peak_activation_bytes'])}"
+    )
+    about = ", ".join(document[key] for key in ("source", "how") if key in document)
+    if about:
+        console.print(about, style="dim", markup=False)
 
 
 def _totals(graph: Graph) -> dict[str, Any]:
@@ -92,13 +140,7 @@ def show(document: dict[str, Any], console: Console) -> None:
         ]  # fmt: skip
         Table(f"Models, {document['classes']} classes", head, lines, notes=[NOTE]).show(console)
         return
-    edges = "×".join(str(edge) for edge in document["input_shape"])
-    console.print(
-        f"[bold]{document['name']}[/]  input {edges}, {document['classes']} classes: "
-        f"{count(document['params'])} parameters ({size(document['weight_bytes'])}), "
-        f"{count(document['macs'])} MAC = {count(document['flop'])} FLOP, "
-        f"peak activations {size(document['peak_activation_bytes'])}"
-    )
+    _show_head(document, console)
     words = ["kind", *(["shape"] if console.width >= 110 else [])]
     lines = [
         [

@@ -23,6 +23,8 @@ FAULTS = "faults.csv"
 """Failures and their times; of a run with faults."""
 PLAN = "plan.json"
 """The plan and the figures of its devices, which the page shows."""
+GRAPH = "model.graph.json"
+"""The operators of a model that is not of the catalog; ``scenario.yaml`` names it."""
 PAGE = "report.html"
 FILES = (SUMMARY, "requests.csv", "tasks.csv", "trace.json", PLAN, "scenario.yaml", PAGE)
 
@@ -57,7 +59,7 @@ def _ours(directory: Path) -> bool:
     except FileNotFoundError:
         # Another run is just replacing it.
         return True
-    if not present or (SUMMARY in present and present <= {*FILES, FAULTS}):
+    if not present or (SUMMARY in present and present <= {*FILES, FAULTS, GRAPH}):
         return True
     loads = present - {COMPARISON, PAGE}
     return COMPARISON in present and all(_of_a_load(directory / name) for name in loads)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from edgesim.scenario.scenario import Scenario
 from edgesim.scenario.yaml12 import FLOAT, resolve
 
 
@@ -40,6 +41,19 @@ def _number(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
 
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(float, _number)
+
+
+def document_of(scenario: Scenario, graph: str) -> Mapping[str, object]:
+    """Return a scenario as plain data that needs nothing but files beside it.
+
+    Args:
+        scenario: read and resolved.
+        graph: name of the file that holds the operators of a model from elsewhere.
+    """
+    model = scenario.placement.model
+    if model.is_catalog:
+        return scenario.document
+    return {**scenario.document, "model": {"graph": graph, "precision": model.precision}}
 
 
 def dump(document: Mapping[str, object]) -> str:

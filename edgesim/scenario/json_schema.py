@@ -11,11 +11,12 @@ from edgesim.common import units
 from edgesim.common.fields import NAME_PATTERN
 from edgesim.common.validation import adapter, describe
 from edgesim.graph import zoo
+from edgesim.graph.sources import BUILD_OPTIONS, SOURCES
 from edgesim.hardware import FaultKind, catalog
 from edgesim.hardware.faults import OF_LINKS
 from edgesim.placement import keys_by_strategy, strategy_names
 from edgesim.scenario.resolve_faults import KEYS_OF_FAULTS
-from edgesim.scenario.schema import BUILD_OPTIONS, ScenarioSpec
+from edgesim.scenario.schema import ScenarioSpec
 from edgesim.simulate.traffic import ARRIVALS, process
 from partition import recipe
 
@@ -126,10 +127,14 @@ def _model(definitions: Schema) -> None:
         "$ref": "#/$defs/Recipe", "description": training["description"]
     }  # fmt: skip
     section["properties"]["name"]["enum"] = zoo.names()
-    section["oneOf"] = [{"required": [key]} for key in ("name", "artifact", "training", "tasks")]
+    section["oneOf"] = [{"required": [key]} for key in (*SOURCES, "artifact", "training", "tasks")]
     section["dependentRequired"] = {"transfers": ["tasks"]}
-    fixed = _without(BUILD_OPTIONS)
-    section["dependentSchemas"] = {"tasks": fixed, "artifact": fixed}
+    every = dict.fromkeys((*BUILD_OPTIONS, "arguments", "input"))
+    fixed = _without((*every, "up_to"))
+    section["dependentSchemas"] = {"tasks": fixed, "artifact": fixed} | {
+        kind: _without([key for key in every if key not in source.takes])
+        for kind, source in SOURCES.items()
+    }
 
 
 def _placement(section: Schema) -> None:

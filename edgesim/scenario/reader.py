@@ -122,9 +122,11 @@ def read_document(
     in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
     findings = Findings(data)
     resolved = copy.deepcopy(data)
-    if "model" not in findings.broken and data["model"].get("artifact") is not None:
+    if "model" not in findings.broken:
         # The resolved scenario is read from elsewhere.
-        resolved["model"]["artifact"] = os.path.realpath(folder / data["model"]["artifact"])
+        for key in ("artifact", "exported", "graph", "torch"):
+            if isinstance(path := data["model"].get(key), str) and _is_path(key, path):
+                resolved["model"][key] = os.path.realpath(folder / path)
     findings.problems += in_files
     if findings.spec is not None and "traffic" not in findings.broken:
         _take_in_times(findings, resolved, folder)
@@ -134,6 +136,12 @@ def read_document(
     if scenario is None or wrong:
         raise ScenarioError([*wrong, *document.located(findings.problems)])
     return replace(scenario, notes=tuple(document.notes))
+
+
+def _is_path(key: str, text: str) -> bool:
+    """Return whether a model's source is a file, not an installed package."""
+    place = text.rpartition(":")[0]
+    return key != "torch" or place.endswith(".py") or "/" in place
 
 
 def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The model of a scenario: of the catalog, or an explicit task graph."""
+"""The model of a scenario: of the catalog, from elsewhere, or an explicit task graph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from edgesim import artifact
 from edgesim.common.errors import nearest
 from edgesim.common.ordering import CycleError, in_order
 from edgesim.common.validation import Path, values
-from edgesim.graph import zoo
+from edgesim.graph import sources, zoo
+from edgesim.graph.sources import BUILD_OPTIONS, SOURCES
 from edgesim.hardware import Network, Node
 from edgesim.placement import Model, Task
 from edgesim.placement.plan import ExplicitTask
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.schema import BUILD_OPTIONS, ModelSpec
+from edgesim.scenario.schema import ModelSpec
 
 
 def resolve_model(
@@ -41,7 +42,8 @@ def resolve_model(
         came = " and ".join(f"'{key}'" for key in given) or "none"
         findings.wrong(
             ("model",),
-            f"expected one of 'name' (of the catalog), 'artifact' or 'tasks', got {came}",
+            f"expected one of 'name' (of the catalog), {_ELSEWHERE}, 'artifact' or 'tasks', got "
+            f"{came}",
         )
         return None
     if spec.training is not None:
@@ -59,16 +61,33 @@ def resolve_model(
         findings.wrong(("model", "transfers"), "belong to 'tasks', which are not given", True)
     if spec.artifact is not None:
         return _of_artifact(findings, spec, folder / spec.artifact)
-    assert spec.name is not None
-    return _of_catalog(findings, spec, spec.name)
+    for key, message in sources.foreign(given[0], spec):
+        if given[0] != "name" or key not in BUILD_OPTIONS:
+            findings.wrong(("model", key), message, True)
+    if spec.name is not None:
+        return _of_catalog(findings, spec, spec.name)
+    return _of_source(findings, spec, given[0], folder)
 
 
-_KINDS = ("name", "artifact", "training", "tasks")
+_KINDS = (*SOURCES, "artifact", "training", "tasks")
+_ELSEWHERE = ", ".join(f"'{kind}'" for kind in SOURCES if kind != "name")
+_OF_SOURCES = (*BUILD_OPTIONS, "arguments", "input", "up_to")
+
+
+def _of_source(findings: Findings, spec: ModelSpec, kind: str, folder: FilePath) -> Model | None:
+    """Return a model from elsewhere, as it was traced or read."""
+    if findings.problems:
+        # To trace takes a while, and runs code: only for what is else right.
+        return None
+    found = findings.attempt(("model", kind), lambda: sources.read(spec, folder))
+    if found is None:
+        return None
+    return Model.of_graph(found.graph, spec.precision, found.how)
 
 
 def _of_artifact(findings: Findings, spec: ModelSpec, folder: FilePath) -> Model | None:
     """Return what ``edgesim partition`` wrote as a model, every file verified."""
-    for key in BUILD_OPTIONS:
+    for key in _OF_SOURCES:
         if getattr(spec, key) is not None:
             findings.wrong(("model", key), f"'{key}' is fixed by the artifact", True)
     loaded = findings.attempt(("model", "artifact"), lambda: artifact.load(folder))
@@ -97,6 +116,8 @@ def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:
     graph = findings.attempt(("model", "name"), lambda: zoo.build(name, **options))
     if graph is None:
         return None
+    if spec.up_to is not None:
+        return _of_source(findings, spec, "name", FilePath())
     width = options.get("width", info.width)
     heads = options.get("heads", info.heads)
     bound = dict(options)
@@ -125,7 +146,7 @@ def _tasks(
     network: Network | None,
 ) -> Model:
     """Return the explicit task graph as a model."""
-    for key in BUILD_OPTIONS:
+    for key in _OF_SOURCES:
         if getattr(spec, key) is not None:
             message = f"'{key}' belongs to a model of the catalog, not to 'tasks'"
             findings.wrong(("model", key), message, True)

@@ -77,7 +77,13 @@ def check_sizes(findings: Findings, strategy: str, model: Model) -> None:
         return
     if strategy == "class-wise" and model.heads is None:
         message = "class-wise needs a Vision Transformer, whose heads and widths can be scaled; "
-        findings.wrong(("placement", "strategy"), f"{message}'{model.name}' is none")
+        came = f"'{model.name}' is none"
+        if not model.is_catalog:
+            came = (
+                f"the operators of '{model.name}' are fixed. Name one of the catalog, or an "
+                "'artifact' that `edgesim partition` split; single, replicate and pipeline place it"
+            )
+        findings.wrong(("placement", "strategy"), f"{message}{came}")
         return
     if heads is not None and model.heads is not None and heads > model.heads:
         message = f"expected at most {model.heads}, which '{model.name}' has, got {heads}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from edgesim.graph import Graph
 from edgesim.hardware import Cluster, Device
-from edgesim.placement import Plan
+from edgesim.placement import Model, Plan
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import idle_notes
 from edgesim.simulate.recovery import Recovery
@@ -62,6 +63,11 @@ class Scenario:
         """Return `notes`, and those on nodes that the plan leaves idle, unless parts can move."""
         idle = [] if self.recovery.reassign is not None else idle_notes(plan, self.placement)
         return [*self.notes, *idle]
+
+    def with_graph(self, graph: Graph) -> Scenario:
+        """Return it with a graph in the place of its model."""
+        model = Model.of_graph(graph, self.placement.model.precision)
+        return replace(self, placement=replace(self.placement, model=model))
 
     @property
     def cluster(self) -> Cluster:

@@ -25,6 +25,7 @@ from pydantic import (
 from edgesim.common.fields import NAMED, WHOLE, Count, FileName, Name, Text, short
 from edgesim.common.text import described
 from edgesim.common.validation import key, spec
+from edgesim.graph.sources import SourceKeys
 from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
 from edgesim.placement.plan import ExplicitTask, Transfer
@@ -54,59 +55,26 @@ Addresses = Annotated[
 ]
 DeviceField = Annotated[Any, BeforeValidator(_device), WithJsonSchema({"x-device": True})]
 """Resolved later, by the catalog; `json_schema` puts in what may stand there."""
-Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]
 
 
 @spec
 @dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """A model: one of the catalog, by `name`, an `artifact`, or an explicit task graph.
+class ModelSpec(SourceKeys):
+    """A model: of the catalog, from elsewhere, an `artifact`, or an explicit task graph.
 
     Attributes:
-        name: name in the catalog (`edgesim models` lists them).
         precision: number format of weights, activations and arithmetic.
-        classes: number of outputs.
-        image_size: height and width of the input, in pixels.
-        channels: number of channels of the input image.
-        patch_size: height and width of a transformer's patches, in pixels.
-        width: number of residual channels of a transformer.
-        depth: number of blocks of a transformer.
-        heads: number of attention heads of a transformer.
-        head_width: number of channels of an attention head; width / heads unless given.
-        mlp_width: number of feed-forward neurons of a transformer's block; 4 × width unless given.
         tasks: tasks of an explicit task graph, by name.
         transfers: transfers between the tasks of an explicit task graph.
         artifact: path of a folder that `edgesim partition` wrote; relative to this file.
         training: recipe of `edgesim partition`, which trains and splits a model by it.
     """
 
-    name: Annotated[Text | None, Field(examples=["vit_base_patch16_224"])] = None
     precision: Precision = "fp32"
-    classes: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None
-    image_size: Size | None = None
-    channels: Size | None = None
-    patch_size: Size | None = None
-    width: Size | None = None
-    depth: Annotated[StrictInt, Field(ge=1, le=1_000), WHOLE] | None = None
-    heads: Size | None = None
-    head_width: Size | None = None
-    mlp_width: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None
     tasks: Annotated[dict[Name, ExplicitTask], Field(min_length=1)] | None = None
     transfers: tuple[Transfer, ...] = ()
     artifact: Annotated[Text | None, Field(examples=["fashion-5"])] = None
     training: dict[str, Any] | None = None
-
-    def options(self) -> dict[str, int]:
-        """Return the catalog model's options that are given."""
-        given = {key: getattr(self, key) for key in BUILD_OPTIONS}
-        return {key: value for key, value in given.items() if value is not None}
-
-
-BUILD_OPTIONS = (
-    "classes", "image_size", "channels", "patch_size", "width", "depth", "heads", "head_width",
-    "mlp_width",
-)  # fmt: skip
-"""Keys of a model of the catalog that change its architecture."""
 
 
 class PlacementSpec(BaseModel):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
 from edgesim.common.errors import EdgesimError
+from edgesim.common.processes import end_of, environment
 
 _COMMAND = (sys.executable, "-c", "from edgesim.sweep.processes import main; main()")
 _Parameters = ParamSpec("_Parameters")
@@ -54,7 +54,7 @@ class Processes(Executor):
             _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
         self._processes.append(process)
@@ -85,7 +85,7 @@ class Processes(Executor):
                 process.stdin.flush()
                 result, error = pickle.load(process.stdout)
             except (OSError, EOFError, ValueError):
-                future.set_exception(EdgesimError(_end_of(process)))
+                future.set_exception(EdgesimError(f"a worker process ended {end_of(process)}"))
                 return
             if error is None:
                 future.set_result(result)
@@ -105,22 +105,6 @@ class Processes(Executor):
                 with contextlib.suppress(OSError, ValueError):
                     assert stream is not None
                     stream.close()
-
-
-def _end_of(process: subprocess.Popen[bytes]) -> str:
-    status = process.wait()
-    how = f"with status {status}"
-    if status < 0:
-        how = f"by {signal.Signals(-status).name}"
-        if -status == signal.SIGKILL:
-            how += ", as the system does when memory runs out"
-    return f"a worker process ended {how}"
-
-
-def _environment() -> dict[str, str]:
-    here = [path or os.getcwd() for path in sys.path]
-    # As many processes as processors leave none for threads of numpy.
-    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(here)}
 
 
 def main() -> None:

@@ -19,6 +19,11 @@ nodes:
 network: {switch: {bandwidth: 10 Mbit/s, latency: 1 ms}}
 traffic: {arrivals: poisson, rate: 30/s, requests: 30}
 """
+_CODE = "tests/edgesim/graph/sources/user_model.py"
+OWN = MODEL.replace(
+    "{name: vit_tiny_patch16_224, depth: 2, image_size: 32, classes: 10}",
+    f"{{torch: '{_CODE}:build', input: [3, 32, 32]}}",
+)
 TASKS = """
 model:
   tasks:
@@ -166,6 +171,10 @@ CASES: dict[str, Case] = {
     "replications": Case(MODEL, "2"),
     "model.name": Case(MODEL, "vit_small_patch16_224"),
     "model.precision": Case(MODEL, "int8"),
+    "model.torch": Case(OWN, f"{_CODE}:deeper"),
+    "model.arguments": Case(OWN, "{depth: 4}"),
+    "model.input": Case(OWN, "[3, 16, 16]"),
+    "model.up_to": Case(MODEL, "blocks.0"),
     "model.classes": Case(MODEL, "100"),
     "model.image_size": Case(MODEL, "64"),
     "model.channels": Case(MODEL, "1"),

@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph, zoo
+from edgesim.graph.sources import modules
 from edgesim.graph.trace import trace
 from tests.partition.peers.bare_torchvision import import_timm
 
@@ -46,3 +48,35 @@ def test_builder_trace_and_torch_agree_on_timms_module(name: str) -> None:
     assert built.macs == traced.macs == counter.get_total_flops() // 2
     assert built.params == traced.params == sum(p.numel() for p in module.parameters())
     assert by_kind(built) == by_kind(traced)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "arguments", "given", "size"),
+    [
+        ("xcit_nano_12_p8_224", None, {}, None, 224),
+        ("convnext_atto.d2_in1k", 10, {}, [3, 64, 64], 64),
+        ("vit_tiny_patch16_224", 10, {"img_size": 96}, [3, 96, 96], 96),
+        ("tf_efficientnet_b1", None, {}, None, 240),
+    ],
+)
+def test_a_source_takes_any_of_timms_names(
+    name: str, classes: int | None, arguments: dict[str, int], given: list[int] | None, size: int
+) -> None:
+    job = {"name": name, "classes": classes, "arguments": arguments, "input": given}
+    found = modules.of_timm(job)
+    options = {} if classes is None else {"num_classes": classes}
+    with torch.device("meta"):
+        module = timm.create_model(name, **options, **arguments).eval()
+        example = torch.empty(1, 3, size, size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(example)
+    assert found.macs == counter.get_total_flops() // 2
+    assert found.output_elements == (classes or 1000)
+    assert found.name == name
+    assert found.source.startswith(f"timm:{name}, timm {timm.__version__}, torch ")
+
+
+def test_a_name_that_timm_does_not_have() -> None:
+    job = {"name": "resnet5", "classes": None, "arguments": {}, "input": None}
+    with pytest.raises(InputError, match=r"has no model 'resnet5' \(did you mean 'resnet"):
+        modules.of_timm(job)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edgesim import api
 from edgesim.common.text import count, digits, duration, joules, percent, rate, size
+from edgesim.graph import sources
 from edgesim.report import console, device_tables, model_tables, plan_tables
 from edgesim.report.page.run_page import page
 from edgesim.report.run_tables import baseline_notes, baselines, interval_notes, latency
@@ -22,6 +23,8 @@ from edgesim.simulate.arrivals import Offline, Periodic, Poisson, SingleStream
 from tests.edgesim.cases import play, scenario
 from tests.edgesim.command import FIVE_PIS
 from tests.edgesim.simulate.models import Flops
+
+RESNET = sources.read(sources.from_text("resnet18"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def test_tables_fit_and_cut_nothing(width: int, five_pis: Result) -> None:
         lambda to: console.show(five_pis, to),
         lambda to: plan_tables.show(checked, to),
         lambda to: model_tables.show(model_tables.every(1000), to),
-        lambda to: model_tables.show(model_tables.one("resnet18", 1000), to),
+        lambda to: model_tables.show(model_tables.one(RESNET), to),
         lambda to: device_tables.show(device_tables.every(), to),
         lambda to: device_tables.show(device_tables.one("raspberry-pi-4b"), to),
     ):

@@ -1,0 +1,228 @@
+"""Modules that code builds: the user's callable, or timm's; on ``meta`` first, else on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgesim.common.errors import InputError, nearest
+from edgesim.common.text import described
+from edgesim.graph.graph import Graph
+from edgesim.graph.sources import inputs
+from edgesim.graph.sources.watch import NetworkError, is_installed
+from edgesim.graph.trace import trace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_EDGESIM = str(Path(__file__).parents[2])
+_MOST_FRAMES = 6
+
+
+def of_timm(job: dict[str, Any]) -> Graph:
+    """Return the graph of a model of timm, without its weights."""
+    timm: Any = importlib.import_module("timm")
+    name = job["name"]
+    base = name.partition(".")[0]
+    if not timm.is_model(base):
+        near = nearest(base, timm.list_models())
+        raise InputError(f"timm {timm.__version__} has no model '{name}'{near}")
+    given = dict(job["arguments"])
+    if job["classes"] is not None:
+        given["num_classes"] = job["classes"]
+
+    def make() -> nn.Module:
+        made: nn.Module = timm.create_model(name, pretrained=False, **given)
+        return made
+
+    return _graph(make, job["input"] or _size_of_timm, name, f"timm:{name}", ("timm", "torch"))
+
+
+def _size_of_timm(module: nn.Module) -> list[int]:
+    configuration = getattr(module, "pretrained_cfg", None) or {}
+    return list(configuration.get("input_size") or (3, 224, 224))
+
+
+def of_user(job: dict[str, Any]) -> Graph:
+    """Return the graph of the module that a callable of the user returns."""
+    import torch
+
+    with _explained("cannot be imported"):
+        made = _find(job)
+    name = job["callable"]
+    if isinstance(made, torch.nn.Module):
+        module = made
+        make: Callable[[], nn.Module] = lambda: module  # noqa: E731
+    elif not callable(made):
+        raise InputError(
+            f"'{name}' is {described(made)}; expected a callable that returns a module"
+        )
+    else:
+        _check_arguments(name, made, job["arguments"])
+
+        def make() -> nn.Module:
+            module = made(**job["arguments"])
+            if not isinstance(module, torch.nn.Module):
+                raise InputError(
+                    f"'{name}' returned {type(module).__name__}; expected a torch.nn.Module"
+                )
+            return module
+
+    where = os.path.basename(job["place"])
+    return _graph(make, job["input"], None, f"torch:{where}:{name}", ("torch",))
+
+
+def _find(job: dict[str, Any]) -> Any:
+    """Import the user's file or package; return what the callable's name stands for."""
+    place, name = job["place"], job["callable"]
+    if not os.path.isabs(place):
+        sys.path.insert(0, job["folder"])
+        module = importlib.import_module(place)
+    else:
+        file = Path(place)
+        root, parts = file.parent, [file.stem]
+        while (root / "__init__.py").exists():
+            # A file of a package may import its neighbours.
+            parts.insert(0, root.name)
+            root = root.parent
+        sys.path.insert(0, str(root))
+        full = ".".join(parts)
+        spec = importlib.util.spec_from_file_location(full, file)
+        if len(parts) > 1 or spec is None or spec.loader is None:
+            module = importlib.import_module(full)
+        else:
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[full] = module
+            spec.loader.exec_module(module)
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [one for one in vars(found) if not one.startswith("_")]
+            raise InputError(f"no '{part}' in {os.path.basename(place)}{nearest(part, known)}")
+        found = getattr(found, part)
+    return found
+
+
+def _check_arguments(name: str, made: Callable[..., Any], given: dict[str, Any]) -> None:
+    """Check that a callable takes the arguments, and needs no others."""
+    try:
+        signature = inspect.signature(made)
+    except (TypeError, ValueError):
+        return
+    known = signature.parameters
+    free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values())
+    wrong = [
+        f"takes no '{key}'{nearest(key, list(known))}"
+        for key in given
+        if not free and key not in known
+    ]
+    lacking = [
+        one.name
+        for one in known.values()
+        if one.default is inspect.Parameter.empty
+        and one.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        and one.name not in given
+    ]
+    if lacking:
+        values = ", ".join(f"{one}: …" for one in lacking)
+        named = ", ".join(f"'{one}'" for one in lacking)
+        wrong.append(f"needs {named}: give 'arguments' (--arguments '{{{values}}}')")
+    if wrong:
+        raise InputError(f"'{name}{signature}' {'; it '.join(wrong)}")
+
+
+def _graph(
+    make: Callable[[], nn.Module],
+    given: Any,
+    name: str | None,
+    source: str,
+    packages: tuple[str, ...],
+) -> Graph:
+    """Build a module and trace it; again on the CPU where ``meta`` does not do.
+
+    Args:
+        make: makes the module.
+        given: ``input``; or what finds it in the module.
+        name: name of the graph; the module's class unless given.
+        source: what it is called.
+        packages: packages whose version is told with it.
+    """
+    import torch
+
+    from edgesim.graph.sources.cache import version
+
+    graph = None
+    for device in ("meta", "cpu"):
+        last = device == "cpu"
+        try:
+            with torch.device(device):
+                with _explained("cannot be built"):
+                    module = make()
+                shapes = given(module) if callable(given) else given
+                example = inputs.example(shapes)
+            graph = _traced(module, example, name, shapes)
+            break
+        except NetworkError:
+            raise
+        except InputError:
+            if last:
+                raise
+    assert graph is not None
+    graph.source = f"{source}, {', '.join(f'{one} {version(one)}' for one in packages)}"
+    return graph
+
+
+def _traced(module: nn.Module, example: Any, name: str | None, shapes: Any) -> Graph:
+    try:
+        return trace(module, example, name=name)
+    except InputError as error:
+        raise InputError(
+            f"{error}; the input was {inputs.text(shapes)}, without the batch"
+        ) from None
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Any:
+    """Turn whatever the user's code raises into a message with its traceback."""
+    try:
+        yield
+    except (InputError, NetworkError):
+        raise
+    except SystemExit as error:
+        raise InputError(
+            f"the code wants to end with status {error.code!r}{_trail(error)}"
+        ) from None
+    except BaseException as error:
+        text = "".join(traceback.format_exception_only(error)).strip().splitlines()
+        first = text[-1] if isinstance(error, SyntaxError) else text[0]
+        raise InputError(f"{what}: {first[:500]}{_trail(error)}") from None
+
+
+def _trail(error: BaseException) -> str:
+    """Return the frames of the user's code, as in a traceback, and where in a package it ended."""
+    import torch
+
+    inside = (os.path.dirname(torch.__file__), _EDGESIM, "<", os.path.dirname(importlib.__file__))
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(inside)
+    ]
+    own = [frame for frame in frames if not is_installed(frame.filename)]
+    lines = [
+        f'\n  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n    {frame.line}'
+        for frame in [*own[-_MOST_FRAMES:], *(frames[-1:] if frames[-1:] != own[-1:] else ())]
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append(
+            f'\n  File "{error.filename}", line {error.lineno}\n    {(error.text or "").strip()}'
+        )
+    return "".join(lines)
