@@ -12,9 +12,10 @@ from math import inf
 from typing import Any
 
 from edgesim.hardware import Cluster, Duplex
+from edgesim.simulate.channels import Channel, End, Flow, Route
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.routes import LinkState, Port, tcp_byte_s
-from edgesim.simulate.sharing import PRECISE, Channel, End, Flow, Route, Sharing
+from edgesim.simulate.sharing import PRECISE, Sharing
 
 Delivery = Callable[[Any], None]
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from edgesim.hardware import Cluster, Cost, Node
 from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
+from edgesim.simulate.channels import Route
 from edgesim.simulate.flows import Flows
-from edgesim.simulate.sharing import Route
 
 Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""

@@ -12,8 +12,8 @@ from scipy.optimize import linprog
 
 from edgesim.hardware import Link, Node
 from edgesim.simulate import Recording
+from edgesim.simulate.channels import Channel, Route, fill
 from edgesim.simulate.routes import Activity
-from edgesim.simulate.sharing import Channel, Route, fill
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, task
 
 Flow = tuple[str, str, float, float]

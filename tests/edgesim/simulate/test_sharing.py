@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.hardware import Cluster, Link
+from edgesim.simulate.channels import Route, fill
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.kernel import LAST, Kernel
 from edgesim.simulate.routes import LinkState, Port
-from edgesim.simulate.sharing import Route, fill
 from tests.edgesim.simulate.models import cluster, link, node
 
 NODES = "ABCDEF"
