@@ -1,46 +1,52 @@
-"""Requests whose tasks may need several attempts: each attempt, and its result."""
+"""Requests whose tasks may need several attempts: each attempt, and what failed so far."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from edgesim.simulate.work import (
-    Parcel,
-    ReadyBranch,
-    ReadyTask,
-    Request,
-    Work,
-)
+from edgesim.simulate.work import START, Parcel, ReadyBranch, ReadyTask, Request, Work
 
-_NONE: frozenset[Any] = frozenset()
+_NO_PARCELS: list[Parcel] = []
+_NO_NUMBERS: set[int] = set()
+_NO_UNITS: frozenset[str] = frozenset()
+_NO_WORK: dict[int, Work] = {}
+_NO_RESULTS: dict[int, Attempt] = {}
 
 
-@dataclass(eq=False, slots=True)
-class Attempt:
-    """One attempt at one task of a request, on one node.
+class Attempt(Work):
+    """One attempt at one task of a request, on one node; its result, once it has one.
 
     Attributes:
         request: request of the task.
-        task: the task on the node that was chosen.
-        waiting: number of inputs that have not arrived.
         measure: why this node was chosen: an index of `edgesim.simulate.choices.MEASURES`.
         arrived: numbers of the transfers whose data have arrived.
-        work: the task on its server; None until every input has arrived.
+        coming: inputs that have left.
         ended: whether it has ended, with a result or without.
         timed: whether its time-out runs.
-        coming: inputs in transit.
+        joules: energy that was spent on its result.
+        crashes: crashes of its node until its result; one more, and the result is lost.
     """
 
+    __slots__ = ("arrived", "coming", "crashes", "ended", "joules", "measure", "timed")
+
     request: TrackedRequest
-    task: ReadyTask
-    waiting: int
-    measure: int
-    arrived: set[int] = field(default_factory=set)
-    work: AttemptWork | None = None
-    ended: bool = False
-    timed: bool = False
-    coming: list[AttemptParcel] = field(default_factory=list)
+
+    def __init__(
+        self, request: TrackedRequest, task: ReadyTask, waiting: int, measure: int
+    ) -> None:
+        self.request = request
+        self.task = task
+        self.waiting = waiting
+        self.ready_s = 0.0
+        self.path = START
+        self.measure = measure
+        self.ended = self.timed = False
+        if waiting:
+            self.arrived: set[int] = set()
+            self.coming: list[Parcel] = []
+        else:
+            # Nobody writes there: nothing is sent to it.
+            self.arrived, self.coming = _NO_NUMBERS, _NO_PARCELS
 
     @property
     def node(self) -> str:
@@ -49,88 +55,83 @@ class Attempt:
 
 
 @dataclass(eq=False, slots=True)
-class AttemptWork(Work):
-    """The task of one attempt, on its server."""
-
-    attempt: Attempt
-
-
-@dataclass(eq=False, slots=True)
-class TaskResult:
-    """The result of a task of a request.
+class Trouble:
+    """What failed of one request.
 
     Attributes:
-        task: the task on the node that ran it and holds the result.
-        crashes: crashes of that node until then; one more, and the result is lost.
-        joules: energy that was spent on it.
+        attempted: number of attempts so far, by the index of the task; hedges are not counted.
+        asked: number of attempts so far, by the index of the task and the name of the node.
+        lost: indices of tasks that were given up.
+        cancelled: numbers of transfers that will not come.
     """
 
-    task: ReadyTask
-    crashes: int
-    joules: float
+    attempted: dict[int, int]
+    asked: dict[tuple[int, str], int]
+    lost: set[int] = field(default_factory=set)
+    cancelled: set[int] = field(default_factory=set)
 
 
 class TrackedRequest(Request):
     """A request in flight where something may fail.
 
     Attributes:
+        ended: whether it was answered or has failed.
         attempts: attempts in progress, by the index of their task.
-        results: results, by the index of their task.
-        attempted: number of attempts so far, by the index of the task; hedges are not counted.
-        asked: number of attempts so far, by the index of the task and the name of the node.
-        lost: indices of tasks that were given up.
-        cancelled: numbers of transfers that will not come.
-        timed_units: units whose deadline runs.
+        results: attempts with a result, by the index of their task.
+        joules: energy that was spent on the results, while nothing failed.
         measure: the strongest recovery measure that one of its results needed.
+        timed_units: units whose deadline runs.
+        trouble: what failed; None while each task that began has one attempt, on its own node.
     """
 
-    __slots__ = (
-        "asked", "attempted", "attempts", "cancelled", "lost", "measure", "results", "timed_units",
-    )  # fmt: skip
+    __slots__ = ("attempts", "ended", "joules", "measure", "results", "timed_units", "trouble")
 
     def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
-        super().__init__(index, arrival_s, branch)
+        # What `Request` does, without its frame; nothing is added to the shared dictionaries.
+        self.index = index
+        self.arrival_s = arrival_s
+        self.branch = branch
+        self.remaining = branch.endings
+        self.joining = _NO_WORK
+        self.missing = None
+        self.ended = False
         self.attempts: dict[int, list[Attempt]] = {}
-        self.results: dict[int, TaskResult] = {}
-        self.attempted: dict[int, int] = {}
-        self.asked: dict[tuple[int, str], int] = {}
-        # Most requests lose nothing: a set of their own is made at the first entry.
-        self.lost: frozenset[int] = _NONE
-        self.cancelled: frozenset[int] = _NONE
-        self.timed_units: frozenset[str] = _NONE
+        self.results = _NO_RESULTS
+        self.joules = 0.0
         self.measure = 0
+        self.timed_units = _NO_UNITS
+        self.trouble: Trouble | None = None
+
+    def add_result(self, attempt: Attempt) -> None:
+        """Hold the result of an attempt: its task may have to be computed again."""
+        if self.results is _NO_RESULTS:
+            self.results = {}
+        self.results[attempt.task.index] = attempt
+
+    def mark_trouble(self) -> Trouble:
+        """Make this a request that something failed of; return what did."""
+        if self.trouble is None:
+            begun = (*self.results, *self.attempts)
+            where = {index: self.branch.tasks[index].node for index in begun}
+            self.trouble = Trouble(dict.fromkeys(begun, 1), dict.fromkeys(where.items(), 1))
+        return self.trouble
 
     def settled(self, task: ReadyTask) -> bool:
         """Return whether nothing more is to be done for a task."""
-        return self.ended or task.index in self.results or task.index in self.lost
+        if self.ended or task.index in self.results:
+            return True
+        return self.trouble is not None and task.index in self.trouble.lost
 
     def live(self, task: ReadyTask) -> list[Attempt]:
         """Return the attempts at a task that are in progress."""
         return self.attempts.get(task.index, [])
 
-    def lose(self, task: ReadyTask) -> None:
-        """Take note that a task was given up."""
-        self.lost = self.lost | {task.index}
+    def attempted(self, task: ReadyTask) -> int:
+        """Return the number of attempts at a task so far; hedges are not counted."""
+        if self.trouble is not None:
+            return self.trouble.attempted.get(task.index, 0)
+        return int(task.index in self.attempts or task.index in self.results)
 
-    def cancel(self, number: int) -> None:
-        """Take note that a transfer will not come."""
-        self.cancelled = self.cancelled | {number}
-
-
-@dataclass(eq=False, slots=True)
-class AttemptParcel(Parcel):
-    """One transfer of a request, in transit to one attempt, or to the end of the request.
-
-    Attributes:
-        attempt: attempt that receives it; None for an answer.
-        number: index of the transfer in its branch.
-    """
-
-    request: TrackedRequest
-    number: int
-    attempt: Attempt | None
-
-    @property
-    def obsolete(self) -> bool:
-        """Whether nothing waits for it any more."""
-        return self.request.ended or (self.attempt is not None and self.attempt.ended)
+    def cancelled(self, number: int) -> bool:
+        """Return whether a transfer will not come."""
+        return self.trouble is not None and number in self.trouble.cancelled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster
@@ -32,7 +32,8 @@ class Choices:
         outputs: numbers of the transfers that leave each task, by its index, in their order.
         entering: numbers of the transfers of the request's input.
         input_bytes: bytes of all inputs of each task, by its index.
-        options: each task on every node that can run it, with the measure that this is.
+        standby: servers of the nodes with a copy of every part.
+        branches: all branches of the plan; their nodes have the parts of one name, too.
     """
 
     branch: ReadyBranch
@@ -41,12 +42,14 @@ class Choices:
     cluster: Cluster
     flows: Flows
     samples: int
+    standby: Sequence[Station]
+    branches: Sequence[ReadyBranch]
     units: list[str] = field(init=False)
     inputs: list[list[int]] = field(init=False)
     outputs: list[list[int]] = field(init=False)
     entering: list[int] = field(init=False)
     input_bytes: list[float] = field(init=False)
-    options: list[list[tuple[ReadyTask, int]]] = field(init=False)
+    _options: dict[int, list[tuple[ReadyTask, int]]] = field(default_factory=dict)
     _transfers: dict[tuple[int, str, str], ReadyTransfer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,35 +66,44 @@ class Choices:
         self.input_bytes = [
             sum(branch.transfers[number].size for number in entering) for entering in self.inputs
         ]
-        self.options = [[(task, FIRST)] for task in branch.tasks]
+
+    def options(self, index: int) -> list[tuple[ReadyTask, int]]:
+        """Return a task on every node that can run it, with the measure that each is.
+
+        Made when first asked for: most tasks are only ever run on their own node.
+        """
+        found = self._options.get(index)
+        if found is None:
+            own = self.branch.tasks[index]
+            found = self._options[index] = [(own, FIRST)]
+            for server, measure in () if own.fusion or own.message else self._copies(own):
+                self.add(index, server, measure)
+        return found
+
+    def _copies(self, own: ReadyTask) -> Iterator[tuple[Station, str]]:
+        """Return the nodes that have the part of a task, too."""
+        for server in self.standby:
+            yield server, "standby"
+        for other in self.branches:
+            for task in other.tasks:
+                if other is not self.branch and task.name == own.name:
+                    yield task.server, "retry"
 
     def add(self, index: int, server: Station, measure: str) -> None:
         """Let another node run a task, too."""
-        own = self.branch.tasks[index]
-        if any(task.server.node.name == server.node.name for task, _ in self.options[index]):
+        own, options = self.branch.tasks[index], self.options(index)
+        if any(task.server is server for task, _ in options):
             return
         task = ReadyTask(index, self.tasks[index], server, self.plan.precision, self.samples)
         task.inputs, task.last = own.inputs, own.last
-        self.options[index].append((task, MEASURES.index(measure)))
-
-    def add_copies(self, standby: Sequence[Station], branches: Sequence[ReadyBranch]) -> None:
-        """Let standby nodes and the nodes of other branches run the tasks that they have, too."""
-        for own in self.branch.tasks:
-            if own.fusion or own.message:
-                continue
-            for server in standby:
-                self.add(own.index, server, "standby")
-            for other in branches:
-                for task in other.tasks:
-                    if other is not self.branch and task.name == own.name:
-                        self.add(own.index, task.server, "retry")
+        options.append((task, MEASURES.index(measure)))
 
     def remove(self, index: int, node: str, measure: str) -> None:
         """Take back a node that was added to a task."""
         removed = (node, MEASURES.index(measure))
-        self.options[index] = [
+        self._options[index] = [
             (task, number)
-            for task, number in self.options[index]
+            for task, number in self.options(index)
             if (task.server.node.name, number) != removed
         ]
 
@@ -99,7 +111,7 @@ class Choices:
         self,
         request: TrackedRequest,
         task: ReadyTask,
-        down: Callable[[str], bool],
+        down: Collection[str],
         *,
         hedge: bool,
         allow_down: bool,
@@ -112,19 +124,19 @@ class Choices:
         Args:
             request: request of the task.
             task: task that is tried.
-            down: whether a node is known to be down.
+            down: names of the nodes that are known to be down.
             hedge: whether another attempt is in progress.
             allow_down: whether a node that is known to be down may be chosen.
 
         Returns:
             None where no node may be chosen.
         """
-        options = self.options[task.index]
+        options, asked = self.options(task.index), request.mark_trouble().asked
         if len(options) == 1 and not hedge:
             option, measure = options[0]
-            if not allow_down and down(option.node):
+            if not allow_down and option.node in down:
                 return None
-            again = measure == FIRST and request.attempted.get(task.index, 0) > 1
+            again = measure == FIRST and request.attempted(task) > 1
             return option, RETRY if again else measure
         best: tuple[tuple[bool, int, int], ReadyTask, int] | None = None
         busy: Collection[str] = {one.node for one in request.live(task)} if hedge else ()
@@ -132,7 +144,7 @@ class Choices:
             name = option.node
             if name in busy:
                 continue
-            rank = (down(name), request.asked.get((task.index, name), 0), order)
+            rank = (name in down, asked.get((task.index, name), 0), order)
             if best is None or rank < best[0]:
                 best = (rank, option, measure)
         if best is None or (best[0][0] and not allow_down):
@@ -140,7 +152,7 @@ class Choices:
         (_, option, measure) = best
         if hedge:
             measure = HEDGE
-        elif measure == FIRST and request.attempted.get(task.index, 0) > 1:
+        elif measure == FIRST and request.attempted(task) > 1:
             measure = RETRY
         return option, measure
 
@@ -162,7 +174,7 @@ class Choices:
             if (start, end) == (own.source_node, own.target_node):
                 found = own
             else:
-                found = ReadyTransfer(own.size, own.source, own.target, start, end)
+                found = ReadyTransfer(number, own.size, own.source, own.target, start, end)
                 found.connect(self.flows, self.cluster)
             self._transfers[key] = found
         return found
@@ -184,8 +196,8 @@ def links_to_nodes(
     """Return the names of the links from ``home`` to every other node that can run a task."""
     found = {}
     for one in choices.values():
-        for task, _ in (option for options in one.options for option in options):
-            name = task.server.node.name
+        for task, _ in (option for own in one.branch.tasks for option in one.options(own.index)):
+            name = task.node
             hops = cluster.network.route(home, name)
             if name != home and hops is not None:
                 found[name] = tuple(hop.link for hop in hops)

@@ -1,23 +1,27 @@
-"""The engine: simulates a plan on a cluster where nothing fails."""
+"""The engine: simulates a plan on a cluster."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappush
 from itertools import chain
 
 from simpy.events import NORMAL
 
-from edgesim.hardware import Cluster, Node
+from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
+from edgesim.simulate.balancer import Balancer
+from edgesim.simulate.failures import Failures
+from edgesim.simulate.faults import can_fail, changes_speed
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Call, Kernel
 from edgesim.simulate.processes import Process
+from edgesim.simulate.reassign import WeightTransfer
 from edgesim.simulate.recorder import Recorder
-from edgesim.simulate.recording import FaultRecord, Outcome, Recording
+from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.routes import Port
 from edgesim.simulate.server import Server
@@ -25,11 +29,10 @@ from edgesim.simulate.streams import service_factors
 from edgesim.simulate.traffic import Traffic, arrival_times
 from edgesim.simulate.work import (
     START,
-    Departing,
     Parcel,
     Path,
     ReadyBranch,
-    ReadyTransfer,
+    ReadyTask,
     Request,
     Work,
 )
@@ -39,9 +42,6 @@ Progress = Callable[[int], None]
 
 _BLOCK = 4096
 """Arrivals that are turned into Python's numbers at once."""
-# Looking a member up in an enumeration costs more than the rest of the line that stores it.
-_COMPLETED = int(Outcome.COMPLETED)
-_DEGRADED = int(Outcome.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,78 +62,23 @@ class Setup:
 class Departure(Call):
     """Transfers of one request before their first bytes leave."""
 
-    __slots__ = ("path", "request", "sent_s", "transfers")
+    __slots__ = ("parcels",)
 
-    def __init__(
-        self,
-        engine: Engine,
-        transfers: tuple[ReadyTransfer, ...],
-        request: Request,
-        sent_s: float,
-        path: Path,
-    ) -> None:
-        self.act = engine.departed
-        self.transfers = transfers
-        self.request = request
-        self.sent_s = sent_s
-        self.path = path
-
-
-class Balancer:
-    """Chooses for each request the branch with the least work ahead of it: O(log n) for n branches.
-
-    The heap has the work that a new request would find on each branch, and what it was before:
-    an entry that no longer says what its branch has is skipped.
-    """
-
-    def __init__(self, branches: tuple[ReadyBranch, ...]) -> None:
-        self._numbers = {branch: number for number, branch in enumerate(branches)}
-        self._heap: list[tuple[float, int, ReadyBranch]] = []
-        self._sort()
-
-    def _sort(self) -> None:
-        """Fill the heap anew, without entries of before."""
-        self._heap = [
-            (branch.next_work_s, number, branch) for branch, number in self._numbers.items()
-        ]
-        heapify(self._heap)
-
-    def take(self) -> ReadyBranch:
-        """Return the branch of a request that arrives now; of those that are up, if any is."""
-        heap = self._heap
-        down = []
-        while heap:
-            work_s, _, branch = heap[0]
-            if work_s != branch.next_work_s:
-                heappop(heap)
-            elif all(server.up for server in branch.servers):
-                break
-            else:
-                down.append(heappop(heap))
-        chosen = heap[0][2] if heap else down[0][2]
-        for entry in down:
-            heappush(heap, entry)
-        chosen.load += 1
-        self._enter(chosen)
-        return chosen
-
-    def give_back(self, branch: ReadyBranch) -> None:
-        """Take note that a request of a branch has ended."""
-        branch.load -= 1
-        self._enter(branch)
-
-    def _enter(self, branch: ReadyBranch) -> None:
-        heappush(self._heap, (branch.next_work_s, self._numbers[branch], branch))
-        if len(self._heap) > 64 + 4 * len(self._numbers):
-            self._sort()
+    def __init__(self, act: Callable[[Departure], None], parcels: Sequence[Parcel]) -> None:
+        self.act = act
+        self.parcels = parcels
 
 
 class Engine:
-    """One run of a plan: clock, servers, flows, arrivals. Use `edgesim.simulate.simulate`."""
+    """One run of a plan: clock, servers, flows, arrivals. Use `edgesim.simulate.simulate`.
+
+    Where something may fail, `edgesim.simulate.failures` is asked as a request moves; elsewhere
+    ``failures`` is None, and nothing is asked.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.kernel = kernel = Kernel()
-        self.cluster = cluster = setup.cluster
+        cluster = setup.cluster
         self._traffic = traffic = setup.traffic
         self._progress = setup.progress
         self._progress_step = max(1, traffic.requests // 200)
@@ -141,37 +86,28 @@ class Engine:
         self.flows = Flows(kernel, cluster, self.ports, self._delivered)
         sharing = Counter(node.host for node in cluster.nodes.values())
         hosts = {name: Host(kernel, cores, sharing[name]) for name, cores in cluster.hosts.items()}
-        self.servers = {
-            name: Server(
-                kernel,
-                node,
-                service_factors(node, setup.seed, setup.replication),
-                self._ran,
-                self._own_host(node) if node.host is None else hosts[node.host],
-            )
-            for name, node in cluster.nodes.items()
-        }
+        self.servers: dict[str, Server] = {}
+        for name, node in cluster.nodes.items():
+            host = None if node.host is None else hosts[node.host]
+            if host is None and (setup.processes or changes_speed(cluster, node)):
+                host = Host(kernel, node.device.cores, 1)
+            factors = service_factors(node, setup.seed, setup.replication)
+            self.servers[name] = Server(kernel, node, factors, self._ran, host)
         self.branches = tuple(
             ReadyBranch(branch, setup.plan, cluster, self.servers, self.flows, traffic.samples)
             for branch in setup.plan.branches
         )
         self._only_branch = self.branches[0] if len(self.branches) == 1 else None
         self._balancer = Balancer(self.branches)
-        self.departed: Callable[[Departure], None] = self._depart
+        self._departed: Callable[[Departure], None] = self._depart
         self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
         self._all_closed = kernel.event()
         self._times = arrival_times(traffic, setup.seed, setup.replication)
         self._offered = 0
         self._scheduled = 0
         self._closed = 0
-
-    def _own_host(self, node: Node) -> Host | None:
-        """Return the machine of a node that shares none; None where its speed is constant."""
-        return None
-
-    def _fault_record(self, now: float) -> FaultRecord | None:
-        """Return what failed, and what came of it; None where nothing can fail."""
-        return None
+        fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
+        self._failures = Failures(self, setup) if fails else None
 
     def run(self) -> Recording:
         """Run to the end of the last request, or until interrupted."""
@@ -195,10 +131,12 @@ class Engine:
             self.ports,
             self.flows,
             partial=partial,
-            faults=self._fault_record(now),
+            faults=None if self._failures is None else self._failures.record(now, self._offered),
         )
 
     def _begin(self) -> None:
+        if self._failures is not None:
+            self._failures.begin()
         traffic = self._traffic
         if self._times is None:
             self._scheduled = min(traffic.in_flight, traffic.requests)
@@ -212,73 +150,96 @@ class Engine:
             self._times[start : start + _BLOCK].tolist() for start in blocks
         )
         for time_s in self._arrivals:
-            self.kernel.call_at(time_s, self._arrive)
+            self.kernel.call_at(time_s, self._admit)
             break
 
-    def _arrive(self, event: Call) -> None:
-        self._admit()
-        for time_s in self._arrivals:
-            heappush(self.kernel.agenda, (time_s, NORMAL, next(self.kernel.serial), event))
-            return
-
-    def _next_request(self) -> tuple[int, ReadyBranch]:
-        """Return the number and the branch of a request that arrives now."""
+    def _admit(self, event: Call | None = None) -> None:
+        """Take in one request now; an ``event`` happens again when the next one arrives."""
+        now = self.kernel.time_s
         index = self._offered
         self._offered = index + 1
-        if self._times is None:
-            self.recorder.arrival_s[index] = self.kernel.time_s
-        return index, self._only_branch or self._balancer.take()
-
-    def _admit(self) -> None:
-        """Take in one request now."""
-        now = self.kernel.time_s
-        index, branch = self._next_request()
-        request = Request(index, now, branch)
-        for task in branch.roots:
-            task.server.submit(Work(request, task, now, START))
-        if branch.local or branch.remote:
-            self._forward(request, branch.local, branch.remote, now, START)
+        branch = self._only_branch or self._balancer.take()
+        if event is None:
+            self.recorder.arrival_s[index] = now
+        if self._failures is None:
+            request = Request(index, now, branch)
+            for task in branch.roots:
+                task.server.submit(Work(request, task, 0, now, START))
+            if branch.sends:
+                self._forward(request, branch, now, START)
+        else:
+            self._failures.admit(index, now, branch)
+        if event is not None:
+            for time_s in self._arrivals:
+                heappush(self.kernel.agenda, (time_s, NORMAL, next(self.kernel.serial), event))
+                return
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
         """Go on from a task that ran."""
-        request, task = work.request, work.task
+        task = work.task
         path = self.recorder.task_ended(work, start_s, end_s, joules)
+        failures = self._failures
+        if failures is not None and not failures.has_result(work, joules):
+            return
         if task.last:
-            self._end(request, end_s, path)
+            self.end(work.request, end_s, path)
+        elif failures is None:
+            self._forward(work.request, task, end_s, path)
         else:
-            self._forward(request, task.local, task.remote, end_s, path)
+            failures.send_outputs(work, end_s, path)
 
     def _forward(
-        self,
-        request: Request,
-        local: tuple[ReadyTransfer, ...],
-        remote: tuple[Departing, ...],
-        now: float,
-        path: Path,
+        self, request: Request, source: ReadyTask | ReadyBranch, now: float, path: Path
     ) -> None:
-        for transfer in local:
-            self._arrived(request, transfer, now, path)
-        for before_s, transfers in remote:
-            if before_s > 0.0:
-                departure = Departure(self, transfers, request, now, path)
-                self.kernel.at(now + before_s, departure)
-            else:
-                for transfer in transfers:
-                    self._start_flow(Parcel(transfer, request, now, path))
+        """Send every output of a task, or the inputs of a request."""
+        for transfer in source.local:
+            work = self._waiting_work(request, transfer.target)
+            self.arrived(Parcel(transfer, request, work, now, path), now, path)
+        for before_s, transfers in source.remote:
+            parcels = [
+                Parcel(one, request, self._waiting_work(request, one.target), now, path)
+                for one in transfers
+            ]
+            self.send(before_s, parcels)
+
+    def _waiting_work(self, request: Request, task: ReadyTask | None) -> Work | None:
+        """Return the work that waits for an input; None where there is no task, but an answer."""
+        if task is None:
+            return None
+        if task.inputs == 1:
+            return Work(request, task, 1, 0.0, START)
+        work = request.joining.get(task.index)
+        if work is None:
+            work = request.joining[task.index] = Work(request, task, task.inputs, 0.0, START)
+        return work
+
+    def send(self, before_s: float, parcels: Sequence[Parcel]) -> None:
+        """Let the first bytes of transfers leave together in ``before_s`` seconds."""
+        if before_s > 0.0:
+            kernel = self.kernel
+            kernel.at(kernel.time_s + before_s, Departure(self._departed, parcels))
+        else:
+            for parcel in parcels:
+                self._start_flow(parcel)
 
     def _depart(self, departure: Departure) -> None:
-        for transfer in departure.transfers:
-            parcel = Parcel(transfer, departure.request, departure.sent_s, departure.path)
+        for parcel in departure.parcels:
             self._start_flow(parcel)
 
     def _start_flow(self, parcel: Parcel) -> None:
-        transfer = parcel.transfer
-        assert transfer.route is not None
-        self.flows.begin(transfer.route, transfer.size, parcel)
+        if self._failures is None or self._failures.leaves(parcel):
+            transfer = parcel.transfer
+            assert transfer.route is not None
+            self.flows.begin(transfer.route, transfer.size, parcel)
 
-    def _delivered(self, token: Parcel) -> None:
+    def _delivered(self, token: Parcel | WeightTransfer) -> None:
         """Go on from a flow whose last byte has arrived."""
+        if isinstance(token, WeightTransfer):
+            token.delivered()
+            return
         after_s = token.transfer.after_s
+        if self._failures is not None:
+            after_s += self._failures.tail_s(token)
         if after_s > 0.0:
             self.kernel.call_after(after_s, lambda _: self._received(token))
         else:
@@ -286,36 +247,41 @@ class Engine:
 
     def _received(self, parcel: Parcel) -> None:
         now = self.kernel.time_s
-        path = self.recorder.transfer_ended(parcel, now)
-        self._arrived(parcel.request, parcel.transfer, now, path)
+        self.arrived(parcel, now, self.recorder.transfer_ended(parcel, now))
 
-    def _arrived(self, request: Request, transfer: ReadyTransfer, now: float, path: Path) -> None:
+    def arrived(self, parcel: Parcel, now: float, path: Path) -> None:
         """Count an input that has arrived; the last one carries the critical path."""
-        task = transfer.target
-        if task is None:
-            self._end(request, now, path)
+        if self._failures is not None and not self._failures.takes(parcel):
             return
-        if task.inputs > 1:
-            left = request.waiting[task.index] - 1
-            request.waiting[task.index] = left
-            if left:
-                return
-        task.server.submit(Work(request, task, now, path))
+        work = parcel.work
+        if work is None:
+            self.end(parcel.request, now, path)
+            return
+        work.waiting -= 1
+        if not work.waiting:
+            self.submit(work, now, path)
 
-    def _end(self, request: Request, now: float, path: Path) -> None:
+    def submit(self, work: Work, now: float, path: Path) -> None:
+        """Hand a task all of whose inputs have arrived to its server."""
+        work.ready_s = now
+        work.path = path
+        if self._failures is None or self._failures.accepts(work):
+            work.task.server.submit(work)
+
+    def end(self, request: Request, now: float, path: Path) -> None:
         """Count one ending; the last one answers the request."""
         request.remaining -= 1
         if request.remaining:
             return
         self.recorder.answered(request, now, path)
-        self._close(request, _COMPLETED if request.missing is None else _DEGRADED)
+        self.close(request)
 
-    def _close(self, request: Request, outcome: int) -> None:
+    def close(self, request: Request) -> None:
         """Close a request, answered or failed; in a closed loop the next one follows."""
-        request.ended = True
+        if self._failures is not None:
+            self._failures.closed(request)
         if self._only_branch is None:
             self._balancer.give_back(request.branch)
-        self.recorder.outcome[request.index] = outcome
         self._closed += 1
         if self._progress is not None and self._closed % self._progress_step == 0:
             self._progress(self._closed)

@@ -9,7 +9,7 @@ from math import gamma
 
 import numpy as np
 
-from edgesim.hardware import Cluster, Fault, FaultKind, Faults
+from edgesim.hardware import Cluster, Fault, FaultKind, Faults, Node
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Kernel
@@ -19,6 +19,30 @@ from edgesim.simulate.routes import LinkState, Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.streams import stream
 from edgesim.simulate.work import Work
+
+
+def can_fail(cluster: Cluster) -> bool:
+    """Return whether anything of a cluster can fail, slow down, or lose something."""
+    if cluster.faults:
+        return True
+    if any(link.faults is not None or link.loss > 0.0 for link in cluster.network.links.values()):
+        return True
+    return any(
+        node.faults is not None or node.exhaustion is not None or has_meter(node)
+        for node in cluster.nodes.values()
+    )
+
+
+def has_meter(node: Node) -> bool:
+    """Return whether the charge or the temperature of a node is computed."""
+    return node.battery is not None or node.ambient_c is not None
+
+
+def changes_speed(cluster: Cluster, node: Node) -> bool:
+    """Return whether a node may run at less than its full speed."""
+    slowing = (FaultKind.FREEZE, FaultKind.SLOW)
+    slowed = any(one.target == node.name and one.kind in slowing for one in cluster.faults)
+    return slowed or has_meter(node)
 
 
 @dataclass(slots=True)
@@ -89,6 +113,7 @@ class FaultInjector:
         crashed: called after a crash, with the lost work and its joules.
         events: what failed, and when.
         began_s: times at which something went down.
+        down: names of the nodes without power, and of those that start.
         nodes: state of every node.
     """
 
@@ -101,6 +126,7 @@ class FaultInjector:
     crashed: Callable[[str, list[tuple[Work, float]]], None]
     events: list[FaultEvent] = field(default_factory=list)
     began_s: list[float] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
     nodes: dict[str, NodeState] = field(init=False)
     _cut: dict[str, Stopwatch] = field(default_factory=dict)
     _degraded: dict[str, Stopwatch] = field(default_factory=dict)
@@ -213,6 +239,7 @@ class FaultInjector:
         state.starting = 0
         state.failed += 1
         self.began_s.append(now)
+        self.down.add(name)
         state.down.set(True, now)
         state.off.set(True, now)
         lost = self.servers[name].crash() if was_up else []
@@ -254,6 +281,7 @@ class FaultInjector:
     def _up(self, name: str) -> None:
         state = self.nodes[name]
         state.down.set(state.frozen, self.kernel.time_s)
+        self.down.discard(name)
         self.servers[name].up = True
 
     def answers(self, name: str) -> bool:

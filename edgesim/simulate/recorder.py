@@ -26,6 +26,10 @@ from edgesim.simulate.routes import Port, port_watts
 from edgesim.simulate.server import Server
 from edgesim.simulate.work import Parcel, Path, ReadyTransfer, Request, Work
 
+# Looking a member up in an enumeration costs more than the rest of the line that stores it.
+_COMPLETED = int(Outcome.COMPLETED)
+_DEGRADED = int(Outcome.DEGRADED)
+
 
 class Recorder:
     """Holds the columns of a run, one entry for each request, and the spans of the first requests.
@@ -87,9 +91,17 @@ class Recorder:
         """Record the latency of a request, its parts, and what the answer lacks."""
         index = request.index
         self.latency_s[index] = now - request.arrival_s
+        # The columns are zero already, and many requests have only the first two parts.
         queue, compute, transfer, fusion = self._path_s
-        queue[index], compute[index], transfer[index], fusion[index] = path
-        if request.missing is not None:
+        queue[index], compute[index], transfer_s, fusion_s = path
+        if transfer_s:
+            transfer[index] = transfer_s
+        if fusion_s:
+            fusion[index] = fusion_s
+        if request.missing is None:
+            self.outcome[index] = _COMPLETED
+        else:
+            self.outcome[index] = _DEGRADED
             missing = request.missing.results()
             self._missing[missing] = self._missing.get(missing, 0) + 1
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
 from edgesim.simulate.engine import Engine, Progress, Setup
-from edgesim.simulate.fault_engine import FaultEngine, can_fail
 from edgesim.simulate.processes import Process
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
@@ -55,5 +54,4 @@ def simulate(
         recovery=recovery or Recovery(),
         processes=tuple(processes),
     )
-    fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
-    return (FaultEngine if fails else Engine)(setup).run()
+    return Engine(setup).run()

@@ -132,7 +132,11 @@ class Server:
         queue = self._queue
         while queue and queue[0].task.cores <= self._free:
             head = queue[0]
-            batch = [head] if self._batch_max == 1 else self._batch_of(head)
+            if self._batch_max == 1:
+                del queue[0]
+                self._start([head])
+                continue
+            batch = self._batch_of(head)
             if len(batch) < self._batch_max and self._waits_for_more(head):
                 return
             if len(batch) == 1 or batch == list(islice(queue, len(batch))):
@@ -209,11 +213,18 @@ class Server:
         self.busy_s += time_s * task.share
         if task.has_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
-        if self._queue:
-            if self._plain:
-                self._fill()
-            else:
+        queue = self._queue
+        if queue:
+            if not self._plain:
                 self._fill_cores()
+            else:
+                head = queue[0]
+                if head.task.cores <= self._free:
+                    # The loop of `_fill` without its frame: most servers end one and start one.
+                    del queue[0]
+                    self._start([head])
+                    if self._free:
+                        self._fill()
         if len(batch) == 1:
             self._done(batch[0], start, now, joules)
             return

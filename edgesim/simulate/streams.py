@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -37,24 +38,26 @@ def service_factors(node: Node, seed: int, replication: int) -> Callable[[], flo
         return None
     generator = stream(seed, replication, f"service {node.name}")
     if kind == "measured":
-        return _measured(node.device.spread, generator).__next__
-    return _draws(kind, cv, generator).__next__
+        blocks = _measured(node.device.spread, generator)
+    else:
+        blocks = _draws(kind, cv, generator)
+    return chain.from_iterable(blocks).__next__
 
 
-def _measured(spread: tuple[float, ...], generator: np.random.Generator) -> Iterator[float]:
+def _measured(spread: tuple[float, ...], generator: np.random.Generator) -> Iterator[list[float]]:
     quantiles = np.asarray(spread)
     # The mean of a distribution whose inverse is these straight lines.
     quantiles = quantiles / np.trapezoid(quantiles, dx=1 / (len(quantiles) - 1))
     at = np.linspace(0.0, 1.0, len(quantiles))
     while True:
-        yield from np.interp(generator.random(_CHUNK), at, quantiles).tolist()
+        yield np.interp(generator.random(_CHUNK), at, quantiles).tolist()
 
 
-def _draws(kind: str, cv: float, generator: np.random.Generator) -> Iterator[float]:
+def _draws(kind: str, cv: float, generator: np.random.Generator) -> Iterator[list[float]]:
     variance = float(np.log1p(cv * cv))
     while True:
         if kind == "exponential":
             chunk = generator.standard_exponential(_CHUNK)
         else:
             chunk = generator.lognormal(-variance / 2, variance**0.5, _CHUNK)
-        yield from chunk.tolist()
+        yield chunk.tolist()

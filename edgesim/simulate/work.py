@@ -44,20 +44,28 @@ class Missing:
 
 
 class Request:
-    """One request in flight."""
+    """One request in flight.
 
-    __slots__ = ("arrival_s", "branch", "ended", "index", "missing", "remaining", "waiting")
+    Attributes:
+        index: number of the request, in order of arrival.
+        arrival_s: time of its arrival.
+        branch: branch that answers it.
+        remaining: endings that have not come.
+        joining: work that waits for inputs, by the index of its task, of tasks with several inputs;
+            empty where something may fail (`edgesim.simulate.attempts.TrackedRequest`).
+        missing: what it lacks; None while it is whole.
+    """
+
+    __slots__ = ("arrival_s", "branch", "index", "joining", "missing", "remaining")
 
     def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
         self.index = index
         self.arrival_s = arrival_s
         self.branch = branch
         self.remaining = branch.endings
-        # Inputs that each task still waits for; a list of its own only where tasks join inputs.
-        self.waiting = branch.inputs.copy() if branch.joins else branch.inputs
-        self.ended = False
+        # One for all requests whose tasks join nothing: nobody writes there.
+        self.joining: dict[int, Work] = {} if branch.joins else _NOTHING_JOINS
         self.missing: Missing | None = None
-        """What it lacks; None while it is whole."""
 
     def mark_missing(self) -> Missing:
         """Make this request a degraded one; return what it lacks."""
@@ -66,24 +74,58 @@ class Request:
         return self.missing
 
 
-@dataclass(eq=False, slots=True)
+_NOTHING_JOINS: dict[int, Work] = {}
+
+
 class Work:
-    """One task of one request on its server, with all inputs since ``ready_s``."""
+    """One task of one request, on its way to its server or there.
 
-    request: Request
-    task: ReadyTask
-    ready_s: float
-    path: Path
+    Attributes:
+        request: request of the task.
+        task: the task on its node.
+        waiting: number of inputs that have not arrived.
+        ready_s: time at which the last of them arrived.
+        path: path of the request until then.
+    """
+
+    __slots__ = ("path", "ready_s", "request", "task", "waiting")
+
+    def __init__(
+        self, request: Request, task: ReadyTask, waiting: int, ready_s: float, path: Path
+    ) -> None:
+        self.request = request
+        self.task = task
+        self.waiting = waiting
+        self.ready_s = ready_s
+        self.path = path
 
 
-@dataclass(eq=False, slots=True)
 class Parcel:
-    """One transfer of one request, in transit since ``sent_s``."""
+    """One transfer of one request, in transit.
 
-    transfer: ReadyTransfer
-    request: Request
-    sent_s: float
-    path: Path
+    Attributes:
+        transfer: what is sent, and over which route.
+        request: request that it belongs to.
+        work: task of the request that waits for it; None for an answer.
+        sent_s: time at which it was sent.
+        path: path of the request until then.
+    """
+
+    __slots__ = ("path", "request", "sent_s", "transfer", "work")
+
+    def __init__(
+        self,
+        transfer: ReadyTransfer,
+        request: Request,
+        work: Work | None,
+        sent_s: float,
+        path: Path,
+    ) -> None:
+        self.transfer = transfer
+        self.request = request
+        self.work = work
+        self.sent_s = sent_s
+        self.path = path
 
 
 @dataclass(eq=False, slots=True)
@@ -91,6 +133,7 @@ class ReadyTransfer:
     """A transfer of the plan over its route, or within one node.
 
     Attributes:
+        number: index of the transfer in its branch.
         size: bytes for all samples of a request.
         source: task that sends; None for a request's input.
         target: task that receives; None for its answer.
@@ -101,6 +144,7 @@ class ReadyTransfer:
         after_s: delay and software of the receiver, after the last byte.
     """
 
+    number: int
     size: float
     source: ReadyTask | None
     target: ReadyTask | None
@@ -194,9 +238,9 @@ class ReadyBranch:
         transfers: every transfer, in the plan's order.
         local: inputs of a request that need no network.
         remote: inputs of a request that cross the network.
+        sends: whether a request has inputs.
         roots: tasks that need no input.
-        inputs: number of inputs of each task.
-        joins: tasks with more than one input.
+        joins: whether a task has more than one input.
         endings: how many endings (tasks without successor, answers) finish a request.
         servers: servers without which a request cannot be answered.
         load: requests in flight.
@@ -222,7 +266,8 @@ class ReadyBranch:
             source = tasks[transfer.source] if transfer.source is not None else None
             target = tasks[transfer.target] if transfer.target is not None else None
             ends = plan.ends(transfer, where)
-            transfers.append(ReadyTransfer(transfer.bytes * samples, source, target, *ends))
+            size = transfer.bytes * samples
+            transfers.append(ReadyTransfer(len(transfers), size, source, target, *ends))
             if target is not None:
                 target.inputs += 1
             if source is not None:
@@ -230,8 +275,7 @@ class ReadyBranch:
         self.transfers = tuple(transfers)
         self.tasks = tuple(tasks.values())
         self.roots = tuple(task for task in self.tasks if not task.inputs)
-        self.inputs = [task.inputs for task in self.tasks]
-        self.joins = tuple(task for task in self.tasks if task.inputs > 1)
+        self.joins = any(task.inputs > 1 for task in self.tasks)
         self.endings = sum(task.last for task in self.tasks)
         self.endings += sum(one.target is None for one in self.transfers)
         self.servers = tuple({task.server: None for task in self.tasks if not task.optional})
@@ -240,6 +284,7 @@ class ReadyBranch:
         for one in self.transfers:
             one.connect(flows, cluster)
         self.local, self.remote = _departing(one for one in transfers if one.source is None)
+        self.sends = bool(self.local or self.remote)
         for task in self.tasks:
             task.local, task.remote = _departing(one for one in transfers if one.source is task)
 

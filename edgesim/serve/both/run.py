@@ -18,7 +18,7 @@ from edgesim.results.run import Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.as_served import Served, as_served
 from edgesim.serve.both.compare import Compared, Load, document, find_loads
-from edgesim.simulate.fault_engine import can_fail
+from edgesim.simulate.faults import can_fail
 from edgesim.simulate.recovery import Recovery
 
 

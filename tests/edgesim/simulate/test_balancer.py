@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from edgesim.simulate.engine import Balancer
+from edgesim.simulate.balancer import Balancer
 from edgesim.simulate.work import ReadyBranch
 
 

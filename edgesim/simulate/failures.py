@@ -1,0 +1,477 @@
+"""What becomes of requests where something may fail: attempts, deadlines, recovery."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edgesim.simulate.attempts import Attempt, TrackedRequest
+from edgesim.simulate.choices import FIRST, MEASURES, Choices
+from edgesim.simulate.deadlines import Clocks
+from edgesim.simulate.outages import Outages
+from edgesim.simulate.reassign import WeightTransfer
+from edgesim.simulate.recording import FaultRecord, Outcome
+from edgesim.simulate.routes import tail_s
+from edgesim.simulate.streams import stream
+from edgesim.simulate.work import START, Parcel, Path, ReadyBranch, ReadyTask, Request, Work
+
+if TYPE_CHECKING:
+    from edgesim.simulate.engine import Engine, Setup
+
+_FAILED = int(Outcome.FAILED)
+
+
+class Failures:
+    """Attempts at the tasks of requests: what the engine asks where nodes or links may fail.
+
+    Every task of a request is attempted until one attempt has a result, or none is left. After a
+    failure a task is attempted again as the recovery says: its inputs are sent once more by the
+    nodes that still have them, and results that are lost are computed again.
+
+    A task without a result is given up. A request goes on without an optional one, and fails with
+    any other. Whatever waits for the output of a task that was given up waits for one input less;
+    a task that is left without any input is given up as well, and a request that is left without
+    any ending fails.
+
+    Args:
+        engine: runs the requests; with its clock, servers and flows.
+        setup: plan, cluster, seeds and recovery.
+    """
+
+    def __init__(self, engine: Engine, setup: Setup) -> None:
+        plan, cluster, recovery = setup.plan, setup.cluster, setup.recovery
+        self._engine = engine
+        self._kernel = kernel = engine.kernel
+        self._servers, self._flows = engine.servers, engine.flows
+        self._recovery = recovery
+        self._joining: dict[TrackedRequest, None] = {}
+        self._answered = [0] * len(MEASURES)
+        self._reasons: Counter[str] = Counter()
+        self._used_j = self._lost_j = 0.0
+        self._attempts = 0
+        self._loss_stream = stream(setup.seed, setup.replication, "loss")
+        self._backoff_stream = stream(setup.seed, setup.replication, "recovery")
+        standby = [engine.servers[name] for name in recovery.standby]
+        self._choices = {
+            one: Choices(
+                one, branch.tasks, plan, cluster, engine.flows, setup.traffic.samples, standby,
+                engine.branches,
+            )
+            for one, branch in zip(engine.branches, plan.branches, strict=True)
+        }  # fmt: skip
+        self._clocks: Clocks | None = None
+        if recovery.bounds_waits or recovery.hedge is not None:
+            self._clocks = Clocks(
+                kernel, recovery, self._choices, self._give_up, self._fail, self._hedge
+            )
+        self._outages = Outages(engine, setup, self._choices, self._crashed)
+        self._memory, self._checks = self._outages.memory, self._outages.checks
+        self._known_down = self._outages.known_down
+
+    def begin(self) -> None:
+        """Schedule faults and health checks."""
+        self._outages.begin()
+
+    # What the engine asks as a request moves
+
+    def admit(self, index: int, now: float, branch: ReadyBranch) -> None:
+        """Take in one request now."""
+        request = TrackedRequest(index, now, branch)
+        if branch.joins:
+            self._joining[request] = None
+        for task in branch.roots:
+            self._attempt(request, task)
+        for number in self._choices[branch].entering:
+            self._send_output(request, number, None, now, START)
+
+    def accepts(self, work: Work) -> bool:
+        """Take note of a task all of whose inputs have arrived; return whether its node is up."""
+        assert isinstance(work, Attempt)
+        if not work.task.server.up:
+            self._outages.strike(work.node)
+            self._fail(work, "crash")
+            return False
+        if self._memory is not None:
+            self._memory.add_inputs(work.node, self._input_bytes(work))
+        return True
+
+    def has_result(self, work: Work, joules: float) -> bool:
+        """Take note of a task that ran; return whether its result is of use."""
+        assert isinstance(work, Attempt)
+        request, task = work.request, work.task
+        if self._memory is not None:
+            self._memory.remove_inputs(task.node, self._input_bytes(work), ran=True)
+        if self._checks is not None:
+            self._checks.answered(task.node)
+        if work.ended:
+            self._lost_j += joules
+            return False
+        if request.trouble is None:
+            request.joules += joules
+            if task.last and request.remaining == 1:
+                # Answered, and nothing failed: nobody asks for the result again.
+                request.attempts.clear()
+                return True
+        work.joules = joules
+        work.crashes = self._outages.crashes[task.node]
+        request.add_result(work)
+        if work.measure > request.measure:
+            request.measure = work.measure
+        for attempt in request.attempts.pop(task.index):
+            self._cancel(attempt, ran=attempt is work)
+        return True
+
+    def send_outputs(self, work: Work, now: float, path: Path) -> None:
+        """Send every output of a task that has a result."""
+        assert isinstance(work, Attempt)
+        request, task = work.request, work.task
+        for number in self._choices[request.branch].outputs[task.index]:
+            if not request.ended:
+                self._send_output(request, number, task, now, path)
+
+    def leaves(self, parcel: Parcel) -> bool:
+        """Return whether a transfer can begin now; go on without it where it cannot."""
+        if _obsolete(parcel):
+            return False
+        servers, transfer, attempt = self._servers, parcel.transfer, parcel.work
+        if not (servers[transfer.source_node].up and servers[transfer.target_node].up):
+            self._undeliverable(parcel)
+            return False
+        if isinstance(attempt, Attempt):
+            attempt.coming.append(parcel)
+        return True
+
+    def tail_s(self, parcel: Parcel) -> float:
+        """Return the delay of the last bytes of a transfer, in seconds."""
+        route = parcel.transfer.route
+        return 0.0 if route is None else tail_s(route.loss, self._loss_stream)
+
+    def takes(self, parcel: Parcel) -> bool:
+        """Take note of data that arrived; return whether something waited for them."""
+        attempt, number = parcel.work, parcel.transfer.number
+        if _obsolete(parcel):
+            return False
+        if isinstance(attempt, Attempt):
+            if number in attempt.arrived:
+                return False
+            attempt.arrived.add(number)
+        return True
+
+    def closed(self, request: Request) -> None:
+        """Count the energy of a request that was answered or has failed; end what goes on."""
+        assert isinstance(request, TrackedRequest)
+        joules = request.joules
+        if request.trouble is not None:
+            joules = 0.0
+            for result in request.results.values():
+                joules += result.joules
+        if self._engine.recorder.outcome[request.index] == _FAILED:
+            self._lost_j += joules
+        else:
+            self._used_j += joules
+            self._answered[request.measure] += 1
+        if request.branch.joins:
+            del self._joining[request]
+        for index in tuple(request.attempts) if request.attempts else ():
+            self._cancel_attempts(request, request.branch.tasks[index])
+        request.ended = True
+
+    def _crashed(self, name: str, lost: list[tuple[Work, float]]) -> None:
+        """Go on after a node has crashed."""
+        for work, joules in lost:
+            assert isinstance(work, Attempt)
+            self._lost_j += joules
+            self._outages.strike(name)
+            self._fail(work, "crash")
+        for token in self._flows.cut(name):
+            if isinstance(token, WeightTransfer):
+                token.lost()
+            else:
+                self._undeliverable(token)
+        for request in list(self._joining):
+            for attempts in list(request.attempts.values()):
+                for attempt in tuple(attempts):
+                    if attempt.node == name and attempt.arrived:
+                        self._fail(attempt, "crash")
+
+    # Attempts
+
+    def _attempt(
+        self, request: TrackedRequest, task: ReadyTask, *, hedge: bool = False
+    ) -> Attempt | None:
+        """Begin an attempt at a task; return None where it has ended at once."""
+        if request.trouble is None and not hedge and task.node not in self._known_down:
+            attempt = Attempt(request, task, task.inputs, FIRST)
+            request.attempts[task.index] = [attempt]
+        else:
+            chosen = self._choose(request, task, hedge=hedge)
+            if chosen is None:
+                return None
+            attempt = chosen
+        self._attempts += 1
+        if not attempt.waiting:
+            now = self._kernel.time_s
+            if self._clocks is not None:
+                self._clocks.start(request, task)
+            if self._memory is None and attempt.task.server.up:
+                attempt.ready_s = now
+                attempt.task.server.submit(attempt)
+            else:
+                self._engine.submit(attempt, now, START)
+        return attempt
+
+    def _choose(self, request: TrackedRequest, task: ReadyTask, *, hedge: bool) -> Attempt | None:
+        """Return an attempt at a task on the node that is best for it now; None without any."""
+        index, trouble = task.index, request.mark_trouble()
+        if not hedge:
+            trouble.attempted[index] = trouble.attempted.get(index, 0) + 1
+        choices = self._choices[request.branch]
+        allow_down = self._checks is None and not hedge
+        chosen = choices.choose(request, task, self._known_down, hedge=hedge, allow_down=allow_down)
+        if chosen is None:
+            if not hedge:
+                self._again(request, task, "out of service")
+            return None
+        waiting = sum(number not in trouble.cancelled for number in choices.inputs[index])
+        attempt = Attempt(request, chosen[0], waiting, chosen[1])
+        trouble.asked[index, attempt.node] = trouble.asked.get((index, attempt.node), 0) + 1
+        request.attempts.setdefault(index, []).append(attempt)
+        return attempt
+
+    def _input_bytes(self, attempt: Attempt) -> float:
+        return self._choices[attempt.request.branch].input_bytes[attempt.task.index]
+
+    def _hedge(self, attempt: Attempt) -> None:
+        request, task = attempt.request, attempt.task
+        if attempt.ended or request.settled(task) or len(request.live(task)) > 1:
+            return
+        second = self._attempt(request, task, hedge=True)
+        if second is not None:
+            self._fetch_inputs(second)
+
+    def _cancel_attempts(self, request: TrackedRequest, task: ReadyTask) -> None:
+        """End every attempt at a task; what runs goes on, and its result is not used."""
+        for attempt in request.attempts.pop(task.index, ()):
+            self._cancel(attempt)
+
+    def _cancel(self, attempt: Attempt, *, ran: bool = False) -> None:
+        attempt.ended = True
+        for parcel in attempt.coming:
+            route = parcel.transfer.route
+            if route is not None and parcel.transfer.number not in attempt.arrived:
+                self._flows.withdraw(route, parcel)
+        waits = not ran and not attempt.waiting and attempt.task.server.withdraw(attempt)
+        if waits and self._memory is not None:
+            self._memory.remove_inputs(attempt.node, self._input_bytes(attempt), ran=False)
+
+    def _fail(self, attempt: Attempt, reason: str) -> None:
+        """End an attempt without a result; go on with another one, or without the task."""
+        request, task = attempt.request, attempt.task
+        if attempt.ended or request.settled(task):
+            return
+        request.mark_trouble()
+        self._cancel(attempt)
+        live = request.attempts[task.index]
+        live.remove(attempt)
+        if not live:
+            self._again(request, task, reason)
+
+    def _again(self, request: TrackedRequest, task: ReadyTask, reason: str) -> None:
+        """Attempt a task again after a pause, or give it up."""
+        retry, attempted = self._recovery.retry, request.attempted(task)
+        own = request.branch.tasks[task.index]
+        if retry is None or attempted >= retry.attempts:
+            self._give_up(request, own, reason)
+            return
+        pause_s = retry.pause_s(attempted, float(self._backoff_stream.random()))
+        self._kernel.call_after(pause_s, lambda _: self._retry(request, own))
+
+    def _retry(self, request: TrackedRequest, task: ReadyTask) -> None:
+        if request.settled(task) or request.live(task):
+            return
+        attempt = self._attempt(request, task)
+        if attempt is not None and attempt.waiting:
+            self._fetch_inputs(attempt)
+
+    # Transfers: inputs of attempts, and answers
+
+    def _send_output(
+        self,
+        request: TrackedRequest,
+        number: int,
+        source: ReadyTask | None,
+        now: float,
+        path: Path,
+    ) -> None:
+        """Send an output to every attempt that waits for it, or as the answer."""
+        target = request.branch.transfers[number].target
+        if target is None:
+            self._send(request, number, source, None, now, path)
+            return
+        if request.settled(target):
+            return
+        attempts = request.live(target)
+        if not attempts:
+            # A task whose attempt failed fetches its inputs when it is attempted again.
+            if request.attempted(target) or self._attempt(request, target) is None:
+                return
+            attempts = request.live(target)
+        for attempt in tuple(attempts):
+            self._send(request, number, source, attempt, now, path)
+        if self._clocks is not None:
+            self._clocks.start(request, target)
+
+    def _fetch_inputs(self, attempt: Attempt) -> None:
+        """Send an attempt the inputs that exist; compute again those that are lost."""
+        request, task, now = attempt.request, attempt.task, self._kernel.time_s
+        for number in self._choices[request.branch].inputs[task.index]:
+            source = request.branch.transfers[number].source
+            if request.cancelled(number) or attempt.ended or request.ended:
+                continue
+            if source is None:
+                self._send(request, number, None, attempt, now, self._waited(request))
+                continue
+            result = request.results.get(source.index)
+            if result is None:
+                continue
+            server = result.task.server
+            if server.up and self._outages.crashes[result.node] == result.crashes:
+                self._send(request, number, result.task, attempt, now, self._waited(request))
+            else:
+                self._compute_again(request, source)
+        if self._clocks is not None:
+            self._clocks.start(request, task)
+
+    def _compute_again(self, request: TrackedRequest, task: ReadyTask) -> None:
+        """Compute a task again whose result is lost."""
+        request.mark_trouble()
+        result = request.results.pop(task.index, None)
+        if result is not None:
+            self._lost_j += result.joules
+            self._again(request, task, "crash")
+
+    def _send(
+        self,
+        request: TrackedRequest,
+        number: int,
+        source: ReadyTask | None,
+        attempt: Attempt | None,
+        now: float,
+        path: Path,
+    ) -> None:
+        target = None if attempt is None else attempt.task
+        transfer = request.branch.transfers[number]
+        if source is not transfer.source or target is not transfer.target:
+            transfer = self._choices[request.branch].transfer(number, source, target)
+        parcel = Parcel(transfer, request, attempt, now, path)
+        if transfer.route is None:
+            self._engine.arrived(parcel, now, path)
+        else:
+            self._engine.send(transfer.before_s + transfer.route.extra_s, (parcel,))
+
+    def _undeliverable(self, parcel: Parcel) -> None:
+        """Go on without a parcel one of whose ends is down."""
+        request, transfer, attempt = parcel.request, parcel.transfer, parcel.work
+        if _obsolete(parcel):
+            return
+        assert isinstance(request, TrackedRequest)
+        if isinstance(attempt, Attempt) and not self._servers[transfer.target_node].up:
+            self._outages.strike(transfer.target_node)
+            self._fail(attempt, "crash")
+        elif transfer.source is not None and not self._servers[transfer.source_node].up:
+            self._compute_again(request, request.branch.tasks[transfer.source.index])
+        elif isinstance(attempt, Attempt):
+            self._fail(attempt, "crash")
+        else:
+            self._fail_request(request, "nobody takes the answer")
+
+    # Tasks that are given up
+
+    def _give_up(self, request: TrackedRequest, task: ReadyTask, reason: str) -> None:
+        """Go on without the result of a task."""
+        if request.settled(task):
+            return
+        request.mark_trouble().lost.add(task.index)
+        self._cancel_attempts(request, task)
+        request.mark_missing().parts[task] = None
+        if not task.optional or not self._recovery.degrade:
+            self._fail_request(request, reason)
+            return
+        if task.last:
+            self._end_without(request, reason)
+        for number in self._choices[request.branch].outputs[task.index]:
+            self._cancel_transfer(request, number, reason)
+
+    def _cancel_transfer(self, request: TrackedRequest, number: int, reason: str) -> None:
+        """Go on without one transfer."""
+        transfer = request.branch.transfers[number]
+        task = transfer.target
+        settled = request.ended if task is None else request.settled(task)
+        if settled or request.cancelled(number):
+            return
+        live = [] if task is None else request.live(task)
+        if live and all(number in attempt.arrived for attempt in live):
+            return
+        cancelled = request.mark_trouble().cancelled
+        cancelled.add(number)
+        request.mark_missing().parts[transfer] = None
+        if task is None:
+            self._end_without(request, reason)
+            return
+        if cancelled.issuperset(self._choices[request.branch].inputs[task.index]):
+            self._give_up(request, task, reason)
+            return
+        for attempt in tuple(live):
+            if number not in attempt.arrived and not attempt.ended:
+                attempt.waiting -= 1
+                if not attempt.waiting:
+                    self._engine.submit(attempt, self._kernel.time_s, self._waited(request))
+        if self._clocks is not None:
+            self._clocks.start(request, task)
+
+    def _waited(self, request: TrackedRequest) -> Path:
+        """Return the path of a request until now, all of it queueing.
+
+        The parts of the path of a failed attempt are not known.
+        """
+        return (self._kernel.time_s - request.arrival_s, 0.0, 0.0, 0.0)
+
+    def _end_without(self, request: TrackedRequest, reason: str) -> None:
+        """Count an ending that will not come."""
+        missing = request.mark_missing()
+        missing.endings += 1
+        if missing.endings == request.branch.endings:
+            self._fail_request(request, reason)
+            return
+        self._engine.end(request, self._kernel.time_s, self._waited(request))
+
+    def _fail_request(self, request: TrackedRequest, reason: str) -> None:
+        """Close a request without an answer."""
+        self._reasons[reason] += 1
+        self._engine.recorder.outcome[request.index] = _FAILED
+        self._engine.close(request)
+
+    def record(self, now: float, offered: int) -> FaultRecord:
+        """Return what failed, and what came of it, when the run ends."""
+        faults = self._outages.faults
+        self._lost_j += sum(server.unfinished_j() for server in self._servers.values())
+        return FaultRecord(
+            answered={
+                name: many for name, many in zip(MEASURES, self._answered, strict=True) if many
+            },
+            reasons=dict(self._reasons),
+            used_j=self._used_j,
+            lost_j=self._lost_j,
+            attempts=self._attempts,
+            events=tuple(faults.events),
+            nodes=faults.node_rows(now),
+            links=faults.link_rows(now),
+            recover_s=self._engine.recorder.recover_s(faults.began_s, offered),
+        )
+
+
+def _obsolete(parcel: Parcel) -> bool:
+    """Return whether nothing waits for a transfer any more."""
+    request, attempt = parcel.request, parcel.work
+    assert isinstance(request, TrackedRequest)
+    return request.ended or (isinstance(attempt, Attempt) and attempt.ended)
