@@ -30,6 +30,8 @@ class Attempt(Work):
     __slots__ = ("arrived", "coming", "crashes", "ended", "joules", "measure", "timed")
 
     request: TrackedRequest
+    joules: float
+    crashes: int
 
     def __init__(
         self, request: TrackedRequest, task: ReadyTask, waiting: int, measure: int

@@ -103,7 +103,7 @@ class Failures:
             self._memory.remove_inputs(task.node, self._input_bytes(work), ran=True)
         if self._checks is not None:
             self._checks.answered(task.node)
-        if work.ended:
+        if work.ended or request.ended:
             self._lost_j += joules
             return False
         if request.trouble is None:
