@@ -35,7 +35,8 @@ class ModelsOptions:
 
     name: str | None = argument(
         "SPEC",
-        "Name of a model; or timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, graph:FILE.",
+        "Name of a model; or timm:NAME, torch:FILE.py:CALLABLE, exported:FILE, onnx:FILE or "
+        "graph:FILE.",
         None,
     )
     classes: int | None = option(

@@ -21,7 +21,7 @@ _limit = quantity("time", above_zero=True)
 class SourceOptions:
     """What a model is built and traced with."""
 
-    PANEL: ClassVar = "Models from elsewhere (timm:, torch:, exported:, graph:)"
+    PANEL: ClassVar = "Models from elsewhere (timm:, torch:, exported:, onnx:, graph:)"
 
     input: str | None = option(
         "YAML",
@@ -81,7 +81,8 @@ class TraceOptions:
     """Which model is traced, and where its graph goes."""
 
     spec: str = argument(
-        "SPEC", "timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, or a name of the catalog."
+        "SPEC",
+        "timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, onnx:FILE, or a catalog name.",
     )
     out: Path | None = option(
         "FILE.graph.json", "Write the graph to this file.", None, names=["--out", "-o"]

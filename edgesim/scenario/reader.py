@@ -124,7 +124,7 @@ def read_document(
     resolved = copy.deepcopy(data)
     if "model" not in findings.broken:
         # The resolved scenario is read from elsewhere.
-        for key in ("artifact", "exported", "graph", "torch"):
+        for key in ("artifact", "exported", "graph", "onnx", "torch"):
             if isinstance(path := data["model"].get(key), str) and _is_path(key, path):
                 resolved["model"][key] = os.path.realpath(folder / path)
     findings.problems += in_files

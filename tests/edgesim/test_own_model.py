@@ -162,7 +162,8 @@ def test_python_runs_a_graph_of_a_module(folder: Path) -> None:
         ("model={graph: net.graph.json, classes: 4}", "'classes' belongs to 'name' or 'timm'"),
         ("model={graph: net.graph.json, input: [3]}", "'input' belongs to"),
         ("model={graph: net.graph.json, timm: x}", "expected one of 'name' (of the catalog), "
-         "'timm', 'torch', 'exported', 'graph', 'artifact' or 'tasks', got 'timm' and 'graph'"),
+         "'timm', 'torch', 'exported', 'onnx', 'graph', 'artifact' or 'tasks', got 'timm' and "
+         "'graph'"),
         ("model={graph: net.graph.json, up_to: stam}", "(did you mean 'stem'?)"),
         ("model={torch: 'user_model.py', input: [3]}", "expected FILE.py:CALLABLE"),
         ("model={torch: 'usr_model.py:build', input: [3]}", "(did you mean 'user_model.py'?)"),
@@ -187,7 +188,8 @@ def test_bad_models_of_a_scenario_are_one_message(folder: Path, setting: str, wo
         (["net.graph.json"], "(did you mean 'graph:net.graph.json'?)"),
         (["net.py:build"], "(did you mean 'torch:net.py:build'?)"),
         (["resnet81"], "`edgesim models` lists what there is; other "
-         "models: timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, graph:FILE.graph.json"),
+         "models: timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, onnx:FILE.onnx, "
+         "graph:FILE.graph.json"),
         (["torch:net.py"], "torch:net.py: expected FILE.py:CALLABLE"),
         (["torch:net.py:build", "--input", "[3"], "--input"),
         (["torch:net.py:build", "--input", "{a: {b: c}}"], "--input: 'a.b': expected the shape"),

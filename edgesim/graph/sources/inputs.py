@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from edgesim.common.errors import nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
 
 DTYPES = (
@@ -89,6 +89,21 @@ def shapes(value: Any) -> Iterator[list[int]]:
     elif isinstance(value, list):
         for one in value:
             yield from shapes(one)
+
+
+def by_name(value: Any) -> Any:
+    """Return a checked ``input`` without types: a shape, or shapes by name.
+
+    Raises:
+        InputError: it nests, or gives inputs no names.
+    """
+    if value is None or _is_shape(value):
+        return value
+    if isinstance(value, dict) and "shape" in value:
+        return value["shape"]
+    if isinstance(value, dict) and all(map(_is_tensor, value.values())):
+        return {name: next(shapes(one)) for name, one in value.items()}
+    raise InputError("expected one shape, or shapes by the names of the inputs")
 
 
 def text(value: Any) -> str:

@@ -48,6 +48,7 @@ class SourceKeys:
         torch: file or package, and a callable in it that returns a torch module; relative to this
             file. Its code is run, in a process of its own.
         exported: path of a program that `torch.export.save` wrote; relative to this file.
+        onnx: path of an ONNX model; relative to this file.
         graph: path of a graph that `edgesim trace` wrote; relative to this file.
         arguments: arguments of the callable, by name.
         input: shape of one sample, without the batch; or several by name, each a shape or
@@ -70,6 +71,7 @@ class SourceKeys:
         Annotated[Text, AfterValidator(_callable)] | None, Field(examples=["my_model.py:build"])
     ] = None
     exported: Annotated[Text | None, Field(examples=["net.pt2"])] = None
+    onnx: Annotated[Text | None, Field(examples=["net.onnx"])] = None
     graph: Annotated[Text | None, Field(examples=["net.graph.json"])] = None
     arguments: dict[str, Any] | None = None
     input: InputField | None = None

@@ -19,7 +19,7 @@ from edgesim.graph.sources.keys import SourceKeys
 from edgesim.graph.sources.registry import SOURCES, Job, job_of, key_of
 from edgesim.graph.up_to import up_to
 
-SUFFIXES = {".pt2": "exported", ".graph.json": "graph", ".json": "graph"}
+SUFFIXES = {".pt2": "exported", ".onnx": "onnx", ".graph.json": "graph", ".json": "graph"}
 """Ends of files that have an own source."""
 
 

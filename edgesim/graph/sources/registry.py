@@ -16,6 +16,7 @@ from typing import Any
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.extras import require
 from edgesim.graph.sources.archive import model_text
+from edgesim.graph.sources.cache import digest
 from edgesim.graph.sources.keys import SourceKeys
 from edgesim.version import __version__
 
@@ -31,7 +32,8 @@ class SourceKind:
         noun: what it is, in messages.
         spec: how it is named on the command line.
         takes: keys that go with it.
-        needs: modules that it needs, of the extra ``zoo``.
+        needs: modules that it needs.
+        extra: extra of the package that brings them.
         job: what a process of its own is asked for; None where this one reads it.
         identity: what a trace of it depends on beside the job and versions, as text.
     """
@@ -40,6 +42,7 @@ class SourceKind:
     spec: str
     takes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    extra: str = "zoo"
     job: Callable[[SourceKeys, Path], Job] | None = None
     identity: Callable[[Job], str] = lambda job: ""
 
@@ -68,6 +71,19 @@ def _torch(keys: SourceKeys, folder: Path) -> Job:
 def _exported(keys: SourceKeys, folder: Path) -> Job:
     assert keys.exported is not None
     return {"file": os.path.realpath(folder / keys.exported)}
+
+
+def _onnx(keys: SourceKeys, folder: Path) -> Job:
+    assert keys.onnx is not None
+    file = folder / keys.onnx
+    if not file.is_file():
+        known = [one.name for one in file.parent.glob("*.onnx")] if file.parent.is_dir() else []
+        raise InputError(f"{file} does not exist{nearest(file.name, known)}")
+    return {"file": os.path.realpath(file)}
+
+
+def _content(job: Job) -> str:
+    return digest(job["file"]) or ""
 
 
 def _program(job: Job) -> str:
@@ -103,9 +119,18 @@ SOURCES: Mapping[str, SourceKind] = {
         job=_exported,
         identity=_program,
     ),
+    "onnx": SourceKind(
+        noun="an ONNX model",
+        spec="onnx:FILE.onnx",
+        takes=("input",),
+        needs=("onnx",),
+        extra="onnx",
+        job=_onnx,
+        identity=_content,
+    ),
     "graph": SourceKind(noun="a graph file", spec="graph:FILE.graph.json", takes=()),
 }  # fmt: skip
-"""The sources, by key. That of ``onnx`` is added here, with its reader."""
+"""The sources, by key."""
 
 
 def job_of(kind: str, keys: SourceKeys, folder: Path) -> Job:
@@ -118,7 +143,7 @@ def job_of(kind: str, keys: SourceKeys, folder: Path) -> Job:
     assert source.job is not None
     job = {"kind": kind, **source.job(keys, folder), "arguments": keys.arguments or {}}
     job["input"] = keys.input
-    require(f"`{source.spec}`", "zoo", only=source.needs)
+    require(f"`{source.spec}`", source.extra, only=source.needs)
     return job
 
 

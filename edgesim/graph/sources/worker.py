@@ -14,6 +14,9 @@ from typing import IO, Any, NoReturn
 
 from edgesim.common.errors import InputError
 from edgesim.graph import file
+from edgesim.graph.graph import Graph
+from edgesim.graph.sources import inputs
+from edgesim.graph.sources.cache import version
 from edgesim.graph.sources.watch import NetworkError, Watch
 
 
@@ -56,12 +59,22 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _graph(job: dict[str, Any], watch: Watch) -> Any:
+def _of_onnx(job: dict[str, Any]) -> Graph:
+    from edgesim.graph import onnx
+
+    found = onnx.read(job["file"], inputs.by_name(job["input"]))
+    found.source = f"onnx:{os.path.basename(job['file'])}, onnx {version('onnx')}"
+    return found
+
+
+def _graph(job: dict[str, Any], watch: Watch) -> Graph:
     # Imported here: torch before the watch begins, so that its own files are not the user's.
     if job["kind"] == "exported":
         from edgesim.graph.sources import exported
 
         return exported.graph(job)
+    if job["kind"] == "onnx":
+        return _of_onnx(job)
     from edgesim.graph.sources import modules
 
     if job["kind"] == "timm":

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "model.training.data.download": "tests/partition/test_data.py, without a network",
     "model.timm": "tests/edgesim/graph/test_timm.py, with timm",
     "model.exported": "tests/edgesim/graph/sources/test_exported.py",
+    "model.onnx": "tests/edgesim/graph/sources/test_onnx.py",
     "model.graph": "tests/edgesim/test_own_model.py",
     "model.training.name": "names the artifact: tests/partition/test_run.py",
     "nodes.*.address": "test_an_address_is_where_a_node_is_asked",
