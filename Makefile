@@ -5,10 +5,13 @@
 #              (some hundred processes are started: bytecode is kept, also where that is off otherwise)
 # make test-core  installs without extras, in an environment of its own, and plays what only simulates
 # make system  installs what some tests use beside Python, as root on Debian; they are skipped without
-# make bench   times the hot paths and prints ratios
+# make bench   times the hot paths, prints ratios, and fails where one fell by a quarter; RENEW=1
+#              writes what it measures as the references
+# make bench-plot  draws the cost of a request beside SimPy, SimGrid, salabim and ciw, in the
+#              environment of make peers
 # make docs    builds the documentation into build/site
-# make peers   compares with timm, four optics libraries and Triton's client, in an environment of
-#              their own
+# make peers   compares with timm, four optics libraries, Triton's client and two simulators, in an
+#              environment of their own
 # They build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
@@ -18,9 +21,9 @@ STAMP := $(VENV)/.installed
 CORE := .venv-core
 PEERS := .venv-peers
 ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
-	tests/edgesim/serve/peers/requirements.txt
+	tests/edgesim/serve/peers/requirements.txt tests/benchmarks/peers/requirements.txt
 
-.PHONY: run test test-core lint system bench docs peers clean
+.PHONY: run test test-core lint system bench bench-plot docs peers clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
@@ -53,17 +56,21 @@ system:
 	fi
 
 bench: $(STAMP)
-	EDGESIM_BENCHMARKS=full OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
+	EDGESIM_BENCHMARKS=full EDGESIM_RENEW_RATIOS=$(RENEW) OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
+
+bench-plot: $(PEERS)/.installed
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m tests.benchmarks.peers.cost
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
 
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
-		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers $(PYTEST_ARGS)
+		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers tests/benchmarks/peers \
+		$(PYTEST_ARGS)
 
 # What .venv has is seen there too, and not installed twice. timm's dependencies are left out: they
-# would bring a CUDA build of torch.
+# would bring a CUDA build of torch. ciw brings its own tests as the package `tests`, which hides ours.
 SITE := import site; print(site.getsitepackages()[0])
 $(PEERS)/.installed: $(STAMP) $(ALIKE)
 	$(PYTHON) -m venv $(PEERS)
@@ -71,9 +78,11 @@ $(PEERS)/.installed: $(STAMP) $(ALIKE)
 		> "$$($(PEERS)/bin/python -c '$(SITE)')/base.pth"
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--requirement tests/optics/peers/requirements.txt \
-		--requirement tests/edgesim/serve/peers/requirements.txt
+		--requirement tests/edgesim/serve/peers/requirements.txt \
+		--requirement tests/benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--requirement tests/partition/peers/requirements.txt
+	rm -rf "$$($(PEERS)/bin/python -c '$(SITE)')/tests"
 	@touch $@
 
 $(CORE)/.installed: pyproject.toml constraints.txt

@@ -112,15 +112,16 @@ OPTUNA = _package("optuna", "`pip install 'edgesim[search]'`")
 PANDAS = _package("pandas", "`pip install 'edgesim[notebook]'`")
 PYARROW = _package("pyarrow", "`pip install 'edgesim[parquet]'`")
 SALIB = _package("SALib", "`pip install 'edgesim[dev]'`")
+CIW = _package("ciw", PEERS)
+SALABIM = _package("salabim", PEERS)
 TIMM = _package("timm", PEERS)
 TRITON = _package("tritonclient", PEERS)
 OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "SALib", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "onnx", "onnxscript", "optuna",
-    "pandas", "pyarrow",
-    "timm", "tritonclient", *OPTICS_PEERS,
+    "SALib", "ciw", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "onnx", "onnxscript", "optuna",
+    "pandas", "pyarrow", "salabim", "timm", "tritonclient", *OPTICS_PEERS,
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ import pytest
 import simpy
 
 from edgesim.simulate.arrivals import Poisson
+from edgesim.simulate.recovery import Recovery, Retry
+from tests.benchmarks import ratios
 from tests.benchmarks.scale import FULL
 from tests.edgesim.simulate.models import cluster, node, plan, play, task
 
@@ -25,14 +27,19 @@ ROUNDS = 5 if FULL else 1
 LOAD = 0.8
 
 
-def with_edgesim(seed: int) -> float:
+def with_edgesim(seed: int, recovery: Recovery | None = None) -> float:
     traffic = Poisson(requests=REQUESTS, rate_per_s=LOAD)
     where = cluster([node(variability="exponential")])
-    recording = play(plan([task("t", "A", 1.0)]), where, traffic, seed=seed)
+    recording = play(plan([task("t", "A", 1.0)]), where, traffic, seed=seed, recovery=recovery)
     quantiles = np.quantile(recording.latency_s, [0.5, 0.9, 0.95, 0.99, 0.999])
     assert np.isfinite(quantiles).all()
     assert sum(recording.outcome == 1) == REQUESTS
     return float(recording.breakdown_s["queue"].mean())
+
+
+def with_retries(seed: int) -> float:
+    """The same queue where a task may be attempted again, which none needs."""
+    return with_edgesim(seed, Recovery(retry=Retry(attempts=2)))
 
 
 def with_processes(seed: int) -> float:
@@ -103,13 +110,18 @@ def seconds(play_one: Callable[[int], float], seed: int) -> float:
     begin = time.process_time()
     wait_s = play_one(seed)
     elapsed = time.process_time() - begin
-    # All three play the same queue: mean wait 3.2 at this load, within its own noise.
+    # All play the same queue: mean wait 3.2 at this load, within its own noise.
     assert wait_s == pytest.approx(LOAD * LOAD / (1 - LOAD) / LOAD, rel=0.35)
     return elapsed
 
 
 def test_one_queue_beside_simpy_and_a_bare_loop() -> None:
-    models = {"edgesim": with_edgesim, "processes": with_processes, "heapq": with_heapq}
+    models = {
+        "edgesim": with_edgesim,
+        "retries": with_retries,
+        "processes": with_processes,
+        "heapq": with_heapq,
+    }
     taken: dict[str, list[float]] = {name: [] for name in models}
     for round_ in range(ROUNDS):
         for name, model in models.items():
@@ -118,5 +130,10 @@ def test_one_queue_beside_simpy_and_a_bare_loop() -> None:
     print(f"\nM/M/1, load {LOAD}, {REQUESTS:,} requests, median of {ROUNDS}")
     for name, value in rate.items():
         print(f"  {name:<10} {value:>12,.0f} requests/s")
-    print(f"  edgesim / SimPy processes and Resource: {rate['edgesim'] / rate['processes']:.2f}")
-    print(f"  edgesim / bare heapq loop:              {rate['edgesim'] / rate['heapq']:.2f}")
+    ratios.check(
+        {
+            "M/M/1, edgesim beside processes of SimPy": rate["edgesim"] / rate["processes"],
+            "M/M/1, edgesim beside a bare heap loop": rate["edgesim"] / rate["heapq"],
+            "M/M/1, a run with retries beside one without": rate["retries"] / rate["edgesim"],
+        }
+    )

@@ -15,6 +15,7 @@ import pytest
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.kernel import Kernel
 from edgesim.simulate.routes import Port
+from tests.benchmarks import ratios
 from tests.benchmarks.scale import FULL
 from tests.edgesim.simulate.models import cluster, link, node
 
@@ -60,11 +61,17 @@ def flows_a_second(routes: int, access_byte_s: float | None) -> float:
     return FLOWS / taken
 
 
-@pytest.mark.parametrize(
-    "access", [None, 1e9, 1e8], ids=["one link", "1 GB/s each", "0.1 GB/s each"]
-)
+NAMES = {
+    None: "flows of most routes beside those of 10, one link",
+    1e9: "flows of most routes beside those of 10, one link and 1 GB/s each",
+    1e8: "flows of most routes beside those of 10, one link and 0.1 GB/s each",
+}
+
+
+@pytest.mark.parametrize("access", NAMES, ids=["one link", "1 GB/s each", "0.1 GB/s each"])
 def test_many_routes_over_one_link(access: float | None) -> None:
     rates = {routes: flows_a_second(routes, access) for routes in ROUTES}
     print(f"\n{FLOWS:,} flows over one link, access {access or 'none'}")
     for routes, rate in rates.items():
         print(f"  {routes:>6,} routes {rate:>10,.0f} flows/s, {rate / rates[10]:.2f} of 10 routes")
+    ratios.check({NAMES[access]: rates[ROUTES[-1]] / rates[10]})

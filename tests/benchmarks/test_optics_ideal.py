@@ -26,6 +26,7 @@ from optics.presets import preset
 from optics.system import FourF
 from optics.tiling import ConvShape
 from optics.timing import time_network
+from tests.benchmarks import ratios
 from tests.benchmarks.scale import FULL
 
 ROUNDS = 200 if FULL else 5
@@ -106,6 +107,13 @@ def test_ideal_layer_beside_the_bare_product() -> None:
     for name, seconds in both.items():
         print(f"  {name + ', training':<24} {seconds * 1e3:7.3f} ms   {seconds / base:5.2f}")
     print(f"  the ideal layer takes {forward['ideal layer'] / base:.2f} of the product; wanted: 2")
+    ratios.check(
+        {
+            "ideal layer on light beside the bare product": base / forward["ideal layer"],
+            "training of the ideal layer beside torch's": both["torch.nn.Conv2d"]
+            / both["ideal layer"],
+        }
+    )
 
 
 LAYER = "OpticalConv2d(64, 64, 5, padding=2, bias=False, road='ideal', bench=Bench(FourF.ideal()"

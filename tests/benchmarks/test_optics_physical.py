@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from math import inf
 
 import torch
 
@@ -18,6 +19,7 @@ from optics.detection import TwoShot
 from optics.physical import Bench, Geometry, Sampling, physical_convolution
 from optics.system import FourF
 from optics.tiling import ConvShape, plan
+from tests.benchmarks import ratios
 from tests.benchmarks.scale import FULL
 
 ROUNDS = 5 if FULL else 1
@@ -43,6 +45,7 @@ def test_frames_beside_their_bare_transforms() -> None:
     try:
         print(f"\nlayer 16 to 16 channels, 32x32, kernel 3, batch 8; median of {ROUNDS}")
         print("  plane  samples  frames  transforms   bare ms   road ms  with noise  ratio  noise")
+        slowest = inf
         for side, sampling in CASES if FULL else CASES[:1]:
             frames, transforms, bare, road, noisy = beside(side, sampling)
             print(
@@ -50,8 +53,10 @@ def test_frames_beside_their_bare_transforms() -> None:
                 f"  {bare * 1e3:>8.0f}  {road * 1e3:>8.0f}  {noisy * 1e3:>10.0f}"
                 f"  {road / bare:>5.2f}  {noisy / bare:>5.2f}"
             )
+            slowest = min(slowest, bare / road)
     finally:
         torch.set_num_threads(threads)
+    ratios.check({"slowest physical layer on light beside its bare transforms": slowest})
 
 
 def beside(side: int, sampling: Sampling) -> tuple[int, int, float, float, float]:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from optics.detection import TwoShot
 from optics.layers import Bench, calibrate, convert, time_model
 from optics.system import FourF
+from tests.benchmarks import ratios
 from tests.benchmarks.scale import FULL
 
 BATCH, STEPS = (64, 10) if FULL else (4, 1)
@@ -77,3 +78,10 @@ def test_training_rate_of_a_small_cnn() -> None:
             f"  {name:<16} {1 / seconds:8.2f} steps/s {BATCH / seconds:10.0f} images/s   "
             f"{seconds / found['torch.nn.Conv2d']:6.1f} of torch's time"
         )
+    torchs_s = found["torch.nn.Conv2d"]
+    ratios.check(
+        {
+            "training step on the ideal road beside torch's": torchs_s / found["ideal road"],
+            "training step on the physical road beside torch's": torchs_s / found["physical road"],
+        }
+    )
