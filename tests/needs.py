@@ -120,8 +120,8 @@ OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")
 }
 PACKAGES = (
-    "SALib", "ciw", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "onnx", "onnxscript", "optuna",
-    "pandas", "pyarrow", "salabim", "timm", "tritonclient", *OPTICS_PEERS,
+    "SALib", "ciw", "matplotlib", "mkdocs", "mkdocstrings", "mpi4py", "onnx", "onnxscript",
+    "optuna", "pandas", "pyarrow", "salabim", "timm", "tritonclient", *OPTICS_PEERS,
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
     make bench-plot
 
+writes both into the page of the engine.
+
 All simulators get the same arrival times and service times, and must give the same waits: the
 mean and the longest one agree to nine digits at every point, or the run fails. Each has a process
 of its own that runs in one thread; they take turns at every point, and the median of the turns is
@@ -24,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from edgesim.common.files import write_text
 from edgesim.report.chart import LIGHT
 from edgesim.simulate.arrivals import Poisson
 from edgesim.simulate.streams import service_factors
@@ -32,6 +35,7 @@ from tests import needs
 from tests.edgesim.command import ROOT
 from tests.edgesim.simulate.models import node
 
+PAGE = ROOT / "docs" / "engine.md"
 FIGURE = ROOT / "docs" / "figures" / "engine-cost.svg"
 TOOLS = {
     "edgesim": "edgesim",
@@ -200,6 +204,16 @@ def table(found: Iterable[Point]) -> str:
     return "\n".join(lines)
 
 
+def put_table(text: str, page: Path) -> None:
+    """Replace the table of a page, which begins as ours does."""
+    begin, *_ = text.splitlines()
+    lines = page.read_text(encoding="utf-8").split("\n")
+    first = last = lines.index(begin)
+    while lines[last].startswith("|"):
+        last += 1
+    write_text(page, "\n".join([*lines[:first], text, *lines[last:]]))
+
+
 def _text(each_us: float | None) -> str:
     if each_us is None:
         return "-"
@@ -248,12 +262,14 @@ def main() -> None:
     """Measure, print the table and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=FIGURE, help="file of the picture")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page whose table is replaced")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the requests")
     parser.add_argument("--turns", type=int, default=TURNS)
     options = parser.parse_args()
     found = points(options.scale)
     measure(found, options.turns)
     print(table(found))
+    put_table(table(found), options.page)
     picture(found, options.out)
 
 

@@ -84,6 +84,11 @@ def test_the_picture_and_the_table(tmp_path: Path) -> None:
         "| nodes | 10 | 10 | 10 | 10 | 10 | 10 |",
         "| flows | 2 | 50 | 50 | 50 | 50 | - |",
     ]
+    page = tmp_path / "page.md"
+    first, *rest = cost.table(found).splitlines()
+    page.write_text("\n".join(["before", "", first, "|---|", "| old |", "", "after", ""]))
+    cost.put_table(cost.table(found), page)
+    assert page.read_text().splitlines() == ["before", "", first, *rest, "", "after"]
     cost.picture(found, tmp_path / "cost.svg")
     drawn = (tmp_path / "cost.svg").read_text()
     assert all(tool in drawn for tool in cost.TOOLS)
