@@ -59,7 +59,7 @@ bench: $(STAMP)
 	EDGESIM_BENCHMARKS=full EDGESIM_RENEW_RATIOS=$(RENEW) OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST_ARGS)
 
 bench-plot: $(PEERS)/.installed
-	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m tests.benchmarks.peers.cost
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m tests.benchmarks.peers.cost --scale $(or $(SCALE),1)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
