@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from heapq import heappush
 from itertools import chain
 
 from simpy.events import NORMAL
 
-from edgesim.hardware import Cluster
-from edgesim.placement.plan import Plan
 from edgesim.simulate.balancer import Balancer
 from edgesim.simulate.failures import Failures
 from edgesim.simulate.faults import can_fail, changes_speed
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.hosts import Host
 from edgesim.simulate.kernel import Call, Kernel
-from edgesim.simulate.processes import Process
 from edgesim.simulate.reassign import WeightTransfer
 from edgesim.simulate.recorder import Recorder
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.routes import Port
 from edgesim.simulate.server import Server
+from edgesim.simulate.setup import Setup
 from edgesim.simulate.streams import service_factors
-from edgesim.simulate.traffic import Traffic, arrival_times
+from edgesim.simulate.traffic import arrival_times
 from edgesim.simulate.work import (
     START,
     Parcel,
@@ -37,26 +34,8 @@ from edgesim.simulate.work import (
     Work,
 )
 
-Progress = Callable[[int], None]
-"""Called now and then with the number of requests that ended."""
-
 _BLOCK = 4096
 """Arrivals that are turned into Python's numbers at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """The arguments of `edgesim.simulate.simulate`."""
-
-    plan: Plan
-    cluster: Cluster
-    traffic: Traffic
-    seed: int
-    replication: int
-    trace_requests: int
-    progress: Progress | None
-    recovery: Recovery
-    processes: tuple[Process, ...] = ()
 
 
 class Departure(Call):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from edgesim.simulate.attempts import Attempt, TrackedRequest
 from edgesim.simulate.choices import FIRST, MEASURES, Choices
@@ -12,11 +11,9 @@ from edgesim.simulate.outages import Outages
 from edgesim.simulate.reassign import WeightTransfer
 from edgesim.simulate.recording import FaultRecord, Outcome
 from edgesim.simulate.routes import tail_s
+from edgesim.simulate.setup import Running, Setup
 from edgesim.simulate.streams import stream
 from edgesim.simulate.work import START, Parcel, Path, ReadyBranch, ReadyTask, Request, Work
-
-if TYPE_CHECKING:
-    from edgesim.simulate.engine import Engine, Setup
 
 _FAILED = int(Outcome.FAILED)
 
@@ -38,7 +35,7 @@ class Failures:
         setup: plan, cluster, seeds and recovery.
     """
 
-    def __init__(self, engine: Engine, setup: Setup) -> None:
+    def __init__(self, engine: Running, setup: Setup) -> None:
         plan, cluster, recovery = setup.plan, setup.cluster, setup.recovery
         self._engine = engine
         self._kernel = kernel = engine.kernel

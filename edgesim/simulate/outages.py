@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from edgesim.simulate.choices import Choices, links_to_nodes
 from edgesim.simulate.faults import FaultInjector, has_meter
@@ -11,10 +10,8 @@ from edgesim.simulate.health import HealthChecks
 from edgesim.simulate.memory import MemoryLimits
 from edgesim.simulate.processes import start_processes
 from edgesim.simulate.reassign import Reassigner
+from edgesim.simulate.setup import Running, Setup
 from edgesim.simulate.work import ReadyBranch, Work
-
-if TYPE_CHECKING:
-    from edgesim.simulate.engine import Engine, Setup
 
 Crashed = Callable[[str, list[tuple[Work, float]]], None]
 """Called after a crash: name of the node, and the work that it lost with the joules of each."""
@@ -39,7 +36,7 @@ class Outages:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Running,
         setup: Setup,
         choices: Mapping[ReadyBranch, Choices],
         crashed: Crashed,

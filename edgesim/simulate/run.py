@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
-from edgesim.simulate.engine import Engine, Progress, Setup
+from edgesim.simulate.engine import Engine
 from edgesim.simulate.processes import Process
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
+from edgesim.simulate.setup import Progress, Setup
 from edgesim.simulate.traffic import Traffic
 
 
