@@ -21,7 +21,8 @@ STAMP := $(VENV)/.installed
 CORE := .venv-core
 PEERS := .venv-peers
 ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
-	tests/edgesim/serve/peers/requirements.txt tests/benchmarks/peers/requirements.txt
+	tests/partition/peers/with-dependencies.txt tests/edgesim/serve/peers/requirements.txt \
+	tests/benchmarks/peers/requirements.txt
 
 .PHONY: run test test-core lint system bench bench-plot docs peers clean
 
@@ -78,6 +79,7 @@ $(PEERS)/.installed: $(STAMP) $(ALIKE)
 		> "$$($(PEERS)/bin/python -c '$(SITE)')/base.pth"
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--requirement tests/optics/peers/requirements.txt \
+		--requirement tests/partition/peers/with-dependencies.txt \
 		--requirement tests/edgesim/serve/peers/requirements.txt \
 		--requirement tests/benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \

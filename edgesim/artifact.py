@@ -84,7 +84,7 @@ class Artifact:
         name: that its recipe gave it.
         parts: the sub-models, in the order of the manifest.
         fusion: the layers that make one answer of their features.
-        unsplit: the model that they were cut from; its weights are not in the artifact.
+        unsplit: the model that they were cut from.
         accuracy: what was measured.
     """
 
@@ -148,7 +148,7 @@ def part_graph(name: str, shape: ViTConfig) -> Graph:
         shape: of the model.
     """
     return vit(
-        Builder(name, (shape.channels, shape.image, shape.image)),
+        Builder(name, (shape.channels, *shape.size)),
         classes=shape.classes,
         patch_size=shape.patch,
         width=shape.width,
@@ -158,4 +158,8 @@ def part_graph(name: str, shape: ViTConfig) -> Graph:
         mlp_width=shape.mlp_width,
         distilled=shape.distilled,
         stem=shape.stem,
+        registers=shape.registers,
+        class_token=shape.class_token,
+        mean=shape.pooling != "token",
+        pre_norm=shape.pre_norm,
     )

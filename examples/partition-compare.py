@@ -39,7 +39,7 @@ REQUESTS = 20
 
 def graph_of(shape: Shape) -> Graph:
     """Return the operators of a model of this shape."""
-    build = Builder("model", (shape.channels, shape.image, shape.image))
+    build = Builder("model", (shape.channels, *shape.size))
     if isinstance(shape, ViTConfig):
         return vit(
             build, classes=shape.classes, patch_size=shape.patch, width=shape.width,
@@ -63,7 +63,7 @@ def graph_of(shape: Shape) -> Graph:
 def feature_elements(shape: Shape) -> int:
     """Return what a part of this shape sends to the fusion."""
     if isinstance(shape, ViTConfig):
-        return shape.prefix_tokens * shape.width
+        return shape.feature_tokens * shape.width
     return shape.widths[-1]
 
 

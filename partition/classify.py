@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from partition.checkpoint import TrainState
+from partition.config import height_and_width
 from partition.data import Data, Samples, augment, batches, shuffled_batches, stratified_folds
 from partition.errors import InputError
 from partition.losses import smooth_targets
@@ -90,7 +92,8 @@ def image_batches(
         raise InputError("there are no training images")
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        for images, labels, indices in shuffled_batches(samples, config.batch, generator):
+        shuffled = shuffled_batches(samples, config.batch, generator, config.sampling)
+        for images, labels, indices in shuffled:
             inputs = data.to_input(augment(images, config.augmentation, generator))
             targets = smooth_targets(labels, training.outputs, config.label_smoothing)
             taught = None if teacher is None else teacher[indices]
@@ -116,7 +119,7 @@ def _beta(alpha: float, generator: torch.Generator) -> float:
 
 def evaluation_batches(samples: Samples, data: Data) -> Iterator[Tensor]:
     """Yield the inputs of samples in order, as many at a time as their size allows."""
-    values = data.channels * data.image**2
+    values = data.channels * prod(height_and_width(data.image))
     size = min(EVALUATION_BATCH, max(1, _EVALUATION_PIXELS // values))
     return (data.to_input(images) for images, _ in batches(samples, size))
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from partition.config import ImageSize, height_and_width
 from partition.errors import InputError
 from partition.surgery import keep_rows, with_weights
 
@@ -24,14 +25,14 @@ class CnnConfig:
     """Shape of a :class:`SmallCnn`.
 
     Attributes:
-        image: height and width of the square input, in pixels.
+        image: side of the input, or height and width, in pixels.
         channels: input channels.
         widths: output channels of the 3 by 3 convolutions, one after another.
         strides: strides of the convolutions, 1 or 2.
         classes: outputs.
     """
 
-    image: int
+    image: ImageSize
     channels: int
     widths: tuple[int, ...]
     strides: tuple[int, ...]
@@ -64,11 +65,11 @@ class CnnConfig:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one image."""
-        total, side = 0, self.image
+        total, (rows, columns) = 0, height_and_width(self.image)
         chain = pairwise((self.channels, *self.widths))
         for (before, after), stride in zip(chain, self.strides, strict=True):
-            side = -(-side // stride)
-            total += 9 * before * after * side**2
+            rows, columns = -(-rows // stride), -(-columns // stride)
+            total += 9 * before * after * rows * columns
         return total + self.widths[-1] * self.classes
 
 
@@ -108,7 +109,7 @@ class SmallCnn(nn.Module):
         return x.mean((2, 3))
 
     def forward(self, images: Tensor, masks: Mapping[int, Tensor] | None = None) -> Tensor:
-        """Return logits (batch, classes) of images (batch, channels, image, image)."""
+        """Return logits (batch, classes) of images (batch, channels, height, width)."""
         return self.head(self.features(images, masks))  # type: ignore[no-any-return]
 
 

@@ -36,8 +36,7 @@ def vit_cost(config: ViTConfig) -> ModelCost:
     2 L n² A are the products of two activations.
     """
     width, inner, hidden = config.width, config.attention_width, config.mlp_width
-    tokens = config.tokens
-    heads = 2 if config.distilled else 1
+    tokens, heads = config.tokens, config.feature_tokens
 
     matrix = 4 * width * inner + 2 * width * hidden
     biases = 3 * inner + width + hidden + width
@@ -45,17 +44,18 @@ def vit_cost(config: ViTConfig) -> ModelCost:
     macs = config.depth * tokens * matrix
     attention = config.depth * 2 * tokens**2 * inner
 
-    side, before = config.image, config.channels
+    (rows, columns), before = config.size, config.channels
     for after in config.stem:
-        side //= 2
+        rows, columns = rows // 2, columns // 2
         parameters += 9 * before * after + after
-        macs += 9 * before * after * side**2
+        macs += 9 * before * after * rows * columns
         before = after
     patch = before * config.patch**2 * width
     parameters += patch + width
-    macs += patch * config.grid**2
+    macs += patch * config.patches
 
-    parameters += config.prefix_tokens * width + tokens * width + 2 * width
+    norms = 2 if config.pre_norm else 1
+    parameters += config.prefix_tokens * width + tokens * width + norms * 2 * width
     parameters += heads * (width + 1) * config.classes
     macs += heads * width * config.classes
     return ModelCost(
@@ -63,7 +63,7 @@ def vit_cost(config: ViTConfig) -> ModelCost:
         bytes=4 * parameters,
         macs=macs + attention,
         attention_macs=attention,
-        feature_bytes=4 * config.prefix_tokens * width,
+        feature_bytes=4 * config.feature_tokens * width,
     )
 
 

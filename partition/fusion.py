@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from partition.classify import accuracy_of, evaluation_batches
 from partition.cnn import SmallCnn
-from partition.data import Data
+from partition.data import Data, epoch_order
 from partition.errors import InputError
 from partition.files import fingerprint
 from partition.losses import smooth_targets
@@ -166,7 +166,7 @@ def make_fusion(
     fusion = Fusion(part_widths, spec.hidden, classes, generator_of(seed, 1))
 
     def epoch(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        order = torch.randperm(len(inputs), generator=generator)
+        order = epoch_order(labels["train"], config.sampling, generator)
         for chosen in order.split(config.batch):  # type: ignore[no-untyped-call]
             present = presence(len(chosen), len(part_widths), spec.whole, generator)
             masked = inputs[chosen] * spread(present, part_widths)

@@ -7,7 +7,9 @@ neurons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from partition.model import Masks, VisionTransformer
 from partition.recipe import MEASURES, Stage
 
 ReportShare = Callable[[float], None]
-"""Called with the share that is done, 0 to 1."""
+"""Called with a number: the share that is done, 0 to 1, or seconds."""
 
 
 def _ignore(done: float) -> None:
@@ -26,7 +28,11 @@ def _ignore(done: float) -> None:
 
 
 BATCH_TOKENS = 60_000
-"""Tokens that a batched KL evaluation holds at once, which bounds its memory."""
+"""Most tokens of a batch of masked copies."""
+MOST_VALUES = 64 << 20
+"""Most values of the widest activation of such a batch, 256 MiB: it bounds the memory."""
+EXACT_SHARE = 0.02
+"""Share of the units whose KL divergence ``taylor-kl`` computes."""
 
 
 def unit_shape(model: VisionTransformer, stage: Stage) -> tuple[int, int]:
@@ -49,45 +55,118 @@ def unit_masks(model: VisionTransformer, stage: Stage, layer: int, factors: Tens
     return Masks(mlp={layer: factors})
 
 
-@torch.no_grad()
 def kl_importance(
-    model: VisionTransformer, inputs: Tensor, stage: Stage, report: ReportShare = _ignore
+    model: VisionTransformer,
+    inputs: Tensor,
+    stage: Stage,
+    report: ReportShare = _ignore,
+    expect: ReportShare = _ignore,
 ) -> Tensor:
     """Return (layers, units): Σ over images of KL(softmax(z) ‖ softmax(z without the unit)).
 
     UP-ViT's definition (arXiv 2111.15127). Each unit is masked in place on its own copy of the
     images, and many copies go through the model as one batch; what comes before the unit's block
-    is computed once. Still it takes a forward pass for every unit and image, which a GPU can do for
-    ViT-S (23,000 units) and nothing here for ViT-B: there, take the Taylor expansion.
+    is computed once. Still it takes a forward pass for every unit and image: hours for ViT-B, whose
+    46,848 units :func:`taylor_kl_importance` scores with few of them.
 
     Args:
         model: model in evaluation mode.
         inputs: (images, channels, height, width) of the part's own data.
         stage: which units.
         report: called after every batch with the share that is done, 0 to 1.
+        expect: called with the seconds that it is expected to take, before it begins.
     """
-    count = len(inputs)
     layers, units = unit_shape(model, stage)
-    original = functional.log_softmax(model(inputs), -1)
-    x = model.add_tokens(model.patch_embed(inputs))
-    at_once = max(1, BATCH_TOKENS // (count * model.config.tokens))
+    everything = [torch.arange(units)] * layers
+    return _kl(model, inputs, stage, everything, report, expect)
+
+
+@torch.no_grad()
+def _kl(
+    model: VisionTransformer,
+    inputs: Tensor,
+    stage: Stage,
+    wanted: Sequence[Tensor],
+    report: ReportShare,
+    expect: ReportShare,
+) -> Tensor:
+    """Return (layers, units) with the KL divergence of the ``wanted`` units of each layer, else 0.
+
+    Images go through the model in groups, whose divergences add up: that bounds the memory.
+    """
+    layers, units = unit_shape(model, stage)
     scores = torch.zeros(layers, units, dtype=torch.float64)
-    for layer in range(layers):
-        for start in range(0, units, at_once):
-            removed = torch.arange(start, min(start + at_once, units))
+    most = _images_at_once(model)
+    total = len(inputs) * sum(len(one) for one in wanted)
+    done = 0
+
+    def count(evaluated: int) -> None:
+        nonlocal done
+        done += evaluated
+        report(done / total)
+
+    for group in inputs.split(most):  # type: ignore[no-untyped-call]
+        begun_s = time.perf_counter()
+        original = functional.log_softmax(model(group), -1)
+        passed_s = time.perf_counter() - begun_s
+        if not done:
+            passes = sum(
+                len(one) * (1.0 if stage == "residual" else (layers - layer) / layers)
+                for layer, one in enumerate(wanted)
+            )
+            expect(passed_s * passes * len(inputs) / len(group))
+        _add_divergences(model, group, original, stage, wanted, scores, count)
+    return scores
+
+
+def _images_at_once(model: VisionTransformer) -> int:
+    """Return how many images one batch of a forward pass may hold."""
+    config = model.config
+    values = max(config.width, config.mlp_width) * config.tokens
+    return max(1, min(BATCH_TOKENS // config.tokens, MOST_VALUES // values))
+
+
+def _add_divergences(
+    model: VisionTransformer,
+    inputs: Tensor,
+    original: Tensor,
+    stage: Stage,
+    wanted: Sequence[Tensor],
+    scores: Tensor,
+    report: Callable[[int], None],
+) -> None:
+    """Add to ``scores`` (layers, units) the divergences of the wanted units on some images.
+
+    Args:
+        model: model in evaluation mode.
+        inputs: (images, channels, height, width).
+        original: (images, outputs) log-probabilities of the model as it is.
+        stage: which units.
+        wanted: places of the units in each layer.
+        scores: is added to.
+        report: called after every batch with the units times images of it.
+    """
+    count, units = len(inputs), scores.shape[1]
+    at_once = max(1, _images_at_once(model) // count)
+    x = model.add_tokens(model.patch_embed(inputs))
+    if stage != "residual":
+        x = model.enter(x)
+    for layer, places in enumerate(wanted):
+        for removed in places.split(at_once):  # type: ignore[no-untyped-call]
             factors = torch.ones(len(removed), units, device=x.device)
             factors[torch.arange(len(removed)), removed] = 0.0
             masks = unit_masks(model, stage, layer, factors.repeat_interleave(count, 0))
-            copies = model.mask_residual(x.repeat(len(removed), 1, 1), masks)
+            copies = x.repeat(len(removed), 1, 1)
+            if stage == "residual":
+                copies = model.enter(copies, masks)
             encoded = model.encode(copies, masks, first=layer)
             logits = model.classify(model.pool(encoded, masks))
             without = functional.log_softmax(logits, -1).view(len(removed), count, -1)
             divergence = (original.exp() * (original - without)).sum(-1)
-            scores[layer, removed] = divergence.double().sum(-1).cpu()
-            report((layer * units + int(removed[-1]) + 1) / (layers * units))
+            scores[layer, removed] += divergence.double().sum(-1).cpu()
+            report(len(removed) * count)
         if stage != "residual":
             x = model.encode(x, first=layer, last=layer + 1)
-    return scores
 
 
 def taylor_importance(
@@ -96,7 +175,8 @@ def taylor_importance(
     """Return (layers, units): Σ over images of (∂loss/∂m)² at m = 1, m the unit's mask.
 
     The first-order change of the loss when the unit goes, squared (Molchanov et al. 2019); one
-    backward pass serves every unit of every layer.
+    backward pass serves every unit of every layer. Images go through the model in groups, whose
+    sums add up: that bounds the memory.
 
     Args:
         model: model in evaluation mode.
@@ -104,6 +184,15 @@ def taylor_importance(
         targets: (images, outputs) probabilities; the loss is their cross-entropy.
         stage: which units.
     """
+    at_once = max(1, _images_at_once(model) // model.config.depth)
+    if len(inputs) * model.config.tokens * model.config.depth <= BATCH_TOKENS:
+        at_once = len(inputs)
+    groups = zip(inputs.split(at_once), targets.split(at_once), strict=True)  # type: ignore[no-untyped-call]
+    scores = [_taylor(model, *group, stage) for group in groups]
+    return torch.stack(scores).sum(0)
+
+
+def _taylor(model: VisionTransformer, inputs: Tensor, targets: Tensor, stage: Stage) -> Tensor:
     layers, units = unit_shape(model, stage)
     factors = [
         torch.ones(len(inputs), units, device=inputs.device, requires_grad=True)
@@ -119,6 +208,51 @@ def taylor_importance(
     loss = -(targets * functional.log_softmax(logits, -1)).sum()
     gradients = torch.autograd.grad(loss, factors)
     return torch.stack([gradient.double().square().sum(0).cpu() for gradient in gradients])
+
+
+def taylor_kl_importance(
+    model: VisionTransformer,
+    inputs: Tensor,
+    targets: Tensor,
+    stage: Stage,
+    *,
+    kept: int | None = None,
+    share: float = EXACT_SHARE,
+    report: ReportShare = _ignore,
+    expect: ReportShare = _ignore,
+) -> Tensor:
+    """Return (layers, units): the Taylor importance, its ranks corrected by KL where they count.
+
+    In every layer, the KL divergence of a share of the units is computed exactly, and they change
+    ranks among themselves accordingly: the scores that Taylor gave them are dealt out anew, the
+    highest to the unit of the largest divergence. Units of which ``kept`` stay are those next to
+    that rank, because the best ones stay in any order; without it, the best ones.
+
+    Args:
+        model: model in evaluation mode.
+        inputs: (images, channels, height, width) of the part's own data.
+        targets: (images, outputs) probabilities, for the Taylor importance.
+        stage: which units.
+        kept: number of units that stay in each layer; None ranks the best ones.
+        share: share of the units of each layer whose divergence is computed, rounded up.
+        report: called after every batch of divergences with the share that is done, 0 to 1.
+        expect: called with the seconds that the divergences are expected to take.
+    """
+    scores = taylor_importance(model, inputs, targets, stage)
+    count = math.ceil(share * scores.shape[1])
+    wanted = [_contested(layer, count, kept) for layer in scores]
+    exact = _kl(model, inputs, stage, wanted, report, expect)
+    for layer, places in enumerate(wanted):
+        by_divergence = places[exact[layer, places].argsort(descending=True, stable=True)]
+        scores[layer, by_divergence] = scores[layer, places].sort(descending=True).values
+    return scores
+
+
+def _contested(scores: Tensor, count: int, kept: int | None) -> Tensor:
+    """Return the places of ``count`` units: the best, or those whose rank is next to ``kept``."""
+    ranked = scores.argsort(descending=True, stable=True)
+    first = 0 if kept is None else min(max(0, kept - (count + 1) // 2), len(ranked) - count)
+    return ranked[first : first + count]
 
 
 @torch.no_grad()
@@ -164,6 +298,9 @@ def importance(
     measure: str,
     generator: torch.Generator,
     report: ReportShare = _ignore,
+    *,
+    kept: int | None = None,
+    expect: ReportShare = _ignore,
 ) -> Tensor:
     """Return (layers, units) by the named measure; see the functions of this file.
 
@@ -171,7 +308,10 @@ def importance(
         InputError: the measure is unknown.
     """
     measures: dict[str, Callable[[], Tensor]] = {
-        "kl": lambda: kl_importance(model, inputs, stage, report),
+        "kl": lambda: kl_importance(model, inputs, stage, report, expect),
+        "taylor-kl": lambda: taylor_kl_importance(
+            model, inputs, targets, stage, kept=kept, report=report, expect=expect
+        ),
         "taylor": lambda: taylor_importance(model, inputs, targets, stage),
         "magnitude": lambda: magnitude_importance(model, stage),
         "random": lambda: random_importance(model, stage, generator),

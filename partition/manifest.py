@@ -19,11 +19,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
-from partition.config import ViTConfig
+from partition.config import ViTConfig, image_text
 from partition.cost import mlp_cost, vit_cost
 from partition.errors import InputError, explain
 from partition.files import sha256, to_json
-from partition.recipe import Name, Recipe
+from partition.recipe import Image, Name, Recipe
 
 FORMAT = "edgesim-partition"
 SCHEMA = 1
@@ -239,7 +239,13 @@ class TrainedFusion(FusionEntry, AccuracyEntry):
 
 @dataclass(frozen=True, kw_only=True)
 class UnsplitEntry(ModelEntry, AccuracyEntry):
-    """The model that the parts were cut from; its weights are not in the artifact."""
+    """The model that the parts were cut from.
+
+    Attributes:
+        file: file of its weights; None in artifacts of earlier versions, which do not hold them.
+    """
+
+    file: FileName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +265,7 @@ class DataEntry(_Entry):
         name: name of the data set.
         classes: names by label.
         images: number of images of each split.
-        image: height and width of an input, in pixels.
+        image: side of an input, or height and width, in pixels.
         channels: channels of an input.
         mean: mean of every channel, of values from 0 to 1.
         std: standard deviation of every channel, likewise.
@@ -270,7 +276,7 @@ class DataEntry(_Entry):
     name: Name
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     images: ImagesEntry
-    image: Size
+    image: Image
     channels: Size
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
@@ -343,6 +349,12 @@ class TrainedManifest(Manifest):
     def __post_init__(self) -> None:
         Manifest.__post_init__(self)
         names, taken = self.data.classes, set[int]()
+        whole = self.unsplit.file
+        if whole is not None:
+            if whole not in self.files:
+                raise ValueError(f"unsplit.file: expected a key of 'files', got '{whole}'")
+            if whole in {model.file for model in self.models.values()}:
+                raise ValueError(f"unsplit.file: expected one of its own, got '{whole}' again")
         for number, part in enumerate(self.parts):
             where = f"parts.{number}.classes"
             for label in part.classes:
@@ -361,7 +373,9 @@ class TrainedManifest(Manifest):
         _check_equal("fusion.widths", len(names), self.fusion.widths[-1])
         _check_equal("unsplit.config.classes", len(names), self.unsplit.config.classes)
         for model in (self.unsplit, *self.parts):
-            _check_equal("config.image", self.data.image, model.config.image)
+            if self.data.image != model.config.image:
+                expected, found = image_text(self.data.image), image_text(model.config.image)
+                raise ValueError(f"config.image: expected {expected}, got {found}")
             _check_equal("config.channels", self.data.channels, model.config.channels)
         for what, values in (("data.mean", self.data.mean), ("data.std", self.data.std)):
             _check_equal(what, self.data.channels, len(values))

@@ -7,7 +7,7 @@ sample, which is how importance is measured in batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,10 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from partition.config import ViTConfig
-
-NORM_EPSILON = 1e-6
-"""Added to the variance in every layer norm, as timm does for ViT."""
+from partition.config import Activation, ViTConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,17 @@ class Masks:
     residual: Tensor | None = None
     attention: Mapping[int, Tensor] = field(default_factory=dict)
     mlp: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+_ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "gelu-tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "quick-gelu": lambda x: x * torch.sigmoid(1.702 * x),
+}
+
+
+def _norm(config: ViTConfig) -> nn.LayerNorm:
+    return nn.LayerNorm(config.width, eps=config.norm_epsilon)
 
 
 def _masked_norm(norm: nn.LayerNorm, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -68,7 +76,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(widths[-1], config.width, config.patch, stride=config.patch)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, patches, width) of (batch, channels, image, image)."""
+        """Return (batch, patches, width) of (batch, channels, height, width)."""
         x = images
         for index in range(self.stem_layers):
             x = functional.gelu(self.backbone[index](x))
@@ -103,16 +111,17 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Feed-forward layer: linear, GELU, linear."""
+    """Feed-forward layer: linear, GELU or the activation of the config, linear."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.fc1 = nn.Linear(config.width, config.mlp_width)
         self.fc2 = nn.Linear(config.mlp_width, config.width)
+        self.activation = _ACTIVATIONS[config.activation]
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (batch, tokens, width); ``mask`` is (batch, mlp width)."""
-        hidden = functional.gelu(self.fc1(x))
+        hidden = self.activation(self.fc1(x))
         if mask is not None:
             hidden = hidden * mask[:, None, :]
         return self.fc2(hidden)  # type: ignore[no-any-return]
@@ -123,9 +132,9 @@ class Block(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.width, eps=NORM_EPSILON)
+        self.norm1 = _norm(config)
         self.attn = Attention(config)
-        self.norm2 = nn.LayerNorm(config.width, eps=NORM_EPSILON)
+        self.norm2 = _norm(config)
         self.mlp = Mlp(config)
 
     def forward(
@@ -143,7 +152,10 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT (Dosovitskiy et al. 2021), with DeiT's distillation token where the config says so.
+    """ViT (Dosovitskiy et al. 2021), with what its kin add where the config says so.
+
+    That is DeiT's distillation token, registers, average pooling, and CLIP's norm before the
+    blocks. LayerScale needs nothing: its factors are those of the weights before them.
 
     Attributes:
         config: the shape.
@@ -154,12 +166,17 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        if config.class_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         if config.distilled:
             self.dist_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        if config.registers:
+            self.reg_token = nn.Parameter(torch.zeros(1, config.registers, config.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, config.tokens, config.width))
+        if config.pre_norm:
+            self.norm_pre = _norm(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(config.width, eps=NORM_EPSILON)
+        self.norm = _norm(config)
         self.head = nn.Linear(config.width, config.classes)
         if config.distilled:
             self.head_dist = nn.Linear(config.width, config.classes)
@@ -189,22 +206,30 @@ class VisionTransformer(nn.Module):
                 parameter.normal_(0.0, 0.02, generator=generator)
 
     def embed(self, images: Tensor, masks: Masks | None = None) -> Tensor:
-        """Return (batch, tokens, width): patches with class token and position."""
-        return self.mask_residual(self.add_tokens(self.patch_embed(images)), masks)
+        """Return (batch, tokens, width): patches with their prefix tokens and positions."""
+        return self.enter(self.add_tokens(self.patch_embed(images)), masks)
 
     def add_tokens(self, patches: Tensor) -> Tensor:
         """Return (batch, tokens, width) of (batch, patches, width): prefix tokens and position."""
-        prefix = [self.cls_token.expand(len(patches), -1, -1)]
-        if self.config.distilled:
-            prefix.append(self.dist_token.expand(len(patches), -1, -1))
-        return torch.cat((*prefix, patches), 1) + self.pos_embed
+        config, prefix = self.config, list[Tensor]()
+        if config.class_token:
+            prefix.append(self.cls_token)
+        if config.distilled:
+            prefix.append(self.dist_token)
+        if config.registers:
+            prefix.append(self.reg_token)
+        tokens = [token.expand(len(patches), -1, -1) for token in prefix]
+        return torch.cat((*tokens, patches), 1) + self.pos_embed
 
-    @staticmethod
-    def mask_residual(x: Tensor, masks: Masks | None) -> Tensor:
-        """Return ``x`` (batch, tokens, width) without the masked residual channels."""
-        if masks is None or masks.residual is None:
-            return x
-        return x * masks.residual[:, None, :]
+    def enter(self, x: Tensor, masks: Masks | None = None) -> Tensor:
+        """Return what the first block gets of ``x`` (batch, tokens, width).
+
+        Masked residual channels are zero, and CLIP's norm is applied.
+        """
+        residual = masks.residual if masks is not None else None
+        if residual is not None:
+            x = x * residual[:, None, :]
+        return _masked_norm(self.norm_pre, x, residual) if self.config.pre_norm else x
 
     def encode(
         self, x: Tensor, masks: Masks | None = None, first: int = 0, last: int | None = None
@@ -218,9 +243,15 @@ class VisionTransformer(nn.Module):
         return x
 
     def pool(self, x: Tensor, masks: Masks | None = None) -> Tensor:
-        """Return the features (batch, prefix tokens, width) that the heads and the fusion read."""
+        """Return the features (batch, feature tokens, width) that heads and fusion read."""
         residual = masks.residual if masks is not None else None
-        return _masked_norm(self.norm, x[:, : self.config.prefix_tokens], residual)
+        config = self.config
+        if config.pooling == "token":
+            return _masked_norm(self.norm, x[:, : config.feature_tokens], residual)
+        patches = x[:, config.prefix_tokens :]
+        if config.pooling == "mean":
+            return _masked_norm(self.norm, patches, residual).mean(1, keepdim=True)
+        return _masked_norm(self.norm, patches.mean(1, keepdim=True), residual)
 
     def classify(self, features: Tensor) -> Tensor:
         """Return logits (batch, classes); a distilled model gives the mean of its two heads."""
@@ -230,9 +261,9 @@ class VisionTransformer(nn.Module):
         return logits  # type: ignore[no-any-return]
 
     def features(self, images: Tensor) -> Tensor:
-        """Return (batch, prefix tokens * width): what a part sends to the fusion."""
+        """Return (batch, feature tokens * width): what a part sends to the fusion."""
         return self.pool(self.encode(self.embed(images))).flatten(1)
 
     def forward(self, images: Tensor, masks: Masks | None = None) -> Tensor:
-        """Return logits (batch, classes) of images (batch, channels, image, image)."""
+        """Return logits (batch, classes) of images (batch, channels, height, width)."""
         return self.classify(self.pool(self.encode(self.embed(images, masks), masks), masks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +41,16 @@ class Part:
     classes: PartClasses
     stages: Sequence[Mapping[str, Any]]
     key: str
+
+
+LONG_S = 30.0
+"""Seconds from which the time of an importance is announced."""
+
+
+def _time_text(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def proxy_samples(samples: Samples, count: int, generator: torch.Generator) -> Samples:
@@ -114,10 +125,15 @@ def make_part(
             def report(done: float) -> None:
                 run.progress(Report(step=f"{title}: {stage} importance", done=done))
 
+            def expect(seconds: float) -> None:
+                if seconds >= LONG_S:
+                    note = f"{title}: {stage} importance takes about {_time_text(seconds)}"
+                    run.progress(Report(step=f"{title}: {stage} importance", done=0.0, note=note))
+
             report(0.0)
             smaller = _cut_by_importance(
                 unpruned, data, training.samples, stage, target, pruning, seed_of(seed, 3, index),
-                store.device, report,
+                store.device, report, expect,
             )  # fmt: skip
             report(1.0)
             tuning_seed = seed_of(seed, 4, index)
@@ -173,6 +189,7 @@ def _cut_by_importance(
     seed: int,
     device: torch.device,
     report: ReportShare,
+    expect: ReportShare,
 ) -> VisionTransformer:
     """Measure one stage's units on a few of the part's images and cut."""
     draw = generator_of(seed)
@@ -180,5 +197,8 @@ def _cut_by_importance(
     inputs = data.to_input(proxy.images[:]).to(device)
     targets = smooth_targets(proxy.labels, model.config.classes, 0.0).to(device)
     model = model.to(device).eval()
-    scores = importance(model, inputs, targets, stage, pruning.importance, draw, report)
+    kept = math.prod(getattr(target, field) for field in PRUNED_FIELDS[stage])
+    scores = importance(
+        model, inputs, targets, stage, pruning.importance, draw, report, kept=kept, expect=expect
+    )
     return cut(model.cpu(), stage, scores, target)

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, field
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic.dataclasses import dataclass
 
-from partition.config import ViTConfig, preset
+from partition.config import LARGEST, Activation, ImageSize, ViTConfig, preset
 from partition.errors import InputError, explain
 
 DataName = Literal["digits", "fashion-mnist", "mnist", "cifar-10", "cifar-100", "folder"]
@@ -35,7 +37,9 @@ Stage = Literal["residual", "attention", "mlp"]
 Selection = Literal["accuracy", "loss", "last"]
 """Epoch whose weights are taken: of the highest validation accuracy (of equals the one of the
 lowest validation loss), of the lowest validation loss, or the last."""
-Measure = Literal["kl", "taylor", "magnitude", "random"]
+Sampling = Literal["plain", "balanced"]
+"""Images of an epoch: each once, or as many of every class, those of rare classes repeated."""
+Measure = Literal["kl", "taylor", "magnitude", "random", "taylor-kl"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """The three stages of ED-ViT, in its order."""
@@ -51,6 +55,24 @@ def _every_stage(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     if sorted(stages) != sorted(STAGES):
         raise ValueError(f"expected {', '.join(STAGES)} in some order, got {', '.join(stages)}")
     return stages
+
+
+def image_size(value: object) -> ImageSize:
+    """Return the size of an image that a document gives: a side, or height and width, in pixels.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    sides = [_whole(one) for one in value] if isinstance(value, list | tuple) else [_whole(value)]
+    if isinstance(value, list | tuple) and len(sides) != 2:
+        raise ValueError(f"expected a side, or [height, width], got {len(sides)} numbers")
+    for side in sides:
+        if not isinstance(side, int) or isinstance(side, bool):
+            raise ValueError(f"expected pixels: a side, or [height, width], got {str(value)[:60]}")
+        if not 1 <= side <= LARGEST:
+            raise ValueError(f"expected from 1 to {LARGEST:,} pixels, got {side}")
+    numbers = [side for side in sides if isinstance(side, int)]
+    return numbers[0] if len(set(numbers)) == 1 else (numbers[0], numbers[1])
 
 
 def _several(folds: int) -> int:
@@ -74,6 +96,14 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Count = Annotated[StrictInt, Field(ge=0), BeforeValidator(_whole)]
 Size = Annotated[StrictInt, Field(ge=1), BeforeValidator(_whole)]
+_PIXELS = {"type": "integer", "minimum": 1}
+Image = Annotated[
+    ImageSize,
+    PlainValidator(image_size),
+    WithJsonSchema(
+        {"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}]}
+    ),
+]
 Folds = Annotated[Count, AfterValidator(_several)]
 Amount = Annotated[StrictFloat, Field(ge=0)]
 Positive = Annotated[StrictFloat, Field(gt=0)]
@@ -92,8 +122,10 @@ class DataSpec:
         folder: path of the folder with the files; needed where no system package or library holds
             them.
         download: whether MNIST or Fashion-MNIST is fetched into ``folder``, with checksums.
-        image: side of the model's input, in pixels; the data set's own by default.
-        channels: number of channels of an image folder, 1 or 3.
+        image: side of the model's input, or its height and width, in pixels; the data set's own by
+            default, and 224 for a folder.
+        channels: number of channels of an image folder: 1 grey, 3 RGB, 4 with opacity; any number
+            for files ``.npy``.
         validation: fraction of the training images of every class held out.
         test: fraction held out as test images, where the data set brings no split of its own.
         limit: number of training images of every class that are used (the first); 0 for all. What
@@ -105,8 +137,8 @@ class DataSpec:
     name: DataName = "digits"
     folder: StrictStr | None = None
     download: StrictBool = False
-    image: Size | None = None
-    channels: Literal[1, 3] = 3
+    image: Image | None = None
+    channels: Size = 3
     validation: Fraction = 0.1
     test: Fraction = 0.2
     limit: Count = 0
@@ -149,6 +181,8 @@ class TrainConfig:
         folds: number of folds of the training images by which the number of epochs is chosen
             (cross-validation): one training without each fold, then one on all images; 0 for none.
         patience: number of epochs without a better one that end the training; 0 for never.
+        sampling: images of an epoch: each once, or as many of every class (of a part: of each of
+            its outputs), where those of rare classes come several times.
         augmentation: random changes of the images.
     """
 
@@ -166,6 +200,7 @@ class TrainConfig:
     selection: Selection = "accuracy"
     folds: Folds = 0
     patience: Count = 0
+    sampling: Sampling = "plain"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -176,8 +211,8 @@ class UnsplitSpec:
     Attributes:
         name: name of a shape (``vit_small_patch16_224``); the keys below then count only where they
             are given.
-        checkpoint: path of a safetensors file with timm's names to start from; none trains from
-            scratch. Without ``name``, the shape is the file's.
+        checkpoint: path of a safetensors file to start from, with the names of timm, transformers
+            or torchvision; none trains from scratch. The shape is the file's.
         patch: height and width of a patch, in pixels of the stem's output.
         width: number of residual channels.
         depth: number of blocks.
@@ -186,6 +221,8 @@ class UnsplitSpec:
         mlp_width: number of feed-forward neurons of a block.
         stem: channels of strided convolutions before the patches.
         distilled: whether there is DeiT's second token.
+        activation: activation of the feed-forward layers; needed with a checkpoint of CLIP or
+            SigLIP that has no ``config.json`` beside it.
     """
 
     name: Annotated[StrictStr, AfterValidator(_known)] | None = None
@@ -198,19 +235,22 @@ class UnsplitSpec:
     mlp_width: Size | None = None
     stem: tuple[Size, ...] | None = None
     distilled: StrictBool | None = None
+    activation: Activation | None = None
 
-    def config(self, image: int, channels: int, classes: int) -> ViTConfig:
+    def config(self, image: ImageSize, channels: int, classes: int) -> ViTConfig:
         """Return the shape for some data.
 
         Args:
-            image: side of an input, in pixels.
+            image: side of an input, or height and width, in pixels.
             channels: channels of an input.
             classes: classes of the data.
 
         Raises:
             InputError: the shape is impossible.
         """
-        given = {key: value for key, value in asdict(self).items() if value is not None}
+        given: dict[str, Any] = {
+            key: value for key, value in asdict(self).items() if value is not None
+        }
         given |= {"image": image, "channels": channels, "classes": classes}
         given.pop("checkpoint", None)
         if name := given.pop("name", None):
@@ -253,7 +293,8 @@ class PruneSpec:
     Attributes:
         heads: number of heads that every part keeps; unless given, the largest that fits the
             devices, or one that makes all parts together about as large as the unsplit model.
-        importance: score of the importance of units.
+        importance: score of the importance of units; ``taylor-kl`` is ``taylor`` with the exact
+            ``kl`` of the 2 % of units that are next to the cut, for large models.
         images: number of the part's own images on which importance is measured.
         stages: stages of pruning, in order; every stage once.
         tuning: training after each stage but the last.

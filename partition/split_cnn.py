@@ -21,6 +21,7 @@ from partition.cnn import (
     keep_channels,
     keep_cnn_outputs,
 )
+from partition.config import height_and_width
 from partition.data import Data
 from partition.files import fingerprint
 from partition.fusion import make_fusion, part_features
@@ -57,7 +58,7 @@ def cnn_of_size(data: Data, parameters: int) -> CnnConfig:
 
     Two are of stride 2 where the image has at least 16 pixels a side, else one.
     """
-    strides = (2, 1, 2, 1) if data.image >= 16 else (1, 1, 2, 1)
+    strides = (2, 1, 2, 1) if min(height_and_width(data.image)) >= 16 else (1, 1, 2, 1)
     shapes = [
         CnnConfig(
             image=data.image, channels=data.channels, widths=(w, 2 * w, 4 * w, 8 * w),

@@ -48,7 +48,7 @@ def keep_residual(model: VisionTransformer, kept: Sequence[int]) -> VisionTransf
             )
         ):
             weights[name] = value[chosen]
-        elif name in ("cls_token", "dist_token", "pos_embed") or name.endswith(
+        elif name in ("cls_token", "dist_token", "reg_token", "pos_embed") or name.endswith(
             ("attn.qkv.weight", "mlp.fc1.weight", "head.weight", "head_dist.weight")
         ):
             weights[name] = value[..., chosen]
@@ -184,7 +184,8 @@ def check_target(config: ViTConfig, target: ViTConfig) -> None:
                 f"pruning cannot raise {name} from {getattr(config, name)} to "
                 f"{getattr(target, name)}"
             )
-    for name in ("image", "channels", "patch", "depth", "stem", "distilled"):
+    pruned = {field for fields in PRUNED_FIELDS.values() for field in fields}
+    for name in sorted(set(ViTConfig.__dataclass_fields__) - pruned - {"classes"}):
         if getattr(target, name) != getattr(config, name):
             raise InputError(
                 f"pruning cannot change {name} from {getattr(config, name)} to "

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from partition.classify import TrainingSet, note_few_validation_images, predict
 from partition.cnn import SmallCnn
-from partition.config import ViTConfig
+from partition.config import ViTConfig, preset
 from partition.data import Data
 from partition.errors import InputError
 from partition.files import fingerprint, sha256
@@ -95,25 +95,41 @@ def train_on_all_classes(
     return key
 
 
+_OWN_SHAPE = (
+    "patch", "width", "depth", "heads", "head_width", "mlp_width", "stem", "distilled", "activation"
+)  # fmt: skip
+"""Keys that must agree with a checkpoint."""
+
+
 def unsplit_config(spec: UnsplitSpec, data: Data) -> ViTConfig:
     """Return the shape of the unsplit model for the data.
 
-    A checkpoint without a ``name`` has a shape of its own; keys that are given must agree with it.
+    A checkpoint has a shape of its own; keys that are given must agree with it, and so must the
+    shape that is named.
 
     Raises:
         InputError: the shape is impossible, or not that of the checkpoint.
     """
-    sizes = {"image": data.image, "channels": data.channels, "classes": len(data.classes)}
-    if spec.checkpoint is None or spec.name is not None:
-        return spec.config(**sizes)
-    found = checkpoint_config(Path(spec.checkpoint), heads=spec.heads, classes=len(data.classes))
-    for key, value in asdict(spec).items():
-        if key != "checkpoint" and value not in (None, getattr(found, key, None)):
+    classes = len(data.classes)
+    if spec.checkpoint is None:
+        return spec.config(data.image, data.channels, classes)
+    named = None if spec.name is None else preset(spec.name)
+    found = checkpoint_config(
+        Path(spec.checkpoint),
+        heads=named.heads if spec.heads is None and named is not None else spec.heads,
+        classes=classes,
+        activation=spec.activation,
+    )
+    given = {} if named is None else {key: getattr(named, key) for key in _OWN_SHAPE}
+    given |= {key: value for key, value in asdict(spec).items() if value is not None}
+    for key, value in given.items():
+        if key in _OWN_SHAPE and value != getattr(found, key):
+            of_name = getattr(spec, key) is None
+            what = f"model.name: expected {key}" if of_name else f"model.{key}: expected"
             raise InputError(
-                f"model.{key}: expected {getattr(found, key)}, which {spec.checkpoint} has, "
-                f"got {value}"
+                f"{what} {getattr(found, key)}, which {spec.checkpoint} has, got {value}"
             )
-    return found.with_(**sizes)
+    return found.with_(image=data.image, channels=data.channels, classes=classes)
 
 
 def unsplit_model(recipe: Recipe, data: Data, store: StepStore) -> Unsplit:

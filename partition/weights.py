@@ -1,8 +1,7 @@
-"""Load public ViT and DeiT checkpoints: safetensors with timm's names, nothing pickled."""
+"""Load public checkpoints of Vision Transformers: safetensors, nothing pickled."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,53 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from partition.config import ViTConfig
+from partition.config import Activation, ViTConfig
+from partition.convert import Plain, read_description, to_plain
+from partition.cost import vit_cost
 from partition.errors import InputError
 from partition.model import VisionTransformer
+from partition.shape import HEADLESS, shape_of
 from partition.store import load_tensors, save_tensors
-
-_AXES = {
-    "patch_embed.proj.weight": 4,
-    "blocks.0.attn.qkv.weight": 2,
-    "blocks.0.mlp.fc1.weight": 2,
-    "head.weight": 2,
-    "pos_embed": 3,
-}
-"""Number of axes of the weights from which a model's shape is read."""
-
-
-PUBLIC_HEADS: Mapping[tuple[int, int, int], int] = {
-    (192, 12, 768): 3,
-    (256, 14, 1280): 4,
-    (320, 14, 1792): 5,
-    (384, 12, 1536): 6,
-    (512, 12, 2048): 8,
-    (512, 20, 2048): 8,
-    (640, 12, 2560): 10,
-    (768, 12, 3072): 12,
-    (1024, 24, 4096): 16,
-    (1152, 27, 4304): 16,
-    (1280, 32, 5120): 16,
-    (1408, 40, 6144): 16,
-    (1664, 48, 8192): 16,
-}
-"""Heads of public ViT and DeiT shapes by (width, depth, feed-forward width), as timm builds them:
-Ti, wee, little, S, medium, medium-d, betwixt, B, L, SO400M, H, g, G."""
-
-_OTHER_KINDS = {
-    "reg_token": "register tokens (DINOv2 and later); take a checkpoint without registers",
-    "blocks.0.ls1.gamma": "LayerScale (DeiT III, CaiT, DINOv2); take a checkpoint without it",
-    "norm_pre.weight": "a norm before its blocks (CLIP); take a ViT or DeiT",
-    "attn_pool.latent": "attention pooling (SigLIP); take a checkpoint with a class token",
-    "fc_norm.weight": "average pooling; take a checkpoint with a class token",
-}
-"""By a weight that only they have: models that are not plain ViTs, and what to do."""
-
-
-def _refuse_other_kinds(weights: Mapping[str, Tensor], where: str) -> None:
-    for key, what in _OTHER_KINDS.items():
-        if key in weights:
-            raise InputError(f"{where}: it is no plain ViT: {key} belongs to {what}")
 
 
 def config_of(
@@ -65,102 +24,54 @@ def config_of(
     *,
     heads: int | None = None,
     classes: int | None = None,
+    activation: Activation | None = None,
     where: str = "the checkpoint",
 ) -> ViTConfig:
     """Return the shape of a model, read off its weights.
 
     Args:
-        weights: weights by timm's names.
+        weights: weights by the names of timm, transformers or torchvision.
         heads: number of attention heads, which weights do not show; that of the public model of
             this shape by default.
         classes: outputs of a backbone without a head.
+        activation: of the feed-forward layers, where the library does not say it.
         where: name of the weights in messages.
 
     Raises:
-        InputError: a weight that every ViT has is missing, shapes contradict one another, the heads
-            are neither given nor those of a public model, or it is another kind of model.
+        InputError: a weight that every ViT has is missing, shapes contradict one another, heads or
+            activation are not known, or it is another kind of model.
     """
-    _refuse_other_kinds(weights, where)
-    for key, axes in _AXES.items():
-        if key in weights and weights[key].dim() != axes:
-            raise InputError(f"not a ViT with timm's names: {key} has {weights[key].dim()} axes")
-    try:
-        width, before, patch, _ = weights["patch_embed.proj.weight"].shape
-        qkv = weights["blocks.0.attn.qkv.weight"].shape[0]
-        hidden = weights["blocks.0.mlp.fc1.weight"].shape[0]
-        positions = weights["pos_embed"].shape[1]
-    except KeyError as error:
-        raise InputError(f"not a ViT with timm's names: {error} is missing") from error
-    stem: list[int] = []
-    while (key := f"patch_embed.backbone.{len(stem)}.weight") in weights:
-        stem.append(weights[key].shape[0])
-    channels = weights["patch_embed.backbone.0.weight"].shape[1] if stem else before
-    blocks = {int(found[1]) for key in weights if (found := re.match(r"blocks\.(\d+)\.", key))}
-    if blocks != set(range(len(blocks))) or not blocks:
-        raise InputError("not a ViT with timm's names: its blocks are not numbered from 0 on")
-    distilled = "dist_token" in weights
-    grid = round((positions - 1 - distilled) ** 0.5)
-    if grid**2 + 1 + distilled != positions:
-        raise InputError(f"{where}: {positions} positions fit no square image")
-    if "head.weight" in weights:
-        classes = weights["head.weight"].shape[0]
-    if classes is None:
-        raise InputError(f"{where} {_HEADLESS}")
-    if heads is None and qkv == 3 * width:
-        heads = PUBLIC_HEADS.get((width, len(blocks), hidden))
-    if heads is None:
-        raise InputError(
-            f"{where}: its weights do not show how many heads it has, and no public model has "
-            f"width {width}, depth {len(blocks)} and feed-forward width {hidden}; "
-            "set the number: model.heads of a recipe, heads=… in Python"
-        )
-    if qkv % (3 * heads):
-        raise InputError(
-            f"{where}: {qkv} query, key and value rows cannot be those of {heads} heads"
-        )
-    heavy = len(blocks) * width * (qkv // 3 * 4 + 2 * hidden)
-    there = sum(one.numel() for one in weights.values())
-    if heavy > there:
-        raise InputError(
-            f"its shapes ask for {heavy:,} weights in blocks, and it holds {there:,}: it is "
-            "truncated, or none of timm's"
-        )
-    return ViTConfig(
-        image=grid * patch << len(stem),
-        channels=channels,
-        patch=patch,
-        width=width,
-        depth=max(blocks) + 1,
-        heads=heads,
-        head_width=qkv // 3 // heads,
-        mlp_width=hidden,
-        classes=classes,
-        stem=tuple(stem),
-        distilled=distilled,
-    )
+    plain = to_plain(weights, where)
+    return shape_of(plain, where, heads=heads, classes=classes, activation=activation)
 
 
-_HEADLESS = (
-    "is a backbone without a head; draw one: model.checkpoint of a recipe does, in Python give the "
-    "shape and new_head=SEED"
-)
-
-
-def checkpoint_config(path: Path, *, heads: int | None, classes: int) -> ViTConfig:
+def checkpoint_config(
+    path: Path, *, heads: int | None, classes: int, activation: Activation | None = None
+) -> ViTConfig:
     """Return the shape of a checkpoint's model: that of the file's header, or of its weights.
 
     Args:
-        path: a file by timm, or by :func:`save_vit`.
+        path: a file by another library, or by :func:`save_vit`.
         heads: number of attention heads; see :func:`config_of`.
         classes: outputs of a backbone without a head.
+        activation: of the feed-forward layers, likewise.
 
     Raises:
         InputError: see :func:`load_vit`.
     """
+    _, header = _read(path)
+    if isinstance(header, ViTConfig):
+        return header
+    return shape_of(header, str(path), heads=heads, classes=classes, activation=activation)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], ViTConfig | Plain]:
+    """Return the weights of a file by our names, and its shape, or else what they do not show."""
     weights, state = load_tensors(path)
     if (saved := state.get("config")) is not None:
-        return _header_shape(path, saved, weights)
-    return config_of(weights, heads=heads, classes=classes, where=str(path))
+        return weights, _header_shape(path, saved, weights)
+    plain = to_plain(weights, str(path), read_description(path))
+    return plain.weights, plain
 
 
 def load_vit(
@@ -168,16 +79,20 @@ def load_vit(
     config: ViTConfig | None = None,
     *,
     heads: int | None = None,
+    activation: Activation | None = None,
     new_head: int | None = None,
 ) -> VisionTransformer:
     """Return the model of a safetensors checkpoint.
 
     Args:
-        path: a file by timm, or by :func:`save_vit`.
+        path: a file by timm, transformers or torchvision (see :mod:`partition.convert`), or by
+            :func:`save_vit`. A ``config.json`` beside it is read.
         config: its shape; by default the one in the file's header, or read off the weights. A
             config of another image size has the positions resized (bicubic, as timm does).
         heads: number of attention heads, where neither ``config`` nor the file's header says it and
             the shape is no public model's.
+        activation: of the feed-forward layers, where ``config`` is not given and the library does
+            not say it.
         new_head: seed of a head that is drawn where the classes differ or there is none; None makes
             that an error.
 
@@ -185,16 +100,17 @@ def load_vit(
         InputError: the file is damaged, of another kind of model, or its heads are not known; or a
             weight is missing, unknown or of another shape; the message names the first of each.
     """
-    weights, state = load_tensors(path)
-    _refuse_other_kinds(weights, str(path))
-    saved = state.get("config")
-    header = None if saved is None else _header_shape(path, saved, weights)
-    if config is None:
-        config = header or config_of(weights, heads=heads, where=str(path))
-    elif header is not None and header.heads != config.heads:
-        raise InputError(
-            f"{path}: its header says {header.heads} heads, and {config.heads} were asked for"
-        )
+    weights, header = _read(path)
+    if isinstance(header, ViTConfig):
+        if config is not None and header.heads != config.heads:
+            raise InputError(
+                f"{path}: its header says {header.heads} heads, and {config.heads} were asked for"
+            )
+        config = config or header
+    elif config is None:
+        config = shape_of(header, str(path), heads=heads, activation=activation)
+    else:
+        _check_kind(path, weights, header, config)
     generator = None if new_head is None else torch.Generator().manual_seed(new_head)
     model = VisionTransformer(config, generator)
     wanted = model.state_dict()
@@ -207,17 +123,40 @@ def load_vit(
                 ):
                     weights[key] = wanted[key]
     elif "head.weight" not in weights:
-        raise InputError(f"{path} {_HEADLESS}")
-    if ("dist_token" in weights) != config.distilled:
-        raise InputError(
-            f"{path} is a {'distilled DeiT' if 'dist_token' in weights else 'plain ViT'}: "
-            f"set model.distilled: {str('dist_token' in weights).lower()}"
-        )
+        raise InputError(f"{path} {HEADLESS}")
     if "pos_embed" in weights and weights["pos_embed"].shape != wanted["pos_embed"].shape:
         weights["pos_embed"] = resize_positions(weights["pos_embed"], config)
     _check(path, weights, wanted)
     model.load_state_dict({name: weights[name].to(torch.float32) for name in wanted})
     return model.eval()
+
+
+def _check_kind(path: Path, weights: Mapping[str, Tensor], plain: Plain, config: ViTConfig) -> None:
+    """Refuse a shape of another kind of model than a checkpoint's.
+
+    Sizes are compared weight by weight afterwards.
+    """
+    distilled = "dist_token" in weights
+    if distilled != config.distilled:
+        raise InputError(
+            f"{path} is a {'distilled DeiT' if distilled else 'plain ViT'}: "
+            f"set model.distilled: {str(distilled).lower()}"
+        )
+    registers = weights.get("reg_token")
+    found = {
+        "registers": 0 if registers is None else registers.shape[1],
+        "class_token": "cls_token" in weights,
+        "pre_norm": "norm_pre.weight" in weights,
+        "pooling": plain.pooling,
+        "activation": plain.activation or config.activation,
+        "norm_epsilon": plain.norm_epsilon,
+    }
+    for name, there in found.items():
+        if there != getattr(config, name):
+            raise InputError(
+                f"{path}: its model has {name} {there}, and {getattr(config, name)} was asked for; "
+                "leave model.name out, or in Python the shape, to take the file's"
+            )
 
 
 def _header_shape(path: Path, saved: Any, weights: Mapping[str, Tensor]) -> ViTConfig:
@@ -226,11 +165,11 @@ def _header_shape(path: Path, saved: Any, weights: Mapping[str, Tensor]) -> ViTC
     What is made of it is then no larger than the file.
     """
     config = ViTConfig.from_dict(saved)
-    found = config_of(weights, heads=config.heads, where=str(path))
-    if config != found:
+    asked, there = vit_cost(config).parameters, sum(one.numel() for one in weights.values())
+    if asked != there:
         raise InputError(
-            f"{path}: its header has another shape than its weights, {config} and {found}; "
-            "fetch or make it again"
+            f"{path}: its header has another shape than its weights: it asks for {asked:,}, and "
+            f"there are {there:,}; fetch or make it again"
         )
     return config
 
@@ -247,13 +186,11 @@ def resize_positions(positions: Tensor, config: ViTConfig) -> Tensor:
         InputError: the positions are not those of a square grid, or of another width.
     """
     prefix = config.prefix_tokens
-    grid = round((positions.shape[1] - prefix) ** 0.5)
+    grid = round(max(0, positions.shape[1] - prefix) ** 0.5)
     if grid**2 + prefix != positions.shape[1] or positions.shape[2] != config.width:
         raise InputError(f"cannot resize positions of shape {tuple(positions.shape)}")
     square = positions[:, prefix:].reshape(1, grid, grid, -1).permute(0, 3, 1, 2)
-    resized = functional.interpolate(
-        square.float(), (config.grid, config.grid), mode="bicubic", antialias=True
-    )
+    resized = functional.interpolate(square.float(), config.grid, mode="bicubic", antialias=True)
     return torch.cat((positions[:, :prefix], resized.permute(0, 2, 3, 1).flatten(1, 2)), 1)
 
 

@@ -115,6 +115,7 @@ SALIB = _package("SALib", "`pip install 'edgesim[dev]'`")
 CIW = _package("ciw", PEERS)
 SALABIM = _package("salabim", PEERS)
 TIMM = _package("timm", PEERS)
+TRANSFORMERS = _package("transformers", PEERS)
 TRITON = _package("tritonclient", PEERS)
 OPTICS_PEERS = {
     name: _package(name, PEERS) for name in ("prysm", "hcipy", "LightPipes", "torchoptics")

@@ -23,11 +23,15 @@ def vit(
     mlp_width: int | None = None,
     distilled: bool = False,
     stem: tuple[int, ...] = (),
+    registers: int = 0,
+    class_token: bool = True,
+    mean: bool = False,
+    pre_norm: bool = False,
 ) -> Graph:
     """Return a Vision Transformer with class token, learned positions and pre-norm blocks.
 
     Args:
-        build: builder of the graph, with a square input.
+        build: builder of the graph, with its input.
         classes: outputs; 0 leaves the head out, and the output is the class token's features.
         patch_size: of the square patches, in pixels; must divide the size of what it is given.
         width: residual width.
@@ -38,6 +42,10 @@ def vit(
         distilled: DeiT's distillation token and second head.
         stem: output channels of 3 x 3 convolutions of stride 2, each with an activation, that
             stand before the patches (arXiv 2106.14881); none in the plain ViT.
+        registers: tokens that no head reads (arXiv 2309.16588).
+        class_token: whether there is a class token.
+        mean: whether the head reads the mean of the patches, in place of the class token.
+        pre_norm: whether there is a norm before the blocks (CLIP, arXiv 2103.00020).
 
     With n tokens, width d, attention width a = heads x head width and feed-forward width m, a
     block takes n (4 d a + 2 d m) + 2 n² a multiply-accumulates.
@@ -45,9 +53,10 @@ def vit(
     Raises:
         InputError: the patches do not tile the image, or the heads do not divide the width.
     """
-    reach, (side, _) = patch_size << len(stem), build.in_size
-    if side % reach:
+    reach, (rows, columns) = patch_size << len(stem), build.in_size
+    if rows % reach or columns % reach:
         after = f" after {len(stem)} halvings" if stem else ""
+        side = rows if rows == columns else f"{rows} x {columns}"
         raise InputError(
             f"model '{build.name}': patches of {patch_size} pixels{after} do not tile an image of "
             f"{side}; choose an image size that is a multiple of {reach}"
@@ -60,8 +69,9 @@ def vit(
             )
         head_width = width // heads
     mlp_width = 4 * width if mlp_width is None else mlp_width
-    extra = 2 if distilled else 1
-    tokens = (side // reach) ** 2 + extra
+    read = 2 if distilled else 1
+    extra = class_token + distilled + registers
+    tokens = (rows // reach) * (columns // reach) + extra
     stream, size, channels = "", build.in_size, (build.channels, *stem)
     for index, pair in enumerate(pairwise(channels)):
         stem_name = f"patch_embed.backbone.{index}"
@@ -80,12 +90,15 @@ def vit(
         params=(extra + tokens) * width,
         output_elements=tokens * width,
     )
+    if pre_norm:
+        stream = norm(build, "norm_pre", stream, width)
     for index in range(depth):
         stream = block(
             build, f"blocks.{index}", stream, tokens, width, (heads, head_width), mlp_width
         )
     stream = norm(build, "norm", stream, width)
-    stream = build.pointwise("tokens", OpKind.MEMORY, (stream,), output_elements=extra * width)
+    kind = OpKind.ELEMENTWISE if mean else OpKind.MEMORY
+    stream = build.pointwise("tokens", kind, (stream,), output_elements=read * width)
     if classes and distilled:
         two_heads(build, stream, width, classes)
     elif classes:

@@ -54,11 +54,9 @@ class PartModel:
         self.sha256 = sha256
         self._part = part
         shape = part.config
-        self.inputs: tuple[TensorSpec, ...] = (
-            TensorSpec(INPUT, (shape.channels, shape.image, shape.image)),
-        )
+        self.inputs: tuple[TensorSpec, ...] = (TensorSpec(INPUT, (shape.channels, *shape.size)),)
         self.outputs: tuple[TensorSpec, ...] = (
-            TensorSpec(FEATURES, (shape.prefix_tokens * shape.width,)),
+            TensorSpec(FEATURES, (shape.feature_tokens * shape.width,)),
             TensorSpec(LOGITS, (shape.classes,)),
         )
 

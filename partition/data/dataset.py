@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from partition.config import ImageSize, height_and_width
 from partition.data.files import ImageFiles
 from partition.errors import InputError
+from partition.recipe import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ class Data:
         test: images that accuracies are reported on; nothing is chosen by them.
         mean: mean of each channel, of the training pixels scaled to 0…1.
         std: standard deviation of each channel, likewise.
-        image: side of the model's input in pixels; smaller images are padded with black, larger
-            ones are resized.
+        image: side of the model's input, or height and width, in pixels; smaller images are padded
+            with black, larger ones are resized.
         skipped: damaged files that were left out, in the order of their names; paths in the folder.
     """
 
@@ -74,7 +76,7 @@ class Data:
     test: Samples
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    image: int
+    image: ImageSize
     skipped: tuple[Path, ...] = ()
 
     @property
@@ -88,27 +90,30 @@ class Data:
         return self.train.images.shape[1]
 
     def to_input(self, images: Tensor) -> Tensor:
-        """Return float images (batch, channels, image, image), normalised, of uint8 ones."""
+        """Return float images (batch, channels, height, width), normalised, of uint8 ones."""
         return to_input(images, self.image, self.mean, self.std)
 
 
-def to_input(images: Tensor, side: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Return ``(pixels / 255 - mean) / std``, padded with black or resized to ``side``.
+def to_input(
+    images: Tensor, image: ImageSize, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
+    """Return ``(pixels / 255 - mean) / std``, padded with black or resized to ``image``.
 
     Args:
         images: (batch, channels, height, width), uint8.
-        side: height and width of the result, in pixels.
+        image: side of the result, or height and width, in pixels.
         mean: mean of each channel, of pixels scaled to 0…1.
         std: standard deviation of each channel, likewise.
     """
     pixels = images.float() / 255.0
     height, width = images.shape[-2:]
-    if height > side or width > side:
+    size = height_and_width(image)
+    if height > size[0] or width > size[1]:
         pixels = functional.interpolate(
-            pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
+            pixels, size, mode="bilinear", antialias=True, align_corners=False
         )
-    elif (height, width) != (side, side):
-        rows, columns = side - height, side - width
+    elif (height, width) != size:
+        rows, columns = size[0] - height, size[1] - width
         edges = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
         pixels = functional.pad(pixels, edges)
     shape = (1, -1, 1, 1)
@@ -179,15 +184,38 @@ def batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield samples.images[start : start + size], samples.labels[start : start + size]
 
 
+def epoch_order(labels: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """Return the places of an epoch's samples, as many as there are labels, in a drawn order.
+
+    ``plain`` has each once. ``balanced`` has as many of every class, up to one: a class with fewer
+    samples has each of them several times, one with more has some of them, others every epoch.
+    """
+    count = len(labels)
+    if sampling == "plain":
+        return torch.randperm(count, generator=generator)
+    classes = sorted(set(labels.tolist()))
+    chosen = []
+    for place, label in enumerate(classes):
+        members = (labels == label).nonzero().flatten()
+        wanted = count // len(classes) + (place < count % len(classes))
+        rounds = [
+            members[torch.randperm(len(members), generator=generator)]
+            for _ in range(-(-wanted // len(members)))
+        ]
+        chosen.append(torch.cat(rounds)[:wanted] if rounds else members[:0])
+    places = torch.cat(chosen) if chosen else torch.empty(0, dtype=torch.int64)
+    return places[torch.randperm(len(places), generator=generator)]
+
+
 def shuffled_batches(
-    samples: Samples, size: int, generator: torch.Generator
+    samples: Samples, size: int, generator: torch.Generator, sampling: Sampling = "plain"
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield (images, labels, indices) in an order drawn from ``generator``.
+    """Yield (images, labels, indices) in an order drawn from ``generator``; see `epoch_order`.
 
     A last batch smaller than half of ``size`` joins no step of its own: it is left out, unless it
     is all there is, so that no step is taken on a handful of samples.
     """
-    order = torch.randperm(len(samples), generator=generator)
+    order = epoch_order(samples.labels, sampling, generator)
     for start in range(0, len(samples), size):
         chosen = order[start : start + size]
         if start and len(chosen) < size / 2:

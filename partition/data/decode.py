@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from partition.errors import InputError
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
-    ".tif", ".tiff", ".gif", ".jp2", ".j2k", ".avif",
+    ".tif", ".tiff", ".gif", ".jp2", ".j2k", ".avif", ".npy",
 )  # fmt: skip
-"""Ends of the names of image files; of one with several frames the first is read."""
+"""Ends of the names of image files; of one with several frames the first is read. ``.npy`` holds
+an array of NumPy: (height, width) or (height, width, channels), of 8 or 16 bits."""
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Pillow's mode by number of channels."""
 
@@ -46,13 +48,18 @@ def decode(path: Path, size: tuple[int, int], channels: int) -> Tensor:
     Args:
         path: the file.
         size: height and width of the result, in pixels.
-        channels: 1 for grey, 3 for RGB, 4 with opacity, 2 for grey with opacity.
+        channels: 1 for grey, 3 for RGB, 4 with opacity, 2 for grey with opacity; other numbers for
+            arrays alone, which have as many.
 
     Raises:
         InputError: the file is damaged, or no image that is read here; the message names it.
     """
     image, operations = import_module("PIL.Image"), import_module("PIL.ImageOps")
     try:
+        if path.suffix.lower() == ".npy":
+            return _array(path, size, channels)
+        if channels not in _MODES:
+            raise ValueError(f"images of {channels} channels must be arrays, in files .npy")
         with warnings.catch_warnings():
             # Pillow warns of what it can read; what it cannot read is an error.
             warnings.simplefilter("ignore")
@@ -71,13 +78,48 @@ def decode(path: Path, size: tuple[int, int], channels: int) -> Tensor:
     return flat.reshape(height, width, channels).permute(2, 0, 1).contiguous()
 
 
+def _array(path: Path, size: tuple[int, int], channels: int) -> Tensor:
+    """Return the pixels of an array in a file, brought to ``size`` as :func:`decode` does."""
+    array = np.load(path, allow_pickle=False)
+    if array.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"its numbers are {array.dtype}; expected uint8 or uint16")
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] != channels or 0 in array.shape:
+        raise ValueError(
+            f"its shape is {array.shape}; expected (height, width, {channels}), the channels last"
+        )
+    if array.dtype == np.uint16:
+        array = _eight_bits(array)
+    pixels = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)
+    return _fitted(pixels, size)
+
+
+def _fitted(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return (channels, height, width) that covers ``size``, its middle cut out."""
+    height, width = pixels.shape[-2:]
+    if (height, width) == size:
+        return pixels.contiguous()
+    scale = max(size[0] / height, size[1] / width)
+    rows, columns = max(size[0], round(height * scale)), max(size[1], round(width * scale))
+    scaled = functional.interpolate(
+        pixels[None].float(), (rows, columns), mode="bicubic", antialias=True, align_corners=False
+    )[0]
+    top, left = (rows - size[0]) // 2, (columns - size[1]) // 2
+    middle = scaled[:, top : top + size[0], left : left + size[1]]
+    return middle.round().clamp(0, 255).to(torch.uint8).contiguous()
+
+
+def _eight_bits(levels: np.ndarray) -> np.ndarray:
+    return ((levels.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)
+
+
 def _levels(opened: Any, kind: str | None, image: Any) -> Any:
     """Return an image of 8 bits a channel."""
     mode = opened.mode
     # Pillow holds the 16 bits of a PNG or PGM file in 32.
     if mode.startswith("I;16") or (mode == "I" and kind in ("PNG", "PPM")):
-        levels = np.asarray(opened).astype(np.int64)
-        return image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+        return image.fromarray(_eight_bits(np.asarray(opened)))
     if mode in ("I", "F"):
         raise ValueError(
             f"its pixels are {'32-bit integers' if mode == 'I' else 'floating-point numbers'}, "

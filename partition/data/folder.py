@@ -135,6 +135,52 @@ def find_folder(folder: Path | None, size: tuple[int, int], channels: int) -> Fo
         raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
 
 
+def find_images(
+    folder: Path, classes: Sequence[str], size: tuple[int, int], channels: int
+) -> Folder:
+    """Return images of known classes, as ``train``; not each class need be there.
+
+    Args:
+        folder: holds a sub-folder for each class, or a folder ``test`` that does.
+        classes: names of the classes, by label.
+        size: height and width that images are brought to, in pixels.
+        channels: channels of an image.
+
+    Raises:
+        InputError: the folder or its images are missing, or one of its classes is unknown.
+    """
+    require_pillow()
+    if not folder.is_dir():
+        raise InputError(f"no image folder at {folder}: name one with a sub-folder for every class")
+    place = folder / "test" if (folder / "test").is_dir() and "test" not in classes else folder
+    try:
+        there = _classes(place)
+        for name in there:
+            if name not in classes:
+                known = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
+                raise InputError(
+                    f"class {name!r} of {place} is none of the artifact's"
+                    f"{nearest(name, list(classes))}; its classes are {known}"
+                )
+        finder = _Finder()
+        finder.find(place, [name for name in classes if name in there])
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
+    labels = [label for label, name in enumerate(classes) if name in there]
+    samples = Samples(
+        ImageFiles(finder.paths, size, channels),
+        torch.tensor([labels[label] for label in finder.labels]),
+    )
+    return Folder(
+        classes=tuple(classes),
+        train=samples,
+        validation=None,
+        test=None,
+        left_out=finder.left_out,
+        first_left_out=finder.first_left_out,
+    )
+
+
 def _find(folder: Path, size: tuple[int, int], channels: int) -> Folder:
     places = _splits(folder)
     classes = _classes(places["train"])

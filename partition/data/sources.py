@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from partition.config import height_and_width
 from partition.data.cifar import CIFAR10, CIFAR100, load_cifar
 from partition.data.dataset import Data, Samples, statistics, stratified
 from partition.data.folder import check_images, find_folder
@@ -45,8 +46,7 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
         train, test = load_idx(source, folder, spec.download)
         classes = source.classes
     elif spec.name == "folder":
-        side = spec.image or 224
-        found = find_folder(folder, (side, side), spec.channels)
+        found = find_folder(folder, height_and_width(spec.image or 224), spec.channels)
         found.note_left_out(progress)
         train, validation, test = found.train, found.validation, found.test
         classes = found.classes
@@ -69,7 +69,8 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
     train, validation, test = splits
     _check_splits(spec.name, classes, train, test)
     mean, std = statistics(train)
-    side = spec.image or max(train.images.shape[-2:])
+    height, width = train.images.shape[-2:]
+    side = spec.image or (height if height == width else (height, width))
     inside = tuple(path.relative_to(folder) for path in skipped) if folder else ()
     return Data(spec.name, classes, train, validation, test, mean, std, side, inside)
 

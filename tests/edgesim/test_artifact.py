@@ -1,6 +1,7 @@
 """An artifact is played with its true sizes, and its accuracy follows from who answered."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,33 @@ def test_graphs_have_the_sizes_that_torch_counts(folder):
     for part in loaded.parts:
         assert part.feature_elements == len(loaded.parts) ** -1 * manifest["fusion"]["widths"][0]
     assert loaded.accuracy.top1 == manifest["fusion"]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image": (32, 48), "channels": 5},
+        {"registers": 3},
+        {"class_token": False, "pooling": "mean"},
+        {"pre_norm": True, "pooling": "mean-first"},
+    ],
+)
+def test_graphs_of_other_kinds_have_the_sizes_that_torch_counts(changes):
+    from partition.config import ViTConfig
+    from partition.model import VisionTransformer
+    from tests.partition.small import counted_macs
+
+    shape = ViTConfig(**{**_SMALL, **changes})
+    model, graph = VisionTransformer(shape), artifact.part_graph("small", shape)
+    assert graph.macs == counted_macs(model, shape.channels, shape.image)
+    assert graph.params == sum(weight.numel() for weight in model.parameters())
+    assert graph.input_elements == shape.channels * math.prod(shape.size)
+
+
+_SMALL = {
+    "image": 32, "patch": 8, "width": 24, "depth": 2, "heads": 3, "head_width": 8,
+    "mlp_width": 40, "classes": 5,
+}  # fmt: skip
 
 
 def test_the_plan_is_the_artifact():

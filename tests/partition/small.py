@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from partition.config import ViTConfig
+from partition.config import ImageSize, ViTConfig, height_and_width
 from partition.data import Data, Samples
 from partition.model import Masks, VisionTransformer
 
@@ -29,8 +29,18 @@ def tiny_model(seed: int = 0, **changes: object) -> VisionTransformer:
     return model.eval()
 
 
+KINDS = [
+    {"registers": 3},
+    {"class_token": False, "pooling": "mean"},
+    {"pooling": "mean-first", "norm_epsilon": 1e-5},
+    {"pre_norm": True, "activation": "quick-gelu"},
+    {"pre_norm": True, "registers": 1, "pooling": "mean", "activation": "gelu-tanh"},
+]
+"""What the relatives of the plain ViT add."""
+
+
 def images(count: int, config: ViTConfig = TINY, seed: int = 1) -> torch.Tensor:
-    shape = (count, config.channels, config.image, config.image)
+    shape = (count, config.channels, *config.size)
     return torch.randn(shape, generator=generator(seed))
 
 
@@ -52,14 +62,14 @@ def bars(count: int = 160, classes: int = 4, side: int = 8, seed: int = 0) -> Da
     return Data("bars", names, half, validation, test, (0.2,), (0.3,), side)
 
 
-def counted_macs(model: torch.nn.Module, channels: int, image: int) -> int:
+def counted_macs(model: torch.nn.Module, channels: int, image: ImageSize) -> int:
     """Return the MACs of one image through ``model``, counted operator by operator.
 
     The model is run on ``meta`` tensors, because the fused CPU attention hides its products from
     the counter.
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.to("meta")(torch.empty(1, channels, image, image, device="meta"))
+        model.to("meta")(torch.empty(1, channels, *height_and_width(image), device="meta"))
     return int(counter.get_total_flops()) // 2
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from partition.data import (
     Samples,
     augment,
+    epoch_order,
     open_data,
     shuffled_batches,
     stratified,
@@ -284,7 +285,10 @@ def test_flips_are_about_half_and_erasing_blackens_a_square():
         ({"name": "fashion"}, "name\n.*should be .*'fashion-mnist'"),
         ({"validation": 1.0}, "validation\n.*less than 1"),
         ({"limit": -1}, "limit"),
-        ({"channels": 2}, "channels"),
+        ({"channels": 0}, "channels"),
+        ({"image": 0}, "image\n.*from 1 to 16,777,216 pixels, got 0"),
+        ({"image": [8]}, "image\n.*got 1 numbers"),
+        ({"image": "8"}, "image\n.*expected pixels"),
     ],
 )
 def test_impossible_specs_are_refused(changes, message):
@@ -297,3 +301,30 @@ def test_mismatched_samples_are_refused():
         Samples(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), torch.zeros(3))
     with pytest.raises(InputError, match="uint8"):
         Samples(torch.zeros(2, 1, 1, 1), torch.zeros(2))
+
+
+@given(counts=st.lists(st.integers(1, 40), min_size=2, max_size=5), seed=st.integers(0, 1000))
+def test_balanced_epochs_have_as_many_of_every_class(counts, seed):
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    order = epoch_order(labels, "balanced", generator(seed))
+    assert len(order) == len(labels)
+    drawn = torch.bincount(labels[order], minlength=len(counts))
+    assert int(drawn.max() - drawn.min()) <= 1
+    for label, count in enumerate(counts):
+        times = torch.bincount(order[labels[order] == label], minlength=len(labels))
+        times = times[labels == label]
+        assert len(times) == count
+        # no image of a class comes again before all others of it did
+        assert int(times.max() - times.min()) <= 1
+    plain = epoch_order(labels, "plain", generator(seed))
+    assert sorted(plain.tolist()) == list(range(len(labels)))
+
+
+def test_images_need_not_be_square():
+    images = torch.arange(2 * 3 * 4, dtype=torch.uint8).reshape(1, 2, 3, 4)
+    padded = to_input(images, (5, 6), (0.0, 0.0), (1.0, 1.0))
+    assert padded.shape == (1, 2, 5, 6)
+    torch.testing.assert_close(padded[:, :, 1:4, 1:5], images / 255)
+    assert float(padded.sum()) == pytest.approx(float(images.float().sum()) / 255)
+    assert to_input(images, (2, 6), (0.0, 0.0), (1.0, 1.0)).shape == (1, 2, 2, 6)
+    assert open_data(DataSpec(image=(8, 12))).image == (8, 12)

@@ -5,17 +5,20 @@ import torch
 from torch.nn import functional
 
 from partition import importance as measures
+from partition.config import preset
 from partition.errors import InputError
 from partition.importance import (
     importance,
     kl_importance,
     magnitude_importance,
     taylor_importance,
+    taylor_kl_importance,
     unit_shape,
 )
+from partition.model import VisionTransformer
 from partition.recipe import STAGES
 from partition.surgery import keep_mlp, keep_residual
-from tests.partition.small import generator, images, masks_for, tiny_model
+from tests.partition.small import KINDS, generator, images, masks_for, tiny_model
 
 
 def _without(model, stage, layer, unit):
@@ -34,7 +37,7 @@ def _without(model, stage, layer, unit):
     return model(images(4), masks_for(model, attention=kept))
 
 
-@pytest.mark.parametrize("changes", [{}, {"distilled": True}])
+@pytest.mark.parametrize("changes", [{}, {"distilled": True}, *KINDS[-2:]])
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
 def test_kl_by_batches_is_the_definition_unit_by_unit(stage, at_once, changes, monkeypatch):
@@ -116,5 +119,58 @@ def test_random_is_a_function_of_its_generator_and_unknown_measures_are_refused(
     ]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
-    with pytest.raises(InputError, match="kl, taylor, magnitude, random, not 'entropy'"):
+    with pytest.raises(InputError, match="kl, taylor, magnitude, random, taylor-kl, not 'entropy'"):
         importance(model, images(4), targets, "mlp", "entropy", generator(0))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("kept", [None, 1, 5, 11])
+def test_taylor_with_exact_divergences_reorders_the_units_that_count(stage, kept):
+    model, targets = tiny_model(), torch.eye(4)[:4]
+    taylor = taylor_importance(model, images(4), targets, stage)
+    exact = kl_importance(model, images(4), stage)
+    seconds, done = [], []
+    mixed = taylor_kl_importance(
+        model, images(4), targets, stage, kept=kept, share=0.25, report=done.append,
+        expect=seconds.append,
+    )  # fmt: skip
+    units = unit_shape(model, stage)[1]
+    count = -(-units // 4)
+    first = 0 if kept is None else min(max(0, kept - -(-count // 2)), units - count)
+    for layer, row in enumerate(taylor):
+        ranked = row.argsort(descending=True, stable=True)
+        middle = ranked[first : first + count]
+        by_divergence = middle[exact[layer, middle].argsort(descending=True, stable=True)]
+        expected = torch.cat((ranked[:first], by_divergence, ranked[first + count :]))
+        assert torch.equal(mixed[layer].argsort(descending=True, stable=True), expected)
+        assert torch.equal(mixed[layer].sort().values, row.sort().values)
+    assert len(seconds) == 1
+    assert seconds[0] > 0
+    assert done[-1] == 1.0
+    assert done == sorted(done)
+
+
+def test_images_in_groups_add_up(monkeypatch):
+    model, targets = tiny_model(), torch.eye(4)[[0, 1, 2, 3, 0]]
+    inputs = images(5)
+    whole = [
+        (kl_importance(model, inputs, stage), taylor_importance(model, inputs, targets, stage))
+        for stage in STAGES
+    ]
+    monkeypatch.setattr(measures, "BATCH_TOKENS", 2 * model.config.tokens)
+    for stage, (divergence, taylor) in zip(STAGES, whole):
+        torch.testing.assert_close(
+            kl_importance(model, inputs, stage), divergence, rtol=1e-3, atol=2e-6
+        )
+        grouped = taylor_importance(model, inputs, targets, stage)
+        # gradients in float32, of batches of other sizes
+        torch.testing.assert_close(grouped, taylor, rtol=1e-5, atol=1e-9)
+
+
+def test_vit_b_has_as_many_units_as_its_shape_says():
+    """768 residual channels; 768 attention dimensions and 3,072 neurons in 12 blocks."""
+    with torch.device("meta"):
+        model = VisionTransformer(preset("vit_base_patch16_224"))
+    units = [layers * count for layers, count in (unit_shape(model, stage) for stage in STAGES)]
+    assert units == [768, 12 * 768, 12 * 3072]
+    assert sum(units) == 46_848

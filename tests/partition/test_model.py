@@ -1,5 +1,7 @@
 """The model against closed forms, published sizes, and torch's own encoder layer."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from partition.config import PRESETS, ViTConfig, preset, scaled
 from partition.cost import vit_cost
 from partition.errors import InputError
 from partition.model import VisionTransformer
-from tests.partition.small import TINY, counted_macs, images, tiny_model
+from tests.partition.small import KINDS, TINY, counted_macs, images, tiny_model
 
 
 def test_names_are_timms():
@@ -93,7 +95,14 @@ def test_two_of_twelve_heads_are_as_much_smaller_as_published():
 
 @pytest.mark.parametrize(
     "config",
-    [TINY, TINY.with_(distilled=True), TINY.with_(stem=(3, 5), patch=1, heads=3, head_width=5)],
+    [
+        TINY,
+        TINY.with_(distilled=True),
+        TINY.with_(stem=(3, 5), patch=1, heads=3, head_width=5),
+        TINY.with_(image=(8, 14), channels=5),
+        TINY.with_(image=(16, 8), stem=(4,), patch=2),
+        *(TINY.with_(**kind) for kind in KINDS),
+    ],
 )
 def test_arithmetic_of_costs_is_what_a_counter_counts(config):
     model = VisionTransformer(config)
@@ -114,7 +123,6 @@ def test_attention_dimensions_are_taken_equally_from_heads_where_they_divide():
     ("changes", "message"),
     [
         ({"image": 30}, "multiple of 16"),
-        ({"channels": 2}, "1 or 3"),
         ({"heads": 0}, "heads must be a whole number"),
         ({"image": 96, "stem": (8, 8)}, "multiple of 64"),
     ],
@@ -131,3 +139,43 @@ def test_a_config_survives_json_and_unknown_keys_name_the_nearest():
         ViTConfig.from_dict({"widht": 3})
     with pytest.raises(InputError, match="did you mean 'vit_base_patch16_224'"):
         preset("vit_base_patch16_225")
+
+
+def test_averages_are_of_the_patches_alone():
+    model = tiny_model(registers=2, pooling="mean")
+    tokens = model.norm(model.encode(model.embed(images(3))))
+    torch.testing.assert_close(model.features(images(3)), tokens[:, 3:].mean(1))
+    first = tiny_model(registers=2, pooling="mean-first")
+    tokens = first.encode(first.embed(images(3)))
+    torch.testing.assert_close(first.features(images(3)), first.norm(tokens[:, 3:].mean(1)))
+
+
+def test_a_square_given_by_two_sides_is_a_square_and_shapes_survive_json():
+    assert TINY.with_(image=(8, 8)) == TINY
+    for changes in ({"image": (8, 12)}, *KINDS):
+        config = TINY.with_(**changes)
+        assert ViTConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert set(TINY.to_dict()) == {
+        "image", "channels", "patch", "width", "depth", "heads", "head_width", "mlp_width",
+        "classes", "stem", "distilled",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": (8, 9)}, "image size 8 x 9 must be a multiple of 2"),
+        ({"image": (8, 8, 8)}, "must be a side, or height and width"),
+        ({"image": (8, 0)}, "model image must be a whole number of at least 1"),
+        ({"channels": 0}, "model channels must be a whole number of at least 1"),
+        ({"class_token": False}, "without a class token needs pooling: mean"),
+        ({"distilled": True, "pooling": "mean"}, "pooling must be token"),
+        ({"pooling": "max"}, "model pooling must be one of token, mean, mean-first"),
+        ({"activation": "relu"}, "model activation must be one of gelu"),
+        ({"norm_epsilon": 0.0}, "model norm_epsilon must be between 0 and 1"),
+        ({"registers": -1}, "model registers must be from 0"),
+    ],
+)
+def test_kinds_that_contradict_themselves_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        TINY.with_(**changes)

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from partition.errors import InputError
 from partition.model import VisionTransformer
 from partition.surgery import cut, keep_attention, keep_mlp, keep_outputs, keep_residual
-from tests.partition.small import TINY, generator, images, masks_for, tiny_model
+from tests.partition.small import KINDS, TINY, generator, images, masks_for, tiny_model
 
-CONFIGS = [{}, {"distilled": True}, {"stem": (5,), "patch": 1, "heads": 3, "head_width": 4}]
+CONFIGS = [
+    {},
+    {"distilled": True},
+    {"stem": (5,), "patch": 1, "heads": 3, "head_width": 4},
+    *KINDS,
+]
 
 
 def _choice(draw: torch.Generator, size: int, count: int) -> list[int]:

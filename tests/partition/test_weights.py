@@ -14,7 +14,7 @@ from partition.recipe import UnsplitSpec
 from partition.store import load_tensors, save_tensors
 from partition.unsplit import unsplit_config
 from partition.weights import config_of, load_vit, resize_positions, save_vit
-from tests.partition.small import TINY, bars, images, tiny_model
+from tests.partition.small import KINDS, TINY, bars, images, tiny_model
 
 
 def test_a_saved_model_gives_the_same_logits(tmp_path):
@@ -77,11 +77,11 @@ def test_a_backbone_without_a_head_gets_one_or_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("reg_token", "register tokens.*without registers"),
-        ("blocks.0.ls1.gamma", "LayerScale .DeiT III.*without it"),
-        ("norm_pre.weight", ".*CLIP.*take a ViT or DeiT"),
-        ("attn_pool.latent", ".*SigLIP.*with a class token"),
-        ("fc_norm.weight", "average pooling.*with a class token"),
+        ("rope.periods", "rotary positions"),
+        ("attn_pool.latent", "attention pooling .SigLIP.; take its 'gap' variant"),
+        ("blocks.0.attn.q_norm.weight", "norms of queries and keys"),
+        ("blocks.0.mlp.fc1_g.weight", "a gated feed-forward"),
+        ("blocks.0.attn.relative_position_bias_table", "relative positions"),
     ],
 )
 def test_other_kinds_of_models_are_named(tmp_path, key, message):
@@ -90,6 +90,65 @@ def test_other_kinds_of_models_are_named(tmp_path, key, message):
     for config in (None, TINY):
         with pytest.raises(InputError, match=f"no plain ViT: {key} belongs to {message}"):
             load_vit(path, config, heads=2)
+
+
+def test_models_without_learned_positions_are_refused(tmp_path):
+    weights = tiny_model().state_dict()
+    del weights["pos_embed"]
+    save_file(weights, tmp_path / "m.safetensors")
+    with pytest.raises(InputError, match="no pos_embed, so its positions are not learned"):
+        load_vit(tmp_path / "m.safetensors", heads=2)
+
+
+@pytest.mark.parametrize("changes", KINDS)
+def test_every_kind_is_saved_and_read_back(tmp_path, changes):
+    model = tiny_model(**changes)
+    save_vit(tmp_path / "m.safetensors", model)
+    loaded = load_vit(tmp_path / "m.safetensors")
+    assert loaded.config == model.config
+    assert torch.equal(loaded(images(2)), model(images(2)))
+
+
+def test_layer_scale_is_folded_into_the_weights_before_it(tmp_path):
+    """x + γ · f(x): the factors scale the rows of the last linear layer of f, and its bias."""
+    model, weights = tiny_model(), tiny_model().state_dict()
+    draw = torch.Generator().manual_seed(5)
+    for block in range(TINY.depth):
+        for scale, layer in (("ls1", "attn.proj"), ("ls2", "mlp.fc2")):
+            gamma = torch.rand(TINY.width, generator=draw) + 0.5
+            weights[f"blocks.{block}.{scale}.gamma"] = gamma
+            for kind in ("weight", "bias"):
+                name = f"blocks.{block}.{layer}.{kind}"
+                weights[name] = weights[name] / gamma.view(-1, *[1] * (weights[name].dim() - 1))
+    save_file(weights, tmp_path / "m.safetensors")
+    loaded = load_vit(tmp_path / "m.safetensors", heads=2)
+    torch.testing.assert_close(loaded(images(2)), model(images(2)), rtol=1e-5, atol=1e-5)
+
+
+def test_patches_alone_may_have_positions(tmp_path):
+    model = tiny_model(registers=2)
+    with torch.no_grad():
+        model.pos_embed[:, :3] = 0
+    weights = {**model.state_dict(), "pos_embed": model.pos_embed[:, 3:].detach().clone()}
+    save_file(weights, tmp_path / "m.safetensors")
+    loaded = load_vit(tmp_path / "m.safetensors", heads=2)
+    assert loaded.config == model.config
+    assert torch.equal(loaded(images(2)), model(images(2)))
+
+
+def test_another_kind_than_the_shape_that_was_asked_for_is_named(tmp_path):
+    save_file(tiny_model(registers=2).state_dict(), tmp_path / "m.safetensors")
+    with pytest.raises(InputError, match="its model has registers 2, and 0 was asked for"):
+        load_vit(tmp_path / "m.safetensors", TINY)
+
+
+def test_a_damaged_description_is_named(tmp_path):
+    save_file(tiny_model().state_dict(), tmp_path / "m.safetensors")
+    (tmp_path / "config.json").write_text("[1")
+    with pytest.raises(InputError, match=r"config\.json is damaged"):
+        load_vit(tmp_path / "m.safetensors", heads=2)
+    (tmp_path / "config.json").write_text('{"vision_config": {"hidden_act": 3}, "x": 1}')
+    assert load_vit(tmp_path / "m.safetensors", heads=2).config == TINY
 
 
 @pytest.mark.parametrize("distilled", [True, False])
@@ -109,6 +168,8 @@ def test_a_recipe_takes_the_shape_of_its_checkpoint(tmp_path):
         unsplit_config(UnsplitSpec(checkpoint=str(path)), data)
     with pytest.raises(InputError, match=r"model\.width: expected 12, which .* has, got 13"):
         unsplit_config(replace(spec, width=13), data)
+    with pytest.raises(InputError, match=r"model\.name: expected patch 2, which .* has, got 16"):
+        unsplit_config(replace(spec, name="vit_tiny_patch16_224"), data)
 
 
 def test_other_image_size_resizes_positions_and_other_classes_need_leave(tmp_path):

@@ -175,7 +175,7 @@ def _inputs(entry: Entry, batch: int, generator: np.random.Generator) -> list[In
         shapes = {f"{FEATURES}-{part}": (width,) for part, width in enumerate(widths)}
     else:
         config = entry.model.config
-        shapes = {INPUT: (config.channels, config.image, config.image)}
+        shapes = {INPUT: (config.channels, *config.size)}
     return [
         Input(
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ def _real(
     """Return real images, or why there are none."""
     import torch
 
+    from partition.config import height_and_width
     from partition.data import open_data, to_input
     from partition.errors import PartitionError
 
@@ -80,7 +82,7 @@ def _real(
             f"{data.name} has {len(data.test):,} test images here, and the artifact was tested on "
             f"{tested.images.test:,} of {tested.name}"
         )
-    most = max(1, _MOST_BYTES // (4 * tested.channels * tested.image**2))
+    most = max(1, _MOST_BYTES // (4 * tested.channels * math.prod(height_and_width(tested.image))))
     order = generator.permutation(len(data.test))[: min(samples, most)]
     chosen = data.test.take(torch.from_numpy(order))
     # Normalised as the artifact was trained, whatever the statistics of the copy here are.
