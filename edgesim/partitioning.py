@@ -1,4 +1,4 @@
-"""``edgesim partition``: a scenario's recipe, run by the package ``partition``."""
+"""``edgesim partition`` and ``edgesim evaluate``: recipes and artifacts of ``partition``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from partition.recipe import Recipe
 if TYPE_CHECKING:
     from edgesim.common.interrupts import Held
     from partition import TrainedManifest
+    from partition.evaluate import Evaluation
 
 _SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
 """Keys that a scenario has and a recipe has not."""
@@ -87,6 +88,47 @@ def _find(data: object) -> tuple[Recipe | None, list[Problem]]:
         message = "expected a 'training' section, which is the recipe, got none"
         return None, [*problems, Problem(("model",), message)]
     return read_section(Recipe, data, problems), problems
+
+
+def evaluate(
+    folder: Path,
+    images: Path | None,
+    held: Held,
+    *,
+    subsets: Sequence[Sequence[int]] = (),
+    forms: Sequence[str] = ("fp32",),
+    skip_damaged: bool = False,
+) -> Evaluation:
+    """Return the accuracies of an artifact; a bar on stderr shows how far it is.
+
+    Args:
+        folder: the artifact.
+        images: folder of images to measure on; by default its own test images.
+        held: an interrupt that it noted ends the run at the next report.
+        subsets: numbers of the parts that are there; by default all but one, in turn.
+        forms: forms of the weights.
+        skip_damaged: whether damaged images are left out.
+
+    Raises:
+        InputError: the artifact, its data or an option is wrong.
+    """
+    import partition
+    from edgesim.common.progress import StepBar
+    from partition.evaluate import evaluate as measured
+    from partition.forms import FORMS
+
+    unknown = [form for form in forms if form not in FORMS]
+    if unknown:
+        raise InputError(f"--form: expected {', '.join(FORMS)}, got '{unknown[0]}'")
+    chosen = [form for form in FORMS if form in forms]
+    try:
+        with StepBar(held) as bar:
+            return measured(
+                folder, images, subsets=subsets, forms=chosen, skip_damaged=skip_damaged,
+                progress=bar,
+            )  # fmt: skip
+    except partition.PartitionError as error:
+        raise InputError(str(error)) from None
 
 
 def make(

@@ -1,11 +1,13 @@
 """The artifact folder: what a split model is on disk, whole and verified, or not at all.
 
 ``manifest.json`` says everything that can be said without reading weights; one safetensors file a
-part and one for the fusion hold those. The manifest carries the SHA-256 of every file and its own.
+part, one for the fusion and one for the unsplit model hold those. The manifest carries the SHA-256
+of every file and its own.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
@@ -28,7 +30,7 @@ from partition.manifest import (
     SCHEMA,
     FusionEntry,
     Manifest,
-    PartEntry,
+    ModelEntry,
     TrainedManifest,
     manifest_hash,
     parse_manifest,
@@ -50,12 +52,14 @@ class Artifact:
         manifest: manifest of the artifact.
         parts: the sub-models, in evaluation mode.
         fusion: fusion of their features.
+        unsplit: the model that the parts were cut from; None where the artifact does not hold it.
     """
 
     folder: Path
     manifest: TrainedManifest
     parts: tuple[VisionTransformer, ...]
     fusion: Fusion
+    unsplit: VisionTransformer | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -79,25 +83,31 @@ def write_artifact(
     manifest: Mapping[str, Any],
     parts: tuple[VisionTransformer, ...],
     fusion: Fusion,
+    unsplit: VisionTransformer | None = None,
 ) -> None:
     """Write a whole artifact, or nothing; one that is already there is replaced.
 
-    ``manifest`` comes with ``parts[i].file`` and ``fusion.file``; ``files`` and ``sha256`` are
-    filled in here.
+    ``manifest`` comes with ``parts[i].file`` and ``fusion.file``, and with ``unsplit.file``, which
+    is left out where ``unsplit`` is; ``files`` and ``sha256`` are filled in here.
 
     Raises:
         InputError: ``folder`` is there and is not an artifact.
         PartitionError: the disk is full or the folder cannot be written.
     """
+    restore(folder)
     check_replaceable(folder)
     building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
         for model, entry in zip(parts, manifest["parts"], strict=True):
             save_vit(building / entry["file"], model)
+        if unsplit is not None:
+            save_vit(building / manifest["unsplit"]["file"], unsplit)
         state = {"part_widths": list(fusion.part_widths), "widths": list(fusion.widths)}
         save_tensors(building / manifest["fusion"]["file"], fusion.state_dict(), state)
         files = {entry.name: sha256(entry) for entry in sorted(building.iterdir())}
         whole = {**manifest, "format": FORMAT, "schema": SCHEMA, "files": files}
+        if unsplit is None and "unsplit" in whole:
+            whole["unsplit"] = {**whole["unsplit"], "file": None}
         text = to_json({**whole, "sha256": manifest_hash(whole)}).encode()
         parse_manifest(text, f"the manifest for {folder}")
         write_atomic(building / MANIFEST, text)
@@ -123,7 +133,7 @@ def write_untrained(
         InputError: ``folder`` is there and is not an artifact.
         PartitionError: the disk is full or the folder cannot be written.
     """
-    widths = [part.config.prefix_tokens * part.config.width for part in parts]
+    widths = [part.config.feature_tokens * part.config.width for part in parts]
     fusion = Fusion(widths, (), classes)
     entries = [
         {"file": f"part-{number}.safetensors", **cost_entry(part.config)}
@@ -143,6 +153,15 @@ def check_replaceable(folder: Path) -> None:
         raise InputError(f"{folder} is a file; name a folder for the artifact")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} has files but no {MANIFEST}: choose another folder")
+
+
+def restore(folder: Path) -> None:
+    """Give an artifact its name back that a kill left between two renames of its replacement."""
+    if not folder.exists():
+        for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*.old")):
+            if (aside / MANIFEST).is_file():
+                os.replace(aside, folder)
+                return
 
 
 def _replace(building: Path, folder: Path) -> None:
@@ -166,7 +185,10 @@ def load_artifact(folder: Path) -> Artifact:
     verify_files(folder, manifest)
     parts = tuple(load_model(folder / entry.file, entry) for entry in manifest.parts)
     fusion = load_fusion(folder / manifest.fusion.file, manifest.fusion)
-    return Artifact(folder, manifest, parts, fusion)
+    entry, unsplit = manifest.unsplit, None
+    if entry.file is not None:
+        unsplit = load_model(folder / entry.file, entry)
+    return Artifact(folder, manifest, parts, fusion, unsplit)
 
 
 def load_fusion(path: Path, entry: FusionEntry) -> Fusion:
@@ -198,8 +220,8 @@ def load_part(folder: Path, manifest: Manifest, number: int) -> VisionTransforme
     return load_model(folder / entry.file, entry)
 
 
-def load_model(path: Path, entry: PartEntry) -> VisionTransformer:
-    """Return a sub-model of a manifest from its file, whose hash was verified.
+def load_model(path: Path, entry: ModelEntry) -> VisionTransformer:
+    """Return a model of a manifest from its file, whose hash was verified.
 
     Raises:
         InputError: the file holds another one.

@@ -83,7 +83,8 @@ def accuracy_entry(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Ac
 def unsplit_entry(unsplit: Unsplit, data: Data) -> dict[str, Any]:
     """Return shape, cost and test accuracy of the unsplit model."""
     accuracies = accuracy_entry(unsplit.test, data.test.labels, data.classes)
-    return cost_entry(unsplit.model.config) | asdict(accuracies)
+    cost = cost_entry(unsplit.model.config)
+    return {"file": "unsplit.safetensors", **cost, **asdict(accuracies)}
 
 
 def part_entries(parts: Sequence[Part], fitted: Fitted, data: Data) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from partition.artifact import check_replaceable, write_artifact
+from partition.artifact import check_replaceable, restore, write_artifact
 from partition.config import scaled
 from partition.data import Data, open_data
 from partition.entries import (
@@ -67,6 +67,7 @@ def run(
     """
     report = progress or silent
     folder = Path(out_dir)
+    restore(folder)
     check_replaceable(folder)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     work = Path(work_dir) if work_dir else folder.with_name(f"{folder.name}.work")
@@ -85,7 +86,7 @@ def run(
         make_part(recipe, unsplit, data, group, number, scaled(config, heads), store)
         for number, (group, heads) in enumerate(zip(classes, fitted.heads, strict=True))
     ]
-    widths = [part.model.config.prefix_tokens * part.model.config.width for part in parts]
+    widths = [part.model.config.feature_tokens * part.model.config.width for part in parts]
     features = part_features([part.model for part in parts], widths, data, device)
     fusion, fusion_notes = make_fusion(
         features, {"train": data.train.labels, "validation": data.validation.labels},
@@ -109,7 +110,8 @@ def run(
         "survivors": {"exhaustive": len(rows) == 2 ** len(parts), "accuracy": survivors},
         "fit": fitted.notes,
     }
-    write_artifact(folder, manifest, tuple(part.model for part in parts), fusion)
+    models = tuple(part.model for part in parts)
+    write_artifact(folder, manifest, models, fusion, unsplit.model)
     return read_trained(folder)
 
 

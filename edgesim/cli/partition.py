@@ -1,4 +1,4 @@
-"""The command that trains and splits a model."""
+"""The commands that train and split a model, and measure what came of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgesim.cli.session import ScenarioOptions, Session
 from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.extras import require
 from edgesim.common.folders import try_beside
-from edgesim.common.options import flag, option
+from edgesim.common.options import argument, flag, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,61 @@ class PartitionOptions(ScenarioOptions):
     fresh: bool = flag("Ignore finished steps in the work folder, and replace them.")
     skip_damaged: bool = flag(
         "Leave damaged image files out, count and list them; as data.skip_damaged of the recipe."
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list such as ``0,2``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return tuple(int(one) for one in text.split(","))
+    except ValueError:
+        raise ValueError(f"expected numbers of parts, such as 0,2, got {text}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What is measured, on which images."""
+
+    artifact: Path = argument("ARTIFACT", "Folder that `edgesim partition` wrote.")
+    data: Path | None = option(
+        "DIR",
+        "Folder of images, with a sub-folder for each class.",
+        None,
+        show_default="test images of the artifact's own data",
+    )
+    parts: list[str] | None = option(
+        "N,N",
+        "Numbers of the parts that answer; repeatable.",
+        None,
+        show_default="all but one, in turn",
+    )
+    form: list[str] | None = option(
+        "FORM", "Form of the weights: fp32, fp16, bf16, int8; repeatable.", None,
+        show_default="every form",
+    )  # fmt: skip
+    skip_damaged: bool = flag("Leave damaged image files out, count and list them.")
+
+
+def evaluate(session: Session, options: EvaluateOptions) -> None:
+    """Measure an artifact on images: unsplit, parts, fused, with parts missing, in every form."""
+    from edgesim import partitioning
+    from edgesim.report import artifact_tables
+
+    require("`edgesim evaluate`", "train")
+    try:
+        subsets = [_numbers(text) for text in options.parts or ()]
+    except ValueError as error:
+        raise InputError(f"--parts: {error}") from None
+    found = partitioning.evaluate(
+        options.artifact, options.data, session.interrupts, subsets=subsets,
+        forms=options.form or ("fp32", "fp16", "bf16", "int8"), skip_damaged=options.skip_damaged,
+    )  # fmt: skip
+    session.finish(
+        found.to_dict(), partial(artifact_tables.show_evaluation, found), work="evaluation"
     )
 
 

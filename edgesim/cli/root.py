@@ -54,6 +54,7 @@ for _command in (
     scenarios.check,
     run.run,
     partition.partition,
+    partition.evaluate,
     trace.trace,
     catalogs.models,
     catalogs.devices,

@@ -1,9 +1,9 @@
-"""What ``edgesim partition`` prints of the artifact that it wrote."""
+"""What ``edgesim partition`` and ``edgesim evaluate`` print of an artifact."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -14,6 +14,7 @@ from edgesim.results.accuracy import accuracy_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from partition.evaluate import Evaluation
     from partition.manifest import TrainedFusion, TrainedManifest, TrainedPart, UnsplitEntry
 
 
@@ -49,6 +50,49 @@ def show(manifest: TrainedManifest, console: Console) -> None:
             f"The greedy assignment keeps {accuracy_text(manifest.fit.gap)} fewer heads than the "
             "exact one, which was taken."
         )
+
+
+def show_evaluation(found: Evaluation, console: Console) -> None:
+    """Print the accuracies of an artifact, a column for each form of its weights."""
+    console.print(
+        f"[bold]{escape(found.name)}[/]  {found.samples:,} images of {escape(found.dataset)}"
+    )
+    forms = found.forms
+    lines = [
+        ["unsplit", *(_whole(form.unsplit) for form in forms)],
+        *(
+            [f"part {number}, its own task", *(_own(one.parts[number]) for one in forms)]
+            for number in range(len(forms[0].parts))
+        ),
+        ["fused, every part", *(_whole(form.fused) for form in forms)],
+    ]
+    for key in forms[0].subsets:
+        there = ", ".join(str(number) for number, digit in enumerate(key) if digit == "1")
+        name = f"fused, {'part' if key.count('1') == 1 else 'parts'} {there}"
+        lines.append([name, *(accuracy_text(form.subsets[key]) for form in forms)])
+    Table("", ["", *(form.form for form in forms)], lines, left=1).show(console)
+    if forms[0].unsplit is None:
+        console.print(
+            "The artifact is of an earlier version and does not hold the unsplit model's weights."
+        )
+    worst = forms[0].fused
+    console.print(
+        f"Fused with every part, the worst class is {escape(worst['worst_class'])}, "
+        f"{accuracy_text(worst['worst_class_accuracy'])} ({forms[0].form})."
+    )
+    if found.skipped:
+        console.print(
+            f"{len(found.skipped):,} damaged image "
+            f"{'file was' if len(found.skipped) == 1 else 'files were'} left out."
+        )
+
+
+def _whole(entry: Mapping[str, Any] | None) -> str:
+    return "not known" if entry is None else accuracy_text(entry["accuracy"])
+
+
+def _own(accuracy: float | None) -> str:
+    return "no image of it" if accuracy is None else accuracy_text(accuracy)
 
 
 def _figures(entry: TrainedPart | TrainedFusion | UnsplitEntry) -> tuple[str, str, str]:

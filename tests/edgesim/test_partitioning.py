@@ -134,7 +134,7 @@ FOUND = [
     "6:48: model.training.split.other: expected true or false, got 1",
     "7:23: model.training.pruning.stages: expected residual, attention, mlp in some order, got mlp",
     "7:42: model.training.pruning.importance: expected one of kl, taylor, magnitude, random, "
-    "got 'kle' (did you mean 'kl'?)",
+    "taylor-kl, got 'kle' (did you mean 'kl'?)",
     "8:15: model.training.devices.0: expected a value for 'name', which is not given",
     "8:34: model.training.devices.1: device a: a latency limit needs macs_per_second",
     "9:13: model.training.fusion: the fusion is trained on features: mixup, folds and "
@@ -263,3 +263,38 @@ def test_damaged_images_are_one_message_or_left_out_when_asked(file, tmp_path):
     assert f"1 of 17 images are damaged and left out: {damaged}" in done.stderr
     assert "1 damaged image file was left out" in done.stdout
     assert read_trained(tmp_path / "out").data.skipped_files == ("b/9.ppm",)
+
+
+def test_an_artifact_is_evaluated_in_a_table_and_as_json(file, tmp_path):
+    assert edgesim("partition", file, "-o", tmp_path / "out").returncode == 0
+    manifest = read_trained(tmp_path / "out")
+    done = edgesim("evaluate", tmp_path / "out", "--parts", "1", "--form", "fp32", COLUMNS="80")
+    assert done.returncode == 0, done.stderr
+    lines = {line.split("  ")[0].strip(): line for line in done.stdout.splitlines()}
+    shown = {
+        "unsplit": manifest.unsplit.accuracy,
+        "part 0, its own task": manifest.parts[0].accuracy,
+        "fused, every part": manifest.fusion.accuracy,
+        "fused, part 1": manifest.survivors.accuracy["01"],
+    }
+    for name, accuracy in shown.items():
+        assert f"{100 * accuracy:.2f} %" in lines[name]
+    done = edgesim("evaluate", tmp_path / "out", "--json")
+    document = json.loads(done.stdout)
+    assert list(document["forms"]) == ["fp32", "fp16", "bf16", "int8"]
+    assert document["forms"]["fp32"]["fused"]["accuracy"] == manifest.fusion.accuracy
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--parts", "x"], "--parts: expected numbers of parts, such as 0,2, got x"),
+        (["--form", "int4"], "--form: expected fp32, fp16, bf16, int8, got 'int4'"),
+        ([], "is not an artifact"),
+    ],
+)
+def test_wrong_evaluations_are_one_message(tmp_path, options, message):
+    done = edgesim("evaluate", tmp_path, *options)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from partition.artifact import load_artifact
 from partition.data import open_data
 from partition.data.decode import decode
 from partition.errors import InputError
 from partition.pipeline import run
 from partition.recipe import DataSpec
-from tests.partition.test_run import small
+from tests.partition.test_run import SMALL, small
 
 IMAGES = Path(__file__).with_name("images")
 DAMAGED = ("damaged.bmp", "damaged.png", "damaged.ppm")
@@ -210,3 +211,47 @@ def test_a_folder_is_known_by_its_pixels(folder, tmp_path):
         run(recipe, tmp_path / "out", work_dir=tmp_path / "work")
         assert len(list((tmp_path / "work").glob("unsplit-*"))) == count
         _noise(folder / "a" / "0.png", 999)
+
+
+def test_images_of_any_shape_and_any_number_of_channels(folder, tmp_path):
+    data = open_data(_spec(folder, image=(8, 12)))
+    assert data.train.images.shape[1:] == (3, 8, 12)
+    draw = np.random.default_rng(0)
+    for label in "ab":
+        (tmp_path / "bands" / label).mkdir(parents=True)
+        for number in range(6):
+            bands = draw.integers(0, 65536, (8, 12, 5), dtype=np.uint16)
+            np.save(tmp_path / "bands" / label / f"{number}.npy", bands)
+    recipe = small(
+        data={"name": "folder", "folder": str(tmp_path / "bands"), "image": [8, 12], "channels": 5},
+        model={**SMALL["model"], "patch": 4}, split={"parts": 2},
+    )  # fmt: skip
+    manifest = run(recipe, tmp_path / "out")
+    assert (manifest.data.image, manifest.data.channels) == ((8, 12), 5)
+    assert manifest.recipe == recipe
+    loaded = load_artifact(tmp_path / "out")
+    test = open_data(recipe.data).test
+    expected = np.round(np.load(tmp_path / "bands" / "a" / "0.npy") * (255 / 65535))
+    first = decode(tmp_path / "bands" / "a" / "0.npy", (8, 12), 5)
+    assert np.array_equal(first.permute(1, 2, 0).numpy(), expected)
+    assert loaded.answer(loaded.to_input(test.images[:])).shape == (len(test), 2)
+    with pytest.raises(InputError, match=r"its shape is \(8, 12, 5\); expected \(height, width, 3"):
+        open_data(_spec(tmp_path / "bands"))
+    with pytest.raises(InputError, match=r"images of 5 channels must be arrays, in files \.npy"):
+        open_data(_spec(folder, channels=5))
+
+
+def test_arrays_are_resized_as_their_middle_is_cut_out(tmp_path):
+    pixels = np.full((10, 20, 1), 200, dtype=np.uint8)
+    pixels[:, :5] = pixels[:, 15:] = 0
+    np.save(tmp_path / "a.npy", pixels)
+    assert decode(tmp_path / "a.npy", (10, 10), 1).eq(200).all()
+    small_one = decode(tmp_path / "a.npy", (5, 4), 1)
+    assert small_one.shape == (1, 5, 4)
+    assert small_one[:, :, 1:3].ge(195).all()
+    np.save(tmp_path / "b.npy", np.zeros((4, 4), dtype=np.float32))
+    with pytest.raises(InputError, match="its numbers are float32; expected uint8 or uint16"):
+        decode(tmp_path / "b.npy", (4, 4), 1)
+    np.save(tmp_path / "c.npy", np.array([None]), allow_pickle=True)
+    with pytest.raises(InputError, match=r"cannot decode .*c\.npy"):
+        decode(tmp_path / "c.npy", (4, 4), 1)

@@ -1,13 +1,14 @@
 """Recipe to artifact on a few digits: whole, repeatable, resumable, tamper-evident."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
-from partition.artifact import load_artifact, load_part, write_artifact
+from partition.artifact import load_artifact, load_part, restore, write_artifact
 from partition.code_version import code_of, code_version
 from partition.config import ViTConfig
 from partition.cost import mlp_cost, vit_cost
@@ -350,7 +351,7 @@ def test_devices_set_the_sizes_and_what_cannot_fit_is_known_before_training(tmp_
         ({"split": {"part": 3}}, r"recipe: split\.part: unknown key"),
         ({"training": {"epochs": 1.5}}, r"training\.epochs: expected a valid integer, got '1\.5'"),
         ({"training": {"batch": 0}}, r"training\.batch: expected at least 1, got '0'"),
-        ({"pruning": {"importance": "kle"}}, "'kl', 'taylor', 'magnitude' or 'random', got 'kle'"),
+        ({"pruning": {"importance": "kle"}}, "'magnitude', 'random' or 'taylor-kl', got 'kle'"),
         ({"pruning": {"polish_negatives": 2}}, "polish_negatives: expected at most 1, got '2'"),
         ({"pruning": {"heads": 9}}, "heads kept must be from 1 to 4, not 9"),
         (
@@ -382,3 +383,45 @@ def test_parts_without_other_are_measured_on_their_own_classes_alone(tmp_path):
         predicted = model(loaded.to_input(data.test.images[own])).argmax(-1)
         right = torch.tensor(entry.classes)[predicted] == data.test.labels[own]
         assert entry.accuracy == pytest.approx(float(right.double().mean()), abs=1.5 / len(right))
+
+
+def test_a_kill_between_the_renames_loses_no_artifact(copy, monkeypatch):
+    loaded, before = load_artifact(copy), _bytes(copy)
+    document, rename = json.loads(before[MANIFEST]), os.replace
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(source, target):
+        if str(target) == str(copy):
+            raise KilledError
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("partition.artifact.os.replace", killed)
+        with pytest.raises(KilledError):
+            write_artifact(copy, document, loaded.parts, loaded.fusion, loaded.unsplit)
+    assert not copy.exists()
+    restore(copy)
+    assert _bytes(copy) == before
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+
+
+def test_a_full_disk_in_a_step_is_one_message_and_what_was_finished_stays(tmp_path, monkeypatch):
+    real, calls = os.fsync, []
+
+    def filling(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 6:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", filling)
+        with pytest.raises(PartitionError, match=r"No space left.*finished steps are kept"):
+            run(small(), tmp_path / "a")
+    kept = {path.name for path in (tmp_path / "a.work").iterdir()}
+    assert any(name.startswith("unsplit-") for name in kept)
+    assert not any(name.endswith(".tmp") for name in kept)
+    said = _notes(small(), tmp_path / "a", tmp_path / "a.work")
+    assert any(note.startswith("unsplit: reused") for note in said)

@@ -114,7 +114,7 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         fusion=fusion,
         addresses={name: str(nodes[name].address) for name in names},
         home=plan.input_node or fusion.node,
-        shape=(shape.channels, shape.image, shape.image),
+        shape=(shape.channels, *shape.size),
         manifest=manifest,
     )
 
@@ -213,7 +213,7 @@ def _check_split(plan: Plan, artifact: Artifact) -> None:
     """
     if plan.details.get("artifact") != artifact.name:
         raise InputError(
-            f"'{plan.strategy}' places the unsplit model, whose weights are not in the artifact; "
+            f"'{plan.strategy}' places the unsplit model, which is not deployed; "
             "use 'placement: {strategy: class-wise}'"
         )
 
