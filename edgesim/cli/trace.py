@@ -82,7 +82,7 @@ class TraceOptions:
 
     spec: str = argument(
         "SPEC",
-        "timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, onnx:FILE, or a catalog name.",
+        "Name of the catalog, or timm:NAME, torch:FILE.py:CALLABLE, exported:FILE, onnx:FILE.",
     )
     out: Path | None = option(
         "FILE.graph.json", "Write the graph to this file.", None, names=["--out", "-o"]
