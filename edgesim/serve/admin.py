@@ -20,7 +20,7 @@ from edgesim.serve.manifest import verify
 from edgesim.serve.models import Serving
 from edgesim.serve.protocol import admin_pb2 as wire
 from edgesim.serve.refusal import RefusalError, invalid
-from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, register
+from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, only_message, register
 from edgesim.serve.store import Store, Upload
 from edgesim.serve.telemetry import log_event
 from edgesim.version import __version__
@@ -67,18 +67,23 @@ class Admin:
         }
         register(
             server,
-            {method: self._for_admins(serve) for method, serve in methods.items()},
+            {method: self._for_admins(method, serve) for method, serve in methods.items()},
             self.logger,
+            unread=True,
         )
 
-    def _for_admins(self, serve: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def only(request: Any, context: _Context) -> Any:
+    def _for_admins(
+        self, method: Method, serve: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        async def only(request: AsyncIterator[Any], context: _Context) -> Any:
             try:
                 self.access.check_admin(
                     context.auth_context() or {}, context.invocation_metadata() or ()
                 )
                 if self.serving.draining and serve != self.status:
                     raise RefusalError(StatusCode.UNAVAILABLE, "the node is shutting down")
+                if not method.streams:
+                    return await serve(await only_message(request), context)
                 return await serve(request, context)
             except RefusalError as error:
                 log_event(

@@ -14,9 +14,11 @@ import resource
 import socket
 import stat
 import struct
+import urllib.parse
 from collections import Counter
-from collections.abc import Collection
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
 from edgesim.serve.telemetry import log_event
 
@@ -76,17 +78,65 @@ def close_excess(ports: Collection[int]) -> dict[str, int]:
         Number of closed connections by address. Where the system shows no descriptors (Linux
         does): none.
     """
+    closed: Counter[str] = Counter()
+    kept: Counter[tuple[int, str] | int] = Counter()
+    with _accepted(ports, more_than=MOST_OF_ONE) as found:
+        for one in sorted(found, key=lambda one: -one.received_bytes):
+            origin = origin_of(one.host)
+            if kept[one.port, origin] < MOST_OF_ONE and kept[one.port] < MOST:
+                kept.update(((one.port, origin), one.port))
+            else:
+                with suppress(OSError):
+                    one.socket.shutdown(socket.SHUT_RDWR)
+                closed[origin] += 1
+    return dict(closed)
+
+
+def received_bytes(ports: Collection[int]) -> dict[tuple[str, int], int]:
+    """Return the bytes that each connection received so far, by host and port of the client.
+
+    Args:
+        ports: ports of this process.
+    """
+    with _accepted(ports) as found:
+        return {(one.host, one.client_port): one.received_bytes for one in found}
+
+
+def client_of(peer: str) -> tuple[str, int]:
+    """Return host and port of a client, as `received_bytes` has them, from gRPC's name for it."""
+    host, _, port = urllib.parse.unquote(peer).partition(":")[2].rpartition(":")
+    return _plain(host.strip("[]")), int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A connection that a port of this process accepted.
+
+    Attributes:
+        socket: a copy.
+        port: here.
+        host: address of the client.
+        client_port: there.
+        received_bytes: bytes that it received so far.
+    """
+
+    socket: socket.socket
+    port: int
+    host: str
+    client_port: int
+    received_bytes: int
+
+
+@contextmanager
+def _accepted(ports: Collection[int], more_than: int = 0) -> Iterator[list[_Accepted]]:
+    """Hold copies of accepted connections; none where the process has so few descriptors."""
     try:
         handles = [int(name) for name in os.listdir(_FOLDER)]
     except OSError:
-        return {}
-    if len(handles) <= MOST_OF_ONE:
-        return {}
-    closed: Counter[str] = Counter()
-    kept: Counter[tuple[int, str] | int] = Counter()
+        handles = []
+    found: list[_Accepted] = []
     with ExitStack() as stack:
-        found = []
-        for handle in handles:
+        for handle in handles if len(handles) > more_than else ():
             # gRPC may close it, and another may get its number: only a copy stays what it is.
             with suppress(OSError, ValueError):
                 copy = os.dup(handle)
@@ -96,30 +146,30 @@ def close_excess(ports: Collection[int]) -> dict[str, int]:
                 one = stack.enter_context(socket.socket(fileno=copy))
                 if one.family not in (socket.AF_INET, socket.AF_INET6):
                     continue
-                port, origin = one.getsockname()[1], _origin(one.getpeername()[0])
+                port, (host, client_port) = one.getsockname()[1], one.getpeername()[:2]
                 info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.size)
                 if port in ports:
-                    found.append((_RECEIVED.unpack(info)[0], port, origin, one))
-        found.sort(key=lambda row: -row[0])
-        for _, port, origin, one in found:
-            if kept[port, origin] < MOST_OF_ONE and kept[port] < MOST:
-                kept.update(((port, origin), port))
-            else:
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-                closed[origin] += 1
-    return dict(closed)
+                    (received,) = _RECEIVED.unpack(info)
+                    found.append(_Accepted(one, port, _plain(host), client_port, received))
+        yield found
 
 
-def _origin(host: str) -> str:
-    """Return what counts as one address: IPv4 as it is, of IPv6 the network of 64 bits.
+def _plain(host: str) -> str:
+    """Return an address in its usual form: IPv4 also where IPv6 carries it, and without a zone.
 
     Raises:
         ValueError: ``host`` is no address: its socket is not of the internet.
     """
     address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def origin_of(host: str) -> str:
+    """Return what counts as one address: IPv4 as it is, of IPv6 the network of 64 bits.
+
+    Raises:
+        ValueError: ``host`` is no address.
+    """
+    plain = _plain(host)
+    return plain if "." in plain else str(ipaddress.ip_network((plain, 64), strict=False))

@@ -109,14 +109,16 @@ class Inference:
         Raises:
             RefusalError: with the status that the client gets.
         """
-        code = "OK"
-        name = _UNKNOWN
+        code, name, number = "OK", _UNKNOWN, request.id
         try:
             if self.serving.draining:
                 raise shutting_down()
             model = self.serving.find(request.model_name, request.model_version)
             name = model.name
-            return await self._infer(request, model, context.time_remaining())
+            asked = messages.read(request, model)
+            # The message has copies of the tensors: it need not wait with them.
+            del request
+            return await self._infer(asked, model, context.time_remaining())
         except RefusalError as error:
             code = error.code.name
             raise
@@ -128,12 +130,11 @@ class Inference:
             raise
         finally:
             self.metrics.requests.labels(name, code).inc()
-            log_event(self.logger, "inference", logging.DEBUG, model=name, code=code, id=request.id)
+            log_event(self.logger, "inference", logging.DEBUG, model=name, code=code, id=number)
 
     async def _infer(
-        self, request: wire.ModelInferRequest, model: Model, left_s: float | None
+        self, asked: messages.InferenceRequest, model: Model, left_s: float | None
     ) -> wire.ModelInferResponse:
-        asked = messages.read(request, model)
         self.metrics.received_bytes.inc(asked.raw_bytes)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Answer] = loop.create_future()
@@ -170,7 +171,7 @@ class Inference:
         self.metrics.compute_s.labels(model.name).observe(found.compute_s)
         self.metrics.batch.labels(model.name).observe(found.batch)
         self.metrics.sent_bytes.inc(sum(tensor.nbytes for tensor in found.outputs.values()))
-        return messages.answer(request, model, found, waiting)
+        return messages.answer(asked.id, model, found, waiting)
 
 
 def _resolve(loop: asyncio.AbstractEventLoop, settle: Any, found: Answer | RefusalError) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from grpc import StatusCode
 from torch import Tensor
 
+from edgesim.common.text import size
 from edgesim.serve.models import Model
+from edgesim.serve.options import QUEUE_BYTES
 from edgesim.serve.refusal import RefusalError, shutting_down
 
 
@@ -47,6 +49,7 @@ class Job:
         done: called with the answer or the refusal, in the computing thread.
         deadline_s: time on the clock of `time.monotonic` after which nobody waits for the answer.
         entered_s: time at which it began to wait, on the same clock.
+        input_bytes: bytes of the inputs.
     """
 
     model: Model
@@ -56,6 +59,11 @@ class Job:
     done: Callable[[Answer | RefusalError], None]
     deadline_s: float = math.inf
     entered_s: float = field(default_factory=time.monotonic)
+    input_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Measure the inputs."""
+        self.input_bytes = sum(tensor.nbytes for tensor in self.inputs.values())
 
     def can_batch_with(self, other: Job) -> bool:
         """Return whether one execution can answer both."""
@@ -75,10 +83,12 @@ class JobQueue:
 
     Attributes:
         limit: most requests that may wait.
+        limit_bytes: most bytes of their inputs.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int = QUEUE_BYTES) -> None:
         self.limit = limit
+        self.limit_bytes = limit_bytes
         self._jobs: deque[Job] = deque()
         self._tasks: deque[Task] = deque()
         self._changed = threading.Condition()
@@ -101,6 +111,13 @@ class JobQueue:
                 raise RefusalError(
                     StatusCode.RESOURCE_EXHAUSTED,
                     f"the node's queue of {self.limit} was full; ask again later, or another node",
+                )
+            held_bytes = sum(one.input_bytes for one in self._jobs)
+            if held_bytes and held_bytes + job.input_bytes > self.limit_bytes:
+                raise RefusalError(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"{size(self.limit_bytes)} waited in the node's queue; ask again later, or "
+                    "another node",
                 )
             self._jobs.append(job)
             self._changed.notify_all()

@@ -25,12 +25,14 @@ class InferenceRequest:
     """Content of a request.
 
     Attributes:
+        id: text by which the client knows it.
         inputs: tensors (samples, …) by name.
         outputs: names, in the order of the answer.
         samples: number of samples of every input.
         raw_bytes: bytes of all inputs.
     """
 
+    id: str
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
     samples: int
@@ -76,6 +78,7 @@ def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
     if len(counts) > 1:
         raise invalid(f"inputs have different numbers of samples: {sorted(counts)}")
     return InferenceRequest(
+        id=request.id,
         inputs=inputs,
         outputs=_outputs(request, model),
         samples=counts.pop(),
@@ -83,10 +86,8 @@ def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
     )
 
 
-def answer(
-    request: wire.ModelInferRequest, model: Model, found: Answer, waiting: int
-) -> wire.ModelInferResponse:
-    """Return the message that answers ``request``.
+def answer(number: str, model: Model, found: Answer, waiting: int) -> wire.ModelInferResponse:
+    """Return the message that answers the request with the id ``number``.
 
     Its parameters: time in the queue (``queue_ns``), time of the execution (``compute_ns``),
     processor time of the computing thread in it (``processor_ns``), number of requests in the
@@ -94,7 +95,7 @@ def answer(
     (``waiting``).
     """
     reply = wire.ModelInferResponse(
-        model_name=model.name, model_version=version_of(model.sha256), id=request.id
+        model_name=model.name, model_version=version_of(model.sha256), id=number
     )
     for key, value in (
         ("queue_ns", round(found.queue_s * 1e9)),

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from edgesim.common.errors import InputError
-from edgesim.serve import connections
+from edgesim.serve import connections, reading
 from edgesim.serve.access import Access
 from edgesim.serve.activation import Activation
 from edgesim.serve.addresses import join_address, split_address
@@ -27,6 +27,7 @@ from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import JobQueue
 from edgesim.serve.models import Serving
 from edgesim.serve.options import NodeOptions
+from edgesim.serve.reading import Reading
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import INFERENCE
 from edgesim.serve.store import Store
@@ -35,8 +36,10 @@ from edgesim.serve.telemetry import Metrics, log_event
 CHUNK_BYTES = 1 << 20
 """Largest chunk of an upload."""
 _MANIFEST_BYTES = 4 << 20
-_STREAMS = 256
+_STREAMS = 100
 """Calls that one connection may have open."""
+_CALLS = 1024
+"""Calls that all of them may have open."""
 _SILENCE_S = 30.0
 """Silence of a connection after which the node asks whether the client is there."""
 _ANSWER_S = 10.0
@@ -74,6 +77,7 @@ class Node:
             batch_max=options.batch,
             batch_wait_s=options.batch_wait_s,
         )
+        self._reading = Reading(options.max_message_bytes, self.logger)
         self._metrics.waiting.set_function(lambda: len(self._engine.queue))
         self._metrics.running.set_function(lambda: self._engine.running)
 
@@ -109,6 +113,8 @@ class Node:
             ports = {split_address(one)[1] for one in (listens, admin_listens, metrics) if one}
             watching = asyncio.create_task(connections.watch(ports, self.logger))
             stack.callback(watching.cancel)
+            timing = asyncio.create_task(self._reading.watch({split_address(listens)[1]}))
+            stack.callback(timing.cancel)
             await self._restore(activation)
             await stopped.wait()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -118,7 +124,11 @@ class Node:
 
     def _inference_server(self) -> tuple[grpc.aio.Server, str]:
         options = self.options
-        server = grpc.aio.server(options=_channel_options(options.max_message_bytes))
+        server = grpc.aio.server(
+            options=[*_channel_options(options.max_message_bytes), *reading.options()],
+            interceptors=[self._reading],
+            maximum_concurrent_rpcs=_CALLS,
+        )
         Inference(self._serving, self._engine, self._metrics, self.logger).register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (INFERENCE, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -20,7 +20,10 @@ _FIRST_EPHEMERAL_PORT = 32_768
 """From here on Linux takes ports for outgoing connections, of any program."""
 DEFAULT_ADMIN = f"the port of inference plus {_ABOVE}, or minus {_BELOW} from 31768 on"
 """What the address of the admin service is where none is named."""
-MAX_MESSAGE_BYTES = 16 << 20
+MAX_MESSAGE_BYTES = 14 << 20
+"""Size of a message, at most: three channels of 1024 x 1024 pixels in FP32, and 2 MiB more."""
+QUEUE_BYTES = 128 << 20
+"""Bytes of the requests that wait in a node's queue, at most."""
 MAX_SAMPLES = 1024
 """Samples in one request, at most."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -82,7 +85,7 @@ class NodeOptions:
         "Size of the largest request.",
         MAX_MESSAGE_BYTES,
         parser=quantity("bytes"),
-        show_default="16 MiB",
+        show_default="14 MiB",
     )
     drain_s: float = option(
         "TIME",

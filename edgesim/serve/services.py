@@ -6,13 +6,15 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from edgesim.serve.protocol import admin_pb2, open_inference_pb2
 from edgesim.serve.refusal import RefusalError, invalid
+
+T = TypeVar("T")
 
 INFERENCE = "inference.GRPCInferenceService"
 ADMIN = "edgesim.admin.v1.Admin"
@@ -63,11 +65,18 @@ class Method:
         except DecodeError:
             return None
 
-    def handler(self, serve: Callable[..., Awaitable[Message]]) -> grpc.RpcMethodHandler[Any, Any]:
-        """Return what a server registers so that ``serve(request, context)`` answers."""
+    def handler(
+        self, serve: Callable[..., Awaitable[Message]], *, unread: bool = False
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return what a server registers so that ``serve(request, context)`` answers.
+
+        Args:
+            serve: answers.
+            unread: give it every request as a stream, from which it reads.
+        """
         make = (
             grpc.stream_unary_rpc_method_handler
-            if self.streams
+            if self.streams or unread
             else grpc.unary_unary_rpc_method_handler
         )
         # Requests come as bytes, and are read where an answer can be given to those that are none.
@@ -108,15 +117,20 @@ def register(
     server: grpc.aio.Server,
     methods: dict[Method, Callable[..., Awaitable[Any]]],
     logger: logging.Logger,
+    *,
+    unread: bool = False,
 ) -> None:
     """Let a server answer methods, all of one service.
+
+    With ``unread``, handlers are given every request as a stream: they may refuse before they read
+    (`only_message`).
 
     A handler's :class:`RefusalError` becomes the status that it names; any other exception is
     logged, and the client learns no more of it than that there was one.
     """
     (service,) = {method.service for method in methods}
     handlers = {
-        method.name: method.handler(_guarded(method, serve, logger))
+        method.name: method.handler(_guarded(method, serve, logger), unread=unread)
         for method, serve in methods.items()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
@@ -134,13 +148,29 @@ def _guarded(
     ) -> Message:
         try:
             if isinstance(request, bytes):
-                return await serve(method.read(request), context)
-            return await serve((method.read(data) async for data in request), context)
+                pending = serve(method.read(request), context)
+                # The message has a copy: what is large should not wait here too.
+                del request
+            else:
+                pending = serve((method.read(data) async for data in request), context)
+            return await pending
         except RefusalError as error:
-            refusal = error
+            # Not the error itself, whose traceback holds what was refused.
+            refusal = error.code, str(error)
         except Exception:
             logger.exception("failed", extra={"fields": {"method": method.name}})
             await context.abort(grpc.StatusCode.INTERNAL, "the node failed; see its log")
-        await context.abort(refusal.code, str(refusal))
+        await context.abort(*refusal)
 
     return guarded
+
+
+async def only_message(request: AsyncIterator[T]) -> T:
+    """Return the message of a request that came unread.
+
+    Raises:
+        RefusalError: there is none.
+    """
+    async for message in request:
+        return message
+    raise invalid("the call brought no message")

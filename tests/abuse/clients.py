@@ -36,6 +36,8 @@ from tests.edgesim.serve.cluster import ARTIFACT, Client, NodeProcess, fill, fre
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 MIB = 1 << 20
+LARGE = round(13.9 * MIB)
+"""A message that a node accepts by its size, just so."""
 FILES = ("prlimit", "--nofile=1024:8192")
 """Descriptors of a node as a shell or systemd starts it: soft and hard limit."""
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _AWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
@@ -240,6 +242,9 @@ class Watch:
 
     def during(self, seconds: float, until: Callable[[], bool] = lambda: False) -> Watch:
         """Ask again and again for some time, or until something holds."""
+        # Linux then remembers the most that the process has held from here on.
+        process = Path("/proc", str(self.process))
+        (process / "clear_refs").write_text("5")
         stopped = threading.Event()
         sampler = threading.Thread(target=self._sample, args=(stopped,))
         sampler.start()
@@ -254,12 +259,14 @@ class Watch:
             time.sleep(0.01)
         stopped.set()
         sampler.join()
+        lines = (process / "status").read_text().splitlines()
+        status = dict(line.split(":", 1) for line in lines)
+        self.most_mib = max(self.most_mib, int(status["VmHWM"].split()[0]) / 1024)
         return self
 
     def _sample(self, stopped: threading.Event) -> None:
         while True:
-            mib, files, _ = held(self.process)
-            self.most_mib, self.most_files = max(self.most_mib, mib), max(self.most_files, files)
+            self.most_files = max(self.most_files, held(self.process)[1])
             if stopped.wait(0.02):
                 return
 
@@ -360,23 +367,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--after", type=float, default=10.0, help="seconds of rest afterwards")
     parser.add_argument("--only", default="", help="attacks whose name begins so")
     asked = parser.parse_args(arguments)
-    size = round(15.9 * MIB)
     calls, seconds = asked.calls, asked.seconds
     attacks: dict[str, Callable[[Attacked], str]] = {
         f"{asked.connections} silent connections": lambda one: _silent(
             one, asked.connections, seconds
         ),
     }
-    for count in (1, 2):
-        attacks[f"{calls} calls of 15.9 MiB on {count} connection{'s' * (count > 1)}"] = (
-            lambda one, count=count: _calls(
-                one, one.peers(count, calls, size), seconds, asked.after
+    for mib, size in ((15.9, round(15.9 * MIB)), (13.9, LARGE)):
+        for count in (1, 2):
+            attacks[f"{calls} calls of {mib} MiB on {count} connection{'s' * (count > 1)}"] = (
+                lambda one, count=count, size=size: _calls(
+                    one, one.peers(count, calls, size), seconds, asked.after
+                )
             )
-        )
     for count in (1, 4):
         attacks[f"100 unfinished calls on {count} connection{'s' * (count > 1)}"] = (
             lambda one, count=count: _calls(
-                one, one.peers(count, 100, size, 1), seconds, asked.after
+                one, one.peers(count, 100, LARGE, 1), seconds, asked.after
             )
         )
     print("| attack | the node | honest client before: median, most | meanwhile |")

@@ -209,7 +209,7 @@ def test_sizes_are_those_of_real_messages() -> None:
         processor_s=1e-3,
         batch=1,
     )
-    reply = messages.answer(asked, Model(), answer, 1)  # type: ignore[arg-type]
+    reply = messages.answer(asked.id, Model(), answer, 1)  # type: ignore[arg-type]
     assert sizes.answered["part-0"] == len(reply.SerializeToString())
 
 

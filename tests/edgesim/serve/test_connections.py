@@ -77,7 +77,7 @@ def test_all_addresses_share_a_bound(
     ],
 )
 def test_an_ipv6_network_counts_as_one_address(host: str, origin: str) -> None:
-    assert connections._origin(host) == origin
+    assert connections.origin_of(host) == origin
 
 
 def test_the_soft_limit_of_descriptors_is_raised() -> None:
