@@ -147,8 +147,11 @@ def check_replaceable(folder: Path) -> None:
     """Refuse a folder whose contents are not ours to replace.
 
     Raises:
-        InputError: ``folder`` is a file, or a folder with something in it that is no artifact.
+        InputError: ``folder`` is a link, a file, or a folder with something in it that is no
+            artifact.
     """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a symbolic link; name the folder itself")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder for the artifact")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():

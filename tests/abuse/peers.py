@@ -101,9 +101,8 @@ def flawed_bytes(flaw: Flaw, reply: Any) -> bytes:
 
 async def serve(keys: Path, widths: Mapping[str, int], nodes: int) -> None:
     """Answer until the input ends: each line has flaws by model, used in turn from then on."""
-    from edgesim.serve.access import read_access
     from edgesim.serve.protocol import open_inference_pb2 as wire
-    from edgesim.serve.services import INFERENCE
+    from tests.edgesim.serve.fake import start_fake_nodes
 
     script: dict[str, list[Flaw]] = {}
     sent: Counter[str] = Counter()
@@ -124,16 +123,7 @@ async def serve(keys: Path, widths: Mapping[str, int], nodes: int) -> None:
         return flawed_bytes(flaw, valid_reply(asked, widths[asked.model_name]))
 
     methods = {"ModelReady": model_ready, "ModelInfer": model_infer}
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
-    }
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(INFERENCE, handlers),))
-    credentials = read_access(keys, plain=False).server_credentials(known_clients=True)
-    assert credentials is not None
-    ports = [server.add_secure_port("127.0.0.1:0", credentials) for _ in range(nodes)]
-    await server.start()
-    print(*(f"127.0.0.1:{port}" for port in ports), flush=True)
+    server = await start_fake_nodes(keys, nodes, methods)
     while line := await asyncio.to_thread(sys.stdin.readline):
         print(sent.total(), flush=True)
         script = json.loads(line)

@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 
-from edgesim.serve.access import read_access
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.services import INFERENCE
 from tests.edgesim.command import ROOT, environment
+from tests.edgesim.serve.fake import start_fake_nodes
 
 
 def reply(name: str, values: int) -> bytes:
@@ -48,16 +46,7 @@ async def serve(keys: Path, nodes: int, features: int, classes: int) -> None:
         return named.SerializeToString() + answers[asked.model_name == "fusion"]
 
     methods = {"ModelReady": model_ready, "ModelInfer": model_infer}
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
-    }
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(INFERENCE, handlers),))
-    credentials = read_access(keys, plain=False).server_credentials(known_clients=True)
-    assert credentials is not None
-    ports = [server.add_secure_port("127.0.0.1:0", credentials) for _ in range(nodes)]
-    await server.start()
-    print(*(f"127.0.0.1:{port}" for port in ports), flush=True)
+    server = await start_fake_nodes(keys, nodes, methods)
     await server.wait_for_termination()
 
 

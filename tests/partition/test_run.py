@@ -300,6 +300,10 @@ def test_foreign_folders_are_left_alone_and_artifacts_replaced(copy, tmp_path):
         run(small(), tmp_path / "file")
     loaded = load_artifact(copy)
     document = json.loads((copy / MANIFEST).read_text())
+    link = tmp_path / "link"
+    link.symlink_to(copy)
+    with pytest.raises(InputError, match="link is a symbolic link; name the folder itself"):
+        write_artifact(link, document, loaded.parts, loaded.fusion)
     write_artifact(copy, {**document, "name": "new"}, loaded.parts, loaded.fusion)
     assert read_manifest(copy).name == "new"
     with pytest.raises(InputError, match=r"manifest for .*fusion\.macs: expected at least 0"):

@@ -87,6 +87,7 @@ async def ask(
         if clock() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)
+    reason = peer.reasons.tell_apart(reason)
     return Failure(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}")
 
 

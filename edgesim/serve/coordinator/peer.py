@@ -18,8 +18,30 @@ from edgesim.serve.coordinator.work import Piece
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
 
+MOST_REASONS = 20
+"""Reasons of failures that are told apart of one node."""
+OTHER_REASONS = f"another reason than the first {MOST_REASONS} of this node"
 SILENT = "does not answer"
 DEPLOY = "deploy them with `edgesim deploy`"
+
+
+@dataclass(slots=True)
+class Reasons:
+    """Reasons of one node's failures.
+
+    What the node says may be part of them: one that says something else each time neither fills a
+    table nor keeps the reasons of other nodes out of it.
+    """
+
+    _known: set[str] = field(default_factory=set)
+
+    def tell_apart(self, reason: str) -> str:
+        """Return a reason; the same one for all after the first `MOST_REASONS`."""
+        if reason not in self._known:
+            if len(self._known) >= MOST_REASONS:
+                return OTHER_REASONS
+            self._known.add(reason)
+        return reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +105,7 @@ class Peer:
         why: reason for being out of service; empty where it is in service.
         wasted: bytes of messages without use.
         outages: outages that have ended.
+        reasons: reasons of its failures.
 
     Raises:
         InputError: without TLS, the address is of another machine.
@@ -98,6 +121,7 @@ class Peer:
     why: str = ""
     wasted: WastedBytes = field(default_factory=WastedBytes)
     outages: list[Outage] = field(default_factory=list)
+    reasons: Reasons = field(default_factory=Reasons)
     _strikes: int = 0
     _out_since_s: float = 0.0
     _last_error: str = ""

@@ -263,7 +263,7 @@ def find_targets(
         file: the scenario.
         artifact: folder, in place of the one that the scenario names.
         settings: ``key.path=value`` that replace what the file says.
-        admin: addresses of admin services that are not 1000 ports above inference, by node.
+        admin: addresses of admin services that are not where `admin_address` says, by node.
 
     Raises:
         InputError: the scenario or the artifact is wrong, no node has an address, or the placement

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgesim.serve.coordinator.asking import Failure, ask
-from edgesim.serve.coordinator.peer import Outage, WastedBytes
+from edgesim.serve.coordinator.peer import MOST_REASONS, Outage, Reasons, WastedBytes
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import pace
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
@@ -54,6 +54,7 @@ class Scripted:
         self.timeouts: list[float] = []
         self.beside = 0
         self.cancelled = 0
+        self.reasons = Reasons()
 
     async def infer(self, request: wire.ModelInferRequest, width: int, until_s: float) -> Reply:
         assert width == WIDTH
@@ -101,6 +102,14 @@ def test_an_invalid_reply_is_a_failure_with_a_reason_and_not_asked_for_again() -
         "part-0 on pi: invalid reply: shape: expected [1, 36], got [1, 35]"
     )
     assert len(peer.timeouts) == 1
+
+
+def test_a_node_that_invents_reasons_has_few() -> None:
+    peer = Scripted(*(f"value {number}" for number in range(MOST_REASONS + 5)))
+    reasons = [asked(peer).reason for _ in range(MOST_REASONS + 5)]
+    assert len(set(reasons)) == MOST_REASONS + 1
+    other = "part-0 on pi: another reason than the first 20 of this node"
+    assert reasons[MOST_REASONS:] == [other] * 5
 
 
 def test_of_two_replies_the_valid_one_counts() -> None:
