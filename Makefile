@@ -12,6 +12,7 @@
 # make docs    builds the documentation into build/site
 # make peers   compares with timm, four optics libraries, Triton's client and two simulators, in an
 #              environment of their own
+# make audit   looks for known vulnerabilities of what .venv has, and prints a table of licences
 # They build a virtual environment in .venv first, once for each change of the requirements.
 
 PYTHON ?= python3
@@ -20,11 +21,12 @@ STAMP := $(VENV)/.installed
 
 CORE := .venv-core
 PEERS := .venv-peers
+AUDIT := .venv-audit
 ALIKE := tests/optics/peers/requirements.txt tests/partition/peers/requirements.txt \
 	tests/partition/peers/with-dependencies.txt tests/edgesim/serve/peers/requirements.txt \
 	tests/benchmarks/peers/requirements.txt
 
-.PHONY: run test test-core lint system bench bench-plot docs peers clean
+.PHONY: run test test-core lint system bench bench-plot docs peers audit clean
 
 run: $(STAMP)
 	$(VENV)/bin/edgesim run examples/five-pis.yaml
@@ -70,6 +72,25 @@ peers: $(PEERS)/.installed
 		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers tests/benchmarks/peers \
 		$(PYTEST_ARGS)
 
+# pip-audit says "no known vulnerabilities" of packages that it could not look up, too.
+audit: $(STAMP) $(AUDIT)/.installed
+	@mkdir -p build; status=0; \
+	$(AUDIT)/bin/pip-audit --progress-spinner off --skip-editable \
+		--path "$$($(VENV)/bin/python -c '$(SITE)')" >build/audit.txt 2>&1 || status=1; \
+	grep -v 'could not be audited' build/audit.txt; \
+	skipped=$$(grep -c 'could not be audited' build/audit.txt); \
+	$(AUDIT)/bin/pip-licenses --python $(VENV)/bin/python --format markdown; \
+	if [ "$$skipped" != 0 ]; then \
+		echo "make audit: the database did not know or was not reached for $$skipped packages: nothing is known of them" >&2; status=1; \
+	fi; \
+	if [ $$status != 0 ]; then echo "make audit: not clean; see above and build/audit.txt" >&2; fi; \
+	exit $$status
+
+$(AUDIT)/.installed:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit pip-licenses
+	@touch $@
+
 # What .venv has is seen there too, and not installed twice. timm's dependencies are left out: they
 # would bring a CUDA build of torch. ciw brings its own tests as the package `tests`, which hides ours.
 SITE := import site; print(site.getsitepackages()[0])
@@ -100,4 +121,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(CORE) $(PEERS) build dist runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CORE) $(PEERS) $(AUDIT) build dist runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
