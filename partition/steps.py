@@ -63,8 +63,8 @@ class StepStore:
             make: computes the step, given its title, checkpoint, progress and device.
             title: name of the step in progress reports; ``name`` by default.
         """
+        path = self.file(name, key)
         key = fingerprint(key, code_version())
-        path = self.folder / f"{name}-{key}.safetensors"
         if self.fresh:
             self._remove_checkpoints(path)
         elif path.exists():
@@ -80,6 +80,10 @@ class StepStore:
         save_tensors(path, tensors, {"notes": notes})
         self._remove_checkpoints(path)
         return tensors, notes
+
+    def file(self, name: str, key: str) -> Path:
+        """Return the file in which this code stores a step."""
+        return self.folder / f"{name}-{fingerprint(key, code_version())}.safetensors"
 
     def _stored(self, path: Path, title: str) -> tuple[dict[str, Tensor], Notes] | None:
         """Return a stored step, and report that it is reused; None where it is damaged."""

@@ -41,7 +41,7 @@ class Run:
 
     def file(self, work: Path) -> Path:
         """Return the file of the finished run: weights, maps and figures."""
-        return work / f"{self.name}-{self.key}.safetensors"
+        return StepStore(work).file(self.name, self.key)
 
 
 def make(
