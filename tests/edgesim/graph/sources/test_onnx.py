@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from onnx import TensorProto, helper, save
 
 from edgesim.common.errors import InputError
 from edgesim.graph import onnx
 from edgesim.graph.sources import SourceKeys, from_text, read
+from tests import needs
+
+if needs.ONNX.require():
+    from onnx import TensorProto, helper, save
 
 
 def written(path: Path) -> Path:
