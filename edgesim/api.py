@@ -79,7 +79,9 @@ def play(
         KeyboardInterrupt: ``progress`` did, between replications.
     """
     from edgesim.simulate import simulate
+    from edgesim.simulate.processes import checked_processes
 
+    processes = checked_processes(processes)
     for replication in range(scenario.replications):
         label = scenario.name
         if scenario.replications > 1:
@@ -127,9 +129,10 @@ def run(
     from edgesim.results import baselines
     from edgesim.results.result import summarise
     from edgesim.results.run import Run
-    from edgesim.simulate.processes import process_name
+    from edgesim.simulate.processes import checked_processes, process_name
 
     begun_s = time.perf_counter()
+    processes = checked_processes(processes)
     plan = place(scenario)
     recordings: list[Recording] = []
     rows: list[baselines.BaselineRow] = []

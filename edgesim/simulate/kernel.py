@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, cast
@@ -59,6 +60,16 @@ class Kernel(simpy.Environment):
     @_now.setter
     def _now(self, time_s: float) -> None:
         self.time_s = time_s
+
+    def schedule(self, event: Event, priority: Any = NORMAL, delay: float = 0) -> None:
+        """Let an event of SimPy's happen after a delay, in seconds.
+
+        Raises:
+            ValueError: the delay is not a number, with which the order of events would be lost.
+        """
+        if math.isnan(delay):
+            raise ValueError("expected a delay in seconds, got nan")
+        super().schedule(event, priority, delay)
 
     def at(self, time_s: float, event: Call, priority: int = NORMAL) -> None:
         """Let ``event`` happen at ``time_s``."""

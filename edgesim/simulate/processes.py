@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import GeneratorType
@@ -96,7 +96,7 @@ class NodeControl:
         Raises:
             InputError: the share is not between 0 and 1.
         """
-        if not 0.0 <= speed <= 1.0:
+        if not isinstance(speed, int | float) or not 0.0 <= speed <= 1.0:
             raise InputError(f"speed of node '{self.name}': expected 0 to 1, got {speed!r}")
         self._faults.slow(self.name, speed, _CAUSE)
 
@@ -187,6 +187,25 @@ Process = Callable[[Simulation], Generator[simpy.Event, Any, Any]]
 """A function that takes a `Simulation` and is a process of SimPy: it yields events."""
 
 
+def checked_processes(processes: Iterable[Process]) -> tuple[Process, ...]:
+    """Return the processes of a user, which may come from an iterator, for any number of runs.
+
+    Raises:
+        InputError: they are no functions.
+    """
+    if not isinstance(processes, Iterable) or isinstance(processes, str):
+        raise InputError(
+            f"processes: expected a list of generator functions, got {described(processes)}"
+        )
+    found = tuple(processes)
+    for process in found:
+        if isinstance(process, GeneratorType):
+            raise InputError(f"process {process.__name__}: give the function itself, not its call")
+        if not callable(process):
+            raise InputError(f"processes: expected generator functions, got {described(process)}")
+    return found
+
+
 def start_processes(
     processes: Sequence[Process],
     kernel: Kernel,
@@ -209,7 +228,13 @@ def start_processes(
         faults,
     )  # fmt: skip
     for process in processes:
-        generator = process(simulation)
+        try:
+            generator = process(simulation)
+        except TypeError as error:
+            raise InputError(
+                f"process {process_name(process)}: expected a function of one argument, the "
+                f"simulation: {error}"
+            ) from error
         if not isinstance(generator, GeneratorType):
             raise InputError(
                 f"process {process_name(process)}: expected a generator function, which yields "

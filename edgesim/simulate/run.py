@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgesim.common.errors import EdgesimError, InputError
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan
 from edgesim.simulate.engine import Engine
-from edgesim.simulate.processes import Process
+from edgesim.simulate.processes import Process, checked_processes
 from edgesim.simulate.recording import Recording
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.setup import Progress, Setup
@@ -53,6 +54,17 @@ def simulate(
         trace_requests=trace_requests,
         progress=progress,
         recovery=recovery or Recovery(),
-        processes=tuple(processes),
+        processes=checked_processes(processes),
     )
-    return Engine(setup).run()
+    engine = Engine(setup)
+    try:
+        return engine.run()
+    except EdgesimError:
+        raise
+    except Exception as error:
+        if not setup.processes:
+            raise
+        # Of a process that a process started, or of an event that nothing waits for.
+        raise InputError(
+            f"a process failed at {engine.kernel.time_s:g} s: {type(error).__name__}: {error}"
+        ) from error

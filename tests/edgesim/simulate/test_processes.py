@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import simpy
 
+import edgesim
 from edgesim.common.errors import InputError
 from edgesim.hardware import Cluster, Power
 from edgesim.simulate import Outcome, Recording, Simulation
@@ -165,6 +166,10 @@ def test_each_replication_starts_its_processes_anew_with_numbers_of_its_own() ->
         (lambda it: it.links["up"], "a process asks for link 'up'; there are none"),
         (lambda it: it.nodes["A"].set_speed(1.5), "speed of node 'A': expected 0 to 1, got 1.5"),
         (lambda it: it.nodes["A"].set_speed(np.nan), "expected 0 to 1, got nan"),
+        (lambda it: it.nodes["A"].set_speed("fast"), "expected 0 to 1, got 'fast'"),
+        (lambda it: it.env.timeout(np.nan), "process wrong failed at 2 s: ValueError: expected a"),
+        (lambda it: it.env.process(child()), "a process failed at 2 s: ZeroDivisionError"),
+        (lambda it: it.env.event().fail(ValueError("x")), "a process failed at 2 s: ValueError: x"),
         (lambda it: 1 // 0, "process wrong failed at 2 s: ZeroDivisionError: integer division"),
     ],
 )
@@ -175,6 +180,40 @@ def test_what_goes_wrong_in_a_process_is_one_message(yields: Any, message: str) 
 
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
         beside(wrong, 5.0)
+
+
+def child() -> Events:
+    yield 1 // 0
+
+
+@pytest.mark.parametrize(
+    ("processes", "message"),
+    [
+        (child, "processes: expected a list of generator functions, got <function child"),
+        ("child", "processes: expected a list of generator functions, got 'child'"),
+        ([child()], "process child: give the function itself, not its call"),
+        ([5], "processes: expected generator functions, got 5"),
+        ([child], "process child: expected a function of one argument, the simulation: "),
+    ],
+)
+def test_what_is_no_process(processes: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        play(ONE, board(), at(0.0), processes=processes)
+
+
+def test_processes_of_an_iterator_run_in_each_replication() -> None:
+    begun = []
+
+    def count(simulation: Simulation) -> Events:
+        begun.append(simulation.replication)
+        yield simulation.env.timeout(0.0)
+
+    scenario = edgesim.load(
+        "examples/five-pis.yaml", set={"replications": 3, "traffic.requests": 5}
+    )
+    result = scenario.run(processes=iter([count]))
+    assert begun == [0, 1, 2]
+    assert any("count" in warning for warning in result.summary["warnings"])
 
 
 def test_a_process_is_a_generator_function() -> None:
