@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from edgesim.common.files import write_text
 from edgesim.report.chart import LIGHT
@@ -34,6 +34,9 @@ from edgesim.simulate.traffic import arrival_times
 from tests import needs
 from tests.edgesim.command import ROOT
 from tests.edgesim.simulate.models import node
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = ROOT / "docs" / "engine.md"
 FIGURE = ROOT / "docs" / "figures" / "engine-cost.svg"
@@ -223,18 +226,23 @@ def _text(each_us: float | None) -> str:
 def picture(found: list[Point], path: Path) -> None:
     """Draw the microseconds of a request against each axis."""
     import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "edgesim", "font.size": 9}):
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        _draw(found, figure)
+        figure.savefig(path, metadata={"Date": None})
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "edgesim", "font.size": 9})
+
+def _draw(found: list[Point], figure: Figure) -> None:
     colours = [LIGHT[name] for name in ("compute", "queue", "transfer", "fusion", "idle")]
     axes_titles = {
         "load": "load of one queue",
         "nodes": "nodes, load 0.8",
         "flows": "flows at once on one link",
     }
-    figure, axes = plt.subplots(1, 3, figsize=(9.0, 3.4), sharey=True, layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
     for axis, (name, title) in zip(axes, axes_titles.items(), strict=True):
         shown = [point for point in found if point.axis == name]
         for (tool, colour), mark in zip(zip(TOOLS, colours, strict=True), "osD^v", strict=True):
@@ -254,8 +262,6 @@ def picture(found: list[Point], path: Path) -> None:
     axes[0].set_xlim(0.0, 1.0)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(TOOLS), frameon=False)
-    figure.savefig(path, metadata={"Date": None})
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def main() -> None:
