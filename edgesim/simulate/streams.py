@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesim.hardware import Node
 
-_CHUNK = 4096
+_FIRST_BLOCK = 8
+_BLOCK = 4096
+"""Numbers that are drawn at once: few at first, as some nodes only ever need a few."""
 
 
 def stream(seed: int, replication: int, purpose: str) -> np.random.Generator:
@@ -36,28 +39,28 @@ def service_factors(node: Node, seed: int, replication: int) -> Callable[[], flo
     kind, cv = node.variability.kind, node.variability.cv or 0.0
     if kind == "none" or (kind == "lognormal" and cv == 0.0):
         return None
-    generator = stream(seed, replication, f"service {node.name}")
-    if kind == "measured":
-        blocks = _measured(node.device.spread, generator)
-    else:
-        blocks = _draws(kind, cv, generator)
-    return chain.from_iterable(blocks).__next__
+    return chain.from_iterable(_blocks(node, seed, replication)).__next__
 
 
-def _measured(spread: tuple[float, ...], generator: np.random.Generator) -> Iterator[list[float]]:
-    quantiles = np.asarray(spread)
+def _blocks(node: Node, seed: int, replication: int) -> Iterator[list[float]]:
+    """Draw blocks that grow: the numbers are those that one block of all would have."""
+    draw = _draws(node, stream(seed, replication, f"service {node.name}"))
+    size = _FIRST_BLOCK
+    while True:
+        yield draw(size).tolist()
+        size = min(2 * size, _BLOCK)
+
+
+def _draws(node: Node, generator: np.random.Generator) -> Callable[[int], NDArray[np.float64]]:
+    """Return a function that draws the next so many factors."""
+    kind, cv = node.variability.kind, node.variability.cv or 0.0
+    if kind == "exponential":
+        return generator.standard_exponential
+    if kind == "lognormal":
+        variance = float(np.log1p(cv * cv))
+        return lambda size: generator.lognormal(-variance / 2, variance**0.5, size)
+    quantiles = np.asarray(node.device.spread)
     # The mean of a distribution whose inverse is these straight lines.
     quantiles = quantiles / np.trapezoid(quantiles, dx=1 / (len(quantiles) - 1))
     at = np.linspace(0.0, 1.0, len(quantiles))
-    while True:
-        yield np.interp(generator.random(_CHUNK), at, quantiles).tolist()
-
-
-def _draws(kind: str, cv: float, generator: np.random.Generator) -> Iterator[list[float]]:
-    variance = float(np.log1p(cv * cv))
-    while True:
-        if kind == "exponential":
-            chunk = generator.standard_exponential(_CHUNK)
-        else:
-            chunk = generator.lognormal(-variance / 2, variance**0.5, _CHUNK)
-        yield chunk.tolist()
+    return lambda size: np.interp(generator.random(size), at, quantiles)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from edgesim.simulate.arrivals import Poisson
 from edgesim.simulate.streams import service_factors, stream
-from tests.edgesim.simulate.models import cluster, node, plan, play, task
+from tests.edgesim.simulate.models import Flops, cluster, node, plan, play, task
 
 
 def test_a_stream_is_a_function_of_seed_replication_and_purpose() -> None:
@@ -42,6 +44,29 @@ def test_service_factors_follow_their_distribution(
     assert reference.mean() == pytest.approx(1.0, rel=1e-12)
     sample = [draw() for _ in range(20_000)]
     assert stats.kstest(sample, reference.cdf).pvalue > 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread(Flops):
+    spread: tuple[float, ...] = (1.0, 2.0, 5.0)
+
+
+def whole(kind: str, generator: np.random.Generator, size: int) -> np.ndarray:
+    """All factors from one call, by the formulas in the documentation."""
+    if kind == "exponential":
+        return generator.standard_exponential(size)
+    if kind == "lognormal":
+        return generator.lognormal(-np.log1p(0.25) / 2, np.log1p(0.25) ** 0.5, size)
+    return np.interp(generator.random(size), [0.0, 0.5, 1.0], np.array([1.0, 2.0, 5.0]) / 2.5)
+
+
+@pytest.mark.parametrize("kind", ["exponential", "lognormal", "measured"])
+def test_blocks_give_the_numbers_of_one_call(kind: str) -> None:
+    cv = 0.5 if kind == "lognormal" else None
+    draw = service_factors(node(device=Spread(), variability=kind, cv=cv), 3, 1)
+    assert draw is not None
+    expected = whole(kind, stream(3, 1, "service A"), 20_000)
+    assert [draw() for _ in range(20_000)] == expected.tolist()
 
 
 @pytest.mark.parametrize(("variability", "cv"), [("none", 0.3), ("lognormal", 0.0)])
