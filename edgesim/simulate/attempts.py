@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from edgesim.simulate.work import START, Parcel, ReadyBranch, ReadyTask, Request, Work
 
+FIRST = 0
+"""Measure of an attempt on a task's own node: the first of `edgesim.simulate.choices.MEASURES`."""
 _NO_PARCELS: list[Parcel] = []
 _NO_NUMBERS: set[int] = set()
 _NO_UNITS: frozenset[str] = frozenset()
-_NO_WORK: dict[int, Work] = {}
 _NO_RESULTS: dict[int, Attempt] = {}
 
 
@@ -50,6 +51,14 @@ class Attempt(Work):
             # Nobody writes there: nothing is sent to it.
             self.arrived, self.coming = _NO_NUMBERS, _NO_PARCELS
 
+    def renew(self) -> None:
+        """Make this attempt that of a later request."""
+        self.ended = False
+        if self.task.inputs:
+            self.waiting = self.task.inputs
+            self.arrived.clear()
+            self.coming.clear()
+
     @property
     def node(self) -> str:
         """Name of its node."""
@@ -88,21 +97,43 @@ class TrackedRequest(Request):
 
     __slots__ = ("attempts", "ended", "joules", "measure", "results", "timed_units", "trouble")
 
-    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
-        # What `Request` does, without its frame; nothing is added to the shared dictionaries.
-        self.index = index
-        self.arrival_s = arrival_s
+    works: list[Attempt | None]  # type: ignore[assignment]
+
+    def __init__(self, branch: ReadyBranch) -> None:
+        # What `Request` does, without its frame; nothing is added to the shared dictionary.
+        self.index = 0
+        self.arrival_s = 0.0
         self.branch = branch
         self.remaining = branch.endings
-        self.joining = _NO_WORK
+        self.begins = ()
+        self.works = [None] * len(branch.tasks)
         self.missing = None
         self.ended = False
         self.attempts: dict[int, list[Attempt]] = {}
         self.results = _NO_RESULTS
         self.joules = 0.0
-        self.measure = 0
+        self.measure = FIRST
         self.timed_units = _NO_UNITS
         self.trouble: Trouble | None = None
+
+    def renew(self) -> None:
+        """Make this request, of which nothing failed, a later one."""
+        self.remaining = self.branch.endings
+        self.ended = False
+        self.joules = 0.0
+        if self.results:
+            self.results.clear()
+
+    def begin(self, task: ReadyTask) -> Attempt:
+        """Return the first attempt at a task, on its own node."""
+        index = task.index
+        attempt = self.works[index]
+        if attempt is None:
+            attempt = self.works[index] = Attempt(self, task, task.inputs, FIRST)
+        else:
+            attempt.renew()
+        self.attempts[index] = [attempt]
+        return attempt
 
     def add_result(self, attempt: Attempt) -> None:
         """Hold the result of an attempt: its task may have to be computed again."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan, Task
-from edgesim.simulate.attempts import TrackedRequest
+from edgesim.simulate.attempts import FIRST, TrackedRequest
 from edgesim.simulate.flows import Flows
 from edgesim.simulate.work import ReadyBranch, ReadyTask, ReadyTransfer, Station
 
 MEASURES = ("first try", "retry", "hedge", "standby", "reassigned")
 """Recovery measures for a part of a request, the weakest first."""
-FIRST, RETRY, HEDGE = 0, 1, 2
+RETRY, HEDGE = 1, 2
 
 
 @dataclass(eq=False)

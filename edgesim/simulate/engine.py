@@ -141,9 +141,14 @@ class Engine:
         if event is None:
             self.recorder.arrival_s[index] = now
         if self._failures is None:
-            request = Request(index, now, branch)
-            for task in branch.roots:
-                task.server.submit(Work(request, task, 0, now, START))
+            spare = branch.spare
+            request = spare.pop() if spare else Request(branch)
+            request.index = index
+            request.arrival_s = now
+            request.remaining = branch.endings
+            for work in request.begins:
+                work.ready_s = now
+                work.task.server.submit(work)
             if branch.sends:
                 self._forward(request, branch, now, START)
         else:
@@ -172,25 +177,16 @@ class Engine:
     ) -> None:
         """Send every output of a task, or the inputs of a request."""
         for transfer in source.local:
-            work = self._waiting_work(request, transfer.target)
+            target = transfer.target
+            work = None if target is None else request.waiting_work(target)
             self.arrived(Parcel(transfer, request, work, now, path), now, path)
         for before_s, transfers in source.remote:
-            parcels = [
-                Parcel(one, request, self._waiting_work(request, one.target), now, path)
-                for one in transfers
-            ]
+            parcels = []
+            for one in transfers:
+                target = one.target
+                work = None if target is None else request.waiting_work(target)
+                parcels.append(Parcel(one, request, work, now, path))
             self.send(before_s, parcels)
-
-    def _waiting_work(self, request: Request, task: ReadyTask | None) -> Work | None:
-        """Return the work that waits for an input; None where there is no task, but an answer."""
-        if task is None:
-            return None
-        if task.inputs == 1:
-            return Work(request, task, 1, 0.0, START)
-        work = request.joining.get(task.index)
-        if work is None:
-            work = request.joining[task.index] = Work(request, task, task.inputs, 0.0, START)
-        return work
 
     def send(self, before_s: float, parcels: Sequence[Parcel]) -> None:
         """Let the first bytes of transfers leave together in ``before_s`` seconds."""
@@ -257,7 +253,9 @@ class Engine:
 
     def close(self, request: Request) -> None:
         """Close a request, answered or failed; in a closed loop the next one follows."""
-        if self._failures is not None:
+        if self._failures is None:
+            request.branch.spare.append(request)
+        else:
             self._failures.closed(request)
         if self._only_branch is None:
             self._balancer.give_back(request.branch)

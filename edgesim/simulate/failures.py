@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edgesim.simulate.attempts import Attempt, TrackedRequest
-from edgesim.simulate.choices import FIRST, MEASURES, Choices
+from edgesim.simulate.choices import MEASURES, Choices
 from edgesim.simulate.deadlines import Clocks
 from edgesim.simulate.outages import Outages
 from edgesim.simulate.reassign import WeightTransfer
@@ -43,6 +43,7 @@ class Failures:
         self._recovery = recovery
         self._joining: dict[TrackedRequest, None] = {}
         self._answered = [0] * len(MEASURES)
+        self._outcome = engine.recorder.outcome
         self._reasons: Counter[str] = Counter()
         self._used_j = self._lost_j = 0.0
         self._attempts = 0
@@ -73,13 +74,22 @@ class Failures:
 
     def admit(self, index: int, now: float, branch: ReadyBranch) -> None:
         """Take in one request now."""
-        request = TrackedRequest(index, now, branch)
+        spare = branch.spare
+        if spare:
+            request = spare.pop()
+            assert isinstance(request, TrackedRequest)
+            request.renew()
+        else:
+            request = TrackedRequest(branch)
+        request.index = index
+        request.arrival_s = now
         if branch.joins:
             self._joining[request] = None
         for task in branch.roots:
             self._attempt(request, task)
-        for number in self._choices[branch].entering:
-            self._send_output(request, number, None, now, START)
+        if branch.sends:
+            for number in self._choices[branch].entering:
+                self._send_output(request, number, None, now, START)
 
     def accepts(self, work: Work) -> bool:
         """Take note of a task all of whose inputs have arrived; return whether its node is up."""
@@ -107,7 +117,7 @@ class Failures:
             request.joules += joules
             if task.last and request.remaining == 1:
                 # Answered, and nothing failed: nobody asks for the result again.
-                request.attempts.clear()
+                del request.attempts[task.index]
                 return True
         work.joules = joules
         work.crashes = self._outages.crashes[task.node]
@@ -162,16 +172,20 @@ class Failures:
             joules = 0.0
             for result in request.results.values():
                 joules += result.joules
-        if self._engine.recorder.outcome[request.index] == _FAILED:
-            self._lost_j += joules
-        else:
-            self._used_j += joules
-            self._answered[request.measure] += 1
-        if request.branch.joins:
+        branch = request.branch
+        if branch.joins:
             del self._joining[request]
         for index in tuple(request.attempts) if request.attempts else ():
-            self._cancel_attempts(request, request.branch.tasks[index])
+            self._cancel_attempts(request, branch.tasks[index])
         request.ended = True
+        if self._outcome[request.index] == _FAILED:
+            self._lost_j += joules
+            return
+        self._used_j += joules
+        self._answered[request.measure] += 1
+        if request.trouble is None and self._clocks is None:
+            # Nothing refers to it any more: all that it sent has arrived, and no clock runs.
+            branch.spare.append(request)
 
     def _crashed(self, name: str, lost: list[tuple[Work, float]]) -> None:
         """Go on after a node has crashed."""
@@ -198,8 +212,7 @@ class Failures:
     ) -> Attempt | None:
         """Begin an attempt at a task; return None where it has ended at once."""
         if request.trouble is None and not hedge and task.node not in self._known_down:
-            attempt = Attempt(request, task, task.inputs, FIRST)
-            request.attempts[task.index] = [attempt]
+            attempt = request.begin(task)
         else:
             chosen = self._choose(request, task, hedge=hedge)
             if chosen is None:
@@ -445,7 +458,7 @@ class Failures:
     def _fail_request(self, request: TrackedRequest, reason: str) -> None:
         """Close a request without an answer."""
         self._reasons[reason] += 1
-        self._engine.recorder.outcome[request.index] = _FAILED
+        self._outcome[request.index] = _FAILED
         self._engine.close(request)
 
     def record(self, now: float, offered: int) -> FaultRecord:

@@ -44,27 +44,30 @@ class Missing:
 
 
 class Request:
-    """One request in flight.
+    """One request in flight; used again for a later one of its branch where nothing failed.
 
     Attributes:
         index: number of the request, in order of arrival.
         arrival_s: time of its arrival.
         branch: branch that answers it.
         remaining: endings that have not come.
-        joining: work that waits for inputs, by the index of its task, of tasks with several inputs;
-            empty where something may fail (`edgesim.simulate.attempts.TrackedRequest`).
+        begins: work that needs no input; empty where something may fail
+            (`edgesim.simulate.attempts.TrackedRequest`).
+        works: work by the index of its task, made when first needed.
         missing: what it lacks; None while it is whole.
     """
 
-    __slots__ = ("arrival_s", "branch", "index", "joining", "missing", "remaining")
+    __slots__ = ("arrival_s", "begins", "branch", "index", "missing", "remaining", "works")
 
-    def __init__(self, index: int, arrival_s: float, branch: ReadyBranch) -> None:
-        self.index = index
-        self.arrival_s = arrival_s
+    def __init__(self, branch: ReadyBranch) -> None:
+        self.index = 0
+        self.arrival_s = 0.0
         self.branch = branch
         self.remaining = branch.endings
-        # One for all requests whose tasks join nothing: nobody writes there.
-        self.joining: dict[int, Work] = {} if branch.joins else _NOTHING_JOINS
+        # One for all requests without transfers: nobody writes there.
+        tasks = len(branch.tasks) if branch.transfers else 0
+        self.works: list[Work | None] = [None] * tasks if tasks else _NO_WORKS
+        self.begins = tuple(Work(self, task) for task in branch.roots)
         self.missing: Missing | None = None
 
     def mark_missing(self) -> Missing:
@@ -73,8 +76,17 @@ class Request:
             self.missing = Missing()
         return self.missing
 
+    def waiting_work(self, task: ReadyTask) -> Work:
+        """Return the work of a task for one of its inputs, which is asked for once each."""
+        work = self.works[task.index]
+        if work is None:
+            work = self.works[task.index] = Work(self, task)
+        if not work.waiting:
+            work.waiting = task.inputs
+        return work
 
-_NOTHING_JOINS: dict[int, Work] = {}
+
+_NO_WORKS: list[Work | None] = []
 
 
 class Work:
@@ -90,14 +102,12 @@ class Work:
 
     __slots__ = ("path", "ready_s", "request", "task", "waiting")
 
-    def __init__(
-        self, request: Request, task: ReadyTask, waiting: int, ready_s: float, path: Path
-    ) -> None:
+    def __init__(self, request: Request, task: ReadyTask) -> None:
         self.request = request
         self.task = task
-        self.waiting = waiting
-        self.ready_s = ready_s
-        self.path = path
+        self.waiting = 0
+        self.ready_s = 0.0
+        self.path = START
 
 
 class Parcel:
@@ -243,6 +253,7 @@ class ReadyBranch:
         joins: whether a task has more than one input.
         endings: how many endings (tasks without successor, answers) finish a request.
         servers: servers without which a request cannot be answered.
+        spare: requests that have ended, to be used again.
         load: requests in flight.
         expected_s: compute time of one request, the weight of ``load``.
     """
@@ -279,6 +290,7 @@ class ReadyBranch:
         self.endings = sum(task.last for task in self.tasks)
         self.endings += sum(one.target is None for one in self.transfers)
         self.servers = tuple({task.server: None for task in self.tasks if not task.optional})
+        self.spare: list[Request] = []
         self.load = 0
         self.expected_s = sum(task.cost[1].time_s for task in self.tasks)
         for one in self.transfers:
