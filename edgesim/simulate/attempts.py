@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgesim.simulate.work import START, Parcel, ReadyBranch, ReadyTask, Request, Work
+from edgesim.simulate.work import START, Parcel, Path, ReadyBranch, ReadyTask, Request, Work
 
 FIRST = 0
 """Measure of an attempt on a task's own node: the first of `edgesim.simulate.choices.MEASURES`."""
@@ -116,14 +116,6 @@ class TrackedRequest(Request):
         self.timed_units = _NO_UNITS
         self.trouble: Trouble | None = None
 
-    def renew(self) -> None:
-        """Make this request, of which nothing failed, a later one."""
-        self.remaining = self.branch.endings
-        self.ended = False
-        self.joules = 0.0
-        if self.results:
-            self.results.clear()
-
     def begin(self, task: ReadyTask) -> Attempt:
         """Return the first attempt at a task, on its own node."""
         index = task.index
@@ -168,3 +160,34 @@ class TrackedRequest(Request):
     def cancelled(self, number: int) -> bool:
         """Return whether a transfer will not come."""
         return self.trouble is not None and number in self.trouble.cancelled
+
+    def waited(self, now: float) -> Path:
+        """Return its path until now, all of it queueing.
+
+        The parts of the path of a failed attempt are not known.
+        """
+        return (now - self.arrival_s, 0.0, 0.0, 0.0)
+
+
+def tracked(index: int, now: float, branch: ReadyBranch) -> TrackedRequest:
+    """Return a request of a branch that arrives now: one that has ended, if any is spare."""
+    if branch.spare:
+        request = branch.spare.pop()
+        assert isinstance(request, TrackedRequest)
+        request.remaining = branch.endings
+        request.ended = False
+        request.joules = 0.0
+        if request.results:
+            request.results.clear()
+    else:
+        request = TrackedRequest(branch)
+    request.index = index
+    request.arrival_s = now
+    return request
+
+
+def obsolete(parcel: Parcel) -> bool:
+    """Return whether nothing waits for a transfer any more."""
+    request, attempt = parcel.request, parcel.work
+    assert isinstance(request, TrackedRequest)
+    return request.ended or (isinstance(attempt, Attempt) and attempt.ended)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edgesim.simulate.attempts import Attempt, TrackedRequest
+from edgesim.simulate.attempts import Attempt, TrackedRequest, obsolete, tracked
 from edgesim.simulate.choices import MEASURES, Choices
 from edgesim.simulate.deadlines import Clocks
 from edgesim.simulate.outages import Outages
@@ -74,15 +74,7 @@ class Failures:
 
     def admit(self, index: int, now: float, branch: ReadyBranch) -> None:
         """Take in one request now."""
-        spare = branch.spare
-        if spare:
-            request = spare.pop()
-            assert isinstance(request, TrackedRequest)
-            request.renew()
-        else:
-            request = TrackedRequest(branch)
-        request.index = index
-        request.arrival_s = now
+        request = tracked(index, now, branch)
         if branch.joins:
             self._joining[request] = None
         for task in branch.roots:
@@ -138,7 +130,7 @@ class Failures:
 
     def leaves(self, parcel: Parcel) -> bool:
         """Return whether a transfer can begin now; go on without it where it cannot."""
-        if _obsolete(parcel):
+        if obsolete(parcel):
             return False
         servers, transfer, attempt = self._servers, parcel.transfer, parcel.work
         if not (servers[transfer.source_node].up and servers[transfer.target_node].up):
@@ -156,7 +148,7 @@ class Failures:
     def takes(self, parcel: Parcel) -> bool:
         """Take note of data that arrived; return whether something waited for them."""
         attempt, number = parcel.work, parcel.transfer.number
-        if _obsolete(parcel):
+        if obsolete(parcel):
             return False
         if isinstance(attempt, Attempt):
             if number in attempt.arrived:
@@ -339,14 +331,14 @@ class Failures:
             if request.cancelled(number) or attempt.ended or request.ended:
                 continue
             if source is None:
-                self._send(request, number, None, attempt, now, self._waited(request))
+                self._send(request, number, None, attempt, now, request.waited(now))
                 continue
             result = request.results.get(source.index)
             if result is None:
                 continue
             server = result.task.server
             if server.up and self._outages.crashes[result.node] == result.crashes:
-                self._send(request, number, result.task, attempt, now, self._waited(request))
+                self._send(request, number, result.task, attempt, now, request.waited(now))
             else:
                 self._compute_again(request, source)
         if self._clocks is not None:
@@ -382,7 +374,7 @@ class Failures:
     def _undeliverable(self, parcel: Parcel) -> None:
         """Go on without a parcel one of whose ends is down."""
         request, transfer, attempt = parcel.request, parcel.transfer, parcel.work
-        if _obsolete(parcel):
+        if obsolete(parcel):
             return
         assert isinstance(request, TrackedRequest)
         if isinstance(attempt, Attempt) and not self._servers[transfer.target_node].up:
@@ -435,16 +427,10 @@ class Failures:
             if number not in attempt.arrived and not attempt.ended:
                 attempt.waiting -= 1
                 if not attempt.waiting:
-                    self._engine.submit(attempt, self._kernel.time_s, self._waited(request))
+                    now = self._kernel.time_s
+                    self._engine.submit(attempt, now, request.waited(now))
         if self._clocks is not None:
             self._clocks.start(request, task)
-
-    def _waited(self, request: TrackedRequest) -> Path:
-        """Return the path of a request until now, all of it queueing.
-
-        The parts of the path of a failed attempt are not known.
-        """
-        return (self._kernel.time_s - request.arrival_s, 0.0, 0.0, 0.0)
 
     def _end_without(self, request: TrackedRequest, reason: str) -> None:
         """Count an ending that will not come."""
@@ -453,7 +439,8 @@ class Failures:
         if missing.endings == request.branch.endings:
             self._fail_request(request, reason)
             return
-        self._engine.end(request, self._kernel.time_s, self._waited(request))
+        now = self._kernel.time_s
+        self._engine.end(request, now, request.waited(now))
 
     def _fail_request(self, request: TrackedRequest, reason: str) -> None:
         """Close a request without an answer."""
@@ -478,10 +465,3 @@ class Failures:
             links=faults.link_rows(now),
             recover_s=self._engine.recorder.recover_s(faults.began_s, offered),
         )
-
-
-def _obsolete(parcel: Parcel) -> bool:
-    """Return whether nothing waits for a transfer any more."""
-    request, attempt = parcel.request, parcel.work
-    assert isinstance(request, TrackedRequest)
-    return request.ended or (isinstance(attempt, Attempt) and attempt.ended)

@@ -18,6 +18,7 @@ FAR_S = 1e9
 """Later than the end of every run here."""
 FAR = Faults(mttr_s=1.0, schedule=(Outage(at_s=FAR_S, duration_s=1.0),))
 PATIENT = Recovery(deadline_s=FAR_S, retry=Retry(timeout_s=FAR_S), hedge=Hedge(after_s=FAR_S))
+RECOVERIES = st.sampled_from([Recovery(), PATIENT])
 
 
 def columns(recording: Recording) -> list[bytes]:
@@ -26,7 +27,7 @@ def columns(recording: Recording) -> list[bytes]:
     return [column.tobytes() for column in every]
 
 
-@given(systems(faulty=False), st.integers(0, 3), st.sampled_from([Recovery(), PATIENT]))
+@given(systems(faulty=False), st.integers(0, 3), RECOVERIES)
 @settings(max_examples=150)
 def test_a_run_in_which_nothing_fails_is_the_run_in_which_nothing_can(
     system: tuple[Plan, Cluster, Traffic], seed: int, recovery: Recovery
