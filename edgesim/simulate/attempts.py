@@ -51,14 +51,6 @@ class Attempt(Work):
             # Nobody writes there: nothing is sent to it.
             self.arrived, self.coming = _NO_NUMBERS, _NO_PARCELS
 
-    def renew(self) -> None:
-        """Make this attempt that of a later request."""
-        self.ended = False
-        if self.task.inputs:
-            self.waiting = self.task.inputs
-            self.arrived.clear()
-            self.coming.clear()
-
     @property
     def node(self) -> str:
         """Name of its node."""
@@ -123,7 +115,11 @@ class TrackedRequest(Request):
         if attempt is None:
             attempt = self.works[index] = Attempt(self, task, task.inputs, FIRST)
         else:
-            attempt.renew()
+            attempt.ended = False
+            if task.inputs:
+                attempt.waiting = task.inputs
+                attempt.arrived.clear()
+                attempt.coming.clear()
         self.attempts[index] = [attempt]
         return attempt
 

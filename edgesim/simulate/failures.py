@@ -159,23 +159,24 @@ class Failures:
     def closed(self, request: Request) -> None:
         """Count the energy of a request that was answered or has failed; end what goes on."""
         assert isinstance(request, TrackedRequest)
-        joules = request.joules
-        if request.trouble is not None:
+        joules, trouble = request.joules, request.trouble
+        if trouble is not None:
             joules = 0.0
             for result in request.results.values():
                 joules += result.joules
         branch = request.branch
         if branch.joins:
             del self._joining[request]
-        for index in tuple(request.attempts) if request.attempts else ():
-            self._cancel_attempts(request, branch.tasks[index])
+        if request.attempts:
+            for index in tuple(request.attempts):
+                self._cancel_attempts(request, branch.tasks[index])
         request.ended = True
         if self._outcome[request.index] == _FAILED:
             self._lost_j += joules
             return
         self._used_j += joules
         self._answered[request.measure] += 1
-        if request.trouble is None and self._clocks is None:
+        if trouble is None and self._clocks is None:
             # Nothing refers to it any more: all that it sent has arrived, and no clock runs.
             branch.spare.append(request)
 
@@ -199,28 +200,31 @@ class Failures:
 
     # Attempts
 
-    def _attempt(
-        self, request: TrackedRequest, task: ReadyTask, *, hedge: bool = False
-    ) -> Attempt | None:
+    def _attempt(self, request: TrackedRequest, task: ReadyTask) -> Attempt | None:
         """Begin an attempt at a task; return None where it has ended at once."""
-        if request.trouble is None and not hedge and task.node not in self._known_down:
+        attempt: Attempt | None
+        if request.trouble is None and task.node not in self._known_down:
             attempt = request.begin(task)
         else:
-            chosen = self._choose(request, task, hedge=hedge)
-            if chosen is None:
+            attempt = self._choose(request, task, hedge=False)
+            if attempt is None:
                 return None
-            attempt = chosen
         self._attempts += 1
         if not attempt.waiting:
-            now = self._kernel.time_s
-            if self._clocks is not None:
-                self._clocks.start(request, task)
-            if self._memory is None and attempt.task.server.up:
-                attempt.ready_s = now
-                attempt.task.server.submit(attempt)
-            else:
-                self._engine.submit(attempt, now, START)
+            self._submit(attempt)
         return attempt
+
+    def _submit(self, attempt: Attempt) -> None:
+        """Hand an attempt that needs no input to its server."""
+        now = self._kernel.time_s
+        if self._clocks is not None:
+            self._clocks.start(attempt.request, attempt.task)
+        server = attempt.task.server
+        if self._memory is None and server.up:
+            attempt.ready_s = now
+            server.submit(attempt)
+        else:
+            self._engine.submit(attempt, now, START)
 
     def _choose(self, request: TrackedRequest, task: ReadyTask, *, hedge: bool) -> Attempt | None:
         """Return an attempt at a task on the node that is best for it now; None without any."""
@@ -247,9 +251,13 @@ class Failures:
         request, task = attempt.request, attempt.task
         if attempt.ended or request.settled(task) or len(request.live(task)) > 1:
             return
-        second = self._attempt(request, task, hedge=True)
-        if second is not None:
-            self._fetch_inputs(second)
+        second = self._choose(request, task, hedge=True)
+        if second is None:
+            return
+        self._attempts += 1
+        if not second.waiting:
+            self._submit(second)
+        self._fetch_inputs(second)
 
     def _cancel_attempts(self, request: TrackedRequest, task: ReadyTask) -> None:
         """End every attempt at a task; what runs goes on, and its result is not used."""
