@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,15 +83,7 @@ def calibrate(
     def note(layer: OpticalConv2d, given: Tensor) -> None:
         seen.setdefault(layer, []).append(given if given.dim() == 4 else given[None])
 
-    roads = {layer: layer.road for layer in names}
-    try:
-        for layer in names:
-            layer.road = "ideal"
-        with evaluating(model):
-            observe(model, images, names, note)
-    finally:
-        for layer, road in roads.items():
-            layer.road = road
+    observe_ideal(model, images, names, note)
     if not seen:
         raise InputError("no optical layer was called; convert the model first")
     made = {
@@ -170,3 +164,28 @@ def _saturated(layer: OpticalConv2d, bench: Bench, images: Tensor) -> int:
     generator = torch.Generator(images.device).manual_seed(layer.seed)
     with torch.no_grad():
         return layer.exposed(images, bench, generator).saturated
+
+
+def observe_ideal(
+    model: nn.Module,
+    images: Any,
+    layers: Collection[OpticalConv2d],
+    note: Callable[[OpticalConv2d, Tensor], None],
+) -> None:
+    """Run a model once in evaluation, its layers on the ideal road; leave it as it was.
+
+    Args:
+        model: model that holds the layers.
+        images: whatever it takes.
+        layers: layers to observe.
+        note: called after each call of a layer, with the layer and its input.
+    """
+    roads = {layer: layer.road for layer in layers}
+    try:
+        for layer in layers:
+            layer.road = "ideal"
+        with evaluating(model):
+            observe(model, images, layers, note)
+    finally:
+        for layer, road in roads.items():
+            layer.road = road

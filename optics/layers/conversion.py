@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from optics.errors import InputError
+from optics.layers.calibration import observe_ideal
 from optics.layers.conv import OpticalConv2d
 from optics.layers.functional import Road
-from optics.layers.measure import evaluating, observe, shapes_seen
+from optics.layers.measure import shapes_seen
 from optics.layers.quality import LEAST_SNR_DB, expected_snr_db, warn_of_snr
 from optics.physical import Bench
 
@@ -130,20 +131,12 @@ def _measured_db(model: nn.Module, images: Any) -> dict[str, float]:
     """Return the signal-to-noise ratio of each optical layer, on one image of its first call."""
     first: dict[OpticalConv2d, Tensor] = {}
     layers = {one: one.name for one in model.modules() if isinstance(one, OpticalConv2d)}
-    roads = {layer: layer.road for layer in layers}
 
     def note(layer: OpticalConv2d, given: Tensor) -> None:
         if layer not in first and given.numel():
             first[layer] = (given if given.dim() == 4 else given[None])[:1]
 
-    try:
-        for layer in layers:
-            layer.road = "ideal"
-        with evaluating(model):
-            observe(model, images, layers, note)
-    finally:
-        for layer, own in roads.items():
-            layer.road = own
+    observe_ideal(model, images, layers, note)
     return {layers[layer]: expected_snr_db(layer, shown) for layer, shown in first.items()}
 
 
