@@ -94,6 +94,11 @@ class Modulator:
         return self.pixels[0] * self.pitch_m, self.pixels[1] * self.pitch_m
 
     @property
+    def blurs_phases(self) -> bool:
+        """Whether crosstalk blurs the phases that pixels set, so that patterns take a carrier."""
+        return self.kind == "lcos-phase" and self.crosstalk_px > 0
+
+    @property
     def levels(self) -> int | None:
         """Steps of a pixel's drive, 2^bits; ``None`` without steps."""
         return None if self.bits is None else 2**self.bits

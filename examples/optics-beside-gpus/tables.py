@@ -149,7 +149,7 @@ def links() -> str:
             target_s = per_image_s(catalog.device(CARD), graph, batch)
 
             def by_link(byte_s: float, graph: Graph = graph, batch: int = batch) -> float:
-                mapping = {**END_TO_END.written(), "link": byte_s}
+                mapping = {**END_TO_END.written(), "link": f"{byte_s} B/s"}
                 return per_image_s(catalog.from_mapping("linked", mapping), graph, batch)
 
             found = crossing(by_link, target_s, *_LINKS_BYTE_S)

@@ -134,8 +134,7 @@ def encode(
         raise InputError(f"encode: steps must be a whole number of at least 0; got {steps!r}")
     shape = target.shape[-2], target.shape[-1]
     amplitudes = kind in ("lcos-amplitude", "dmd")
-    blurred = kind == "lcos-phase" and modulator.crosstalk_px > 0
-    usual = BLURRED_CARRIER if blurred else _CARRIER[kind]
+    usual = BLURRED_CARRIER if modulator.blurs_phases else _CARRIER[kind]
     whole = whole_carrier(usual if carrier is None else carrier, shape, amplitudes)
     mask = window_mask(window, shape, target.device)
     if amplitudes:
@@ -201,7 +200,7 @@ def _start(
 ) -> Tensor:
     """Return light from which the iteration begins: that of a method in one step."""
     if modulator.kind == "lcos-phase":
-        if modulator.crosstalk_px > 0:
+        if modulator.blurs_phases:
             # A checkerboard is what crosstalk blurs most; the target's own phases are smooth.
             return carried
         phase = double_phase(carried)

@@ -95,8 +95,7 @@ class Bench:
             largest of each batch.
         noise: whether the camera draws shot, dark and read noise, in training and in evaluation.
         along: kinds that may lie side by side on the plane. ``None`` is what the filter shows
-            without loss: all, or images alone before one that sends its result off the axis, beside
-            undiffracted light (mirrors, amplitudes, phases with crosstalk).
+            without loss, :func:`optics.tiling.side_by_side`.
         planes: binary planes in which mirrors show an image one after another, the first worth half
             of full drive, the next a quarter, …; each has exposures of its own, and electronics
             adds their outputs. 1 shows images in two levels.
@@ -153,12 +152,7 @@ class Bench:
     @property
     def tiles_along(self) -> Collection[Kind]:
         """Kinds that may lie side by side on the plane."""
-        if self.along is not None:
-            return self.along
-        system = self.system
-        blurred = system.filter.kind == "lcos-phase" and system.filter.crosstalk_px > 0
-        # Patterns with crosstalk have a carrier, whose window holds one kernel.
-        return ("images",) if blurred else side_by_side(system)
+        return side_by_side(self.system) if self.along is None else self.along
 
     @property
     def passes(self) -> int:

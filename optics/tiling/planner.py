@@ -199,12 +199,15 @@ def usable_plane(system: FourF) -> Pair:
 def side_by_side(system: FourF) -> tuple[Kind, ...]:
     """Return what may lie side by side on ``system`` without loss.
 
-    A filter of amplitudes alone, as of mirrors, sends its result off the axis, beside undiffracted
-    light and a twin. Kernels, channels or groups side by side would reach into these: frames of
-    such mixtures are fewer than the filter can show. Images side by side share one kernel, whose
-    response is as small as it was.
+    A filter sends its result off the axis, beside undiffracted light, if it sets amplitudes alone
+    (mirrors, amplitude displays), where a twin lies opposite, or phases with crosstalk, whose
+    patterns have a carrier. The window there holds one kernel: kernels, channels or groups side by
+    side would reach into that light. Images side by side share one kernel, whose response is as
+    small as it was.
     """
-    return ("images",) if system.filter.kind in ("dmd", "lcos-amplitude") else KINDS
+    part = system.filter
+    off_axis = part.blurs_phases or part.kind in ("dmd", "lcos-amplitude")
+    return ("images",) if off_axis else KINDS
 
 
 def _whole(pixels: float) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from optics.errors import InputError
+from optics.modulator import Modulator
 from optics.system import FourF
 from optics.tiling.planner import KINDS, Kind, plan, side_by_side, usable_plane
 from optics.tiling.shape import ConvShape
@@ -123,9 +124,9 @@ def time_network(
     lost = [kind for kind in KINDS if kind in along and kind not in shown]
     if lost:
         raise InputError(
-            f"{system.filter.name}: a filter of kind {system.filter.kind} sends its result off the "
-            f"axis, beside undiffracted light and a twin, into which {', '.join(lost)} side by "
-            f"side reach; expected along={list(shown)}, got {list(along)}"
+            f"{system.filter.name}: a filter of kind {system.filter.kind}{_blur(system.filter)} "
+            f"sends its result off the axis, beside undiffracted light, into which "
+            f"{', '.join(lost)} side by side reach; expected along={list(shown)}, got {list(along)}"
         )
     layers = tuple(
         time_layer(
@@ -141,6 +142,10 @@ def time_network(
     return NetworkTiming(
         system=system, layers=layers, energies=tuple(energy(system, layer) for layer in layers)
     )
+
+
+def _blur(part: Modulator) -> str:
+    return f" with crosstalk of {part.crosstalk_px:g} pixels" if part.blurs_phases else ""
 
 
 def _si(value: float, unit: str) -> str:

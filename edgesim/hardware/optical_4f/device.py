@@ -38,6 +38,7 @@ from edgesim.hardware.optical_4f.sections import (
     Given,
     LightKind,
     OfCamera,
+    OfFilter,
     OfLaser,
     OfLens,
     OfModulator,
@@ -103,7 +104,7 @@ class Optical4F(Device):
         signs: scheme that recovers signs from intensities.
         planes: binary planes that show an image, each with exposures of its own.
         tiles_along: kinds of tiles that may lie side by side; images alone before a filter of
-            mirrors.
+            mirrors, of amplitudes, or of phases with crosstalk, unless given.
         whole_frames: whether all pixels cross the link, or only those of tiles.
         stored_kernels: whether the filter has a memory of its patterns, so that none crosses the
             link.
@@ -121,7 +122,7 @@ class Optical4F(Device):
     laser: OfLaser = field(default_factory=dict)
     input: OfModulator = field(default_factory=dict)
     lens_1: OfLens = field(default_factory=dict)
-    filter: OfModulator = field(default_factory=dict)
+    filter: OfFilter = field(default_factory=dict)
     lens_2: OfLens = field(default_factory=dict)
     camera: OfCamera = field(default_factory=dict)
     link_byte_s: Bandwidth | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -49,7 +49,9 @@ _NOT_OF_THE_TWIN = (
     "crosstalk_px", "flicker_rad",
     "zernike_waves", "gain_e_per_dn", "black_level_dn",
 )  # fmt: skip
-"""Fields of `optics` that move neither frames nor time nor energy: they are no keys."""
+"""Fields of `optics` that move neither frames nor time nor energy: they are no keys.
+
+Crosstalk is a key of the filter alone, where it decides what may lie side by side."""
 
 
 def _square(value: object) -> object:
@@ -83,6 +85,7 @@ _BY_NAME = {
     "pixels": Plane,
     "bits": Annotated[StrictInt, Field(ge=1, le=16)],
     "exposure_s": PositiveSeconds,
+    "crosstalk_px": Number,
     "full_well_e": PositiveNumber,
 }
 _BY_UNIT = {"m": Metres, "s": Seconds, "w": Watts, "j": Joules, "e": Number}
@@ -103,13 +106,19 @@ def _one_rate(values: Any) -> Any:
     return values
 
 
-def _figures(part: type) -> type[BaseModel]:
-    """Return the section of a part: the figures of its dataclass, each of which may be given."""
+def _figures(part: type, name: str, also: Collection[str]) -> type[BaseModel]:
+    """Return the section of a part: the figures of its dataclass, each of which may be given.
+
+    Args:
+        part: dataclass of the part.
+        name: name of the section.
+        also: fields that move something for this part alone.
+    """
     hints = get_type_hints(part)
     rules = {
         one.name: _rule(part, one.name, hints[one.name])
         for one in fields(part)
-        if one.name not in _NOT_OF_THE_TWIN
+        if one.name in also or one.name not in _NOT_OF_THE_TWIN
     }
     described = part.__doc__ or ""
     checks: dict[str, Any] = {}
@@ -123,7 +132,7 @@ def _figures(part: type) -> type[BaseModel]:
         checks["one_rate"] = model_validator(mode="after")(_one_rate)
     figures: dict[str, Any] = {name: (rule | None, None) for name, rule in rules.items()}
     made: type[BaseModel] = create_model(
-        part.__name__,
+        name,
         __config__=SECTION,
         __doc__=described,
         __validators__=checks,
@@ -138,8 +147,8 @@ def _given(figures: BaseModel) -> dict[str, Any]:
     return given if rate_hz is None else {**given, "frame_time_s": 1.0 / rate_hz}
 
 
-def _part(part: type) -> Any:
-    return ReadAs(Annotated[_figures(part), AfterValidator(_given)])
+def _part(part: type, name: str = "", also: Collection[str] = ()) -> Any:
+    return ReadAs(Annotated[_figures(part, name or part.__name__, also), AfterValidator(_given)])
 
 
 Given = Mapping[str, Any]
@@ -147,6 +156,7 @@ Given = Mapping[str, Any]
 _EVEN_IF_ABSENT = Field(validate_default=True)
 OfLaser = Annotated[Given, _part(Laser), _EVEN_IF_ABSENT]
 OfModulator = Annotated[Given, _part(Modulator), _EVEN_IF_ABSENT]
+OfFilter = Annotated[Given, _part(Modulator, "Filter", ("crosstalk_px",)), _EVEN_IF_ABSENT]
 OfLens = Annotated[Given, _part(Lens), _EVEN_IF_ABSENT]
 OfCamera = Annotated[Given, _part(Camera), _EVEN_IF_ABSENT]
 

@@ -99,6 +99,7 @@ CASES: dict[str, Case] = {
     **_modulator("input"),
     **_lens("lens_1"),
     **_modulator("filter"),
+    "optical-4f.filter.crosstalk": _optical("0.3", f"{AT}.filter.kind=lcos-phase"),
     **_lens("lens_2"),
     "optical-4f.camera.pixels": _optical("256"),
     "optical-4f.camera.pitch": _optical("4 um"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.graph import Op, zoo
 from edgesim.hardware import catalog
 from edgesim.hardware.optical_4f.shapes import near_square
+from optics.detection import FourShot
+from optics.physical import Bench
 from optics.tiling import KINDS, ConvShape, plan
 from tests.edgesim.hardware.optical import HOST, accelerator, chain, conv, linear
 
@@ -147,9 +150,19 @@ def test_binary_planes_are_exposures_of_every_image() -> None:
     assert eight.order.filter_loads == one.order.filter_loads
 
 
-def test_mirrors_lay_images_alone_side_by_side() -> None:
+@pytest.mark.parametrize("name", ["dmd-dlp7000", "lcos-pluto", "fatnet-2160"])
+def test_a_device_plans_as_the_bench_of_its_preset(name: str) -> None:
+    shape = ConvShape(batch=4, in_channels=2, out_channels=6, size=(28, 28), kernel=(3, 3))
+    bench = Bench.preset(name, scheme=FourShot())
+    assert accelerator(preset=name).layout(shape) == bench.layout(shape)
+
+
+def test_off_axis_filters_lay_images_alone_side_by_side() -> None:
     assert catalog.device("4f-dmd-dlp7000").along == ("images",)  # type: ignore[attr-defined]
-    assert catalog.device("4f-lcos-pluto").along == KINDS  # type: ignore[attr-defined]
+    assert catalog.device("4f-lcos-pluto").along == ("images",)  # type: ignore[attr-defined]
+    sharp = accelerator(preset="lcos-pluto", filter={"crosstalk": 0})
+    assert sharp.along == KINDS
+    assert accelerator(preset="lcos-pluto", along=["kernels"]).along == ("kernels",)
 
 
 def test_tokens_that_share_kernels_are_images_of_a_batch() -> None:

@@ -38,13 +38,23 @@ def test_mirrors_lay_images_side_by_side_unless_told() -> None:
     assert alone.layout.frames == 4 * 2 * 24
 
 
-def test_filters_of_phases_show_any_mixture() -> None:
-    phases = preset("lcos-pluto")
+def test_filters_of_phases_without_crosstalk_show_any_mixture() -> None:
+    pluto = preset("lcos-pluto")
+    phases = replace(pluto, filter=replace(pluto.filter, crosstalk_px=0.0))
     assert side_by_side(phases) == KINDS
     (usual,) = time_network(phases, [SHAPE]).layers
     (all_kinds,) = time_network(phases, [SHAPE], along=KINDS).layers
     assert usual.layout == all_kinds.layout
     assert usual.layout.frames < 2 * 24
+
+
+def test_patterns_of_phases_with_crosstalk_have_a_carrier_and_lay_images_alone() -> None:
+    pluto = preset("lcos-pluto")
+    assert side_by_side(pluto) == ("images",)
+    (usual,) = time_network(pluto, [SHAPE]).layers
+    assert usual.layout.frames == 2 * 3 * 8
+    with pytest.raises(InputError, match=r"kind lcos-phase with crosstalk of 0.3 pixels .* groups"):
+        time_network(pluto, [SHAPE], along=["images", "groups"])
 
 
 def test_a_filter_of_real_amplitudes_has_a_twin_as_mirrors_have() -> None:
