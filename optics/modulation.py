@@ -41,12 +41,19 @@ def reached(drive: Tensor, modulator: Modulator) -> Tensor:
     - ``lcos-amplitude``: the nearest of 0, 1/(L - 1), …, 1.
     - ``dmd``: a mirror is on from 1/2 up.
 
+    With a measured ``table`` it is the phase of the level whose phase is nearest on the circle, or
+    the amplitude of the level whose amplitude is nearest; :func:`transmission` has both of it.
+
     Raises:
         InputError: a drive of another kind or type, of fewer than two axes, of more pixels than the
             modulator has, not finite, or out of range: a part cannot amplify, and nothing is
             clipped in silence.
     """
     check_drive(drive, modulator)
+    if modulator.table is not None:
+        return straight_through(
+            drive, _of_table(drive, modulator)[modulator.kind == "lcos-amplitude"]
+        )
     if modulator.kind == "ideal":
         return straight_through(drive, _complex_level(drive.detach(), modulator.levels))
     if modulator.kind == "lcos-phase":
@@ -107,6 +114,27 @@ def _phase_level(phase: Tensor, levels: int | None, range_rad: float) -> Tensor:
     return torch.where(turn - wrapped < (wrapped - level).abs(), torch.zeros_like(level), level)
 
 
+def _of_table(drive: Tensor, modulator: Modulator) -> tuple[Tensor, Tensor]:
+    """Return phase and amplitude of the level that is nearest to the drive, each of its shape."""
+    table = modulator.table
+    assert table is not None
+    phases, amplitudes = (
+        torch.tensor(values, dtype=drive.dtype, device=drive.device)
+        for values in (table.phase_rad, table.amplitude)
+    )
+    turn = 2 * math.pi
+    on_circle = modulator.kind == "lcos-phase"
+    wanted = torch.remainder(drive.detach(), turn) if on_circle else drive.detach()
+    places, order = (torch.remainder(phases, turn) if on_circle else amplitudes).sort(stable=True)
+    above = torch.searchsorted(places, wanted.contiguous())
+    near = [(above - 1) % len(places), above % len(places)]
+    off = [(wanted - places[index]).abs() for index in near]
+    if on_circle:
+        off = [torch.minimum(one, turn - one) for one in off]
+    level = order[torch.where(off[0] <= off[1], near[0], near[1])]
+    return phases[level], amplitudes[level]
+
+
 def _complex_level(values: Tensor, levels: int | None) -> Tensor:
     if levels is None:
         return values
@@ -124,10 +152,12 @@ def transmission(
 ) -> Tensor:
     """Return the complex amplitude that comes back from a modulator per unit of light.
 
-    In this order: the levels that a pixel reaches (:func:`reached`); crosstalk, a blur of the
-    phase or amplitude set there, across the jumps of a wrapped phase too; flicker, a random phase
-    of each pixel of each frame; and the shape of the pixel. On the active square of side √F pitch
-    light has the pixel's amplitude t, between the squares ``dead_zone_amplitude`` d at phase 0.
+    In this order: the levels that a pixel reaches (:func:`reached`), of a measured table with the
+    amplitude that comes with a phase, or the phase that comes with an amplitude; crosstalk, a blur
+    of the phase or amplitude set there, across the jumps of a wrapped phase too; flicker, a random
+    phase of each pixel of each frame; and the shape of the pixel. On the active square of side √F
+    pitch light has the pixel's amplitude t, between the squares ``dead_zone_amplitude`` d at
+    phase 0.
 
     A sample is the *mean* of that over its own area: F t + (1 - F) d at ``samples=1``, whose
     spectrum is the order 0 of the pixel grid (power F² at d = 0) on one period, and holds neither
@@ -159,7 +189,9 @@ def transmission(
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise InputError(f"samples must be a whole number of at least 1; got {samples!r}")
     settings = leaked(reached(drive, modulator), modulator.crosstalk_px, samples)
-    if modulator.kind == "lcos-phase":
+    if modulator.table is not None:
+        active = _with_table(settings, drive, modulator, samples)
+    elif modulator.kind == "lcos-phase":
         active = torch.polar(torch.ones_like(settings), settings)
     else:
         active = settings.to(COMPLEX.get(settings.dtype, settings.dtype))
@@ -171,6 +203,14 @@ def transmission(
     rows, columns = edge.repeat(drive.shape[-2]), edge.repeat(drive.shape[-1])
     cover = rows[:, None] * columns
     return active * cover + modulator.dead_zone_amplitude * (1 - cover)
+
+
+def _with_table(settings: Tensor, drive: Tensor, modulator: Modulator, samples: int) -> Tensor:
+    """Return the light of settings with what a measured table has beside them, blurred as they."""
+    phase_only = modulator.kind == "lcos-phase"
+    beside = leaked(_of_table(drive, modulator)[phase_only], modulator.crosstalk_px, samples)
+    amplitude, phase = (beside, settings) if phase_only else (settings, beside)
+    return amplitude * torch.polar(torch.ones_like(phase), phase)
 
 
 def axis_sample(count: int, samples: int) -> float:

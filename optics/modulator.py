@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from optics.checks import bit_depth, figures_of, fraction, not_negative, pixel_counts, positive
 from optics.errors import InputError
+from optics.lookup import LookUpTable
 
 ModulatorKind = Literal["ideal", "lcos-phase", "lcos-amplitude", "dmd"]
 """What a pixel sets: any complex number, a phase, a real amplitude from 0 to 1, or 0 or 1."""
@@ -25,6 +26,8 @@ class Modulator:
         bits: resolution of a pixel's drive, in bits; ``None`` without steps; a DMD has 1.
         phase_range_rad: phase at full drive over that at none, for ``lcos-phase``. L levels stand
             ``phase_range_rad / L`` apart, so that 2π closes the circle.
+        table: measured phase and amplitude of each of the 2^bits levels, of ``lcos-phase`` and
+            ``lcos-amplitude``, in place of levels of equal steps and of ``phase_range_rad``.
         design_wavelength_m: wavelength at which the part has its ``phase_range_rad``, or for which
             its mirrors are blazed and its coatings made; ``None`` is any. A bench warns where the
             laser has another.
@@ -47,7 +50,8 @@ class Modulator:
         source: source of each figure, by field name.
 
     Raises:
-        InputError: a figure is out of its range, or a DMD has other than 1 bit.
+        InputError: a figure is out of its range, a DMD has other than 1 bit, or a table has other
+            than 2^bits levels or belongs to another kind.
     """
 
     kind: ModulatorKind
@@ -55,6 +59,7 @@ class Modulator:
     pitch_m: float
     bits: int | None = None
     phase_range_rad: float = 2 * math.pi
+    table: LookUpTable | None = None
     design_wavelength_m: float | None = None
     fill_factor: float = 1.0
     dead_zone_amplitude: float = 0.0
@@ -78,10 +83,22 @@ class Modulator:
             if self.design_wavelength_m is not None:
                 check(positive, "design_wavelength_m")
             check(_one_bit if self.kind == "dmd" else bit_depth, "bits")
+            if self.table is not None:
+                check(self._measured, "table")
             check(fraction, "fill_factor", "efficiency", zero=False)
             check(fraction, "dead_zone_amplitude")
             check(not_negative, "crosstalk_px", "flicker_rad", "frame_time_s", "load_s", "settle_s")
             check(not_negative, "power_w", "dac_energy_j")
+
+    def _measured(self, owner: str, name: str, table: LookUpTable) -> None:
+        if self.kind not in ("lcos-phase", "lcos-amplitude"):
+            raise InputError(
+                f"{owner}: a {name} is of the kinds lcos-phase and lcos-amplitude; got {self.kind}"
+            )
+        if self.levels != table.levels:
+            raise InputError(
+                f"{owner}: {name} has {table.levels} levels; expected 2^bits, got bits={self.bits}"
+            )
 
     @classmethod
     def ideal(cls, pixels: tuple[int, int] = (1080, 1080), pitch_m: float = 8e-6) -> Modulator:

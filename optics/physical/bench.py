@@ -185,7 +185,9 @@ def _warn_of_wavelength(place: str, part: Modulator, wavelength_m: float) -> Non
         f"{place}: {part.name} is designed for {design_m * 1e9:g} nm, and the laser has "
         f"{wavelength_m * 1e9:g} nm"
     )
-    if part.kind == "lcos-phase":
+    if part.table is not None:
+        text += ": its table is another there; measure it at the laser's wavelength"
+    elif part.kind == "lcos-phase":
         there_rad = part.phase_range_rad * design_m / wavelength_m
         text += (
             f": its phase range of {part.phase_range_rad:.4g} rad is about {there_rad:.4g} rad "

@@ -45,7 +45,7 @@ SYSTEMS = (*PRESETS, "ideal")
 LIGHT_KINDS = tuple(sorted(kind.value for kind in OpKind if kind.has_weights and not kind.like))
 """Kinds of operators that light can compute: products with weights, which the filter shows."""
 _NOT_OF_THE_TWIN = (
-    "name", "source", "phase_range_rad", "design_wavelength_m", "dead_zone_amplitude",
+    "name", "source", "phase_range_rad", "table", "design_wavelength_m", "dead_zone_amplitude",
     "crosstalk_px", "flicker_rad",
     "zernike_waves", "gain_e_per_dn", "black_level_dn",
 )  # fmt: skip

@@ -20,6 +20,7 @@ from optics.layers import (
     convert,
     expected_snr_db,
 )
+from optics.lookup import LookUpTable
 from optics.physical import GrayWarning, Sampling, WavelengthWarning, physical_convolution
 from optics.presets import preset
 from optics.system import FourF
@@ -123,8 +124,32 @@ def test_a_modulator_off_its_design_wavelength_is_told() -> None:
     assert [str(one.message).partition(":")[0] for one in told] == ["input", "filter"]
     assert f"is about {range_rad:.4g} rad there" in str(told[1].message)
     Bench(pluto)
+    levels = LookUpTable(tuple(2 * math.pi * k / 256 for k in range(256)), (0.9,) * 256)
+    measured = replace(red, filter=replace(pluto.filter, table=levels), input=IDEAL.input)
+    with pytest.warns(WavelengthWarning, match="its table is another there; measure it at the"):
+        Bench(measured)
     with pytest.raises(InputError, match="design_wavelength_m must be finite and above 0"):
         replace(pluto.filter, design_wavelength_m=-1.0)
+
+
+def test_a_measured_table_of_equal_steps_computes_what_bits_compute() -> None:
+    phases = replace(IDEAL.filter, kind="lcos-phase", bits=6)
+    levels = LookUpTable(tuple(2 * math.pi * k / 64 for k in range(64)), (0.7,) * 64)
+    coarse = LookUpTable(tuple(1.2 * math.pi * k / 64 for k in range(64)), (0.7,) * 64)
+    weight = torch.randn(
+        2, 1, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
+    )
+    exact = functional.conv2d(IMAGES, weight)
+    plain, same, short = (
+        physical_convolution(
+            IMAGES, weight, bench=Bench(replace(IDEAL, filter=part), scheme=FieldItself())
+        ).output
+        for part in (phases, replace(phases, table=levels), replace(phases, table=coarse))
+    )
+    # The scale of a pattern is measured, so that an amplitude of all levels cancels.
+    torch.testing.assert_close(same, plain, rtol=1e-9, atol=1e-9)
+    errors = [float((found - exact).norm() / exact.norm()) for found in (plain, short)]
+    assert errors[0] < errors[1] / 2
 
 
 @pytest.mark.parametrize("sampling", [Sampling.points(), Sampling(filter=2)])
