@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 from optics.checks import fraction
 from optics.system import FourF
+
+_STYLE = (
+    "text{font:12px system-ui,sans-serif;fill:#1c2430}.title{font-weight:600;font-size:14px}"
+    ".paper{fill:#ffffff}.part{fill:#c2571a}.left{fill:#2f6f9f}.join{stroke:#5b6675}"
+)
+_NAMES, _WIDTH, _ROW, _BAR, _TOP = 190, 420, 26, 16, 44
+"""Pixels of a waterfall: width of names and of bars, height of a row, of a bar and of the title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +102,38 @@ class LossBudget:
                 f"{one.part:<{width}}  {one.loss_db:>8.2f}  {total_db:>8.2f}  {one.behind_w:>10.4g}"
             )
         return "\n".join(rows)
+
+    def svg(self, title: str) -> str:
+        """Return the budget as a waterfall, an SVG document.
+
+        A row for each part, whose bar runs from the loss of all parts before it to that with it,
+        to scale in dB, and one for all parts.
+        """
+        scale = _WIDTH / max(self.loss_db, 1e-9)
+        rows, before_db = [], 0.0
+        for number, one in enumerate(self.losses):
+            start_db, before_db = before_db, before_db + one.loss_db
+            rows.append(_row(number, "part", one.part, start_db, one.loss_db, scale))
+            x, y = _NAMES + before_db * scale, _TOP + number * _ROW + _BAR
+            rows.append(
+                f'<line class="join" x1="{x:.2f}" y1="{y}" x2="{x:.2f}" y2="{y + _ROW - _BAR}"/>'
+            )
+        charge = f"all: {self.losses[-1].behind_w:.3g} of {self.laser_w:.3g} W"
+        rows.append(_row(len(self.losses), "left", charge, 0.0, self.loss_db, scale))
+        width, height = _NAMES + _WIDTH + 80, _TOP + (len(self.losses) + 1) * _ROW + 8
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}"><style>{_STYLE}</style>'
+            '<rect class="paper" width="100%" height="100%"/>'
+            f'<text class="title" x="8" y="24">{escape(title)}</text>{"".join(rows)}</svg>\n'
+        )
+
+
+def _row(number: int, kind: str, label: str, start_db: float, loss_db: float, scale: float) -> str:
+    y = _TOP + number * _ROW
+    x, width = _NAMES + start_db * scale, loss_db * scale
+    return (
+        f'<text x="8" y="{y + 13}">{escape(label)}</text>'
+        f'<rect class="{kind}" x="{x:.2f}" y="{y}" width="{width:.2f}" height="{_BAR}"/>'
+        f'<text x="{x + width + 6:.2f}" y="{y + 13}">{loss_db:.2f} dB</text>'
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
 from optics.errors import InputError
 from optics.presets import PRESETS, preset
+from optics.system import FourF
 from optics.timing import (
     LightBudget,
     LossBudget,
@@ -41,6 +44,26 @@ def test_the_table_names_every_part_with_its_decibels() -> None:
     assert halved.loss_db - LossBudget.of(system).loss_db == pytest.approx(10 * math.log10(2))
     with pytest.raises(InputError, match="encoding must be above 0 and at most 1"):
         LossBudget.of(system, encoding=0.0)
+
+
+@pytest.mark.parametrize("system", [preset("dmd-dlp7000"), preset("lcos-pluto"), FourF.ideal()])
+def test_the_waterfall_begins_each_bar_where_the_one_before_ends(system: FourF) -> None:
+    budget = LossBudget.of(system)
+    root = ElementTree.fromstring(budget.svg("light & <losses>"))
+    at = "{http://www.w3.org/2000/svg}"
+    assert root.findtext(f"{at}text") == "light & <losses>"
+    bars = [one for one in root.iter(f"{at}rect") if one.get("class") in ("part", "left")]
+    places = [(float(one.attrib["x"]), float(one.attrib["width"])) for one in bars]
+    assert len(bars) == len(budget.losses) + 1
+    for (x, width), (following, _) in itertools.pairwise(places[:-1]):
+        assert following == pytest.approx(x + width, abs=0.011)  # two decimals each
+    start, whole = places[-1]
+    assert start == places[0][0]
+    assert sum(width for _, width in places[:-1]) == pytest.approx(whole, abs=0.05)
+    if whole:
+        shares = [width / whole for _, width in places[:-1]]
+        expected = [one.loss_db / budget.loss_db for one in budget.losses]
+        assert shares == pytest.approx(expected, abs=1e-4)
 
 
 def test_figures_of_merit_turn_back_into_themselves() -> None:
