@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgesim.simulate.work import START, Parcel, Path, ReadyBranch, ReadyTask, Request, Work
@@ -59,15 +60,17 @@ class Attempt(Work):
 
 @dataclass(eq=False, slots=True)
 class Trouble:
-    """What failed of one request.
+    """What failed of one request, and what was attempted.
 
     Attributes:
+        live: attempts in progress, by the index of their task.
         attempted: number of attempts so far, by the index of the task; hedges are not counted.
         asked: number of attempts so far, by the index of the task and the name of the node.
         lost: indices of tasks that were given up.
         cancelled: numbers of transfers that will not come.
     """
 
+    live: dict[int, list[Attempt]]
     attempted: dict[int, int]
     asked: dict[tuple[int, str], int]
     lost: set[int] = field(default_factory=set)
@@ -77,50 +80,68 @@ class Trouble:
 class TrackedRequest(Request):
     """A request in flight where something may fail.
 
+    While nothing has failed of it, each of its tasks that began has one attempt, on its own node:
+    an attempt that has not ended is in progress. After that, ``trouble`` has them.
+
     Attributes:
+        begun: first attempts at tasks with inputs, in the order in which they began.
         ended: whether it was answered or has failed.
-        attempts: attempts in progress, by the index of their task.
         results: attempts with a result, by the index of their task.
         joules: energy that was spent on the results, while nothing failed.
         measure: the strongest recovery measure that one of its results needed.
         timed_units: units whose deadline runs.
-        trouble: what failed; None while each task that began has one attempt, on its own node.
     """
 
-    __slots__ = ("attempts", "ended", "joules", "measure", "results", "timed_units", "trouble")
+    __slots__ = ("begun", "ended", "joules", "measure", "results", "timed_units")
 
+    begins: tuple[Attempt, ...]
     works: list[Attempt | None]  # type: ignore[assignment]
+    trouble: Trouble | None
 
     def __init__(self, branch: ReadyBranch) -> None:
-        # What `Request` does, without its frame; nothing is added to the shared dictionary.
+        # What `Request` does, without its frame.
         self.index = 0
         self.arrival_s = 0.0
         self.branch = branch
         self.remaining = branch.endings
-        self.begins = ()
         self.works = [None] * len(branch.tasks)
+        self.begins = tuple(Attempt(self, task, 0, FIRST) for task in branch.roots)
+        for attempt in self.begins:
+            self.works[attempt.task.index] = attempt
         self.missing = None
+        self.begun: list[Attempt] = []
         self.ended = False
-        self.attempts: dict[int, list[Attempt]] = {}
         self.results = _NO_RESULTS
         self.joules = 0.0
         self.measure = FIRST
         self.timed_units = _NO_UNITS
-        self.trouble: Trouble | None = None
+        self.trouble = None
+
+    def renew(self) -> None:
+        """Make a request of which nothing failed ready to be used for a later one."""
+        self.joules = 0.0
+        if self.results:
+            self.results.clear()
+            for attempt in self.begins:
+                attempt.ended = False
+        if self.begun:
+            for attempt in self.begun:
+                attempt.ended = True
+            self.begun.clear()
 
     def begin(self, task: ReadyTask) -> Attempt:
         """Return the first attempt at a task, on its own node."""
-        index = task.index
-        attempt = self.works[index]
+        attempt = self.works[task.index]
         if attempt is None:
-            attempt = self.works[index] = Attempt(self, task, task.inputs, FIRST)
+            attempt = self.works[task.index] = Attempt(self, task, task.inputs, FIRST)
         else:
             attempt.ended = False
             if task.inputs:
                 attempt.waiting = task.inputs
                 attempt.arrived.clear()
                 attempt.coming.clear()
-        self.attempts[index] = [attempt]
+        if task.inputs:
+            self.begun.append(attempt)
         return attempt
 
     def add_result(self, attempt: Attempt) -> None:
@@ -129,12 +150,20 @@ class TrackedRequest(Request):
             self.results = {}
         self.results[attempt.task.index] = attempt
 
+    def in_progress(self) -> list[Attempt]:
+        """Return all attempts that are in progress."""
+        if self.trouble is None:
+            return [attempt for attempt in (*self.begins, *self.begun) if not attempt.ended]
+        return [attempt for attempts in self.trouble.live.values() for attempt in attempts]
+
     def mark_trouble(self) -> Trouble:
         """Make this a request that something failed of; return what did."""
         if self.trouble is None:
-            begun = (*self.results, *self.attempts)
+            live = {one.task.index: [one] for one in self.in_progress()}
+            begun = (*self.results, *live)
             where = {index: self.branch.tasks[index].node for index in begun}
-            self.trouble = Trouble(dict.fromkeys(begun, 1), dict.fromkeys(where.items(), 1))
+            asked = dict.fromkeys(where.items(), 1)
+            self.trouble = Trouble(live, dict.fromkeys(begun, 1), asked)
         return self.trouble
 
     def settled(self, task: ReadyTask) -> bool:
@@ -143,15 +172,18 @@ class TrackedRequest(Request):
             return True
         return self.trouble is not None and task.index in self.trouble.lost
 
-    def live(self, task: ReadyTask) -> list[Attempt]:
+    def live(self, task: ReadyTask) -> Sequence[Attempt]:
         """Return the attempts at a task that are in progress."""
-        return self.attempts.get(task.index, [])
+        if self.trouble is not None:
+            return self.trouble.live.get(task.index, ())
+        attempt = self.works[task.index]
+        return () if attempt is None or attempt.ended else (attempt,)
 
     def attempted(self, task: ReadyTask) -> int:
         """Return the number of attempts at a task so far; hedges are not counted."""
         if self.trouble is not None:
             return self.trouble.attempted.get(task.index, 0)
-        return int(task.index in self.attempts or task.index in self.results)
+        return int(task.index in self.results or bool(self.live(task)))
 
     def cancelled(self, number: int) -> bool:
         """Return whether a transfer will not come."""
@@ -163,23 +195,6 @@ class TrackedRequest(Request):
         The parts of the path of a failed attempt are not known.
         """
         return (now - self.arrival_s, 0.0, 0.0, 0.0)
-
-
-def tracked(index: int, now: float, branch: ReadyBranch) -> TrackedRequest:
-    """Return a request of a branch that arrives now: one that has ended, if any is spare."""
-    if branch.spare:
-        request = branch.spare.pop()
-        assert isinstance(request, TrackedRequest)
-        request.remaining = branch.endings
-        request.ended = False
-        request.joules = 0.0
-        if request.results:
-            request.results.clear()
-    else:
-        request = TrackedRequest(branch)
-    request.index = index
-    request.arrival_s = now
-    return request
 
 
 def obsolete(parcel: Parcel) -> bool:

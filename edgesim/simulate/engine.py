@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from heapq import heappush
 from itertools import chain
 
 from simpy.events import NORMAL
 
+from edgesim.simulate.attempts import TrackedRequest
 from edgesim.simulate.balancer import Balancer
 from edgesim.simulate.failures import Failures
 from edgesim.simulate.faults import can_fail, changes_speed
@@ -86,7 +87,10 @@ class Engine:
         self._scheduled = 0
         self._closed = 0
         fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
-        self._failures = Failures(self, setup) if fails else None
+        self._failures = failures = Failures(self, setup) if fails else None
+        self._new_request: type[Request] = TrackedRequest if fails else Request
+        self._watched = failures is not None and failures.watches
+        self._down: Collection[str] = () if failures is None else failures.down
 
     def run(self) -> Recording:
         """Run to the end of the last request, or until interrupted."""
@@ -140,19 +144,21 @@ class Engine:
         branch = self._only_branch or self._balancer.take()
         if event is None:
             self.recorder.arrival_s[index] = now
-        if self._failures is None:
-            spare = branch.spare
-            request = spare.pop() if spare else Request(branch)
-            request.index = index
-            request.arrival_s = now
-            request.remaining = branch.endings
+        spare, failures = branch.spare, self._failures
+        request = spare.pop() if spare else self._new_request(branch)
+        request.index = index
+        request.arrival_s = now
+        request.remaining = branch.endings
+        if failures is not None and (self._watched or self._down):
+            failures.admit(request, branch)
+        else:
             for work in request.begins:
                 work.ready_s = now
                 work.task.server.submit(work)
-            if branch.sends:
+            if failures is not None:
+                failures.admitted(request, branch)
+            elif branch.sends:
                 self._forward(request, branch, now, START)
-        else:
-            self._failures.admit(index, now, branch)
         if event is not None:
             for time_s in self._arrivals:
                 heappush(self.kernel.agenda, (time_s, NORMAL, next(self.kernel.serial), event))
@@ -160,15 +166,19 @@ class Engine:
 
     def _ran(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
         """Go on from a task that ran."""
-        task = work.task
+        task, request = work.task, work.request
+        if task.last and request.remaining == 1 and request.trouble is None and not self._watched:
+            self.recorder.last_task_ended(work, start_s, end_s, joules)
+            self.close(request, joules)
+            return
         path = self.recorder.task_ended(work, start_s, end_s, joules)
         failures = self._failures
         if failures is not None and not failures.has_result(work, joules):
             return
         if task.last:
-            self.end(work.request, end_s, path)
+            self.end(request, end_s, path)
         elif failures is None:
-            self._forward(work.request, task, end_s, path)
+            self._forward(request, task, end_s, path)
         else:
             failures.send_outputs(work, end_s, path)
 
@@ -251,12 +261,17 @@ class Engine:
         self.recorder.answered(request, now, path)
         self.close(request)
 
-    def close(self, request: Request) -> None:
-        """Close a request, answered or failed; in a closed loop the next one follows."""
+    def close(self, request: Request, last_j: float = 0.0) -> None:
+        """Close a request, answered or failed; in a closed loop the next one follows.
+
+        Args:
+            request: the request.
+            last_j: joules of its last task, where nothing but `close` is told of its end.
+        """
         if self._failures is None:
             request.branch.spare.append(request)
         else:
-            self._failures.closed(request)
+            self._failures.closed(request, last_j)
         if self._only_branch is None:
             self._balancer.give_back(request.branch)
         self._closed += 1

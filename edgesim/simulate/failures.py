@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
-from edgesim.simulate.attempts import Attempt, TrackedRequest, obsolete, tracked
+from edgesim.simulate.attempts import FIRST, Attempt, TrackedRequest, Trouble, obsolete
 from edgesim.simulate.choices import MEASURES, Choices
 from edgesim.simulate.deadlines import Clocks
 from edgesim.simulate.outages import Outages
@@ -33,6 +34,10 @@ class Failures:
     Args:
         engine: runs the requests; with its clock, servers and flows.
         setup: plan, cluster, seeds and recovery.
+
+    Attributes:
+        watches: whether clocks, health checks or limits of memory watch every attempt.
+        down: names of the nodes that are down.
     """
 
     def __init__(self, engine: Running, setup: Setup) -> None:
@@ -65,6 +70,9 @@ class Failures:
         self._outages = Outages(engine, setup, self._choices, self._crashed)
         self._memory, self._checks = self._outages.memory, self._outages.checks
         self._known_down = self._outages.known_down
+        watchers = (self._clocks, self._memory, self._checks)
+        self.watches = any(one is not None for one in watchers)
+        self.down: Collection[str] = self._outages.faults.down
 
     def begin(self) -> None:
         """Schedule faults and health checks."""
@@ -72,16 +80,29 @@ class Failures:
 
     # What the engine asks as a request moves
 
-    def admit(self, index: int, now: float, branch: ReadyBranch) -> None:
-        """Take in one request now."""
-        request = tracked(index, now, branch)
+    def admitted(self, request: Request, branch: ReadyBranch) -> None:
+        """Take in a request that arrived while no node was down: its first tasks have begun."""
+        self._attempts += len(request.begins)
+        if branch.joins or branch.sends:
+            assert isinstance(request, TrackedRequest)
+            if branch.joins:
+                self._joining[request] = None
+            self._send_inputs(request)
+
+    def admit(self, request: Request, branch: ReadyBranch) -> None:
+        """Take in a request whose first tasks may not begin."""
+        assert isinstance(request, TrackedRequest)
         if branch.joins:
             self._joining[request] = None
+        for attempt in request.begins:
+            attempt.ended = True
         for task in branch.roots:
             self._attempt(request, task)
-        if branch.sends:
-            for number in self._choices[branch].entering:
-                self._send_output(request, number, None, now, START)
+        self._send_inputs(request)
+
+    def _send_inputs(self, request: TrackedRequest) -> None:
+        for number in self._choices[request.branch].entering:
+            self._send_output(request, number, None, request.arrival_s, START)
 
     def accepts(self, work: Work) -> bool:
         """Take note of a task all of whose inputs have arrived; return whether its node is up."""
@@ -105,18 +126,16 @@ class Failures:
         if work.ended or request.ended:
             self._lost_j += joules
             return False
-        if request.trouble is None:
-            request.joules += joules
-            if task.last and request.remaining == 1:
-                # Answered, and nothing failed: nobody asks for the result again.
-                del request.attempts[task.index]
-                return True
         work.joules = joules
         work.crashes = self._outages.crashes[task.node]
         request.add_result(work)
+        if request.trouble is None:
+            request.joules += joules
+            work.ended = True
+            return True
         if work.measure > request.measure:
             request.measure = work.measure
-        for attempt in request.attempts.pop(task.index):
+        for attempt in request.trouble.live.pop(task.index):
             self._cancel(attempt, ran=attempt is work)
         return True
 
@@ -156,29 +175,41 @@ class Failures:
             attempt.arrived.add(number)
         return True
 
-    def closed(self, request: Request) -> None:
-        """Count the energy of a request that was answered or has failed; end what goes on."""
+    def closed(self, request: Request, last_j: float) -> None:
+        """Count the energy of a request that was answered or has failed; end what goes on.
+
+        Args:
+            request: the request.
+            last_j: joules of its last task, of whose result no note was taken.
+        """
         assert isinstance(request, TrackedRequest)
-        joules, trouble = request.joules, request.trouble
-        if trouble is not None:
-            joules = 0.0
-            for result in request.results.values():
-                joules += result.joules
         branch = request.branch
         if branch.joins:
             del self._joining[request]
-        if request.attempts:
-            for index in tuple(request.attempts):
-                self._cancel_attempts(request, branch.tasks[index])
+        if request.trouble is not None:
+            self._closed_after_trouble(request, request.trouble)
+            return
+        self._used_j += request.joules + last_j
+        self._answered[FIRST] += 1
+        if self._clocks is None:
+            # Nothing refers to it any more: all that it sent has arrived, and no clock runs.
+            request.renew()
+            branch.spare.append(request)
+        else:
+            request.ended = True
+
+    def _closed_after_trouble(self, request: TrackedRequest, trouble: Trouble) -> None:
+        joules = 0.0
+        for result in request.results.values():
+            joules += result.joules
+        for index in tuple(trouble.live):
+            self._cancel_attempts(request, request.branch.tasks[index])
         request.ended = True
         if self._outcome[request.index] == _FAILED:
             self._lost_j += joules
-            return
-        self._used_j += joules
-        self._answered[request.measure] += 1
-        if trouble is None and self._clocks is None:
-            # Nothing refers to it any more: all that it sent has arrived, and no clock runs.
-            branch.spare.append(request)
+        else:
+            self._used_j += joules
+            self._answered[request.measure] += 1
 
     def _crashed(self, name: str, lost: list[tuple[Work, float]]) -> None:
         """Go on after a node has crashed."""
@@ -193,10 +224,9 @@ class Failures:
             else:
                 self._undeliverable(token)
         for request in list(self._joining):
-            for attempts in list(request.attempts.values()):
-                for attempt in tuple(attempts):
-                    if attempt.node == name and attempt.arrived:
-                        self._fail(attempt, "crash")
+            for attempt in request.in_progress():
+                if attempt.node == name and attempt.arrived:
+                    self._fail(attempt, "crash")
 
     # Attempts
 
@@ -241,7 +271,7 @@ class Failures:
         waiting = sum(number not in trouble.cancelled for number in choices.inputs[index])
         attempt = Attempt(request, chosen[0], waiting, chosen[1])
         trouble.asked[index, attempt.node] = trouble.asked.get((index, attempt.node), 0) + 1
-        request.attempts.setdefault(index, []).append(attempt)
+        trouble.live.setdefault(index, []).append(attempt)
         return attempt
 
     def _input_bytes(self, attempt: Attempt) -> float:
@@ -261,7 +291,7 @@ class Failures:
 
     def _cancel_attempts(self, request: TrackedRequest, task: ReadyTask) -> None:
         """End every attempt at a task; what runs goes on, and its result is not used."""
-        for attempt in request.attempts.pop(task.index, ()):
+        for attempt in request.mark_trouble().live.pop(task.index, ()):
             self._cancel(attempt)
 
     def _cancel(self, attempt: Attempt, *, ran: bool = False) -> None:
@@ -279,9 +309,8 @@ class Failures:
         request, task = attempt.request, attempt.task
         if attempt.ended or request.settled(task):
             return
-        request.mark_trouble()
+        live = request.mark_trouble().live[task.index]
         self._cancel(attempt)
-        live = request.attempts[task.index]
         live.remove(attempt)
         if not live:
             self._again(request, task, reason)
@@ -452,6 +481,7 @@ class Failures:
 
     def _fail_request(self, request: TrackedRequest, reason: str) -> None:
         """Close a request without an answer."""
+        request.mark_trouble()
         self._reasons[reason] += 1
         self._outcome[request.index] = _FAILED
         self._engine.close(request)

@@ -72,6 +72,24 @@ class Recorder:
             )  # fmt: skip
         return (queue_s, compute_s, transfer_s, fusion_s)
 
+    def last_task_ended(self, work: Work, start_s: float, end_s: float, joules: float) -> None:
+        """Record a task that answers its request, which lacks nothing: `task_ended`, `answered`."""
+        task, request = work.task, work.request
+        index = request.index
+        if not task.computes or index < self._trace_requests:
+            self.answered(request, end_s, self.task_ended(work, start_s, end_s, joules))
+            return
+        queue, compute, transfer, fusion = self._path_s
+        queue_s, compute_s, transfer_s, fusion_s = work.path
+        self.latency_s[index] = end_s - request.arrival_s
+        queue[index] = queue_s + (start_s - work.ready_s)
+        compute[index] = compute_s + (end_s - start_s)
+        if transfer_s:
+            transfer[index] = transfer_s
+        if fusion_s:
+            fusion[index] = fusion_s
+        self.outcome[index] = _COMPLETED
+
     def transfer_ended(self, parcel: Parcel, now: float) -> Path:
         """Record the span of a transfer; return its request's path up to now."""
         queue_s, compute_s, transfer_s, fusion_s = parcel.path

@@ -59,5 +59,5 @@ class Running(Protocol):
     def end(self, request: Request, now: float, path: Path) -> None:
         """Count one ending."""
 
-    def close(self, request: Request) -> None:
+    def close(self, request: Request, last_j: float = 0.0) -> None:
         """Close a request, answered or failed."""

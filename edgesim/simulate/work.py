@@ -51,13 +51,17 @@ class Request:
         arrival_s: time of its arrival.
         branch: branch that answers it.
         remaining: endings that have not come.
-        begins: work that needs no input; empty where something may fail
-            (`edgesim.simulate.attempts.TrackedRequest`).
+        begins: work that needs no input.
         works: work by the index of its task, made when first needed.
         missing: what it lacks; None while it is whole.
+        trouble: what failed of it (`edgesim.simulate.attempts.Trouble`); None while nothing has.
     """
 
-    __slots__ = ("arrival_s", "begins", "branch", "index", "missing", "remaining", "works")
+    __slots__ = (
+        "arrival_s", "begins", "branch", "index", "missing", "remaining", "trouble", "works",
+    )  # fmt: skip
+
+    begins: tuple[Work, ...]
 
     def __init__(self, branch: ReadyBranch) -> None:
         self.index = 0
@@ -69,6 +73,7 @@ class Request:
         self.works: list[Work | None] = [None] * tasks if tasks else _NO_WORKS
         self.begins = tuple(Work(self, task) for task in branch.roots)
         self.missing: Missing | None = None
+        self.trouble: object | None = None
 
     def mark_missing(self) -> Missing:
         """Make this request a degraded one; return what it lacks."""
@@ -186,6 +191,7 @@ class ReadyTask:
     """A task of the plan on its server."""
 
     __slots__ = (
+        "computes",
         "cores",
         "cost",
         "fusion",
@@ -216,6 +222,7 @@ class ReadyTask:
         self.fusion = task.kind == "fusion"
         self.message = task.kind == "message"
         self.span_kind = "transfer" if self.message else "fusion" if self.fusion else "compute"
+        self.computes = self.span_kind == "compute"
         self.optional = task.optional
         self.priority = task.priority
         self.cores = task.cores or device.cores
