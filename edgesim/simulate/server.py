@@ -166,10 +166,12 @@ class Server:
             self._timer = None
             self._fill()
 
-    def _start(self, batch: list[Work]) -> None:
+    def _start(self, batch: list[Work], run: Execution | None = None) -> None:
+        """Start a batch: in an execution that has ended, if there is one."""
         task = batch[0].task
         cost = task.cost[len(batch)]
-        run = self._pool.pop() if self._pool else self._execution()
+        if run is None:
+            run = self._pool.pop() if self._pool else self._execution()
         run.work = batch
         run.start_s = now = self.kernel.time_s
         run.power_w = cost.power_w
@@ -196,8 +198,6 @@ class Server:
         start = run.start_s
         batch = run.work
         task = batch[0].task
-        run.work = _NOTHING
-        self._pool.append(run)
         self._free += task.cores
         time_s = now - start
         if self.host is None:
@@ -214,17 +214,18 @@ class Server:
         if task.has_parts:
             self._parts.add(task.cost[len(batch)], worked_s)
         queue = self._queue
-        if queue:
-            if not self._plain:
+        if queue and self._plain and queue[0].task.cores <= self._free:
+            # The loop of `_fill` without its frame: most servers end one and start one.
+            head = queue[0]
+            del queue[0]
+            self._start([head], run)
+            if self._free:
+                self._fill()
+        else:
+            run.work = _NOTHING
+            self._pool.append(run)
+            if queue and not self._plain:
                 self._fill_cores()
-            else:
-                head = queue[0]
-                if head.task.cores <= self._free:
-                    # The loop of `_fill` without its frame: most servers end one and start one.
-                    del queue[0]
-                    self._start([head])
-                    if self._free:
-                        self._fill()
         if len(batch) == 1:
             self._done(batch[0], start, now, joules)
             return
