@@ -164,6 +164,18 @@ class Graph:
         except InputError as error:
             raise InputError(f"{title}: {error}") from None
 
+    def with_ops(self, ops: Iterable[Op]) -> Graph:
+        """Return a graph of the same name and edges with other operators of the same names."""
+        return Graph(
+            self.name,
+            ops,
+            [(source, op.name) for op in self.ops for source in self._before[op.name]],
+            self.input_shape,
+            input_readers=self._input_readers,
+            outputs=self._outputs,
+            source=self.source,
+        )
+
     @property
     def edges(self) -> list[tuple[str, str]]:
         """(producer, consumer) pairs."""
