@@ -107,6 +107,11 @@ class OpKind(StrEnum):
         return self.operand in ("weights", "kernels")
 
     @property
+    def is_shift_add(self) -> bool:
+        """Whether its weights are powers of two, so that it needs no multiplications."""
+        return self in (OpKind.SHIFT_LINEAR, OpKind.SHIFT_CONV, OpKind.SHIFT_DEPTHWISE)
+
+    @property
     def is_convolution(self) -> bool:
         """Whether it multiplies by kernels that move over a map."""
         return self.operand == "kernels"

@@ -25,9 +25,13 @@ from edgesim.common.quantities import (
     Watts,
 )
 from edgesim.common.validation import NOT_WRITTEN, key, spec
-from edgesim.graph import BYTES_PER_ELEMENT, Graph
+from edgesim.graph import BYTES_PER_ELEMENT, Graph, Op
 from edgesim.hardware.explanation import Explanation, Row
 from edgesim.hardware.faults import Thermal
+
+ZERO_BLOCKS = "blocks of zero weights"
+SHIFT_ADD = "shift-add arithmetic"
+"""Compression that a device may be unable to use, in words."""
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 assert set(Precision.__args__) == set(BYTES_PER_ELEMENT)  # type: ignore[attr-defined]
@@ -378,6 +382,26 @@ class Device(ABC):
         if cores is not None and not 1 <= cores <= self.cores:
             many = "1 core" if self.cores == 1 else f"1 to {self.cores} cores"
             raise InputError(f"device '{self.name}': expected {many}, got {cores}")
+
+    def unused_compression(self, op: Op, precision: str) -> tuple[str, ...]:
+        """Return what of an operator's compression takes as much time as if it were not there.
+
+        Args:
+            op: operator.
+            precision: number format of the model.
+
+        Returns:
+            Words for each: here all, as a device need not know of compression.
+        """
+        found = []
+        if op.density < 1.0:
+            found.append(ZERO_BLOCKS)
+        bits = op.arithmetic_bits
+        if op.macs and bits is not None and bits < 8 * BYTES_PER_ELEMENT[precision]:
+            found.append(f"arithmetic of {bits} bits")
+        if op.kind.is_shift_add:
+            found.append(SHIFT_ADD)
+        return tuple(found)
 
     def figures(self) -> Iterable[tuple[str, str, str]]:
         """Return (key path, value, source) of figures that its YAML leaves to a preset: none."""

@@ -32,8 +32,17 @@ from edgesim.common.quantities import (
 )
 from edgesim.common.text import count, duration, percent, size
 from edgesim.common.validation import ReadAs, spec
-from edgesim.graph import BYTES_PER_ELEMENT, Graph, OpKind, fingerprint
-from edgesim.hardware.device import Cooling, Cost, Device, Messaging, Power, Precision, remembered
+from edgesim.graph import BYTES_PER_ELEMENT, Graph, Op, OpKind, fingerprint
+from edgesim.hardware.device import (
+    SHIFT_ADD,
+    Cooling,
+    Cost,
+    Device,
+    Messaging,
+    Power,
+    Precision,
+    remembered,
+)
 from edgesim.hardware.explanation import Details, Explanation, Row, unknown
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import Kernel, kernels
@@ -302,6 +311,19 @@ class Processor(Device):
             (precision, *(name for name in able if name in self.peak_flop_s)),
             key=self.peak_flop_s.__getitem__,
         )
+
+    def unused_compression(self, op: Op, precision: str) -> tuple[str, ...]:
+        """Return what of an operator's compression takes the time of the plain operator.
+
+        Blocks of zero weights are computed. Bits are used where a format that holds them is faster
+        than ``precision``, shifts and sums where the device has a figure for their kind.
+        """
+        format_ = self.arithmetic(precision, op.arithmetic_bits)
+        used = {SHIFT_ADD} if op.kind in self.efficiency.get(format_, {}) else set()
+        if format_ != precision:
+            used.add(f"arithmetic of {op.arithmetic_bits} bits")
+        found = super().unused_compression(op, precision)
+        return tuple(what for what in found if what not in used)
 
     def _share(self, precision: str, kind: OpKind) -> float:
         """Return the share of the peak or of the bandwidth that a kind reaches."""

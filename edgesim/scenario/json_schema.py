@@ -130,7 +130,7 @@ def _model(definitions: Schema) -> None:
     section["oneOf"] = [{"required": [key]} for key in (*SOURCES, "artifact", "training", "tasks")]
     section["dependentRequired"] = {"transfers": ["tasks"]}
     every = dict.fromkeys((*BUILD_OPTIONS, "arguments", "input"))
-    fixed = _without((*every, "up_to"))
+    fixed = _without((*every, "up_to", "compress"))
     section["dependentSchemas"] = {"tasks": fixed, "artifact": fixed} | {
         kind: _without([key for key in every if key not in source.takes])
         for kind, source in SOURCES.items()
@@ -237,6 +237,10 @@ def tidied(node: Any) -> Any:
     if isinstance(node.get("description"), str):
         # The rest of a docstring is for those who read the code.
         node["description"] = node["description"].partition("\n\n")[0]
+    for key, one in node.get("properties", {}).items():
+        if isinstance(one, dict) and one.get("title") == key.replace("_", " ").title():
+            # The key once more.
+            del one["title"]
     inner = node.get("additionalProperties")
     if isinstance(inner, dict) and "$ref" in inner:
         # A mapping of things that the user names.

@@ -71,7 +71,7 @@ def resolve_model(
 
 _KINDS = (*SOURCES, "artifact", "training", "tasks")
 _ELSEWHERE = ", ".join(f"'{kind}'" for kind in SOURCES if kind != "name")
-_OF_SOURCES = (*BUILD_OPTIONS, "arguments", "input", "up_to")
+_OF_SOURCES = (*BUILD_OPTIONS, "arguments", "input", "up_to", "compress")
 
 
 def _of_source(findings: Findings, spec: ModelSpec, kind: str, folder: FilePath) -> Model | None:
@@ -116,7 +116,7 @@ def _of_catalog(findings: Findings, spec: ModelSpec, name: str) -> Model | None:
     graph = findings.attempt(("model", "name"), lambda: zoo.build(name, **options))
     if graph is None:
         return None
-    if spec.up_to is not None:
+    if spec.up_to is not None or spec.compress is not None:
         return _of_source(findings, spec, "name", FilePath())
     width = options.get("width", info.width)
     heads = options.get("heads", info.heads)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from edgesim.graph import Graph
 from edgesim.hardware import Cluster, Device
 from edgesim.placement import Model, Plan
+from edgesim.placement.compressed import dense_notes
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import idle_notes
 from edgesim.simulate.recovery import Recovery
@@ -60,9 +61,9 @@ class Scenario:
         )
 
     def notes_on(self, plan: Plan) -> list[str]:
-        """Return `notes`, and those on nodes that the plan leaves idle, unless parts can move."""
+        """Return `notes`, those on compression that devices cannot use, and on idle nodes."""
         idle = [] if self.recovery.reassign is not None else idle_notes(plan, self.placement)
-        return [*self.notes, *idle]
+        return [*self.notes, *dense_notes(plan, self.placement), *idle]
 
     def with_graph(self, graph: Graph) -> Scenario:
         """Return it with a graph in the place of its model."""

@@ -15,9 +15,7 @@ from edgesim.graph.op import ConvGeometry, MatmulGeometry, Op, OpKind
 
 Transform = Callable[[Graph, Any], Graph]
 
-_SHIFTS: Mapping[OpKind, OpKind] = {
-    kind.fitted_as: kind for kind in OpKind if kind.value.startswith("shift-")
-}
+_SHIFTS: Mapping[OpKind, OpKind] = {kind.fitted_as: kind for kind in OpKind if kind.is_shift_add}
 
 
 def compress(graph: Graph, how: Compression) -> Graph:

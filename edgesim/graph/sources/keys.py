@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StrictInt, WithJsonSchema
 from edgesim.common.fields import WHOLE, Text
 from edgesim.common.text import described
 from edgesim.common.validation import spec
+from edgesim.graph.compress.spec import Compression
 from edgesim.graph.sources import inputs
 
 Size = Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE]
@@ -54,6 +55,7 @@ class SourceKeys:
         input: shape of one sample, without the batch; or several by name, each a shape or
             `{shape, dtype}`.
         up_to: name of the module or operator that the model ends with.
+        compress: compression of the graph, after `up_to`.
         classes: number of outputs.
         image_size: height and width of the input, in pixels.
         channels: number of channels of the input image.
@@ -76,6 +78,7 @@ class SourceKeys:
     arguments: dict[str, Any] | None = None
     input: InputField | None = None
     up_to: Text | None = None
+    compress: Compression | None = None
     classes: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None
     image_size: Size | None = None
     channels: Size | None = None

@@ -13,6 +13,7 @@ from edgesim.common.errors import InputError
 from edgesim.common.text import duration
 from edgesim.common.validation import Problem, path_text, read_section
 from edgesim.graph import file, zoo
+from edgesim.graph.compress import compress
 from edgesim.graph.graph import Graph
 from edgesim.graph.sources import cache, process
 from edgesim.graph.sources.keys import SourceKeys
@@ -113,7 +114,9 @@ def transformed(graph: Graph, keys: SourceKeys) -> Graph:
 
     The one place for it: transforms see every source alike, and the cache holds none of them.
     """
-    return graph if keys.up_to is None else up_to(graph, keys.up_to)
+    if keys.up_to is not None:
+        graph = up_to(graph, keys.up_to)
+    return graph if keys.compress is None else compress(graph, keys.compress)
 
 
 def _traced(job: Job, use: cache.Use) -> Source:

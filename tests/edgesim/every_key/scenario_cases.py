@@ -19,6 +19,9 @@ nodes:
 network: {switch: {bandwidth: 10 Mbit/s, latency: 1 ms}}
 traffic: {arrivals: poisson, rate: 30/s, requests: 30}
 """
+_TOKENS = "model.compress={tokens: {keep: 0.5, at: [1]}}"
+_BLOCKS = "model.compress={sparsity: {share: 0.5}}"
+_BITS = "model.compress={bits: {weights: 8, activations: 8}}"
 _CODE = "tests/edgesim/graph/sources/user_model.py"
 OWN = MODEL.replace(
     "{name: vit_tiny_patch16_224, depth: 2, image_size: 32, classes: 10}",
@@ -175,6 +178,23 @@ CASES: dict[str, Case] = {
     "model.arguments": Case(OWN, "{depth: 4}"),
     "model.input": Case(OWN, "[3, 16, 16]"),
     "model.up_to": Case(MODEL, "blocks.0"),
+    "model.compress.tokens.method": Case(
+        MODEL, "{tokens: {method: evit, keep: 0.5, at: [1]}}", at="model.compress"
+    ),
+    "model.compress.tokens.keep": Case(MODEL, "1.0", given=(_TOKENS,)),
+    "model.compress.tokens.at": Case(MODEL, "[2]", given=(_TOKENS,)),
+    "model.compress.sparsity.share": Case(MODEL, "0.25", given=(_BLOCKS,)),
+    "model.compress.sparsity.blocks": Case(MODEL, "[1000, 1000]", given=(_BLOCKS,)),
+    "model.compress.sparsity.only": Case(MODEL, "'*.fc1'", given=(_BLOCKS,)),
+    "model.compress.bits.weights": Case(MODEL, "4", given=(_BITS,)),
+    "model.compress.bits.activations": Case(MODEL, "4", given=(_BITS,)),
+    "model.compress.bits.only": Case(MODEL, "'*.fc1'", given=(_BITS,)),
+    "model.compress.arithmetic.kind": Case(
+        MODEL, "{arithmetic: {kind: shift-add}}", at="model.compress"
+    ),
+    "model.compress.arithmetic.only": Case(
+        MODEL, "'*.fc1'", given=("model.compress={arithmetic: {kind: shift-add}}",)
+    ),
     "model.classes": Case(MODEL, "100"),
     "model.image_size": Case(MODEL, "64"),
     "model.channels": Case(MODEL, "1"),
