@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path as FilePath
 
 from edgesim import artifact
-from edgesim.common.errors import nearest
+from edgesim.common.errors import InputError, nearest
 from edgesim.common.ordering import CycleError, in_order
 from edgesim.common.validation import Path, values
 from edgesim.graph import sources, zoo
@@ -79,8 +79,14 @@ def _of_source(findings: Findings, spec: ModelSpec, kind: str, folder: FilePath)
     if findings.problems:
         # To trace takes a while, and runs code: only for what is else right.
         return None
-    found = findings.attempt(("model", kind), lambda: sources.read(spec, folder))
-    if found is None:
+    try:
+        found = sources.read(spec, folder)
+    except sources.SourceError as error:
+        for key, message in error.problems:
+            findings.wrong(("model", key or kind), message)
+        return None
+    except InputError as error:
+        findings.wrong(("model", kind), str(error))
         return None
     return Model.of_graph(found.graph, spec.precision, found.how)
 

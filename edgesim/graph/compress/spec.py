@@ -24,13 +24,18 @@ class Tokens:
     Attributes:
         method: ``evit`` (arXiv 2202.07800): in each block of ``at``, between attention and
             feed-forward layer, the ⌈keep × (n − 1)⌉ tokens that the class token attends to most
-            stay, of n, and the class token.
+            stay, of n, and the class token. ``mctf`` (arXiv 2403.10030): in each block, before
+            attention mixes them, so many tokens are fused into similar ones; the queries and keys
+            are made of all. ``slim`` (arXiv 2111.12624): behind the i-th of the blocks,
+            ⌊keep^i × patches⌋ mixtures of the tokens stay, of weights that two layers compute.
         keep: share of the tokens that stays each time.
+        remove: tokens that ``mctf`` fuses into others in each block, in place of ``keep``.
         at: blocks that leave tokens out; the first is 1.
     """
 
-    method: Literal["evit"] = "evit"
-    keep: Annotated[Share, Field(gt=0.0)]
+    method: Literal["evit", "mctf", "slim"] = "evit"
+    keep: Annotated[Share, Field(gt=0.0)] | None = None
+    remove: Count | None = None
     at: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 7, 10)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from edgesim.common.errors import InputError
+from edgesim.graph.compress.methods import METHODS
 from edgesim.graph.compress.spec import Arithmetic, BitWidths, Compression, Sparsity
 from edgesim.graph.compress.tokens import reduce_tokens
 from edgesim.graph.graph import Graph
@@ -105,7 +107,7 @@ def _arithmetic(graph: Graph, how: Arithmetic) -> Graph:
 
 
 TRANSFORMS: Mapping[str, Transform] = {
-    "tokens": reduce_tokens,
+    "tokens": partial(reduce_tokens, methods=METHODS),
     "sparsity": _sparsity,
     "bits": _bits,
     "arithmetic": _arithmetic,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,18 @@ def transformed(graph: Graph, keys: SourceKeys) -> Graph:
     The one place for it: transforms see every source alike, and the cache holds none of them.
     """
     if keys.up_to is not None:
-        graph = up_to(graph, keys.up_to)
-    return graph if keys.compress is None else compress(graph, keys.compress)
+        graph = _changed("up_to", partial(up_to, graph, keys.up_to))
+    if keys.compress is not None:
+        graph = _changed("compress", partial(compress, graph, keys.compress))
+    return graph
+
+
+def _changed(key: str, change: Callable[[], Graph]) -> Graph:
+    """Return what a change makes of a graph; what is wrong with it is of its key."""
+    try:
+        return change()
+    except InputError as error:
+        raise SourceError([(key, str(error))]) from None
 
 
 def _traced(job: Job, use: cache.Use) -> Source:

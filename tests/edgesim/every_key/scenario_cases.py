@@ -181,10 +181,13 @@ CASES: dict[str, Case] = {
     "model.compress.tokens.method": Case(
         MODEL, "{tokens: {method: evit, keep: 0.5, at: [1]}}", at="model.compress"
     ),
+    "model.compress.tokens.remove": Case(
+        MODEL, "2", given=("model.compress={tokens: {method: mctf, remove: 1, at: [1]}}",)
+    ),
     "model.compress.tokens.keep": Case(MODEL, "1.0", given=(_TOKENS,)),
     "model.compress.tokens.at": Case(MODEL, "[2]", given=(_TOKENS,)),
     "model.compress.sparsity.share": Case(MODEL, "0.25", given=(_BLOCKS,)),
-    "model.compress.sparsity.blocks": Case(MODEL, "[1000, 1000]", given=(_BLOCKS,)),
+    "model.compress.sparsity.blocks": Case(MODEL, "[192, 256]", given=(_BLOCKS,)),
     "model.compress.sparsity.only": Case(MODEL, "'*.fc1'", given=(_BLOCKS,)),
     "model.compress.bits.weights": Case(MODEL, "4", given=(_BITS,)),
     "model.compress.bits.activations": Case(MODEL, "4", given=(_BITS,)),

@@ -78,11 +78,11 @@ def test_a_result_runs_again_from_its_graph(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("compress", "words"),
     [
-        ("{tokens: {keep: 0.5, at: [3]}}", "has no block 3 with attention"),
+        ("{tokens: {keep: 0.5, at: [3]}}", r"model\.compress: .* has no block 3 with attention"),
         ("{tokens: {keep: 1.5}}", "model.compress.tokens.keep"),
         ("{tokens: {keep: 0.5, method: guess}}", "model.compress.tokens.method"),
-        ("{sparsity: {share: 0.5, only: 'x*'}}", "'x\\*' names no product with weights"),
-        ("{bits: {}}", "expected `weights`, `activations` or both"),
+        ("{sparsity: {share: 0.5, only: 'x*'}}", r"model\.compress: .*'x\*' names no product"),
+        ("{bits: {}}", r"model\.compress: .*expected `weights`, `activations` or both"),
     ],
 )
 def test_bad_compression_is_one_message(compress: str, words: str) -> None:
