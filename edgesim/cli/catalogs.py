@@ -24,7 +24,7 @@ def _read(source: SourceOptions, text: str, classes: int | None) -> Source:
     """Return a model of the catalog, with a thousand classes unless given, or from elsewhere."""
     from edgesim.graph import zoo
 
-    if classes is None and text in zoo.names():
+    if classes is None and text in zoo.names() and "classes" in zoo.info(text).options:
         classes = DEFAULT_CLASSES
     return source.read(text, classes)
 

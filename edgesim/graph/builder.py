@@ -59,16 +59,20 @@ class Builder:
         padding: int = 0,
         groups: int = 1,
         bias: bool = False,
+        keeps: bool = False,
     ) -> tuple[str, Size]:
         """Add a square convolution; return its name and output size.
 
-        MACs = out pixels x out channels x in channels / groups x kernel².
+        MACs = out pixels x out channels x in channels / groups x kernel². One that ``keeps`` the
+        size of its map pads as much as that takes at the end; ``padding`` is at the start.
 
         Raises:
             InputError: the kernel does not fit.
         """
         in_channels, out_channels = channels
         height, width = ((edge + 2 * padding - kernel) // stride + 1 for edge in in_size)
+        if keeps:
+            height, width = in_size
         if min(height, width) < 1:
             raise InputError(
                 f"model '{self.name}': a {kernel}x{kernel} convolution ({name}) does not fit a map "

@@ -17,6 +17,7 @@ from edgesim.graph.convshare import convshare
 from edgesim.graph.crossvit import crossvit
 from edgesim.graph.efficientformer import efficientformer
 from edgesim.graph.efficientvit import efficientvit
+from edgesim.graph.fatnet import fatnet
 from edgesim.graph.graph import Graph
 from edgesim.graph.mobilenet import mobilenet_v2, mobilenet_v3
 from edgesim.graph.nextvit import nextvit
@@ -33,10 +34,12 @@ _OPTIONS = {
     "convshare": ("patch_size", "depth"),
 }
 """What else a model of a family may be asked for."""
+_FIXED = {"fatnet": ("classes", "image_size")}
+"""What a model of a family may not be asked for."""
 _BUILDERS: Mapping[str, Callable[..., Graph]] = {
     make.__name__: make
     for make in (
-        convit, convnext, convshare, crossvit, efficientformer, efficientvit, mobilenet_v2,
+        convit, convnext, convshare, crossvit, efficientformer, efficientvit, fatnet, mobilenet_v2,
         mobilenet_v3, nextvit, pvt_v2, resnet, resnet_cifar, swin, tiny_vit, vit, volo,
     )
 }  # fmt: skip
@@ -90,7 +93,11 @@ def _entry_of(name: str, given: Mapping[str, Any]) -> _Entry:
         name=name,
         family=family,
         source=source,
-        options=(*_COMMON, *_OPTIONS.get(family, ())),
+        options=tuple(
+            key
+            for key in (*_COMMON, *_OPTIONS.get(family, ()))
+            if key not in _FIXED.get(family, ())
+        ),
         image_size=fixed["image_size"],
         classes=fixed["classes"],
     )

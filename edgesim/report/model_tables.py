@@ -17,10 +17,11 @@ NOTE = "One multiply-accumulate (MAC) is two operations (FLOP). Bytes are of one
 
 
 def every(classes: int) -> dict[str, Any]:
-    """Return one row for each model of the catalog, with ``classes`` outputs."""
+    """Return one row for each model of the catalog, of ``classes`` outputs where it takes them."""
     rows = []
     for name in zoo.names():
-        graph = zoo.build(name, classes=classes)
+        free = "classes" in zoo.info(name).options
+        graph = zoo.build(name, **({"classes": classes} if free else {}))
         rows.append({"name": name, **_totals(graph)})
     return {"classes": classes, "models": rows}
 

@@ -182,7 +182,12 @@ CASES: dict[str, Case] = {
         MODEL, "{tokens: {method: evit, keep: 0.5, at: [1]}}", at="model.compress"
     ),
     "model.compress.tokens.remove": Case(
-        MODEL, "2", given=("model.compress={tokens: {method: mctf, remove: 1, at: [1]}}",)
+        MODEL,
+        "20",
+        given=(
+            "model.compress={tokens: {method: mctf, remove: 10, at: [1]}}",
+            "model.image_size=96",
+        ),
     ),
     "model.compress.tokens.keep": Case(MODEL, "1.0", given=(_TOKENS,)),
     "model.compress.tokens.at": Case(MODEL, "[2]", given=(_TOKENS,)),

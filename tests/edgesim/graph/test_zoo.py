@@ -141,10 +141,11 @@ def test_no_classes_leaves_the_features() -> None:
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_model_builds_and_is_consistent(name: str) -> None:
     info = zoo.info(name)
-    graph = zoo.build(name, classes=7)
+    classes = 7 if "classes" in info.options else info.classes
+    graph = zoo.build(name, classes=7) if classes == 7 else zoo.build(name)
     assert info.name == graph.name == name
     assert graph.input_shape == (3, info.image_size, info.image_size)
-    assert graph.output_elements == 7
+    assert graph.output_elements == classes
     assert graph.input_elements == 3 * info.image_size**2
     names = {op.name for op in graph}
     first = [op.name for op in graph if not graph.predecessors(op.name)]
@@ -168,6 +169,8 @@ def test_every_model_builds_and_is_consistent(name: str) -> None:
                 for axis in (0, 1):
                     span = conv.dilation[axis] * (conv.kernel[axis] - 1)
                     room = conv.in_size[axis] + 2 * conv.padding[axis] - span - 1
+                    if name == "fatnet" and conv.kernel[axis] % 2 == 0:
+                        room += 1  # padded once more at the end
                     assert conv.out_size[axis] == room // conv.stride[axis] + 1
             case MatmulGeometry() as product:
                 assert op.macs == product.rows * product.inner * product.columns * product.count
@@ -182,6 +185,25 @@ def test_the_resnet_of_fatnet_has_its_pairs_of_channels() -> None:
     assert len(convolutions) == 17
     assert sum(one.in_channels * one.out_channels for one in convolutions) == 1_220_800
     assert [one.in_size[0] for one in convolutions] == [32] * 5 + [16] * 4 + [8] * 4 + [4] * 4
+
+
+def test_fatnet_has_the_layers_of_its_code() -> None:
+    """Pairs of channels of arXiv 2210.16914, before the classifier; weights by hand."""
+    graph = zoo.build("fatnet")
+    *layers, last = [op for op in graph if isinstance(op.geometry, ConvGeometry)]
+    shapes = [op.geometry for op in layers if isinstance(op.geometry, ConvGeometry)]
+    assert sum(one.in_channels * one.out_channels for one in shapes) == 148_637
+    assert [one.in_size[0] for one in shapes] == [32] + [16] * 5 + [10] * 11
+    assert all(one.in_size == one.out_size for one in shapes)
+    weights = 49 * 3 * 64 + 9 * 4 * 64**2 + 16 * 64 * 82 + 25 * 3 * 82**2
+    weights += 49 * 82 * 78 + 100 * (3 * 78**2 + 78 * 151 + 3 * 151 * 155)
+    biases = 5 * 64 + 4 * 82 + 4 * 78 + 2 * (151 + 155)
+    assert sum(op.params for op in layers) == weights + biases
+    assert (last.name, last.params, last.output_elements) == ("classifier", 155 * 100 + 1, 100)
+    # Each residual sum reads what entered its stage.
+    assert graph.predecessors("res5.add") == ["res5.1.act", "conv4.1.act"]
+    with pytest.raises(InputError, match=r"takes no option 'classes'"):
+        zoo.build("fatnet", classes=10)
 
 
 def test_info() -> None:
