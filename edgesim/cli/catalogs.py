@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgesim.cli.session import Session
 from edgesim.cli.trace import SourceOptions
+from edgesim.common.errors import InputError
 from edgesim.common.options import argument, option
 
 if TYPE_CHECKING:
@@ -42,6 +43,21 @@ class ModelsOptions:
     classes: int | None = option(
         "N", "Number of classes that the model tells apart.", None, min=1, show_default=CLASSES
     )
+    on: str | None = option(
+        "DEVICE",
+        "Show time and energy of every model on this device, or its file, beside the published "
+        "accuracy.",
+        None,
+    )
+    batch: int | None = option(
+        "N", "With --on: images that are computed together.", None, min=1, show_default="1"
+    )
+    precision: str | None = option(
+        "NAME", "With --on: number format, such as fp32.", None, show_default="the device's first"
+    )
+    out: Path | None = option(
+        "FILE.csv", "With --on: write the table to this file.", None, names=["--out", "-o"]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +84,13 @@ class DevicesOptions:
 
 
 def models(session: Session, options: ModelsOptions, source: SourceOptions) -> None:
-    """List the models, or the operators of one with their MACs and bytes."""
+    """List the models, the operators of one with their MACs and bytes, or times on a device."""
+    if options.on is not None:
+        _on_device(session, options, options.on)
+        return
+    for name in ("batch", "precision", "out"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} belongs to --on DEVICE, which is not given")
     from edgesim.report import model_tables
 
     classes = options.classes
@@ -77,6 +99,24 @@ def models(session: Session, options: ModelsOptions, source: SourceOptions) -> N
     else:
         document = model_tables.one(_read(source, options.name, classes))
     session.finish(document, partial(model_tables.show, document))
+
+
+def _on_device(session: Session, options: ModelsOptions, device: str) -> None:
+    from edgesim.report import model_costs
+
+    if options.name is not None or options.classes is not None:
+        raise InputError(
+            "--on shows every model of the catalog as it was published; for one model use "
+            f"`edgesim devices {device} --model {options.name or 'SPEC'}`"
+        )
+    out = None if options.out is None else model_costs.out_file(options.out)
+    document = model_costs.on_device(device, precision=options.precision, batch=options.batch or 1)
+    session.finish(
+        document,
+        partial(model_costs.show, document),
+        write=None if out is None else partial(model_costs.write, document, out),
+        work="table",
+    )
 
 
 def devices(session: Session, options: DevicesOptions, source: SourceOptions) -> None:

@@ -61,6 +61,9 @@ class ModelInfo:
         depth: blocks of a transformer.
         image_size: height and width of its input, in pixels.
         classes: outputs, unless asked otherwise.
+        top1: published share of images of ImageNet-1k that it classifies correctly, in percent, of
+            `TOP1_SOURCE`; None where there is none.
+        weights: weights that reach it, as timm calls them.
     """
 
     name: str
@@ -73,7 +76,14 @@ class ModelInfo:
     depth: int | None = None
     image_size: int = 224
     classes: int = 1000
+    top1: float | None = None
+    weights: str | None = None
 
+
+TOP1_SOURCE = (
+    "timm, results/results-imagenet.csv of 2025-10-30 (github.com/huggingface/pytorch-image-models)"
+)
+"""Where the top-1 accuracies are from: of each model, the best of its weights at its image size."""
 
 _Entry = tuple[ModelInfo, Mapping[str, Any]]
 """What is known of a model, and the arguments of its builder."""
@@ -89,6 +99,7 @@ def _catalog() -> Mapping[str, _Entry]:
 def _entry_of(name: str, given: Mapping[str, Any]) -> _Entry:
     fixed = {"image_size": 224, "classes": 1000, **given}
     family, source = fixed.pop("family"), fixed.pop("source")
+    top1, weights = fixed.pop("top1", None), fixed.pop("weights", None)
     info = ModelInfo(
         name=name,
         family=family,
@@ -100,6 +111,8 @@ def _entry_of(name: str, given: Mapping[str, Any]) -> _Entry:
         ),
         image_size=fixed["image_size"],
         classes=fixed["classes"],
+        top1=top1,
+        weights=weights,
     )
     if family == "vit":
         width, depth, heads = fixed["width"], fixed["depth"], fixed["heads"]

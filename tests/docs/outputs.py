@@ -51,6 +51,7 @@ COMMANDS = {
         for arguments, need, slow in (
             ("run examples/five-pis.yaml", None, False),
             ("check cluster.yaml", None, False),
+            ("models --on raspberry-pi-4b", None, False),
             ("run examples/fashion-five-pis.yaml", None, False),
             (
                 "devices 4f-lcos-pluto --model resnet18 --layer layer1.0.conv1 --batch 8",
