@@ -43,6 +43,7 @@ _SCENARIOS = {
     "five-pis": ["traffic.requests=200"],
     "mixed-nodes": ["traffic.requests=200"],
     "one-machine": ["traffic.requests=200"],
+    "fatnet": [],
     "own-model": ["traffic.requests=200"],
     "optical-what-if": ["traffic.requests=20"],
     "pipeline-jetsons": ["traffic.requests=200", "traffic.warmup=20"],
