@@ -27,6 +27,22 @@ _SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
 """Keys that a scenario has and a recipe has not."""
 
 
+_RECIPE_KEYS = frozenset({"data", "training", "split", "pruning", "fusion", "devices"})
+"""Keys that a recipe has and a scenario has not."""
+
+
+def is_recipe(path: Path) -> bool:
+    """Return whether a file holds a recipe and nothing to simulate. False where it is no YAML."""
+    try:
+        data = read_file(path).data if path.is_file() else None
+    except InputError:
+        return False
+    if not isinstance(data, dict) or "base" in data or _SCENARIO_KEYS & set(data):
+        return False
+    model = data.get("model")
+    return bool(_RECIPE_KEYS & set(data)) or (isinstance(model, dict) and "training" in model)
+
+
 def load(
     path: Path,
     settings: Sequence[str] = (),

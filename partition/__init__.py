@@ -10,20 +10,22 @@ if TYPE_CHECKING:
     from partition.artifact import Artifact, load_artifact, load_part
     from partition.config import ViTConfig, preset, scaled
     from partition.errors import InfeasibleError, InputError, PartitionError
-    from partition.manifest import TrainedManifest, read_manifest, read_trained, verify_files
+    from partition.manifest import read_manifest, read_trained, verify_files
     from partition.model import VisionTransformer
     from partition.pipeline import run
     from partition.recipe import Recipe
+    from partition.schema import TrainedManifest
     from partition.weights import load_vit, save_vit
 
 _HOMES = {
     "artifact": ("Artifact", "load_artifact", "load_part"),
     "config": ("ViTConfig", "preset", "scaled"),
     "errors": ("InfeasibleError", "InputError", "PartitionError"),
-    "manifest": ("TrainedManifest", "read_manifest", "read_trained", "verify_files"),
+    "manifest": ("read_manifest", "read_trained", "verify_files"),
     "model": ("VisionTransformer",),
     "pipeline": ("run",),
     "recipe": ("Recipe",),
+    "schema": ("TrainedManifest",),
     "weights": ("load_vit", "save_vit"),
 }
 

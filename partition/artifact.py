@@ -25,13 +25,7 @@ from partition.errors import InputError, PartitionError
 from partition.files import sha256, to_json, write_atomic
 from partition.fusion import Fusion
 from partition.manifest import (
-    FORMAT,
     MANIFEST,
-    SCHEMA,
-    FusionEntry,
-    Manifest,
-    ModelEntry,
-    TrainedManifest,
     manifest_hash,
     parse_manifest,
     read_trained,
@@ -39,6 +33,14 @@ from partition.manifest import (
     verify_files,
 )
 from partition.model import VisionTransformer
+from partition.schema import (
+    FORMAT,
+    SCHEMA,
+    FusionEntry,
+    Manifest,
+    ModelEntry,
+    TrainedManifest,
+)
 from partition.store import load_tensors, save_tensors
 from partition.weights import load_vit, save_vit
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 _NOT_COMPUTING = frozenset({
     "__init__", "artifact", "code_version", "compare", "cost", "entries", "errors", "files",
-    "manifest", "pipeline", "progress", "recipe", "steps", "store",
+    "manifest", "pipeline", "progress", "recipe", "schema", "steps", "store",
 })  # fmt: skip
 """Modules that no step's tensors depend on; the values of a recipe are in the keys of its steps."""
 

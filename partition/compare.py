@@ -14,9 +14,10 @@ from partition.config import ViTConfig, scaled
 from partition.cost import mlp_cost, vit_cost
 from partition.data import open_data
 from partition.entries import accuracy_entry
-from partition.manifest import AccuracyEntry, read_trained
+from partition.manifest import read_trained
 from partition.model import VisionTransformer
 from partition.progress import Progress, silent
+from partition.schema import AccuracyEntry
 from partition.split import PartClasses
 from partition.split_cnn import split_cnn
 from partition.steps import StepStore

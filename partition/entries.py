@@ -18,8 +18,8 @@ from partition.cost import mlp_cost, vit_cost
 from partition.data import Data
 from partition.fit import Fitted
 from partition.fusion import Fusion
-from partition.manifest import MOST_SKIPPED, AccuracyEntry
 from partition.part import Part
+from partition.schema import MOST_SKIPPED, AccuracyEntry
 from partition.split import part_labels
 from partition.unsplit import Unsplit
 

@@ -19,10 +19,11 @@ from partition.entries import (
 )
 from partition.fit import fit
 from partition.fusion import make_fusion, part_features, subsets, survivor_accuracies
-from partition.manifest import TrainedManifest, read_trained
+from partition.manifest import read_trained
 from partition.part import make_part
 from partition.progress import Progress, Report, silent
 from partition.recipe import Recipe
+from partition.schema import TrainedManifest
 from partition.split import (
     Groups,
     confusion,
@@ -97,6 +98,7 @@ def run(
     rows = subsets(len(parts), recipe.fusion.samples, generator_of(recipe.seed, 5))
     survivors = survivor_accuracies(fusion, features["test"], data.test.labels, rows)
     report(Report(step="survivors", done=1.0))
+    _note_chance(survivors["1" * len(parts)], data, report)
 
     manifest = {
         "name": recipe.name,
@@ -113,6 +115,21 @@ def run(
     models = tuple(part.model for part in parts)
     write_artifact(folder, manifest, models, fusion, unsplit.model)
     return read_trained(folder)
+
+
+def _note_chance(accuracy: float, data: Data, report: Progress) -> None:
+    """Report that the fused answers are no better than always the most frequent class."""
+    share = float(torch.bincount(data.test.labels).max()) / len(data.test)
+    if accuracy <= share:
+        report(
+            Report(
+                step="survivors",
+                done=1.0,
+                note=f"fused answers are right on {accuracy:.1%} of the test images, no more than "
+                f"the most frequent class alone ({share:.1%}): nothing useful was learnt; train "
+                "for more epochs, at another learning_rate, or on more images",
+            )
+        )
 
 
 def groups_of(recipe: Recipe, data: Data, unsplit: Unsplit) -> Groups:

@@ -83,7 +83,9 @@ def evaluate(session: Session, options: EvaluateOptions) -> None:
         forms=options.form or ("fp32", "fp16", "bf16", "int8"), skip_damaged=options.skip_damaged,
     )  # fmt: skip
     session.finish(
-        found.to_dict(), partial(artifact_tables.show_evaluation, found), work="evaluation"
+        found.to_dict(),
+        partial(artifact_tables.show_evaluation, found, chosen=bool(subsets)),
+        work="evaluation",
     )
 
 

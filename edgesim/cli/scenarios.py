@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -68,10 +68,12 @@ def starter_text(starter: Starter) -> str:
 def check(session: Session, options: CheckOptions) -> None:
     """Validate a scenario; print its plan, memory fit and bottleneck. Runs nothing.
 
-    Of a study: its points and axes, and the plan of its first scenario.
+    Of a study: its points and axes, and the plan of its first scenario. Of a recipe, and of a
+    scenario whose model is yet to be trained: the commands that train and simulate it.
     """
-    from edgesim import api
+    from edgesim import api, partitioning
     from edgesim.report import plan_tables
+    from edgesim.scenario.document import UntrainedError
     from edgesim.sweep.reader import is_study
 
     if is_study(options.file):
@@ -82,9 +84,34 @@ def check(session: Session, options: CheckOptions) -> None:
         study = sweep_table.check(options.file, options.overrides or ())
         session.finish(study.document(), study.show)
         return
-    scenario = options.load()
+    if partitioning.is_recipe(options.file):
+        _check_recipe(session, options, simulated=False)
+        return
+    try:
+        scenario = options.load()
+    except UntrainedError:
+        _check_recipe(session, options, simulated=True)
+        return
     checked = plan_tables.examine(scenario, api.place(scenario))
     session.finish(checked.document(), partial(plan_tables.show, checked))
+
+
+def _check_recipe(session: Session, options: CheckOptions, *, simulated: bool) -> None:
+    """Report a valid file whose model is yet to be trained, and the commands that come next.
+
+    Args:
+        session: the command.
+        options: the file.
+        simulated: whether the file is a scenario, not only a recipe.
+    """
+    from edgesim import partitioning
+    from edgesim.report import artifact_tables
+
+    recipe = partitioning.load(options.file, options.overrides or (), options.seed)
+    session.finish(
+        {"name": recipe.name, "trained": False, "scenario": simulated, "recipe": asdict(recipe)},
+        partial(artifact_tables.show_recipe, recipe, options.file, simulated=simulated),
+    )
 
 
 def schema(session: Session, options: SchemaOptions) -> None:

@@ -12,10 +12,41 @@ from edgesim.report.table import Table
 from edgesim.results.accuracy import accuracy_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from partition.evaluate import Evaluation
-    from partition.manifest import TrainedFusion, TrainedManifest, TrainedPart, UnsplitEntry
+    from partition.recipe import Recipe
+    from partition.schema import TrainedFusion, TrainedManifest, TrainedPart, UnsplitEntry
+
+
+def show_recipe(recipe: Recipe, file: Path, console: Console, *, simulated: bool) -> None:
+    """Print what a recipe trains, and the commands that come next.
+
+    Args:
+        recipe: the recipe, which is valid.
+        file: file that holds it.
+        console: where to print.
+        simulated: whether the file is a scenario, not only a recipe.
+    """
+    noun = "part" if recipe.split.parts == 1 else "parts"
+    console.print(
+        f"[bold]{escape(recipe.name)}[/]  is valid; the model is yet to be trained: "
+        f"{recipe.split.parts} {noun} of {escape(recipe.data.name)}, seed {recipe.seed}"
+    )
+    name = escape(str(file))
+    lines = [["Train it", f"edgesim partition {name} -o DIR"]]
+    if simulated:
+        lines.append(
+            ["Simulate it", f"edgesim run {name} --set model.training= --set model.artifact=DIR"]
+        )
+    for title, command in lines:
+        console.print(f"{title + ':':<13}{command}", soft_wrap=True)
+    if simulated:
+        console.print("The path DIR of model.artifact is relative to the folder of the file.")
+    else:
+        console.print("With nodes, network, placement and traffic the file is a scenario, too.")
 
 
 def show(manifest: TrainedManifest, console: Console) -> None:
@@ -52,20 +83,30 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         )
 
 
-def show_evaluation(found: Evaluation, console: Console) -> None:
-    """Print the accuracies of an artifact, a column for each form of its weights."""
+def show_evaluation(found: Evaluation, console: Console, *, chosen: bool = False) -> None:
+    """Print the accuracies of an artifact, a column for each form of its weights.
+
+    Args:
+        found: the accuracies.
+        console: where to print.
+        chosen: whether the subsets were asked for; then nothing is said of other parts.
+    """
     console.print(
         f"[bold]{escape(found.name)}[/]  {found.samples:,} images of {escape(found.dataset)}"
     )
     forms = found.forms
-    lines = [
-        ["unsplit", *(_whole(form.unsplit) for form in forms)],
-        *(
-            [f"part {number}, its own task", *(_own(one.parts[number]) for one in forms)]
-            for number in range(len(forms[0].parts))
-        ),
-        ["fused, every part", *(_whole(form.fused) for form in forms)],
+    asked = [
+        number
+        for number in range(len(forms[0].parts))
+        if not chosen or any(key[number] == "1" for key in forms[0].subsets)
     ]
+    lines = [["unsplit", *(_whole(form.unsplit) for form in forms)]]
+    lines += [
+        [f"part {number}, its own task", *(_own(one.parts[number]) for one in forms)]
+        for number in asked
+    ]
+    if not chosen:
+        lines.append(["fused, every part", *(_whole(form.fused) for form in forms)])
     for key in forms[0].subsets:
         there = ", ".join(str(number) for number, digit in enumerate(key) if digit == "1")
         name = f"fused, {'part' if key.count('1') == 1 else 'parts'} {there}"
@@ -76,10 +117,11 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
             "The artifact is of an earlier version and does not hold the unsplit model's weights."
         )
     worst = forms[0].fused
-    console.print(
-        f"Fused with every part, the worst class is {escape(worst['worst_class'])}, "
-        f"{accuracy_text(worst['worst_class_accuracy'])} ({forms[0].form})."
-    )
+    if not chosen:
+        console.print(
+            f"Fused with every part, the worst class is {escape(worst['worst_class'])}, "
+            f"{accuracy_text(worst['worst_class_accuracy'])} ({forms[0].form})."
+        )
     if found.skipped:
         console.print(
             f"{len(found.skipped):,} damaged image "

@@ -37,6 +37,10 @@ class ScenarioError(InputError):
         super().__init__("\n".join(shown))
 
 
+class UntrainedError(ScenarioError):
+    """A scenario is right, but its model is yet to be trained by ``edgesim partition``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """Plain data, and the line and column of every key and value.

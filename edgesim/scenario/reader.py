@@ -12,11 +12,19 @@ from typing import Any
 from edgesim.common.errors import InputError
 from edgesim.common.text import described
 from edgesim.common.validation import Problem
-from edgesim.scenario.document import Document, ScenarioError, of_data, read, read_file
+from edgesim.scenario.document import (
+    Document,
+    ScenarioError,
+    UntrainedError,
+    of_data,
+    read,
+    read_file,
+)
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.named_files import read_times, take_in, take_in_faults
 from edgesim.scenario.overrides import override
 from edgesim.scenario.resolve import resolve
+from edgesim.scenario.resolve_model import UNTRAINED
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate.arrivals import Trace
 
@@ -115,6 +123,7 @@ def read_document(
 
     Raises:
         ScenarioError: something is wrong.
+        UntrainedError: nothing is, but the model is yet to be trained.
     """
     data = document.mapping("a mapping with 'model', 'nodes' and more")
     if "base" in data and not {"model", "traffic"} <= set(data):
@@ -134,7 +143,9 @@ def read_document(
         resolved["seed"] = findings.spec.seed
     scenario = resolve(findings, resolved.get("name") or _safe(title), resolved, folder)
     if scenario is None or wrong:
-        raise ScenarioError([*wrong, *document.located(findings.problems)])
+        untrained = findings.problems == [UNTRAINED] and not wrong
+        kind = UntrainedError if untrained else ScenarioError
+        raise kind([*wrong, *document.located(findings.problems)])
     return replace(scenario, notes=tuple(document.notes))
 
 

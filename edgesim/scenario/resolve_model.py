@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from edgesim import artifact
 from edgesim.common.errors import InputError, nearest
 from edgesim.common.ordering import CycleError, in_order
-from edgesim.common.validation import Path, values
+from edgesim.common.validation import Path, Problem, values
 from edgesim.graph import sources, zoo
 from edgesim.graph.sources import BUILD_OPTIONS, SOURCES
 from edgesim.hardware import Network, Node
@@ -17,6 +17,15 @@ from edgesim.placement import Model, Task
 from edgesim.placement.plan import ExplicitTask
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import ModelSpec
+
+UNTRAINED = Problem(
+    ("model", "training"),
+    "this model is yet to be trained: run `edgesim partition FILE -o DIR` with this file "
+    "first, then run it with `model: {artifact: DIR}` in place of this section, or "
+    "`--set model.training= --set model.artifact=DIR` (DIR is relative to this file)",
+    True,
+)
+"""What keeps a scenario from being simulated whose model is still a recipe."""
 
 
 def resolve_model(
@@ -47,13 +56,7 @@ def resolve_model(
         )
         return None
     if spec.training is not None:
-        findings.wrong(
-            ("model", "training"),
-            "this model is yet to be trained: run `edgesim partition FILE -o DIR` with this file "
-            "first, then run it with `model: {artifact: DIR}` in place of this section, or "
-            "`--set model.training= --set model.artifact=DIR` (DIR is relative to this file)",
-            True,
-        )
+        findings.problems.append(UNTRAINED)
         return None
     if spec.tasks is not None:
         return _tasks(findings, spec, spec.tasks, title, nodes, network)

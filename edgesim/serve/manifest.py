@@ -18,7 +18,8 @@ from grpc import StatusCode
 from edgesim.common.errors import InputError
 from edgesim.serve.refusal import RefusalError, invalid
 from partition.errors import PartitionError
-from partition.manifest import FusionEntry, Manifest, PartEntry, parse_manifest
+from partition.manifest import parse_manifest
+from partition.schema import FusionEntry, Manifest, PartEntry
 
 _PURPOSE = b"edgesim manifest 1\n"
 """Signed before the bytes, so that no signature of anything else is one of a manifest."""

@@ -22,8 +22,8 @@ from edgesim.serve.tensors import TensorSpec
 from partition.artifact import load_fusion, load_model
 from partition.errors import PartitionError
 from partition.fusion import Fusion
-from partition.manifest import PartEntry
 from partition.model import VisionTransformer
+from partition.schema import PartEntry
 
 
 class Model(Protocol):

@@ -24,6 +24,10 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Pillow's mode by number of channels."""
 
 
+class _RefusedError(ValueError):
+    """An image that is not read here; the message says why."""
+
+
 def require_pillow() -> None:
     """Check that images can be decoded.
 
@@ -59,7 +63,7 @@ def decode(path: Path, size: tuple[int, int], channels: int) -> Tensor:
         if path.suffix.lower() == ".npy":
             return _array(path, size, channels)
         if channels not in _MODES:
-            raise ValueError(f"images of {channels} channels must be arrays, in files .npy")
+            raise _RefusedError(f"images of {channels} channels must be arrays, in files .npy")
         with warnings.catch_warnings():
             # Pillow warns of what it can read; what it cannot read is an error.
             warnings.simplefilter("ignore")
@@ -71,8 +75,8 @@ def decode(path: Path, size: tuple[int, int], channels: int) -> Tensor:
                 fitted = operations.fit(plain, (width, height), image.Resampling.BICUBIC)
     except Exception as error:  # Decoders raise errors of every kind on damaged files.
         raise InputError(
-            f"cannot decode {path}: {_reason(error)}; repair or remove it, or leave such files "
-            "out with --skip-damaged"
+            f"cannot decode {path}: {_reason(error, image)}; repair or remove it, or leave such "
+            "files out with --skip-damaged"
         ) from error
     flat = torch.frombuffer(bytearray(fitted.tobytes()), dtype=torch.uint8)
     return flat.reshape(height, width, channels).permute(2, 0, 1).contiguous()
@@ -82,11 +86,11 @@ def _array(path: Path, size: tuple[int, int], channels: int) -> Tensor:
     """Return the pixels of an array in a file, brought to ``size`` as :func:`decode` does."""
     array = np.load(path, allow_pickle=False)
     if array.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"its numbers are {array.dtype}; expected uint8 or uint16")
+        raise _RefusedError(f"its numbers are {array.dtype}; expected uint8 or uint16")
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] != channels or 0 in array.shape:
-        raise ValueError(
+        raise _RefusedError(
             f"its shape is {array.shape}; expected (height, width, {channels}), the channels last"
         )
     if array.dtype == np.uint16:
@@ -121,13 +125,21 @@ def _levels(opened: Any, kind: str | None, image: Any) -> Any:
     if mode.startswith("I;16") or (mode == "I" and kind in ("PNG", "PPM")):
         return image.fromarray(_eight_bits(np.asarray(opened)))
     if mode in ("I", "F"):
-        raise ValueError(
+        raise _RefusedError(
             f"its pixels are {'32-bit integers' if mode == 'I' else 'floating-point numbers'}, "
             "whose white is not known; save it with 8 or 16 bits"
         )
     return opened
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:200]
-    return text or type(error).__name__
+def _reason(error: Exception, image: Any) -> str:
+    """Return why a file was not decoded, in place of the decoder's own words."""
+    if isinstance(error, _RefusedError):
+        return str(error)
+    if isinstance(error, image.DecompressionBombError):
+        return f"its header says more than {2 * image.MAX_IMAGE_PIXELS:,} pixels"
+    if isinstance(error, import_module("PIL").UnidentifiedImageError):
+        return "it is no image, or its header is damaged"
+    if isinstance(error, OSError) and error.errno:
+        return f"it cannot be read ({error.strerror})"
+    return "it is damaged or cut short"

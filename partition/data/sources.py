@@ -37,6 +37,7 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
             two classes are found, or no training or test images are left.
     """
     folder = Path(spec.folder).expanduser() if spec.folder else None
+    name = _folder_name(folder) if spec.name == "folder" and folder else spec.name
     test: Samples | None = None
     validation: Samples | None = None
     if spec.name == "digits":
@@ -53,9 +54,7 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
     else:
         train, test, classes = load_cifar(CIFAR10 if spec.name == "cifar-10" else CIFAR100, folder)
     if len(classes) < 2:
-        raise InputError(
-            f"{spec.name} has one class, {classes[0]!r}; a classifier needs at least two"
-        )
+        raise InputError(f"{name} has one class, {classes[0]!r}; a classifier needs at least two")
     generator = torch.Generator().manual_seed(SPLIT_SEED)
     if test is None:
         rest, held = stratified(train.labels, spec.test, generator)
@@ -67,12 +66,18 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
         train = train.take(_first_of_each(train.labels, spec.limit))
     splits, skipped = check_images((train, validation, test), spec.skip_damaged, progress)
     train, validation, test = splits
-    _check_splits(spec.name, classes, train, test)
+    _check_splits(name, classes, train, test)
     mean, std = statistics(train)
     height, width = train.images.shape[-2:]
     side = spec.image or (height if height == width else (height, width))
     inside = tuple(path.relative_to(folder) for path in skipped) if folder else ()
-    return Data(spec.name, classes, train, validation, test, mean, std, side, inside)
+    return Data(name, classes, train, validation, test, mean, std, side, inside)
+
+
+def _folder_name(folder: Path) -> str:
+    """Return what the images of a folder are called: its own name, as text on one line."""
+    name = folder.resolve().name.encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() else "?" for one in name)[:200] or "folder"
 
 
 def _check_splits(name: str, classes: Sequence[str], train: Samples, test: Samples) -> None:

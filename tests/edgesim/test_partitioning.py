@@ -218,6 +218,35 @@ def test_the_rest_of_a_scenario_is_checked_before_training(tmp_path):
     assert partitioning.load(EXAMPLES / "digits-partition.yaml", seed=9).seed == 9
 
 
+def test_checking_a_recipe_says_that_it_is_valid_and_what_comes_next(file, tmp_path):
+    scenario_file = EXAMPLES / "digits-partition.yaml"
+    done = edgesim("check", scenario_file)
+    assert done.returncode == 0, done.stderr
+    assert "digits  is valid; the model is yet to be trained: 5 parts of digits" in done.stdout
+    assert f"edgesim partition {scenario_file} -o DIR" in done.stdout
+    assert f"edgesim run {scenario_file} --set model.training= --set" in done.stdout
+    for bare in (file, EXAMPLES / "fashion-partition.yaml"):
+        done = edgesim("check", bare)
+        assert done.returncode == 0, done.stderr
+        assert "is valid; the model is yet to be trained" in done.stdout
+        assert "edgesim run" not in done.stdout
+    done = edgesim("check", file, "--json", "--seed", "8")
+    document = json.loads(done.stdout)
+    assert (document["trained"], document["scenario"]) == (False, False)
+    assert document["recipe"]["seed"] == 8
+    assert document["recipe"]["model"]["width"] == 24
+
+
+def test_checking_a_wrong_recipe_fails_with_all_mistakes(file):
+    done = edgesim("check", file, "--set", "split.parts=two", "--set", "seed=-1")
+    assert done.returncode == 2
+    assert "split.parts: expected an integer" in done.stderr
+    assert "seed: expected at least 0" in done.stderr
+    done = edgesim("check", EXAMPLES / "digits-partition.yaml", "--set", "traffic.rate=no")
+    assert done.returncode == 2
+    assert "traffic.rate" in done.stderr
+
+
 def test_running_before_partitioning_says_what_to_do():
     done = edgesim("run", EXAMPLES / "digits-partition.yaml")
     assert done.returncode == 2
@@ -273,12 +302,17 @@ def test_an_artifact_is_evaluated_in_a_table_and_as_json(file, tmp_path):
     lines = {line.split("  ")[0].strip(): line for line in done.stdout.splitlines()}
     shown = {
         "unsplit": manifest.unsplit.accuracy,
-        "part 0, its own task": manifest.parts[0].accuracy,
-        "fused, every part": manifest.fusion.accuracy,
+        "part 1, its own task": manifest.parts[1].accuracy,
         "fused, part 1": manifest.survivors.accuracy["01"],
     }
     for name, accuracy in shown.items():
         assert f"{100 * accuracy:.2f} %" in lines[name]
+    assert "every part" not in done.stdout
+    assert "part 0" not in done.stdout
+    done = edgesim("evaluate", tmp_path / "out", "--form", "fp32", COLUMNS="80")
+    lines = {line.split("  ")[0].strip(): line for line in done.stdout.splitlines()}
+    assert f"{100 * manifest.fusion.accuracy:.2f} %" in lines["fused, every part"]
+    assert f"{100 * manifest.parts[0].accuracy:.2f} %" in lines["part 0, its own task"]
     done = edgesim("evaluate", tmp_path / "out", "--json")
     document = json.loads(done.stdout)
     assert list(document["forms"]) == ["fp32", "fp16", "bf16", "int8"]
@@ -298,3 +332,11 @@ def test_wrong_evaluations_are_one_message(tmp_path, options, message):
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_evaluating_a_scenario_says_that_an_artifact_is_expected(file):
+    done = edgesim("evaluate", file)
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert f"{file} is a file; expected the folder of an artifact" in said
+    assert "edgesim partition" in said

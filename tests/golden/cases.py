@@ -20,7 +20,7 @@ class Case:
     Attributes:
         name: of the case, and of its folder.
         command: ``run``, ``both`` (``run --mode both``, with a simulation in place of real
-            nodes), ``sweep``, or ``refused`` for a file that ``check`` does not accept.
+            nodes), ``sweep``, or ``check`` for a recipe, which is not simulated.
         file: the example.
         settings: ``key.path=value`` overrides that shorten it, or make it a variant.
         seed: replaces the file's.
@@ -143,8 +143,8 @@ _STUDIES = [
     ),
 ]
 
-_REFUSED = ("digits-partition", "fashion-partition")
-"""Recipes: before `edgesim partition` has made their model, `check` says so."""
+_RECIPES = ("digits-partition", "fashion-partition")
+"""Before `edgesim partition` has made their model, `check` says how."""
 
 
 def _file(name: str) -> Path:
@@ -167,7 +167,7 @@ def _cases() -> list[Case]:
             for seed in FAULT_SEEDS
         ]
     found += _STUDIES
-    found += [Case(name, "refused", _file(name)) for name in _REFUSED]
+    found += [Case(name, "check", _file(name)) for name in _RECIPES]
     return found
 
 

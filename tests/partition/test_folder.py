@@ -89,6 +89,32 @@ def test_a_damaged_file_is_one_message_with_its_name(folder, name):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("damaged.bmp", "its header says more than 178,956,970 pixels"),
+        ("damaged.png", "it is damaged or cut short"),
+        ("text.png", "it is no image, or its header is damaged"),
+        ("gone.png", "it cannot be read (No such file or directory)"),
+    ],
+)
+def test_the_reason_is_plain(tmp_path, name, why):
+    if name == "text.png":
+        (tmp_path / name).write_text("not an image")
+    elif name != "gone.png":
+        shutil.copy(IMAGES / name, tmp_path)
+    with pytest.raises(InputError) as caught:
+        decode(tmp_path / name, (8, 8), 3)
+    assert f"cannot decode {tmp_path / name}: {why}; repair" in str(caught.value)
+
+
+def test_a_folder_is_called_by_its_name(folder, tmp_path):
+    assert open_data(_spec(folder)).name == folder.name
+    odd = tmp_path / "odd\nname"
+    folder.rename(odd)
+    assert open_data(_spec(odd)).name == "odd?name"
+
+
 def test_damaged_files_are_skipped_counted_and_listed(folder, tmp_path):
     whole = open_data(_spec(folder))
     for name in DAMAGED:
@@ -201,7 +227,7 @@ def test_one_class_and_empty_folders_are_named(tmp_path):
     with pytest.raises(InputError, match="has no sub-folders"):
         open_data(_spec(tmp_path / "a"))
     _noise(tmp_path / "a" / "0.png", 0)
-    with pytest.raises(InputError, match="folder has one class, 'a'; a classifier needs"):
+    with pytest.raises(InputError, match="has one class, 'a'; a classifier needs"):
         open_data(_spec(tmp_path))
 
 

@@ -9,12 +9,11 @@ import pytest
 from partition.errors import InputError
 from partition.manifest import (
     MANIFEST,
-    Manifest,
-    TrainedManifest,
     manifest_hash,
     parse_manifest,
     read_trained,
 )
+from partition.schema import Manifest, TrainedManifest
 
 FASHION = Path(__file__).parents[2] / "examples" / "fashion-5"
 DOCUMENT = json.loads((FASHION / MANIFEST).read_bytes())

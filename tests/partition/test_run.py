@@ -429,3 +429,14 @@ def test_a_full_disk_in_a_step_is_one_message_and_what_was_finished_stays(tmp_pa
     assert not any(name.endswith(".tmp") for name in kept)
     said = _notes(small(), tmp_path / "a", tmp_path / "a.work")
     assert any(note.startswith("unsplit: reused") for note in said)
+
+
+def test_a_fusion_that_learnt_nothing_is_reported(tmp_path):
+    notes = []
+    few = {"epochs": 0}
+    untrained = small(training=few, split={"parts": 2}, fusion={"hidden": [4], "training": few})
+    manifest = run(untrained, tmp_path / "out", lambda report: notes.append(report.note))
+    said = [note for note in notes if note and "nothing useful was learnt" in note]
+    assert len(said) == (manifest.fusion.accuracy <= 0.11)
+    share = f"{manifest.fusion.accuracy:.1%} of the test images"
+    assert said[0].startswith(f"fused answers are right on {share}")

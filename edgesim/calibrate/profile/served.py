@@ -38,7 +38,7 @@ from edgesim.serve.manifest import Entry
 from edgesim.serve.models import graph_of
 from edgesim.serve.services import FEATURES, INPUT, LOGITS
 from edgesim.simulate.recovery import Retry
-from partition.manifest import FUSION, FusionEntry
+from partition.schema import FUSION, FusionEntry
 
 Progress = Callable[[str, int, int], None]
 """Progress report: name of the step, parts done, all parts; it may raise KeyboardInterrupt."""

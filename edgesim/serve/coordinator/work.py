@@ -18,7 +18,7 @@ from edgesim.scenario.scenario import Scenario
 from edgesim.serve.options import admin_address
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
-from partition.manifest import FusionEntry, PartEntry
+from partition.schema import FusionEntry, PartEntry
 
 if TYPE_CHECKING:
     from partition import TrainedManifest
