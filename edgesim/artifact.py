@@ -19,6 +19,7 @@ from edgesim.graph.vit import vit
 
 if TYPE_CHECKING:
     from partition import TrainedManifest, ViTConfig
+    from partition.schema import LightEntry
 
 PRECISION = "fp32"
 """Of the weights that the accuracies were measured with."""
@@ -51,6 +52,7 @@ class Accuracy:
         top1: of the fusion with every part there.
         top1_unsplit: of the model that the parts were cut from.
         survivors: of the fusion by which parts are there: ``"1011"`` lacks part 1.
+        point: operating point of the light that they were measured on; empty without light.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Accuracy:
     top1: float
     top1_unsplit: float
     survivors: Mapping[str, float]
+    point: str = ""
 
     def without(self, missing: frozenset[int]) -> float:
         """Return the accuracy without some parts, by number.
@@ -85,7 +88,9 @@ class Artifact:
         parts: the sub-models, in the order of the manifest.
         fusion: the layers that make one answer of their features.
         unsplit: the model that they were cut from.
-        accuracy: what was measured.
+        accuracy: what was measured without light.
+        on_light: what was measured with all layers of the models on light, and the fusion off it;
+            None where nothing was.
     """
 
     folder: Path
@@ -95,6 +100,7 @@ class Artifact:
     unsplit: Graph
     accuracy: Accuracy
     manifest: TrainedManifest | None = None
+    on_light: Accuracy | None = None
 
     @property
     def classes(self) -> int:
@@ -137,7 +143,32 @@ def load(folder: Path) -> Artifact:
             top1_unsplit=manifest.unsplit.accuracy,
             survivors=manifest.survivors.accuracy,
         ),
+        on_light=_on_light(manifest),
     )
+
+
+def _on_light(manifest: TrainedManifest) -> Accuracy | None:
+    light = manifest.light
+    if light is None:
+        return None
+    return Accuracy(
+        dataset=manifest.data.name,
+        samples=light.images,
+        top1=light.fused.accuracy,
+        top1_unsplit=light.unsplit.accuracy,
+        survivors=light.survivors.accuracy,
+        point=point_text(light),
+    )
+
+
+def point_text(light: LightEntry) -> str:
+    """Return the operating point of light in a few words."""
+    said = [
+        f"modulators of {light.bits} bits" if light.bits is not None else "",
+        f"a camera of {light.camera_bits} bits" if light.camera_bits is not None else "",
+        f"{light.photons:g} photons per MAC" if light.photons is not None else "no noise",
+    ]
+    return ", ".join(filter(None, said))
 
 
 def part_graph(name: str, shape: ViTConfig) -> Graph:

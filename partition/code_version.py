@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 _NOT_COMPUTING = frozenset({
-    "__init__", "artifact", "code_version", "compare", "cost", "entries", "errors", "files",
-    "manifest", "pipeline", "progress", "recipe", "schema", "steps", "store",
+    "__init__", "artifact", "code_version", "compare", "cost", "entries", "errors", "fields",
+    "files", "manifest", "pipeline", "progress", "recipe", "schema", "steps", "store",
 })  # fmt: skip
 """Modules that no step's tensors depend on; the values of a recipe are in the keys of its steps."""
 
@@ -22,10 +23,19 @@ def code_version() -> str:
     Comments, layout and documentation do not count, so only what can change a result makes
     finished steps stale. It is other for another minor version of Python.
     """
+    return version_of(Path(__file__).parent, _NOT_COMPUTING)
+
+
+def version_of(folder: Path, left_out: Collection[str] = ()) -> str:
+    """Return 16 hexadecimal digits that change with the code of a package, or torch's version.
+
+    Args:
+        folder: folder of the package.
+        left_out: names of modules in it, not in its sub-packages, that do not count.
+    """
     digest = hashlib.sha256(version("torch").encode())
-    folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
-        if path.stem not in _NOT_COMPUTING or path.parent != folder:
+        if path.stem not in left_out or path.parent != folder:
             digest.update(f"{path.relative_to(folder)}\n".encode())
             digest.update(code_of(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:16]

@@ -17,7 +17,7 @@ from partition.files import fingerprint
 from partition.importance import ReportShare, importance
 from partition.losses import collapse, smooth_targets
 from partition.model import VisionTransformer
-from partition.progress import Report
+from partition.progress import LONG_S, Report, time_text
 from partition.recipe import PruneSpec, Recipe, Stage, TrainConfig
 from partition.split import PartClasses, part_indices, part_samples
 from partition.steps import Notes, StepStore
@@ -41,16 +41,6 @@ class Part:
     classes: PartClasses
     stages: Sequence[Mapping[str, Any]]
     key: str
-
-
-LONG_S = 30.0
-"""Seconds from which the time of an importance is announced."""
-
-
-def _time_text(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def proxy_samples(samples: Samples, count: int, generator: torch.Generator) -> Samples:
@@ -127,7 +117,7 @@ def make_part(
 
             def expect(seconds: float) -> None:
                 if seconds >= LONG_S:
-                    note = f"{title}: {stage} importance takes about {_time_text(seconds)}"
+                    note = f"{title}: {stage} importance takes about {time_text(seconds)}"
                     run.progress(Report(step=f"{title}: {stage} importance", done=0.0, note=note))
 
             report(0.0)

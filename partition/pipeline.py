@@ -17,8 +17,10 @@ from partition.entries import (
     unsplit_entry,
     versions_entry,
 )
+from partition.errors import InputError
 from partition.fit import fit
 from partition.fusion import make_fusion, part_features, subsets, survivor_accuracies
+from partition.light import Road, Subject, light_entry
 from partition.manifest import read_trained
 from partition.part import make_part
 from partition.progress import Progress, Report, silent
@@ -44,6 +46,7 @@ def run(
     work_dir: Path | str | None = None,
     device: torch.device | None = None,
     fresh: bool = False,
+    road: Road | None = None,
 ) -> TrainedManifest:
     """Make the artifact of ``recipe`` in ``out_dir`` and return its manifest.
 
@@ -58,6 +61,7 @@ def run(
         work_dir: ``<out_dir>.work`` by default; may be removed when the artifact is there.
         device: device to train on; by default the GPU where there is one.
         fresh: whether finished steps in ``work_dir`` are ignored, and replaced.
+        road: puts models on light, for a recipe with a section ``light``.
 
     Raises:
         InputError: data are missing, the recipe asks for the impossible, or ``out_dir`` holds
@@ -67,6 +71,11 @@ def run(
             full.
     """
     report = progress or silent
+    if recipe.light is not None and road is None:
+        raise InputError(
+            "the recipe has a section 'light', and nothing that computes light was given: "
+            "run it by `edgesim partition`, or leave the section out"
+        )
     folder = Path(out_dir)
     restore(folder)
     check_replaceable(folder)
@@ -100,6 +109,17 @@ def run(
     report(Report(step="survivors", done=1.0))
     _note_chance(survivors["1" * len(parts)], data, report)
 
+    light = None
+    if recipe.light is not None and road is not None:
+        subject = Subject(
+            unsplit=unsplit.model,
+            parts=[part.model for part in parts],
+            fusion=fusion,
+            keys=[unsplit.key, *(part.key for part in parts)],
+            rows=rows,
+        )
+        light = light_entry(recipe.light, subject, data, road, store, seed_of(recipe.seed, 7))
+
     manifest = {
         "name": recipe.name,
         "seed": recipe.seed,
@@ -111,6 +131,7 @@ def run(
         "fusion": fusion_entry(fusion, fusion_notes, features["test"], data),
         "survivors": {"exhaustive": len(rows) == 2 ** len(parts), "accuracy": survivors},
         "fit": fitted.notes,
+        "light": light,
     }
     models = tuple(part.model for part in parts)
     write_artifact(folder, manifest, models, fusion, unsplit.model)

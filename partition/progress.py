@@ -32,3 +32,14 @@ Progress = Callable[[Report], None]
 
 def silent(report: Report) -> None:
     """Show nothing."""
+
+
+LONG_S = 30.0
+"""Seconds from which the time that a step takes is announced."""
+
+
+def time_text(seconds: float) -> str:
+    """Return an estimated time in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

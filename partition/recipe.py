@@ -12,22 +12,28 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
-    Field,
-    PlainValidator,
     StrictBool,
-    StrictFloat,
-    StrictInt,
     StrictStr,
     TypeAdapter,
     ValidationError,
-    WithJsonSchema,
 )
 from pydantic.dataclasses import dataclass
 
-from partition.config import LARGEST, Activation, ImageSize, ViTConfig, preset
+from partition.config import Activation, ImageSize, ViTConfig, preset
 from partition.errors import InputError, explain
+from partition.fields import (
+    Amount,
+    Bits,
+    Count,
+    Fraction,
+    Image,
+    Name,
+    Positive,
+    PositiveShare,
+    Share,
+    Size,
+)
 
 DataName = Literal["digits", "fashion-mnist", "mnist", "cifar-10", "cifar-100", "folder"]
 Grouping = Literal["random", "together", "apart"]
@@ -46,33 +52,10 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
-def _whole(value: object) -> object:
-    """Return 1e3 as the integer that it is; booleans and fractions stay what they are."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _every_stage(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     if sorted(stages) != sorted(STAGES):
         raise ValueError(f"expected {', '.join(STAGES)} in some order, got {', '.join(stages)}")
     return stages
-
-
-def image_size(value: object) -> ImageSize:
-    """Return the size of an image that a document gives: a side, or height and width, in pixels.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    sides = [_whole(one) for one in value] if isinstance(value, list | tuple) else [_whole(value)]
-    if isinstance(value, list | tuple) and len(sides) != 2:
-        raise ValueError(f"expected a side, or [height, width], got {len(sides)} numbers")
-    for side in sides:
-        if not isinstance(side, int) or isinstance(side, bool):
-            raise ValueError(f"expected pixels: a side, or [height, width], got {str(value)[:60]}")
-        if not 1 <= side <= LARGEST:
-            raise ValueError(f"expected from 1 to {LARGEST:,} pixels, got {side}")
-    numbers = [side for side in sides if isinstance(side, int)]
-    return numbers[0] if len(set(numbers)) == 1 else (numbers[0], numbers[1])
 
 
 def _several(folds: int) -> int:
@@ -86,30 +69,8 @@ def _known(name: str) -> str:
     return name
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"expected a name on one line, got {text[:60]!r}")
-    return text
-
-
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
-Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Count = Annotated[StrictInt, Field(ge=0), BeforeValidator(_whole)]
-Size = Annotated[StrictInt, Field(ge=1), BeforeValidator(_whole)]
-_PIXELS = {"type": "integer", "minimum": 1}
-Image = Annotated[
-    ImageSize,
-    PlainValidator(image_size),
-    WithJsonSchema(
-        {"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2}]}
-    ),
-]
 Folds = Annotated[Count, AfterValidator(_several)]
-Amount = Annotated[StrictFloat, Field(ge=0)]
-Positive = Annotated[StrictFloat, Field(gt=0)]
-Share = Annotated[StrictFloat, Field(ge=0, le=1)]
-Fraction = Annotated[StrictFloat, Field(ge=0, lt=1)]
-PositiveShare = Annotated[StrictFloat, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -343,6 +304,26 @@ class FusionSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class LightSpec:
+    """The operating point of a 4f system at which the artifact is measured on light.
+
+    Attributes:
+        bits: bits of both modulators; any value can be shown unless given.
+        camera_bits: bits of the camera's converter; electrons are counted unless given.
+        photons: number of photons that the camera detects per multiply-accumulate, the same in
+            every layer; no noise unless given.
+        images: number of test images that are measured, evenly by class.
+        plane: side of modulators and camera, in pixels; every layer must fit.
+    """
+
+    bits: Bits | None = None
+    camera_bits: Bits | None = None
+    photons: Positive | None = None
+    images: Size = 200
+    plane: Size = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Budget:
     """What one device offers to a sub-model; a limit that is not given does not bind.
 
@@ -411,6 +392,8 @@ class Recipe:
         pruning: pruning of the parts.
         fusion: fusion of the parts' features.
         devices: budgets that the parts must fit, one device for each part; none unless given.
+        light: operating point of a 4f system at which the accuracy on light is measured; it is not
+            measured unless given.
     """
 
     name: Name = "partition"
@@ -426,6 +409,7 @@ class Recipe:
     pruning: PruneSpec = field(default_factory=PruneSpec)
     fusion: FusionSpec = field(default_factory=FusionSpec)
     devices: tuple[Budget, ...] = ()
+    light: LightSpec | None = None
 
     @staticmethod
     def from_mapping(values: object, where: str = "recipe") -> Recipe:

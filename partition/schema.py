@@ -15,7 +15,8 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator
 
 from partition.config import ViTConfig, image_text
 from partition.cost import mlp_cost, vit_cost
-from partition.recipe import Image, Name, Recipe
+from partition.fields import Image, Name
+from partition.recipe import Recipe
 
 FORMAT = "edgesim-partition"
 SCHEMA = 1
@@ -312,6 +313,48 @@ class FitEntry(_Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LitEntry(_Entry):
+    """Accuracies of a model on light and without it, on the same images.
+
+    Attributes:
+        accuracy: share of right answers on light.
+        electronic: share of right answers without light.
+        same: share of equal answers.
+    """
+
+    accuracy: Share
+    electronic: Share
+    same: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightEntry(_Entry):
+    """Accuracies on light at one operating point of a 4f system, by the physical road.
+
+    Attributes:
+        bits: bits of both modulators; None shows any value.
+        camera_bits: bits of the camera; None counts electrons.
+        photons: photons detected per multiply-accumulate; None without noise.
+        plane: side of modulators and camera, in pixels.
+        images: number of test images, evenly by class.
+        saturated: number of readings that were at the camera's limit.
+        unsplit: the unsplit model, all of it on light.
+        fused: all parts on light, their features fused by electronics.
+        survivors: the same when parts are missing.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=16)] | None
+    camera_bits: Annotated[int, Field(ge=1, le=16)] | None
+    photons: Annotated[float, Field(gt=0)] | None
+    plane: Size
+    images: Size
+    saturated: Count
+    unsplit: LitEntry
+    fused: LitEntry
+    survivors: SurvivorsEntry
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainedManifest(Manifest):
     """What ``edgesim partition`` says of the artifact that it made.
 
@@ -323,6 +366,7 @@ class TrainedManifest(Manifest):
         unsplit: the model before it was split.
         survivors: accuracies when parts are missing.
         fit: assignment to the devices of the recipe; None without any.
+        light: accuracies on light; None where they were not measured.
     """
 
     seed: Annotated[int, Field(ge=0)]
@@ -334,6 +378,7 @@ class TrainedManifest(Manifest):
     fusion: TrainedFusion
     survivors: SurvivorsEntry
     fit: FitEntry | None
+    light: LightEntry | None = None
 
     def __post_init__(self) -> None:
         Manifest.__post_init__(self)
@@ -370,6 +415,9 @@ class TrainedManifest(Manifest):
             _check_equal(what, self.data.channels, len(values))
         for key in self.survivors.accuracy:
             _check_equal("survivors.accuracy", len(self.parts), len(key))
+        if self.light is not None:
+            for key in self.light.survivors.accuracy:
+                _check_equal("light.survivors.accuracy", len(self.parts), len(key))
 
 
 def _check_equal(what: str, expected: int, found: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.artifact import point_text
 from edgesim.common.text import count, size
 from edgesim.report.table import Table
 from edgesim.results.accuracy import accuracy_text
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
     from partition.evaluate import Evaluation
     from partition.recipe import Recipe
-    from partition.schema import TrainedFusion, TrainedManifest, TrainedPart, UnsplitEntry
+    from partition.schema import (
+        LightEntry,
+        TrainedFusion,
+        TrainedManifest,
+        TrainedPart,
+        UnsplitEntry,
+    )
 
 
 def show_recipe(recipe: Recipe, file: Path, console: Console, *, simulated: bool) -> None:
@@ -76,6 +83,8 @@ def show(manifest: TrainedManifest, console: Console) -> None:
     sentence = _without_one(manifest.survivors.accuracy)
     if sentence:
         console.print(sentence)
+    if manifest.light is not None:
+        console.print(_light_text(manifest.light))
     if manifest.fit is not None and manifest.fit.gap is not None:
         console.print(
             f"The greedy assignment keeps {accuracy_text(manifest.fit.gap)} fewer heads than the "
@@ -127,6 +136,18 @@ def show_evaluation(found: Evaluation, console: Console, *, chosen: bool = False
             f"{len(found.skipped):,} damaged image "
             f"{'file was' if len(found.skipped) == 1 else 'files were'} left out."
         )
+
+
+def _light_text(light: LightEntry) -> str:
+    """Return the sentence on the accuracy on light."""
+    said = [
+        f"{name} {accuracy_text(one.accuracy)} (without light {accuracy_text(one.electronic)}, "
+        f"the same answer {accuracy_text(one.same)})"
+        for name, one in (("fused", light.fused), ("unsplit", light.unsplit))
+    ]
+    return (
+        f"On light, with {point_text(light)}, on {light.images:,} test images: {'; '.join(said)}."
+    )
 
 
 def _whole(entry: Mapping[str, Any] | None) -> str:

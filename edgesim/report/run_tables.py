@@ -201,6 +201,8 @@ def accuracy_sentence(summary: Mapping[str, Any]) -> str | None:
     if found is None:
         return None
     samples = f"{found['dataset']}, {found['samples']:,} test images"
+    if "light" in found:
+        samples += f" on light: {found['light']}"
     whole, unsplit = found["top1_all_parts"], found["top1_unsplit"]
     if found["top1"] is None:
         return f"not known of these answers; {accuracy_text(whole)} with every part ({samples})"

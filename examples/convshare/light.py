@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from light_bench import HEADROOM
 from light_evaluate import BATCH, answers, electronic
 from light_knobs import KNOBS, SIDE, knob_of
 from light_model import RECIPES, Recipe, load_model, recipe_of, store_model, trained
@@ -33,6 +32,7 @@ from light_tune import noise_by_layer, tuned
 from edgesim.common.progress import StepBar
 from optics.convshare import ConvShareViT
 from optics.errors import InputError as OpticsError
+from optics.layers.operating import HEADROOM
 from partition.data import Data, open_data
 from partition.errors import InputError, PartitionError
 from partition.files import fingerprint

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from light_bench import Setup, optical_layers, put_on_light
 from torch import Tensor, nn
 
 from optics.layers import SaturationWarning
+from optics.layers.operating import Setup, optical_layers, put_on_light
 from partition.data import Data
 from partition.errors import InputError
 from partition.files import to_json, write_atomic

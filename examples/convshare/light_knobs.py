@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from light_bench import Setup
-
-from optics.camera import Camera
 from optics.layers import Bench
+from optics.layers.operating import Setup, operating_point
 from optics.modulator import Modulator
 from optics.presets import preset
 from optics.system import Alignment, FourF
@@ -18,9 +16,6 @@ from partition.errors import InputError
 
 SIDE = 104
 """Pixels of the ideal planes' sides: eight tiles of 7 x 7 maps and kernels."""
-
-WELL_E = 1e6
-"""Full well of the camera whose bits are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +48,15 @@ def _ideal(_: float, side: int) -> Setup:
 
 
 def _bits(bits: float, side: int) -> Setup:
-    system = FourF.ideal((side, side))
-
-    def stepped(part: Modulator) -> Modulator:
-        return replace(part, bits=int(bits))
-
-    return _setup(replace(system, input=stepped(system.input), filter=stepped(system.filter)))
+    return operating_point((side, side), bits=int(bits))
 
 
 def _photons(photons: float, side: int) -> Setup:
-    return Setup(bench=Bench(FourF.ideal((side, side))), photons=photons)
+    return operating_point((side, side), photons=photons)
 
 
 def _camera(bits: float, side: int) -> Setup:
-    system = FourF.ideal((side, side))
-    camera: Camera = replace(system.camera, full_well_e=WELL_E, bits=int(bits))
-    return _setup(replace(system, camera=camera))
+    return operating_point((side, side), camera_bits=int(bits))
 
 
 def _pupil(share: float, side: int) -> Setup:

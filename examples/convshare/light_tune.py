@@ -15,12 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from light_bench import Setup, optical_layers, put_on_light
 from light_model import Recipe
 from torch import Tensor, nn
 from torch.nn import functional
 
 from optics.convshare import ConvShareViT
+from optics.layers.operating import Setup, optical_layers, put_on_light
 from partition.checkpoint import TrainState
 from partition.classify import TrainingSet, image_batches, predict
 from partition.data import Data

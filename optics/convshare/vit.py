@@ -18,7 +18,7 @@ from torch import Tensor
 from optics.convshare.config import ConvShareConfig
 from optics.convshare.model import ConvShareViT
 from optics.errors import InputError
-from optics.tiling.shape import Pair
+from optics.tiling.shape import Pair, near_square
 
 
 def from_vit(
@@ -126,12 +126,11 @@ def _config_of(state: Mapping[str, Tensor], heads: int) -> ConvShareConfig:
     depth = 1 + max(
         int(found[1]) for name in state if (found := re.match(r"blocks\.(\d+)\.", name))
     )
-    rows = next(n for n in range(math.isqrt(width), 0, -1) if width % n == 0)
     config = ConvShareConfig(
         image=side * patch,
         channels=channels,
         patch=patch,
-        map=(rows, width // rows),
+        map=near_square(width),
         depth=depth,
         heads=heads,
         mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] // width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,14 @@ Pair = tuple[int, int]
 
 Padding = int | Sequence[int] | Literal["same", "valid"]
 """Zeros around an image: the same on all sides, (rows, columns), or a rule by name."""
+
+
+def near_square(number: int) -> Pair:
+    """Return the two factors of a number that lie nearest to each other, the smaller first."""
+    side = math.isqrt(number)
+    while number % side:
+        side -= 1
+    return side, number // side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

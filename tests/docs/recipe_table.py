@@ -24,6 +24,7 @@ _TITLES = {
     "PruneSpec": "`pruning`",
     "FusionSpec": "`fusion`",
     "Budget": "an entry of `devices`",
+    "LightSpec": "`light`",
 }
 
 

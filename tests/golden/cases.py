@@ -143,7 +143,7 @@ _STUDIES = [
     ),
 ]
 
-_RECIPES = ("digits-partition", "fashion-partition")
+_RECIPES = ("digits-on-light", "digits-partition", "fashion-partition")
 """Before `edgesim partition` has made their model, `check` says how."""
 
 

@@ -1,5 +1,6 @@
 """The trainer: schedules by closed form, exact resume, stops, and that it learns."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -284,3 +285,30 @@ def test_impossible_settings_are_refused(key, value):
 
 def test_a_state_starts_empty():
     assert TrainState().best_accuracy is None
+
+
+def test_the_time_of_a_long_training_is_announced_once_by_its_first_steps(monkeypatch):
+    clock = itertools.count(0.0, 10.0)
+    monkeypatch.setattr("partition.train.time.perf_counter", lambda: next(clock))
+    data, notes = bars(), []
+    config = TrainConfig(epochs=2, batch=16)
+    training = TrainingSet.of(data)
+    run = TrainRun(name="unsplit", progress=lambda report: notes.append(report.note))
+    train_classifier(VisionTransformer(TINY, generator(0)), training, data, config, 0, run)
+    steps = 2 * len(data.train) // 16
+    # Ten seconds a step by the clock above; two steps are taken when it is read again.
+    minutes = round(10 * (steps - 2) / 60)
+    said = f"{10 * (steps - 2)} s" if 10 * (steps - 2) < 100 else f"{minutes} min"
+    assert [note for note in notes if note] == [f"unsplit: {steps} steps take about {said}"]
+
+
+def test_the_time_of_a_short_training_is_not_announced(monkeypatch):
+    clock = itertools.count(0.0, 1.5)
+    monkeypatch.setattr("partition.train.time.perf_counter", lambda: next(clock))
+    data, notes = bars(), []
+    run = TrainRun(progress=lambda report: notes.append(report.note))
+    config = TrainConfig(epochs=1, batch=16)
+    train_classifier(
+        VisionTransformer(TINY, generator(0)), TrainingSet.of(data), data, config, 0, run
+    )
+    assert not any(notes)

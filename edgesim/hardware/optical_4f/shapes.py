@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,8 @@ from typing import Literal
 from edgesim.graph import Graph, Op, OpKind, once_per_graph
 from edgesim.graph.op import ConvGeometry, MatmulGeometry
 from optics.errors import InputError
-from optics.tiling import ConvShape, Pair
+from optics.tiling import ConvShape
+from optics.tiling.shape import near_square
 
 Reading = Literal["valid", "pointwise"]
 """How a linear layer becomes a convolution, see :func:`shape_of`."""
@@ -65,14 +65,6 @@ def shape_of(op: Op, batch: int, reading: Reading = "valid") -> ConvShape:
         f"a {op.kind} operator of this form (transposed, volumetric or recurrent) is no plain "
         "two-dimensional convolution"
     )
-
-
-def near_square(number: int) -> Pair:
-    """Return the two factors of a number that lie nearest to each other, the smaller first."""
-    side = math.isqrt(number)
-    while number % side:
-        side -= 1
-    return side, number // side
 
 
 def _convolution(geometry: ConvGeometry, batch: int) -> ConvShape:

@@ -96,6 +96,10 @@ _BOARDS = [
 ]
 
 
+_LIGHT = {"bits": 8, "camera_bits": 12, "photons": 0.5, "images": 100, "plane": 48}
+"""An operating point whose noise changes answers; the system is as good as the key says."""
+
+
 def _board(key: str, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return _case(
         "devices", [{**_BOARDS[0], key: value}, _BOARDS[1]], devices=_BOARDS, pruning__heads=None
@@ -125,6 +129,16 @@ ALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "fusion.hidden": _case("fusion.hidden", [4]),
         "fusion.whole": _case("fusion.whole", 1.0),
         "fusion.samples": _case("fusion.samples", 2, split__parts=11, data=_PICTURES),
+        **{
+            f"light.{key}": _case(f"light.{key}", value, light=_LIGHT)
+            for key, value in (
+                ("bits", 2),
+                ("camera_bits", 3),
+                ("photons", 0.05),
+                ("images", 60),
+                ("plane", 32),
+            )
+        },
         "model.checkpoint": _case("model.checkpoint", "{weights}"),
         "model.activation": _case("model.activation", "quick-gelu"),
         "model.depth": _case("model.depth", 2),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from edgesim.graph import Op, zoo
 from edgesim.hardware import catalog
-from edgesim.hardware.optical_4f.shapes import near_square
 from optics.detection import FourShot
 from optics.physical import Bench
 from optics.tiling import KINDS, ConvShape, plan
+from optics.tiling.shape import near_square
 from tests.edgesim.hardware.optical import HOST, accelerator, chain, conv, linear
 
 sizes = st.integers(1, 9)

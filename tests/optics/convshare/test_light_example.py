@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from optics.detection import ReferenceBeam
+from optics.layers.operating import optical_layers, put_on_light
 from partition.data import open_data
 from partition.errors import InputError
 from partition.progress import silent
@@ -27,7 +28,7 @@ FOLDER = EXAMPLES / "convshare"
 SIDE = 56  # pixels: eight tiles of 4 x 4 maps and kernels
 
 
-MODULES = ("bench", "evaluate", "knobs", "model", "statistics", "table", "tune")
+MODULES = ("evaluate", "knobs", "model", "statistics", "table", "tune")
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ class Counting(ReferenceBeam):
 def test_photons_per_mac_are_those_that_the_camera_counts(rig: Rig) -> None:
     images = rig.data.to_input(rig.data.validation.images[:32])
     setup = rig.knobs.knob_of("photons").setup(3.0, SIDE)
-    light = rig.bench.put_on_light(rig.trained, setup, images, 1)
-    layers = rig.bench.optical_layers(light)
+    light = put_on_light(rig.trained, setup, images, 1)
+    layers = optical_layers(light)
     outputs: dict[str, int] = {}
     for name, layer in layers.items():
         counting = Counting(electrons=layer.bench.scheme.electrons, frames=2)

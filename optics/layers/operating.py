@@ -1,4 +1,4 @@
-"""A 4f system with its settings, and a model on it: input peak, beam and exposure of each layer.
+"""A model on a 4f system at an operating point: input peak, beam and exposure of each layer.
 
 A reference beam of two frames recovers the signs of fields. Two frames are the fewest that work for
 fields of any sign: a single frame needs a beam stronger than every field, and refuses images
@@ -22,14 +22,20 @@ from torch.nn import functional
 
 from optics.detection import FieldItself, FourShot, ReferenceBeam
 from optics.errors import InputError
-from optics.layers import Bench, OpticalConv2d, calibrate, convert
-from optics.physical import GrayWarning
+from optics.layers.calibration import calibrate
+from optics.layers.conv import OpticalConv2d
+from optics.layers.conversion import convert
+from optics.physical import Bench, GrayWarning
+from optics.system import FourF
 
 HEADROOM = 0.8
 """Share of the camera's limit that the brightest reading takes on the calibrating images."""
 
 FRAMES = 2
 """Frames of the reference beam."""
+
+WELL_E = 1e6
+"""Full well of a camera whose bits alone are limited, in electrons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,8 @@ class Setup:
         bench: the system and its settings, without the scheme.
         scheme: sign scheme.
         photons: photons detected per multiply-accumulate, the same in every layer; ``None`` sets
-            the exposure by the full well of the camera.
+            the exposure by the full well of the camera. With photons, a camera with a limit has in
+            every layer the gain with which the brightest reading takes :data:`HEADROOM` of it.
         trimmed: whether each layer's results are divided by their slope against the exact ones.
             Light that real parts lose or spread makes results too small, which electronics can
             correct.
@@ -53,6 +60,38 @@ class Setup:
     photons: float | None = None
     trimmed: bool = False
     lit: int | None = None
+
+
+def operating_point(
+    plane: tuple[int, int],
+    *,
+    bits: int | None = None,
+    camera_bits: int | None = None,
+    photons: float | None = None,
+) -> Setup:
+    """Return a system that is ideal but for the bits of its parts and the light that it detects.
+
+    Args:
+        plane: pixels (rows, columns) of modulators and camera.
+        bits: bits of both modulators; ``None`` shows any value.
+        camera_bits: bits of the camera's converter; ``None`` counts electrons.
+        photons: photons detected per multiply-accumulate, with their shot noise; ``None`` has no
+            noise.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    system = FourF.ideal(plane)
+    camera = system.camera
+    if camera_bits is not None:
+        camera = replace(camera, full_well_e=WELL_E, bits=camera_bits)
+    system = replace(
+        system,
+        input=replace(system.input, bits=bits),
+        filter=replace(system.filter, bits=bits),
+        camera=camera,
+    )
+    return Setup(bench=Bench(system, noise=photons is not None), photons=photons)
 
 
 @dataclass(frozen=True)
@@ -140,7 +179,10 @@ def measured(model: nn.Module, images: Tensor, setup: Setup) -> dict[str, Light]
 
     def note(name: str) -> Any:
         def hook(layer: OpticalConv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            exact = functional.conv2d(inputs[0], layer.weight, layer.bias, layer.stride)
+            exact = functional.conv2d(
+                inputs[0], layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation,
+                layer.groups,
+            )  # fmt: skip
             result = output
             if layer.bias is not None:
                 bias = layer.bias[:, None, None]
@@ -197,12 +239,17 @@ def _set(layer: OpticalConv2d, name: str, light: Light, setup: Setup) -> None:
             "spectrum to 0; take modulators of more bits"
         )
     beam_e = light.mean_e if setup.scheme == "reference" else 0.0
-    limit_e = setup.bench.system.camera.saturation_e
+    camera = setup.bench.system.camera
+    brightest_e = (math.sqrt(beam_e) + math.sqrt(light.brightest_e)) ** 2
     exposed = 1.0
     if setup.photons is not None:
         exposed = setup.photons / detected_per_mac(light, layer)
-    elif math.isfinite(limit_e):
-        exposed = HEADROOM * limit_e / (math.sqrt(beam_e) + math.sqrt(light.brightest_e)) ** 2
+        if math.isfinite(camera.saturation_e):
+            fitted = replace(camera, full_well_e=brightest_e * exposed / HEADROOM)
+            system = replace(setup.bench.system, camera=fitted)
+            layer.bench = replace(layer.bench, system=system)
+    elif math.isfinite(camera.saturation_e):
+        exposed = HEADROOM * camera.saturation_e / brightest_e
     if beam_e:
         beam = ReferenceBeam(electrons=beam_e * exposed, frames=FRAMES)
         layer.bench = replace(layer.bench, scheme=beam)

@@ -27,7 +27,7 @@ _SCENARIO_KEYS = frozenset({"nodes", "network", "placement", "traffic"})
 """Keys that a scenario has and a recipe has not."""
 
 
-_RECIPE_KEYS = frozenset({"data", "training", "split", "pruning", "fusion", "devices"})
+_RECIPE_KEYS = frozenset({"data", "training", "split", "pruning", "fusion", "devices", "light"})
 """Keys that a recipe has and a scenario has not."""
 
 
@@ -175,7 +175,12 @@ def make(
     held.begin()
     try:
         with StepBar(held) as bar:
-            return partition.run(recipe, out, bar, work_dir=work, fresh=fresh)
+            road = None
+            if recipe.light is not None:
+                from edgesim.partitioning.light import PhysicalRoad
+
+                road = PhysicalRoad()
+            return partition.run(recipe, out, bar, work_dir=work, fresh=fresh, road=road)
     except partition.InputError as error:
         raise InputError(str(error)) from None
     except partition.PartitionError as error:
