@@ -166,7 +166,7 @@ def point_text(light: LightEntry) -> str:
     said = [
         f"modulators of {light.bits} bits" if light.bits is not None else "",
         f"a camera of {light.camera_bits} bits" if light.camera_bits is not None else "",
-        f"{light.photons:g} photons per MAC" if light.photons is not None else "no noise",
+        "no noise" if light.photons is None else f"{light.photons:g} detected photons per MAC",
     ]
     return ", ".join(filter(None, said))
 

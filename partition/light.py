@@ -20,7 +20,7 @@ from partition.files import fingerprint
 from partition.fusion import Fusion, survivor_accuracies
 from partition.model import VisionTransformer
 from partition.part import proxy_samples
-from partition.progress import Report
+from partition.progress import Forecast, Report
 from partition.recipe import LightSpec
 from partition.schema import LightEntry, LitEntry, SurvivorsEntry
 from partition.steps import Notes, StepStore
@@ -164,10 +164,12 @@ def _through(
 ) -> tuple[dict[str, Tensor], Notes]:
     """Return features and logits of images by light; the last batch is filled up by the first."""
     lit = []
+    forecast = Forecast(run.name, -(-len(test) // batch), run.progress)
     for first in range(0, len(test), batch):
         run.progress(Report(step=run.name, done=first / len(test)))
         places = torch.arange(first, first + batch) % len(test)
         lit.append(on_light(data.to_input(test.take(places).images[:]), seed_of(seed, first)))
+        forecast.step()
     run.progress(Report(step=run.name, done=1.0))
     found = {
         "features": torch.cat([one.features for one in lit])[: len(test)].contiguous(),

@@ -8,7 +8,6 @@ was.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,12 +20,10 @@ from torch.nn import functional
 from partition.checkpoint import TrainState, restore_checkpoint, save_checkpoint
 from partition.errors import PartitionError
 from partition.losses import distillation_loss, soft_cross_entropy
-from partition.progress import LONG_S, Progress, Report, silent, time_text
+from partition.progress import Forecast, Progress, Report, silent
 from partition.recipe import Selection, TrainConfig
 
 CPU = torch.device("cpu")
-_TIMED_S = 1.0
-"""Seconds of first steps by which the time of a training is estimated."""
 
 EpochBatches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor, Tensor | None]]]
 """Given an epoch's generator, yields (inputs, target probabilities, teacher logits or None)."""
@@ -155,7 +152,7 @@ def train(
     if state.epoch:
         note = f"{name}: continued after epoch {state.epoch}, from {checkpoint}"
         progress(Report(step=name, done=state.epoch / end, note=note))
-    forecast = _Forecast(name, steps_per_epoch * (end - state.epoch), progress)
+    forecast = Forecast(name, steps_per_epoch * (end - state.epoch), progress)
     while state.epoch < end and not _stalled(state, config):
         generator = generator_of(seed, state.epoch)
         model.train()
@@ -188,38 +185,6 @@ def train(
         model.load_state_dict(state.best)
     model.eval()
     return state
-
-
-class _Forecast:
-    """Announces the time of a training once, by its first steps.
-
-    Args:
-        name: name of the training.
-        steps: number of steps that are left.
-        progress: called with the announcement.
-    """
-
-    def __init__(self, name: str, steps: int, progress: Progress) -> None:
-        self._name, self._left, self._progress = name, steps, progress
-        self._taken = 0
-        self._begun_s: float | None = None
-
-    def step(self) -> None:
-        """Count a step; the first is not timed, as it may wait for memory and files."""
-        if self._taken < 0:
-            return
-        self._taken += 1
-        if self._begun_s is None:
-            self._begun_s = time.perf_counter()
-            return
-        took_s = time.perf_counter() - self._begun_s
-        if took_s < _TIMED_S:
-            return
-        left_s = took_s / (self._taken - 1) * (self._left - self._taken)
-        self._taken = -1
-        if left_s >= LONG_S:
-            note = f"{self._name}: {self._left:,} steps take about {time_text(left_s)}"
-            self._progress(Report(step=self._name, done=0.0, note=note))
 
 
 def _not_finite(

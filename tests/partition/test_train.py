@@ -289,7 +289,7 @@ def test_a_state_starts_empty():
 
 def test_the_time_of_a_long_training_is_announced_once_by_its_first_steps(monkeypatch):
     clock = itertools.count(0.0, 10.0)
-    monkeypatch.setattr("partition.train.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("partition.progress.time.perf_counter", lambda: next(clock))
     data, notes = bars(), []
     config = TrainConfig(epochs=2, batch=16)
     training = TrainingSet.of(data)
@@ -304,7 +304,7 @@ def test_the_time_of_a_long_training_is_announced_once_by_its_first_steps(monkey
 
 def test_the_time_of_a_short_training_is_not_announced(monkeypatch):
     clock = itertools.count(0.0, 1.5)
-    monkeypatch.setattr("partition.train.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("partition.progress.time.perf_counter", lambda: next(clock))
     data, notes = bars(), []
     run = TrainRun(progress=lambda report: notes.append(report.note))
     config = TrainConfig(epochs=1, batch=16)
