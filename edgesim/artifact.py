@@ -163,10 +163,11 @@ def _on_light(manifest: TrainedManifest) -> Accuracy | None:
 
 def point_text(light: LightEntry) -> str:
     """Return the operating point of light in a few words."""
+    noun = "photon" if light.photons == 1 else "photons"
     said = [
         f"modulators of {light.bits} bits" if light.bits is not None else "",
         f"a camera of {light.camera_bits} bits" if light.camera_bits is not None else "",
-        "no noise" if light.photons is None else f"{light.photons:g} detected photons per MAC",
+        "no noise" if light.photons is None else f"{light.photons:g} detected {noun} per MAC",
     ]
     return ", ".join(filter(None, said))
 

@@ -96,7 +96,7 @@ _BOARDS = [
 ]
 
 
-_LIGHT = {"bits": 8, "camera_bits": 12, "photons": 0.5, "images": 100, "plane": 48}
+_LIGHT = {"bits": 8, "camera_bits": 12, "photons": 0.5, "images": 30, "plane": 48}
 """An operating point whose noise changes answers; the system is as good as the key says."""
 
 
@@ -135,7 +135,7 @@ ALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 ("bits", 2),
                 ("camera_bits", 3),
                 ("photons", 0.05),
-                ("images", 60),
+                ("images", 11),
                 ("plane", 32),
             )
         },
