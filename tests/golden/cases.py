@@ -143,7 +143,7 @@ _STUDIES = [
     ),
 ]
 
-_RECIPES = ("digits-on-light", "digits-partition", "fashion-partition")
+_RECIPES = ("digits-on-light", "digits-partition", "fashion-partition", "vit-small")
 """Before `edgesim partition` has made their model, `check` says how."""
 
 
