@@ -34,6 +34,12 @@ class SourceOptions:
         "YAML", "Arguments of the callable, by name, such as '{depth: 4}'.", None
     )
     up_to: str | None = option("NAME", "Module or operator that the model ends with.", None)
+    reparameterize: str | None = option(
+        "auto|true|false",
+        "Merge branches that a module has for training alone.",
+        None,
+        show_default="auto",
+    )
     limit_s: float | None = option(
         "TIME", "Longest that a trace may take.", None, parser=_limit, show_default="10 min"
     )
@@ -61,6 +67,7 @@ class SourceOptions:
             text,
             input=_plain("--input", self.input),
             arguments=_plain("--arguments", self.arguments),
+            reparameterize=_plain("--reparameterize", self.reparameterize),
             up_to=self.up_to,
             classes=classes,
         )

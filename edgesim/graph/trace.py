@@ -32,6 +32,7 @@ def trace(
     *,
     name: str | None = None,
     batch: int | None = None,
+    unread: list[tuple[str, int]] | None = None,
 ) -> Graph:
     """Return the operators of a module as it runs at inference, counted for one sample.
 
@@ -60,6 +61,7 @@ def trace(
             Numbers, strings and nested containers may be among them.
         name: name of the graph; the module's class unless given.
         batch: samples in the example; the first edge of its first tensor unless given.
+        unread: gets the parameters that no operator reads, and the elements of each.
 
     Raises:
         InputError: the module or the example is none, the module fails on the example, or its work
@@ -87,7 +89,7 @@ def trace(
             f"{batch} samples; expected (samples, ...) with at least one"
         )
     program = _export(name, module, args, kwargs)
-    return walk_program(name, _layers(module), program, batch, given)
+    return walk_program(name, _layers(module), program, batch, given, unread)
 
 
 def _arguments(name: str, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -127,7 +129,12 @@ def _beside(
 
 
 def walk_program(
-    name: str, layers: Collection[str], program: ExportedProgram, batch: int, given: bool
+    name: str,
+    layers: Collection[str],
+    program: ExportedProgram,
+    batch: int,
+    given: bool,
+    unread: list[tuple[str, int]] | None = None,
 ) -> Graph:
     """Return the operators of an exported program; see `trace`.
 
@@ -137,6 +144,7 @@ def walk_program(
         program: exported program, or what has its graph and signature.
         batch: samples in the example.
         given: whether any edge of an input may hold them, not the first alone.
+        unread: gets the parameters that no operator reads, and the elements of each.
     """
     import torch
     from torch.export.graph_signature import InputKind
@@ -163,6 +171,8 @@ def walk_program(
             values.append(held[label])
     program.graph.eliminate_dead_code()
     outputs = Walk(emitter).run(program.graph_module, values, None)
+    if unread is not None:
+        unread += emitter.unread()
     return emitter.graph(flat(outputs), _sample_shape(entering, batch))
 
 

@@ -32,6 +32,7 @@ class Emitter:
         self._input_readers: list[str] = []
         # Elements of each parameter and buffer that no operator has counted yet.
         self._left: dict[str, int] = {}
+        self._whole: dict[str, int] = {}
         self._buffers: set[str] = set()
 
     def input(self, shape: Shape, batched: bool) -> Value:
@@ -41,7 +42,7 @@ class Emitter:
 
     def weight(self, label: str, shape: Shape, *, buffer: bool = False) -> Value:
         """Return a parameter or buffer."""
-        self._left[label] = elements(shape)
+        self._left[label] = self._whole[label] = elements(shape)
         if buffer:
             self._buffers.add(label)
         return Value(Storage(elements(shape), fixed=True, labels=(label,)), shape, False)
@@ -136,6 +137,14 @@ class Emitter:
         last = self._ops[-1]
         self._ops[-1] = replace(last, params=last.params + self._claim([bias], last.kind))
         return self.view(product, shape)
+
+    def unread(self) -> list[tuple[str, int]]:
+        """Return the parameters that no operator has read any of, and the elements of each."""
+        return [
+            (label, left)
+            for label, left in self._left.items()
+            if left and left == self._whole[label] and label not in self._buffers
+        ]
 
     def graph(self, outputs: Iterable[Value], input_shape: Shape) -> Graph:
         """Return the graph whose outputs are the values in ``outputs``.

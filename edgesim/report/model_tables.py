@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgesim.common.text import count, size
 from edgesim.graph import ConvGeometry, Graph, MatmulGeometry, Op, zoo
+from edgesim.report.model_notes import notes_on
 from edgesim.report.table import Table
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _head(source: Source) -> dict[str, Any]:
     return {
         "name": graph.name,
         **{key: text for key, text in about.items() if text},
+        **({"notes": notes} if (notes := notes_on(source)) else {}),
         "input_shape": list(graph.input_shape),
         "output_elements": graph.output_elements,
     }
@@ -98,6 +100,8 @@ def _show_head(document: dict[str, Any], console: Console) -> None:
     about = ", ".join(document[key] for key in ("source", "how") if key in document)
     if about:
         console.print(about, style="dim", markup=False)
+    for note in document.get("notes", ()):
+        console.print(f"Note: {note}", markup=False)
 
 
 def _totals(graph: Graph) -> dict[str, Any]:

@@ -230,6 +230,6 @@ def test_the_graph_of_the_example_is_that_of_its_module() -> None:
         "place": str(folder / "net.py"), "callable": "build", "folder": str(folder),
         "arguments": {}, "input": [3, 96, 96],
     }  # fmt: skip
-    made, kept = modules.of_user(job), Graph.load(folder / "net.graph.json")
+    made, kept = modules.of_user(job).graph, Graph.load(folder / "net.graph.json")
     assert made.ops == kept.ops
     assert made.edges == kept.edges

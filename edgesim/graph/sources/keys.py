@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, WithJsonSchema
 
 from edgesim.common.fields import WHOLE, Text
 from edgesim.common.text import described
@@ -54,6 +54,8 @@ class SourceKeys:
         arguments: arguments of the callable, by name.
         input: shape of one sample, without the batch; or several by name, each a shape or
             `{shape, dtype}`.
+        reparameterize: whether branches that a module has for training are merged, by methods such
+            as `switch_to_deploy`: `auto` (where it has them), `true` (it must) or `false`.
         up_to: name of the module or operator that the model ends with.
         compress: compression of the graph, after `up_to`.
         classes: number of outputs.
@@ -77,6 +79,7 @@ class SourceKeys:
     graph: Annotated[Text | None, Field(examples=["net.graph.json"])] = None
     arguments: dict[str, Any] | None = None
     input: InputField | None = None
+    reparameterize: Literal["auto"] | StrictBool | None = None
     up_to: Text | None = None
     compress: Compression | None = None
     classes: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] | None = None

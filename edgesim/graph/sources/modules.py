@@ -9,7 +9,8 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
 from edgesim.graph.graph import Graph
 from edgesim.graph.sources import inputs
+from edgesim.graph.sources.deploy import METHODS, Mode, NotDeployedError, deploy, training_form
 from edgesim.graph.sources.watch import NetworkError, is_installed
 from edgesim.graph.trace import trace
 
@@ -25,10 +27,45 @@ if TYPE_CHECKING:
 
 _EDGESIM = str(Path(__file__).parents[2])
 _MOST_FRAMES = 6
+_MOST_NAMES = 3
 
 
-def of_timm(job: dict[str, Any]) -> Graph:
-    """Return the graph of a model of timm, without its weights."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a module is traced.
+
+    Attributes:
+        shapes: ``input``; or what finds it in the module.
+        name: name of the graph; the module's class unless given.
+        reparameterize: whether branches for training are merged: ``auto`` where that can be done.
+    """
+
+    shapes: Any
+    name: str | None
+    reparameterize: Mode
+
+    def shapes_of(self, module: nn.Module) -> Any:
+        """Return ``input`` of a module."""
+        return self.shapes(module) if callable(self.shapes) else self.shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A module that was traced.
+
+    Attributes:
+        graph: its operators.
+        notes: sentences on what was done to the module, and on what is left out.
+        merged: whether branches for training were merged.
+    """
+
+    graph: Graph
+    notes: tuple[str, ...] = ()
+    merged: bool = False
+
+
+def of_timm(job: dict[str, Any]) -> Traced:
+    """Return a model of timm, traced without its weights."""
     timm: Any = importlib.import_module("timm")
     name = job["name"]
     base = name.partition(".")[0]
@@ -43,7 +80,8 @@ def of_timm(job: dict[str, Any]) -> Graph:
         made: nn.Module = timm.create_model(name, pretrained=False, **given)
         return made
 
-    return _graph(make, job["input"] or _size_of_timm, name, f"timm:{name}", ("timm", "torch"))
+    wanted = Wanted(job["input"] or _size_of_timm, name, job.get("reparameterize", "auto"))
+    return _graph(make, wanted, f"timm:{name}", ("timm", "torch"))
 
 
 def _size_of_timm(module: nn.Module) -> list[int]:
@@ -51,8 +89,8 @@ def _size_of_timm(module: nn.Module) -> list[int]:
     return list(configuration.get("input_size") or (3, 224, 224))
 
 
-def of_user(job: dict[str, Any]) -> Graph:
-    """Return the graph of the module that a callable of the user returns."""
+def of_user(job: dict[str, Any]) -> Traced:
+    """Return the module that a callable of the user returns, traced."""
     import torch
 
     with _explained("cannot be imported"):
@@ -77,7 +115,8 @@ def of_user(job: dict[str, Any]) -> Graph:
             return module
 
     where = os.path.basename(job["place"])
-    return _graph(make, job["input"], None, f"torch:{where}:{name}", ("torch",))
+    wanted = Wanted(job["input"], None, job.get("reparameterize", "auto"))
+    return _graph(make, wanted, f"torch:{where}:{name}", ("torch",))
 
 
 def _find(job: dict[str, Any]) -> Any:
@@ -140,49 +179,84 @@ def _check_arguments(name: str, made: Callable[..., Any], given: dict[str, Any])
 
 
 def _graph(
-    make: Callable[[], nn.Module],
-    given: Any,
-    name: str | None,
-    source: str,
-    packages: tuple[str, ...],
-) -> Graph:
+    make: Callable[[], nn.Module], wanted: Wanted, source: str, packages: tuple[str, ...]
+) -> Traced:
     """Build a module and trace it; again on the CPU where ``meta`` does not do.
 
     Args:
         make: makes the module.
-        given: ``input``; or what finds it in the module.
-        name: name of the graph; the module's class unless given.
+        wanted: how it is traced.
         source: what it is called.
         packages: packages whose version is told with it.
     """
-    import torch
-
     from edgesim.graph.sources.cache import version
 
-    graph = None
+    found = None
     for device in ("meta", "cpu"):
         last = device == "cpu"
         try:
-            with torch.device(device):
-                with _explained("cannot be built"):
-                    module = make()
-                shapes = given(module) if callable(given) else given
-                example = inputs.example(shapes)
-            graph = _traced(module, example, name, shapes)
+            found = _on(device, make, wanted, last)
             break
         except NetworkError:
             raise
         except InputError:
             if last:
                 raise
-    assert graph is not None
-    graph.source = f"{source}, {', '.join(f'{one} {version(one)}' for one in packages)}"
-    return graph
+    assert found is not None
+    form = " (deployed form)" if found.merged else ""
+    versions = ", ".join(f"{one} {version(one)}" for one in packages)
+    found.graph.source = f"{source}{form}, {versions}"
+    return found
 
 
-def _traced(module: nn.Module, example: Any, name: str | None, shapes: Any) -> Graph:
+def _on(device: str, make: Callable[[], nn.Module], wanted: Wanted, last: bool) -> Traced:
+    """Build a module on a device, in the form that is wanted, and trace it.
+
+    Raises:
+        InputError: it cannot be built, merged or traced there.
+    """
+    import torch
+
+    with torch.device(device), _explained("cannot be built"):
+        module = make()
+        done = failed = ""
+        if wanted.reparameterize is not False:
+            try:
+                done = deploy(module)
+            except NotDeployedError as error:
+                if wanted.reparameterize is True or not last:
+                    raise InputError(f"reparameterize: {error}") from None
+                # It may be half merged.
+                module, failed = make(), f"not merged for deployment: {error}"
+        if wanted.reparameterize is True and not done:
+            raise InputError(
+                "reparameterize: no part of the module has a method that merges its branches: "
+                f"{', '.join(METHODS)}, without arguments"
+            )
+        left = training_form(module)
+        shapes = wanted.shapes_of(module)
+        example = inputs.example(shapes)
+    unread: list[tuple[str, int]] = []
+    graph = _traced(module, example, wanted.name, shapes, unread)
+    notes = (done, failed, "" if done else left, _unread(unread))
+    return Traced(graph, tuple(note for note in notes if note), bool(done))
+
+
+def _unread(unread: Sequence[tuple[str, int]]) -> str:
+    """Return a sentence on the parameters that no operator reads."""
+    if not unread:
+        return ""
+    names = ", ".join(name for name, _ in unread[:_MOST_NAMES])
+    more = f" and {len(unread) - _MOST_NAMES} more" if len(unread) > _MOST_NAMES else ""
+    total = sum(number for _, number in unread)
+    return f"{total:,} parameters are never read: {names}{more}"
+
+
+def _traced(
+    module: nn.Module, example: Any, name: str | None, shapes: Any, unread: list[tuple[str, int]]
+) -> Graph:
     try:
-        return trace(module, example, name=name)
+        return trace(module, example, name=name, unread=unread)
     except InputError as error:
         raise InputError(
             f"{error}; the input was {inputs.text(shapes)}, without the batch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,14 @@ class Source:
         kind: key of the source, such as ``timm``.
         traced_s: time that the trace took, in seconds; None where none was needed.
         cached: whether the trace came from the cache.
+        notes: sentences on what was done to a module that was traced, and what is left out.
     """
 
     graph: Graph
     kind: str
     traced_s: float | None = None
     cached: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def how(self) -> str:
@@ -106,7 +108,7 @@ def read(keys: SourceKeys, folder: Path = Path(), *, use: cache.Use | None = Non
         found = Source(Graph.load(folder / keys.graph), kind)
     else:
         found = _traced(job_of(kind, keys, folder), use or cache.Use.of_environment())
-    return Source(transformed(found.graph, keys), kind, found.traced_s, found.cached)
+    return replace(found, graph=transformed(found.graph, keys))
 
 
 def transformed(graph: Graph, keys: SourceKeys) -> Graph:
@@ -133,13 +135,18 @@ def _traced(job: Job, use: cache.Use) -> Source:
     key = key_of(job)
     known = _known(key, use.folder)
     if known is not None and cache.is_current(known[1]):
-        return Source(known[0], job["kind"], cached=True)
+        return Source(known[0], job["kind"], cached=True, notes=_notes(known[1]))
     begun_s = time.perf_counter()
     answer = process.ask(job, limit_s=use.limit_s)
     graph = _graph(answer, "the trace")
     cache.put(use.folder, key, answer)
     _known.cache_clear()
-    return Source(graph, job["kind"], traced_s=time.perf_counter() - begun_s)
+    took_s = time.perf_counter() - begun_s
+    return Source(graph, job["kind"], traced_s=took_s, notes=_notes(answer))
+
+
+def _notes(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, answer.get("notes", ())))
 
 
 def _graph(answer: Mapping[str, Any], title: str) -> Graph:

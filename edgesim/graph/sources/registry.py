@@ -100,14 +100,14 @@ SOURCES: Mapping[str, SourceKind] = {
     "timm": SourceKind(
         noun="a model of timm",
         spec="timm:NAME",
-        takes=("arguments", "input", "classes"),
+        takes=("arguments", "input", "classes", "reparameterize"),
         needs=("timm", "torch"),
         job=_timm,
     ),
     "torch": SourceKind(
         noun="a torch module",
         spec="torch:FILE.py:CALLABLE",
-        takes=("arguments", "input"),
+        takes=("arguments", "input", "reparameterize"),
         needs=("torch",),
         job=_torch,
     ),
@@ -143,6 +143,7 @@ def job_of(kind: str, keys: SourceKeys, folder: Path) -> Job:
     assert source.job is not None
     job = {"kind": kind, **source.job(keys, folder), "arguments": keys.arguments or {}}
     job["input"] = keys.input
+    job["reparameterize"] = "auto" if keys.reparameterize is None else keys.reparameterize
     require(f"`{source.spec}`", source.extra, only=source.needs)
     return job
 

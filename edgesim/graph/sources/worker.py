@@ -1,7 +1,7 @@
 """The process that traces one model: it runs the user's code, and answers with a graph.
 
 The job comes as a line of JSON on stdin, the answer goes as a line of JSON to where stdout was:
-``{"graph", "files", "versions"}`` or ``{"error"}``.
+``{"graph", "notes", "files", "versions"}`` or ``{"error"}``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _end_with(asked: IO[bytes]) -> None:
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
     watch = Watch()
     try:
-        graph = _graph(job, watch)
+        graph, notes = _graph(job, watch)
     except InputError as error:
         return {"error": watch.refused_address or str(error)}
     except NetworkError as error:
@@ -54,6 +54,7 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {str(error)[:500]}"}
     return {
         "graph": file.to_text(graph.content()),
+        "notes": notes,
         "files": watch.files(),
         "versions": watch.versions(),
     }
@@ -67,19 +68,22 @@ def _of_onnx(job: dict[str, Any]) -> Graph:
     return found
 
 
-def _graph(job: dict[str, Any], watch: Watch) -> Graph:
+def _graph(job: dict[str, Any], watch: Watch) -> tuple[Graph, tuple[str, ...]]:
+    """Return the graph, and sentences on what was done to the module and what is left out."""
     # Imported here: torch before the watch begins, so that its own files are not the user's.
     if job["kind"] == "exported":
         from edgesim.graph.sources import exported
 
-        return exported.graph(job)
+        return exported.graph(job), ()
     if job["kind"] == "onnx":
-        return _of_onnx(job)
+        return _of_onnx(job), ()
     from edgesim.graph.sources import modules
 
     if job["kind"] == "timm":
         importlib.import_module("timm")
         watch.begin()
-        return modules.of_timm(job)
-    watch.begin()
-    return modules.of_user(job)
+        found = modules.of_timm(job)
+    else:
+        watch.begin()
+        found = modules.of_user(job)
+    return found.graph, found.notes

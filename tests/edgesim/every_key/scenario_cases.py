@@ -177,6 +177,7 @@ CASES: dict[str, Case] = {
     "model.torch": Case(OWN, f"{_CODE}:deeper"),
     "model.arguments": Case(OWN, "{depth: 4}"),
     "model.input": Case(OWN, "[3, 16, 16]"),
+    "model.reparameterize": Case(OWN.replace(":build", ":branched"), "false"),
     "model.up_to": Case(MODEL, "blocks.0"),
     "model.compress.tokens.method": Case(
         MODEL, "{tokens: {method: evit, keep: 0.5, at: [1]}}", at="model.compress"

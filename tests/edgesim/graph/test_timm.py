@@ -63,7 +63,7 @@ def test_a_source_takes_any_of_timms_names(
     name: str, classes: int | None, arguments: dict[str, int], given: list[int] | None, size: int
 ) -> None:
     job = {"name": name, "classes": classes, "arguments": arguments, "input": given}
-    found = modules.of_timm(job)
+    found = modules.of_timm(job).graph
     options = {} if classes is None else {"num_classes": classes}
     with torch.device("meta"):
         module = timm.create_model(name, **options, **arguments).eval()
@@ -74,6 +74,35 @@ def test_a_source_takes_any_of_timms_names(
     assert found.output_elements == (classes or 1000)
     assert found.name == name
     assert found.source.startswith(f"timm:{name}, timm {timm.__version__}, torch ")
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "deployed"),
+    [
+        # arXiv 2206.04040, table 4: 0.275 G and 2.1 M. MobileOne's branches are merged.
+        ("mobileone_s0", 1.052e9, 0.275e9),
+        # arXiv 2303.14189, table 4 prints one digit of it, 0.7 G.
+        ("fastvit_t8", None, 0.685e9),
+        # arXiv 2101.03697, table 1: RepVGG-A0 8.30 M and 1.4 G.
+        ("repvgg_a0", 1.5e9, 1.36e9),
+        # arXiv 2104.01136, table 2: LeViT-128S 305 M. Batch norms go, products stay.
+        ("levit_128s", 0.305e9, 0.305e9),
+    ],
+)
+def test_training_branches_are_merged_as_published(
+    name: str, trained: float | None, deployed: float
+) -> None:
+    job = {"name": name, "classes": None, "arguments": {}, "input": None}
+    merged, plain = (modules.of_timm({**job, "reparameterize": one}) for one in ("auto", False))
+    assert merged.graph.macs == pytest.approx(deployed, rel=0.02)
+    if trained is not None:
+        assert plain.graph.macs == pytest.approx(trained, rel=0.02)
+    assert merged.graph.params < plain.graph.params
+    assert merged.notes[0].startswith("merged for deployment: ")
+    assert plain.notes[0].startswith("counted as it is trained: ")
+    assert "(deployed form)" in merged.graph.source
+    kinds = Counter(op.kind for op in merged.graph)
+    assert kinds["batchnorm"] < Counter(op.kind for op in plain.graph)["batchnorm"]
 
 
 def test_a_name_that_timm_does_not_have() -> None:

@@ -33,7 +33,7 @@ def _imports() -> Iterator[None]:
 
 def of_user(name: str, file: str | Path = FILE, **more: Any) -> Graph:
     job = {"kind": "torch", "place": str(file), "callable": name, "folder": str(FILE.parent)}
-    return modules.of_user({**job, "arguments": {}, "input": IMAGE, **more})
+    return modules.of_user({**job, "arguments": {}, "input": IMAGE, **more}).graph
 
 
 def refused(name: str, file: str | Path = FILE, **more: Any) -> str:
