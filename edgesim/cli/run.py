@@ -266,5 +266,6 @@ def report(session: Session, options: ReportOptions) -> None:
     """Write report.html anew from the files of a result folder, or of a study's."""
     from edgesim.report import folder
 
-    path = folder.rewrite_report(options.directory)
+    with session.bar("bytes") as bar:
+        path = folder.rewrite_report(options.directory, bar.update)
     session.finish({"file": str(path)}, written=path)

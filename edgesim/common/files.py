@@ -21,7 +21,7 @@ LARGEST_BYTES = 128_000_000
 
 
 def open_inside(
-    path: Path, folder: Path | None = None, largest_bytes: int = LARGEST_BYTES
+    path: Path, folder: Path | None = None, largest_bytes: int = LARGEST_BYTES, hint: str = ""
 ) -> BinaryIO:
     """Open a file of a folder that someone else may have written, as those of artifacts are.
 
@@ -29,6 +29,7 @@ def open_inside(
         path: path of the file.
         folder: folder that the file must lie in when links are followed; by default its own.
         largest_bytes: size that it may have.
+        hint: what to do about a larger one, after the message.
 
     Raises:
         OSError: it is not there, or cannot be read.
@@ -45,7 +46,7 @@ def open_inside(
             raise InputError(f"{path} is a link to another folder; copy the file itself")
         if status.st_size > largest_bytes:
             raise InputError(
-                f"{path}: expected at most {largest_bytes:,} bytes, got {status.st_size:,}"
+                f"{path}: expected at most {largest_bytes:,} bytes, got {status.st_size:,}{hint}"
             )
         return open(handle, "rb")
     except BaseException:

@@ -36,7 +36,7 @@ class Plots:
     def latency(self, ax: Axes | None = None) -> Axes:
         """Draw the share of requests with at most each latency, and p50, p90 and p99."""
         ax = _axes(ax)
-        values = np.sort(tables_csv.columns(self.result.recordings).answered_s)
+        values = np.sort(tables_csv.answered_s(tables_csv.columns(self.result.recordings)))
         if not len(values):
             raise EdgesimError("no request was answered; there is no latency to draw")
         shares = np.arange(1, len(values) + 1) / len(values)

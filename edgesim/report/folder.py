@@ -11,6 +11,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import open_inside, read_document, write_text
+from edgesim.common.progress import Progress
 from edgesim.graph import file
 from edgesim.report.page import both_page, run_page
 from edgesim.report.page.both_page import Latencies
@@ -102,17 +103,21 @@ def write_comparison(
             for name, make in files_of(result).items():
                 files[f"{folder}/{side}/{name}"] = make
         latencies[folder] = Latencies(
-            *(tables_csv.columns(result.recordings).answered_s for result in sides)
+            *(tables_csv.answered_s(tables_csv.columns(one.recordings)) for one in sides)
         )
     files[PAGE] = partial(both_page.page, document, latencies)
     files[COMPARISON] = lambda: json.dumps(document, indent=2, allow_nan=False) + "\n"
     return put(files, directory)
 
 
-def rewrite_report(directory: Path) -> Path:
+def rewrite_report(directory: Path, progress: Progress = lambda label, done, total: None) -> Path:
     """Write ``report.html`` anew from the other files of a folder; return its path.
 
     The folder is that of a result, of a comparison or of a study.
+
+    Args:
+        directory: path of the folder.
+        progress: called with what is read, and how many bytes of how many.
 
     Raises:
         InputError: the folder is none of these, or one of its files is damaged.
@@ -125,8 +130,8 @@ def rewrite_report(directory: Path) -> Path:
             f"{directory} is no result folder; name one that `edgesim run` or `edgesim sweep` wrote"
         )
     try:
-        text = pages[name](directory)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        text = pages[name](directory, progress)
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         # The document lacks something, or has something else in its place.
         whole = name.removesuffix(".json")
         raise InputError(f"{directory / name}: not a whole {whole} ({error!r})") from None
@@ -135,9 +140,9 @@ def rewrite_report(directory: Path) -> Path:
     return path
 
 
-def _page_of_result(directory: Path) -> str:
+def _page_of_result(directory: Path, progress: Progress) -> str:
     summary = read_summary(directory)
-    requests = tables_csv.read_columns(directory / "requests.csv")
+    requests = tables_csv.RequestsFile(directory / "requests.csv", None, progress)
     spans = tables_csv.read_spans(directory / "tasks.csv")
     plan = None
     if os.path.lexists(directory / PLAN):  # results of older versions have none
@@ -152,7 +157,7 @@ def _page_of_result(directory: Path) -> str:
     return run_page.page(summary, requests, spans, plan, scenario)
 
 
-def _page_of_comparison(directory: Path) -> str:
+def _page_of_comparison(directory: Path, progress: Progress) -> str:
     document = read_comparison(directory)
     names = [str(load["folder"]) for load in document["loads"]]
     if any(Path(name).name != name for name in names):
@@ -160,9 +165,11 @@ def _page_of_comparison(directory: Path) -> str:
     latencies = {
         name: Latencies(
             *(
-                tables_csv.read_columns(
-                    directory / name / side / "requests.csv", directory
-                ).answered_s
+                tables_csv.answered_s(
+                    tables_csv.RequestsFile(
+                        directory / name / side / "requests.csv", directory, progress
+                    )
+                )
                 for side in SIDES
             )
         )
@@ -171,7 +178,7 @@ def _page_of_comparison(directory: Path) -> str:
     return both_page.page(document, latencies)
 
 
-def _page_of_study(directory: Path) -> str:
+def _page_of_study(directory: Path, progress: Progress) -> str:
     from edgesim.report.page import study_page
     from edgesim.sweep import store
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import io
 import math
-from array import array
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.errors import InputError
 from edgesim.common.files import open_inside
+from edgesim.common.progress import Progress
 from edgesim.common.tables import cell_text, csv_cell
 from edgesim.simulate import Outcome, Recording, Span
 from edgesim.simulate.recording import PARTS, FaultRecord
@@ -26,7 +28,11 @@ REQUESTS = (
     "fusion_s", "outcome",
 )  # fmt: skip
 LARGEST_TABLE_BYTES = 512_000_000
-"""Size of a table that is read, in bytes: five million requests."""
+"""Size of a table that is read as a whole, in bytes: some five million spans."""
+LARGEST_REQUESTS_BYTES = 20_000_000_000
+"""Size of a ``requests.csv``, which is read in pieces, in bytes: a hundred million requests."""
+_MOST_REQUESTS = 100_000_000
+_LONGEST_LINE = 65_536
 TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "target")
 
 
@@ -92,9 +98,16 @@ def in_order(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(sorted(spans, key=lambda span: (span.request, span.start_s, span.end_s)))
 
 
+class Requests(Protocol):
+    """Requests of all replications, one after the other, in pieces."""
+
+    def pieces(self) -> Iterator[Columns]:
+        """Yield the requests in order, from the first one each time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Requests of all replications, one after the other; NaN where there is no answer.
+    """Requests in memory; NaN where there is no answer.
 
     Attributes:
         replication: number, shape (requests,).
@@ -110,10 +123,24 @@ class Columns:
     latency_s: NDArray[np.float64]
     breakdown_s: Mapping[str, NDArray[np.float64]]
 
-    @property
-    def answered_s(self) -> NDArray[np.float64]:
-        """Latencies of the answered requests, in seconds, shape (answered,)."""
-        return self.latency_s[np.isfinite(self.latency_s)]
+    def pieces(self) -> Iterator[Columns]:
+        """Yield all of them as one piece."""
+        yield self
+
+
+def answered_s(requests: Requests, warmup: int = 0) -> NDArray[np.float64]:
+    """Return latencies of answered requests, but of the first ``warmup`` ones of each replication.
+
+    In seconds, in the order of the requests, shape (counted,).
+    """
+    found = [piece.latency_s[counted(piece, warmup)] for piece in requests.pieces()]
+    return _joined(found) if found else np.zeros(0)
+
+
+def counted(piece: Columns, warmup: int) -> NDArray[np.bool_]:
+    """Return which requests statistics count: answered, after the warm-up. Shape (requests,)."""
+    found: NDArray[np.bool_] = np.isfinite(piece.latency_s) & (piece.index >= warmup)
+    return found
 
 
 def columns(recordings: Sequence[Recording]) -> Columns:
@@ -139,32 +166,54 @@ def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def read_columns(path: Path, folder: Path | None = None) -> Columns:
-    """Return the requests in a ``requests.csv``.
+@dataclass(frozen=True, slots=True)
+class RequestsFile:
+    """Requests in a ``requests.csv``, which may be larger than the memory.
 
-    Args:
+    Attributes:
         path: path of the file.
         folder: folder that it must lie in; its own by default.
-
-    Raises:
-        InputError: it is missing or damaged, or see `edgesim.common.files.open_inside`.
+        progress: called with what is done, and the bytes that were read of how many.
     """
-    numbers, times_s = array("q"), array("d")
-    try:
-        for replication, request, *times, _ in _rows(path, REQUESTS, folder):
-            numbers.extend((int(replication), int(request)))
-            times_s.extend(float(cell or "nan") for cell in times)
-    except (ValueError, OverflowError):
-        raise InputError(f"{path} is damaged: a time is no number") from None
-    replications, index = np.array(numbers).reshape(-1, 2).T
-    arrival_s, latency_s, *parts_s = np.array(times_s).reshape(-1, 2 + len(PARTS)).T
-    return Columns(
-        replication=replications,
-        index=index,
-        arrival_s=arrival_s,
-        latency_s=latency_s,
-        breakdown_s=dict(zip(PARTS, parts_s, strict=True)),
-    )
+
+    path: Path
+    folder: Path | None = None
+    progress: Progress = lambda label, done, total: None
+
+    def pieces(self) -> Iterator[Columns]:
+        """Yield the requests in pieces.
+
+        Raises:
+            InputError: it is missing or damaged, or see `edgesim.common.files.open_inside`.
+        """
+        hint = "; simulate fewer requests for a page"
+        with _opened(self.path, self.folder, LARGEST_REQUESTS_BYTES, hint) as file:
+            size, read = os.fstat(file.fileno()).st_size, 0
+            rows = _rows(file, self.path, REQUESTS)
+            while piece := list(islice(rows, _ROWS)):
+                if (read := read + len(piece)) > _MOST_REQUESTS:
+                    raise InputError(
+                        f"{self.path}: expected at most {_MOST_REQUESTS:,} requests{hint}"
+                    )
+                yield self._piece(piece)
+                self.progress(f"reading {self.path.name}", min(file.tell(), size), size)
+
+    def _piece(self, rows: list[list[str]]) -> Columns:
+        replication, request, *times, _ = zip(*rows, strict=True)
+        try:
+            numbers = [np.array([*map(int, cells)], np.int64) for cells in (replication, request)]
+            arrival_s, latency_s, *parts_s = (
+                np.array([float(cell or "nan") for cell in cells]) for cells in times
+            )
+        except (ValueError, OverflowError):
+            raise InputError(f"{self.path} is damaged: a time is no number") from None
+        return Columns(
+            replication=numbers[0],
+            index=numbers[1],
+            arrival_s=arrival_s,
+            latency_s=latency_s,
+            breakdown_s=dict(zip(PARTS, parts_s, strict=True)),
+        )
 
 
 def read_spans(path: Path) -> tuple[Span, ...]:
@@ -174,34 +223,58 @@ def read_spans(path: Path) -> tuple[Span, ...]:
         InputError: it is missing or damaged.
     """
     try:
-        return tuple(
-            Span(
-                int(request), cell_text(task), cell_text(node), cell_text(target), kind,
-                float(start_s), float(end_s), float(joules or "nan"),
-            )
-            for request, task, node, kind, start_s, end_s, joules, target
-            in _rows(path, TASKS, None)
-        )  # fmt: skip
+        with _opened(path, None, LARGEST_TABLE_BYTES, "; trace fewer requests (--trace)") as file:
+            return tuple(
+                Span(
+                    int(request), cell_text(task), cell_text(node), cell_text(target), kind,
+                    float(start_s), float(end_s), float(joules or "nan"),
+                )
+                for request, task, node, kind, start_s, end_s, joules, target
+                in _rows(file, path, TASKS)
+            )  # fmt: skip
     except ValueError:
         raise InputError(f"{path} is damaged: a time is no number") from None
 
 
-def _rows(path: Path, columns: tuple[str, ...], folder: Path | None) -> Iterator[list[str]]:
-    """Yield the rows of a table with these columns; see `open_inside` for ``folder``."""
-    expected = f"{path} is damaged: expected the columns {', '.join(columns)}"
+@contextlib.contextmanager
+def _opened(
+    path: Path, folder: Path | None, largest_bytes: int, hint: str = ""
+) -> Iterator[BinaryIO]:
+    """Open a table; see `open_inside` for ``folder``."""
     try:
-        with (
-            open_inside(path, folder, LARGEST_TABLE_BYTES) as binary,
-            io.TextIOWrapper(binary, encoding="utf-8", newline="") as file,
-        ):
-            rows = filter(None, csv.reader(file))
-            if tuple(next(rows, ())) != columns:
-                raise InputError(expected)
-            for row in rows:
-                if len(row) != len(columns):
-                    raise InputError(expected)
-                yield row
+        with open_inside(path, folder, largest_bytes, hint) as file:
+            yield file
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{path} is damaged: no CSV") from None
+
+
+def _rows(file: BinaryIO, path: Path, columns: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield the rows of a table with these columns.
+
+    A row is a line, of a bounded length: quotes in a damaged file could join all of its lines.
+    """
+    wrong = InputError(f"{path} is damaged: expected the columns {', '.join(columns)}")
+    lines_of_row = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal lines_of_row
+        while line := file.readline(_LONGEST_LINE):
+            lines_of_row += 1
+            if len(line) == _LONGEST_LINE or lines_of_row > 1:
+                raise wrong
+            yield line.decode("utf-8")
+
+    head = True
+    for row in csv.reader(lines()):
+        lines_of_row = 0
+        if not row:
+            continue
+        if (tuple(row) != columns) if head else (len(row) != len(columns)):
+            raise wrong
+        if not head:
+            yield row
+        head = False
+    if head:
+        raise wrong

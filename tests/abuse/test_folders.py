@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -37,7 +39,7 @@ def put_link_elsewhere(path: Path) -> None:
 
 def put_huge(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(5_000_000_000)
+        file.truncate(30_000_000_000)
 
 
 def put_loop(path: Path) -> None:
@@ -49,7 +51,7 @@ PUT: dict[str, tuple[Callable[[Path], None], str]] = {
     "pipe": (os.mkfifo, "is no regular file"),
     "folder": (Path.mkdir, "is no regular file"),
     "elsewhere": (put_link_elsewhere, "is a link to another folder; copy the file itself"),
-    "huge": (put_huge, r"expected at most [\d,]+ bytes, got 5,000,000,000"),
+    "huge": (put_huge, r"expected at most [\d,]+ bytes, got 30,000,000,000"),
     "loop": (put_loop, "Too many levels of symbolic links|is no result folder"),
 }
 
@@ -105,8 +107,47 @@ def test_a_load_is_within_its_comparison(tmp_path: Path, places: Path) -> None:
     inside.mkdir()
     (inside / "load").symlink_to(places / "result")
     with pytest.raises(InputError, match="is a link to another folder"):
-        tables_csv.read_columns(inside / "load" / "good" / "requests.csv", inside)
-    assert len(tables_csv.read_columns(places / "result" / "good" / "requests.csv").index) == 200
+        next(tables_csv.RequestsFile(inside / "load" / "good" / "requests.csv", inside).pieces())
+    found = tables_csv.RequestsFile(places / "result" / "good" / "requests.csv")
+    assert sum(len(piece.index) for piece in found.pieces()) == 200
+
+
+def _of_quotes(file: BinaryIO) -> None:
+    """Lines that quotes join to one row without end."""
+    file.write(b'"' + b'\n","' * 10_000_000)
+
+
+def _of_commas(file: BinaryIO) -> None:
+    """A line without end."""
+    file.write(b"," * 50_000_000)
+
+
+def _of_bytes(file: BinaryIO) -> None:
+    """Bytes that are no text."""
+    file.write(b"\xff\n" * 1_000_000)
+
+
+def _of_other_rows(file: BinaryIO) -> None:
+    """Rows of a few cells."""
+    file.write(b"1,2\n" * 10_000_000)
+
+
+@pytest.mark.parametrize("name", ["requests.csv", "tasks.csv"])
+@pytest.mark.parametrize("write", [_of_quotes, _of_commas, _of_bytes, _of_other_rows])
+def test_a_table_of_one_row_or_line_without_end_is_refused_at_its_begin(
+    places: Path, name: str, write: Callable[[BinaryIO], None]
+) -> None:
+    directory = places / "result" / f"{name}{write.__name__}"
+    shutil.copytree(places / "result" / "good", directory)
+    with (directory / name).open("ab") as file:
+        write(file)
+    tracemalloc.start()
+    try:
+        with bounded(20.0), pytest.raises(InputError, match="is damaged"):
+            folder.rewrite_report(directory)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_descriptor_is_closed_when_a_file_is_refused(tmp_path: Path) -> None:

@@ -14,16 +14,10 @@ from edgesim.common.text import duration
 from edgesim.report.chart import Bar, Chart, Drawing, Scale, bars
 from edgesim.report.run_tables import breakdown
 from edgesim.report.table import Table
-from edgesim.results.tables_csv import Columns
+from edgesim.results.tables_csv import Requests, counted
 from edgesim.simulate.recording import PARTS
 
 _TAIL = 0.01
-
-
-def counted(requests: Columns, warmup: int) -> NDArray[np.bool_]:
-    """Return which requests statistics count: answered, after the warm-up. Shape (requests,)."""
-    found: NDArray[np.bool_] = np.isfinite(requests.latency_s) & (requests.index >= warmup)
-    return found
 
 
 def distribution(latency_s: NDArray[np.float64], summary: Mapping[str, Any]) -> Chart:
@@ -82,14 +76,20 @@ def _draw(
 
 
 def critical_path(
-    summary: Mapping[str, Any], requests: Columns, chosen: NDArray[np.bool_]
+    summary: Mapping[str, Any], requests: Requests, warmup: int, latency_s: NDArray[np.float64]
 ) -> list[Chart | Table]:
-    """Return where the time of a mean request goes, and of the slowest hundredth."""
-    # Of many requests, only the slowest are copied.
-    places = np.flatnonzero(chosen)
-    slow = places[slowest(requests.latency_s[places])]
+    """Return where the time of a mean request goes, and of the slowest hundredth.
+
+    Args:
+        summary: as in ``summary.json``.
+        requests: all requests.
+        warmup: first requests that do not count.
+        latency_s: latencies of those that do (`edgesim.results.tables_csv.answered_s`).
+    """
+    slow = slowest(latency_s)
     label = f"slowest {len(slow):,}" if len(slow) > 1 else "slowest"
-    tail = {part: float(requests.breakdown_s[part][slow].mean()) for part in PARTS}
+    parts_s = breakdown_of(requests, warmup, slow)
+    tail = {part: float(values.mean()) for part, values in parts_s.items()}
     wholes = {"mean": summary["breakdown_s"], label: tail}
     chart = bars(
         "Time along the critical path, by part",
@@ -99,7 +99,7 @@ def critical_path(
         ],
         max(sum(parts.values()) for parts in wholes.values()),
         f"Along the chain of waits that ends with the answer. The slowest: {len(slow):,} of "
-        f"{len(places):,} requests, one in a hundred.",
+        f"{len(latency_s):,} requests, one in a hundred.",
         [(part, part) for part in PARTS],
     )
     return [chart, breakdown(summary, {label: tail})]
@@ -108,4 +108,32 @@ def critical_path(
 def slowest(latency_s: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the places of the slowest hundredth, at least one."""
     count = max(1, math.ceil(_TAIL * len(latency_s)))
-    return np.argsort(latency_s, kind="stable")[-count:]
+    least_s = np.partition(latency_s, -count)[-count]
+    above = np.flatnonzero(latency_s > least_s)
+    equal = np.flatnonzero(latency_s == least_s)
+    places = np.union1d(above, equal[len(equal) - (count - len(above)) :])
+    return places[np.argsort(latency_s[places], kind="stable")]
+
+
+def breakdown_of(
+    requests: Requests, warmup: int, places: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the parts of the latencies of some requests, in seconds, each of shape (places,).
+
+    Args:
+        requests: all requests.
+        warmup: first requests that do not count.
+        places: places of the wanted ones among those that count.
+    """
+    order = np.sort(places)
+    found = {part: np.empty(len(places)) for part in PARTS}
+    begin = 0
+    for piece in requests.pieces():
+        rows = np.flatnonzero(counted(piece, warmup))
+        first, last = np.searchsorted(order, [begin, begin + len(rows)])
+        wanted = rows[order[first:last] - begin]
+        for part, values in found.items():
+            values[first:last] = piece.breakdown_s[part][wanted]
+        begin += len(rows)
+    ranks = np.searchsorted(order, places)
+    return {part: values[ranks] for part, values in found.items()}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgesim.common.text import duration, percent
 from edgesim.report.chart import Chart, Drawing, Scale
-from edgesim.results.tables_csv import Columns
+from edgesim.results.tables_csv import Requests
 from edgesim.simulate import Span
 from edgesim.simulate.recording import FEATURES, transfer_name
 
@@ -38,28 +38,41 @@ class Load:
     waiting: NDArray[np.float64]
 
 
-def window_s(requests: Columns, spans: Sequence[Span]) -> float:
-    """Return until when all requests were traced, in seconds of the first replication."""
-    traced = {span.request for span in spans}
-    # A request that failed may have left no span.
-    answered = (requests.replication == 0) & ~np.isnan(requests.latency_s)
-    missing = answered & ~np.isin(requests.index, list(traced))
+def traced_s(requests: Requests, spans: Sequence[Span]) -> tuple[float, dict[int, float]]:
+    """Return until when all requests were traced, and when those of the spans arrived.
+
+    Both in seconds of the first replication; arrivals by the number of the request.
+    """
+    traced = np.unique([span.request for span in spans])
     last = max((span.end_s for span in spans), default=0.0)
-    return min(last, float(requests.arrival_s[missing.argmax()])) if missing.any() else last
+    arrivals: dict[int, float] = {}
+    for piece in requests.pieces():
+        first = piece.replication == 0
+        known = np.isin(piece.index, traced)
+        own = first & known
+        numbers, times_s = piece.index[own].tolist(), piece.arrival_s[own].tolist()
+        arrivals.update(zip(numbers, times_s, strict=True))
+        # A request that failed may have left no span.
+        missing = first & ~known & ~np.isnan(piece.latency_s)
+        if missing.any():
+            last = min(last, float(piece.arrival_s[missing.argmax()]))
+        if not first.any() or (missing.any() and piece.index[-1] > traced[-1]):
+            break
+    return last, arrivals
 
 
 def loads(
-    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any], bins: int = _BINS
+    requests: Requests, spans: Sequence[Span], document: Mapping[str, Any], bins: int = _BINS
 ) -> tuple[float, dict[str, Load]]:
     """Return the end of the window, and the load of every node in equal bins from 0 to there."""
-    end = window_s(requests, spans)
+    end, arrivals = traced_s(requests, spans)
     nodes = document["nodes"]
     cores = {
         (task["name"], task["node"]): task["cores"]
         for branch in document["branches"]
         for task in branch["tasks"]
     }
-    ready = _ready(requests, spans, document)
+    ready = _ready(arrivals, spans, document)
     found = {node: Load(np.zeros(bins), np.zeros(bins)) for node in nodes}
     running: set[tuple[str, str, float, float]] = set()
     for span in spans:
@@ -82,7 +95,7 @@ def loads(
 
 
 def _ready(
-    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any]
+    arrival: Mapping[int, float], spans: Sequence[Span], document: Mapping[str, Any]
 ) -> dict[tuple[int, str], float]:
     """Return when the last input of every task of every request had come."""
     into: dict[str, list[str | None]] = {}
@@ -95,11 +108,6 @@ def _ready(
                 targets[transfer_name(source, target)] = target
         fusions = [task["name"] for task in branch["tasks"] if task.get("kind") == "fusion"]
         targets |= {transfer_name(FEATURES, fusion): fusion for fusion in fusions}
-    last = max((span.request for span in spans), default=-1)
-    traced = (requests.replication == 0) & (requests.index <= last)
-    arrival = dict(
-        zip(requests.index[traced].tolist(), requests.arrival_s[traced].tolist(), strict=True)
-    )
     done: dict[tuple[int, str], float] = {}
     come: dict[tuple[int, str], float] = {}
     for span in spans:
@@ -135,7 +143,7 @@ def _add(values: NDArray[np.float64], start: float, stop: float, height: float, 
 
 
 def over_time(
-    requests: Columns, spans: Sequence[Span], document: Mapping[str, Any], simulated_s: float
+    requests: Requests, spans: Sequence[Span], document: Mapping[str, Any], simulated_s: float
 ) -> Chart | None:
     """Return utilization and queue of every node over the traced time; None where nothing ran."""
     end, found = loads(requests, spans, document)

@@ -34,7 +34,7 @@ from edgesim.report.table import (
 )
 from edgesim.results.accuracy import accuracy_text
 from edgesim.results.summary import SUMMARY, section
-from edgesim.results.tables_csv import Columns
+from edgesim.results.tables_csv import Requests, answered_s
 from edgesim.simulate import Span
 
 MOST_ROWS = 50
@@ -43,7 +43,7 @@ _MOST_FAULTS = 40
 
 def page(
     summary: Mapping[str, Any],
-    requests: Columns,
+    requests: Requests,
     spans: Sequence[Span],
     plan: Mapping[str, Any] | None = None,
     scenario: str = "",
@@ -119,14 +119,15 @@ def _cards(summary: Mapping[str, Any]) -> Cards:
 
 
 def _times(
-    summary: Mapping[str, Any], requests: Columns, plan: Mapping[str, Any] | None
+    summary: Mapping[str, Any], requests: Requests, plan: Mapping[str, Any] | None
 ) -> Iterator[Section]:
-    chosen = latency.counted(requests, plan["warmup"] if plan else 0)
-    if not chosen.any() or summary["latency_s"]["mean"] is None:
+    warmup = plan["warmup"] if plan else 0
+    latency_s = answered_s(requests, warmup)
+    if not len(latency_s) or summary["latency_s"]["mean"] is None:
         return
-    chart = latency.distribution(requests.latency_s[chosen], summary)
+    chart = latency.distribution(latency_s, summary)
     yield Section("latency", "Latency", [chart, latency_table(summary, ends=True)])
-    parts = latency.critical_path(summary, requests, chosen)
+    parts = latency.critical_path(summary, requests, warmup, latency_s)
     yield Section("path", "Where a request’s time goes", parts)
 
 
@@ -145,7 +146,7 @@ def _timeline(spans: Sequence[Span], plan: Mapping[str, Any] | None) -> Section:
 
 def _nodes(
     summary: Mapping[str, Any],
-    requests: Columns,
+    requests: Requests,
     spans: Sequence[Span],
     plan: Mapping[str, Any] | None,
 ) -> Section:

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as draw
 
 from edgesim import api
 from edgesim.common.errors import InputError
 from edgesim.hardware import Faults, Outage
 from edgesim.report import folder
-from edgesim.report.page.latency import counted, slowest
+from edgesim.report.page.latency import breakdown_of, slowest
 from edgesim.report.page.plan_document import plan_document
 from edgesim.report.page.run_page import page
 from edgesim.results import tables_csv
@@ -41,8 +43,8 @@ def five_pis() -> Result:
     return api.run(api.load(FIVE_PIS))
 
 
-def down() -> Faults:
-    return Faults(schedule=(Outage(at_s=0.0, duration_s=1e6),))
+def down(at_s: float = 0.0, duration_s: float = 1e6) -> Faults:
+    return Faults(schedule=(Outage(at_s=at_s, duration_s=duration_s),))
 
 
 def real(result: Result) -> Result:
@@ -145,7 +147,7 @@ def test_parts_of_the_critical_path_are_means_of_the_requests(five_pis: Result) 
     scenario = api.load(FIVE_PIS, overrides=["traffic.warmup=100", "traffic.requests=300"])
     result = api.run(scenario)
     requests = tables_csv.columns(result.recordings)
-    chosen = counted(requests, 100)
+    chosen = tables_csv.counted(requests, 100)
     assert chosen.sum() == 200
     for part, mean in result.summary["breakdown_s"].items():
         assert requests.breakdown_s[part][chosen].mean() == pytest.approx(mean, rel=1e-12)
@@ -154,7 +156,7 @@ def test_parts_of_the_critical_path_are_means_of_the_requests(five_pis: Result) 
     assert len(slow) == 2
     assert sorted(latency[slow].tolist()) == sorted(latency.tolist())[-2:]
     # Their parts sum to their latency.
-    parts = sum(requests.breakdown_s[part][chosen][slow] for part in requests.breakdown_s)
+    parts = sum(breakdown_of(requests, 100, slow).values())
     assert parts == pytest.approx(latency[slow], rel=1e-9)
 
 
@@ -162,13 +164,45 @@ def test_requests_read_back_are_the_same(tmp_path: Path) -> None:
     result = play(replications=2, node_options={"faults": Faults(schedule=(
         Outage(at_s=50.0, duration_s=100.0),))})  # fmt: skip
     out = folder.write(result, tmp_path / "out")
-    read = tables_csv.read_columns(out / "requests.csv")
+    (read,) = tables_csv.RequestsFile(out / "requests.csv").pieces()
     own = tables_csv.columns(result.recordings)
     for field in ("replication", "index", "arrival_s", "latency_s"):
         assert np.array_equal(getattr(read, field), getattr(own, field), equal_nan=True)
     for part, values in own.breakdown_s.items():
         assert np.array_equal(read.breakdown_s[part], values, equal_nan=True)
     assert (out / "report.html").read_text() == folder.rewrite_report(out).read_text()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 200])
+def test_a_page_of_pieces_is_that_of_all_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    result = play(traffic=Poisson(requests=500, rate_per_s=0.5), replications=2,
+                  node_options={"faults": down(100.0, 50.0)})  # fmt: skip
+    # Few are traced, so that the load ends at the first one that is not.
+    first = dataclasses.replace(result.recordings[0], spans=result.recordings[0].spans[:60])
+    recordings = (first, result.recordings[1])
+    out = folder.write(dataclasses.replace(result, recordings=recordings), tmp_path / "out")
+    whole = (out / "report.html").read_text()
+    reports: list[tuple[int, int]] = []
+    monkeypatch.setattr(tables_csv, "_ROWS", rows)
+    folder.rewrite_report(out, lambda label, done, total: reports.append((done, total)))
+    assert (out / "report.html").read_text() == whole
+    assert len(reports) >= 1000 // rows
+    assert {total for _, total in reports} == {(out / "requests.csv").stat().st_size}
+    assert max(done for done, _ in reports) == reports[0][1]
+
+
+@given(
+    latency_s=draw.lists(
+        draw.sampled_from([1.0, 2.0, 3.0, 4.0]) | draw.floats(0.0, 4.0), min_size=1
+    )
+)
+def test_the_slowest_hundredth_are_the_last_in_order_of_latency(latency_s: list[float]) -> None:
+    values = np.array(latency_s * 30)
+    expected = sorted(range(len(values)), key=lambda place: (values[place], place))
+    count = math.ceil(len(values) / 100)
+    assert slowest(values).tolist() == expected[-count:]
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' & \u202eevil\u202c 🦊"
