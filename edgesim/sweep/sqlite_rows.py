@@ -108,7 +108,10 @@ def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
     if not os.path.lexists(path):
         return
     _check_file(path)
-    with _sqlite_errors(path), contextlib.closing(sqlite3.connect(path, timeout=30.0)) as file:
+    with (
+        _sqlite_errors(path, reads=True),
+        contextlib.closing(sqlite3.connect(path, timeout=30.0)) as file,
+    ):
         # A view could have rows without end, and a value of many bytes take a few in the file.
         file.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_ROW_BYTES)
         kind = file.execute("SELECT type FROM sqlite_master WHERE name = 'points'").fetchone()
@@ -125,7 +128,8 @@ def _select(columns: Sequence[Column]) -> str:
 def _check_file(path: Path, largest_bytes: int = _LARGEST_BYTES) -> None:
     """Check what SQLite would open: a file of this folder, as `open_inside` does."""
     try:
-        open_inside(path, largest_bytes=largest_bytes).close()
+        hint = "; its rows are in table.csv too, once the study has ended"
+        open_inside(path, largest_bytes=largest_bytes, hint=hint).close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -136,12 +140,17 @@ def _quoted(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
+def _sqlite_errors(path: Path, *, reads: bool = False) -> Iterator[None]:
+    """Turn SQLite's errors into ours; whoever only ``reads`` may have been given any file."""
     try:
         yield
     except sqlite3.OperationalError as error:
+        # The low byte is the kind of the error; what Python finds wrong has none.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if reads and code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR):
+            raise InputError(f"{path}: no rows of a sweep ({error})") from None
         what = "the disk is full" if "full" in str(error) else str(error)
-        raise EdgesimError(f"cannot write {path}: {what}") from None
+        verb = "read" if reads else "write"
+        raise EdgesimError(f"cannot {verb} {path}: {what}") from None
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path}: no rows of a sweep ({error})") from None

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from tests.abuse import mutations
+from tests.abuse import mutations, result_folders
 from tests.edgesim.command import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -349,59 +349,6 @@ def take_artifact(data: bytes, folder: Path) -> None:
     load_artifact(folder)
 
 
-@functools.cache
-def results() -> dict[str, bytes]:
-    """Return the files of a small result and of a small study, by folder and name."""
-    import tempfile
-
-    from edgesim import api, scenario
-    from edgesim.report import folder as folders
-    from edgesim.results.folder import FILES
-
-    found: dict[str, bytes] = {}
-    small = (
-        "{model: {tasks: {a: {flop: 1, node: A}, b: {flop: 2, node: B}}, transfers: [{from: a, "
-        "to: b, bytes: 9}]}, nodes: {A: {device: {peak: {fp32: 9}}}, B: {device: {peak: {fp32: 9}}}"
-        "}, network: {wifi: {bandwidth: 99 B/s}}, traffic: {arrivals: poisson, rate: 1, requests: "
-        "4}}"
-    )
-    with tempfile.TemporaryDirectory() as made:
-        played = api.run(scenario.load_text(small))
-        directory = folders.write(played, Path(made) / "run")
-        for name in FILES:
-            if name != "report.html":
-                found[name] = (directory / name).read_bytes()
-    return found
-
-
-def result_inputs() -> st.SearchStrategy[bytes]:
-    """Return files of a result with something changed, each after its name and a line's end."""
-    # Played before anything is drawn: modules that load meanwhile use Python's own generator.
-    return _changed_file(results())
-
-
-@st.composite
-def _changed_file(draw: st.DrawFn, files: dict[str, bytes]) -> bytes:
-    name = draw(st.sampled_from(sorted(files)))
-    data = files[name]
-    if name.endswith(".json") and draw(st.integers(0, 3)):
-        data = json.dumps(draw(mutations.trees([json.loads(data)]))).encode("utf-8", "replace")
-    else:
-        data = draw(mutations.texts([data]))
-    return name.encode() + b"\n" + data
-
-
-def take_result(data: bytes, folder: Path) -> None:
-    from edgesim.report.folder import rewrite_report
-
-    name, _, changed = data.partition(b"\n")
-    for other, text in results().items():
-        write(folder / other, text)
-    if name.decode() in results():
-        write(folder / name.decode(), changed)
-    rewrite_report(folder)
-
-
 SURFACES = {
     "scenario": Surface(scenario_inputs, take_scenario),
     "settings": Surface(setting_inputs, take_settings),
@@ -413,7 +360,13 @@ SURFACES = {
     "manifest": Surface(manifest_inputs, take_manifest),
     "artifact": Surface(artifact_inputs, take_artifact),
     "weights": Surface(weight_inputs, take_weights),
-    "result": Surface(result_inputs, take_result),
+    **{
+        name: Surface(
+            functools.partial(result_folders.inputs, name),
+            functools.partial(result_folders.take, name),
+        )
+        for name in result_folders.FOLDERS
+    },
 }
 
 
