@@ -14,7 +14,6 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
 from edgesim.common.errors import InputError
 from edgesim.serve import connections, reading
@@ -100,7 +99,7 @@ class Node:
         with ExitStack() as stack:
             inference, listens = self._inference_server()
             admin, admin_listens = self._admin_server(activation)
-            metrics = self._serve_metrics(stack)
+            metrics = await self._serve_metrics(stack)
             self._engine.start(lambda: loop.call_soon_threadsafe(computed.set))
             await self._update_health()
             await inference.start()
@@ -157,18 +156,17 @@ class Node:
             raise InputError(f"admin service: {error}; name another with --admin") from error
         return server, listens
 
-    def _serve_metrics(self, stack: ExitStack) -> str | None:
+    async def _serve_metrics(self, stack: ExitStack) -> str | None:
         if self.options.metrics is None:
             return None
         host, port = split_address(self.options.metrics)
         try:
-            server, _ = start_http_server(port, host, self._metrics.registry)
+            server = await self._metrics.listen(host, port)
         except OSError as error:
             where = self.options.metrics
             raise InputError(f"cannot listen on {where}: {error.strerror or error}") from error
-        stack.callback(server.server_close)
-        stack.callback(server.shutdown)
-        return join_address(host, server.server_port)
+        stack.callback(server.close)
+        return join_address(host, server.sockets[0].getsockname()[1])
 
     async def _restore(self, activation: Activation) -> None:
         """Serve the models of before the node ended; without any, wait for a deployment."""
