@@ -170,6 +170,7 @@ def open_channel(
     access: Access,
     *,
     own_connection: bool = False,
+    largest_reply_bytes: int = MAX_MESSAGE_BYTES,
 ) -> grpc.aio.Channel:
     """Return a channel to a node; it connects when it is first used, and anew after a break.
 
@@ -177,13 +178,15 @@ def open_channel(
         address: HOST:PORT.
         access: keys of the client.
         own_connection: share no connection, nor its waits to reconnect, with other channels.
+        largest_reply_bytes: size that a reply may announce; a call ends at the first bytes of a
+            larger one.
 
     Raises:
         InputError: without TLS, the address is of another machine.
     """
     host, _ = split_address(address)
     options = [
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", min(largest_reply_bytes, MAX_MESSAGE_BYTES)),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         # A node that is started again is found again within a second or two.
         ("grpc.initial_reconnect_backoff_ms", 100),

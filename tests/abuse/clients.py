@@ -66,6 +66,7 @@ class Http2:
         ended: calls that the node ended.
         sent: bytes of messages that were sent.
         closed: whether the node closed the connection.
+        trailers: with which calls ended, as sent: their messages are plain text.
     """
 
     address: str
@@ -77,6 +78,7 @@ class Http2:
     ended: int = 0
     sent: int = 0
     closed: bool = False
+    trailers: list[bytes] = field(default_factory=list)
     _left: dict[int, int] = field(default_factory=dict)
     _windows: dict[int, int] = field(default_factory=dict)
     _window: int = 65_535
@@ -179,6 +181,7 @@ class Http2:
         ) and stream in self._left:
             del self._left[stream], self._windows[stream]
             self.ended += 1
+            self.trailers.append(body)
 
 
 def _frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> bytes:

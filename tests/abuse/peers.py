@@ -73,6 +73,8 @@ def flawed_bytes(flaw: Flaw, reply: Any) -> bytes:
     if kind == "set":
         for name, value in rest[0].items():
             setattr(reply, name, value)
+    elif kind == "large":
+        reply.raw_output_contents.append(bytes(rest[0]))
     elif kind == "parameters":
         for name, value in rest[0].items():
             if value is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.abuse.clients import LARGE, Attacked, Watch, attacked, calling
+from tests.abuse.clients import LARGE, MIB, Attacked, Http2, Watch, attacked, calling, message
 from tests.abuse.soak import held
 from tests.edgesim.serve.cluster import Client
 
@@ -50,3 +50,17 @@ def test_a_node_holds_little_and_answers(one: Attacked, connections: int, withhe
     assert (len(watch.seconds) >= 20, watch.failed) == (True, [])
     assert any(peer.sent >= least for peer in peers)
     assert watch.most_mib - rest < MOST_MIB
+
+
+def test_a_message_that_is_too_large_is_refused_at_its_first_bytes(one: Attacked) -> None:
+    # Of each message only the five bytes are ever sent that say how large it is.
+    data, calls = message("none", round(15.9 * MIB)), 128
+    peer = Http2(one.node.inference, one.keys / "client", data, calls, withheld=len(data) - 5)
+    rest = held(one.pid)[0]
+    with calling([peer], 100.0):
+        until_s = time.monotonic() + 100.0
+        while peer.ended < calls and not peer.closed and time.monotonic() < until_s:
+            time.sleep(0.05)
+    assert (peer.ended, peer.sent, peer.closed) == (calls, 5 * calls, False)
+    assert all(b"Received message larger than max" in one for one in peer.trailers)
+    assert held(one.pid)[0] - rest < MOST_MIB

@@ -56,6 +56,9 @@ FLAWS: list[tuple[Flaw, str]] = [
     (["parameters", {"waiting": 1 << 40}], "parameter waiting is out of range"),
     (["parameters", {"batch": None}], "parameter batch is missing, or no integer"),
     (["parameters", {"batch": "four"}], "parameter batch is missing, or no integer"),
+    # Of 13.9 MiB, which a message may have; 100 KiB are more than any answer here.
+    (["large", 14_575_206], "larger than an answer can be"),
+    (["large", 100 << 10], "larger than an answer can be"),
     (["abort", "RESOURCE_EXHAUSTED", "the node's queue of 64 was full; ask again later"],
      "the node's queue of 64 was full"),
 ]  # fmt: skip

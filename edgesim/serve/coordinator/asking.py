@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.text import duration, foreign
-from edgesim.serve.coordinator.peer import Peer, is_busy
+from edgesim.serve.coordinator.peer import Peer, is_busy, is_too_large
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
 from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
@@ -80,6 +80,8 @@ async def ask(
             break
         except grpc.aio.AioRpcError as error:
             reason = _sentence(error, policy)
+            if is_too_large(error):
+                break
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
             if tried == policy.retry.attempts or not (late or error.code() in _WORTH_ANOTHER_TRY):
                 break
@@ -96,6 +98,8 @@ def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         why = f"no answer within {duration(policy.retry.timeout_s or policy.deadline_s)}"
+    elif is_too_large(error):
+        return "invalid reply: larger than an answer can be"
     elif is_busy(error):
         why = "the node had as many open calls as it accepts"
     elif code is grpc.StatusCode.UNAVAILABLE and not details.startswith("the node"):

@@ -14,13 +14,18 @@ from edgesim.common.text import foreign
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply, read_reply
-from edgesim.serve.coordinator.work import Piece
+from edgesim.serve.coordinator.work import BYTES_PER_VALUE, Piece
+from edgesim.serve.options import MAX_SAMPLES
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
 
 MOST_REASONS = 20
 """Reasons of failures that are told apart of one node."""
 OTHER_REASONS = f"another reason than the first {MOST_REASONS} of this node"
+_BESIDE_BYTES = 64 << 10
+"""Bytes of a reply beside its tensor: names and parameters."""
+MOST_OUTAGES = 5
+"""Outages of one node that are told one by one."""
 SILENT = "does not answer"
 DEPLOY = "deploy them with `edgesim deploy`"
 
@@ -63,10 +68,30 @@ class Outage:
     @property
     def sentence(self) -> str:
         """The outage as a sentence."""
+        return f"'{self.node}' was out of service {self.span}: it {self.why}"
+
+    @property
+    def span(self) -> str:
+        """Its begin and its end, in words."""
         until = "the end" if self.end_s is None else f"{self.end_s:.1f} s"
-        return (
-            f"'{self.node}' was out of service from {self.begin_s:.1f} s to {until}: it {self.why}"
-        )
+        return f"from {self.begin_s:.1f} s to {until}"
+
+
+def outage_sentences(outages: Sequence[Outage]) -> list[str]:
+    """Return sentences on outages in order of time: of a node that goes and comes, a few."""
+    by_node: dict[str, list[Outage]] = {}
+    told = []
+    for one in outages:
+        known = by_node.setdefault(one.node, [])
+        known.append(one)
+        if len(known) <= MOST_OUTAGES:
+            told.append(one.sentence)
+    for node, found in by_node.items():
+        if (more := len(found) - MOST_OUTAGES) > 0:
+            told.append(
+                f"'{node}' was out of service {more:,} more times, the last {found[-1].span}"
+            )
+    return told
 
 
 @dataclass(slots=True)
@@ -101,6 +126,7 @@ class Peer:
         access: keys of the coordinator.
         policy: policy of the run.
         clock: returns seconds.
+        samples: of a request, at most.
         up: whether it is in service.
         why: reason for being out of service; empty where it is in service.
         wasted: bytes of messages without use.
@@ -117,6 +143,7 @@ class Peer:
     access: Access
     policy: Policy
     clock: Callable[[], float]
+    samples: int = MAX_SAMPLES
     up: bool = True
     why: str = ""
     wasted: WastedBytes = field(default_factory=WastedBytes)
@@ -134,7 +161,12 @@ class Peer:
         self._use(self._open())
 
     def _open(self) -> grpc.aio.Channel:
-        return open_channel(self.address, self.access, own_connection=True)
+        # What else a node sends would fill the memory, as many times as there are requests.
+        values = max(piece.width for piece in self.pieces) * self.samples
+        largest_bytes = BYTES_PER_VALUE * values + _BESIDE_BYTES
+        return open_channel(
+            self.address, self.access, own_connection=True, largest_reply_bytes=largest_bytes
+        )
 
     def _use(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
@@ -346,6 +378,11 @@ class Peer:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def is_too_large(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether a call ended at the first bytes of a reply larger than an answer can be."""
+    return "Received message larger than max" in (error.details() or "")
 
 
 def is_busy(error: grpc.aio.AioRpcError) -> bool:

@@ -107,7 +107,7 @@ def run_replication(
     async def run() -> None:
         nonlocal failure
         clock = _Clock()
-        peers = _peers(work, access, policy, clock)
+        peers = _peers(work, access, policy, clock, traffic.samples)
         try:
             await _all_ready(peers)
             if driver is not None:
@@ -172,7 +172,7 @@ class _Clock:
 
 
 def _peers(
-    work: Work, access: Access, policy: Policy, clock: Callable[[], float]
+    work: Work, access: Access, policy: Policy, clock: Callable[[], float], samples: int
 ) -> dict[str, Peer]:
     return {
         node: Peer(
@@ -182,6 +182,7 @@ def _peers(
             access,
             policy,
             clock,
+            samples,
         )
         for node, address in work.addresses.items()
     }

@@ -17,6 +17,7 @@ from edgesim.results.run import Measured, Run
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.images import find_images
+from edgesim.serve.coordinator.peer import outage_sentences
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import Replication, run_replication
 from edgesim.serve.coordinator.work import find_work
@@ -109,7 +110,7 @@ def run(
         warnings.append(f"accuracy was not measured, as the images were noise: {images.reason}")
     warnings += _fault_notes(scenario, drivers)
     for one in runs:
-        warnings += [outage.sentence for outage in one.outages]
+        warnings += outage_sentences(one.outages)
     failures, lost = Counter[str](), Counter[str]()
     for one in runs:
         lost += one.lost

@@ -142,7 +142,8 @@ def infer_request(
     return request
 
 
-_BYTES = int(BYTES_PER_ELEMENT[PRECISION])
+BYTES_PER_VALUE = int(BYTES_PER_ELEMENT[PRECISION])
+"""Bytes of one value of a tensor."""
 _TYPICAL_NS = 1_000_000
 """Typical time in an answer; its number of digits changes the size by a byte."""
 
@@ -188,7 +189,7 @@ def message_sizes(work: Work, *, samples: int, requests: int) -> Sizes:
 
 
 def _zeros(name: str, *shape: int) -> Input:
-    return Input(name, shape, bytes(_BYTES * math.prod(shape)))
+    return Input(name, shape, bytes(BYTES_PER_VALUE * math.prod(shape)))
 
 
 def _answer(piece: Piece, output: str, samples: int, number: int) -> int:
@@ -201,7 +202,7 @@ def _answer(piece: Piece, output: str, samples: int, number: int) -> int:
     for key in ("batch", "waiting"):
         reply.parameters[key].int64_param = 1
     reply.outputs.add(name=output, datatype="FP32", shape=(samples, piece.width))
-    reply.raw_output_contents.append(bytes(_BYTES * samples * piece.width))
+    reply.raw_output_contents.append(bytes(BYTES_PER_VALUE * samples * piece.width))
     return reply.ByteSize()
 
 
