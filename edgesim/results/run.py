@@ -24,12 +24,22 @@ from edgesim.simulate.recording import PARTS, LinkTotals, NodeTotals
 
 _NOTABLE = 0.05
 """Share by which the start of a closed loop may change a percentile without a warning."""
+_MOST_REASONS = 10
+"""Reasons that each have a warning of their own."""
 
 
 def mean(values: Iterable[float]) -> float:
     """Return the mean of some values, rounded once."""
     found = list(values)
     return math.fsum(found) / len(found)
+
+
+def by_reason(what: str, reasons: Counter[str]) -> list[str]:
+    """Return a warning of each of the most frequent reasons."""
+    found = [f"{many:,} {what}: {reason}" for reason, many in reasons.most_common(_MOST_REASONS)]
+    if (more := len(reasons) - _MOST_REASONS) > 0:
+        found.append(f"{what}: {more} further reasons are in summary.json")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +49,6 @@ class Measured:
     Attributes:
         accuracy: measured share of right answers; None where it was not measured.
         failures: why requests have no answer, and how many.
-        lost_parts: parts that answered requests went without and why, and how many.
         warnings: warnings to be shown with the others.
         failure: why the run failed although it has a result; empty where it did not.
         never_answered: a sentence on every part, or the fusion, of which there is no reply at all.
@@ -47,7 +56,6 @@ class Measured:
 
     accuracy: Accuracy | None
     failures: Mapping[str, int]
-    lost_parts: Mapping[str, int]
     warnings: tuple[str, ...]
     failure: str = ""
     never_answered: tuple[str, ...] = ()
@@ -149,6 +157,13 @@ class Run:
             degraded=degraded,
             failed=len(outcome) - completed - degraded,
         )
+
+    @cached_property
+    def lost_parts(self) -> Counter[str] | None:
+        """What degraded requests went without: part, node and why; None where nothing can fail."""
+        if self.measured is None and all(one.faults is None for one in self.recordings):
+            return None
+        return sum((Counter(one.lost) for one in self.recordings), Counter())
 
     @property
     def finished(self) -> float:
@@ -274,6 +289,8 @@ class Run:
             found.append(
                 f"{requests['failed']:,} of {requests['offered']:,} requests have no answer"
             )
+        if self.lost_parts:
+            found += by_reason("answered without a part", self.lost_parts)
         if self.processes:
             found.append(
                 f"processes of your own changed the run: {', '.join(self.processes)}; the scenario "

@@ -192,9 +192,8 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     Metric("failures", "", "Requests without an answer on real nodes, by reason.",
            lambda run: run.measured and run.measured.failures, kind="wholes", optional=True,
            null="simulated"),
-    Metric("lost_parts", "", "Parts that answered requests went without on real nodes, by reason.",
-           lambda run: run.measured and run.measured.lost_parts, kind="wholes", optional=True,
-           null="simulated"),
+    Metric("lost_parts", "", "Degraded requests, by what they went without: part, node and why.",
+           kind="wholes", optional=True, null="nothing can fail"),
 )  # fmt: skip
 
 _TYPES: Mapping[Kind, Any] = {

@@ -23,6 +23,7 @@ class Attempt(Work):
         measure: why this node was chosen: an index of `edgesim.simulate.choices.MEASURES`.
         arrived: numbers of the transfers whose data have arrived.
         coming: inputs that have left.
+        path: path of the request until then; once it has a result, until its end.
         ended: whether it has ended, with a result or without.
         timed: whether its time-out runs.
         joules: energy that was spent on its result.
@@ -66,14 +67,14 @@ class Trouble:
         live: attempts in progress, by the index of their task.
         attempted: number of attempts so far, by the index of the task; hedges are not counted.
         asked: number of attempts so far, by the index of the task and the name of the node.
-        lost: indices of tasks that were given up.
+        lost: paths until tasks were given up, by the index of the task.
         cancelled: numbers of transfers that will not come.
     """
 
     live: dict[int, list[Attempt]]
     attempted: dict[int, int]
     asked: dict[tuple[int, str], int]
-    lost: set[int] = field(default_factory=set)
+    lost: dict[int, Path] = field(default_factory=dict)
     cancelled: set[int] = field(default_factory=set)
 
 
@@ -124,6 +125,7 @@ class TrackedRequest(Request):
             self.results.clear()
             for attempt in self.begins:
                 attempt.ended = False
+                attempt.path = START
         if self.begun:
             for attempt in self.begun:
                 attempt.ended = True
@@ -189,12 +191,28 @@ class TrackedRequest(Request):
         """Return whether a transfer will not come."""
         return self.trouble is not None and number in self.trouble.cancelled
 
-    def waited(self, now: float) -> Path:
-        """Return its path until now, all of it queueing.
+    def waited(self, now: float, sources: Sequence[int], *, lost: bool) -> Path:
+        """Return its path until now along a task that has waited since its inputs were sent.
 
-        The parts of the path of a failed attempt are not known.
+        Of that wait, attempts that failed and the pauses between them are queueing. Of a task that
+        was given up nothing is known since then: all is transfer, as in a real run
+        (`edgesim.serve.coordinator.recorder.Recorder`).
+
+        Args:
+            now: the time, in seconds.
+            sources: indices of the tasks that sent the inputs.
+            lost: whether the task was given up.
         """
-        return (now - self.arrival_s, 0.0, 0.0, 0.0)
+        path, paths = START, self.mark_trouble().lost
+        for source in sources:
+            result = self.results.get(source)
+            ended = paths.get(source, START) if result is None else result.path
+            path = max(path, ended, key=sum)
+        waited_s = max(0.0, now - self.arrival_s - sum(path))
+        queue_s, compute_s, transfer_s, fusion_s = path
+        if lost:
+            return (queue_s, compute_s, transfer_s + waited_s, fusion_s)
+        return (queue_s + waited_s, compute_s, transfer_s, fusion_s)
 
 
 def obsolete(parcel: Parcel) -> bool:

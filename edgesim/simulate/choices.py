@@ -28,6 +28,8 @@ class Choices:
         flows: flows over the routes.
         samples: samples of a request.
         units: what each task is given up with, by its index.
+        titles: the unit of each task and its node, for people, by its index.
+        sources: indices of the tasks outside whose results enter its unit, by its index.
         inputs: numbers of the transfers that enter each task, by its index.
         outputs: numbers of the transfers that leave each task, by its index, in their order.
         entering: numbers of the transfers of the request's input.
@@ -45,6 +47,8 @@ class Choices:
     standby: Sequence[Station]
     branches: Sequence[ReadyBranch]
     units: list[str] = field(init=False)
+    titles: list[str] = field(init=False)
+    sources: list[tuple[int, ...]] = field(init=False)
     inputs: list[list[int]] = field(init=False)
     outputs: list[list[int]] = field(init=False)
     entering: list[int] = field(init=False)
@@ -54,7 +58,19 @@ class Choices:
 
     def __post_init__(self) -> None:
         branch = self.branch
-        self.units = [task.unit or task.name for task in self.tasks]
+        self.units = units = [task.unit or task.name for task in self.tasks]
+        # The task that a unit is named after computes; the others are its messages.
+        nodes = {task.name: task.node for task in self.tasks}
+        self.titles = [
+            f"{unit} on {nodes.get(unit, task.node)}"
+            for unit, task in zip(units, self.tasks, strict=True)
+        ]
+        entering: dict[str, dict[int, None]] = {unit: {} for unit in units}
+        for one in branch.transfers:
+            source, target = one.source, one.target
+            if source and target and units[source.index] != units[target.index]:
+                entering[units[target.index]][source.index] = None
+        self.sources = [tuple(entering[unit]) for unit in units]
         numbers = {transfer: number for number, transfer in enumerate(branch.transfers)}
         self.inputs = [
             [number for transfer, number in numbers.items() if transfer.target is task]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 
 from edgesim.simulate.attempts import FIRST, Attempt, TrackedRequest, Trouble, obsolete
 from edgesim.simulate.choices import MEASURES, Choices
 from edgesim.simulate.deadlines import Clocks
+from edgesim.simulate.degradation import Degradation
 from edgesim.simulate.outages import Outages
 from edgesim.simulate.reassign import WeightTransfer
 from edgesim.simulate.recording import FaultRecord, Outcome
@@ -26,10 +26,7 @@ class Failures:
     failure a task is attempted again as the recovery says: its inputs are sent once more by the
     nodes that still have them, and results that are lost are computed again.
 
-    A task without a result is given up. A request goes on without an optional one, and fails with
-    any other. Whatever waits for the output of a task that was given up waits for one input less;
-    a task that is left without any input is given up as well, and a request that is left without
-    any ending fails.
+    A task without a result is given up (`edgesim.simulate.degradation`).
 
     Args:
         engine: runs the requests; with its clock, servers and flows.
@@ -49,7 +46,6 @@ class Failures:
         self._joining: dict[TrackedRequest, None] = {}
         self._answered = [0] * len(MEASURES)
         self._outcome = engine.recorder.outcome
-        self._reasons: Counter[str] = Counter()
         self._used_j = self._lost_j = 0.0
         self._attempts = 0
         self._loss_stream = stream(setup.seed, setup.replication, "loss")
@@ -62,10 +58,11 @@ class Failures:
             )
             for one, branch in zip(engine.branches, plan.branches, strict=True)
         }  # fmt: skip
+        self._degradation = Degradation(engine, recovery, self._choices, self._cancel_attempts)
         self._clocks: Clocks | None = None
         if recovery.bounds_waits or recovery.hedge is not None:
-            self._clocks = Clocks(
-                kernel, recovery, self._choices, self._give_up, self._fail, self._hedge
+            self._clocks = self._degradation.clocks = Clocks(
+                kernel, recovery, self._choices, self._degradation.give_up, self._fail, self._hedge
             )
         self._outages = Outages(engine, setup, self._choices, self._crashed)
         self._memory, self._checks = self._outages.memory, self._outages.checks
@@ -143,6 +140,7 @@ class Failures:
         """Send every output of a task that has a result."""
         assert isinstance(work, Attempt)
         request, task = work.request, work.task
+        work.path = path
         for number in self._choices[request.branch].outputs[task.index]:
             if not request.ended:
                 self._send_output(request, number, task, now, path)
@@ -250,11 +248,13 @@ class Failures:
         if self._clocks is not None:
             self._clocks.start(attempt.request, attempt.task)
         server = attempt.task.server
+        path = (now - attempt.request.arrival_s, 0.0, 0.0, 0.0)
         if self._memory is None and server.up:
             attempt.ready_s = now
+            attempt.path = path
             server.submit(attempt)
         else:
-            self._engine.submit(attempt, now, START)
+            self._engine.submit(attempt, now, path)
 
     def _choose(self, request: TrackedRequest, task: ReadyTask, *, hedge: bool) -> Attempt | None:
         """Return an attempt at a task on the node that is best for it now; None without any."""
@@ -320,7 +320,7 @@ class Failures:
         retry, attempted = self._recovery.retry, request.attempted(task)
         own = request.branch.tasks[task.index]
         if retry is None or attempted >= retry.attempts:
-            self._give_up(request, own, reason)
+            self._degradation.give_up(request, own, reason)
             return
         pause_s = retry.pause_s(attempted, float(self._backoff_stream.random()))
         self._kernel.call_after(pause_s, lambda _: self._retry(request, own))
@@ -363,19 +363,21 @@ class Failures:
     def _fetch_inputs(self, attempt: Attempt) -> None:
         """Send an attempt the inputs that exist; compute again those that are lost."""
         request, task, now = attempt.request, attempt.task, self._kernel.time_s
-        for number in self._choices[request.branch].inputs[task.index]:
+        choices = self._choices[request.branch]
+        path = request.waited(now, choices.sources[task.index], lost=False)
+        for number in choices.inputs[task.index]:
             source = request.branch.transfers[number].source
             if request.cancelled(number) or attempt.ended or request.ended:
                 continue
             if source is None:
-                self._send(request, number, None, attempt, now, request.waited(now))
+                self._send(request, number, None, attempt, now, path)
                 continue
             result = request.results.get(source.index)
             if result is None:
                 continue
             server = result.task.server
             if server.up and self._outages.crashes[result.node] == result.crashes:
-                self._send(request, number, result.task, attempt, now, request.waited(now))
+                self._send(request, number, result.task, attempt, now, path)
             else:
                 self._compute_again(request, source)
         if self._clocks is not None:
@@ -422,69 +424,7 @@ class Failures:
         elif isinstance(attempt, Attempt):
             self._fail(attempt, "crash")
         else:
-            self._fail_request(request, "nobody takes the answer")
-
-    # Tasks that are given up
-
-    def _give_up(self, request: TrackedRequest, task: ReadyTask, reason: str) -> None:
-        """Go on without the result of a task."""
-        if request.settled(task):
-            return
-        request.mark_trouble().lost.add(task.index)
-        self._cancel_attempts(request, task)
-        request.mark_missing().parts[task] = None
-        if not task.optional or not self._recovery.degrade:
-            self._fail_request(request, reason)
-            return
-        if task.last:
-            self._end_without(request, reason)
-        for number in self._choices[request.branch].outputs[task.index]:
-            self._cancel_transfer(request, number, reason)
-
-    def _cancel_transfer(self, request: TrackedRequest, number: int, reason: str) -> None:
-        """Go on without one transfer."""
-        transfer = request.branch.transfers[number]
-        task = transfer.target
-        settled = request.ended if task is None else request.settled(task)
-        if settled or request.cancelled(number):
-            return
-        live = [] if task is None else request.live(task)
-        if live and all(number in attempt.arrived for attempt in live):
-            return
-        cancelled = request.mark_trouble().cancelled
-        cancelled.add(number)
-        request.mark_missing().parts[transfer] = None
-        if task is None:
-            self._end_without(request, reason)
-            return
-        if cancelled.issuperset(self._choices[request.branch].inputs[task.index]):
-            self._give_up(request, task, reason)
-            return
-        for attempt in tuple(live):
-            if number not in attempt.arrived and not attempt.ended:
-                attempt.waiting -= 1
-                if not attempt.waiting:
-                    now = self._kernel.time_s
-                    self._engine.submit(attempt, now, request.waited(now))
-        if self._clocks is not None:
-            self._clocks.start(request, task)
-
-    def _end_without(self, request: TrackedRequest, reason: str) -> None:
-        """Count an ending that will not come."""
-        missing = request.mark_missing()
-        missing.endings += 1
-        if missing.endings == request.branch.endings:
-            self._fail_request(request, reason)
-            return
-        now = self._kernel.time_s
-        self._engine.end(request, now, request.waited(now))
-
-    def _fail_request(self, request: TrackedRequest, reason: str) -> None:
-        """Close a request without an answer."""
-        request.mark_trouble()
-        self._reasons[reason] += 1
-        self._outcome[request.index] = _FAILED
-        self._engine.close(request)
+            self._degradation.fail(request, "nobody takes the answer")
 
     def record(self, now: float, offered: int) -> FaultRecord:
         """Return what failed, and what came of it, when the run ends."""
@@ -494,7 +434,7 @@ class Failures:
             answered={
                 name: many for name, many in zip(MEASURES, self._answered, strict=True) if many
             },
-            reasons=dict(self._reasons),
+            reasons=dict(self._degradation.reasons),
             used_j=self._used_j,
             lost_j=self._lost_j,
             attempts=self._attempts,

@@ -48,6 +48,7 @@ class Recorder:
         self.outcome = bytearray(requests)
         self._path_s = tuple(array("d", bytes(8 * requests)) for _ in PARTS)
         self._missing: dict[frozenset[str], int] = {}
+        self._lost: dict[str, int] = {}
         self._spans: list[Span] = []
 
     def task_ended(self, work: Work, start_s: float, end_s: float, joules: float) -> Path:
@@ -122,6 +123,9 @@ class Recorder:
             self.outcome[index] = _DEGRADED
             missing = request.missing.results()
             self._missing[missing] = self._missing.get(missing, 0) + 1
+            for part, why in request.missing.reasons.items():
+                sentence = f"{part}: {why}"
+                self._lost[sentence] = self._lost.get(sentence, 0) + 1
 
     def recover_s(self, failures_s: Iterable[float], offered: int) -> tuple[float, ...]:
         """Return the time from each failure to the next whole answer; NaN where none came.
@@ -159,6 +163,7 @@ class Recorder:
             breakdown_s=dict(zip(PARTS, columns, strict=True)),
             outcome=np.frombuffer(self.outcome, dtype=np.uint8)[:offered],
             missing=self._missing,
+            lost=self._lost,
             spans=tuple(self._spans),
             nodes=_node_totals(servers, ports, {} if faults is None else faults.nodes, now),
             links=_link_totals(self._cluster, flows, now),

@@ -174,6 +174,7 @@ class Recording:
         outcome: (requests,) of `Outcome`.
         missing: degraded requests by the tasks whose results they went without; may be empty where
             the parts that answered are not known.
+        lost: number of degraded requests by what they went without: part, its node, and why.
         spans: tasks and transfers of the first requests, in order of their end.
         nodes: totals by node name.
         links: totals by link name.
@@ -192,6 +193,7 @@ class Recording:
     simulated_s: float
     partial: bool = False
     missing: Mapping[frozenset[str], int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
     faults: FaultRecord | None = None
 
     def answered_s(self, warmup: int = 0) -> NDArray[np.float64]:

@@ -32,9 +32,16 @@ class Station(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Missing:
-    """Lost tasks and transfers of a request, and the number of endings that will not come."""
+    """What a request goes without.
+
+    Attributes:
+        parts: lost tasks and transfers.
+        reasons: why parts were given up, by part and node; not what followed from that.
+        endings: number of endings that will not come.
+    """
 
     parts: dict[ReadyTask | ReadyTransfer, None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     endings: int = 0
 
     def results(self) -> frozenset[str]:

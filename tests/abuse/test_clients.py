@@ -54,7 +54,7 @@ def test_a_node_holds_little_and_answers(one: Attacked, connections: int, withhe
 
 def test_a_message_that_is_too_large_is_refused_at_its_first_bytes(one: Attacked) -> None:
     # Of each message only the five bytes are ever sent that say how large it is.
-    data, calls = message("none", round(15.9 * MIB)), 128
+    data, calls = message("none", round(15.9 * MIB)), 100
     peer = Http2(one.node.inference, one.keys / "client", data, calls, withheld=len(data) - 5)
     rest = held(one.pid)[0]
     with calling([peer], 100.0):

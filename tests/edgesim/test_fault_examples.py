@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ def test_examples_account_for_every_request(name: str) -> None:
     assert sum(found["answered"].values()) == answered
     assert sum(found["reasons"].values()) == requests["failed"]
     assert found["availability"] == answered / 3000
+    assert bool(summary["lost_parts"]) == bool(requests["degraded"])
+    assert sum(summary["lost_parts"].values()) >= requests["degraded"]
+
+
+def test_what_answers_go_without_is_on_the_console_and_on_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    settings = ("--set", "traffic.requests=3000", "--set", "baselines=[]", "--out", out)
+    done = edgesim("run", FOLDER / "links.yaml", *settings)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    lost = summary["lost_parts"]
+    kinds = {re.fullmatch(r"part-(\d) on pi-\1: (.*)", name)[2] for name in lost}  # type: ignore[index]
+    assert kinds == {"no answer within 1.00 s"}
+    text, page = " ".join(done.stdout.split()), (out / "report.html").read_text()
+    for name, many in lost.items():
+        assert f"{many:,} answered without a part: {name}" in text
+        assert f"{many:,} answered without a part: {name}" in page
 
 
 def test_a_standby_leaves_nothing_out_and_nothing_done_does() -> None:

@@ -46,12 +46,12 @@ class Recorder:
     and half of it is the request's. The critical path of a request is that of
     the part whose end let the fusion begin. Its queue has the waits of what was answered: what the
     request was sent late, failed attempts, and pauses between them. The wait for a part that was
-    given up is a call of which nothing else is known: transfer.
+    given up is a call of which nothing else is known: transfer. The simulation does the same
+    (`edgesim.simulate.attempts.TrackedRequest.waited`).
 
     Attributes:
         ended: number of requests that have ended.
         reasons: reasons for requests without an answer, with counts.
-        lost: parts that answered requests went without and why, with counts.
         calls: calls by name of the part, or of the fusion.
         answered: number of requests by which parts answered.
         right: number of correct answers, by which parts answered.
@@ -61,10 +61,10 @@ class Recorder:
         """Prepare for ``requests``, of which the first ``trace_requests`` leave spans."""
         self.ended = 0
         self.reasons: Counter[str] = Counter()
-        self.lost: Counter[str] = Counter()
         self.calls = {piece.name: Calls() for piece in work.pieces}
         self.answered: Counter[tuple[bool, ...]] = Counter()
         self.right: Counter[tuple[bool, ...]] = Counter()
+        self._lost: Counter[str] = Counter()
         self._work = work
         self._cluster = cluster
         self._trace_requests = trace_requests
@@ -108,7 +108,7 @@ class Recorder:
         self.answered[answered] += 1
         for one in found.parts:
             if isinstance(one, Failure):
-                _count(self.lost, one.reason)
+                _count(self._lost, one.reason)
         if right is not None:
             self.right[answered] += right
         due_s = self._arrival_s[number]
@@ -202,6 +202,7 @@ class Recorder:
                 for answered, many in self.answered.items()
                 if not all(answered)
             },
+            lost=dict(self._lost),
             spans=tuple(sorted(spans, key=lambda span: span.end_s)),
             nodes={name: self._node(peers.get(name), name, end_s) for name in self._cluster.nodes},
             links={name: self._link(name, carried, end_s) for name in self._cluster.network.links},

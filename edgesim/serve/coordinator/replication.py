@@ -43,7 +43,6 @@ class Replication:
     Attributes:
         recording: the recording, in the form of a simulation's.
         reasons: reasons for requests without an answer, with counts.
-        lost: parts that answered requests went without and why, with counts.
         calls: calls by name of the part, or of the fusion.
         answered: number of requests by which parts answered.
         right: images answered rightly, by which parts answered; None where labels are not known.
@@ -54,7 +53,6 @@ class Replication:
 
     recording: Recording
     reasons: Counter[str]
-    lost: Counter[str]
     calls: Mapping[str, Calls]
     answered: Counter[tuple[bool, ...]]
     right: Counter[tuple[bool, ...]] | None
@@ -149,7 +147,6 @@ def run_replication(
     return Replication(
         recording=recordings[0],
         reasons=recorder.reasons,
-        lost=recorder.lost,
         calls=recorder.calls,
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,

@@ -13,7 +13,7 @@ from edgesim.common.progress import Progress, counted
 from edgesim.common.text import duration
 from edgesim.results.accuracy import Accuracy
 from edgesim.results.result import Result, summarise
-from edgesim.results.run import Measured, Run
+from edgesim.results.run import Measured, Run, by_reason
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
 from edgesim.serve.coordinator.images import find_images
@@ -28,7 +28,6 @@ INTERRUPTED = "the run was interrupted before it was answered"
 """Reason for the failure of requests in flight at an interrupt."""
 ENDED_EARLY = "the run ended before it was answered"
 """The same at an unexpected error."""
-_MOST_SHOWN = 10
 
 
 def run(
@@ -111,15 +110,13 @@ def run(
     warnings += _fault_notes(scenario, drivers)
     for one in runs:
         warnings += outage_sentences(one.outages)
-    failures, lost = Counter[str](), Counter[str]()
+    failures = Counter[str]()
     for one in runs:
-        lost += one.lost
         failures += one.reasons
         unfinished = int((one.recording.outcome == Outcome.UNFINISHED).sum())
         failures[ENDED_EARLY if failure else INTERRUPTED] += unfinished
     failures = +failures
-    warnings += _by_reason("without an answer", failures)
-    warnings += _by_reason("answered without a part", lost)
+    warnings += by_reason("without an answer", failures)
     if failure:
         warnings.append(failure)
     elif failures and not (runs[-1].recording.partial or any(one.answered for one in runs)):
@@ -127,7 +124,6 @@ def run(
     measured = Measured(
         accuracy=_accuracy(artifact, runs, samples=traffic.samples, images=len(images.pixels)),
         failures=failures,
-        lost_parts=lost,
         warnings=tuple(warnings),
         failure=failure,
         never_answered=tuple(_never_answered(runs)),
@@ -142,14 +138,6 @@ def run(
             measured=measured,
         )
     )
-
-
-def _by_reason(what: str, reasons: Counter[str]) -> list[str]:
-    """Return warnings of the most frequent reasons."""
-    found = [f"{many:,} {what}: {reason}" for reason, many in reasons.most_common(_MOST_SHOWN)]
-    if (more := len(reasons) - _MOST_SHOWN) > 0:
-        found.append(f"{what}: {more} further reasons are in summary.json")
-    return found
 
 
 def _never_answered(runs: Sequence[Replication]) -> Iterator[str]:

@@ -233,6 +233,9 @@ def test_a_node_that_fails_takes_its_part_and_no_more() -> None:
     assert abs(counts[Outcome.DEGRADED] - 20) <= 1
     assert set(found.missing) == {frozenset({"part-0"})}
     assert sum(found.missing.values()) == counts[Outcome.DEGRADED]
+    # Under the names of the scenario, as of a real run.
+    assert {name.partition(": ")[0] for name in found.lost} == {"part-0 on a"}
+    assert sum(found.lost.values()) == counts[Outcome.DEGRADED]
 
 
 def test_a_scenario_without_addresses_is_refused(tmp_path: Path) -> None:

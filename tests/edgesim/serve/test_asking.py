@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 
 from edgesim.serve.coordinator.asking import Failure, ask
-from edgesim.serve.coordinator.peer import MOST_REASONS, Outage, Reasons, WastedBytes
+from edgesim.serve.coordinator.peer import (
+    MOST_OUTAGES,
+    MOST_REASONS,
+    SILENT,
+    Outage,
+    Reasons,
+    WastedBytes,
+    outage_sentences,
+)
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import pace
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
@@ -280,3 +288,15 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_says() -> None:
     assert [number for number, _ in seen] == list(range(20))
     assert max(many for _, many in seen) == 3
     assert np.mean([many for _, many in seen[3:]]) == 3
+
+
+def test_a_node_that_goes_and_comes_is_told_of_a_few_times() -> None:
+    outages = [Outage("a", float(second), second + 0.5, SILENT) for second in range(100)]
+    outages.insert(50, Outage("b", 49.75, None, SILENT))
+    told = outage_sentences(outages)
+    assert told[0] == "'a' was out of service from 0.0 s to 0.5 s: it does not answer"
+    assert told[MOST_OUTAGES:] == [
+        "'b' was out of service from 49.8 s to the end: it does not answer",
+        "'a' was out of service 95 more times, the last from 99.0 s to 99.5 s",
+    ]
+    assert outage_sentences(outages[:MOST_OUTAGES]) == [one.sentence for one in outages[:5]]

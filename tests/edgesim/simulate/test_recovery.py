@@ -151,6 +151,104 @@ def test_a_part_is_given_up_at_its_deadline() -> None:
     assert outcomes(recording) == [Outcome.DEGRADED]
     assert recording.latency_s.tolist() == [3.5]
     assert recording.missing == {frozenset({"a"}): 1}
+    assert recording.lost == {"a on A: no answer within 3.00 s": 1}
+    # Given up 0.25 s after b's byte came: of that wait nothing is known but that it took 3.25 s.
+    later = play(what, where, at(0.0), recovery=Recovery(deadline_s=3.25))
+    assert _parts(later) == {"queue": 0.0, "compute": 0.0, "transfer": 3.25, "fusion": 0.5}
+
+
+def _parts(recording: Recording) -> dict[str, float]:
+    """Parts of the latency of the only request, in seconds."""
+    return {part: column.item() for part, column in recording.breakdown_s.items()}
+
+
+def test_the_wait_for_a_lost_part_begins_when_it_was_asked() -> None:
+    # s takes 1 s, the second one waits 1 s before; a is asked then, and given up 2.5 s later.
+    where = cluster(
+        [node("S"), node("A"), node("B"), node("H")],
+        [link("a", 1.0), link("b", 1.0)],
+        {("S", "A"): ["a"], ("A", "H"): ["a"], ("B", "H"): ["b"]},
+    )
+    what = plan(
+        [
+            task("s", "S", 1.0),
+            task("a", "A", 1.0, optional=True),
+            task("b", "B", 1.0),
+            task("f", "H", 0.5, kind="fusion"),
+        ],
+        [("s", "a", 0.5), ("a", "f", 1.0), ("b", "f", 1.0)],
+    )
+    where = faulty(where, fault("freeze", "A", 0.0, 99.0))
+    recording = play(what, where, at(0.0, 0.0), recovery=Recovery(deadline_s=2.5))
+    assert outcomes(recording) == [Outcome.DEGRADED] * 2
+    assert recording.latency_s.tolist() == [4.0, 5.0]
+    expected = {"queue": [0.0, 1.0], "compute": [1.0, 1.0], "transfer": [2.5, 2.5],
+                "fusion": [0.5, 0.5]}  # fmt: skip
+    assert {part: one.tolist() for part, one in recording.breakdown_s.items()} == expected
+
+
+def test_attempts_that_failed_are_queueing_of_the_one_that_was_answered() -> None:
+    # a runs for 1 s; b loses its node after half a second and starts again 1 s later.
+    lapse = Faults(schedule=(Outage(at_s=1.5, duration_s=1.0),))
+    where = cluster([node("A"), node("B", faults=lapse)], routes={("A", "B"): []})
+    what = plan([task("a", "A", 1.0), task("b", "B", 1.0)], [("a", "b", 0.0)])
+    retry = Retry(attempts=9, backoff_s=1.0, longest_s=1.0)
+    recording = play(what, where, at(0.0), recovery=Recovery(retry=retry))
+    began_s = recording.spans[-1].start_s
+    assert 2.5 <= began_s <= 3.5
+    expected = {"queue": began_s - 1.0, "compute": 2.0, "transfer": 0.0, "fusion": 0.0}
+    assert _parts(recording) == pytest.approx(expected, rel=1e-15)
+
+
+def test_the_first_task_of_a_request_waits_for_its_node_in_the_queue() -> None:
+    lapse = Faults(schedule=(Outage(at_s=0.5, duration_s=1.0),))
+    retry = Retry(attempts=9, backoff_s=1.0, longest_s=1.0)
+    recording = play(
+        plan([task("t", "A", 1.0)]), cluster([node(faults=lapse)]), at(0.0),
+        recovery=Recovery(retry=retry),
+    )  # fmt: skip
+    waited_s = recording.spans[-1].start_s
+    expected = {"queue": waited_s, "compute": 1.0, "transfer": 0.0, "fusion": 0.0}
+    assert waited_s >= 1.5
+    assert _parts(recording) == pytest.approx(expected, rel=1e-15)
+
+
+def test_parts_that_are_lost_say_why() -> None:
+    # A is down from 1 to 3 s: the first request loses a in the crash, the second finds it down.
+    what, where = two_parts(faults=DOWN)
+    recording = play(what, where, at(0.5, 2.0))
+    assert recording.lost == {"a on A: lost in a crash": 2}
+    checked = Recovery(health=Health(interval_s=0.1, strikes=1))
+    seen = cluster([node("A", faults=DOWN), node("H")], [link("l", 1.0)], {("H", "A"): ["l"]})
+    side = plan([task("h", "H", 0.0), task("a", "A", 1.0, optional=True)])
+    recording = play(side, seen, at(0.5, 2.0), recovery=checked)
+    assert recording.lost == {
+        "a on A: lost in a crash": 1, "a on A: the node is out of service": 1,
+    }  # fmt: skip
+    what, where = two_parts()
+    timed = Recovery(retry=Retry(attempts=1, timeout_s=2.5))
+    silent = faulty(where, fault("freeze", "A", 0.0, 99.0))
+    recording = play(what, silent, at(4.0), recovery=timed)
+    assert recording.lost == {"a on A: no answer within 2.50 s": 1}
+    assert recording.faults is not None
+    assert recording.faults.reasons == {}
+
+
+def test_only_the_part_that_failed_is_blamed() -> None:
+    # a sends to c, and c to the fusion; both are optional, and only A fails.
+    where = cluster([node("A", faults=DOWN), node("B")], routes={("A", "B"): []})
+    what = plan(
+        [
+            task("a", "A", 1.0, optional=True),
+            task("c", "B", 1.0, optional=True),
+            task("b", "B", 1.0),
+            task("f", "B", 0.5, kind="fusion"),
+        ],
+        [("a", "c", 0.0), ("c", "f", 0.0), ("b", "f", 0.0)],
+    )
+    recording = play(what, where, at(0.5))
+    assert recording.missing == {frozenset({"a", "c"}): 1}
+    assert recording.lost == {"a on A: lost in a crash": 1}
 
 
 def test_without_degrading_a_lost_part_is_a_lost_request() -> None:
