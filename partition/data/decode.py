@@ -20,6 +20,8 @@ SUFFIXES = (
 )  # fmt: skip
 """Ends of the names of image files; of one with several frames the first is read. ``.npy`` holds
 an array of NumPy: (height, width) or (height, width, channels), of 8 or 16 bits."""
+_MOST_TIMES = 100
+"""Area of a scaled array over that of its middle, at most."""
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Pillow's mode by number of channels."""
 
@@ -106,6 +108,12 @@ def _fitted(pixels: Tensor, size: tuple[int, int]) -> Tensor:
         return pixels.contiguous()
     scale = max(size[0] / height, size[1] / width)
     rows, columns = max(size[0], round(height * scale)), max(size[1], round(width * scale))
+    if rows * columns > _MOST_TIMES * size[0] * size[1]:
+        # A line of a few kilobytes would become gigabytes.
+        raise ValueError(
+            f"it has {height} x {width} pixels: scaled to cover {size[0]} x {size[1]}, it would be "
+            f"more than {_MOST_TIMES} times as large; crop it"
+        )
     scaled = functional.interpolate(
         pixels[None].float(), (rows, columns), mode="bicubic", antialias=True, align_corners=False
     )[0]

@@ -281,3 +281,9 @@ def test_arrays_are_resized_as_their_middle_is_cut_out(tmp_path):
     np.save(tmp_path / "c.npy", np.array([None]), allow_pickle=True)
     with pytest.raises(InputError, match=r"cannot decode .*c\.npy"):
         decode(tmp_path / "c.npy", (4, 4), 1)
+    # 20 kB that would be 4 GB when as high as the images.
+    np.save(tmp_path / "line.npy", np.zeros((1, 20_000), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"line\.npy: it has 1 x 20000 pixels: scaled"):
+        decode(tmp_path / "line.npy", (224, 224), 1)
+    np.save(tmp_path / "wide.npy", np.full((4, 400), 7, dtype=np.uint8))
+    assert decode(tmp_path / "wide.npy", (8, 8), 1).eq(7).all()
