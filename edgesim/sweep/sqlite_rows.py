@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from edgesim.sweep.table import Column
 FILE = "points.sqlite"
 _LARGEST_BYTES = 4_000_000_000
 _LARGEST_ROW_BYTES = 16_000_000
+_MOST_CELLS = 200_000_000
+"""Cells of a table that is read, which is in memory: some 20 bytes each."""
+_IN_CSV = "; table.csv has them too, once the study has ended"
 Row = tuple[Any, ...]
 """A point's number, a cell for each column, and the error or None."""
 
@@ -117,7 +121,13 @@ def read(folder: Path, columns: Sequence[Column]) -> Iterator[Row]:
         kind = file.execute("SELECT type FROM sqlite_master WHERE name = 'points'").fetchone()
         if kind not in (None, ("table",)):
             raise InputError(f"{path}: no rows of a sweep ('points' is a {kind[0]})")
-        yield from file.execute(_select(columns))
+        rows = file.execute(_select(columns))
+        most = _MOST_CELLS // (len(columns) + 2)
+        yield from islice(rows, most)
+        if rows.fetchone() is not None:
+            raise InputError(
+                f"{path}: expected at most {most:,} rows of {len(columns)} columns{_IN_CSV}"
+            )
 
 
 def _select(columns: Sequence[Column]) -> str:
@@ -128,8 +138,7 @@ def _select(columns: Sequence[Column]) -> str:
 def _check_file(path: Path, largest_bytes: int = _LARGEST_BYTES) -> None:
     """Check what SQLite would open: a file of this folder, as `open_inside` does."""
     try:
-        hint = "; its rows are in table.csv too, once the study has ended"
-        open_inside(path, largest_bytes=largest_bytes, hint=hint).close()
+        open_inside(path, largest_bytes=largest_bytes, hint=_IN_CSV).close()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 

@@ -17,7 +17,7 @@ from edgesim.common.errors import InputError
 from edgesim.report import folder
 from edgesim.results import tables_csv
 from edgesim.results.folder import prepare
-from edgesim.sweep import store
+from edgesim.sweep import sqlite_rows, store
 from edgesim.sweep.run import run_study
 from tests.abuse.fuzz import bounded
 from tests.edgesim.cases import play
@@ -173,6 +173,18 @@ def test_rows_without_end_are_refused(places: Path) -> None:
         )
     with bounded(10.0), pytest.raises(InputError, match="'points' is a view"):
         store.read(directory)
+
+
+def test_more_rows_than_memory_is_for_are_refused(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meta = store.read_meta(places / "study" / "good")
+    cells = 4 * (len(meta.columns) + 2)
+    monkeypatch.setattr(sqlite_rows, "_MOST_CELLS", cells)
+    assert len(store.read(places / "study" / "good")) == 4
+    monkeypatch.setattr(sqlite_rows, "_MOST_CELLS", cells - 1)
+    with pytest.raises(InputError, match=r"expected at most 3 rows .*; table\.csv has them too"):
+        store.read(places / "study" / "good")
 
 
 def test_a_sweep_writes_through_no_link(places: Path, tmp_path: Path) -> None:
