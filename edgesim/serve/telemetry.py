@@ -9,6 +9,7 @@ import math
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -94,6 +95,9 @@ def start(level: str, stream: TextIO | None = None) -> logging.Logger:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    # A call that is refused before its message is read leaves gRPC's reader of it unused.
+    unused = r"coroutine '_MessageReceiver\..*' was never awaited"
+    warnings.filterwarnings("ignore", unused, RuntimeWarning)
     return logging.getLogger("edgesim.node")
 
 

@@ -307,6 +307,10 @@ def test_strangers_are_not_answered(
                 assert error.code().name in ("PERMISSION_DENIED", "UNAVAILABLE")
                 if folder == "client":
                     assert "not an admin's" in error.details()
+    # Of a message that nobody reads, no warning of Python's is in the log.
+    events = [one["event"] for one in served.told()]
+    assert "refused" in events
+    assert not [event for event in events if "never awaited" in event]
     # The admin service is not offered beside inference, nor the other way round.
     with Client(served.inference, keys / "admin") as admin:
         assert refusal(admin.status).code() is grpc.StatusCode.UNIMPLEMENTED
