@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -31,17 +32,32 @@ import torch
 from edgesim.serve.addresses import split_address
 from edgesim.serve.deploy import pack
 from edgesim.serve.protocol import open_inference_pb2 as wire
+from tests.abuse.frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FLOODS,
+    HEADERS,
+    INFER,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    Flood,
+    flooding,
+    frame,
+    headers,
+)
 from tests.abuse.soak import held
 from tests.edgesim.serve.cluster import ARTIFACT, Client, NodeProcess, fill, fresh_keys, node
 
-INFER = "/inference.GRPCInferenceService/ModelInfer"
 MIB = 1 << 20
 LARGE = round(13.9 * MIB)
 """A message that a node accepts by its size, just so."""
 FILES = ("prlimit", "--nofile=1024:8192")
 """Descriptors of a node as a shell or systemd starts it: soft and hard limit."""
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _AWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
-_END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
+_AWAY, _WINDOW = 7, 8
 _FRAME_BYTES = 16_384
 
 
@@ -50,6 +66,17 @@ def message(model: str, size: int) -> bytes:
     request = wire.ModelInferRequest(model_name=model, id="7", raw_input_contents=[bytes(size)])
     data = request.SerializeToString()
     return struct.pack(">BI", 0, len(data)) + data
+
+
+def connect(address: str, keys: Path | None) -> socket.socket:
+    """Return a connection to a node, without TLS where there are no keys."""
+    peer = socket.create_connection(split_address(address), 5.0)
+    if keys is None:
+        return peer
+    context = ssl.create_default_context(cafile=keys / "ca.pem")
+    context.load_cert_chain(keys / "cert.pem", keys / "key.pem")
+    context.set_alpn_protocols(["h2"])
+    return context.wrap_socket(peer, server_hostname="localhost")
 
 
 @dataclass
@@ -89,8 +116,8 @@ class Http2:
 
     def run(self, until_s: float, stopped: threading.Event) -> None:
         """Send until all calls ended, ``time.monotonic() >= until_s``, or it is stopped."""
-        with contextlib.suppress(OSError), self._connect() as peer:
-            peer.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS))
+        with contextlib.suppress(OSError), connect(self.address, self.keys) as peer:
+            peer.sendall(PREFACE + frame(SETTINGS))
             while time.monotonic() < until_s and not stopped.is_set():
                 if self.closed or self.ended == self.calls:
                     break
@@ -98,25 +125,9 @@ class Http2:
                 busy = sum(self._send(peer, stream) for stream in list(self._left))
                 self._receive(peer, 0.0 if busy else 0.02)
 
-    def _connect(self) -> socket.socket:
-        peer = socket.create_connection(split_address(self.address), 5.0)
-        if self.keys is None:
-            return peer
-        context = ssl.create_default_context(cafile=self.keys / "ca.pem")
-        context.load_cert_chain(self.keys / "cert.pem", self.keys / "key.pem")
-        context.set_alpn_protocols(["h2"])
-        return context.wrap_socket(peer, server_hostname="localhost")
-
     def _open(self, peer: socket.socket) -> None:
         while len(self._left) < self._most and (self._next - 1) // 2 < self.calls:
-            fields = {":method": "POST", ":scheme": "https", ":path": self.path,
-                      ":authority": "localhost", "content-type": "application/grpc",
-                      "te": "trailers"}  # fmt: skip
-            block = b"".join(
-                b"\0" + bytes([len(key)]) + key.encode() + bytes([len(value)]) + value.encode()
-                for key, value in fields.items()
-            )
-            peer.sendall(_frame(_HEADERS, _END_HEADERS, self._next, block))
+            peer.sendall(frame(HEADERS, END_HEADERS, self._next, headers(self.path)))
             self._left[self._next] = len(self.data) - self.withheld
             self._windows[self._next] = self._first_window
             self._next += 2
@@ -133,7 +144,7 @@ class Http2:
         self.sent += size
         whole = self._left[stream] == 0 and not self.withheld
         piece = self.data[begin : begin + size]
-        peer.sendall(_frame(_DATA, _END_STREAM if whole else 0, stream, piece))
+        peer.sendall(frame(DATA, END_STREAM if whole else 0, stream, piece))
         return True
 
     def _receive(self, peer: socket.socket, wait_s: float) -> None:
@@ -157,7 +168,7 @@ class Http2:
             self._take(peer, kind, flags, stream & 0x7FFFFFFF, body)
 
     def _take(self, peer: socket.socket, kind: int, flags: int, stream: int, body: bytes) -> None:
-        if kind == _SETTINGS and not flags & _ACK:
+        if kind == SETTINGS and not flags & ACK:
             for key, value in struct.iter_unpack(">HI", body):
                 if key == 3:
                     self._most = value
@@ -165,9 +176,9 @@ class Http2:
                     for one in self._windows:
                         self._windows[one] += value - self._first_window
                     self._first_window = value
-            peer.sendall(_frame(_SETTINGS, _ACK))
-        elif kind == _PING and not flags & _ACK:
-            peer.sendall(_frame(_PING, _ACK, 0, body))
+            peer.sendall(frame(SETTINGS, ACK))
+        elif kind == PING and not flags & ACK:
+            peer.sendall(frame(PING, ACK, 0, body))
         elif kind == _WINDOW:
             (more,) = struct.unpack(">I", body)
             if stream == 0:
@@ -176,16 +187,10 @@ class Http2:
                 self._windows[stream] += more
         elif kind == _AWAY:
             self.closed = True
-        elif (
-            kind == _RESET or (kind == _HEADERS and flags & _END_STREAM)
-        ) and stream in self._left:
+        elif (kind == RESET or (kind == HEADERS and flags & END_STREAM)) and stream in self._left:
             del self._left[stream], self._windows[stream]
             self.ended += 1
             self.trailers.append(body)
-
-
-def _frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> bytes:
-    return len(body).to_bytes(3, "big") + struct.pack(">BBI", kind, flags, stream) + body
 
 
 @contextlib.contextmanager
@@ -306,6 +311,10 @@ class Attacked:
         with Client(self.node.inference, self.keys / "client") as client:
             client.infer("part-0", {"input": self.image}, timeout=5.0)
 
+    def connector(self, service: str) -> Callable[[], socket.socket]:
+        """Return what connects a client to the service ``inference`` or ``admin``."""
+        return partial(connect, getattr(self.node, service), self.keys / "client")
+
     def peers(self, connections: int, calls: int, size: int, withheld: int = 0) -> list[Http2]:
         """Return connections that share so many calls to an unknown model."""
         data = message("none", size)
@@ -361,6 +370,25 @@ def _calls(one: Attacked, peers: list[Http2], seconds: float, after_s: float) ->
     )
 
 
+def _frames(one: Attacked, flood: Flood, seconds: float, after_s: float) -> str:
+    with Client(one.node.inference, one.keys / "client") as client:
+
+        def ask() -> None:
+            client.infer("part-0", {"input": one.image}, timeout=10.0)
+
+        before = Watch(one.pid, ask).during(3.0)
+        rest, _, _ = held(one.pid)
+        with flooding(flood, one.connector(flood.service), 4) as sent:
+            meanwhile = Watch(one.pid, ask).during(seconds)
+        Watch(one.pid, ask).during(after_s)
+    end, _, _ = held(one.pid)
+    return (
+        f"{sum(sent) / MIB:,.0f} MiB sent; memory {rest:.0f} MiB → at most "
+        f"{meanwhile.most_mib:.0f} (+{meanwhile.most_mib - rest:.0f}), {after_s:g} s later "
+        f"{end:.0f} (+{end - rest:.0f}) | {before.told()} | {meanwhile.told()}"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Attack a new node in every way, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.abuse.clients", description=__doc__)
@@ -388,6 +416,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda one, count=count: _calls(
                 one, one.peers(count, 100, LARGE, 1), seconds, asked.after
             )
+        )
+    for name, flood in FLOODS.items():
+        attacks[f"4 connections of {name}"] = lambda one, flood=flood: _frames(
+            one, flood, seconds, asked.after
         )
     print("| attack | the node | honest client before: median, most | meanwhile |")
     print("|---|---|---|---|")
