@@ -124,7 +124,7 @@ def _data(artifact: Artifact, images: Path | None, skip: bool, progress: Progres
     if images is not None:
         size = height_and_width(entry.image)
         found = find_images(images, entry.classes, size, entry.channels)
-        found.note_left_out(progress)
+        found.left_out.report(progress)
         (test,), skipped = check_images((found.train,), skip, progress)
         if not len(test):
             raise InputError(f"{images}: every image is damaged")

@@ -22,7 +22,52 @@ _SPLITS = ("train", "test", *_HELD)
 STEP = "images"
 """Name of the step in progress reports."""
 _MOST_NAMED = 20
-"""Damaged files that a report names; the manifest lists more of them."""
+"""Files that a report names; of damaged ones the manifest lists more."""
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Files of an image folder that are not read, by the reason; hidden ones do not count.
+
+    Attributes:
+        by_name: number of files whose names are not of images, by the end of the name.
+        first: the first of them.
+        not_files: paths with the name of an image that are no files: pipes, devices, folders that
+            a link names, links to nothing.
+    """
+
+    by_name: Counter[str] = field(default_factory=Counter)
+    first: Path | None = None
+    not_files: list[Path] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Count a path."""
+        if path.name.startswith("."):
+            return
+        if path.suffix.lower() in SUFFIXES and not path.is_file():
+            self.not_files.append(path)
+        else:
+            self.by_name[path.suffix.lower() or "without a suffix"] += 1
+            self.first = self.first or path
+
+    def report(self, progress: Progress) -> None:
+        """Report what is left out, and why."""
+        if self.by_name:
+            ends = ", ".join(f"{count} {end}" for end, count in sorted(self.by_name.items()))
+            note = f"left out, as their names are not of images: {ends}; the first is {self.first}"
+            progress(Report(step=STEP, done=0.0, note=note))
+        if self.not_files:
+            note = (
+                "left out, as they are no files (pipes, devices, or links to folders or to "
+                f"nothing): {_named(self.not_files)}"
+            )
+            progress(Report(step=STEP, done=0.0, note=note))
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """Return the names of the first files of many, and how many more there are."""
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(map(str, paths[:_MOST_NAMED])) + more
 
 
 @dataclass(slots=True)
@@ -34,29 +79,14 @@ class Folder:
         train: images to train on, or all of them.
         validation: images of ``validation/`` or ``val/``; None without such a folder.
         test: images of ``test/``; None without such a folder.
-        left_out: number of files that are no images by their names, by the end of the name.
-        first_left_out: the first of them.
+        left_out: files that are not read.
     """
 
     classes: tuple[str, ...]
     train: Samples
     validation: Samples | None
     test: Samples | None
-    left_out: Counter[str] = field(default_factory=Counter)
-    first_left_out: Path | None = None
-
-    def note_left_out(self, progress: Progress) -> None:
-        """Report which files of the folder are not read."""
-        if self.left_out:
-            ends = ", ".join(f"{count} {end}" for end, count in sorted(self.left_out.items()))
-            progress(
-                Report(
-                    step=STEP,
-                    done=0.0,
-                    note=f"left out, as their names are not of images: {ends}; the first is "
-                    f"{self.first_left_out}",
-                )
-            )
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 @dataclass(slots=True)
@@ -65,8 +95,7 @@ class _Finder:
 
     paths: list[Path] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    first_left_out: Path | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def find(self, folder: Path, classes: Sequence[str]) -> range:
         """Collect the images of every class, those of folders in it too; return their places.
@@ -77,7 +106,7 @@ class _Finder:
         before = len(self.paths)
         for entry in sorted(folder.iterdir()):
             if not entry.is_dir():
-                self._leave_out(entry)
+                self.left_out.add(entry)
         for label, name in enumerate(classes):
             files = sorted(self._images(folder / name))
             if not files:
@@ -98,13 +127,8 @@ class _Finder:
                 if path.suffix.lower() in SUFFIXES and path.is_file():
                     found.append(path)
                 else:
-                    self._leave_out(path)
+                    self.left_out.add(path)
         return found
-
-    def _leave_out(self, path: Path) -> None:
-        if not path.name.startswith("."):
-            self.left_out[path.suffix.lower() or "without a suffix"] += 1
-            self.first_left_out = self.first_left_out or path
 
 
 def _refuse(error: OSError) -> None:
@@ -177,7 +201,6 @@ def find_images(
         validation=None,
         test=None,
         left_out=finder.left_out,
-        first_left_out=finder.first_left_out,
     )
 
 
@@ -188,7 +211,7 @@ def _find(folder: Path, size: tuple[int, int], channels: int) -> Folder:
     if len(places) > 1:
         for entry in sorted(folder.iterdir()):
             if entry not in places.values():
-                finder._leave_out(entry)
+                finder.left_out.add(entry)
     ranges = {}
     for split, place in places.items():
         _check_classes(classes, _classes(place), places["train"], place)
@@ -202,7 +225,6 @@ def _find(folder: Path, size: tuple[int, int], channels: int) -> Folder:
         validation=samples.get("validation"),
         test=samples.get("test"),
         left_out=finder.left_out,
-        first_left_out=finder.first_left_out,
     )
 
 
@@ -281,9 +303,7 @@ def check_images(
     checked = [_checked(samples, count, damaged.append if skip else None) for samples in splits]
     damaged.sort()
     if damaged:
-        names = ", ".join(str(path) for path in damaged[:_MOST_NAMED])
-        more = f" and {len(damaged) - _MOST_NAMED} more" if len(damaged) > _MOST_NAMED else ""
-        note = f"{len(damaged)} of {total} images are damaged and left out: {names}{more}"
+        note = f"{len(damaged)} of {total} images are damaged and left out: {_named(damaged)}"
         progress(Report(step=STEP, done=1.0, note=note))
     return checked, tuple(damaged)
 

@@ -48,7 +48,7 @@ def open_data(spec: DataSpec, progress: Progress = silent) -> Data:
         classes = source.classes
     elif spec.name == "folder":
         found = find_folder(folder, height_and_width(spec.image or 224), spec.channels)
-        found.note_left_out(progress)
+        found.left_out.report(progress)
         train, validation, test = found.train, found.validation, found.test
         classes = found.classes
     else:

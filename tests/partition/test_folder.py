@@ -70,14 +70,18 @@ def test_nested_tif_and_gif_are_read_and_other_files_are_counted(folder):
     for name in ("a/notes.txt", "a/day/list.csv", "b/other.txt", "README"):
         (folder / name).write_text("x")
     os.mkfifo(folder / "c" / "pipe.png")
+    (folder / "c" / "zero.png").symlink_to("/dev/zero")
+    (folder / "c" / "gone.jpg").symlink_to("nowhere.jpg")
     (folder / "c" / ".thumbs").write_text("x")
     notes = []
     data = open_data(_spec(folder, test=0.1), lambda report: notes.append(report.note))
     everything = [len(samples) for samples in data.splits.values()]
     assert sum(everything) == 32
     assert [note for note in notes if note] == [
-        "left out, as their names are not of images: 1 .csv, 1 .png, 2 .txt, 1 without a suffix; "
-        f"the first is {folder / 'README'}"
+        "left out, as their names are not of images: 1 .csv, 2 .txt, 1 without a suffix; "
+        f"the first is {folder / 'README'}",
+        "left out, as they are no files (pipes, devices, or links to folders or to nothing): "
+        + ", ".join(str(folder / "c" / name) for name in ("gone.jpg", "pipe.png", "zero.png")),
     ]
 
 
