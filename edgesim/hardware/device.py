@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from math import expm1, inf
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from math import expm1, fsum, inf
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from weakref import WeakKeyDictionary
 
 from pydantic import model_validator
@@ -131,6 +131,18 @@ class Messaging:
     cooling: Cooling = Cooling()
 
 
+class LayerCost(Protocol):
+    """Time and energy of a layer on a device that has parts."""
+
+    @property
+    def time_s(self) -> float:
+        """Seconds from start to end."""
+
+    @property
+    def by_part_j(self) -> Mapping[str, float]:
+        """Joules by part."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """Time and mean power of one execution.
@@ -144,6 +156,34 @@ class Cost:
     time_s: float
     power_w: float
     by_part_j: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_layers(
+        cls,
+        layers: Iterable[LayerCost],
+        idle_w: float,
+        *,
+        parts: Iterable[str] = (),
+        constant_w: Mapping[str, float] | None = None,
+    ) -> Cost:
+        """Return the cost of layers that run one after the other.
+
+        Args:
+            layers: time and joules by part of each.
+            idle_w: mean power where no layer takes any time, in watts.
+            parts: parts that are listed, also with 0 J.
+            constant_w: watts of parts that draw the same all the time.
+        """
+        by_part_j = dict.fromkeys(parts, 0.0)
+        time_s = 0.0
+        for layer in layers:
+            time_s += layer.time_s
+            for part, joules in layer.by_part_j.items():
+                by_part_j[part] = by_part_j.get(part, 0.0) + joules
+        for part, watts in (constant_w or {}).items():
+            by_part_j[part] = by_part_j.get(part, 0.0) + watts * time_s
+        power_w = fsum(by_part_j.values()) / time_s if time_s > 0.0 else idle_w
+        return cls(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
 
 
 @spec

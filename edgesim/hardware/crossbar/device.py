@@ -172,17 +172,8 @@ class PhotonicCrossbar(Parts, Device):
             InputError: the device does not compute in ``precision``, ``batch`` is not positive, or
                 a layer is no plain product and there is no host.
         """
-        by_part_j: dict[str, float] = {}
-        time_s = 0.0
-        for layer in self.layers(graph, precision, batch):
-            time_s += layer.time_s
-            for part, joules in layer.by_part_j.items():
-                by_part_j[part] = by_part_j.get(part, 0.0) + joules
-        for part, watts in self.idle_by_part_w.items():
-            by_part_j[part] = by_part_j.get(part, 0.0) + watts * time_s
-        total_j = math.fsum(by_part_j.values())
-        power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
-        return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+        layers = self.layers(graph, precision, batch)
+        return Cost.of_layers(layers, self.power.idle_w, constant_w=self.idle_by_part_w)
 
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -267,15 +266,8 @@ class Optical4F(Device):
             InputError: the host does not compute in ``precision``, ``batch`` is not positive, a
                 layer does not fit the plane, or a whole model has no layer that runs on light.
         """
-        by_part_j = dict.fromkeys((*self._parts_w, "host"), 0.0)
-        time_s = 0.0
-        for layer in self.layers(graph, precision, batch):
-            time_s += layer.time_s
-            for part, joules in layer.by_part_j.items():
-                by_part_j[part] = by_part_j.get(part, 0.0) + joules
-        total_j = math.fsum(by_part_j.values())
-        power_w = total_j / time_s if time_s > 0.0 else self.power.idle_w
-        return Cost(time_s=time_s, power_w=power_w, by_part_j=by_part_j)
+        layers = self.layers(graph, precision, batch)
+        return Cost.of_layers(layers, self.power.idle_w, parts=(*self._parts_w, "host"))
 
     def explain(
         self, graph: Graph, precision: str, batch: int = 1, operator: str | None = None
