@@ -123,9 +123,11 @@ class Worker:
     def __init__(self, name: str) -> None:
         python = needs.SIMGRID.require() if name == "simgrid" else sys.executable
         script = Path(__file__).with_name("worker.py")
+        # SimGrid's Python is another one, in which `tests` may be another package.
+        path = ROOT / "tests/edgesim/peers" if name == "simgrid" else ROOT
         self._process = subprocess.Popen(
             [python, script, f"with_{name}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=ROOT, env=None if name == "simgrid" else {"PYTHONPATH": str(ROOT)},
+            text=True, cwd=ROOT, env={"PYTHONPATH": str(path)},
         )  # fmt: skip
 
     def ask(self, path: Path) -> dict[str, float]:

@@ -7,30 +7,16 @@ from typing import Any
 
 from shared import LeastLoaded
 from simgrid import Actor, Engine, LinkInRoute, Mailbox, NetZone, Semaphore, this_actor
+from simgrid_flows import plain_engine
 
 SPEED = 1e9
-CONFIGURATION = (
-    "network/model:CM02",
-    "network/bandwidth-factor:1",
-    "network/latency-factor:1",
-    "network/weight-S:0",
-    "network/TCP-gamma:0",
-    "network/crosstraffic:0",
-    "surf/precision:1e-12",
-    "maxmin/precision:1e-12",
-)
-
-
-def _engine() -> Any:
-    quiet = ["--log=root.thresh:error"]
-    return Engine(["models", *quiet, *(f"--cfg={one}" for one in CONFIGURATION)])
 
 
 def queues(given: dict[str, Any]) -> list[float]:
     """Return the wait of each request; each joins the least loaded of the queues."""
     arrivals, services = given["arrivals_s"], [iter(one) for one in given["services_s"]]
     waits = [0.0] * len(arrivals)
-    engine = _engine()
+    engine = plain_engine("models")
     zone = NetZone.create_full_zone("zone")
     hosts = [zone.create_host(f"host{number}", SPEED).seal() for number in range(len(services))]
     zone.seal()
@@ -69,7 +55,7 @@ def flows(given: dict[str, Any]) -> list[float]:
     """Return the time of each flow over one link."""
     starts, size = given["starts_s"], given["size"]
     times = [0.0] * len(starts)
-    engine = _engine()
+    engine = plain_engine("models")
     zone = NetZone.create_full_zone("zone")
     ends = [zone.create_host(name, SPEED).seal() for name in "AB"]
     wire = zone.create_link("wire", given["capacity"]).set_latency(0.0).seal()

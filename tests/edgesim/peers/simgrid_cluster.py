@@ -11,14 +11,13 @@ import sys
 from typing import Any
 
 from simgrid import Actor, Engine, LinkInRoute, Mailbox, Mutex, NetZone, Semaphore, this_actor
-from simgrid_flows import CONFIGURATION
+from simgrid_flows import plain_engine
 
 
 def main() -> None:
     """Play what stands on standard input."""
     given: dict[str, Any] = json.load(sys.stdin)
-    quiet = ["--log=root.thresh:error"]
-    engine = Engine(["cluster", *quiet, *(f"--cfg={one}" for one in CONFIGURATION)])
+    engine = plain_engine("cluster")
     zone = NetZone.create_full_zone("zone")
     hub = zone.create_host("hub", given["hub_flops"]).seal()
     parts = [

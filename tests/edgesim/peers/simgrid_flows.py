@@ -24,11 +24,16 @@ CONFIGURATION = (
 )
 
 
+def plain_engine(name: str) -> Any:
+    """Return SimGrid's engine with the plain fluid model."""
+    quiet = "--log=root.thresh:error"
+    return Engine([name, quiet, *(f"--cfg={one}" for one in CONFIGURATION)])
+
+
 def main() -> None:
     """Play what stands on standard input."""
     given: dict[str, Any] = json.load(sys.stdin)
-    quiet = ["--log=root.thresh:error"]
-    engine = Engine(["flows", *quiet, *(f"--cfg={one}" for one in CONFIGURATION)])
+    engine = plain_engine("flows")
     zone = NetZone.create_full_zone("zone")
     links = {
         name: zone.create_link(name, bandwidth).set_latency(given["latency_s"] or 0.0).seal()
