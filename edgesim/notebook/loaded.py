@@ -109,7 +109,7 @@ class Loaded:
             ("traffic", f"{traffic.requests:,} requests, {traffic.arrivals}{rate}"),
             ("seed", str(self.scenario.seed)),
         ]
-        return fragment([Table(self.scenario.name, ("", ""), lines, left=2)])
+        return fragment([Table(self.scenario.name, ("", ""), lines, left=range(2))])
 
 
 def load(

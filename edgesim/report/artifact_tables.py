@@ -74,7 +74,7 @@ def show(manifest: TrainedManifest, console: Console) -> None:
         worst = f"all; worst is {entry.worst_class}, {accuracy_text(entry.worst_class_accuracy)}"
         lines.append([title, worst, *_figures(entry)])
     head = ["", "classes", "size", "MAC", "accuracy", *(["device"] if fitted else [])]
-    Table("", head, lines, left=2).show(console)
+    Table("", head, lines, left=(0, 1, 5)).show(console)
     if data.skipped:
         console.print(
             f"{data.skipped:,} damaged image {'file was' if data.skipped == 1 else 'files were'} "
@@ -120,7 +120,7 @@ def show_evaluation(found: Evaluation, console: Console, *, chosen: bool = False
         there = ", ".join(str(number) for number, digit in enumerate(key) if digit == "1")
         name = f"fused, {'part' if key.count('1') == 1 else 'parts'} {there}"
         lines.append([name, *(accuracy_text(form.subsets[key]) for form in forms)])
-    Table("", ["", *(form.form for form in forms)], lines, left=1).show(console)
+    Table("", ["", *(form.form for form in forms)], lines).show(console)
     if forms[0].unsplit is None:
         console.print(
             "The artifact is of an earlier version and does not hold the unsplit model's weights."

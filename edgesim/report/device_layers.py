@@ -148,7 +148,7 @@ def _show_rows(found: Explanation, console: Console) -> None:
     figures = (duration(found.time_s), "", joules(found.energy_j))
     lines.append(Line(("all", *totals, *figures), strong=True))
     head = ["layer", *found.headings, "time", "limit", "energy"]
-    Table("", head, lines, left=2 if found.headings else 1).show(console)
+    Table("", head, lines, left=range(2 if found.headings else 1)).show(console)
 
 
 def _show_details(details: Details, picture: Picture | None, console: Console) -> None:
@@ -167,4 +167,4 @@ def _show_details(details: Details, picture: Picture | None, console: Console) -
         for number, row in enumerate(details.rows)
     ]
     head = [details.headings[at] for at in order]
-    Table(details.title, head, lines, left=len(head) - len(details.numbers)).show(console)
+    Table(details.title, head, lines, left=range(len(head) - len(details.numbers))).show(console)

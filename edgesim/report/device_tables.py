@@ -128,14 +128,14 @@ def show(document: dict[str, Any], console: Console) -> None:
     for one in document["figures"]:
         source = numbers.setdefault(one["source"], str(len(numbers)))
         lines.append([one["figure"], figure_text(one["figure"], one["value"]), source])
-    Table("", ["figure", "value", "source"], lines, left=2).show(console)
+    Table("", ["figure", "value", "source"], lines, left=range(2)).show(console)
     if document["published"]:
         _predictions(document["published"], numbers).show(console)
     else:
         console.print("No published latency or throughput of this device is known.")
     wide = len(str(len(numbers) - 1))
     lines = [[number.rjust(wide), source] for source, number in numbers.items() if source]
-    Table("Sources", ["", ""], lines, left=2).show(console)
+    Table("Sources", ["", ""], lines, left=range(2)).show(console)
 
 
 def _catalog(devices: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
@@ -195,7 +195,7 @@ def _predictions(published: Sequence[Mapping[str, Any]], numbers: dict[str, str]
         ["model", "precision", "batch", *columns, "source"],
         lines,
         notes=[note] if known else [],
-        left=2,
+        left=range(2),
     )
 
 

@@ -156,4 +156,4 @@ def show(document: dict[str, Any], console: Console) -> None:
         for op in document["operators"]
     ]  # fmt: skip
     head = ["operator", *words, "MAC", "weights", "in", "out"]
-    Table("", head, lines, notes=[NOTE], left=1 + len(words)).show(console)
+    Table("", head, lines, notes=[NOTE], left=range(1 + len(words))).show(console)

@@ -116,7 +116,7 @@ def show(checked: Checked, console: Console) -> None:
     more = f"… {len(tasks) - _MOST_ROWS:,} more" if len(tasks) > _MOST_ROWS else ""
     head = ["task", "node", "device", "MAC", "memory", "time"]
     note = "One MAC is two FLOP; times are of one request without a queue."
-    Table("", head, lines, more, [note], left=3).show(console)
+    Table("", head, lines, more, [note], left=range(3)).show(console)
     memory = plan.memory_bytes()
     fullest = max(
         memory, key=lambda name: memory[name] / checked.capacity_bytes(name), default=None

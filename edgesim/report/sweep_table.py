@@ -202,7 +202,8 @@ def points(table: Table, places: Sequence[int], title: str, more: str = "") -> S
     marked = bool(unsettled[list(places)].any()) if len(places) else False
     note = "*: the queue did not settle: latencies grow with the length of the run"
     head = ["point", *(one.name for one in columns)]
-    return Shown(title, head, lines, more, [note] if marked else [], left=0, folds=True)
+    left = [number for number, one in enumerate(columns, 1) if one.kind == "text"]
+    return Shown(title, head, lines, more, [note] if marked else [], left=left, folds=True)
 
 
 def shown_columns(table: Table) -> list[Column]:

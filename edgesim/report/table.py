@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from edgesim.common.tables import text_table
+from edgesim.common.tables import console_table
 from edgesim.results.metrics import Metric, Place
 from edgesim.results.summary import section, value_at
 
@@ -74,7 +74,8 @@ class Table:
         more: what was left out.
         notes: what a reader needs to know to understand it.
         words: whether its cells are sentences, which break, and not numbers.
-        left: how many columns begin at the left; the others are of numbers, at the right.
+        left: numbers of the columns of text, which begin at the left; the others are of numbers,
+            at the right.
         aside: numbers of the columns that are dim, and that a phone leaves out.
         folds: whether a narrow window breaks numbers too, and headings have several lines.
     """
@@ -85,7 +86,7 @@ class Table:
     more: str = ""
     notes: Sequence[str] = ()
     words: bool = False
-    left: int = 1
+    left: Collection[int] = (0,)
     aside: Collection[int] = ()
     folds: bool = False
 
@@ -105,7 +106,7 @@ class Table:
     def on_console(self) -> rich.table.Table:
         """Return it for a terminal."""
         head = [_broken(one) if self.folds else one for one in self.head]
-        grid = text_table(*map(escape, head), title=escape(self.title), left=self.left)
+        grid = console_table(*map(escape, head), title=escape(self.title), left=self.left)
         grid.show_header = any(self.head)
         for number in self.aside:
             grid.columns[number].style = "dim"
@@ -164,8 +165,8 @@ def metrics_table(
             more = f"… {len(rows) - most:,} more {of.name}, less busy"
     metrics = of.shown(place, rows)
     lines = [[name, *(_entry(summary, (*path, name), one) for one in metrics)] for name in names]
-    words = 1 + sum(one.kind == "text" for one in metrics)
-    return Table(title, [first, *(one.heading for one in metrics)], lines, more, left=words)
+    left = [0, *(number for number, one in enumerate(metrics, 1) if one.kind == "text")]
+    return Table(title, [first, *(one.heading for one in metrics)], lines, more, left=left)
 
 
 def busiest(rows: Mapping[str, Any], most: int) -> dict[str, Any]:

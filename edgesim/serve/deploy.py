@@ -15,7 +15,7 @@ import grpc
 
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.progress import Progress, bars
-from edgesim.common.tables import text_table
+from edgesim.common.tables import console_table
 from edgesim.common.text import duration, foreign, size
 from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.work import Target
@@ -299,8 +299,7 @@ def show(rows: Sequence[Row], simulated: Sequence[str], console: Console) -> Non
     from rich.markup import escape
 
     figures = ("sent", "held", "load", "warm-up", "one sample")
-    table = text_table("node", "models", *figures, left=2)
-    table.add_column("state", no_wrap=True)
+    table = console_table("node", "models", *figures, "state", left=(0, 1, 7))
     for row in rows:
         done = row.state == "deployed"
         slowest = max((row.inference_s or {}).values(), default=None)

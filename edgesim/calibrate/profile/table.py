@@ -9,7 +9,7 @@ import numpy as np
 
 from edgesim.calibrate.profile.device_yaml import mapping
 from edgesim.calibrate.profile.profile import Profile
-from edgesim.common.tables import text_table
+from edgesim.common.tables import console_table
 from edgesim.common.text import count, digits, duration, percent, size
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def show(document: dict[str, Any], console: Console) -> None:
 def _show_kinds(document: dict[str, Any], console: Console) -> None:
     from rich.markup import escape
 
-    table = text_table(
+    table = console_table(
         "operators", "", "error", "9 in 10", "not seen", "9 in 10", "efficiency", folds=False
     )
     efficiency = document["device"]["efficiency"][document["precision"]]
@@ -152,7 +152,7 @@ def _show_kinds(document: dict[str, Any], console: Console) -> None:
 
 
 def _show_models(document: dict[str, Any], console: Console) -> None:
-    table = text_table(
+    table = console_table(
         "model", "batch", "runs", "mean", "p5", "p50", "p95", "roofline", "error", folds=False
     )
     for row in document["models"]:
@@ -176,7 +176,7 @@ def _show_models(document: dict[str, Any], console: Console) -> None:
 
 def _show_messages(document: dict[str, Any], console: Console) -> None:
     costs, fit = document["device"]["messaging"], document["messaging"]
-    table = text_table(
+    table = console_table(
         "messages", "a request", "a message", "a byte", "R²", "median error", folds=False
     )
     for side, cost in (("node", costs), ("coordinator", costs["asking"])):

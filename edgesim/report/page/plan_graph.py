@@ -86,7 +86,7 @@ def plan(summary: Mapping[str, Any], document: Mapping[str, Any] | None) -> list
         for task in tasks
     ]  # fmt: skip
     head = ["task", "node", "device", "MAC", "memory"]
-    table = Table("Tasks of the plan; one MAC is two FLOP", head, lines, left=3)
+    table = Table("Tasks of the plan; one MAC is two FLOP", head, lines, left=range(3))
     return [bounds, Chart(label, partial(_draw, document, branch, tasks), caption), table]
 
 

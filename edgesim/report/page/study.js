@@ -577,7 +577,9 @@ function filterField(index) {
           span.dataset.key = study.point[row] + "." + column.name;
           span.dataset.value = JSON.stringify(column.labels && value !== null
             ? column.labels[value] : value);
-          line.insertCell().append(span);
+          const inside = line.insertCell();
+          if (column.labels) inside.className = "left";
+          inside.append(span);
         }
       }
       place.tBodies[0].replaceWith(body);

@@ -262,7 +262,7 @@ def _sensitivity(study: Table, numeric: Sequence[Column]) -> Iterator[Text | Cha
     hidden = len(numeric) - _MOST_EFFECTS
     more = f"… {hidden} more results" if hidden > 0 else ""
     head = ["result", "axis", "S", "T", "span"]
-    yield Shown("Share of variance by result and axis", head, lines, more, left=2)
+    yield Shown("Share of variance by result and axis", head, lines, more, left=range(2))
 
 
 def _known(value: float) -> float | None:
