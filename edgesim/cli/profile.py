@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from pathlib import Path
 
 from edgesim.calibrate.profile.options import ProfileOptions
 from edgesim.cli.session import Session
-from edgesim.common.errors import InputError, write_error
+from edgesim.common.errors import InputError
 from edgesim.common.extras import require
+from edgesim.common.files import prepare_file
 
 
 def profile(session: Session, options: ProfileOptions) -> None:
     """Measure this machine: operators, models, messages, power. Writes a device for scenarios."""
     require("`edgesim profile`", "profile")
     _check(options)
-    _check_writable(options.out)
+    prepare_file(options.out)
     # Only now what takes seconds to load.
     from edgesim.calibrate.profile import device_yaml, table
     from edgesim.calibrate.profile.profile import measure
@@ -37,25 +37,6 @@ def profile(session: Session, options: ProfileOptions) -> None:
         hint=f". In a scenario: device: {name if '/' in name else f'./{name}'}",
         work="profile",
     )
-
-
-def _check_writable(path: Path) -> None:
-    """Find out whether a file can be written, before minutes are spent.
-
-    Raises:
-        InputError: it is a folder, or its path is wrong.
-        EdgesimError: it cannot be written for another reason.
-    """
-    folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
-    if path.is_dir():
-        raise InputError(f"--out: {path} is a folder; name a file")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise write_error(f"cannot write {path}", error) from None
 
 
 def _check(options: ProfileOptions) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgesim.cli.session import Session
 from edgesim.common.errors import InputError
+from edgesim.common.files import prepare_file
 from edgesim.common.options import argument, option, quantity
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ def _plain(name: str, text: str | None) -> Any:
     """Return what the YAML text of an option says."""
     if text is None:
         return None
-    from edgesim.scenario.document import read
+    from edgesim.scenario.document import read_value
 
-    return read(text, name).data
+    try:
+        return read_value(text)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +107,10 @@ def trace(session: Session, options: TraceOptions, source: SourceOptions) -> Non
     """Turn a model into a graph of operators: a file that needs neither torch nor its code."""
     from edgesim.report import model_tables
 
-    if options.out is not None and options.out.suffix != ".json":
-        raise InputError(f"{options.out}: name a file that ends in .graph.json")
+    if options.out is not None:
+        if options.out.suffix != ".json":
+            raise InputError(f"--out: expected a file that ends in .graph.json, got {options.out}")
+        prepare_file(options.out)
     found = source.read(options.spec, options.classes)
     document = model_tables.traced(found)
     session.finish(

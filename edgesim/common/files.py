@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from edgesim.common.errors import InputError, nearest, write_error
+from edgesim.common.folders import try_beside
 from partition import files
 
 SCHEMA = 1
@@ -54,6 +55,25 @@ def open_inside(
         raise
 
 
+def check_file(path: Path, expected: str) -> None:
+    """Check that a path is that of a regular file, before something else opens it.
+
+    Args:
+        path: path of the file.
+        expected: what messages expect it to be, such as ``an ONNX file``.
+
+    Raises:
+        InputError: it does not exist (the message names the nearest in its folder), or is a
+            folder, a pipe or a device.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected {expected}")
+    if not path.is_file():
+        if path.exists():
+            raise InputError(f"{path} is no regular file; expected {expected}")
+        raise InputError(f"{path} does not exist{_neighbour(path)}")
+
+
 def read_text(
     path: Path,
     largest_bytes: int,
@@ -71,10 +91,8 @@ def read_text(
             cannot be read, is empty, too large (found before it is read), or no UTF-8 text.
     """
     try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; expected {what} file")
-        if regular and not path.is_file() and path.exists():
-            raise InputError(f"{path} is no regular file; expected {what} file")
+        if regular or path.is_dir():
+            check_file(path, f"{what} file")
         size = path.stat().st_size
         if size > largest_bytes:
             raise InputError(_too_large(path, largest_bytes, what, f", got {size:,}"))
@@ -154,6 +172,21 @@ def read_json(path: Path, folder: str) -> Any:
 def _whole(digits: str) -> int | float:
     # Of 300 digits each is a double; and Python refuses to read thousands.
     return int(digits) if len(digits) <= 300 else float(digits)
+
+
+def prepare_file(path: Path) -> None:
+    """Check, before long work, that a file can be written to ``path``; leave nothing there.
+
+    Raises:
+        InputError: it is a folder, or its path is wrong.
+        EdgesimError: it cannot be written for another reason.
+    """
+    if path.is_dir():
+        raise InputError(f"--out: {path} is a folder; name a file")
+    try:
+        try_beside(path)
+    except OSError as error:
+        raise write_error(f"cannot write {path}", error) from None
 
 
 @contextlib.contextmanager

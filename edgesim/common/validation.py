@@ -239,13 +239,14 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
         known = known_keys(model, path[:-1])
         others = f"; known keys: {', '.join(known)}" if known else ""
         hint = nearest(name, known) or others
+        key, colon, rest = name.partition(":")
+        if colon and key in known:
+            # In {device:hub}, YAML takes all of it for a key.
+            hint = f"; write a space after the colon: '{key}: {shortened(rest)}'"
         return Problem(path, f"unknown key '{shortened(name)}'{hint}", True)
     if kind == "missing":
-        name = str(path[-1])
-        annotation = keys_of(_section_at(model, path[:-1])).get(name)
-        found = (getattr(one, "example", "") for one in get_args(annotation)[1:])
-        example = next((f", such as {one}" for one in found if one), "")
-        return Problem(path[:-1], f"expected a value for '{name}'{example}, which is not given")
+        example = _example(model, path)
+        return Problem(path[:-1], f"expected a value for '{path[-1]}'{example}, which is not given")
     if kind in ("too_short", "too_long"):
         bound = context.get("min_length", context.get("max_length"))
         least = "at least" if kind == "too_short" else "at most"
@@ -263,9 +264,20 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
         return Problem(path, f"expected text, got {came}; put it in quotes", at_key)
     message = _MESSAGES.get(kind)
     if message is not None:
-        return Problem(path, f"expected {message.format(**context)}, got {came}", at_key)
+        example = _example(model, path) if kind == "string_type" else ""
+        return Problem(path, f"expected {message.format(**context)}{example}, got {came}", at_key)
     text = str(error["msg"]).removeprefix("Value error, ")
     return Problem(path, text, at_key)
+
+
+def _example(model: type, path: Path) -> str:
+    """Return a value that a key could have, for a message: ``, such as 1 Gbit/s``; or nothing."""
+    annotation = keys_of(_section_at(model, path[:-1])).get(str(path[-1]) if path else "")
+    for one in get_args(annotation)[1:]:
+        for example in (getattr(one, "example", ""), *(getattr(one, "examples", None) or ())):
+            if example:
+                return f", such as {example}"
+    return ""
 
 
 def _written_number(data: object, path: Path) -> str | None:

@@ -160,9 +160,13 @@ def from_document(document: Any, title: str) -> Content:
         InputError: it is none, or is of another version; or a line for each mistake.
     """
     if not isinstance(document, dict) or document.get("kind") != KIND:
-        came = described(document.get("kind") if isinstance(document, dict) else document)
+        came = described(document)
+        if isinstance(document, dict):
+            kind = document.get("kind")
+            came += " without 'kind'" if kind is None else f" of kind {described(kind)}"
         raise InputError(
-            f"{title}: expected a graph that `edgesim trace` wrote, with kind '{KIND}', got {came}"
+            f"{title}: expected a graph that `edgesim trace` wrote, a mapping of kind '{KIND}', "
+            f"got {came}"
         )
     if document.get("schema") != SCHEMA or isinstance(document["schema"], bool):
         raise InputError(

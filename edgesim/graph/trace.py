@@ -9,11 +9,11 @@ import logging
 import os
 import traceback
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from edgesim.common.errors import InputError
+from edgesim.common.errors import InputError, nearest
 from edgesim.graph.graph import Graph
 from edgesim.graph.trace_emit import Emitter
 from edgesim.graph.trace_rules import ComplexShape
@@ -24,6 +24,11 @@ from edgesim.graph.trace_walk import Walk
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
+
+_PLACED = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+_NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+_MOST_NAMED = 10
+"""Arguments that a message lists."""
 
 
 def trace(
@@ -88,6 +93,7 @@ def trace(
             f"model '{name}': no edge of an example of shape {tuple(tensors[0].shape)} holds "
             f"{batch} samples; expected (samples, ...) with at least one"
         )
+    _check_forward(name, module, args, kwargs)
     program = _export(name, module, args, kwargs)
     return walk_program(name, _layers(module), program, batch, given, unread)
 
@@ -105,6 +111,58 @@ def _arguments(name: str, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]
         f"model '{name}': expected an example tensor, a tuple of arguments or a mapping of them, "
         f"got {type(example).__name__}"
     )
+
+
+def _check_forward(
+    name: str, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    wrong, missing = wrong_arguments(module.forward, args, kwargs)
+    if missing:
+        names = ", ".join(f"'{one}'" for one in missing)
+        wrong.append(f"needs {names}{'' if kwargs else '; give the inputs by name'}")
+    if wrong:
+        raise InputError(f"model '{name}': its 'forward' {'; it '.join(wrong)}")
+
+
+def wrong_arguments(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with the arguments of a call, and the names of those that are missing.
+
+    Args:
+        function: the callable; nothing is wrong where its signature is not known.
+        args: arguments in order.
+        kwargs: arguments by name.
+
+    Returns:
+        Phrases such as ``takes no 'x' (did you mean 'y'?)``, and names.
+    """
+    try:
+        known = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return [], []
+    kinds = {one.kind for one in known}
+    placed = [one.name for one in known if one.kind in _PLACED]
+    named = [one.name for one in known if one.kind in _NAMED]
+    wrong = []
+    if len(args) > len(placed) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        wrong.append(f"takes ({', '.join(placed)}) in order, not {len(args)} arguments")
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        others = f"; it takes {', '.join(named[:_MOST_NAMED])}" if named else ""
+        wrong += [
+            f"takes no '{key}'{nearest(key, named) or others}"
+            for key in kwargs
+            if key not in named or key in placed[: len(args)]
+        ]
+    given = {*placed[: len(args)], *kwargs}
+    missing = [
+        one.name
+        for one in known
+        if one.kind in _PLACED | _NAMED
+        and one.default is inspect.Parameter.empty
+        and one.name not in given
+    ]
+    return wrong, missing
 
 
 def _beside(

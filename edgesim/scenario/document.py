@@ -153,6 +153,18 @@ def parse(text: str, name: str = "<text>") -> Document:
     return Document(builder.build(root, ()), name, builder.keys, builder.values)
 
 
+def read_value(text: str) -> Any:
+    """Return what a value on the command line stands for; nothing is null.
+
+    Raises:
+        InputError: it is no YAML.
+    """
+    try:
+        return parse(text).data if text.strip() else None
+    except YamlError as error:
+        raise InputError(f"the value is no YAML: {error.found[0][1]}") from None
+
+
 def of_data(mapping: AbstractMapping[str, Any], name: str) -> Document:
     """Return a document of plain Python data, which messages call ``name``.
 

@@ -9,8 +9,7 @@ from edgesim.common.errors import InputError, nearest
 from edgesim.common.text import described
 from edgesim.common.validation import Path, keys_of, path_text
 from edgesim.placement import keys_by_strategy
-from edgesim.scenario.document import Document, parse
-from edgesim.scenario.syntax import YamlError
+from edgesim.scenario.document import Document, read_value
 
 
 def put(data: Any, key: str, value: Any) -> Path:
@@ -46,10 +45,8 @@ def override(document: Document, settings: Sequence[str]) -> list[str]:
             wrong.append(f"{title}: expected a key in UTF-8")
             continue
         try:
-            value = parse(value_text).data if value_text.strip() else None
+            value = read_value(value_text)
             document.overridden[_put(document.data, names, value)] = title
-        except YamlError as error:
-            wrong.append(f"{title}: the value is no YAML: {error.found[0][1]}")
         except InputError as error:
             wrong.append(f"{title}: {error}")
     unknown = unknown_nodes(before, document.data, document.overridden)

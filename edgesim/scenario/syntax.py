@@ -66,18 +66,22 @@ def _marked(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     here = lines[line] if line < len(lines) else ""
     at_end = line >= len(lines) or (not here[column:].strip() and not "".join(lines[line + 1 :]))
-    return (line + 1, column + 1), _message(error, here[column : column + 1], at_end)
+    begun = ""
+    if error.context_mark is not None:
+        first, at = error.context_mark.line + 1, error.context_mark.column + 1
+        # A value on the command line is one line.
+        begun = f" that began at {first}:{at}" if len(lines) > 1 else f" that began at column {at}"
+    message = _message(error, here[column : column + 1], at_end, begun)
+    return (line + 1, column + 1), message
 
 
-def _message(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
+def _message(error: yaml.MarkedYAMLError, letter: str, at_end: bool, begun: str) -> str:
     problem = str(error.problem or error.context or "no YAML")
     context = str(error.context or "")
-    started = error.context_mark
-    begun = f" that began at {started.line + 1}:{started.column + 1}" if started else ""
     if letter == "\t" and ("cannot start any token" in problem or "tab character" in problem):
         return "a tab; YAML indents with spaces"
     if "flow" in context and at_end:
-        return f"the file ends inside a list or mapping{begun}; is a bracket left open?"
+        return f"the text ends inside a list or mapping{begun}; is a bracket left open?"
     for where, what, message in _MESSAGES:
         if where in context and what in problem:
             return message.format(begun=begun, letter=letter)
@@ -85,7 +89,7 @@ def _message(error: yaml.MarkedYAMLError, letter: str, at_end: bool) -> str:
 
 
 _MESSAGES = (
-    ("quoted scalar", "end of stream", "the file ends inside quoted text{begun}"),
+    ("quoted scalar", "end of stream", "the text ends inside quoted text{begun}"),
     ("flow sequence", "", "expected ',' or ']' in the list{begun}"),
     ("flow mapping", "", "expected ',' or '}}' in the mapping{begun}"),
     ("", "mapping values are not allowed",

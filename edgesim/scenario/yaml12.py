@@ -113,7 +113,7 @@ def compose(text: str) -> Node:
     except (yaml.YAMLError, UnicodeError) as error:
         raise syntax_error(error, text, composer.errors) from None
     if composer.root is None:
-        composer.wrong((1, 1), "the file holds no value, only comments")
+        composer.wrong((1, 1), "the text holds no value, only comments")
     if composer.errors:
         raise YamlError(composer.errors)
     assert composer.root is not None

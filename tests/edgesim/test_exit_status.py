@@ -31,7 +31,7 @@ TAKES_A_FILE: dict[str, Callable[[str], tuple[str | Path, ...]]] = {
 NODE = ("node", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--store", "store")
 WRONG_FILES = {
     "absent.yaml": "does not exist",
-    "broken.yaml": "the file ends inside a list or mapping",
+    "broken.yaml": "the text ends inside a list or mapping",
     "list.yaml": "got a list",
     "empty.yaml": "is empty",
     "binary.yaml": "UTF-8",

@@ -159,6 +159,8 @@ def test_python_runs_a_graph_of_a_module(folder: Path) -> None:
     [
         ("model={graph: no.graph.json}", "model.graph: "),
         ("model={graph: own.yaml}", "is no JSON; expected a graph that `edgesim trace` wrote"),
+        ("model={graph: {}}", "model.graph: expected text, such as net.graph.json, got a mapping"),
+        ("model={graph:net.graph.json}", "write a space after the colon: 'graph: net.graph.json'"),
         ("model={graph: net.graph.json, classes: 4}", "'classes' belongs to 'name' or 'timm'"),
         ("model={graph: net.graph.json, input: [3]}", "'input' belongs to"),
         ("model={graph: net.graph.json, timm: x}", "expected one of 'name' (of the catalog), "
@@ -191,11 +193,17 @@ def test_bad_models_of_a_scenario_are_one_message(folder: Path, setting: str, wo
          "models: timm:NAME, torch:FILE.py:CALLABLE, exported:FILE.pt2, onnx:FILE.onnx, "
          "graph:FILE.graph.json"),
         (["torch:net.py"], "torch:net.py: expected FILE.py:CALLABLE"),
-        (["torch:net.py:build", "--input", "[3"], "--input"),
+        (["torch:net.py:build", "--input", "[3, 96"],
+         "edgesim: --input: the value is no YAML: the text ends inside a list or mapping that "
+         "began at column 1; is a bracket left open?\n"),
         (["torch:net.py:build", "--input", "{a: {b: c}}"], "--input: 'a.b': expected the shape"),
         (["graph:a.graph.json", "--arguments", "3"], "--arguments: expected a mapping, got 3"),
         (["resnet18", "--up-to", "layer9"], "has no module or operator 'layer9'"),
-        (["resnet18", "-o", "net.txt"], "name a file that ends in .graph.json"),
+        (["resnet18", "-o", "net.txt"], "expected a file that ends in .graph.json, got net.txt"),
+        (["resnet18", "-o", "/proc/no/net.graph.json"], "cannot write /proc/no/net.graph.json"),
+        (["exported:."], "edgesim: . is a folder; expected an exported program\n"),
+        (["onnx:."], "edgesim: . is a folder; expected an ONNX file\n"),
+        (["onnx:/dev/null"], "/dev/null is no regular file; expected an ONNX file"),
         (["timm:resnet18"], "`timm:NAME` needs timm: pip install 'edgesim[zoo]'"),
     ],
 )  # fmt: skip

@@ -89,7 +89,7 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(file):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", r"f\.yaml:2:1: the file ends inside a list"),
+        ("a: [", r"f\.yaml:2:1: the text ends inside a list"),
         ("- 1", r"f\.yaml:1:1: expected a mapping: a scenario, or a recipe, got a list"),
         ("model: {training: {sed: 1}}", r"f\.yaml:1:20: .*training\.sed: unknown key .*'seed'"),
         ("nodes: {}\nmodel: {name: vit_tiny_patch16_224}", "expected a 'training' section"),

@@ -20,7 +20,7 @@ from edgesim.graph.graph import Graph
 from edgesim.graph.sources import inputs
 from edgesim.graph.sources.deploy import METHODS, Mode, NotDeployedError, deploy, training_form
 from edgesim.graph.sources.watch import NetworkError, is_installed
-from edgesim.graph.trace import trace
+from edgesim.graph.trace import trace, wrong_arguments
 
 if TYPE_CHECKING:
     from torch import nn
@@ -152,30 +152,13 @@ def _find(job: dict[str, Any]) -> Any:
 
 def _check_arguments(name: str, made: Callable[..., Any], given: dict[str, Any]) -> None:
     """Check that a callable takes the arguments, and needs no others."""
-    try:
-        signature = inspect.signature(made)
-    except (TypeError, ValueError):
-        return
-    known = signature.parameters
-    free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known.values())
-    wrong = [
-        f"takes no '{key}'{nearest(key, list(known))}"
-        for key in given
-        if not free and key not in known
-    ]
-    lacking = [
-        one.name
-        for one in known.values()
-        if one.default is inspect.Parameter.empty
-        and one.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        and one.name not in given
-    ]
-    if lacking:
-        values = ", ".join(f"{one}: …" for one in lacking)
-        named = ", ".join(f"'{one}'" for one in lacking)
+    wrong, missing = wrong_arguments(made, (), given)
+    if missing:
+        values = ", ".join(f"{one}: …" for one in missing)
+        named = ", ".join(f"'{one}'" for one in missing)
         wrong.append(f"needs {named}: give 'arguments' (--arguments '{{{values}}}')")
     if wrong:
-        raise InputError(f"'{name}{signature}' {'; it '.join(wrong)}")
+        raise InputError(f"'{name}{inspect.signature(made)}' {'; it '.join(wrong)}")
 
 
 def _graph(

@@ -13,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edgesim.common.errors import InputError, nearest
+from edgesim.common.errors import InputError
 from edgesim.common.extras import require
+from edgesim.common.files import check_file
 from edgesim.graph.sources.archive import model_text
 from edgesim.graph.sources.cache import digest
 from edgesim.graph.sources.keys import SourceKeys
@@ -55,11 +56,7 @@ def _torch(keys: SourceKeys, folder: Path) -> Job:
     assert keys.torch is not None
     place, _, name = keys.torch.rpartition(":")
     if place.endswith(".py") or "/" in place:
-        file = folder / place
-        if not file.is_file():
-            known = [one.name for one in file.parent.glob("*.py")] if file.parent.is_dir() else []
-            raise InputError(f"{file} does not exist{nearest(file.name, known)}")
-        place = os.path.realpath(file)
+        place = _existing(folder / place, "a Python file")
     if keys.input is None:
         raise InputError(
             "a torch module needs 'input' (--input): the shape of one sample without the batch, "
@@ -70,16 +67,18 @@ def _torch(keys: SourceKeys, folder: Path) -> Job:
 
 def _exported(keys: SourceKeys, folder: Path) -> Job:
     assert keys.exported is not None
-    return {"file": os.path.realpath(folder / keys.exported)}
+    return {"file": _existing(folder / keys.exported, "an exported program")}
 
 
 def _onnx(keys: SourceKeys, folder: Path) -> Job:
     assert keys.onnx is not None
-    file = folder / keys.onnx
-    if not file.is_file():
-        known = [one.name for one in file.parent.glob("*.onnx")] if file.parent.is_dir() else []
-        raise InputError(f"{file} does not exist{nearest(file.name, known)}")
-    return {"file": os.path.realpath(file)}
+    return {"file": _existing(folder / keys.onnx, "an ONNX file")}
+
+
+def _existing(file: Path, expected: str) -> str:
+    """Return the real path of a file, as the process that traces gets it."""
+    check_file(file, expected)
+    return os.path.realpath(file)
 
 
 def _content(job: Job) -> str:

@@ -159,8 +159,14 @@ def test_another_version_is_one_message(schema: object, tmp_path: Path) -> None:
         ("", "is empty; expected a graph"),
         ("ops: 3", "is no JSON; expected a graph that `edgesim trace` wrote"),
         ("[" * 100_000, "is no JSON"),
-        ("[]", "expected a graph that `edgesim trace` wrote, with kind 'graph', got a list"),
-        ({"schema": 1, "name": "a result"}, "with kind 'graph', got nothing"),
+        (
+            "[]",
+            "expected a graph that `edgesim trace` wrote, a mapping of kind 'graph', got a list",
+        ),
+        (
+            {"schema": 1, "name": "a result"},
+            "a mapping of kind 'graph', got a mapping without 'kind'",
+        ),
     ],
 )
 def test_files_that_are_no_graph(content: object, words: str, tmp_path: Path) -> None:

@@ -409,6 +409,15 @@ def test_operators_that_torch_does_not_have_are_named() -> None:
         (nn.ReLU(), [1], "expected an example tensor"),
         (nn.ReLU(), (), "holds no tensor"),
         (nn.ReLU(), torch.zeros(0, 3), "at least one"),
+        (
+            nn.ReLU(),
+            {"inputs": X},
+            r"'forward' takes no 'inputs' \(did you mean 'input'\?\); it needs "
+            "'input'$",
+        ),
+        (nn.ReLU(), {"pixels": X, "input": X}, "takes no 'pixels'; it takes input$"),
+        (nn.ReLU(), (X, X), r"takes \(input\) in order, not 2 arguments$"),
+        (nn.Bilinear(2, 2, 1), (X,), "needs 'input2'; give the inputs by name$"),
     ],
 )
 def test_bad_arguments(module: Any, example: Any, message: str) -> None:

@@ -116,7 +116,7 @@ def test_anchors_are_not_shared() -> None:
         ("traffic.rate.x=2", "traffic.rate is '0.5/s', which has no 'x'"),
         ("traffic.rate=fast", "traffic.rate: expected a quantity such as '0.5/s', got 'fast'"),
         ("traffic.rate=-1/s", "traffic.rate: expected more than 0, got '-1/s'"),
-        ("traffic.rate={a: 1", "the value is no YAML: the file ends inside a list or mapping"),
+        ("traffic.rate={a: 1", "the value is no YAML: the text ends inside a list or mapping"),
         ("traffic=null", "traffic: expected a mapping, got nothing"),
         ("nodes=[]", "nodes: expected a mapping, got a list"),
         ("nodes.px.count=3", "no node is named 'px'; a new one needs a device"),
