@@ -50,7 +50,23 @@ WHOLE = BeforeValidator(_whole)
 
 Count = Annotated[StrictInt, Field(ge=1), WHOLE]
 Text = Annotated[StrictStr, Field(min_length=1)]
-FileName = Annotated[StrictStr, Field(min_length=1, max_length=100, pattern=r"^\w[\w .+-]*$")]
+_FILE_NAME = re.compile(r"\w[\w .+-]{0,99}")
+
+
+def _file_name(value: str) -> str:
+    if _FILE_NAME.fullmatch(value) is None:
+        raise ValueError(
+            "expected 1 to 100 letters, digits, spaces or '_', '-', '.', '+', a letter or digit "
+            f"first, got {described(value)}"
+        )
+    return value
+
+
+FileName = Annotated[
+    StrictStr,
+    AfterValidator(_file_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FILE_NAME.pattern}$"}),
+]
 """A name that becomes part of a file name."""
 
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$"

@@ -131,6 +131,8 @@ def _parse_text(text: str, dimension: str, example: str) -> float:
         raise ValueError(f"expected a quantity such as '{example}', got '{text[:60]}'")
     number = float(match[1].replace("_", ""))
     unit = match[2]
+    if unit.startswith(","):
+        raise ValueError(f"expected a number without a comma, as in '{example}', got '{text[:60]}'")
     if unit == "" and dimension != "ratio":
         return number
     if dimension == "ratio" and _DECIBEL.fullmatch(unit):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, partial
 from inspect import cleandoc
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -264,10 +264,21 @@ def _problem(error: Mapping[str, Any], model: type, data: object) -> Problem:
         return Problem(path, f"expected text, got {came}; put it in quotes", at_key)
     message = _MESSAGES.get(kind)
     if message is not None:
-        example = _example(model, path) if kind == "string_type" else ""
-        return Problem(path, f"expected {message.format(**context)}{example}, got {came}", at_key)
+        expected = message.format(**context)
+        if kind == "string_type":
+            expected += _example(model, path)
+        elif kind == "dataclass_type" and (section := _section_at(model, path)):
+            expected += _mapping_example(section)
+        elif kind in ("list_type", "tuple_type") and isinstance(error["input"], str):
+            came += f"; write [{shortened(error['input'])}]"
+        return Problem(path, f"expected {expected}, got {came}", at_key)
     text = str(error["msg"]).removeprefix("Value error, ")
     return Problem(path, text, at_key)
+
+
+_SUCH_AS = ", such as "
+_MOST_KEYS = 3
+"""Keys that stand for a section in a message."""
 
 
 def _example(model: type, path: Path) -> str:
@@ -276,8 +287,30 @@ def _example(model: type, path: Path) -> str:
     for one in get_args(annotation)[1:]:
         for example in (getattr(one, "example", ""), *(getattr(one, "examples", None) or ())):
             if example:
-                return f", such as {example}"
+                return f"{_SUCH_AS}{example}"
     return ""
+
+
+def _mapping_example(section: type) -> str:
+    """Return a mapping of the keys that a section must have: ``, such as {device: …}``.
+
+    Of a section that must have none, its first keys: `` with keys such as capacity, bandwidth``.
+    """
+    needed = [
+        _fields(section)[one.name][0]
+        for one in fields(section)
+        if one.default is one.default_factory is MISSING
+    ]
+    entries = (
+        f"{key}: {_example(section, (key,)).removeprefix(_SUCH_AS) or '…'}"
+        for key in needed
+        if key != NOT_WRITTEN
+    )
+    text = ", ".join(entries)
+    if text:
+        return f"{_SUCH_AS}{{{text}}}"
+    known = list(keys_of(section))[:_MOST_KEYS]
+    return f" with keys such as {', '.join(known)}" if known else ""
 
 
 def _written_number(data: object, path: Path) -> str | None:

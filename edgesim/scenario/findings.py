@@ -81,7 +81,9 @@ class Findings:
             mine = {key: left.pop(key) for key in keys_of(section) if key in left}
             read = read_section(section, mine, self.problems, ("placement",))
             found |= {key: getattr(read, key, None) for key in mine}
-        return {key: value for key, value in (found | left).items() if value not in (None, ())}
+        given = {key: value for key, value in (found | left).items() if value not in (None, ())}
+        # Null unsets a key that a strategy has; any other is unknown, with a value or without.
+        return given | (left if own is not None else {})
 
     def _read_traffic(self, given: Mapping[str, Any]) -> Traffic | None:
         """Return the traffic as its arrival process reads it; None after noting what is wrong."""
@@ -91,8 +93,9 @@ class Findings:
         own = self.attempt(("traffic", "arrivals"), lambda: process(name))
         if own is None:
             return None
-        # Null unsets a key, as in ``--set traffic.samples=``.
-        mine = {key: value for key, value in given.items() if value is not None}
+        # Null unsets a key that there is, as in ``--set traffic.samples=``.
+        known = {key for one in ARRIVALS.names() for key in keys_of(process(one))}
+        mine = {key: value for key, value in given.items() if value is not None or key not in known}
         for key in mine.keys() - keys_of(own).keys():
             others = [one for one in ARRIVALS.names() if key in keys_of(process(one))]
             if others:

@@ -177,7 +177,7 @@ def _check_task(
         return
     device = nodes[task.node].device
     if task.cores is not None and task.cores > device.cores:
-        message = f"expected at most {device.cores}, which '{task.node}' has, got {task.cores}"
+        message = f"expected at most {device.cores}, the cores of '{task.node}', got {task.cores}"
         findings.wrong((*path, "cores"), message)
     if precision not in device.precisions():
         findings.wrong(

@@ -86,7 +86,7 @@ def check_sizes(findings: Findings, strategy: str, model: Model) -> None:
         findings.wrong(("placement", "strategy"), f"{message}{came}")
         return
     if heads is not None and model.heads is not None and heads > model.heads:
-        message = f"expected at most {model.heads}, which '{model.name}' has, got {heads}"
+        message = f"expected at most {model.heads}, the heads of '{model.name}', got {heads}"
         findings.wrong(("placement", "heads"), message)
     if submodels is not None and submodels > model.classes:
         message = f"expected at most {model.classes}, one for each class, got {submodels}"

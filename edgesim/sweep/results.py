@@ -147,8 +147,8 @@ def result_column(text: str) -> ResultColumn:
     members = (f"{one}.NAME.{leaf}" for one, leaves in _MEMBERS.items() for leaf in leaves)
     known = sorted([*_SINGLE, *members])
     raise InputError(
-        f"no result is named '{name[:60]}'{nearest(name, known)}; those of summary.json are, as "
-        "are max(nodes.*.utilization) and count(nodes)"
+        f"no result is named '{name[:60]}'{nearest(name, known)}; results have the names of "
+        "summary.json (`edgesim schema --result`), or are max(nodes.*.utilization), count(nodes)"
     )
 
 

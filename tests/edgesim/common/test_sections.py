@@ -101,7 +101,7 @@ def test_what_is_written_is_what_python_makes() -> None:
         ({"delay_s": 1}, ("delay_s",), "unknown key 'delay_s' (did you mean 'delay'?)"),
         ({"name": "x"}, ("name",), "unknown key 'name'; known keys: pump, delay, flow, heights"),
         ({"pump": {"bussy": 1}}, ("pump", "bussy"), "unknown key 'bussy' (did you mean 'busy'?)"),
-        ({"pump": 3}, ("pump",), "expected a mapping, got 3"),
+        ({"pump": 3}, ("pump",), "expected a mapping with keys such as idle, busy, got 3"),
         ({"delay": "-1 ms"}, ("delay",), "expected at least 0, got '-1 ms'"),
         ({"pump": {"idle": "3 W", "busy": "2 W"}}, ("pump",), "expected busy of at least idle"),
         ({"pump": {"busy": "1 kW"}}, (), "too much"),

@@ -57,10 +57,27 @@ WRONG = [
     ("device: raspberry-pi-5", "device: 5",
      "c.yaml:6:17: nodes.hub.device: expected a device's name or an inline device, got 5"),
     ("{device: raspberry-pi-5}", "raspberry-pi-5",
-     "c.yaml:6:8: nodes.hub: expected a mapping, got 'raspberry-pi-5'"),
+     "c.yaml:6:8: nodes.hub: expected a mapping, such as {device: …}, got 'raspberry-pi-5'"),
+    ("{device: raspberry-pi-5}", "{device:raspberry-pi-5}",
+     "c.yaml:6:9: nodes.hub.device:raspberry-pi-5: unknown key 'device:raspberry-pi-5'; write a "
+     "space after the colon: 'device: raspberry-pi-5'"),
+    ("device: raspberry-pi-5", "device: raspberry-pi-5, faults: often",
+     "c.yaml:6:41: nodes.hub.faults: expected a mapping with keys such as mtbf, mttr, shape, got "
+     "'often'"),
+    ("name: small", "name: small\nbaselines: raspberry-pi-5",
+     "c.yaml:2:12: baselines: expected a list, got 'raspberry-pi-5'; write [raspberry-pi-5]"),
+    ("name: small", "name: a/b",
+     "c.yaml:1:7: name: expected 1 to 100 letters, digits, spaces or '_', '-', '.', '+', a letter "
+     "or digit first, got 'a/b'"),
+    # A key that is not known is wrong without a value too.
+    ("input: hub", "input: hub, heds: ", "c.yaml:3:43: placement.heds: unknown key 'heds'"),
+    ("0.5/s", "0.5/s, concurency: ",
+     "c.yaml:9:43: traffic.concurency: unknown key 'concurency'"),
     ("{strategy: single, input: hub}", "[]",
      "c.yaml:3:12: placement: expected a mapping, got a list"),
     # Quantities.
+    ("0.5/s", "'0,5/s'",
+     "c.yaml:9:36: traffic.rate: expected a number without a comma, as in '0.5/s', got '0,5/s'"),
     ("0.5/s", "-0.5/s", "c.yaml:9:36: traffic.rate: expected more than 0, got '-0.5/s'"),
     ("0.5/s", "0", "c.yaml:9:36: traffic.rate: expected more than 0, got 0"),
     ("0.5/s", ".nan",

@@ -95,7 +95,7 @@ def test_errors_of_a_study_in_files_are_the_same_for_any_workers(tmp_path: Path)
     path = written(tmp_path, {**mapping(axes), "base": "base.yaml"})
     for workers in (1, 2):
         table = run_study(path, tmp_path / str(workers), workers=workers)
-        told = "base.yaml: model.tasks.work.cores: expected at most 1, which 'n' has, got"
+        told = "base.yaml: model.tasks.work.cores: expected at most 1, the cores of 'n', got"
         assert table.errors == (None, None, f"{told} 2", None, f"{told} 3", None)
     one, two = ((tmp_path / name / "table.csv").read_bytes() for name in "12")
     assert one == two
