@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HEADING = 11
 """Letters of a line of a heading that has several."""
+_NARROW = 8
+"""Letters of a column of text that a narrow window breaks."""
 NO_POWER = "not known: no power is given for the devices"
 """What energy is where no device has a power (`without_power`)."""
 
@@ -103,15 +105,16 @@ class Table:
         lines = [Row(cells, aside=number in asides) for number, cells in enumerate(others)]
         return replace(self, head=[str(cell) for cell in first], lines=lines, aside=())
 
-    def on_console(self) -> rich.table.Table:
-        """Return it for a terminal."""
+    def on_console(self, columns: int) -> rich.table.Table:
+        """Return it for a terminal of so many columns."""
         head = [_broken(one) if self.folds else one for one in self.head]
         grid = console_table(*map(escape, head), title=escape(self.title), left=self.left)
         grid.show_header = any(self.head)
         for number in self.aside:
             grid.columns[number].style = "dim"
-        for column in grid.columns if self.folds else ():
-            column.no_wrap, column.overflow = False, "fold"
+        for number, column in enumerate(grid.columns if self.folds else ()):
+            column.no_wrap = number not in self.left and self._numbers_fit(head, columns)
+            column.overflow = "fold"
         for row in self.rows:
             first, *others = (escape(str(cell)) for cell in row.cells)
             marks = {"red": row.failed, "dim": row.aside, "bold": row.strong}
@@ -121,9 +124,19 @@ class Table:
             grid.caption, grid.caption_justify, grid.caption_style = f" {self.more}", "left", "dim"
         return grid
 
+    def _numbers_fit(self, head: Sequence[str], columns: int) -> bool:
+        """Return whether columns of numbers need not break where those of text are narrow."""
+        lines = [[heading.split("\n") for heading in head]]
+        lines += [[[str(cell)] for cell in row.cells] for row in self.rows]
+        widths = [
+            _NARROW if number in self.left else max(len(part) for cell in cells for part in cell)
+            for number, cells in enumerate(zip(*lines, strict=True))
+        ]
+        return sum(widths) + 2 * len(widths) <= columns
+
     def show(self, console: Console) -> None:
         """Print it with its notes."""
-        console.print(self.on_console())
+        console.print(self.on_console(console.width))
         for note in self.notes:
             console.print(escape(note), style="dim")
 
