@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from optics.checks import required_generator
 from optics.errors import InputError
@@ -14,7 +15,7 @@ from optics.grid import COMPLEX, REAL
 from optics.modulator import Modulator
 from optics.straight import straight_through
 
-__all__ = ["axis_sample", "leaked", "reached", "transmission"]
+__all__ = ["axis_sample", "blurred", "leaked", "reached", "transmission"]
 
 _TAKES = {
     "ideal": "complex transmission of modulus up to 1 (complex64 or complex128)",
@@ -154,10 +155,10 @@ def transmission(
 
     In this order: the levels that a pixel reaches (:func:`reached`), of a measured table with the
     amplitude that comes with a phase, or the phase that comes with an amplitude; crosstalk, a blur
-    of the phase or amplitude set there, across the jumps of a wrapped phase too; flicker, a random
-    phase of each pixel of each frame; and the shape of the pixel. On the active square of side √F
-    pitch light has the pixel's amplitude t, between the squares ``dead_zone_amplitude`` d at
-    phase 0.
+    (Gaussian or measured) of the phase or amplitude set there, across the jumps of a wrapped phase
+    too; flicker, a random phase of each pixel of each frame; and the shape of the pixel. On the
+    active square of side √F pitch light has the pixel's amplitude t, between the squares
+    ``dead_zone_amplitude`` d at phase 0.
 
     A sample is the *mean* of that over its own area: F t + (1 - F) d at ``samples=1``, whose
     spectrum is the order 0 of the pixel grid (power F² at d = 0) on one period, and holds neither
@@ -188,7 +189,7 @@ def transmission(
     """
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise InputError(f"samples must be a whole number of at least 1; got {samples!r}")
-    settings = leaked(reached(drive, modulator), modulator.crosstalk_px, samples)
+    settings = blurred(reached(drive, modulator), modulator, samples)
     if modulator.table is not None:
         active = _with_table(settings, drive, modulator, samples)
     elif modulator.kind == "lcos-phase":
@@ -208,7 +209,7 @@ def transmission(
 def _with_table(settings: Tensor, drive: Tensor, modulator: Modulator, samples: int) -> Tensor:
     """Return the light of settings with what a measured table has beside them, blurred as they."""
     phase_only = modulator.kind == "lcos-phase"
-    beside = leaked(_of_table(drive, modulator)[phase_only], modulator.crosstalk_px, samples)
+    beside = blurred(_of_table(drive, modulator)[phase_only], modulator, samples)
     amplitude, phase = (beside, settings) if phase_only else (settings, beside)
     return amplitude * torch.polar(torch.ones_like(phase), phase)
 
@@ -246,6 +247,27 @@ def _coverage(side: float, samples: int) -> Tensor:
 
 _REACH = 6
 """Standard deviations beyond which a pixel's leak is below 1e-9 and left out."""
+
+
+def blurred(drive: Tensor, modulator: Modulator, samples: int) -> Tensor:
+    """Return the drive behind the part's crosstalk, (..., rows·samples, columns·samples).
+
+    That of its measured kernel or, without one, the Gaussian of :func:`leaked`. Beyond the array's
+    edge its last pixel goes on.
+    """
+    kernel = modulator.crosstalk_kernel
+    if kernel is None:
+        return leaked(drive, modulator.crosstalk_px, samples)
+    if drive.is_complex():
+        parts = (blurred(part, modulator, samples) for part in (drive.real, drive.imag))
+        return torch.complex(*parts)
+    shares = torch.from_numpy(kernel.shares(samples)).to(drive.device, drive.dtype)
+    down, right = (side // 2 for side in shares.shape[-2:])
+    planes = drive.reshape(-1, 1, *drive.shape[-2:])
+    padded = functional.pad(planes, (right, right, down, down), mode="replicate")
+    fine = functional.conv2d(padded, shares.flatten(0, 1)[:, None])
+    made = functional.pixel_shuffle(fine, samples)
+    return made.reshape(*drive.shape[:-2], *made.shape[-2:])
 
 
 def leaked(drive: Tensor, sigma_px: float, samples: int) -> Tensor:

@@ -144,10 +144,13 @@ class FourF:
     @property
     def efficiency(self) -> float:
         """Light power that passes when every pixel is fully on, pupils and fill factors apart."""
+        wavelength_m = self.laser.wavelength_m
         return (
             self.input.efficiency
+            * self.input.blazed(wavelength_m)
             * self.lens_1.efficiency
             * self.filter.efficiency
+            * self.filter.blazed(wavelength_m)
             * self.lens_2.efficiency
         )
 

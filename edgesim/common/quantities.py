@@ -66,6 +66,7 @@ Flop = Annotated[float, Quantity("flop")]
 FlopRate = Annotated[float, Quantity("flop_rate", positive=True)]
 Rate = Annotated[float, Quantity("rate", positive=True)]
 Metres = Annotated[float, Quantity("length", positive=True)]
+SquareMetres = Annotated[float, Quantity("area")]
 Celsius = Annotated[float, Quantity("celsius", least=-100, most=1000)]
 """Of a place or a die; not kelvin, of which no data sheet of a board speaks."""
 KelvinPerWatt = Annotated[float, Quantity("thermal_resistance", positive=True)]

@@ -61,6 +61,11 @@ DIMENSIONS: dict[str, dict[str, float]] = {
     | _scaled({"Hz": 1.0}, _SI)
     | {"fps": 1.0, "qps": 1.0},
     "length": _scaled({"m": 1.0}, _SI) | {"cm": 1e-2},
+    "area": {
+        f"{unit}{square}": factor**2
+        for unit, factor in (("m", 1.0), ("cm", 1e-2), ("mm", 1e-3), ("um", 1e-6), ("µm", 1e-6))
+        for square in ("^2", "2", "²")
+    },
     "ratio": {"": 1.0, "%": 1e-2},
     "temperature": {"K": 1.0},
     "celsius": {"°C": 1.0, "C": 1.0, "degC": 1.0},
@@ -80,6 +85,7 @@ EXAMPLES: dict[str, str] = {
     "flop_rate": "48 GFLOP/s",
     "rate": "0.5/s",
     "length": "532 nm",
+    "area": "0.015 mm^2",
     "ratio": "50 %",
     "temperature": "300 K",
     "celsius": "25 °C",

@@ -26,7 +26,7 @@ from edgesim.common.text import described, shortened
 Path = tuple[str | int, ...]
 T = TypeVar("T")
 _UNIT = re.compile(
-    "_(bytes|(?<!per_)byte_s|flop_s|j_byte|k_w|e_s|hz|rad|px|dn|waves|m|s|w|j|e|c|per_s)$"
+    "_(bytes|(?<!per_)byte_s|flop_s|j_byte|k_w|e_s|hz|rad|px|dn|waves|m2|m|s|w|j|e|c|per_s)$"
 )
 """Unit at the end of a bare number's name."""
 

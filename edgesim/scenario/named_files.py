@@ -1,8 +1,9 @@
-"""Files that a scenario names: devices, faults, arrival times."""
+"""Files that a scenario names: devices, their optics, faults, arrival times."""
 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     document = read_file(path, LARGEST_DEVICE_BYTES, "a device", regular=True)
     mapping = document.mapping("a device such as {peak: {fp32: 48 GFLOP/s}}")
+    _find_preset(mapping, path.parent)
     found = catalog.checked(path.stem, mapping)
     if isinstance(found, list):
         raise ScenarioError(document.located(found))
@@ -73,14 +75,17 @@ def take_in(data: Mapping[str, Any], folder: Path) -> list[Problem]:
         for index, one in enumerate(baselines):
             if names_file(one):
                 one = baselines[index] = {"device": one}
-            if isinstance(one, dict) and names_file(one.get("device")):
-                one.setdefault("name", Path(one["device"]).stem)
+            if isinstance(one, dict):
+                if names_file(one.get("device")):
+                    one.setdefault("name", Path(one["device"]).stem)
                 _put(one, ("baselines", index), folder, found)
     return found
 
 
 def _put(holder: dict[str, Any], path: KeyPath, folder: Path, found: list[Problem]) -> None:
     named = holder.get("device")
+    if isinstance(named, dict):
+        _find_preset(named, folder)
     if not names_file(named):
         return
     try:
@@ -89,6 +94,13 @@ def _put(holder: dict[str, Any], path: KeyPath, folder: Path, found: list[Proble
         found += [Problem((*path, "device"), line) for line in str(error).splitlines()]
         # What stands in for it is right, so that it causes no other message.
         holder["device"] = {"peak": {"fp32": 1.0}}
+
+
+def _find_preset(device: dict[str, Any], folder: Path) -> None:
+    """Give the file of a device's ``preset`` its whole path: the device is read from elsewhere."""
+    preset = device.get("preset")
+    if isinstance(preset, str) and preset.endswith((".yaml", ".yml")):
+        device["preset"] = os.path.realpath(folder / preset)
 
 
 def read_faults(path: Path) -> list[dict[str, Any]]:

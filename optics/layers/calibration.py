@@ -52,10 +52,10 @@ def calibrate(
 
     The batch goes through the model on the ideal road. The largest value of a layer's input will
     drive its input modulator fully, and its camera will expose so long that the brightest reading,
-    found on the physical road without noise, is ``headroom`` of the camera's limit: the full well
-    is used and nothing clips on this data. The time of the layer changes with its exposure. On the
-    physical road a layer gets the results of the layers before it, with their errors:
-    without any headroom, some of its readings may clip.
+    found on the physical road without noise and flicker, is ``headroom`` of the camera's limit: the
+    full well is used and nothing clips on this data. The time of the layer changes with its
+    exposure. On the physical road a layer gets the results of the layers before it, with their
+    errors: without any headroom, some of its readings may clip.
 
     Args:
         model: any module with optical layers, one itself included; roads stay as they are.
@@ -120,12 +120,18 @@ def _longest_s(
     """
     camera = layer.bench.system.camera
     well_e = headroom * camera.saturation_e
+    # Flicker takes light from the brightest readings, and an exposure may have many.
+    still = replace(
+        layer.bench.system,
+        input=replace(layer.bench.system.input, flicker_rad=0.0),
+        filter=replace(layer.bench.system.filter, flicker_rad=0.0),
+    )
 
     def clips(exposure_s: float) -> bool:
         tried = replace(
             camera, full_well_e=well_e, bits=None, gain_e_per_dn=None, exposure_s=exposure_s
         )
-        system = replace(layer.bench.system, camera=tried)
+        system = replace(still, camera=tried)
         bench = replace(layer.bench, system=system, input_peak=peak, noise=False)
         return any(_saturated(layer, bench, batch) for batch in batches)
 

@@ -99,11 +99,15 @@ class Bench:
         planes: binary planes in which mirrors show an image one after another, the first worth half
             of full drive, the next a quarter, …; each has exposures of its own, and electronics
             adds their outputs. 1 shows images in two levels.
+        dither: whether mirrors show a gray image in a single plane by error diffusion (Floyd and
+            Steinberg), whose errors have high frequencies: kernels that blur leave them out, and
+            kernels that find edges do not.
         max_bytes: working memory of a pass beside its arguments and its result, in bytes.
 
     Raises:
         InputError: ``input_peak`` is not finite or not above 0, ``planes`` is no whole number from
-            1 to 16, or above 1 on an input that is no mirror array.
+            1 to 16, or above 1 on an input that is no mirror array; or ``dither`` is, or comes with
+            several planes.
 
     Warns:
         WavelengthWarning: a modulator is designed for another wavelength than the laser's.
@@ -119,6 +123,7 @@ class Bench:
     noise: bool = True
     along: Collection[Kind] | None = None
     planes: int = 1
+    dither: bool = False
     max_bytes: int = MAX_BYTES
 
     def __post_init__(self) -> None:
@@ -132,6 +137,11 @@ class Bench:
                 f"planes must be from 1 to 16, and 1 unless the input is a DMD, whose mirrors show "
                 f"gray levels by time; got {self.planes} with an input of kind "
                 f"{self.system.input.kind!r}"
+            )
+        if self.dither and (self.planes > 1 or self.system.input.kind != "dmd"):
+            raise InputError(
+                "dither is for one plane of an input that is a DMD, whose mirrors show two levels; "
+                f"got planes={self.planes} with an input of kind {self.system.input.kind!r}"
             )
         for place, part in (("input", self.system.input), ("filter", self.system.filter)):
             _warn_of_wavelength(place, part, self.system.laser.wavelength_m)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from optics.checks import required_generator
 from optics.detection import FieldItself, check_images
+from optics.encoding.direct import error_diffusion
 from optics.errors import InputError
 from optics.ideal import check_tensors
 from optics.ideal.stream import every
@@ -257,10 +258,14 @@ def _worth(bench: Bench, number: int) -> float:
 def _shown_planes(images: Tensor, exposures: Exposures) -> list[Tensor]:
     """Return what the input shows of images: itself, or binary planes of 0 and the input's peak.
 
-    Planes have the sign of the image, which takes the nearest of 2^planes levels. Backward, they
-    together pass the gradient on as if there were no levels.
+    Planes have the sign of the image, which takes the nearest of 2^planes levels, or which one
+    plane shows by error diffusion. Backward, they together pass the gradient on as if there were no
+    levels.
     """
     bench, peak = exposures.bench, exposures.input_peak
+    if bench.dither:
+        level = (images.detach().abs() / peak).clamp(max=1)
+        return [straight_through(images, error_diffusion(level, (0.0, 0.0)) * images.sign() * peak)]
     if bench.planes == 1:
         if bench.system.input.kind == "dmd":
             _warn_of_gray(images, peak, bench)
@@ -282,7 +287,8 @@ def _warn_of_gray(images: Tensor, peak: float, bench: Bench) -> None:
         warnings.warn(
             f"{bench.system.input.name} shows 0 and 1, and {gray} of {images.numel()} pixels of "
             "the images are gray: they are shown as the nearer of both. Show them in binary "
-            "planes, as dataclasses.replace(bench, planes=8), at that many times the exposures",
+            "planes, as dataclasses.replace(bench, planes=8), at that many times the exposures, or "
+            "by error diffusion, as dataclasses.replace(bench, dither=True)",
             GrayWarning,
             stacklevel=4,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,9 +15,10 @@ from optics.detection.passes import check_reference
 from optics.grid import squared_modulus
 from optics.ideal.stream import every
 from optics.physical.bench import Bench
-from optics.physical.filter import displayed, filter_light, squares_light
+from optics.physical.filter import complex_type, displayed, filter_light, squares_light
 from optics.physical.geometry import Geometry
 from optics.physical.light import Optics
+from optics.physical.pairs import are_paired, field_of, pair_of
 from optics.physical.pattern import Pattern
 from optics.physical.pixels import PixelAxis
 from optics.physical.tables import Tables
@@ -61,7 +63,12 @@ class Exposures:
         return list(dict.fromkeys(shown.kernels for shown in self.scheme.passes))
 
     def patterns(self, kernels: Tensor) -> Pattern:
-        """Return the filters (pairs, parts, rounds) of kernels (pairs, rounds, slots, elements)."""
+        """Return the filters (pairs, parts, rounds) of kernels (pairs, rounds, slots, elements).
+
+        Of :attr:`paired` ones the drive has one part, for both.
+        """
+        if self.paired:
+            return pair_of(kernels, self.tables.kernels, self.geometry, self.bench)
         parts = torch.stack([part(kernels, name) for name in self.kernel_parts], 1)  # type: ignore[arg-type]
         planes = _placed(parts, self.tables.kernels, self.geometry.plane)
         return Pattern.of(planes, self.geometry, self.bench)
@@ -129,44 +136,50 @@ class Exposures:
         each: Tensor | None = None
         if system.input.flicker_rad > 0:
             shown = torch.stack([part(images, name) for name in self.input_parts], 1)  # type: ignore[arg-type]
-            shown = shown[:, parts].unsqueeze(2).expand(-1, -1, rounds[0], -1, -1, -1)
-            each = self.inputs(shown, generator)
+            shown = shown[:, parts][:, :, None, :, None]
+            repeats = [-1, -1, rounds[0], -1, self.draws[0], -1, -1]
+            each = self.inputs(shown.expand(repeats), generator)
             parts = list(range(len(passes)))
         elif lit is None:
             lit = self.lit(images)
         if filters is None:
-            filters = self.filters(pattern.repeated(kinds, rounds[1]), generator)
+            repeated = pattern.repeated(kinds, rounds[1] * self.draws[1])
+            made = self.filters(repeated, generator)
+            filters = made.view(*made.shape[:3], rounds[1], self.draws[1], *made.shape[-2:])
             filter_of = list(range(len(passes)))
         else:
-            filters, filter_of = filters.unsqueeze(3), kinds
+            filters, filter_of = filters[:, :, :, None, None], kinds
+            if self.paired:
+                filter_of = [0] * len(passes)
 
         scales = pattern.scale.detach().cpu().tolist()
         blocks = every(rounds[1], self.block_width(images))
         saturated = torch.zeros((), dtype=torch.int64, device=images.device)
         same = list(zip(parts, filter_of, strict=True))
-        made: list[Tensor] = []
+        outputs: list[Tensor] = []
         for pair, of_pair in enumerate(scales):
             for kernel in range(rounds[0]):
                 scale = [of_pair[kind][kernel] for kind in kinds]
                 for number, which in enumerate(blocks):
                     light = []
                     for at, of in same:
+                        one = slice(1) if filters.shape[3] == 1 else which
+                        behind = filters[pair, of, kernel, one].unbind(1)
                         if each is not None:
-                            before = each[pair, at, kernel, which]
+                            before = each[pair, at, kernel, which].unbind(1)
                         else:
                             assert lit is not None
-                            before = lit[pair][at][number]
-                        one = slice(1) if filters.shape[3] == 1 else which
-                        light.append((before, filters[pair, of, kernel, one]))
+                            before = (lit[pair][at][number],)
+                        light.append(_paired(before, behind))
                     values, full = self._block(light, same, scale, pattern.carrier, generator)
                     saturated = saturated + full
-                    made.append(values)
-        together = torch.cat(made) if len(made) > 1 else made[0]
+                    outputs.append(values)
+        together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         return together.view(len(scales), *rounds, *together.shape[1:]), saturated
 
     def _block(
         self,
-        light: list[tuple[Tensor, Tensor]],
+        light: list[list[tuple[Tensor, Tensor]]],
         same: list[tuple[int, int]],
         scale: list[complex],
         carrier: tuple[float, float],
@@ -176,7 +189,7 @@ class Exposures:
 
         Args:
             light: light of every pass before the filter, (images, side, side), and the filter's
-                transmission.
+                transmission, for each flicker of an exposure.
             same: passes of equal marks have equal light.
             scale: scale of every pass.
             carrier: carrier on which the filter sends light.
@@ -185,16 +198,20 @@ class Exposures:
         rows, columns = self.camera_axes(carrier)
         unit = math.sqrt(sum(abs(one) ** 2 for one in set(scale)) / len(set(scale)))
         readings: list[Tensor] = []
-        saturated = torch.zeros((), dtype=torch.int64, device=light[0][0].device)
-        seen = light[0][0]
+        saturated = torch.zeros((), dtype=torch.int64, device=light[0][0][0].device)
+        seen: list[Tensor] = []
+        phase = self.grid_phase(rows, columns, light[0][0][0]) if self.paired else None
         for number, one in enumerate(self.scheme.passes):
             if number == 0 or same[number] != same[number - 1]:
-                before, behind = light[number]
-                seen = self.optics.image(before * behind, rows.samples, columns.samples)
+                seen = [
+                    self.optics.image(before * behind, rows.samples, columns.samples)
+                    for before, behind in light[number]
+                ]
             # Each filter transmits its own share of light, which the electronics compensates.
             share = (unit / abs(scale[number])) ** 2
             turn = scale[number] / abs(scale[number])
-            reading, full = self.read(seen, rows, columns, turn, share, one.reference, generator)
+            shown = [field_of(field, phase, one.kernels) for field in seen] if self.paired else seen
+            reading, full = self.read(shown, rows, columns, turn, share, one.reference, generator)
             readings.append(reading)
             saturated = saturated + full
         fields = self.scheme.combine(
@@ -211,7 +228,7 @@ class Exposures:
 
     def read(
         self,
-        field: Tensor,
+        seen: Sequence[Tensor],
         rows: PixelAxis,
         columns: PixelAxis,
         turn: complex,
@@ -219,10 +236,11 @@ class Exposures:
         reference: complex,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
-        """Return readings of a field at the camera in electrons, and how many are saturated.
+        """Return readings of the camera in electrons, and how many are saturated.
 
         Args:
-            field: (..., rows, columns) of samples.
+            seen: fields (..., rows, columns) of samples that the exposure sees in turn, each for
+                an equal part of it.
             rows: rows of the camera.
             columns: columns of the camera.
             turn: phase that the filter gives to all light.
@@ -231,22 +249,26 @@ class Exposures:
             generator: generator of the camera's noise.
         """
         camera = self.geometry.system.camera
-        none = torch.zeros((), dtype=torch.int64, device=field.device)
+        fields = list(seen)
+        none = torch.zeros((), dtype=torch.int64, device=fields[0].device)
         root = math.sqrt(self.electrons)
         alone = isinstance(self.scheme, FieldItself)
         if reference or alone:
             # The reference has the phase of the light that a kernel of 1 would send.
-            phase = self.optics.phase(rows.samples, columns.samples).to(field.device, field.dtype)
-            field = field * phase * turn.conjugate()
+            phase = self.optics.phase(rows.samples, columns.samples)
+            phase = phase.to(fields[0].device, fields[0].dtype) * turn.conjugate()
+            fields = [field * phase for field in fields]
         if alone:
             area = float(rows.cover[0].sum() * columns.cover[0].sum())
             factor = root / area * math.sqrt(share)
-            mean = columns.gathered(rows.gathered(field, -2), -1) * factor
+            mean = columns.gathered(rows.gathered(_mean(fields), -2), -1) * factor
             return columns.read(rows.read(mean, -2), -1), none
         if reference:
-            check_reference(self.scheme, field, self.electrons)
-            field = field + reference / root
-        gathered = columns.gathered(rows.gathered(squared_modulus(field), -2), -1)
+            for field in fields:
+                check_reference(self.scheme, field, self.electrons)
+            fields = [field + reference / root for field in fields]
+        intensity = _mean([_intensity(field) for field in fields])
+        gathered = columns.gathered(rows.gathered(intensity, -2), -1)
         per_sample = self.photons / self.geometry.sampling.input**2
         if self.plain_camera:
             electrons = gathered * (per_sample * camera.quantum_efficiency * share)
@@ -278,6 +300,26 @@ class Exposures:
         return self.axes[carrier]
 
     @cached_property
+    def paired(self) -> bool:
+        """Whether positive and negative kernels share a transform."""
+        return are_paired(self.bench, self.geometry)
+
+    def grid_phase(self, rows: PixelAxis, columns: PixelAxis, like: Tensor) -> Tensor | None:
+        """Return the phase of the filter's half sample off the grid, ``None`` where it has none."""
+        if self.geometry.filter_offset == 0:
+            return None
+        return self.optics.phase(rows.samples, columns.samples).to(
+            like.device, complex_type(like.dtype)
+        )
+
+    @cached_property
+    def draws(self) -> tuple[int, int]:
+        """Flickers of the input and of the filter that an exposure adds up."""
+        system = self.geometry.system
+        exposure_s = system.camera.exposure_s
+        return system.input.draws(exposure_s), system.filter.draws(exposure_s)
+
+    @cached_property
     def all_inside(self) -> bool:
         """Whether light makes every output."""
         return bool(self.tables.inside.all())
@@ -303,6 +345,23 @@ def _placed(tiles: Tensor, index: Tensor, plane: tuple[int, int]) -> Tensor:
     planes = flat.new_zeros(*flat.shape[:-1], plane[0] * plane[1])
     at = index.to(flat.device).flatten()
     return planes.index_copy(-1, at, flat).view(*flat.shape[:-1], *plane)
+
+
+def _paired(before: Sequence[Tensor], behind: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Return light and filters of an exposure in turn; the fewer of both stay for longer."""
+    count = max(len(before), len(behind))
+    return [
+        (before[number * len(before) // count], behind[number * len(behind) // count])
+        for number in range(count)
+    ]
+
+
+def _intensity(field: Tensor) -> Tensor:
+    return squared_modulus(field) if field.is_complex() else field.square()
+
+
+def _mean(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).mean(0)
 
 
 def seed_from(generator: torch.Generator | None) -> int | None:

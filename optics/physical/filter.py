@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from optics.crosstalk import CrosstalkKernel
 from optics.grid import COMPLEX, REAL, coordinates, frequencies
 from optics.modulation import leak_weights, transmission
 from optics.modulator import Modulator
@@ -16,6 +17,7 @@ from optics.physical.geometry import Geometry
 from optics.physical.pupil import pupil_mask
 from optics.propagation.transfer import CACHE_BYTES, cached
 from optics.system import Alignment
+from optics.tiling.shape import Pair
 
 _SHARPEST = 4.0
 """Largest factor of each axis by which patterns undo a blur: more costs light for little."""
@@ -44,7 +46,7 @@ def response_target(
     cells, system = geometry.cells, geometry.system
     if compensate:
         kernels = strengthened(sharpened(kernels, geometry), geometry)
-    spectrum = _spectrum(kernels, cells)
+    spectrum = spectrum_of(kernels, cells)
     if compensate and geometry.sampling.input > 1:
         envelope = torch.fft.ifftshift(
             _sinc(cells, math.sqrt(system.input.fill_factor) / cells, kernels)
@@ -62,8 +64,8 @@ def sharpened(kernels: Tensor, geometry: Geometry) -> Tensor:
 
     Crosstalk of an input that shows amplitudes is a convolution of the image: on the pixels' grid
     its spectrum is w₀ + 2 Σ w_k cos(2πkν), with the shares w of
-    :func:`optics.modulation.leak_weights`. It is above 0 up to the spectrum's edge, where at most a
-    factor of :data:`_SHARPEST` is undone.
+    :func:`optics.modulation.leak_weights`, and Σ w exp(2πi k·ν) of a measured kernel. Of each axis
+    at most a factor of :data:`_SHARPEST` is undone.
 
     Args:
         kernels: impulse responses (..., rows, columns), pixel ``n // 2`` no shift.
@@ -74,27 +76,52 @@ def sharpened(kernels: Tensor, geometry: Geometry) -> Tensor:
         are.
     """
     modulator, cells = geometry.system.input, geometry.cells
-    if modulator.crosstalk_px == 0 or modulator.kind == "lcos-phase":
+    if not modulator.has_crosstalk or modulator.kind == "lcos-phase":
         return kernels
-    spectrum = _spectrum(kernels, cells)
+    spectrum = spectrum_of(kernels, cells)
+    if modulator.crosstalk_kernel is not None:
+        passed = _passed(modulator.crosstalk_kernel, cells, spectrum)
+        least = 1 / _SHARPEST**2
+        # Of a small one the modulus is raised, and the phase stays.
+        raised = (least / passed.abs().clamp(min=1e-12)).clamp(min=1)
+        responses = torch.fft.ifft2(spectrum / (passed * raised))
+        undone: Tensor = torch.fft.fftshift(responses, dim=(-2, -1)).real
+        return undone
     weights = leak_weights(modulator.crosstalk_px, 1)[0].to(spectrum.device)
     reach = len(weights) // 2
     turn = 2 * math.pi * frequencies(cells, 1.0, device=spectrum.device)
     waves = torch.cos(turn[:, None] * torch.arange(-reach, reach + 1, device=spectrum.device))
-    passed = (waves @ weights).clamp(min=1 / _SHARPEST)
-    passed = passed.to(REAL.get(spectrum.dtype, spectrum.dtype))
-    responses = torch.fft.ifft2(spectrum / (passed[:, None] * passed))
+    each = (waves @ weights).clamp(min=1 / _SHARPEST)
+    each = each.to(REAL.get(spectrum.dtype, spectrum.dtype))
+    responses = torch.fft.ifft2(spectrum / (each[:, None] * each))
     made: Tensor = torch.fft.fftshift(responses, dim=(-2, -1)).real
     return made
+
+
+def _passed(kernel: CrosstalkKernel, cells: int, like: Tensor) -> Tensor:
+    """Return the spectrum of an image behind measured crosstalk over that before it."""
+    shares = torch.from_numpy(kernel.shares(1)[0, 0]).to(like.device)
+    turn = 2 * math.pi * frequencies(cells, 1.0, device=like.device)
+    waves = []
+    for count in shares.shape:
+        phase = turn[:, None] * torch.arange(-(count // 2), count // 2 + 1, device=like.device)
+        waves.append(torch.polar(torch.ones_like(phase), phase))
+    passed: Tensor = waves[0] @ shares.to(waves[0].dtype) @ waves[1].T
+    return passed.to(like.dtype)
 
 
 def strengthened(kernels: Tensor, geometry: Geometry) -> Tensor:
     """Return impulse responses stronger where square filter pixels will weaken them."""
     if geometry.sampling.filter == 1:
         return kernels
+    return kernels * strength((kernels.shape[-2], kernels.shape[-1]), geometry, kernels)
+
+
+def strength(plane: Pair, geometry: Geometry, like: Tensor) -> Tensor:
+    """Return the factors that undo the fading by square filter pixels on a plane's pixels."""
     share = math.sqrt(geometry.system.filter.fill_factor) / geometry.cells
-    rows, columns = (_sinc(kernels.shape[axis], share, kernels) for axis in (-2, -1))
-    return kernels / (rows[:, None] * columns)
+    rows, columns = (1 / _sinc(count, share, like) for count in plane)
+    return rows[:, None] * columns
 
 
 def squares_light(responses: Tensor, geometry: Geometry) -> Tensor:
@@ -211,7 +238,7 @@ def displayed(
     return drive.repeat_interleave(samples, -2).repeat_interleave(samples, -1)
 
 
-def _spectrum(kernels: Tensor, cells: int) -> Tensor:
+def spectrum_of(kernels: Tensor, cells: int) -> Tensor:
     """Return Σ h exp(-2πi k·m / cells), k from the axis, (..., cells, cells), transform's order."""
     spectrum: Tensor = torch.fft.fft2(kernels, s=(cells, cells))
     middle = kernels.shape[-2] // 2, kernels.shape[-1] // 2
@@ -277,7 +304,7 @@ def is_plain(modulator: Modulator) -> bool:
         modulator.kind == "ideal"
         and modulator.bits is None
         and modulator.fill_factor == 1
-        and modulator.crosstalk_px == 0
+        and not modulator.has_crosstalk
         and modulator.flicker_rad == 0
     )
 

@@ -68,9 +68,9 @@ def _bytes(
     filters = pairs * kernels * len(exposures.kernel_parts)
     frames = pairs * kernels * images
     if geometry.system.input.flicker_rad > 0:
-        inputs = frames * len(exposures.scheme.passes)
+        inputs = frames * len(exposures.scheme.passes) * exposures.draws[0]
     if geometry.system.filter.flicker_rad > 0:
-        filters += frames * len(exposures.scheme.passes)
+        filters += frames * len(exposures.scheme.passes) * exposures.draws[1]
     stored = frames * len(exposures.scheme.passes) if trains else 0
     block = 2 * min(images * plane, max(BLOCK_BYTES, plane))
     optics = exposures.optics

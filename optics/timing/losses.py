@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from optics.checks import fraction
+from optics.modulator import Modulator
 from optics.system import FourF
 
 _STYLE = (
@@ -34,7 +35,7 @@ class Loss:
     @property
     def loss_db(self) -> float:
         """Loss in dB, at or above 0."""
-        return -10 * math.log10(self.share)
+        return -10 * math.log10(self.share) or 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,9 @@ class LossBudget:
         """
         fraction("loss budget", "encoding", encoding, zero=False)
         shares = [
-            ("input: efficiency", system.input.efficiency),
-            ("input: order 0 of its pixels", system.input.fill_factor**2),
+            *_of_modulator("input", system.input, system.laser.wavelength_m),
             ("lens 1: transmission", system.lens_1.efficiency),
-            ("filter: efficiency", system.filter.efficiency),
-            ("filter: order 0 of its pixels", system.filter.fill_factor**2),
+            *_of_modulator("filter", system.filter, system.laser.wavelength_m),
             ("filter: its pattern", encoding),
             ("lens 2: transmission", system.lens_2.efficiency),
             ("camera: quantum efficiency", system.camera.quantum_efficiency),
@@ -127,6 +126,15 @@ class LossBudget:
             '<rect class="paper" width="100%" height="100%"/>'
             f'<text class="title" x="8" y="24">{escape(title)}</text>{"".join(rows)}</svg>\n'
         )
+
+
+def _of_modulator(name: str, part: Modulator, wavelength_m: float) -> list[tuple[str, float]]:
+    tilted = [(f"{name}: blaze of its mirrors", part.blazed(wavelength_m))] if part.tilt_rad else []
+    return [
+        (f"{name}: efficiency", part.efficiency),
+        *tilted,
+        (f"{name}: order 0 of its pixels", part.fill_factor**2),
+    ]
 
 
 def _row(number: int, kind: str, label: str, start_db: float, loss_db: float, scale: float) -> str:

@@ -145,7 +145,14 @@ def time_network(
 
 
 def _blur(part: Modulator) -> str:
-    return f" with crosstalk of {part.crosstalk_px:g} pixels" if part.blurs_phases else ""
+    if not part.blurs_phases:
+        return ""
+    measured = part.crosstalk_kernel is not None
+    return (
+        " with measured crosstalk"
+        if measured
+        else f" with crosstalk of {part.crosstalk_px:g} pixels"
+    )
 
 
 def _si(value: float, unit: str) -> str:

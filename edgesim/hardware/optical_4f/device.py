@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
-from edgesim.common.quantities import Bandwidth, Rate, Share
+from edgesim.common.quantities import Bandwidth, Metres, Rate, Share
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, MatmulGeometry, Op, OpKind
 from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
@@ -21,6 +21,7 @@ from edgesim.hardware.optical_4f.layers import (
     Layer,
     explain_layer,
     explain_model,
+    layout_figures,
     part_figures,
 )
 from edgesim.hardware.optical_4f.parts import (
@@ -29,6 +30,7 @@ from edgesim.hardware.optical_4f.parts import (
     own_host,
     part_of,
     sources_of,
+    system_called,
     system_of,
     with_host,
 )
@@ -52,7 +54,7 @@ from optics.presets import PARTS
 from optics.signs import Pass, pattern_counts
 from optics.system import FourF
 from optics.tiling import ConvShape, Kind, Layout, Pair, plan, side_by_side, usable_plane
-from optics.timing import Timing, energy, time_layer
+from optics.timing import Scaling, Timing, energy, time_layer
 
 _READINGS: Mapping[str, tuple[Reading, ...]] = {
     "valid": ("valid",),
@@ -87,7 +89,8 @@ class Optical4F(Device):
     What is not given is the preset's; without a preset every part is given.
 
     Attributes:
-        preset: name of a system of `optics.presets`, or ``ideal``.
+        preset: name of a system of `optics.presets`, ``ideal``, or a file of a system, relative to
+            the file that names it.
         plane_pixels: pixels of the plane to which modulators, lenses and camera are scaled.
         frame_rate_hz: frame rate to which all times of modulators and camera are scaled, in hertz;
             an exposure that is given stays as it is.
@@ -98,6 +101,10 @@ class Optical4F(Device):
         lens_2: lens that makes the image at the camera.
         camera: camera that detects the image.
         link_byte_s: rate between the host and the optics, each way, in bytes per second.
+        scaling: assumption about converters, whose energy by conversion is added to modulators and
+            camera that have none of their own; without it, powers of the parts hold it.
+        node_m: technology node of these converters, 5 to 180 nm; that of the assumption unless
+            given.
         light_share: share of a clear filter's light that reaches the brightest pixel; as much as
             the camera takes unless given.
         signs: scheme that recovers signs from intensities.
@@ -107,6 +114,8 @@ class Optical4F(Device):
         whole_frames: whether all pixels cross the link, or only those of tiles.
         stored_kernels: whether the filter has a memory of its patterns, so that none crosses the
             link.
+        static_filter: whether the filter is made once, as a metasurface is: it takes no time, power
+            or frames, and only the first layer whose kernels are one pattern runs on light.
         optical: kinds of operators that run on light.
         linear: way in which a linear layer becomes a convolution; ``fewest`` takes of both the one
             with fewer frames, ``valid`` where these are equal.
@@ -125,6 +134,8 @@ class Optical4F(Device):
     lens_2: OfLens = field(default_factory=dict)
     camera: OfCamera = field(default_factory=dict)
     link_byte_s: Bandwidth | None = None
+    scaling: Scaling | None = None
+    node_m: Metres | None = None
     light_share: Annotated[Share | None, key("light")] = None
     signs: Signs = Signs(scheme="four-shot")
     planes: Count = 1
@@ -133,10 +144,20 @@ class Optical4F(Device):
     ] = None
     whole_frames: bool = True
     stored_kernels: bool = False
+    static_filter: bool = False
     optical: Annotated[tuple[LightKind, ...], Field(min_length=1)] = LIGHT_KINDS
     linear: Literal["valid", "pointwise", "fewest"] = "valid"
     overflow: Literal["error", "host"] = "error"
     host_device: Annotated[Host | None, key("host")] = None
+
+    @field_validator("preset")
+    @classmethod
+    def _readable(cls, preset: str | None) -> str | None:
+        try:
+            system_called(preset)
+        except OpticsInputError as error:
+            raise ValueError("; ".join(str(error).splitlines())) from None
+        return preset
 
     @field_validator(*PARTS)
     @classmethod
@@ -166,6 +187,9 @@ class Optical4F(Device):
             link_byte_s=self.link_byte_s,
             plane=self.plane_pixels,
             frame_rate_hz=self.frame_rate_hz,
+            scaling=self.scaling,
+            node_m=self.node_m,
+            static_filter=self.static_filter,
         )
 
     @cached_property
@@ -287,20 +311,8 @@ class Optical4F(Device):
 
     def figures(self) -> Iterator[tuple[str, str, str]]:
         """Yield (key path, value, source) of every figure of the parts that is no default."""
-        rows, columns = self.plane
-        yield (
-            "usable plane", f"{rows} x {columns}",
-            "derived: the least of the input's pixels, what the camera sees, and what the filter "
-            "samples; optics.tiling.usable_plane",
-        )  # fmt: skip
-        yield "side by side", ", ".join(self.along), self.sources.get("along", "")
         passes = len(self.passes) * self.planes
-        yield "passes", f"{passes} a frame", self.sources.get("signs", "")
-        yield (
-            "light", f"{self.light:.3g}",
-            self.sources.get("light", "")
-            or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
-        )  # fmt: skip
+        yield from layout_figures(self.plane, self.along, passes, self.light, self.sources)
         yield from part_figures(self.system, self.host, self.sources)
 
     def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
@@ -318,13 +330,16 @@ class Optical4F(Device):
         for op in graph:
             if op.kind.fitted_as not in self.kinds:
                 continue
+            if self.static_filter and on_light:
+                unfit.append(op.name)
+                continue
             key = op.geometry or op.name
             layer = same.get(key)
             if layer is None:
                 try:
                     layer = same[key] = self._lit(op, precision, batch)
                 except InputError:
-                    if self.overflow == "error":
+                    if self.overflow == "error" and not self.static_filter:
                         raise
                     unfit.append(op.name)
                     continue
@@ -346,7 +361,8 @@ class Optical4F(Device):
         text = f"device '{self.name}': model '{graph.name}' has no {wanted} operator that fits it"
         if unfit:
             rows, columns = self.plane
-            text += f" ({len(unfit)} do not fit its plane of {rows}x{columns} pixels)"
+            text += f" ({len(unfit)} do not fit its plane of {rows}x{columns} pixels"
+            text += " with all kernels in one static pattern)" if self.static_filter else ")"
         return f"{text}, so that nothing would run on light; place it on a processor"
 
     def timing(self, op: Op, precision: str, batch: int = 1) -> Timing:
@@ -380,13 +396,21 @@ class Optical4F(Device):
 
     def _timed(self, shape: ConvShape, precision: str) -> Timing:
         filter_passes, input_passes = pattern_counts(self.passes)
+        layout = self.layout(shape)
+        groups, channels, _, kernels = layout.rounds
+        patterns = groups * channels * kernels * filter_passes
+        if self.static_filter and patterns > 1:
+            raise OpticsInputError(
+                f"its kernels take {patterns:,} patterns of the filter, and a static one has one: "
+                "take a larger plane, kernels side by side, or a reference beam for signs"
+            )
         return time_layer(
             self._twin(precision),
-            self.layout(shape),
+            layout,
             filter_passes=filter_passes,
             input_passes=input_passes * self.planes,
             whole_frames=self.whole_frames,
-            stored_kernels=self.stored_kernels,
+            stored_kernels=self.stored_kernels or self.static_filter,
         )
 
     def _twin(self, precision: str) -> FourF:

@@ -15,7 +15,7 @@ from edgesim.hardware.optical_4f.planes import Planes
 from edgesim.hardware.processor import Processor
 from optics.presets import PARTS
 from optics.system import FourF
-from optics.tiling import ConvShape
+from optics.tiling import ConvShape, Pair
 from optics.timing import LightBudget, Timing
 
 _STAGES = {
@@ -205,6 +205,24 @@ _UNITS = {
 }
 _ELECTRONS = ("_e", "_e_s")
 _NO_FIGURES = ("name", "source")
+
+
+def layout_figures(
+    plane: Pair, along: Sequence[str], passes: int, light: float, sources: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (key path, value, source) of what a layout on an accelerator rests on."""
+    yield (
+        "usable plane", f"{plane[0]} x {plane[1]}",
+        "derived: the least of the input's pixels, what the camera sees, and what the filter "
+        "samples; optics.tiling.usable_plane",
+    )  # fmt: skip
+    yield "side by side", ", ".join(along), sources.get("along", "")
+    yield "passes", f"{passes} a frame", sources.get("signs", "")
+    yield (
+        "light", f"{light:.3g}",
+        sources.get("light", "")
+        or "derived: of a clear filter's light, as much as fills 80 % of what the camera takes",
+    )  # fmt: skip
 
 
 def part_figures(

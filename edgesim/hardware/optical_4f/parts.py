@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edgesim.common.errors import InputError
@@ -12,16 +14,16 @@ from edgesim.common.text import digits
 from edgesim.common.validation import key_of
 from edgesim.graph import OpKind
 from edgesim.hardware.device import Power
-from edgesim.hardware.optical_4f.sections import Given
+from edgesim.hardware.optical_4f.sections import Given, is_file
 from edgesim.hardware.processor import Processor
 from optics.camera import Camera
 from optics.errors import InputError as OpticsInputError
 from optics.lens import Lens
 from optics.modulator import Modulator
-from optics.presets import PARTS, preset
+from optics.presets import PARTS, preset, read_system
 from optics.system import FourF, Host
 from optics.tiling import ConvShape, Layout
-from optics.timing import LightBudget, dark_s, shortest_hold_s, time_layer
+from optics.timing import SCALINGS, LightBudget, Scaling, dark_s, shortest_hold_s, time_layer
 
 _NEEDED = {
     "laser": ("wavelength_m", "power_w"),
@@ -46,21 +48,27 @@ def system_of(
     link_byte_s: float | None,
     plane: tuple[int, int] | None,
     frame_rate_hz: float | None,
+    scaling: Scaling | None = None,
+    node_m: float | None = None,
+    static_filter: bool = False,
 ) -> FourF:
     """Return the system of a preset with other figures, scaled to a plane and to a rate.
 
     Args:
         name: name of the device.
-        base: name of the preset; None where every part is given.
+        base: name of the preset, or of its file; None where every part is given.
         given: figures of each part in `PARTS`.
         link_byte_s: rate of the link.
         plane: pixels, see :func:`on_plane`.
         frame_rate_hz: see :func:`at_rate`.
+        scaling: see :func:`with_converters`.
+        node_m: likewise.
+        static_filter: whether the filter is made once, and takes neither time nor power.
 
     Raises:
         InputError: a part lacks a figure that no preset gives, or a figure is out of its range.
     """
-    start = _preset(base)
+    start = system_called(base)
     made, wrong = {}, []
     for key, figures in given.items():
         try:
@@ -76,16 +84,35 @@ def system_of(
     system = replace(system, name=name)
     if plane is not None:
         system = on_plane(system, plane)
-    if frame_rate_hz is not None:
-        try:
+    if scaling is None and node_m is not None:
+        raise InputError(f"device '{name}': node: expected scaling beside it, such as moderate")
+    try:
+        if frame_rate_hz is not None:
             system = at_rate(system, frame_rate_hz, given["camera"].get("exposure_s"))
-        except OpticsInputError as error:
-            raise InputError(f"device '{name}': {error}") from None
-    return system
+        if static_filter:
+            system = replace(system, filter=_made_once(system.filter))
+        return system if scaling is None else with_converters(system, scaling, node_m)
+    except OpticsInputError as error:
+        raise InputError(f"device '{name}': {error}") from None
 
 
-def _preset(name: str | None) -> FourF | None:
-    return None if name is None else FourF.ideal() if name == "ideal" else preset(name)
+def system_called(name: str | None) -> FourF | None:
+    """Return the system of a preset: of `optics.presets`, ``ideal``, or that of a file.
+
+    Raises:
+        optics.errors.InputError: there is no such system, or the file is wrong.
+    """
+    if name is None:
+        return None
+    if is_file(name):
+        return _read(name, Path(name).stat().st_mtime_ns if Path(name).exists() else 0)
+    return FourF.ideal() if name == "ideal" else preset(name)
+
+
+@lru_cache(maxsize=64)
+def _read(name: str, _changed_ns: int) -> FourF:
+    """Return the system of a file, read again where the file has changed."""
+    return read_system(name)
 
 
 def part_of(key: str, given: Given, preset_name: str | None) -> Any:
@@ -100,7 +127,7 @@ def part_of(key: str, given: Given, preset_name: str | None) -> Any:
         optics.errors.InputError: figures that no preset gives are missing, or figures are out of
             their ranges; one line for each.
     """
-    base = getattr(_preset(preset_name), key, None)
+    base = getattr(system_called(preset_name), key, None)
     if base is None:
         lacking = [key_of(one) for one in _NEEDED[key] if one not in given]
         if lacking:
@@ -249,6 +276,42 @@ def light_of(name: str, system: FourF, light: float | None) -> float:
             f"{light * room_e / electrons:.3g} of the light pass (light)"
         )
     return light
+
+
+def _made_once(part: Modulator) -> Modulator:
+    """Return a filter that is never written: it takes no time and no power."""
+    names = ("frame_time_s", "load_s", "settle_s", "power_w", "dac_energy_j")
+    none: dict[str, Any] = dict.fromkeys(names, 0.0)
+    return replace(part, **none, source=_without(part.source, *none))
+
+
+def with_converters(system: FourF, scaling: Scaling, node_m: float | None) -> FourF:
+    """Return a system whose converters take the energy of a scaling, where none is given.
+
+    Parts without steps have no converter.
+
+    Args:
+        system: the parts.
+        scaling: assumption about converters, see :data:`optics.timing.SCALINGS`.
+        node_m: technology node; that of the assumption unless given.
+
+    Raises:
+        optics.errors.InputError: no supply voltage is known of the node.
+    """
+    converters = SCALINGS[scaling]
+    found: dict[str, Any] = {}
+    for key, field, kind in (
+        ("input", "dac_energy_j", "dac"),
+        ("filter", "dac_energy_j", "dac"),
+        ("camera", "adc_energy_j", "adc"),
+    ):
+        part = getattr(system, key)
+        energy_j = converters[kind].energy_j(part.bits or 1, node_m)
+        if part.bits is not None and not getattr(part, field):
+            at = "" if node_m is None else f" at {node_m * 1e9:g} nm"
+            text = f"derived: {part.bits} bits, {scaling}{at}; optics.timing.SCALINGS"
+            found[key] = replace(part, **{field: energy_j}, source={**part.source, field: text})
+    return replace(system, **found)
 
 
 def sources_of(system: FourF, host: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

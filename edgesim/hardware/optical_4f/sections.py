@@ -13,7 +13,9 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StrictInt,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     create_model,
     model_validator,
 )
@@ -46,8 +48,8 @@ LIGHT_KINDS = tuple(sorted(kind.value for kind in OpKind if kind.has_weights and
 """Kinds of operators that light can compute: products with weights, which the filter shows."""
 _NOT_OF_THE_TWIN = (
     "name", "source", "phase_range_rad", "table", "design_wavelength_m", "dead_zone_amplitude",
-    "crosstalk_px", "flicker_rad",
-    "zernike_waves", "gain_e_per_dn", "black_level_dn",
+    "crosstalk_px", "crosstalk_kernel", "flicker_rad", "flicker_time_s", "tilt_rad",
+    "incidence_rad", "zernike_waves", "gain_e_per_dn", "black_level_dn",
 )  # fmt: skip
 """Fields of `optics` that move neither frames nor time nor energy: they are no keys.
 
@@ -78,7 +80,33 @@ Plane = Annotated[
 ]
 
 
-Preset = Annotated[str, ReadAs(Literal[*SYSTEMS])]
+def is_file(preset: object) -> bool:
+    """Return whether ``preset`` is the name of a file of a system, not of a known one."""
+    return isinstance(preset, str) and preset.endswith((".yaml", ".yml"))
+
+
+def _or_file(value: Any, known: ValidatorFunctionWrapHandler) -> Any:
+    return value if is_file(value) else known(value)
+
+
+Preset = Annotated[
+    str,
+    ReadAs(
+        Annotated[
+            Literal[*SYSTEMS],
+            WrapValidator(_or_file),
+            WithJsonSchema(
+                {
+                    "anyOf": [
+                        {"type": "string", "enum": list(SYSTEMS)},
+                        {"type": "string", "pattern": r"\.ya?ml$"},
+                    ],
+                    "description": "name of a system, or a file of one: docs/optics.md",
+                }
+            ),
+        ]
+    ),
+]
 LightKind = Annotated[str, ReadAs(Literal[*LIGHT_KINDS])]
 
 _BY_NAME = {

@@ -116,6 +116,8 @@ CASES: dict[str, Case] = {
     "optical-4f.camera.overlapped_readout": _optical("false", f"{AT}.camera.readout=1 ms"),
     "optical-4f.camera.adc_energy": _optical("1 nJ"),
     "optical-4f.link": _optical("10 MB/s"),
+    "optical-4f.scaling": _optical("moderate", f"{AT}.scaling=conservative"),
+    "optical-4f.node": _optical("65 nm", f"{AT}.scaling=conservative"),
     "optical-4f.light": _optical("10 %"),
     "optical-4f.signs.scheme": _optical("reference", f"{AT}.signs={{scheme: two-shot}}"),
     "optical-4f.signs.frames": _optical("3", f"{AT}.signs={{scheme: reference}}"),
@@ -124,6 +126,9 @@ CASES: dict[str, Case] = {
     "optical-4f.along": _optical("[images]"),
     "optical-4f.whole_frames": _optical("false", *LINKED),
     "optical-4f.stored_kernels": _optical("true", *LINKED),
+    "optical-4f.static_filter": _optical(
+        "true", f"{AT}.signs=reference", f"{AT}.host={{peak: {{fp32: 1 GFLOP/s}}}}"
+    ),
     "optical-4f.optical": _optical("[conv]"),
     "optical-4f.linear": _optical(
         "pointwise", "model={name: vit_tiny_patch16_224, depth: 1, image_size: 32}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -55,8 +56,8 @@ def planes_read(model: nn.Module, images: Tensor, system: Any, scheme: Scheme) -
     assert done.converted
     seen, read = [0], Exposures.read
 
-    def counting(exposures: Exposures, light: Tensor, *rest: Any) -> Any:
-        seen[0] += light.shape[0]
+    def counting(exposures: Exposures, light: Sequence[Tensor], *rest: Any) -> Any:
+        seen[0] += light[0].shape[0]
         return read(exposures, light, *rest)
 
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():

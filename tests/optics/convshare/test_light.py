@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -40,8 +40,8 @@ def counted() -> Iterator[list[int]]:
     """Count the planes that cameras read."""
     seen, read = [0], Exposures.read
 
-    def counting(exposures: Exposures, light: Tensor, *rest: Any) -> Any:
-        seen[0] += light.shape[0]
+    def counting(exposures: Exposures, light: Sequence[Tensor], *rest: Any) -> Any:
+        seen[0] += light[0].shape[0]
         return read(exposures, light, *rest)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -115,6 +115,40 @@ def test_gray_images_on_mirrors_are_told_and_binary_ones_are_not() -> None:
         Bench(IDEAL, planes=1.5)  # type: ignore[arg-type]
 
 
+def test_dithered_images_are_binary_and_blurs_see_their_gray() -> None:
+    ramp = torch.linspace(0.05, 0.95, 24, dtype=torch.float64).expand(2, 1, 24, 24)
+    dithered = replace(mirrors(1), dither=True)
+    identity = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
+    identity[0, 0, 1, 1] = 1
+    shown = physical_convolution(ramp, identity, padding=1, bench=dithered).output
+    peak = float(ramp.max())
+    assert torch.allclose(shown, (shown > peak / 2).double() * peak, atol=1e-10)
+    # Errors that leave the image at its edges are all that its mean lacks: one pixel's worth each.
+    assert float((shown.mean() - ramp.mean()).abs()) < 4 * 24 / 24**2 * peak
+    blur = torch.ones(1, 1, 7, 7, dtype=torch.float64) / 49
+    exact = functional.conv2d(ramp, blur)
+    with pytest.warns(GrayWarning, match="dither=True"):
+        split = physical_convolution(ramp, blur, bench=mirrors(1))
+    found = physical_convolution(ramp, blur, bench=dithered)
+    assert found.exposures == split.exposures
+    assert float((found.output - exact).norm()) < 0.2 * float((split.output - exact).norm())
+    with pytest.raises(InputError, match="dither is for one plane of an input that is a DMD"):
+        replace(mirrors(8), dither=True)
+    with pytest.raises(InputError, match="got planes=1 with an input of kind 'ideal'"):
+        Bench(IDEAL, dither=True)
+
+
+def test_dithering_passes_the_gradient_as_if_there_were_no_levels() -> None:
+    weight = torch.rand(2, 1, 3, 3, dtype=torch.float64)
+    images = IMAGES[:1].clone().requires_grad_()
+    grown = torch.rand(1, 2, 10, 10, dtype=torch.float64)
+    bench = replace(mirrors(1), dither=True, scheme=FieldItself())
+    done = physical_convolution(images, weight, bench=bench)
+    (found,) = torch.autograd.grad(done.output, images, grown)
+    (exact,) = torch.autograd.grad(functional.conv2d(images, weight), images, grown)
+    assert torch.allclose(found, exact, rtol=1e-10, atol=1e-10)
+
+
 def test_a_modulator_off_its_design_wavelength_is_told() -> None:
     pluto = preset("lcos-pluto")
     red = replace(pluto, laser=replace(pluto.laser, wavelength_m=633e-9))

@@ -264,6 +264,56 @@ def test_random_phases_leave_the_mean_field_exp_of_half_their_variance() -> None
     assert deviation < 0.01
 
 
+def test_an_exposure_adds_up_the_intensities_of_its_flickers() -> None:
+    """Its mean is that of one flicker, and its variance that over the number of flickers."""
+    sigma, side, draws = 0.7, SIDE, 16
+    exposure_s = IDEAL.camera.exposure_s
+    image = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    image[0, 0, 4, 3] = 1
+    weight = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
+    weight[0, 0, 1, 1] = 1
+    variance = {}
+    for count in (1, draws):
+        flickering = replace(IDEAL.filter, flicker_rad=sigma, flicker_time_s=exposure_s / count)
+        system = replace(IDEAL, filter=flickering)
+        powers = []
+        for seed in range(40):
+            generator = torch.Generator().manual_seed(seed)
+            # One negative kernel is dark: the reading is the root of the mean intensity.
+            found = exposed(image, weight, system, TwoShot(), generator=generator).output
+            powers.append(float(found[0, 0, 4, 3]) ** 2)
+        wanted = math.exp(-(sigma**2)) + (1 - math.exp(-(sigma**2))) / side**2
+        deviation = np.std(powers, ddof=1) / math.sqrt(len(powers))
+        assert abs(np.mean(powers) - wanted) < 5 * deviation
+        variance[count] = np.var(powers, ddof=1)
+    # The ratio of two variances of 40 draws each lies within a factor of 3 (F test, 5e-4).
+    assert draws / 3 < variance[1] / variance[draws] < draws * 3
+
+
+def test_the_input_flickers_within_an_exposure_as_the_filter_does() -> None:
+    sigma, side = 0.5, 16
+    system = FourF.ideal((side, side), PITCH_M)
+    flickering = replace(
+        system.input, flicker_rad=sigma, flicker_time_s=system.camera.exposure_s / 64
+    )
+    image = torch.ones(1, 1, 4, 4, dtype=torch.float64)
+    weight = torch.ones(1, 1, 3, 3, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    found = exposed(
+        image, weight, replace(system, input=flickering), TwoShot(), plane=side, generator=generator
+    ).output
+    # Nine waves of random phases: |mean|² = exp(-σ²) 81 + (1 - exp(-σ²)) 9 on the average.
+    still = math.exp(-(sigma**2))
+    wanted = 81 * still + 9 * (1 - still)
+    inner = found[0, 0, 1:3, 1:3].square()
+    # 64 flickers of a standard deviation of about 17 each.
+    assert abs(float(inner.mean()) - wanted) < 5 * 17 / math.sqrt(64)
+    single = Modulator(
+        kind="ideal", pixels=(4, 4), pitch_m=1e-6, flicker_rad=0.1, flicker_time_s=1e-3
+    )
+    assert [single.draws(exposure) for exposure in (1e-4, 1e-3, 1e-2)] == [1, 1, 10]
+
+
 def test_camera_pixels_gather_by_area() -> None:
     """A camera of finer pixels reads the same outputs with less light."""
     images, weight = draw()

@@ -13,10 +13,14 @@ from optics.errors import InputError
 from optics.presets import PRESETS, preset
 from optics.system import FourF
 from optics.timing import (
+    SCALINGS,
+    SUPPLY_V,
+    Converter,
     LightBudget,
     LossBudget,
     converter_energy_j,
     schreier_energy_j,
+    switching_factor,
     walden_energy_j,
 )
 
@@ -84,3 +88,28 @@ def test_figures_of_merit_turn_back_into_themselves() -> None:
         walden_energy_j(0, steps_j)
     with pytest.raises(InputError, match="merit_db must be a finite number"):
         schreier_energy_j(8, math.inf)
+
+
+def test_converters_at_a_scaling_are_those_of_print_at_8_bits() -> None:
+    """Albireo (ISCA 2021): 5.2, 2.6, 0.325 pJ a DAC's conversion; 45 ADCs at 5 GHz."""
+    printed = {"conservative": (5.2, 1.31), "moderate": (2.6, 0.65), "aggressive": (0.325, 0.08125)}
+    for scaling, (dac_pj, adcs_w) in printed.items():
+        converters = SCALINGS[scaling]  # type: ignore[index]
+        assert converters["dac"].energy_j(8) == pytest.approx(dac_pj * 1e-12)
+        assert converters["adc"].energy_j(8) * 45 * 5e9 == pytest.approx(adcs_w)
+        # Many bits are bound by thermal noise: fourfold a bit, whatever the node.
+        ratio = converters["adc"].energy_j(20) / converters["adc"].energy_j(19)
+        assert ratio == pytest.approx(4)
+        fine, coarse = (converters["adc"].energy_j(20, node * 1e-9) for node in (7, 65))
+        assert fine == coarse
+
+
+def test_energy_by_steps_goes_with_the_nodes_capacitance_and_voltage() -> None:
+    converter = Converter(joules_per_step=1e-15, merit_db=200.0, node_m=28e-9)
+    assert converter.energy_j(6) == pytest.approx(64e-15)
+    shrunk = 7 * SUPPLY_V[7] ** 2 / (28 * SUPPLY_V[28] ** 2)
+    assert converter.energy_j(6, 7e-9) == pytest.approx(64e-15 * shrunk)
+    factors = [switching_factor(node * 1e-9) for node in sorted(SUPPLY_V)]
+    assert factors == sorted(factors)
+    with pytest.raises(InputError, match=r"node must be one of 5 nm, 7 nm, .*; got 8 nm"):
+        switching_factor(8e-9)
