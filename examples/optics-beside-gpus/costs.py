@@ -35,8 +35,9 @@ def gpus() -> tuple[str, ...]:
 
 @cache
 def crossbars() -> tuple[str, ...]:
-    """Return the catalog's photonic crossbars."""
-    return tuple(catalog.names("photonic-crossbar"))
+    """Return the catalog's photonic crossbars of four bits, which are made for transformers."""
+    names = catalog.names("photonic-crossbar")
+    return tuple(name for name in names if "int4" in catalog.device(name).precisions())
 
 
 def precision_of(device: Device) -> str:

@@ -22,6 +22,8 @@ class Product:
         count: number of such products.
         weights: whether the first operand is weights, which come from memory; else both operands
             are activations.
+        windows: whether columns are neighbouring windows of a convolution of stride 1, which have
+            inputs in common.
     """
 
     rows: int
@@ -29,6 +31,7 @@ class Product:
     columns: int
     count: int = 1
     weights: bool = False
+    windows: bool = False
 
 
 def product_of(op: Op, batch: int) -> Product | None:
@@ -58,6 +61,7 @@ def product_of(op: Op, batch: int) -> Product | None:
                 columns=one.images * one.out_size[0] * one.out_size[1] * batch,
                 count=one.groups,
                 weights=True,
+                windows=one.stride[1] == 1 and one.kernel[1] > 1,
             )
     return None
 
@@ -72,7 +76,9 @@ class Counts:
 
         shots         h r c k                             one block by one core in one clock cycle
         cycles        ceil(shots / (T K))
-        modulations   h (n d c + d m r / T)               the second operand lights all tiles
+        modulations   h (n d c + d m r / T s)             the second operand lights all tiles;
+                                                          s is the share of inputs that windows of a
+                                                          convolution do not have in common
         detections    h n m k                             each by two photodiodes
         readouts      h n m ceil(ceil(k / A') / K)        currents of a tile's cores add up
                       with A' = min(A, ceil(d / (K W)))
@@ -119,7 +125,9 @@ def counts(product: Product, array: Array, bits: int, local_bytes: float) -> Cou
         local_bytes: capacity of a local buffer, in bytes.
     """
     n, d, m, h = product.rows, product.inner, product.columns, product.count
-    r, c, k = ceil(n / array.rows), ceil(m / array.columns), ceil(d / array.wavelengths)
+    columns = array.filled(product.windows)
+    own = array.core_inputs / (array.columns * array.wavelengths) if product.windows else 1.0
+    r, c, k = ceil(n / array.rows), ceil(m / columns), ceil(d / array.wavelengths)
     shots = h * r * c * k
     summed = min(array.accumulation, ceil(d / (array.cores_per_tile * array.wavelengths)))
     loads = max(1, ceil(array.rows * d * bits / 8 / local_bytes))
@@ -127,7 +135,7 @@ def counts(product: Product, array: Array, bits: int, local_bytes: float) -> Cou
     return Counts(
         shots=shots,
         cycles=ceil(shots / array.cores),
-        modulations=h * (n * d * c + d * m * r / array.tiles),
+        modulations=h * (n * d * c + d * m * r / array.tiles * own),
         detections=h * n * m * k,
         readouts=h * n * m * ceil(ceil(k / summed) / array.cores_per_tile),
         staged=h * (n * d + d * m * r / array.tiles),
@@ -186,7 +194,8 @@ def price(product: Product, parts: Parts, bits: int) -> Price:
         by_part_j={
             "laser": of.shots * parts.shot_j(bits),
             "dac": of.modulations * parts.dac_j(bits),
-            "modulator": of.modulations * parts.modulator.energy_j,
+            "modulator": of.modulations * parts.modulator.energy_j
+            + of.cycles / clock_hz * parts.array.modulators * parts.modulator.power_w,
             "detector": of.detections * 2 * detector.power_w / clock_hz,
             "tia": of.readouts * detector.amplifier_w / clock_hz,
             "adc": of.readouts * parts.adc_j(bits),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from edgesim.common.errors import InputError
 from edgesim.common.quantities import Bandwidth, Watts
+from edgesim.common.text import percent
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, Op, OpKind
 from edgesim.hardware.crossbar.counts import Price, Product, price, product_of
@@ -22,6 +23,20 @@ from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
 from edgesim.hardware.explanation import Explanation, unknown
 from edgesim.hardware.host import SilentHost
 from edgesim.hardware.processor import Processor
+from optics.timing import Scaling
+
+_COUNTED = "derived: parts counted, each with its figure above"
+
+
+def _merged(data: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain data with those of another in their place, mappings merged."""
+    both = {
+        key: _merged(data[key], value)
+        if isinstance(value, Mapping) and isinstance(data.get(key), Mapping)
+        else value
+        for key, value in other.items()
+    }
+    return {**data, **both}
 
 
 @spec
@@ -76,6 +91,9 @@ class PhotonicCrossbar(Parts, Device):
     where blocks do not divide evenly among cores.
 
     Attributes:
+        scaling: assumption about how parts will develop; ``conservative`` takes the figures of the
+            other keys.
+        scalings: figures under another assumption, by its name: keys as of the device.
         offered: precisions that it computes in.
         host: processor for what is no product, instead of the digital units.
         link_byte_s: rate between the crossbar and its host, in bytes per second.
@@ -84,11 +102,33 @@ class PhotonicCrossbar(Parts, Device):
     """
 
     kind: Literal["photonic-crossbar"] = "photonic-crossbar"
+    scaling: Scaling = "conservative"
+    scalings: Mapping[Literal["moderate", "aggressive"], Mapping[str, Any]] = field(
+        default_factory=dict
+    )
     offered: Annotated[tuple[Literal["int4", "int8"], ...], Field(min_length=1), key("precision")]
     host: SilentHost | None = None
     link_byte_s: Bandwidth = math.inf
     states: Annotated[States, key("power")] = States()
     messaging: Messaging = Messaging()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("scaling") in (None, "conservative"):
+            return data
+        scalings = data.get("scalings")
+        found = scalings.get(data["scaling"]) if isinstance(scalings, Mapping) else None
+        return _merged(data, found) if isinstance(found, Mapping) else data
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if self.scaling != "conservative" and self.scaling not in self.scalings:
+            raise ValueError(
+                f"scaling: expected what differs under '{self.scaling}' in scalings, which has "
+                f"{', '.join(self.scalings) or 'nothing'}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _converters_keep_up(self) -> Self:
@@ -191,6 +231,24 @@ class PhotonicCrossbar(Parts, Device):
         if operator not in products:
             raise unknown(graph, operator, products, "matrix product")
         return explain_product(products[operator], self.array, precision)
+
+    def figures(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (key path, value, source) of each part's draw and area, where areas are given."""
+        if not self.area_m2:
+            return
+        bits = max(BITS[one] for one in self.offered)
+        drawn, areas = self.full_power_w(bits), self.areas_m2
+        for what, figures, unit, factor in (
+            (f"draw at {bits} bits", drawn, "W", 1.0),
+            ("area", areas, "mm^2", 1e6),
+        ):
+            total = math.fsum(figures.values())
+            for part, figure in sorted(figures.items(), key=lambda one: -one[1]):
+                if figure:
+                    share = percent(figure / total)
+                    yield f"{what}: {part}", f"{figure * factor:.4g} {unit}, {share}", _COUNTED
+            if total:
+                yield f"{what}: all", f"{total * factor:.4g} {unit}", _COUNTED
 
     def layers(self, graph: Graph, precision: str, batch: int = 1) -> tuple[Layer, ...]:
         """Return what each operator costs, in execution order, and after them the host.

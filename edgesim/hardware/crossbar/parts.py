@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import ceil, inf, log2
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgesim.common.fields import Count
 from edgesim.common.quantities import (
@@ -18,6 +19,7 @@ from edgesim.common.quantities import (
     Rate,
     Ratio,
     Share,
+    SquareMetres,
     Watts,
 )
 from edgesim.common.validation import key, spec
@@ -42,6 +44,10 @@ class Array:
         wavelengths: wavelengths, which carry the elements of a dot product in one shot.
         clock_hz: shots of a core in a second.
         accumulation: shots whose charge adds up before a readout.
+        inputs: modulators of a core for the second operand, columns x wavelengths unless given.
+            With fewer, columns share those inputs that neighbouring windows of a convolution of
+            stride 1 have in common; other products fill only inputs / wavelengths columns.
+        rings: rings of the whole array, two for each modulator unless given.
     """
 
     tiles: Count
@@ -51,6 +57,8 @@ class Array:
     wavelengths: Count
     clock_hz: Rate
     accumulation: Count = 1
+    inputs: Count | None = None
+    rings: Count | None = None
 
     @property
     def cores(self) -> int:
@@ -64,8 +72,24 @@ class Array:
 
     @property
     def modulators(self) -> int:
-        """Rows have one for each core and wavelength, columns one for all tiles together."""
-        return (self.cores * self.rows + self.cores_per_tile * self.columns) * self.wavelengths
+        """Rows have one for each core and wavelength, inputs one for all tiles together."""
+        return self.cores * self.rows * self.wavelengths + self.cores_per_tile * self.core_inputs
+
+    @property
+    def core_inputs(self) -> int:
+        """Modulators of a core for the second operand."""
+        return self.inputs or self.columns * self.wavelengths
+
+    @property
+    def all_rings(self) -> int:
+        """Rings of the whole array."""
+        return 2 * self.modulators if self.rings is None else self.rings
+
+    def filled(self, windows: bool) -> int:
+        """Return the columns that a product may fill, ``windows`` of a convolution of stride 1."""
+        if windows:
+            return self.columns
+        return max(1, min(self.columns, self.core_inputs // self.wavelengths))
 
 
 @spec
@@ -101,13 +125,22 @@ class Loss:
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laser:
-    """The laser of a core; its power follows from what the detectors need.
+    """The laser of a core, whose power follows from what the detectors need, or one of each input.
 
     Attributes:
         wall_plug_efficiency: light over the electrical power that it takes.
+        power_w: electrical power of one laser of a modulator of the second operand, in watts, in
+            place of the efficiency.
     """
 
-    wall_plug_efficiency: Share
+    wall_plug_efficiency: Share | None = None
+    power_w: Watts | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.wall_plug_efficiency is None) == (self.power_w is None):
+            raise ValueError("expected either wall_plug_efficiency or power")
+        return self
 
 
 @spec
@@ -117,10 +150,12 @@ class Modulator:
 
     Attributes:
         energy_j: energy of encoding one element, in joules.
-        ring_w: power that keeps one ring tuned, in watts; each modulator has two.
+        power_w: power of one modulator while the array computes, in watts.
+        ring_w: power that keeps one ring tuned, in watts.
     """
 
-    energy_j: Joules
+    energy_j: Joules = 0.0
+    power_w: Watts = 0.0
     ring_w: Watts = 0.0
 
 
@@ -131,13 +166,13 @@ class Detector:
 
     Attributes:
         power_w: power of one photodiode, in watts; a cell has two.
-        sensitivity_w: light that one must get, in watts.
+        sensitivity_w: light that one must get, in watts; lasers of a given power need none.
         amplifier_w: power of the amplifier behind them, in watts.
         adder_w: power of adding its partial sums, in watts.
     """
 
     power_w: Watts
-    sensitivity_w: Annotated[Watts, Field(gt=0.0)]
+    sensitivity_w: Annotated[Watts, Field(gt=0.0)] | None = None
     amplifier_w: Watts = 0.0
     adder_w: Watts = 0.0
 
@@ -215,6 +250,13 @@ class Digital:
     operations: dict[OpKind, Number]
 
 
+AreaPart = Literal[
+    "awg", "coupler", "detector", "laser", "modulator", "ring", "amplifier", "dac", "adc", "buffer"
+]
+"""Parts that have an area: arrayed waveguide gratings, star couplers and photodiodes of one core,
+all buffers, and one of each other part."""
+
+
 @spec
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parts:
@@ -222,7 +264,7 @@ class Parts:
 
     Attributes:
         array: tiles and cores.
-        laser: one for each core.
+        laser: laser of each core, or of each input.
         loss: power lost from the laser to the detector, as a ratio.
         modulator: modulator of a waveguide, with its rings.
         dac: one for each modulator.
@@ -234,6 +276,8 @@ class Parts:
         buffer: global buffer of all tiles.
         memory: memory of weights, and of activations that the global buffer cannot hold.
         digital: units for operators that are no products.
+        area_m2: areas, in square metres: of the gratings (``awg``), star couplers and photodiodes
+            of one core, of all buffers, and of one of each other part.
     """
 
     array: Array
@@ -249,13 +293,47 @@ class Parts:
     buffer: Store
     memory: Store
     digital: Digital
+    area_m2: Mapping[AreaPart, SquareMetres] = field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _enough_light(self) -> Self:
+        if self.laser.power_w is None and self.detector.sensitivity_w is None:
+            raise ValueError(
+                "detector.sensitivity: expected the light that a photodiode must get, from which "
+                "the laser's power follows, or laser.power"
+            )
+        return self
+
+    @property
+    def areas_m2(self) -> dict[str, float]:
+        """Area of all parts of a kind, in square metres, where it is given."""
+        array = self.array
+        cells = array.tiles * array.rows * array.columns
+        count: dict[AreaPart, int] = {
+            "awg": array.cores,
+            "coupler": array.cores,
+            "detector": array.cores,
+            "laser": array.cores_per_tile * array.core_inputs,
+            "modulator": array.modulators,
+            "ring": array.all_rings,
+            "amplifier": cells,
+            "dac": array.modulators,
+            "adc": cells,
+            "buffer": 1,
+        }
+        return {part: count[part] * area_m2 for part, area_m2 in self.area_m2.items()}
 
     def laser_w(self, bits: int) -> float:
-        """Return the electrical power of the laser of one core.
+        """Return the electrical power of lasers by core.
 
-        sensitivity x loss x cells / efficiency x 2^bits: each level needs the detector's least.
+        As given, of each input; else sensitivity x loss x cells / efficiency x 2^bits: each level
+        needs the detector's least.
         """
         array = self.array
+        if self.laser.power_w is not None:
+            return self.laser.power_w * array.core_inputs / array.tiles
+        assert self.detector.sensitivity_w is not None
+        assert self.laser.wall_plug_efficiency is not None
         light_w = (
             self.detector.sensitivity_w * self.loss.longest(array) * array.rows * array.columns
         )
@@ -283,7 +361,7 @@ class Parts:
     @property
     def rings_w(self) -> float:
         """Power that keeps all rings tuned, whether or not data pass."""
-        return 2 * self.array.modulators * self.modulator.ring_w
+        return self.array.all_rings * self.modulator.ring_w
 
     def transfer_s(self, size_bytes: float, store: Store) -> float:
         """Return the time of one transfer from a store, in whole digital cycles."""
@@ -301,7 +379,8 @@ class Parts:
         return {
             "laser": array.cores * self.laser_w(bits),
             "dac": encoded_s * self.dac_j(bits),
-            "modulator": encoded_s * self.modulator.energy_j,
+            "modulator": encoded_s * self.modulator.energy_j
+            + array.modulators * self.modulator.power_w,
             "rings": self.rings_w,
             "detector": 2 * array.cores * cells * self.detector.power_w,
             "tia": array.tiles * cells * self.detector.amplifier_w,

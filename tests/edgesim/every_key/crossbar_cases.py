@@ -33,6 +33,7 @@ HOST = (
 HOSTED = CROSSBAR.replace("power: {idle: 5 W}}", f"power: {{idle: 1 W}}, host: {HOST}}}")
 SERVED = served_by(DEVICE).replace("fusion: n", "fusion: pi-0")
 AT = "nodes.n.device"
+SCALINGS = "{moderate: {dac: {power: 25 mW}}}"
 MESSAGING = (
     f"{AT}.messaging={{per_message: 1 ms, asking: {{per_message: 1 ms}}, "
     "cooling: {share: 1, time: 1 s}}",
@@ -54,13 +55,24 @@ CASES: dict[str, Case] = {
     "photonic-crossbar.array.wavelengths": _case("16"),
     "photonic-crossbar.array.clock": _case("4 GHz"),
     "photonic-crossbar.array.accumulation": _case("1"),
+    "photonic-crossbar.array.inputs": _case("24"),
+    "photonic-crossbar.array.rings": _case("1000"),
     "photonic-crossbar.laser.wall_plug_efficiency": _case("10 %"),
+    "photonic-crossbar.laser.power": _case("2 mW", f"{AT}.laser={{power: 1 mW}}"),
     **{
         f"photonic-crossbar.loss.{key}": _case("3 dB")
         for key in ("modulator", "ring", "splitter", "shifter", "coupler")
     },
     "photonic-crossbar.modulator.energy": _case("500 fJ"),
+    "photonic-crossbar.modulator.power": _case("1 mW"),
     "photonic-crossbar.modulator.ring": _case("0.2 mW"),
+    "photonic-crossbar.scaling": _case("moderate", f"{AT}.scalings={SCALINGS}", old="conservative"),
+    "photonic-crossbar.scalings": _case(
+        "{moderate: {dac: {power: 20 mW}}}",
+        f"{AT}.scalings={SCALINGS}",
+        f"{AT}.scaling=moderate",
+    ),
+    "photonic-crossbar.area": _case("{ring: 410 um^2}", outcome="device"),
     **{
         f"photonic-crossbar.{part}.{key}": _case(new, f"{AT}.precision=[int4]")
         for part in ("dac", "adc")

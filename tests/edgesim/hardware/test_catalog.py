@@ -29,7 +29,7 @@ ORIGINS = (
     "top500-benchmark", "power benchmarks", "profile logs", "cnx-software.com",
     "nationalpcbuilder.com", "floor of the developer kit", "one GPU, which runs one kernel",
     "scaled_dot_product_attention", "TFLite folds", "TensorRT folds", "fitted to",
-    "Lightening-Transformer simulator", "FatNet, arXiv",
+    "Lightening-Transformer simulator", "FatNet, arXiv", "Albireo (ISCA 2021)",
 )  # fmt: skip
 
 
