@@ -58,6 +58,13 @@ COMMANDS = {
                 None,
                 False,
             ),
+            (
+                "devices examples/optics/own/device.yaml --model resnet18_cifar --layer "
+                "layer1.0.conv1 --batch 16",
+                None,
+                False,
+            ),
+            ("run examples/own-4f.yaml", None, False),
             ("sweep examples/fewest-pis-study.yaml", needs.OPTUNA, False),
             ("sweep examples/five-pis-study.yaml --workers 2", None, True),
             ("sweep examples/faults/policies-study.yaml --workers 2", None, True),

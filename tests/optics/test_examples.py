@@ -11,7 +11,8 @@ import pytest
 from tests import needs
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "optics"
-SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "drawing.py")
+PARTS = ("drawing.py", "own_digits.py")
+SCRIPTS = sorted(path for path in EXAMPLES.glob("*.py") if path.name not in PARTS)
 
 needs.MATPLOTLIB.require()
 
