@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple, TypeVar
@@ -45,7 +46,8 @@ class Passage:
     Attributes:
         sender: software ahead of the first byte.
         latency_s: sum of the latencies of the links, in seconds; infinite without a route.
-        bandwidth_byte_s: bandwidth of the slowest link, in bytes per second.
+        bandwidth_byte_s: bandwidth of the slowest link, in bytes per second; of a medium that is
+            crossed twice, half of it.
         receiver: delay and software after the last byte.
     """
 
@@ -79,10 +81,12 @@ def passage(cluster: Cluster, source: str, target: str) -> Passage:
     if not hops:
         return Passage()
     links = [cluster.network.links[hop.link] for hop in hops]
+    # A flow that crosses a medium twice takes it twice.
+    crossings = Counter(hop.link for hop in hops)
     sender, receiver = (cluster.nodes[name].device.messaging for name in (source, target))
     return Passage(
         sender=Software.of(sender),
         latency_s=sum(link.latency_s for link in links),
-        bandwidth_byte_s=min(link.bandwidth_byte_s for link in links),
+        bandwidth_byte_s=min(link.bandwidth_byte_s / crossings[link.name] for link in links),
         receiver=Software(receiver.delay_s + receiver.per_message_s, receiver.per_byte_s),
     )

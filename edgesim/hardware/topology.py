@@ -35,19 +35,43 @@ def star(nodes: Sequence[str], **figures: Any) -> Network:
     return Network(links=_by_name(links), routes=_Star(tuple(nodes)))
 
 
-def wifi(nodes: Sequence[str], **figures: Any) -> Network:
-    """Return one medium, ``wifi``, that all flows share; a route crosses it once.
+ROUTER, NO_ACCESS_POINT = "router", "none"
+"""Words for an access point that is no node, and for a medium without one."""
+
+
+def wifi(nodes: Sequence[str], access_point: str = ROUTER, **figures: Any) -> Network:
+    """Return one medium, ``wifi``, that all flows share.
+
+    Stations talk through the access point (IEEE 802.11, infrastructure mode): a route between two
+    of them crosses the medium twice, with its latency each time and its bytes counted each time;
+    a route from or to the access point crosses it once.
 
     Args:
         nodes: names of the nodes.
+        access_point: name of the node that is the access point; ``router`` where none of the nodes
+            is, and ``none`` where nodes talk to each other directly.
         figures: figures of the medium, as fields of `Medium`.
 
     Raises:
-        InputError: two nodes share a name, or a figure makes no sense.
+        InputError: two nodes share a name, a figure makes no sense, a node has one of the reserved
+            words as its name, or no node has that of the access point.
     """
     _distinct(nodes)
+    words = (ROUTER, NO_ACCESS_POINT)
+    for name in nodes:
+        if name in words:
+            raise InputError(
+                f"node '{name}' has a reserved name on a Wi-Fi network: 'router' and 'none' say "
+                "what its access point is; call the node something else"
+            )
+    if access_point not in (*words, *nodes):
+        raise InputError(
+            f"no node is named '{access_point}'{nearest(access_point, [*words, *nodes])}; the "
+            "access point is a node, 'router' where it is none of the nodes, or 'none' where they "
+            "talk to each other directly"
+        )
     medium = Link(name="wifi", duplex=Duplex.SHARED, **figures)
-    return Network(links=_by_name([medium]), routes=_Medium(tuple(nodes)))
+    return Network(links=_by_name([medium]), routes=_Medium(tuple(nodes), access_point))
 
 
 def from_links(
@@ -213,8 +237,13 @@ class _Star(_OnDemand):
 
 
 class _Medium(_OnDemand):
+    def __init__(self, nodes: tuple[str, ...], access_point: str) -> None:
+        super().__init__(nodes)
+        self._access_point = access_point
+
     def _find(self, source: str, target: str) -> tuple[Hop, ...]:
-        return (Hop("wifi"),)
+        direct = self._access_point in (NO_ACCESS_POINT, source, target)
+        return (Hop("wifi"),) * (1 if direct else 2)
 
 
 class _Paths(_OnDemand):

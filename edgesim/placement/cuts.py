@@ -126,11 +126,10 @@ class _Problem:
         names += [self.input_node] if self.input_node and self.input_node not in names else []
         network = self.cluster.network
         routes = [network.route(a, b) for a in names for b in names if a != b]
-        used = {hops[0].link if hops and len(hops) == 1 else None for hops in routes}
-        if len(used) != 1:
+        if None in routes:
             return False
-        (link,) = used
-        return link is not None and network.links[link].duplex is not Duplex.FULL
+        used = {hop.link for hops in routes for hop in hops or ()}
+        return len(used) == 1 and network.links[used.pop()].duplex is not Duplex.FULL
 
     def solve_on_medium(self) -> list[Stage] | None:
         """Return the stages with the least bottleneck where all transfers add up on one medium.

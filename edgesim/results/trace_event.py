@@ -71,7 +71,8 @@ class _Tracks:
         ends = (span.node, span.target)
         if ends not in self._links:
             hops = cluster.network.route(*ends) or ()
-            self._links[ends] = [_Track(_LINKS, hop.link, _direction(hop, cluster)) for hop in hops]
+            tracks = (_Track(_LINKS, hop.link, _direction(hop, cluster)) for hop in hops)
+            self._links[ends] = list(dict.fromkeys(tracks))
         return self._links[ends]
 
     def lane(self, track: _Track, span: Span) -> int:

@@ -14,7 +14,7 @@ from edgesim.hardware import Device, Duplex, Link, Medium, Network, Node, NodeOp
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_faults import check_limits, check_own_faults
-from edgesim.scenario.schema import NetworkSpec, NodeSpec
+from edgesim.scenario.schema import NetworkSpec, NodeSpec, WifiSpec
 
 MOST_NODES = 100_000
 _NETWORKS = ("switch", "wifi", "links")
@@ -122,9 +122,22 @@ def resolve_network(
         return star(names, duplex=duplex, **values(spec.switch, Medium))
     if spec.wifi is not None:
         check_own_faults(findings, ("network", "wifi", "faults"), spec.wifi.faults, "link")
-        return wifi(names, **values(spec.wifi, Medium))
+        return _wifi(findings, spec.wifi)
     assert spec.links is not None
     return _links(findings, spec, spec.links, nodes)
+
+
+def _wifi(findings: Findings, spec: WifiSpec) -> Network | None:
+    """Return a network of one medium, its access point checked where it stands."""
+    names = list(findings.declared)
+    path: Path = ("network", "wifi", "access_point")
+    if findings.may_be_node(spec.access_point):
+        # The section `nodes` has an error of its own; what it meant is not known.
+        return None
+    if findings.stands_for_many(path, spec.access_point):
+        return None
+    make = partial(wifi, names, spec.access_point, **values(spec, Medium))
+    return findings.attempt(path, make)
 
 
 def _links(

@@ -28,6 +28,7 @@ from edgesim.common.validation import key, spec
 from edgesim.graph.sources import SourceKeys
 from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
+from edgesim.hardware.topology import NO_ACCESS_POINT, ROUTER
 from edgesim.placement.plan import ExplicitTask, Transfer
 from edgesim.simulate.recovery import Recovery
 
@@ -136,6 +137,20 @@ class SwitchSpec(Medium):
 
 @spec
 @dataclass(frozen=True, kw_only=True)
+class WifiSpec(Medium):
+    """A wireless medium that all nodes share.
+
+    Attributes:
+        access_point: device through which stations talk: `router` (no node of the cluster) or a
+            node, so that two stations cross the medium twice; `none` where nodes talk to each other
+            directly.
+    """
+
+    access_point: Annotated[Name, Field(examples=[ROUTER, NO_ACCESS_POINT, "hub"])] = ROUTER
+
+
+@spec
+@dataclass(frozen=True, kw_only=True)
 class RouteSpec:
     """The links from one node to another, in order; the reverse route too unless it is given.
 
@@ -163,7 +178,7 @@ class NetworkSpec:
     """
 
     switch: SwitchSpec | None = None
-    wifi: Medium | None = None
+    wifi: WifiSpec | None = None
     links: Annotated[dict[Name, Link], Field(min_length=1), NAMED] | None = None
     routes: tuple[RouteSpec, ...] = ()
 

@@ -29,7 +29,7 @@ class Channel:
         active: routes with at least one flow, in order of arrival.
         bytes: bytes carried so far.
         known: number of routes that cross it; the busier of two equal channels is the bottleneck.
-        count: flows whose bottleneck it is.
+        count: flows whose bottleneck it is, each as often as it crosses it.
         rate: bytes per second of each of them.
         progress: bytes that each of them has moved since the clock was last zero.
         updated_s: time to which ``progress`` belongs.
@@ -112,10 +112,11 @@ class Route:
         latency_s: sum of the latencies of its links.
         source: what the sending node sends.
         target: what the receiving node receives.
-        links: names of the links that it crosses.
+        links: names of the links that it crosses, once for each crossing.
         limit: channel that limits its flows where packets are lost; None where none is lost.
+        weight: times that it crosses each of its channels: 2 of a medium by its access point.
         flows: heap of the flows under way.
-        count: number of flows under way.
+        count: number of flows under way, times ``weight``: each takes its rate so many times.
         bottleneck: of its flows; None until rates are computed at the end of an instant.
         origin: progress of the bottleneck at which the route's own progress was zero.
         crossings: of its flows, at its other channels.
@@ -131,6 +132,7 @@ class Route:
     target: Activity
     links: tuple[str, ...] = ()
     limit: Channel | None = None
+    weight: int = 1
     flows: list[Flow] = field(default_factory=list)
     count: int = 0
     bottleneck: Channel | None = None

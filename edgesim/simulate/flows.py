@@ -53,13 +53,15 @@ class Flows:
             assert hops, f"placement checked that {source} reaches {target}"
             channels = {self._channel(hop.link, hop.forward): None for hop in hops}
             latency = sum(self._network.links[hop.link].latency_s for hop in hops)
-            names = tuple(dict.fromkeys(hop.link for hop in hops))
+            names = tuple(hop.link for hop in hops)
+            # Only a medium is crossed more than once, and then nothing else is.
+            weight = len(hops) // len(channels)
             limit = None
             if not self._lossy.isdisjoint(names):
                 limit = Channel(inf, elastic=True)
                 channels[limit] = None
             ends = (self._ports[source].sending, self._ports[target].receiving)
-            route = Route(tuple(channels), latency, *ends, names, limit)
+            route = Route(tuple(channels), latency, *ends, names, limit, weight)
             self._update_state(route)
             self._routes[source, target] = route
         return route
@@ -84,12 +86,12 @@ class Flows:
         now = self._kernel.time_s
         route.source.start(now)
         route.target.start(now)
-        route.count += 1
+        route.count += route.weight
         if route.limit is not None:
             route.limit.capacity = route.flow_byte_s * route.count
         self._serial += 1
         flow = (size, self._serial, size, token)
-        if route.count == 1:
+        if route.count == route.weight:
             route.flows.append(flow)
             self._sharing.start(route, now)
             return
@@ -104,7 +106,7 @@ class Flows:
         heappush(route.flows, flow)
         if route.flows[0] is flow:
             route.push_head()
-        self._sharing.grow(route, 1)
+        self._sharing.grow(route, route.weight)
 
     def _finish(self, end: End) -> None:
         bottleneck = end.channel
@@ -135,17 +137,17 @@ class Flows:
         for route, first in ended:
             for _, _, size, token in first:
                 for channel in route.channels:
-                    channel.bytes += size
+                    channel.bytes += size * route.weight
                 self._deliver(token)
 
     def _release(self, route: Route, ended: int, now: float) -> None:
-        route.count -= ended
+        route.count -= ended * route.weight
         if route.limit is not None and route.count:
             route.limit.capacity = route.flow_byte_s * route.count
         for _ in range(ended):
             route.source.stop(now)
             route.target.stop(now)
-        self._sharing.grow(route, -ended)
+        self._sharing.grow(route, -ended * route.weight)
         if not route.count:
             self._sharing.stop(route)
 
@@ -202,7 +204,7 @@ class Flows:
                 continue
             _count_carried(route, route.flows, now)
             dropped += [token for _, _, _, token in route.flows]
-            count = route.count
+            count = len(route.flows)
             route.flows.clear()
             self._release(route, count, now)
         return dropped
@@ -218,4 +220,4 @@ def _count_carried(route: Route, flows: Iterable[Flow], now: float) -> None:
     moved = route.moved(now)
     for finish, _, size, _ in flows:
         for channel in route.channels:
-            channel.bytes += max(0.0, size - (finish - moved))
+            channel.bytes += max(0.0, size - (finish - moved)) * route.weight

@@ -71,7 +71,7 @@ class Sharing:
             ):
                 self._forget(channel)
         self._join(route, bottleneck, now)
-        bottleneck.rate = bottleneck.capacity
+        bottleneck.rate = bottleneck.capacity / route.weight
         self._schedule(bottleneck)
 
     def grow(self, route: Route, flows: int) -> None:

@@ -166,7 +166,7 @@ def test_networks_are_told_in_the_bottleneck(kind: str) -> None:
     slow = {"bandwidth": "1 Mbit/s"}
     network = {
         "switch": {"switch": slow},
-        "wifi": {"wifi": slow},
+        "wifi": {"wifi": {**slow, "access_point": "a"}},
         "links": {"links": {"cable": {**slow, "ends": ["a", "b"]}}},
     }[kind]
     data = {

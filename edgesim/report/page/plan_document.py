@@ -75,7 +75,8 @@ def routes(scenario: Scenario, plan: Plan) -> dict[tuple[str, str], list[str]]:
         for one in branch.transfers:
             ends = plan.ends(one, places)
             if ends[0] != ends[1] and ends not in found:
-                found[ends] = [hop.link for hop in scenario.cluster.network.route(*ends) or ()]
+                hops = scenario.cluster.network.route(*ends) or ()
+                found[ends] = list(dict.fromkeys(hop.link for hop in hops))
     return found
 
 

@@ -266,6 +266,7 @@ CASES: dict[str, Case] = {
         MODEL, "half", given=("placement.input=hub", "traffic.rate=60/s", "model.classes=20000")
     ),
     **_links("wifi", WIFI, "wifi"),
+    "network.wifi.access_point": Case(WIFI, "hub"),
     **_links("links.*", LINKS, "links.l"),
     "network.links.*.duplex": Case(LINKS, "half", given=("traffic.rate=4/s",)),
     "network.links.*.ends": Case(LINKS, "[p, m]", given=("network.routes=[]",)),

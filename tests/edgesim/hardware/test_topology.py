@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.common.errors import InputError
-from edgesim.hardware import Duplex, Hop, Link
+from edgesim.hardware import Cluster, Duplex, Hop, Link
+from edgesim.hardware.message import passage
 from edgesim.hardware.topology import from_links, star, wifi
+from tests.edgesim.simulate.models import node
 
 
 def link(name: str, a: str, b: str, latency: float = 1.0) -> Link:
@@ -25,10 +27,42 @@ def test_star_crosses_two_links() -> None:
     assert len(network.routes) == 2
 
 
-def test_medium_is_crossed_once() -> None:
+def test_two_stations_talk_through_a_router() -> None:
     network = wifi(["a", "b", "c"], bandwidth_byte_s=5.0, latency_s=2.0)
-    assert network.route("c", "a") == (Hop("wifi"),)
+    assert network.route("c", "a") == (Hop("wifi"), Hop("wifi"))
     assert network.links["wifi"].duplex is Duplex.SHARED
+
+
+def test_an_access_point_is_one_crossing_away() -> None:
+    network = wifi(["a", "b", "c"], "b", bandwidth_byte_s=5.0)
+    assert network.route("a", "b") == network.route("b", "c") == (Hop("wifi"),)
+    assert network.route("c", "a") == (Hop("wifi"), Hop("wifi"))
+
+
+def test_without_an_access_point_nodes_talk_directly() -> None:
+    network = wifi(["a", "b", "c"], "none", bandwidth_byte_s=5.0)
+    assert network.route("c", "a") == (Hop("wifi"),)
+
+
+def test_a_message_over_the_air_twice_takes_half_its_bandwidth_and_both_latencies() -> None:
+    nodes = {name: node(name) for name in "abc"}
+    network = wifi([*nodes], "b", bandwidth_byte_s=5.0, latency_s=2.0)
+    cluster = Cluster(nodes=nodes, network=network)
+    assert passage(cluster, "a", "b").total_s(10.0) == 2.0 + 10.0 / 5.0
+    assert passage(cluster, "a", "c").total_s(10.0) == 2 * 2.0 + 10.0 / 2.5
+
+
+@pytest.mark.parametrize(
+    ("nodes", "access_point", "words"),
+    [
+        (["a", "hub"], "hup", r"no node is named 'hup' .did you mean 'hub'"),
+        (["a", "router"], "router", r"node 'router' has a reserved name on a Wi-Fi network"),
+        (["none", "b"], "b", r"node 'none' has a reserved name on a Wi-Fi network"),
+    ],
+)
+def test_access_points_that_make_no_sense(nodes: list[str], access_point: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        wifi(nodes, access_point, bandwidth_byte_s=1.0)
 
 
 def test_least_latency_beats_fewest_links() -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from edgesim.hardware import Cluster
+from edgesim.hardware.topology import wifi
 from tests import needs
 from tests.edgesim.simulate.models import Flops, at, cluster, link, node, plan, play, task
 
 FLOWS = "simgrid_flows.py"
 CLUSTER = "simgrid_cluster.py"
+WIFI = "simgrid_wifi.py"
 Flow = tuple[float, int, list[str]]
 """(start in seconds, bytes, names of the links that it crosses)"""
 
@@ -108,3 +111,46 @@ def test_a_cluster_answers_when_simgrids_does(seed: int) -> None:
     }
     expected = fork_with_simgrid(given)
     assert fork_with_edgesim(given) == pytest.approx(expected, rel=1e-9)
+
+
+AirFlow = tuple[float, int, str, str]
+"""(start in seconds, bytes, from, to)"""
+
+
+def air_with_edgesim(
+    stations: list[str], access_point: str, bandwidth: float, flows: list[AirFlow]
+) -> list[float]:
+    tasks, transfers = [], []
+    for index, (start_s, size, source, target) in enumerate(flows):
+        # A core for each flow, so that none waits for another's start.
+        tasks += [
+            task(f"wait{index}", source, start_s / len(flows), cores=1),
+            task(f"got{index}", target, 0.0, cores=1),
+        ]
+        transfers.append((f"wait{index}", f"got{index}", size))
+    device = Flops(rate=1.0, cores=len(flows))
+    nodes = {name: node(name, device=device) for name in stations}
+    network = wifi(stations, access_point, bandwidth_byte_s=bandwidth)
+    where = Cluster(nodes=nodes, network=network)
+    recording = play(plan(tasks, transfers), where, at(0.0))
+    by_name = {span.task: span.end_s for span in recording.spans}
+    return [by_name[f"wait{index}→got{index}"] for index in range(len(flows))]
+
+
+@needs.SIMGRID.mark
+@pytest.mark.parametrize("access_point", ["router", "s1"])
+@pytest.mark.parametrize("seed", range(6))
+def test_flows_over_wifi_end_when_simgrids_do(seed: int, access_point: str) -> None:
+    # With a router all flows cross the air twice; with a station as access point some cross it
+    # once, at the same rate as those that cross it twice beside them.
+    draw = random.Random(seed)
+    stations = [f"s{index}" for index in range(1, draw.randint(3, 6))]
+    bandwidth = draw.uniform(1e6, 20e6)
+    flows: list[AirFlow] = [
+        (draw.uniform(0.0, 2.0), draw.randint(10_000, 20_000_000), *draw.sample(stations, 2))
+        for _ in range(draw.randint(2, 14))
+    ]
+    given = {"stations": stations, "access_point": access_point, "bandwidth": bandwidth}
+    expected = asked_of_simgrid(WIFI, {**given, "flows": flows})
+    found = air_with_edgesim(stations, access_point, bandwidth, flows)
+    assert found == pytest.approx(expected, rel=1e-9)

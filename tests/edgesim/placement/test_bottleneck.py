@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from math import inf
 
 import pytest
@@ -26,9 +27,14 @@ def plan(
     return Plan(strategy="own", precision="fp32", branches=(branch,), **fields)  # type: ignore[arg-type]
 
 
-def on_wifi(nodes: list[Node], bandwidth: float = 1.0, latency: float = 0.0) -> Cluster:
+def on_wifi(
+    nodes: list[Node],
+    bandwidth: float = 1.0,
+    latency: float = 0.0,
+    access_point: str = "none",
+) -> Cluster:
     names = [one.name for one in nodes]
-    network = wifi(names, bandwidth_byte_s=bandwidth, latency_s=latency)
+    network = wifi(names, access_point, bandwidth_byte_s=bandwidth, latency_s=latency)
     return Cluster(nodes={one.name: one for one in nodes}, network=network)
 
 
@@ -72,6 +78,16 @@ def test_fork_on_one_medium() -> None:
     assert bounds.capacity_per_s == pytest.approx(1 / 8)
     # All the medium's 8 s, and the fusion after them; along the path alone it would be 3+4+1+1.
     assert bounds.latency_s == pytest.approx(9.0)
+
+
+def test_fork_through_an_access_point() -> None:
+    nodes = [node("a"), node("b"), node("hub")]
+    bounds = bottleneck(fork(), on_wifi(nodes, 2.0, access_point="router"))
+    # Everything crosses the air twice, and to the hub as access point once, as above.
+    assert bounds.link_s == {"wifi": 16.0}
+    assert bounds.latency_s == pytest.approx(17.0)
+    bounds = bottleneck(fork(), on_wifi(nodes, 2.0, access_point="hub"))
+    assert bounds.link_s == {"wifi": 8.0}
 
 
 def test_tasks_that_share_a_node_follow_one_another() -> None:
@@ -143,7 +159,8 @@ def clusters(draw: st.DrawFn) -> Cluster:
         wait = draw(st.sampled_from([0.0, 0.5]))
         nodes.append(replace(home, batch=Batch(max=batch, wait_s=wait)))
     names = [one.name for one in nodes]
-    make = draw(st.sampled_from([star, wifi]))
+    by_a_node = partial(wifi, access_point="n0")
+    make = draw(st.sampled_from([star, wifi, partial(wifi, access_point="none"), by_a_node]))
     network = make(
         names,
         bandwidth_byte_s=draw(st.sampled_from([0.5, 3.0])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -80,7 +81,7 @@ def value(
         if not hops:
             continue
         links = [cluster.network.links[hop.link] for hop in hops]
-        flow = 4 * elements / min(link.bandwidth_byte_s for link in links)
+        flow = 4 * elements * max(links.count(one) / one.bandwidth_byte_s for one in links)
         software = [cluster.nodes[name].device.messaging for name in (start_name, end_name)]
         fixed = sum(one.per_message_s + 4 * elements * one.per_byte_s for one in software)
         fixed += sum(link.latency_s for link in links) + software[1].delay_s
@@ -111,7 +112,8 @@ def clusters(draw: st.DrawFn) -> Cluster:
         nodes.append(replace(node(f"n{index}"), device=device, batch=Batch(max=batch, wait_s=wait)))
     hub = node("hub", 50.0)
     names = [one.name for one in nodes] + ["hub"]
-    make = draw(st.sampled_from([star, wifi]))
+    by_the_hub = partial(wifi, access_point="hub")
+    make = draw(st.sampled_from([star, wifi, partial(wifi, access_point="none"), by_the_hub]))
     network = make(
         names,
         bandwidth_byte_s=draw(st.sampled_from([1.0, 20.0])),
@@ -151,7 +153,7 @@ def test_pipeline_on_one_medium_adds_its_transfers_up() -> None:
     # Three nodes would take 10 s each, but two transfers of 8 s share the medium; two nodes take
     # 20 s and one transfer.
     nodes = [node(name) for name in "abc"]
-    network = wifi(["a", "b", "c"], bandwidth_byte_s=1.0, latency_s=0.0)
+    network = wifi(["a", "b", "c"], "none", bandwidth_byte_s=1.0, latency_s=0.0)
     cluster = Cluster(nodes={one.name: one for one in nodes}, network=network)
     graph = chain([5, 5, 5, 5], [3, 3, 3, 1])
     plan = place(request(graph, cluster), "pipeline")
