@@ -133,6 +133,12 @@ def show(checked: Checked, console: Console) -> None:
     )
     for note in checked.scenario.notes_on(plan):
         console.print(f"note: {escape(note)}", soft_wrap=True)
+    peak_per_s = checked.scenario.traffic.peak_per_s
+    if not checked.overloaded and peak_per_s is not None and peak_per_s > bounds.capacity_per_s:
+        console.print(
+            f"note: up to {rate(peak_per_s)} are asked at times, more than "
+            f"{escape(bounds.resource)} can serve: the queue grows meanwhile"
+        )
     if checked.overloaded:
         bounded = checked.scenario.recovery.bounds_waits
         console.print(

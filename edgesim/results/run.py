@@ -260,7 +260,10 @@ class Run:
         """Whether the queue settled: latencies do not grow with the length of the run."""
         if self.overloaded and not self.scenario.recovery.bounds_waits:
             return False
-        return not self.scenario.traffic.keeps_coming or all(map(settled, self.latencies_s))
+        traffic = self.scenario.traffic
+        if not (traffic.keeps_coming and traffic.steady):
+            return True
+        return all(map(settled, self.latencies_s))
 
     @property
     def warnings(self) -> list[str]:
@@ -305,10 +308,12 @@ def _closed_loop(run: Run) -> list[str]:
     """Return what the latencies of a closed loop hide: its start, and pauses."""
     found: list[str] = []
     traffic = run.scenario.traffic
-    if traffic.keeps_coming or traffic.times(np.random.default_rng(0)) is not None:
+    generator = np.random.default_rng(0)
+    if traffic.keeps_coming or traffic.times(generator) is not None:
         return found
     start, p99_s = traffic.in_flight, run.latency_s["p99"]
-    if p99_s is not None and traffic.warmup < start > 1:
+    thinks = traffic.pauses(generator) is not None
+    if not thinks and p99_s is not None and traffic.warmup < start > 1:
         later_s = latency_summary(np.concatenate([one.answered_s(start) for one in run.recordings]))
         without_s = later_s["p99"]
         if without_s is not None and not math.isclose(p99_s, without_s, rel_tol=_NOTABLE):

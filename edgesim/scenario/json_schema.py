@@ -45,12 +45,12 @@ def schema() -> Schema:
     made = adapter(ScenarioSpec).json_schema(by_alias=True)
     definitions: Schema = made["$defs"]
     definitions["Device"] = _devices(definitions)
-    for name in ("BaselineSpec", "Variability"):
-        _or_short(definitions, name)
     _model(definitions)
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
-    _traffic(definitions["TrafficSpec"])
+    _traffic(definitions)
+    for name in ("BaselineSpec", "Variability", "TraceFile"):
+        _or_short(definitions, name)
     _faults(definitions["Faults"])
     _fault(definitions["Fault"])
     definitions["ScheduleSpec"]["anyOf"] = [{"required": ["schedule"]}, {"required": ["file"]}]
@@ -143,8 +143,11 @@ def _placement(section: Schema) -> None:
     section["allOf"] = _by_kind(section, "strategy", kinds)
 
 
-def _traffic(section: Schema) -> None:
+def _traffic(definitions: Schema) -> None:
+    section = definitions["TrafficSpec"]
     kinds = {name: _section(process(name)) for name in sorted(ARRIVALS.names())}
+    for one in kinds.values():
+        definitions |= one.pop("$defs", {})
     kinds["trace"]["oneOf"] = [{"required": ["times"]}, {"required": ["file"]}]
     section["properties"]["arrivals"]["enum"] = list(kinds)
     section["allOf"] = _by_kind(section, "arrivals", kinds)

@@ -1,4 +1,4 @@
-"""Files that a scenario names: devices, their optics, faults, arrival times."""
+"""Files that a scenario names: devices, their optics, and faults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgesim.common import units
 from edgesim.common.errors import InputError
 from edgesim.common.files import read_text
 from edgesim.common.validation import Path as KeyPath
@@ -18,7 +17,6 @@ from edgesim.scenario.document import ScenarioError, read_file
 
 LARGEST_DEVICE_BYTES = 1_000_000
 LARGEST_FAULTS_BYTES = 10_000_000
-LARGEST_TRACE_BYTES = 512_000_000
 MOST_FAULTS = 100_000
 _COLUMNS = tuple(known_keys(Fault, ()))
 
@@ -177,36 +175,3 @@ def take_in_faults(data: dict[str, Any], folder: Path) -> list[Problem]:
         return [Problem(("faults", "file"), line) for line in str(error).splitlines()]
     section["schedule"] = [*(schedule if isinstance(schedule, list) else ()), *found]
     return []
-
-
-def read_times(path: Path) -> tuple[float, ...]:
-    """Return the arrival times of a trace file, in seconds.
-
-    One a line, ascending, in seconds or with a unit; ``#`` begins a comment.
-
-    Raises:
-        InputError: the file cannot be read, has no time, or a line is no time of at least 0 or
-            is before the one above; the message names the line.
-    """
-    times: list[float] = []
-    before = 0.0
-    text = read_text(path, LARGEST_TRACE_BYTES, "a trace", regular=True)
-    for number, line in enumerate(text.split("\n"), start=1):
-        entry = line.partition("#")[0].strip()
-        if not entry:
-            continue
-        try:
-            time_s = units.parse(entry, "time")
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: {error}") from None
-        if time_s < 0.0:
-            raise InputError(f"{path}:{number}: expected a time of at least 0, got {entry[:60]}")
-        if time_s < before:
-            raise InputError(
-                f"{path}:{number}: expected ascending times, got {time_s:g} s after {before:g} s"
-            )
-        times.append(time_s)
-        before = time_s
-    if not times:
-        raise InputError(f"{path}: expected arrival times, one a line, got only comments")
-    return tuple(times)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.text import described
-from edgesim.common.validation import Problem
+from edgesim.common.validation import Problem, key_of
 from edgesim.scenario.document import (
     Document,
     ScenarioError,
@@ -21,11 +21,12 @@ from edgesim.scenario.document import (
     read_file,
 )
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.named_files import read_times, take_in, take_in_faults
+from edgesim.scenario.named_files import take_in, take_in_faults
 from edgesim.scenario.overrides import override
 from edgesim.scenario.resolve import resolve
 from edgesim.scenario.resolve_model import UNTRAINED
 from edgesim.scenario.scenario import Scenario
+from edgesim.scenario.traffic_files import Times, read_times, take_in_rates
 from edgesim.simulate.arrivals import Trace
 
 IS_STUDY = "this is a study, which has a 'base'; run it with `edgesim sweep`"
@@ -128,7 +129,11 @@ def read_document(
     data = document.mapping("a mapping with 'model', 'nodes' and more")
     if "base" in data and not {"model", "traffic"} <= set(data):
         raise ScenarioError(document.located([Problem((), IS_STUDY)]))
-    in_files = [*take_in(data, folder), *take_in_faults(data, folder)]
+    in_files = [
+        *take_in(data, folder),
+        *take_in_faults(data, folder),
+        *take_in_rates(data, folder),
+    ]
     findings = Findings(data)
     resolved = copy.deepcopy(data)
     if "model" not in findings.broken:
@@ -138,7 +143,7 @@ def read_document(
                 resolved["model"][key] = os.path.realpath(folder / path)
     findings.problems += in_files
     if findings.spec is not None and "traffic" not in findings.broken:
-        _take_in_times(findings, resolved, folder)
+        document.notes.extend(_take_in_times(findings, resolved, folder))
         resolved["name"] = findings.spec.name or _safe(title)
         resolved["seed"] = findings.spec.seed
     scenario = resolve(findings, resolved.get("name") or _safe(title), resolved, folder)
@@ -155,19 +160,25 @@ def _is_path(key: str, text: str) -> bool:
     return key != "torch" or place.endswith(".py") or "/" in place
 
 
-def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -> None:
-    """Read the arrival times of a trace's file; put them, or the file's whole path, in the data."""
+def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    """Read the arrival times of a trace's file; put them, or the file's whole path, in the data.
+
+    Returns:
+        Sentences on how the file was read.
+    """
     traffic = findings.traffic
     if not isinstance(traffic, Trace) or traffic.file is None:
-        return
-    path = folder / traffic.file
-    times_s = findings.attempt(("traffic", "file"), lambda: read_times(path)) or ()
-    findings.traffic = replace(traffic, times_s=times_s)
-    if len(times_s) > MOST_INLINE_TIMES:
-        resolved["traffic"]["file"] = str(path.resolve())
+        return ()
+    file = traffic.file
+    found = findings.attempt(("traffic", "file"), lambda: read_times(file, folder)) or Times(())
+    findings.traffic = replace(traffic, times_s=found.times_s)
+    if len(found.times_s) > MOST_INLINE_TIMES:
+        written = {key_of(name): value for name, value in asdict(file).items() if value is not None}
+        resolved["traffic"]["file"] = {**written, "path": str((folder / file.path).resolve())}
     else:
         del resolved["traffic"]["file"]
-        resolved["traffic"]["times"] = list(times_s)
+        resolved["traffic"]["times"] = list(found.times_s)
+    return found.notes
 
 
 def _safe(title: str) -> str:

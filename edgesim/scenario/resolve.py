@@ -18,7 +18,8 @@ from edgesim.scenario.resolve_placement import check_sizes, resolve_placement, r
 from edgesim.scenario.scenario import Baseline, Scenario
 from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
 from edgesim.simulate import Traffic
-from edgesim.simulate.arrivals import Trace
+from edgesim.simulate.arrivals import Paced, Trace
+from edgesim.simulate.rates import Rates
 
 LONGEST_S = 1e12
 """Simulated seconds beyond which a double does not resolve milliseconds."""
@@ -126,7 +127,10 @@ def _traffic(findings: Findings) -> Traffic | None:
         traffic = _trace(findings, traffic)
     if traffic is None:
         return None
-    requests, rate = traffic.requests, traffic.offered_per_s
+    requests = traffic.requests
+    if isinstance(traffic, Paced) and _ends_early(findings, traffic):
+        return None
+    rate = traffic.offered_per_s
     if traffic.warmup >= requests:
         findings.wrong(
             ("traffic", "warmup"),
@@ -139,6 +143,23 @@ def _traffic(findings: Findings) -> Traffic | None:
             f"expected at most {LONGEST_S:.0e}",
         )
     return traffic
+
+
+def _ends_early(findings: Findings, traffic: Paced) -> bool:
+    """Note where rates end before all requests have come on average."""
+    rates = traffic.rate_per_s
+    if not isinstance(rates, Rates) or rates.expected >= traffic.requests:
+        return False
+    end_s = rates.steps[-1].until_s
+    after = "the last rate is 0" if end_s is None else f"the rates end at {end_s:g} s"
+    most = int(rates.expected)
+    findings.wrong(
+        ("traffic", "rate"),
+        f"{after}, when {rates.expected:,.15g} requests have come on average, and "
+        f"{traffic.requests:,} are asked: leave out the last 'until', or write {{steps: …, "
+        f"repeat: true}}, or at most {most:,} requests",
+    )
+    return True
 
 
 def _trace(findings: Findings, traffic: Trace) -> Trace | None:

@@ -24,7 +24,7 @@ from edgesim.simulate.routes import Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.setup import Setup
 from edgesim.simulate.streams import service_factors
-from edgesim.simulate.traffic import arrival_times
+from edgesim.simulate.traffic import arrival_times, think_times
 from edgesim.simulate.work import (
     START,
     Parcel,
@@ -83,6 +83,7 @@ class Engine:
         self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
         self._all_closed = kernel.event()
         self._times = arrival_times(traffic, setup.seed, setup.replication)
+        self._think = think_times(traffic, setup.seed, setup.replication)
         self._offered = 0
         self._scheduled = 0
         self._closed = 0
@@ -124,7 +125,10 @@ class Engine:
         if self._times is None:
             self._scheduled = min(traffic.in_flight, traffic.requests)
             for _ in range(self._scheduled):
-                self._admit()
+                if self._think is None:
+                    self._admit()
+                else:
+                    self.kernel.call_after(self._think(), lambda _: self._admit())
             return
         self.recorder.arrival_s = self._times
         # By blocks: a list of all would hold an object for each request.
@@ -282,4 +286,5 @@ class Engine:
         elif self._times is None and self._scheduled < self._traffic.requests:
             # A new event, not a call: a request that fails at once must not recurse.
             self._scheduled += 1
-            self.kernel.call_at(self.kernel.time_s, lambda _: self._admit())
+            pause_s = 0.0 if self._think is None else self._think()
+            self.kernel.call_after(pause_s, lambda _: self._admit())

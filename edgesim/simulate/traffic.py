@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -50,7 +50,7 @@ class Traffic(ABC):
     keeps_coming: ClassVar[bool] = True
     """Whether requests arrive independently of answers: growing latencies mean a growing queue."""
     constant_gaps: ClassVar[bool] = False
-    """Whether all gaps between requests are equal."""
+    """Whether all gaps between requests are equal, while the rate is."""
 
     @property
     def offered_per_s(self) -> float | None:
@@ -58,9 +58,29 @@ class Traffic(ABC):
         return None
 
     @property
+    def peak_per_s(self) -> float | None:
+        """Highest rate of arrivals, in requests per second; None where no rate is set."""
+        return self.offered_per_s
+
+    @property
+    def steady(self) -> bool:
+        """Whether the rate is the same at all times, so that latencies of a stable queue settle."""
+        return True
+
+    @property
     def in_flight(self) -> int:
-        """Requests that a closed loop keeps in the system."""
+        """Requests that a closed loop keeps in the system; those of clients that think too."""
         return 1
+
+    def pauses(self, generator: np.random.Generator) -> Callable[[], float] | None:
+        """Return draws of the seconds between an answer and its client's next request.
+
+        None where a closed loop sends the next request at once.
+
+        Args:
+            generator: random numbers of this seed and replication, for nothing but pauses.
+        """
+        return None
 
     @abstractmethod
     def times(self, generator: np.random.Generator) -> NDArray[np.float64] | None:
@@ -87,7 +107,7 @@ class Traffic(ABC):
             return False
         if math.isclose(rate, capacity_per_s, rel_tol=1e-9):
             constant = all(node.variability.kind == "none" for node in nodes)
-            return not (constant and self.constant_gaps)
+            return not (constant and self.constant_gaps and self.steady)
         return rate > capacity_per_s
 
 
@@ -104,6 +124,11 @@ def process(name: object) -> type[Traffic]:
             f"dataclass that inherits from edgesim.simulate.Traffic, got {described(found)}"
         )
     return found
+
+
+def think_times(traffic: Traffic, seed: int, replication: int) -> Callable[[], float] | None:
+    """Return draws of the seconds for which a client thinks; None where none does."""
+    return traffic.pauses(stream(seed, replication, "think"))
 
 
 def arrival_times(traffic: Traffic, seed: int, replication: int) -> NDArray[np.float64] | None:

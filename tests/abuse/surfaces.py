@@ -180,9 +180,11 @@ FAULTS = b"at,duration,node,kind\n1,2,pi-0,crash\n# slow\n3 s,500 ms,pi-1,crash\
 
 
 def take_trace(data: bytes, folder: Path) -> None:
-    from edgesim.scenario.named_files import read_times
+    from edgesim.scenario.traffic_files import read_times
+    from edgesim.simulate.arrivals import TraceFile
 
-    read_times(write(folder / "trace.txt", data))
+    write(folder / "trace.txt", data)
+    read_times(TraceFile(path="trace.txt"), folder)
 
 
 def take_faults(data: bytes, folder: Path) -> None:

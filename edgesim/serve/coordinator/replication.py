@@ -25,7 +25,7 @@ from edgesim.serve.coordinator.recorder import Calls, Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
 from edgesim.serve.faults.driver import Driver
 from edgesim.simulate import Recording
-from edgesim.simulate.traffic import Traffic, arrival_times
+from edgesim.simulate.traffic import Traffic, arrival_times, think_times
 
 _LOOK_S = 0.1
 """Interval of progress reports and of checks for an interrupt."""
@@ -272,9 +272,10 @@ async def pace(
     if times is None:
         numbers = iter(range(traffic.requests))
         loops = min(traffic.in_flight, traffic.requests)
+        think = think_times(traffic, seed, replication)
         async with asyncio.TaskGroup() as group:
             for _ in range(loops):
-                group.create_task(_turns(numbers, serve, clock))
+                group.create_task(_turns(numbers, serve, clock, think))
         return
     async with asyncio.TaskGroup() as group:
         for number, time_s in enumerate(times.tolist()):
@@ -282,6 +283,17 @@ async def pace(
             group.create_task(serve(number, time_s))
 
 
-async def _turns(numbers: Iterator[int], serve: Serve, clock: Callable[[], float]) -> None:
-    for number in numbers:
+async def _turns(
+    numbers: Iterator[int],
+    serve: Serve,
+    clock: Callable[[], float],
+    think: Callable[[], float] | None,
+) -> None:
+    """Send the requests of one client; it thinks before each, so numbers are in order of time."""
+    while True:
+        if think is not None:
+            await asyncio.sleep(think())
+        number = next(numbers, None)
+        if number is None:
+            return
         await serve(number, clock())

@@ -168,6 +168,16 @@ def _links(kind: str, base: str, at: str) -> dict[str, Case]:
     }
 
 
+STEPS = ("traffic={arrivals: periodic, requests: 20, rate: [{rate: 10/s, until: 1 s}, {rate: 1}]}",)
+TWICE = (
+    "traffic={arrivals: periodic, requests: 6, rate: {steps: [{rate: 10/s, until: 500 ms}, "
+    "{rate: 1/s, until: 2 s}]}}",
+)
+THINK = ("traffic={arrivals: closed, requests: 20, think: {mean: 50 ms}}",)
+COLUMNS = (
+    "traffic={arrivals: trace, file: {path: tests/edgesim/every_key/columns.csv, column: first}}",
+)
+
 CASES: dict[str, Case] = {
     "name": Case(MODEL, "other", outcome="page"),
     "seed": Case(MODEL, "2"),
@@ -312,17 +322,29 @@ CASES: dict[str, Case] = {
     ),
     "traffic.arrivals": Case(MODEL, "periodic"),
     "traffic.requests": Case(MODEL, "20"),
-    "traffic.rate": Case(MODEL, "20/s"),
+    "traffic.rate[].rate": Case(MODEL, "20/s", given=STEPS),
+    "traffic.rate[].until": Case(MODEL, "100 ms", given=STEPS),
+    "traffic.rate.steps[].rate": Case(MODEL, "20/s", given=TWICE),
+    "traffic.rate.steps[].until": Case(MODEL, "100 ms", given=TWICE),
+    "traffic.rate.file": Case(
+        MODEL, "tests/edgesim/every_key/rates.csv", given=TWICE, instead=("traffic.rate.steps=",)
+    ),
+    "traffic.rate.repeat": Case(MODEL, "true", given=TWICE),
+    "traffic.think.mean": Case(MODEL, "100 ms", given=THINK),
+    "traffic.think.distribution": Case(MODEL, "fixed", given=THINK),
     "traffic.concurrency": Case(MODEL, "2", given=("traffic={arrivals: closed, requests: 10}",)),
     "traffic.times": Case(
         MODEL, "[0, 2, 3]", given=("traffic={arrivals: trace, times: [0, 1, 3]}",)
     ),
-    "traffic.file": Case(
+    "traffic.file.path": Case(
         MODEL,
         "tests/edgesim/every_key/times.txt",
         given=("traffic={arrivals: trace, times: [0, 1, 3]}",),
         instead=("traffic.times=",),
     ),
+    "traffic.file.column": Case(MODEL, "second", given=COLUMNS),
+    "traffic.file.unit": Case(MODEL, "ms", given=COLUMNS),
+    "traffic.file.origin": Case(MODEL, "first", given=COLUMNS),
     "traffic.samples": Case(MODEL, "2"),
     "traffic.warmup": Case(MODEL, "5"),
     "traffic.latency_bound": Case(MODEL, "40 ms", given=MLPERF),
