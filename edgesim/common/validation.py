@@ -62,9 +62,15 @@ def key(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ReadAs:
-    """Annotation of a field that is read by other types than the code sees."""
+    """Annotation of a field that is read by other types than the code sees.
+
+    Attributes:
+        rules: types that it is read by.
+        example: what may stand there, for messages.
+    """
 
     rules: Any
+    example: str = ""
 
     def __get_pydantic_core_schema__(
         self, _: Any, handler: GetCoreSchemaHandler

@@ -28,6 +28,7 @@ from edgesim.hardware.network import (
     Network,
     Node,
     NodeOptions,
+    Queue,
     Variability,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "NodeOptions",
     "Outage",
     "Power",
+    "Queue",
     "Thermal",
     "Variability",
     "key",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edgesim.common.fields import Count, Name, choices, short
 from edgesim.common.quantities import (
@@ -125,13 +125,60 @@ class Variability:
     cv: Ratio | None = None
 
 
+Order = Literal["fifo", "priority", "edf"]
+WhenFull = Literal["reject", "drop-oldest", "keep-latest"]
+
+
+def _with_its_limit(queue: Queue) -> Queue:
+    """Return a queue whose keys go together.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if queue.full == "keep-latest" and queue.limit is not None:
+        raise ValueError(
+            "keep-latest lets one request of each workload and source wait; leave out 'limit'"
+        )
+    if queue.full in ("reject", "drop-oldest") and queue.limit is None:
+        raise ValueError(f"'{queue.full}' needs a 'limit', as in {{limit: 64, full: {queue.full}}}")
+    return queue
+
+
+@spec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The queue of a node: what is served next, and what becomes of work where it is full.
+
+    Attributes:
+        order: order of service; with `priority` the lower number first, with `edf` the earliest
+            deadline, first come first served among equals.
+        limit: number of executions that may wait; those in service do not count. Without it, any
+            number.
+        full: execution that leaves a full queue: the one that comes (reject), the one that has
+            waited longest (drop-oldest), or all that wait of the same task but the newest
+            (keep-latest, which has no limit). reject unless given.
+        skip_late: whether work is dropped that cannot end by the deadline of its request any more,
+            when its turn comes.
+    """
+
+    order: Order = "fifo"
+    limit: Count | None = None
+    full: WhenFull | None = None
+    skip_late: bool = False
+
+    @property
+    def drops(self) -> bool:
+        """Whether it may drop work."""
+        return self.limit is not None or self.full is not None or self.skip_late
+
+
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
     """Queue, batches, faults and battery of a node.
 
     Attributes:
-        queue: order of service; with `priority` the lower number first, FIFO within one number.
+        queue: order of service, and what becomes of work where the queue is full.
         batch: limits of a batch of requests.
         variability: distribution of service times.
         faults: crash and repair of the node.
@@ -143,7 +190,7 @@ class NodeOptions:
         exhaustion: growth of the memory in use; without it memory is not exhausted.
     """
 
-    queue: Literal["fifo", "priority"] = "fifo"
+    queue: Annotated[Queue, short("order"), AfterValidator(_with_its_limit)] = Queue()
     batch: Batch = Batch()
     variability: Annotated[Variability, short("kind")] = Variability(kind="none")
     faults: Faults | None = None

@@ -66,8 +66,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
     requests, parts = summary["requests"], [answered(summary)]
     if requests["degraded"]:
         parts.append(f"{requests['degraded']:,} of them degraded")
-    if requests["failed"]:
-        parts.append(f"{requests['failed']:,} failed")
+    counted = [name for name in ("dropped", "failed", "late") if requests.get(name)]
+    parts += [f"{requests[name]:,} {name}" for name in counted]
     if summary["replications"] > 1:
         parts.append(f"{summary['replications']} replications")
     span = duration(summary["simulated_s"])
@@ -93,6 +93,8 @@ def _totals(summary: Mapping[str, Any]) -> str:
         if path[0] == "latency_s":
             continue
         value = value_at(summary, path)
+        if value is None and metric.optional:
+            continue
         text = "not measured" if real and value is None else metric.text(value)
         name = metric.heading
         if name == "energy" and without_power(summary):

@@ -66,7 +66,6 @@ class Checked:
 
 
 _GROWS = "the queue will grow as long as the run lasts"
-_BOUNDED = "a deadline or time-out will end every wait, so requests will fail or go without parts"
 
 
 def examine(scenario: Scenario, plan: Plan) -> Checked:
@@ -140,8 +139,8 @@ def show(checked: Checked, console: Console) -> None:
             f"{escape(bounds.resource)} can serve: the queue grows meanwhile"
         )
     if checked.overloaded:
-        bounded = checked.scenario.recovery.bounds_waits
+        bounded = checked.scenario.ends_waits_at(bounds.resource)
         console.print(
             f"[yellow]warning:[/] {rate(checked.scenario.traffic.offered_per_s)} is asked: "
-            f"overloaded, {_BOUNDED if bounded else _GROWS}"
+            f"overloaded, {bounded or _GROWS}"
         )

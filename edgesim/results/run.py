@@ -151,19 +151,43 @@ class Run:
         outcome = np.concatenate([one.outcome for one in self.recordings])
         completed = int((outcome == Outcome.COMPLETED).sum())
         degraded = int((outcome == Outcome.DEGRADED).sum())
+        dropped = int((outcome == Outcome.DROPPED).sum())
         return Counter(
             offered=len(outcome),
             completed=completed,
             degraded=degraded,
-            failed=len(outcome) - completed - degraded,
+            dropped=dropped,
+            failed=len(outcome) - completed - degraded - dropped,
         )
 
     @cached_property
     def lost_parts(self) -> Counter[str] | None:
         """What degraded requests went without: part, node and why; None where nothing can fail."""
-        if self.measured is None and all(one.faults is None for one in self.recordings):
+        known = any(one.faults is not None or one.lost for one in self.recordings)
+        if self.measured is None and not known:
             return None
         return sum((Counter(one.lost) for one in self.recordings), Counter())
+
+    @property
+    def dropped(self) -> int | None:
+        """Dropped requests; None where no queue drops any."""
+        drops = any(node.queue.drops for node in self.scenario.cluster.nodes.values())
+        return self.requests["dropped"] if drops or self.requests["dropped"] else None
+
+    @cached_property
+    def late(self) -> int | None:
+        """Answered requests that missed their deadline; None without one."""
+        deadline_s = self.scenario.traffic.deadline_s
+        if deadline_s is None:
+            return None
+        return sum(int((one.latency_s > deadline_s).sum()) for one in self.recordings)
+
+    @property
+    def goodput_per_s(self) -> float | None:
+        """Requests answered by their deadline, over simulated time; None without a deadline."""
+        if self.late is None:
+            return None
+        return self.per_s(self.finished - self.late / len(self.recordings))
 
     @property
     def finished(self) -> float:
@@ -258,7 +282,7 @@ class Run:
     @cached_property
     def settled(self) -> bool:
         """Whether the queue settled: latencies do not grow with the length of the run."""
-        if self.overloaded and not self.scenario.recovery.bounds_waits:
+        if self.overloaded and not self.scenario.ends_waits_at(self.bounds.resource):
             return False
         traffic = self.scenario.traffic
         if not (traffic.keeps_coming and traffic.steady):
@@ -271,12 +295,10 @@ class Run:
         found = []
         traffic, requests = self.scenario.traffic, self.requests
         capacity_per_s = self.bounds.capacity_per_s
-        bounded = self.overloaded and self.scenario.recovery.bounds_waits
+        bounded = self.overloaded and self.scenario.ends_waits_at(self.bounds.resource)
         if self.overloaded:
             consequence = (
-                "a deadline or time-out ends every wait, so requests fail or go without parts"
-                if bounded
-                else "the queue did not settle, so latencies grow with the length of the run"
+                bounded or "the queue did not settle, so latencies grow with the length of the run"
             )
             found.append(
                 f"overloaded: {traffic.offered_per_s:.4g} requests/s are offered, and "
@@ -294,6 +316,13 @@ class Run:
             )
         if self.lost_parts:
             found += by_reason("answered without a part", self.lost_parts)
+        if requests["dropped"] and self.measured is None:
+            reasons = sum((Counter(one.dropped) for one in self.recordings), Counter[str]())
+            why = ", ".join(f"{many:,} {reason}" for reason, many in reasons.items())
+            found.append(
+                f"{requests['dropped']:,} of {requests['offered']:,} requests were dropped "
+                f"({why}); they are in no percentile of the latency"
+            )
         if self.processes:
             found.append(
                 f"processes of your own changed the run: {', '.join(self.processes)}; the scenario "

@@ -37,14 +37,40 @@ _NO_TIME = "the run took no time"
 _COMPARED: tuple[Place, ...] = ("compared",)
 _EVERYWHERE: tuple[Place, ...] = ("console", "page", "notebook")
 
-_REQUESTS: tuple[Metric[Mapping[str, int]], ...] = tuple(
-    Metric(name, "", meaning, kind="whole")
-    for name, meaning in (
-        ("offered", "Requests that arrived, of all replications."),
-        ("completed", "Requests answered in full."),
-        ("degraded", "Requests answered without an optional part."),
-        ("failed", "Requests without an answer, or under way when the run was interrupted."),
-    )
+_REQUESTS: tuple[Metric[Run], ...] = (
+    *(
+        Metric(
+            name,
+            "",
+            meaning,
+            lambda run, name=name: run.requests[name],  # type: ignore[misc]
+            kind="whole",
+        )
+        for name, meaning in (
+            ("offered", "Requests that arrived, of all replications: the sum of the outcomes."),
+            ("completed", "Requests answered in full."),
+            ("degraded", "Requests answered without an optional part."),
+            ("failed", "Requests without an answer, or under way when the run was interrupted."),
+        )
+    ),
+    Metric(
+        "dropped",
+        "",
+        "Requests without an answer that a queue dropped.",
+        lambda run: run.dropped,
+        kind="whole",
+        null="no queue drops any",
+        optional=True,
+    ),
+    Metric(
+        "late",
+        "",
+        "Answered requests that missed their deadline.",
+        lambda run: run.late,
+        kind="whole",
+        null="they have no deadline",
+        optional=True,
+    ),
 )
 _LATENCY: tuple[Metric[Mapping[str, Any]], ...] = tuple(
     Metric(
@@ -102,6 +128,9 @@ _NODES: tuple[Metric[NodeRun], ...] = (
     Metric("max_queue", "", "Largest number of tasks that waited at once, of all replications.",
            lambda one: max(total.max_queue for total in one.totals), kind="whole",
            heading="longest queue", places=("console", "page")),
+    Metric("dropped", "", "Tasks that its queue dropped, of all replications.",
+           lambda one: sum(total.dropped for total in one.totals) if one.node.queue.drops else None,
+           kind="whole", null="its queue drops none", optional=True),
     Metric("down_s", "s", "Time out of service; mean of the replications.",
            lambda one: one.mean(lambda total: total.down_s), heading="down", places=("page",),
            quiet=True),
@@ -149,7 +178,7 @@ def _versions(_: Run) -> dict[str, str]:
 
 def _mlperf(run: Run) -> Any:
     first = run.recordings[0]
-    failed = int((first.outcome == Outcome.FAILED).sum())
+    failed = int((first.outcome >= Outcome.FAILED).sum())
     return reported(run.scenario.traffic, run.latencies_s[0], failed, first.simulated_s)
 
 
@@ -164,12 +193,14 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     Section("versions", "Versions of the software.", _VERSIONS, _versions),
     Metric("simulated_s", "s", "Time from the start to the last event; mean of the replications."),
     Metric("wall_s", "s", "Time that the run took.", column=False),
-    Section("requests", "Requests by outcome, of all replications.", _REQUESTS,
-            lambda run: run.requests),
+    Section("requests", "Requests by outcome, of all replications.", _REQUESTS),
     Section("latency_s", "Time from arrival to answer.", _LATENCY, lambda run: run.latency_s),
     Metric("throughput_per_s", "/s", "Answered requests over simulated time.",
            lambda run: run.per_s(run.finished), null=_NO_TIME, heading="throughput",
            places=("console", "notebook", "compared"), card=3),
+    Metric("goodput_per_s", "/s", "Requests answered by their deadline, over simulated time.",
+           null="they have no deadline", heading="goodput",
+           places=("console", "compared"), optional=True),
     Section("breakdown_s", "Parts of the mean latency; they sum to it.",
             _BREAKDOWN, lambda run: run.breakdown_s),
     Section("energy_j", "Energy over the whole run.", _ENERGY),

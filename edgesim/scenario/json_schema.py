@@ -49,7 +49,7 @@ def schema() -> Schema:
     _placement(definitions["PlacementSpec"])
     _network(definitions["NetworkSpec"])
     _traffic(definitions)
-    for name in ("BaselineSpec", "Variability", "TraceFile"):
+    for name in ("BaselineSpec", "Variability", "TraceFile", "Queue"):
         _or_short(definitions, name)
     _faults(definitions["Faults"])
     _fault(definitions["Fault"])

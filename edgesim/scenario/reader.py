@@ -11,7 +11,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError
 from edgesim.common.text import described
-from edgesim.common.validation import Problem, key_of
+from edgesim.common.validation import Problem
 from edgesim.scenario.document import (
     Document,
     ScenarioError,
@@ -173,8 +173,9 @@ def _take_in_times(findings: Findings, resolved: dict[str, Any], folder: Path) -
     found = findings.attempt(("traffic", "file"), lambda: read_times(file, folder)) or Times(())
     findings.traffic = replace(traffic, times_s=found.times_s)
     if len(found.times_s) > MOST_INLINE_TIMES:
-        written = {key_of(name): value for name, value in asdict(file).items() if value is not None}
-        resolved["traffic"]["file"] = {**written, "path": str((folder / file.path).resolve())}
+        written = {name: value for name, value in asdict(file).items() if value is not None}
+        whole = str((folder / file.path).resolve())
+        resolved["traffic"]["file"] = whole if len(written) == 1 else {**written, "path": whole}
     else:
         del resolved["traffic"]["file"]
         resolved["traffic"]["times"] = list(found.times_s)

@@ -60,6 +60,7 @@ def resolve(
         if model is not None and not tasks:
             check_sizes(findings, strategy, model)
     baselines = _baselines(findings, spec)
+    _check_queues(findings)
     if "traffic" in broken:
         return None
     traffic = _traffic(findings)
@@ -85,6 +86,21 @@ def resolve(
         replications=spec.replications,
         document=document,
     )
+
+
+def _check_queues(findings: Findings) -> None:
+    """Check that what queues order by, or drop for, is there."""
+    spec, traffic = findings.spec, findings.traffic
+    if spec is None or traffic is None or traffic.deadline_s is not None:
+        return
+    for name, one in spec.nodes.items():
+        path: Path = ("nodes", name, "queue")
+        if one.queue.order == "edf":
+            message = "edf serves the earliest deadline first: give 'traffic' a 'deadline'"
+            findings.wrong(path, message)
+        if one.queue.skip_late:
+            message = "skip_late drops what misses its deadline: give 'traffic' a 'deadline'"
+            findings.wrong(path, message)
 
 
 def _baselines(findings: Findings, spec: ScenarioSpec) -> tuple[Baseline, ...]:

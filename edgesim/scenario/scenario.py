@@ -70,6 +70,15 @@ class Scenario:
         model = Model.of_graph(graph, self.placement.model.precision)
         return replace(self, placement=replace(self.placement, model=model))
 
+    def ends_waits_at(self, resource: str) -> str:
+        """Return what ends every wait for a resource, and what comes of it; empty where nothing."""
+        if self.recovery.bounds_waits:
+            return "a deadline or time-out ends every wait, so requests fail or go without parts"
+        node = self.cluster.nodes.get(resource)
+        if node is not None and node.queue.drops:
+            return "its queue drops work, so requests are dropped or go without parts"
+        return ""
+
     @property
     def cluster(self) -> Cluster:
         """Nodes and network."""

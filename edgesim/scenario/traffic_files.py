@@ -86,8 +86,8 @@ def read_times(file: TraceFile, folder: Path) -> Times:
         after_s = _seconds(entry, before)
         if after_s < 0.0:
             raise InputError(
-                f"{path}:{number}: expected ascending times, got {cell[:60]}, {-after_s:g} s "
-                "before the one above"
+                f"{path}:{number}: expected ascending times, got {_told(entry)} after "
+                f"{_told(before)}"
             )
         origin = first if shifted else _ZERO
         times_s.append(_seconds(entry, origin))
@@ -123,6 +123,11 @@ def _seconds(one: _Entry, origin: _Entry) -> float:
     if one.scale_s == origin.scale_s or not origin.number:
         return float(one.number - origin.number) * one.scale_s
     return float(one.number) * one.scale_s - float(origin.number) * origin.scale_s
+
+
+def _told(entry: _Entry) -> str:
+    """Return a time as messages tell it."""
+    return _when(entry) if entry.date else f"{_seconds(entry, _ZERO):g} s"
 
 
 def _when(entry: _Entry) -> str:
@@ -212,6 +217,11 @@ def _index(title: str, names: list[str], column: str | None) -> int:
             f"{len(names)} values without names"
         )
     if column is None:
+        if len(names) == 1:
+            raise InputError(
+                f"{title}: expected a quantity such as '0.25 ms', got '{names[0][:60]}'; if that "
+                f"is the name of a column, say so: {{path: …, column: {names[0][:60]}}}"
+            )
         file = title.rpartition("/")[2].partition(":")[0]
         raise InputError(
             f"{title}: the file has the columns {listed}; say which one holds the arrival times, "

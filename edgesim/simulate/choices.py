@@ -9,6 +9,7 @@ from edgesim.hardware import Cluster
 from edgesim.placement.plan import Plan, Task
 from edgesim.simulate.attempts import FIRST, TrackedRequest
 from edgesim.simulate.flows import Flows
+from edgesim.simulate.traffic import Traffic
 from edgesim.simulate.work import ReadyBranch, ReadyTask, ReadyTransfer, Station
 
 MEASURES = ("first try", "retry", "hedge", "standby", "reassigned")
@@ -26,7 +27,7 @@ class Choices:
         plan: plan of the branch.
         cluster: nodes and routes.
         flows: flows over the routes.
-        samples: samples of a request.
+        traffic: samples and deadline of a request.
         units: what each task is given up with, by its index.
         titles: the unit of each task and its node, for people, by its index.
         sources: indices of the tasks outside whose results enter its unit, by its index.
@@ -43,7 +44,7 @@ class Choices:
     plan: Plan
     cluster: Cluster
     flows: Flows
-    samples: int
+    traffic: Traffic
     standby: Sequence[Station]
     branches: Sequence[ReadyBranch]
     units: list[str] = field(init=False)
@@ -110,7 +111,7 @@ class Choices:
         own, options = self.branch.tasks[index], self.options(index)
         if any(task.server is server for task, _ in options):
             return
-        task = ReadyTask(index, self.tasks[index], server, self.plan.precision, self.samples)
+        task = ReadyTask(index, self.tasks[index], server, self.plan.precision, self.traffic)
         task.inputs, task.last = own.inputs, own.last
         options.append((task, MEASURES.index(measure)))
 

@@ -9,12 +9,13 @@ from edgesim.common.text import duration
 from edgesim.simulate.attempts import TrackedRequest
 from edgesim.simulate.choices import Choices
 from edgesim.simulate.deadlines import Clocks
+from edgesim.simulate.dropping import DROPPED
 from edgesim.simulate.recording import Outcome
 from edgesim.simulate.recovery import Recovery
 from edgesim.simulate.setup import Running
 from edgesim.simulate.work import Path, ReadyBranch, ReadyTask
 
-_FAILED = int(Outcome.FAILED)
+_FAILED, _DROPPED = int(Outcome.FAILED), int(Outcome.DROPPED)
 
 
 class Degradation:
@@ -32,6 +33,7 @@ class Degradation:
 
     Attributes:
         reasons: number of requests that failed, by reason.
+        dropped: number of requests that queues dropped, by reason.
         clocks: deadlines, time-outs and hedges; None without any.
     """
 
@@ -43,6 +45,7 @@ class Degradation:
         cancel: Callable[[TrackedRequest, ReadyTask], None],
     ) -> None:
         self.reasons: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
         self.clocks: Clocks | None = None
         self._engine, self._kernel = engine, engine.kernel
         self._outcome = engine.recorder.outcome
@@ -64,8 +67,12 @@ class Degradation:
     def fail(self, request: TrackedRequest, reason: str) -> None:
         """Close a request without an answer."""
         request.mark_trouble()
-        self.reasons[reason] += 1
-        self._outcome[request.index] = _FAILED
+        if reason in DROPPED:
+            self.dropped[reason] += 1
+            self._outcome[request.index] = _DROPPED
+        else:
+            self.reasons[reason] += 1
+            self._outcome[request.index] = _FAILED
         self._engine.close(request)
 
     def _go_without(

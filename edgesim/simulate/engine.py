@@ -11,6 +11,7 @@ from simpy.events import NORMAL
 
 from edgesim.simulate.attempts import TrackedRequest
 from edgesim.simulate.balancer import Balancer
+from edgesim.simulate.dropping import DroppingServer
 from edgesim.simulate.failures import Failures
 from edgesim.simulate.faults import can_fail, changes_speed
 from edgesim.simulate.flows import Flows
@@ -72,9 +73,13 @@ class Engine:
             if host is None and (setup.processes or changes_speed(cluster, node)):
                 host = Host(kernel, node.device.cores, 1)
             factors = service_factors(node, setup.seed, setup.replication)
-            self.servers[name] = Server(kernel, node, factors, self._ran, host)
+            self.servers[name] = (
+                DroppingServer(kernel, node, factors, self._ran, host, self._dropped)
+                if node.queue.drops
+                else Server(kernel, node, factors, self._ran, host)
+            )
         self.branches = tuple(
-            ReadyBranch(branch, setup.plan, cluster, self.servers, self.flows, traffic.samples)
+            ReadyBranch(branch, setup.plan, cluster, self.servers, self.flows, traffic)
             for branch in setup.plan.branches
         )
         self._only_branch = self.branches[0] if len(self.branches) == 1 else None
@@ -87,9 +92,10 @@ class Engine:
         self._offered = 0
         self._scheduled = 0
         self._closed = 0
-        fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
-        self._failures = failures = Failures(self, setup) if fails else None
-        self._new_request: type[Request] = TrackedRequest if fails else Request
+        self._fails = can_fail(cluster) or setup.recovery != Recovery() or bool(setup.processes)
+        tracks = self._fails or any(node.queue.drops for node in cluster.nodes.values())
+        self._failures = failures = Failures(self, setup) if tracks else None
+        self._new_request: type[Request] = TrackedRequest if tracks else Request
         self._watched = failures is not None and failures.watches
         self._down: Collection[str] = () if failures is None else failures.down
 
@@ -101,7 +107,7 @@ class Engine:
             self.kernel.run_until(self._all_closed)
         except KeyboardInterrupt:
             partial = True
-        now = self.kernel.time_s
+        now, failures = self.kernel.time_s, self._failures
         for server in self.servers.values():
             server.close(now)
         for port in self.ports.values():
@@ -115,7 +121,8 @@ class Engine:
             self.ports,
             self.flows,
             partial=partial,
-            faults=None if self._failures is None else self._failures.record(now, self._offered),
+            faults=failures.record(now, self._offered) if failures and self._fails else None,
+            dropped={} if failures is None else failures.dropped,
         )
 
     def _begin(self) -> None:
@@ -249,6 +256,11 @@ class Engine:
         work.waiting -= 1
         if not work.waiting:
             self.submit(work, now, path)
+
+    def _dropped(self, work: Work, reason: str) -> None:
+        """Go on without work that a queue dropped."""
+        assert self._failures is not None
+        self._failures.drop(work, reason)
 
     def submit(self, work: Work, now: float, path: Path) -> None:
         """Hand a task all of whose inputs have arrived to its server."""

@@ -8,6 +8,7 @@ from edgesim.simulate.attempts import FIRST, Attempt, TrackedRequest, Trouble, o
 from edgesim.simulate.choices import MEASURES, Choices
 from edgesim.simulate.deadlines import Clocks
 from edgesim.simulate.degradation import Degradation
+from edgesim.simulate.dropping import FULL
 from edgesim.simulate.outages import Outages
 from edgesim.simulate.reassign import WeightTransfer
 from edgesim.simulate.recording import FaultRecord, Outcome
@@ -53,7 +54,7 @@ class Failures:
         standby = [engine.servers[name] for name in recovery.standby]
         self._choices = {
             one: Choices(
-                one, branch.tasks, plan, cluster, engine.flows, setup.traffic.samples, standby,
+                one, branch.tasks, plan, cluster, engine.flows, setup.traffic, standby,
                 engine.branches,
             )
             for one, branch in zip(engine.branches, plan.branches, strict=True)
@@ -70,6 +71,11 @@ class Failures:
         watchers = (self._clocks, self._memory, self._checks)
         self.watches = any(one is not None for one in watchers)
         self.down: Collection[str] = self._outages.faults.down
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Number of requests that queues dropped, by the reason."""
+        return self._degradation.dropped
 
     def begin(self) -> None:
         """Schedule faults and health checks."""
@@ -145,6 +151,20 @@ class Failures:
             if not request.ended:
                 self._send_output(request, number, task, now, path)
 
+    def drop(self, work: Work, reason: str) -> None:
+        """Go on without work that its queue dropped.
+
+        What a full queue refuses is attempted again like what fails; a node that drops the rest
+        has newer work, or sees that it would be late.
+        """
+        assert isinstance(work, Attempt)
+        request, task = work.request, work.task
+        if work.ended or request.settled(task):
+            return
+        if self._memory is not None:
+            self._memory.remove_inputs(work.node, self._input_bytes(work), ran=False)
+        self._fail(work, reason, again=reason == FULL)
+
     def leaves(self, parcel: Parcel) -> bool:
         """Return whether a transfer can begin now; go on without it where it cannot."""
         if obsolete(parcel):
@@ -203,7 +223,7 @@ class Failures:
         for index in tuple(trouble.live):
             self._cancel_attempts(request, request.branch.tasks[index])
         request.ended = True
-        if self._outcome[request.index] == _FAILED:
+        if self._outcome[request.index] >= _FAILED:
             self._lost_j += joules
         else:
             self._used_j += joules
@@ -304,7 +324,7 @@ class Failures:
         if waits and self._memory is not None:
             self._memory.remove_inputs(attempt.node, self._input_bytes(attempt), ran=False)
 
-    def _fail(self, attempt: Attempt, reason: str) -> None:
+    def _fail(self, attempt: Attempt, reason: str, *, again: bool = True) -> None:
         """End an attempt without a result; go on with another one, or without the task."""
         request, task = attempt.request, attempt.task
         if attempt.ended or request.settled(task):
@@ -312,8 +332,10 @@ class Failures:
         live = request.mark_trouble().live[task.index]
         self._cancel(attempt)
         live.remove(attempt)
-        if not live:
+        if not live and again:
             self._again(request, task, reason)
+        elif not live:
+            self._degradation.give_up(request, request.branch.tasks[task.index], reason)
 
     def _again(self, request: TrackedRequest, task: ReadyTask, reason: str) -> None:
         """Attempt a task again after a pause, or give it up."""

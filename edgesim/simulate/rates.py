@@ -136,7 +136,8 @@ RateOrSteps = Annotated[
             | _STEPS
             | Annotated[Rates, AfterValidator(_checked), Tag("inline")],
             Discriminator(_form),
-        ]
+        ],
+        example="0.5/s",
     ),
 ]
 """A rate, in requests per second: one, or steps of it."""

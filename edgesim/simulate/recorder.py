@@ -154,6 +154,7 @@ class Recorder:
         *,
         partial: bool,
         faults: FaultRecord | None,
+        dropped: Mapping[str, int],
     ) -> Recording:
         """Return the recording of a run that ends now, with ``offered`` requests."""
         columns = [np.frombuffer(column, dtype=np.float64)[:offered] for column in self._path_s]
@@ -170,6 +171,7 @@ class Recorder:
             simulated_s=now,
             partial=partial,
             faults=faults,
+            dropped=dict(dropped),
         )
 
 
@@ -202,6 +204,7 @@ def _node_totals(
             energy_by_part_j=server.joules_by_part(idle_s, ports_j),
             max_queue=server.max_queue,
             executions=server.executions,
+            dropped=server.dropped,
         )
     return totals
 

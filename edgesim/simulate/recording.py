@@ -23,6 +23,8 @@ class Outcome(IntEnum):
     DEGRADED = 2
     """Answered, without at least one optional part."""
     FAILED = 3
+    DROPPED = 4
+    """A queue dropped it, or refused it for the last time."""
 
 
 class Span(NamedTuple):
@@ -70,6 +72,7 @@ class NodeTotals:
         energy_j: integral of its power over the run.
         max_queue: most tasks that waited at once.
         executions: batches that it ran.
+        dropped: tasks that its queue dropped.
         energy_by_part_j: ``energy_j`` by part of the device, where it has parts.
     """
 
@@ -81,6 +84,7 @@ class NodeTotals:
     max_queue: int
     executions: int
     off_s: float = 0.0
+    dropped: int = 0
     energy_by_part_j: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -181,6 +185,7 @@ class Recording:
         simulated_s: seconds from the start to the last event.
         partial: True where the run was interrupted.
         faults: record of faults and recovery; None where nothing can fail, or it is not known.
+        dropped: dropped requests by the reason.
     """
 
     arrival_s: NDArray[np.float64]
@@ -195,6 +200,7 @@ class Recording:
     missing: Mapping[frozenset[str], int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     faults: FaultRecord | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def answered_s(self, warmup: int = 0) -> NDArray[np.float64]:
         """Return the latencies of the answered requests but the first ``warmup`` ones."""

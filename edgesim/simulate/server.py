@@ -23,7 +23,12 @@ from edgesim.simulate.work import Work
 Done = Callable[[Work, float, float, float], None]
 """Called for each piece of work that ran: work, start, end, joules."""
 _NOTHING: list[Work] = []
-_PRIORITY = attrgetter("task.priority")
+_ORDERS: dict[str, Callable[[Work], float] | None] = {
+    "fifo": None,
+    "priority": attrgetter("task.priority"),
+    "edf": attrgetter("deadline_s"),
+}
+"""Order of service: what is less is served first, and first come first served among equals."""
 
 
 class Execution(Call):
@@ -44,8 +49,8 @@ class Execution(Call):
 class Server:
     """Runs work on the cores of one node.
 
-    Work waits in one queue, first come first served, or by priority and then first come. An
-    execution takes the head, and where the node batches also up to ``batch.max - 1`` further
+    Work waits in one queue, first come first served, or by priority or deadline, then first come.
+    An execution takes the head, and where the node batches also up to ``batch.max - 1`` further
     requests that wait for the same task; it starts when the cores that the task asks for are
     free, and nothing overtakes the head. A node that batches looks at its queue once all that
     happens in an instant has happened, so that work which comes at one instant may run together.
@@ -75,6 +80,7 @@ class Server:
         self.joules_above_idle = 0.0
         self.max_queue = 0
         self.executions = 0
+        self.dropped = 0
         self.up = True
         self._speeds: dict[str, float] = {}
         self._agenda = kernel.agenda
@@ -89,12 +95,12 @@ class Server:
         self._parts = PartEnergy(node.device)
         self._cores = node.device.cores
         self._free = node.device.cores
-        self._priority = node.queue == "priority"
+        self._order = _ORDERS[node.queue.order]
         self._batch_max = node.batch.max
-        self._plain = node.batch.max == 1 and not self._priority
+        self._plain = node.batch.max == 1 and self._order is None
         self._wait_s = node.batch.wait_s
         # Work in order of service: a sorted list, or first come first served.
-        self._queue: list[Work] | deque[Work] = [] if self._priority else deque()
+        self._queue: list[Work] | deque[Work] = deque() if self._order is None else []
         self._executions: list[Execution] = []
         self._pool: list[Execution] = []
         self._timer: Call | None = None
@@ -105,10 +111,10 @@ class Server:
         if self._plain and self._free == self._cores:
             self._start([work])
             return
-        if self._priority:
-            insort(cast("list[Work]", self._queue), work, key=_PRIORITY)
-        else:
+        if self._order is None:
             self._queue.append(work)
+        else:
+            insort(cast("list[Work]", self._queue), work, key=self._order)
         if self._free:
             self._fill_cores()
         waiting = len(self._queue)

@@ -15,6 +15,7 @@ from pydantic import Field, StrictInt
 from edgesim.common.errors import EdgesimError, InputError
 from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.fields import WHOLE
+from edgesim.common.quantities import PositiveSeconds
 from edgesim.common.text import described
 from edgesim.common.validation import spec
 from edgesim.hardware import Node
@@ -40,12 +41,15 @@ class Traffic(ABC):
         requests: number of requests offered; queries of an MLPerf scenario.
         samples: number of samples of each request.
         warmup: number of leading requests left out of the statistics.
+        deadline_s: time in which a request should be answered, in seconds. A later answer counts as
+            late; it is not withdrawn.
     """
 
     arrivals: str
     requests: Requests
     samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] = 1
     warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
+    deadline_s: PositiveSeconds | None = None
 
     keeps_coming: ClassVar[bool] = True
     """Whether requests arrive independently of answers: growing latencies mean a growing queue."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from edgesim.hardware import Cluster, Cost, Node
@@ -11,6 +12,7 @@ from edgesim.hardware.message import passage
 from edgesim.placement.plan import Branch, Plan, Task
 from edgesim.simulate.channels import Route
 from edgesim.simulate.flows import Flows
+from edgesim.simulate.traffic import Traffic
 
 Path = tuple[float, float, float, float]
 """Seconds of queueing, compute, transfer and fusion along a request's critical path so far."""
@@ -121,6 +123,11 @@ class Work:
         self.ready_s = 0.0
         self.path = START
 
+    @property
+    def deadline_s(self) -> float:
+        """Time by which its request should be answered; infinity without a deadline."""
+        return self.request.arrival_s + self.task.deadline_s
+
 
 class Parcel:
     """One transfer of one request, in transit.
@@ -201,6 +208,7 @@ class ReadyTask:
         "computes",
         "cores",
         "cost",
+        "deadline_s",
         "fusion",
         "has_parts",
         "index",
@@ -219,7 +227,7 @@ class ReadyTask:
     )
 
     def __init__(
-        self, index: int, task: Task, server: Station, precision: str, samples: int
+        self, index: int, task: Task, server: Station, precision: str, traffic: Traffic
     ) -> None:
         device = server.node.device
         self.index = index
@@ -232,13 +240,14 @@ class ReadyTask:
         self.computes = self.span_kind == "compute"
         self.optional = task.optional
         self.priority = task.priority
+        self.deadline_s = inf if traffic.deadline_s is None else traffic.deadline_s
         self.cores = task.cores or device.cores
         self.share = self.cores / device.cores
         self.inputs = 0
         self.local: tuple[ReadyTransfer, ...] = ()
         self.remote: tuple[Departing, ...] = ()
         self.last = True
-        self.cost = _costs(task, server, precision, samples)
+        self.cost = _costs(task, server, precision, traffic.samples)
         self.has_parts = any(cost.by_part_j for cost in self.cost)
 
     def outputs(self) -> tuple[ReadyTransfer, ...]:
@@ -279,10 +288,10 @@ class ReadyBranch:
         cluster: Cluster,
         servers: Mapping[str, Station],
         flows: Flows,
-        samples: int,
+        traffic: Traffic,
     ) -> None:
         tasks = {
-            task.name: ReadyTask(index, task, servers[task.node], plan.precision, samples)
+            task.name: ReadyTask(index, task, servers[task.node], plan.precision, traffic)
             for index, task in enumerate(branch.tasks)
         }
         where = {task.name: task.node for task in branch.tasks}
@@ -291,7 +300,7 @@ class ReadyBranch:
             source = tasks[transfer.source] if transfer.source is not None else None
             target = tasks[transfer.target] if transfer.target is not None else None
             ends = plan.ends(transfer, where)
-            size = transfer.bytes * samples
+            size = transfer.bytes * traffic.samples
             transfers.append(ReadyTransfer(len(transfers), size, source, target, *ends))
             if target is not None:
                 target.inputs += 1

@@ -125,7 +125,7 @@ def test_a_rate_above_capacity_runs_and_is_told(tmp_path: Path) -> None:
     assert "overloaded, the queue will grow" in done.stdout
     done = edgesim("check", FIVE_PIS, "--set", "traffic.rate=50/s", "--set", "recovery.deadline=9")
     bounded = " ".join(done.stdout.split())
-    assert "overloaded, a deadline or time-out will end every wait" in bounded
+    assert "overloaded, a deadline or time-out ends every wait" in bounded
     assert "will grow" not in bounded
 
 

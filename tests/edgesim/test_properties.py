@@ -40,10 +40,14 @@ def assert_conserved(result: Result, out: Path) -> None:
     requests, energy = summary["requests"], summary["energy_j"]
     offered = result.scenario.traffic.requests * result.scenario.replications
     assert requests["offered"] == offered
-    assert requests["completed"] + requests["degraded"] + requests["failed"] == offered
+    outcomes = ("completed", "degraded", "failed", "dropped")
+    assert sum(requests.get(outcome, 0) for outcome in outcomes) == offered
     table = rows(out / "requests.csv")
-    for outcome in ("completed", "degraded", "failed"):
-        assert sum(row["outcome"] == outcome for row in table) == requests[outcome]
+    for outcome in outcomes:
+        assert sum(row["outcome"] == outcome for row in table) == requests.get(outcome, 0)
+    deadline_s = result.scenario.traffic.deadline_s
+    late = [row for row in table if float(row["latency_s"] or 0.0) > (deadline_s or math.inf)]
+    assert requests.get("late", 0) == len(late)
     parts = [*energy["nodes"].values(), *energy["links"].values()]
     assert math.fsum(parts) == pytest.approx(energy["total"], rel=1e-12, abs=1e-300)
     assert energy["total"] >= math.fsum(one["idle_j"] for one in summary["nodes"].values()) - 1e-9
@@ -65,7 +69,7 @@ def assert_bytes_arrive(result: Result) -> None:
     """Check that links carried what the plan sends, once for each link on the way."""
     scenario, plan = result.scenario, result.plan
     nodes, network = scenario.cluster.nodes, scenario.cluster.network
-    if any(node.faults for node in nodes.values()):
+    if any(node.faults or node.queue.drops for node in nodes.values()):
         return
     sent = set()
     for branch in plan.branches:

@@ -89,8 +89,8 @@ def _subtitle(summary: Mapping[str, Any]) -> Text:
         counted("completed"), " of ", counted("offered"), " requests answered in full · ",
         figure(summary, ("simulated_s",), duration), f" {place}",
     ]  # fmt: skip
-    for key in ("degraded", "failed"):
-        if requests[key]:
+    for key in ("degraded", "dropped", "failed", "late"):
+        if requests.get(key):
             parts += [" · ", counted(key), f" {key}"]
     if summary["replications"] > 1:
         parts.append(

@@ -227,8 +227,9 @@ def _pairs(
     found: dict[str, Any] = {}
     for part in section.parts:
         if isinstance(part, Metric):
-            if "compared" in part.places:
-                found[part.name] = _pair(predicted[part.name], measured[part.name])
+            # One that is left out of a summary is left out here.
+            if "compared" in part.places and part.name in predicted:
+                found[part.name] = _pair(predicted[part.name], measured.get(part.name))
         elif any("compared" in metric.places for _, metric in part.walk()):
             first, second = predicted[part.name], measured[part.name]
             if first is None or second is None:

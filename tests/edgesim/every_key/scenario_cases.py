@@ -168,10 +168,11 @@ def _links(kind: str, base: str, at: str) -> dict[str, Case]:
     }
 
 
+CROWDED = ("traffic={arrivals: periodic, rate: 1000/s, requests: 40}",)
 STEPS = ("traffic={arrivals: periodic, requests: 20, rate: [{rate: 10/s, until: 1 s}, {rate: 1}]}",)
 TWICE = (
-    "traffic={arrivals: periodic, requests: 6, rate: {steps: [{rate: 10/s, until: 500 ms}, "
-    "{rate: 1/s, until: 2 s}]}}",
+    "traffic={arrivals: periodic, requests: 8, rate: {steps: [{rate: 10/s, until: 500 ms}, "
+    "{rate: 2/s, until: 2 s}]}}",
 )
 THINK = ("traffic={arrivals: closed, requests: 20, think: {mean: 50 ms}}",)
 COLUMNS = (
@@ -247,9 +248,12 @@ CASES: dict[str, Case] = {
     "placement.memory_budget": Case(PARTS, "2 MB", given=("placement.heads=",)),
     "nodes.*.device": Case(MODEL, "raspberry-pi-4b"),
     "nodes.*.count": Case(TWO, "2"),
-    "nodes.*.queue": Case(
+    "nodes.*.queue.order": Case(
         TASKS, "priority", given=("model.tasks.a.priority=1", "traffic.rate=4/s")
     ),
+    "nodes.*.queue.limit": Case(MODEL, "1", given=(*CROWDED, "nodes.n.queue.limit=3")),
+    "nodes.*.queue.full": Case(MODEL, "drop-oldest", given=(*CROWDED, "nodes.n.queue.limit=1")),
+    "nodes.*.queue.skip_late": Case(MODEL, "true", given=(*CROWDED, "traffic.deadline=150 ms")),
     "nodes.*.batch.max": Case(MODEL, "4", given=BUSY),
     "nodes.*.batch.wait": Case(MODEL, "10 ms", given=(*BUSY, "nodes.n.batch.max=4")),
     "nodes.*.variability.kind": Case(MODEL, "exponential"),
@@ -325,11 +329,13 @@ CASES: dict[str, Case] = {
     "traffic.rate[].rate": Case(MODEL, "20/s", given=STEPS),
     "traffic.rate[].until": Case(MODEL, "100 ms", given=STEPS),
     "traffic.rate.steps[].rate": Case(MODEL, "20/s", given=TWICE),
-    "traffic.rate.steps[].until": Case(MODEL, "100 ms", given=TWICE),
+    "traffic.rate.steps[].until": Case(MODEL, "1 s", given=TWICE),
     "traffic.rate.file": Case(
         MODEL, "tests/edgesim/every_key/rates.csv", given=TWICE, instead=("traffic.rate.steps=",)
     ),
-    "traffic.rate.repeat": Case(MODEL, "true", given=TWICE),
+    "traffic.rate.repeat": Case(
+        MODEL, "true", given=(*TWICE, "traffic.requests=20"), refused="old"
+    ),
     "traffic.think.mean": Case(MODEL, "100 ms", given=THINK),
     "traffic.think.distribution": Case(MODEL, "fixed", given=THINK),
     "traffic.concurrency": Case(MODEL, "2", given=("traffic={arrivals: closed, requests: 10}",)),
@@ -347,6 +353,7 @@ CASES: dict[str, Case] = {
     "traffic.file.origin": Case(MODEL, "first", given=COLUMNS),
     "traffic.samples": Case(MODEL, "2"),
     "traffic.warmup": Case(MODEL, "5"),
+    "traffic.deadline": Case(MODEL, "10 ms", given=("traffic.deadline=1 s",)),
     "traffic.latency_bound": Case(MODEL, "40 ms", given=MLPERF),
     "traffic.min_duration": Case(
         MODEL, "1000 s", given=("traffic={arrivals: single-stream, requests: 10}",)

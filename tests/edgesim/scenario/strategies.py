@@ -42,7 +42,17 @@ def nodes(draw: st.DrawFn) -> Drawn:
             st.sampled_from(["none", "exponential", {"kind": "lognormal", "cv": 0.3}])
         )
     if draw(st.booleans()):
-        node["queue"] = draw(st.sampled_from(["fifo", "priority"]))
+        node["queue"] = draw(
+            st.sampled_from(
+                [
+                    "fifo",
+                    "priority",
+                    {"limit": 2},
+                    {"order": "priority", "limit": 1, "full": "drop-oldest"},
+                    {"full": "keep-latest"},
+                ]
+            )
+        )
     if draw(st.booleans()):
         node["batch"] = {"max": draw(st.integers(1, 4)), "wait": draw(times("ms"))}
     if draw(st.integers(0, 4)) == 0:
@@ -91,6 +101,8 @@ def traffics(draw: st.DrawFn) -> Drawn:
         own = {"times": sorted(draw(st.lists(st.floats(0.0, 9.0), min_size=requests, max_size=30)))}
     if kind in ("closed", "poisson", "periodic", "trace") and draw(st.booleans()):
         own["samples"] = draw(st.integers(1, 3))
+    if draw(st.booleans()):
+        own["deadline"] = draw(times())
     if requests > 1 and draw(st.booleans()):
         own["warmup"] = draw(st.integers(0, requests - 1))
     return {"arrivals": kind, "requests": requests, **own}

@@ -86,7 +86,7 @@ def test_later_settings_win_and_the_seed_option_last() -> None:
 
 def test_keys_with_dots() -> None:
     text = BASE.replace("hub", "hub.local")
-    assert load(text, "nodes.hub.local.queue=priority").cluster.nodes["hub.local"].queue == (
+    assert load(text, "nodes.hub.local.queue=priority").cluster.nodes["hub.local"].queue.order == (
         "priority"
     )
 
@@ -101,7 +101,7 @@ def test_anchors_are_not_shared() -> None:
     text = BASE.replace("{device: raspberry-pi-4b, count: 2}", "&a {device: raspberry-pi-4b}")
     text = text.replace("{device: raspberry-pi-5}", "*a")
     nodes = load(text, "nodes.pi.queue=priority").cluster.nodes
-    assert (nodes["pi"].queue, nodes["hub"].queue) == ("priority", "fifo")
+    assert (nodes["pi"].queue.order, nodes["hub"].queue.order) == ("priority", "fifo")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_long_traces_stay_files(tmp_path: Path) -> None:
         ("1e999\n", "times.txt:1: expected a finite quantity"),
         ("# none\n", "expected arrival times, one a line, got only comments"),
         ("", "times.txt is empty; expected a trace"),
-        ("1e13\n", "expected times up to 1e+12 s"),
+        ("0\n1e13\n", "expected times up to 1e+12 s"),
     ],
 )
 def test_wrong_traces(text: str, told: str, tmp_path: Path) -> None:

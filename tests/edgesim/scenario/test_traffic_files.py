@@ -125,7 +125,8 @@ def test_whole_numbers_that_would_be_slow_draw_a_question(tmp_path: Path) -> Non
     [
         (AZURE, {}, "t.csv:1: the file has the columns TIMESTAMP, ContextTokens, GeneratedTokens; "
          "say which one holds the arrival times, as in {path: t.csv, column: TIMESTAMP}"),
-        ("arrived\n1\n", {}, "t.csv:1: the file has the columns arrived; say which one"),
+        ("arrived\n1\n", {}, "t.csv:1: expected a quantity such as '0.25 ms', got 'arrived'; if "
+         "that is the name of a column, say so: {path: …, column: arrived}"),
         (AZURE, {"column": "Timestamp"},
          "t.csv:1: no column is named 'Timestamp' (did you mean 'TIMESTAMP'?); it has TIMESTAMP,"),
         ("0\n1\n", {"column": "at"}, "t.csv:1: no column is named 'at': the file has times alone"),
@@ -134,7 +135,7 @@ def test_whole_numbers_that_would_be_slow_draw_a_question(tmp_path: Path) -> Non
          "columns, got 2 values without names"),
         ("at,b\n0,1\n1\n2,2\n", {"column": "b"}, "t.csv:3: expected 2 values, got 1"),
         ("at\n0\nsoon\n", {"column": "at"}, "t.csv:3: expected a quantity such as '0.25 ms', got"),
-        ("2\n1\n", {}, "t.csv:2: expected ascending times, got 1, 1 s before the one above"),
+        ("2\n1\n", {}, "t.csv:2: expected ascending times, got 1 s after 2 s"),
         ("-1\n1\n", {}, "t.csv:1: expected a time of at least 0, got -1"),
         ("2023-11-16T25:00\n", {}, "t.csv:1: expected an ISO 8601 time such as"),
         ("2023-11-16\n", {"unit": "ms"}, "t.csv:1: '2023-11-16' is a date, which has no unit"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.hardware import Cluster, Faults, Link, Messaging, Node, Outage, Power
+from edgesim.hardware import Cluster, Faults, Link, Messaging, Node, Outage, Power, Queue
 from edgesim.placement.plan import Plan, Task
 from edgesim.simulate import Outcome, Traffic
 from edgesim.simulate.arrivals import (
@@ -26,6 +27,19 @@ from tests.edgesim.simulate.models import Flops, cluster, link, node, plan, play
 
 seconds = st.floats(0.0, 4.0, allow_nan=False)
 positive = st.floats(0.05, 8.0, allow_nan=False)
+
+
+PLAIN = [Queue(), Queue(order="priority"), Queue(order="edf")]
+DROPPING = [
+    *PLAIN,
+    Queue(limit=1),
+    Queue(order="priority", limit=2),
+    Queue(limit=2, full="drop-oldest"),
+    Queue(order="edf", limit=1, full="drop-oldest", skip_late=True),
+    Queue(full="keep-latest"),
+    Queue(full="keep-latest", skip_late=True),
+    Queue(order="edf", skip_late=True),
+]
 
 
 @st.composite
@@ -50,7 +64,7 @@ def nodes(draw: st.DrawFn, name: str, faulty: bool) -> Node:
     return node(
         name,
         device=Flops(cores=cores, rate=draw(positive), power=power, messaging=messaging),
-        queue=draw(st.sampled_from(["fifo", "priority"])),
+        queue=draw(st.sampled_from(DROPPING if faulty else PLAIN)),
         batch_max=batch,
         batch_wait_s=draw(st.sampled_from([0.0, 0.5])),
         variability=draw(st.sampled_from(["none", "exponential"])),
@@ -82,7 +96,8 @@ def traffics(draw: st.DrawFn) -> Traffic:
         Server(requests=count, rate_per_s=rate, latency_bound_s=1.0),
         Offline(requests=count),
     ]
-    return draw(st.sampled_from(every))
+    deadline_s = draw(st.one_of(st.none(), positive))
+    return replace(draw(st.sampled_from(every)), deadline_s=deadline_s)
 
 
 @st.composite
@@ -154,8 +169,23 @@ def test_with_faults_every_request_has_one_outcome(
     limit = hop_bytes(what, where, traffic.samples)
     for name, totals in recording.links.items():
         assert totals.bytes <= limit[name] * traffic.requests * (1 + 1e-9) + 1e-9
-    for totals in recording.nodes.values():
+    for name, totals in recording.nodes.items():
         assert totals.down_s <= recording.simulated_s + 1e-9
+        queue = where.nodes[name].queue
+        assert totals.dropped == 0 or queue.drops
+        if queue.limit is not None:
+            assert totals.max_queue <= queue.limit
+        if queue.full == "keep-latest":
+            assert totals.max_queue <= len(what.branches[0].tasks)
+    # Offered are completed, degraded, dropped and failed ones, and each reason counts its own.
+    dropped = int((recording.outcome == Outcome.DROPPED).sum())
+    failed = int((recording.outcome == Outcome.FAILED).sum())
+    assert dropped == sum(recording.dropped.values())
+    if recording.faults is not None:
+        assert failed == sum(recording.faults.reasons.values())
+        assert sum(recording.faults.answered.values()) == int(answered.sum())
+    if not any(one.queue.drops for one in where.nodes.values()):
+        assert dropped == 0
 
 
 @given(systems(faulty=True), st.integers(0, 3))

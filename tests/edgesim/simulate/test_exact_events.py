@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgesim.hardware import Messaging, Power
+from edgesim.hardware import Messaging, Power, Queue
 from edgesim.placement.plan import Plan
 from edgesim.simulate import Outcome
 from edgesim.simulate.arrivals import Closed, MultiStream, Offline, Periodic
@@ -75,7 +75,7 @@ def test_fusion_waits_for_the_slowest_part_and_follows_its_path() -> None:
 
 
 def test_priority_node_serves_the_lower_number_first() -> None:
-    where = cluster([node(queue="priority")])
+    where = cluster([node(queue=Queue(order="priority"))])
     what = plan([task("low", "A", 1.0, priority=5), task("high", "A", 1.0, priority=1)])
     recording = play(what, where, at(0.0, 0.5))
     assert spans(recording) == [

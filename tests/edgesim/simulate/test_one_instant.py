@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgesim import api
+from edgesim.hardware import Queue
 from edgesim.simulate import Recording, Traffic
 from edgesim.simulate.arrivals import Closed, Offline, Trace
 from tests.edgesim.simulate.models import at, cluster, link, node, plan, play, spans, task
@@ -80,6 +81,6 @@ def test_inputs_whose_flows_end_at_one_instant_share_a_batch() -> None:
 
 
 def test_a_node_that_does_not_batch_keeps_its_order_of_ties() -> None:
-    where = cluster([node(queue="priority")])
+    where = cluster([node(queue=Queue(order="priority"))])
     what = plan([task("low", "A", 1.0, priority=5), task("high", "A", 1.0, priority=1)])
     assert spans(play(what, where, at(0.0))) == [(0, "low", 0.0, 1.0), (0, "high", 1.0, 2.0)]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgesim.hardware import Cooling
+from edgesim.hardware import Cooling, Queue
 from edgesim.simulate import Recording
 from edgesim.simulate.arrivals import Poisson
-from tests.edgesim.simulate.models import Flops, at, cluster, node, plan, play, task
+from tests.edgesim.simulate.models import Flops, at, cluster, link, node, plan, play, task
 
 REPLICATIONS = 12
 REQUESTS = 20_000
@@ -160,3 +160,51 @@ def test_what_follows_at_once_is_not_cold() -> None:
     found = play(plan([task("t", "A", 1.0), task("u", "A", 1.0)]), where, at(0.0, 100.0))
     # The first of two pays for the rest, the second finds everything warm.
     assert found.latency_s == pytest.approx([3.0, 3.0])
+
+
+@pytest.mark.parametrize("high_first", [True, False])
+def test_waits_of_two_priorities_are_cobhams(high_first: bool) -> None:
+    # Non-preemptive priorities (Cobham, Operations Research 2:70, 1954): W0 / (1 - r1), and
+    # W0 / ((1 - r1) (1 - r1 - r2)), with W0 = (rate E[S1^2] + rate E[S2^2]) / 2. A long random
+    # delay between the two tasks of a request makes their streams independent Poisson ones.
+    services = {"first": 0.3, "then": 0.5}
+    order = {"first": 0, "then": 1} if high_first else {"first": 1, "then": 0}
+    delay_s, cores = 1_000.0, 1_000_000
+    what = plan(
+        [
+            task("first", "A", services["first"], priority=order["first"]),
+            task("delay", "B", delay_s, cores=1),
+            task("then", "A", services["then"], priority=order["then"]),
+        ],
+        [("first", "delay", 0.0), ("delay", "then", 0.0)],
+    )
+    nodes = [
+        node(variability="exponential", queue=Queue(order="priority")),
+        node("B", variability="exponential", device=Flops(cores=cores, rate=float(cores))),
+    ]
+    where = cluster(nodes, [link("l", 1.0)], {("A", "B"): ["l"], ("B", "A"): ["l"]})
+    high, low = sorted(services, key=order.__getitem__)
+    residual = sum(one * one for one in services.values())
+    above = 1.0 - services[high]
+    expected = {high: residual / above, low: residual / above / (above - services[low])}
+    waits: dict[str, list[float]] = {name: [] for name in services}
+    for index in range(REPLICATIONS):
+        recording = play(
+            what, where, Poisson(requests=REQUESTS, rate_per_s=1.0), seed=4, replication=index,
+            trace_requests=REQUESTS,
+        )  # fmt: skip
+        ready = {("first", number): time for number, time in enumerate(recording.arrival_s)}
+        ready |= {
+            ("then", one.request): one.end_s for one in recording.spans if one.task == "delay"
+        }
+        found: dict[str, list[float]] = {name: [] for name in services}
+        for one in recording.spans:
+            # From the time that both streams flow to the time that the first one ends.
+            if one.task in services and 5 * delay_s < one.start_s < REQUESTS - delay_s:
+                found[one.task].append(one.start_s - ready[one.task, one.request])
+        for name, values in found.items():
+            waits[name].append(float(np.mean(values)))
+    for name, means in waits.items():
+        half = stats.t.ppf(0.9995, REPLICATIONS - 1) * np.std(means, ddof=1)
+        assert abs(np.mean(means) - expected[name]) < half / math.sqrt(REPLICATIONS)
+        assert half / math.sqrt(REPLICATIONS) < 0.2 * expected[name]
