@@ -40,12 +40,12 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
     """Return the bounds of a plan whose requests carry ``samples`` samples each.
 
     Replicas share the requests so that none is the only one to be full: each takes them in
-    proportion to its own capacity.
+    proportion to its own capacity. Of several sources, each has the same share of the requests.
     """
     capacities = []
     alone = []
     for branch in plan.branches:
-        nodes, directions = _occupation(branch, plan, cluster, samples)
+        nodes, directions = _mean_occupation(branch, plan, cluster, samples)
         alone.append((nodes, directions))
         machines = _machines(nodes, cluster)
         busiest = max((*nodes.values(), *machines.values(), *directions.values()), default=0.0)
@@ -72,7 +72,9 @@ def bottleneck(plan: Plan, cluster: Cluster, samples: int = 1) -> Bottleneck:
         resource_kind=kind,
         capacity_per_s=1.0 / most if most > 0.0 else inf,
         latency_s=min(
-            unloaded_latency_s(branch, plan, cluster, samples) for branch in plan.branches
+            unloaded_latency_s(branch, source, cluster, samples)
+            for source in plan.sources
+            for branch in source.branches
         ),
     )
 
@@ -95,6 +97,20 @@ def _shares(capacities: list[float]) -> list[float]:
         # None can serve anything in the range of numbers: no reason to prefer one.
         return [1.0 / len(capacities)] * len(capacities)
     return [one / total for one in capacities]
+
+
+def _mean_occupation(
+    branch: Branch, plan: Plan, cluster: Cluster, samples: int
+) -> tuple[dict[str, float], dict[Channel, float]]:
+    """Return the occupation of a mean request; as many come from each source."""
+    nodes, directions = _occupation(branch, plan, cluster, samples)
+    sources = plan.sources
+    if len(sources) > 1:
+        directions = {}
+        for source in sources:
+            for channel, seconds in _occupation(branch, source, cluster, samples)[1].items():
+                directions[channel] = directions.get(channel, 0.0) + seconds / len(sources)
+    return nodes, directions
 
 
 def _occupation(

@@ -32,7 +32,8 @@ def verify(plan: Plan, cluster: Cluster) -> None:
         for task in branch.tasks:
             node = _node(f"task '{task.name}' is placed on", task.node, cluster)
             _verify_task(task, node, plan.precision, ran)
-        _verify_routes(plan, branch, cluster)
+        for source in plan.sources:
+            _verify_routes(source, branch, cluster)
     _verify_memory(plan, cluster)
 
 

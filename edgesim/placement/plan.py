@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
@@ -104,6 +104,8 @@ class Plan:
         branches: alternatives; each request goes to the least loaded whose nodes are up.
         input_node: node where requests enter; None where every first task has its input at hand.
         output_node: node where answers are delivered; None where the last task ends the request.
+        inputs: nodes where requests enter and their answers return, where they are several; the
+            first is ``input_node``.
         details: figures of the strategy for people (heads, cut positions, objective).
         standby_bytes: memory that copies of its parts hold on each standby node, in bytes.
     """
@@ -113,8 +115,20 @@ class Plan:
     branches: tuple[Branch, ...]
     input_node: str | None = None
     output_node: str | None = None
+    inputs: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
     standby_bytes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[Plan, ...]:
+        """The plan as requests see it that enter at each of its inputs."""
+        if len(self.inputs) < 2:
+            return (self,)
+        out = self.output_node is not None
+        return tuple(
+            replace(self, input_node=name, output_node=name if out else None, inputs=())
+            for name in self.inputs
+        )
 
     def memory_bytes(self) -> dict[str, float]:
         """Return the bytes that the plan's tasks hold on each node."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 from edgesim.artifact import Artifact
-from edgesim.common.fields import Name
+from edgesim.common.fields import NAME_PATTERN, Name
 from edgesim.common.validation import spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
 from edgesim.hardware import Cluster
@@ -71,6 +73,8 @@ class PlacementRequest:
         model: model to place.
         cluster: nodes and network.
         input_node: node where requests enter; None gives every first task its input at hand.
+        inputs: all nodes where requests enter, where they are several: a strategy places for the
+            first, ``input_node``, and the others use its plan.
         fusion_node: node where parts are fused.
         nodes: candidate nodes, in order; all nodes unless the scenario says otherwise.
         options: the strategy's own keys of the scenario, already typed
@@ -81,6 +85,7 @@ class PlacementRequest:
     model: Model
     cluster: Cluster
     input_node: str | None = None
+    inputs: tuple[str, ...] = ()
     fusion_node: str | None = None
     nodes: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
@@ -121,17 +126,26 @@ class NoKeys:
     """Keys of ``placement`` for a strategy that takes none beside ``strategy``."""
 
 
+_NAME_SCHEMA = {"type": "string", "pattern": NAME_PATTERN}
+Inputs = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA}]}),
+]
+
+
 @spec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelKeys(NoKeys):
     """Keys of ``placement`` for a strategy that places a whole model.
 
     Attributes:
-        input: name of the node where requests enter and answers return.
+        input: name of the node where requests enter and answers return; of several, each has a
+            stream of requests of its own.
         nodes: names of the nodes to place on, in order; all but input and fusion unless given.
     """
 
-    input: Name | None = None
+    input: Inputs = ()
     nodes: tuple[Name, ...] = ()
 
 

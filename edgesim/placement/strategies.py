@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from edgesim.common.errors import InputError, PlanError, nearest
 from edgesim.common.extensions import ExtensionPoint
@@ -56,6 +57,8 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
             f"strategy '{strategy}' ({STRATEGIES.origin(strategy)}) returned "
             f"{type(plan).__name__}, expected a Plan"
         )
+    if len(request.inputs) > 1:
+        plan = replace(plan, inputs=request.inputs)
     verify(plan, request.cluster)
     return plan
 
@@ -63,6 +66,7 @@ def place(request: PlacementRequest, strategy: str) -> Plan:
 def _verify_names(request: PlacementRequest) -> None:
     """Check that the request names nodes of its cluster, and none twice."""
     named = [("input", request.input_node), ("fusion", request.fusion_node)]
+    named += [("input", name) for name in request.inputs]
     known = list(request.cluster.nodes)
     for key, name in (*named, *(("nodes", name) for name in request.nodes)):
         if name is not None and name not in request.cluster.nodes:

@@ -38,7 +38,7 @@ def candidates(request: PlacementRequest) -> list[Node]:
     """
     names = list(request.nodes)
     if not names:
-        apart = {request.input_node, request.fusion_node, *request.standby}
+        apart = {request.input_node, *request.inputs, request.fusion_node, *request.standby}
         names = [name for name in request.cluster.nodes if name not in apart]
     names = names or list(request.cluster.nodes)
     if not names:
@@ -76,11 +76,13 @@ def idle_notes(plan: Plan, request: PlacementRequest) -> list[str]:
         )
     network = request.cluster.network
     used = {plan.input_node, plan.output_node, *plan.memory_bytes(), *plan.standby_bytes}
-    for branch in plan.branches:
-        where = {task.name: task.node for task in branch.tasks}
-        for transfer in branch.transfers:
-            for hop in network.route(*plan.ends(transfer, where)) or ():
-                used.update(network.links[hop.link].ends or ())
+    used.update(plan.inputs)
+    for source in plan.sources:
+        for branch in source.branches:
+            where = {task.name: task.node for task in branch.tasks}
+            for transfer in branch.transfers:
+                for hop in network.route(*source.ends(transfer, where)) or ():
+                    used.update(network.links[hop.link].ends or ())
     nodes = candidates(request)
     idle = [node.name for node in nodes if node.name not in used]
     if not idle:

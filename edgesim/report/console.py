@@ -43,6 +43,7 @@ def show(result: Result, console: Console) -> None:
     for number, sentence in enumerate(fault_sentences(summary)):
         console.print(f"{'  ' if number else '[bold]Faults[/] '}{escape(sentence)}")
     for title, first, path in (
+        ("Sources", "source", ("sources",)),
         ("Nodes", "node", ("nodes",)),
         ("Faults of nodes", "", ("faults", "nodes")),
         ("Faults of links", "", ("faults", "links")),

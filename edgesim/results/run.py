@@ -95,6 +95,36 @@ class NodeRun:
         } or None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """Requests that entered at one of several nodes, of all replications.
+
+    Attributes:
+        outcomes: number of requests by `Outcome`.
+        late: answered requests that missed their deadline; None without one.
+        latency_s: mean, percentiles and maximum of the latencies of answered requests.
+    """
+
+    outcomes: Counter[int]
+    late: int | None
+    latency_s: Mapping[str, float | None]
+
+    @property
+    def offered(self) -> int:
+        """Requests that arrived."""
+        return self.outcomes.total()
+
+    @property
+    def answered(self) -> int:
+        """Requests that were answered, in full or degraded."""
+        return self.outcomes[Outcome.COMPLETED] + self.outcomes[Outcome.DEGRADED]
+
+    @property
+    def failed(self) -> int:
+        """Requests without an answer that no queue dropped."""
+        return self.offered - self.answered - self.outcomes[Outcome.DROPPED]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """A run that has ended.
@@ -167,6 +197,25 @@ class Run:
         if self.measured is None and not known:
             return None
         return sum((Counter(one.lost) for one in self.recordings), Counter())
+
+    @cached_property
+    def sources(self) -> dict[str, SourceRun] | None:
+        """Requests by the node where they entered; None where that is one node, or none."""
+        names = self.recordings[0].sources
+        if not names:
+            return None
+        deadline_s, warmup = self.scenario.traffic.deadline_s, self.scenario.traffic.warmup
+        found = {}
+        for number, name in enumerate(names):
+            mine = [one.source == number for one in self.recordings]
+            pairs = list(zip(self.recordings, mine, strict=True))
+            outcome = np.concatenate([one.outcome[own] for one, own in pairs])
+            every = np.concatenate([one.latency_s[own] for one, own in pairs])
+            later = np.concatenate([one.latency_s[warmup:][own[warmup:]] for one, own in pairs])
+            late = None if deadline_s is None else int((every > deadline_s).sum())
+            counts = Counter(outcome.tolist())
+            found[name] = SourceRun(counts, late, latency_summary(later[np.isfinite(later)]))
+        return found
 
     @property
     def dropped(self) -> int | None:

@@ -25,7 +25,7 @@ from edgesim.results.baselines import BASELINES
 from edgesim.results.faults import FAULTS, totals
 from edgesim.results.metrics import Kind, Metric, Place, Section, json_schema
 from edgesim.results.mlperf import MLPERF, reported
-from edgesim.results.run import NodeRun, Run
+from edgesim.results.run import NodeRun, Run, SourceRun
 from edgesim.results.statistics import PERCENTILES
 from edgesim.simulate import Outcome
 from edgesim.simulate.recording import PARTS, LinkTotals
@@ -144,6 +144,32 @@ _LINKS: tuple[Metric[LinkTotals], ...] = (
            "direction; mean of the replications.", kind="share", heading="busy",
            places=("console", "page", "compared")),
 )  # fmt: skip
+_SOURCES: tuple[Metric[SourceRun], ...] = (
+    Metric("offered", "", "Requests that entered there.", kind="whole", heading="offered",
+           places=("console", "page")),
+    Metric("completed", "", "Requests answered in full.",
+           lambda one: one.outcomes[Outcome.COMPLETED], kind="whole", heading="in full",
+           places=("console", "page")),
+    Metric("degraded", "", "Requests answered without an optional part.",
+           lambda one: one.outcomes[Outcome.DEGRADED], kind="whole", heading="degraded",
+           places=("console", "page"), quiet=True),
+    Metric("dropped", "", "Requests without an answer that a queue dropped.",
+           lambda one: one.outcomes[Outcome.DROPPED], kind="whole", heading="dropped",
+           places=("console", "page"), quiet=True),
+    Metric("failed", "", "Other requests without an answer.", kind="whole", heading="failed",
+           places=("console", "page"), quiet=True),
+    Metric("late", "", "Answered requests that missed their deadline.", kind="whole",
+           null="they have no deadline", heading="late", places=("console", "page"), quiet=True),
+    *(
+        Metric(f"latency_{name}_s", "s", f"{meaning} of the latencies of answered requests.",
+               lambda one, name=name: one.latency_s[name],  # type: ignore[misc]
+               null=_NO_ANSWER, heading=f"{heading} latency", places=("console", "page"))
+        for name, meaning, heading in (
+            ("mean", "Mean", "mean"), ("p50", "Median", "median"),
+            ("p99", "99th percentile", "p99"),
+        )
+    ),
+)  # fmt: skip
 _PLAN: tuple[Metric[Run], ...] = (
     Metric("strategy", "", "Name of the strategy that made the plan.",
            lambda run: run.plan.strategy,
@@ -203,6 +229,9 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
            places=("console", "compared"), optional=True),
     Section("breakdown_s", "Parts of the mean latency; they sum to it.",
             _BREAKDOWN, lambda run: run.breakdown_s),
+    Section("sources", "Requests by the node where they entered, where these are several.",
+            _SOURCES, lambda run: run.sources, each="source", null="they enter at one node",
+            optional=True),
     Section("energy_j", "Energy over the whole run.", _ENERGY),
     Section("nodes", "Every node, over the whole run.", _NODES, lambda run: run.nodes, each="node"),
     Section("links", "Every link, over the whole run.", _LINKS, lambda run: run.links, each="link"),

@@ -38,7 +38,8 @@ TASKS = ("request", "task", "node", "kind", "start_s", "end_s", "joules", "targe
 
 def requests(recordings: Sequence[Recording]) -> Iterator[str]:
     """Give ``requests.csv`` in pieces; times with all their digits, empty without an answer."""
-    yield ",".join(REQUESTS) + "\n"
+    several = any(recording.sources for recording in recordings)
+    yield ",".join((*REQUESTS, "source") if several else REQUESTS) + "\n"
     for number, recording in enumerate(recordings):
         for start in range(0, len(recording.arrival_s), _ROWS):
             yield _requests(number, recording, start)
@@ -55,14 +56,16 @@ def _requests(number: int, recording: Recording, start: int) -> str:
     times = (recording.latency_s, *(recording.breakdown_s[part] for part in PARTS))
     arrivals, outcomes = recording.arrival_s[rows].tolist(), recording.outcome[rows].tolist()
     rest = zip(*(column[rows].tolist() for column in times), strict=True)
+    sources = [f",{csv_cell(name)}" for name in recording.sources]
+    entered = [sources[one] for one in recording.source[rows].tolist()] or [""] * len(arrivals)
     lines = []
-    for index, (arrival, outcome, values) in enumerate(
-        zip(arrivals, outcomes, rest, strict=True), start
+    for index, (arrival, outcome, values, source) in enumerate(
+        zip(arrivals, outcomes, rest, entered, strict=True), start
     ):
         latency = values[0]
         answered = latency == latency  # not NaN
         written = ",".join(map(repr, values)) if answered else "," * len(PARTS)
-        lines.append(f"{number},{index},{arrival!r},{written},{names[outcome]}\n")
+        lines.append(f"{number},{index},{arrival!r},{written},{names[outcome]}{source}\n")
     return "".join(lines)
 
 
@@ -189,7 +192,7 @@ class RequestsFile:
         hint = "; simulate fewer requests for a page"
         with _opened(self.path, self.folder, LARGEST_REQUESTS_BYTES, hint) as file:
             size, read = os.fstat(file.fileno()).st_size, 0
-            rows = _rows(file, self.path, REQUESTS)
+            rows = _rows(file, self.path, REQUESTS, more="source")
             while piece := list(islice(rows, _ROWS)):
                 if (read := read + len(piece)) > _MOST_REQUESTS:
                     raise InputError(
@@ -199,11 +202,12 @@ class RequestsFile:
                 self.progress(f"reading {self.path.name}", min(file.tell(), size), size)
 
     def _piece(self, rows: list[list[str]]) -> Columns:
-        replication, request, *times, _ = zip(*rows, strict=True)
+        replication, request, *times = zip(*rows, strict=True)
         try:
             numbers = [np.array([*map(int, cells)], np.int64) for cells in (replication, request)]
             arrival_s, latency_s, *parts_s = (
-                np.array([float(cell or "nan") for cell in cells]) for cells in times
+                np.array([float(cell or "nan") for cell in cells])
+                for cells in times[: 2 + len(PARTS)]
             )
         except (ValueError, OverflowError):
             raise InputError(f"{self.path} is damaged: a time is no number") from None
@@ -250,8 +254,10 @@ def _opened(
         raise InputError(f"{path} is damaged: no CSV") from None
 
 
-def _rows(file: BinaryIO, path: Path, columns: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield the rows of a table with these columns.
+def _rows(
+    file: BinaryIO, path: Path, columns: tuple[str, ...], more: str = ""
+) -> Iterator[list[str]]:
+    """Yield the rows of a table with these columns, and perhaps one ``more``.
 
     A row is a line, of a bounded length: quotes in a damaged file could join all of its lines.
     """
@@ -266,15 +272,15 @@ def _rows(file: BinaryIO, path: Path, columns: tuple[str, ...]) -> Iterator[list
                 raise wrong
             yield line.decode("utf-8")
 
-    head = True
+    width = 0
     for row in csv.reader(lines()):
         lines_of_row = 0
         if not row:
             continue
-        if (tuple(row) != columns) if head else (len(row) != len(columns)):
+        if len(row) != width if width else tuple(row) not in (columns, (*columns, more)):
             raise wrong
-        if not head:
+        if width:
             yield row
-        head = False
-    if head:
+        width = len(row)
+    if not width:
         raise wrong

@@ -67,6 +67,7 @@ def resolve(
     if findings.problems or model is None or network is None or traffic is None:
         return None
     given = {key: one for key, one in findings.placement.items() if key != "nodes"}
+    inputs = given.pop("input", ())
     return Scenario(
         name=name,
         seed=spec.seed,
@@ -74,7 +75,8 @@ def resolve(
         placement=PlacementRequest(
             model=model,
             cluster=Cluster(nodes=nodes, network=network, hosts=hosts, faults=faults),
-            input_node=given.pop("input", None),
+            input_node=inputs[0] if inputs else None,
+            inputs=inputs,
             fusion_node=given.pop("fusion", None),
             nodes=candidates,
             options=given,
@@ -143,6 +145,7 @@ def _traffic(findings: Findings) -> Traffic | None:
         traffic = _trace(findings, traffic)
     if traffic is None:
         return None
+    traffic = replace(traffic, sources=max(1, len(findings.placement.get("input", ()))))
     requests = traffic.requests
     if isinstance(traffic, Paced) and _ends_early(findings, traffic):
         return None
@@ -164,14 +167,17 @@ def _traffic(findings: Findings) -> Traffic | None:
 def _ends_early(findings: Findings, traffic: Paced) -> bool:
     """Note where rates end before all requests have come on average."""
     rates = traffic.rate_per_s
-    if not isinstance(rates, Rates) or rates.expected >= traffic.requests:
+    if not isinstance(rates, Rates):
+        return False
+    expected = rates.expected * traffic.sources
+    if expected >= traffic.requests:
         return False
     end_s = rates.steps[-1].until_s
     after = "the last rate is 0" if end_s is None else f"the rates end at {end_s:g} s"
-    most = int(rates.expected)
+    most = int(expected)
     findings.wrong(
         ("traffic", "rate"),
-        f"{after}, when {rates.expected:,.15g} requests have come on average, and "
+        f"{after}, when {expected:,.15g} requests have come on average, and "
         f"{traffic.requests:,} are asked: leave out the last 'until', or write {{steps: …, "
         f"repeat: true}}, or at most {most:,} requests",
     )

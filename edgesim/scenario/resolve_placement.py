@@ -19,6 +19,7 @@ from edgesim.placement import (
 from edgesim.placement.parts import check_options
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
+from edgesim.simulate.arrivals import Mlperf, Trace
 
 
 def resolve_strategy(findings: Findings, spec: PlacementSpec, tasks: bool) -> str:
@@ -46,9 +47,9 @@ def resolve_placement(
     """Return the nodes to place on; check that keys belong to the strategy and nodes exist."""
     given = findings.placement
     _check_keys(findings, strategy)
-    for key in ("input", "fusion"):
-        if key in given:
-            findings.known_node(("placement", key), given[key], nodes)
+    if "fusion" in given:
+        findings.known_node(("placement", "fusion"), given["fusion"], nodes)
+    _check_inputs(findings, nodes)
     found: dict[str, None] = {}
     sections = findings.spec.nodes if findings.spec is not None else {}
     for index, name in enumerate(given.get("nodes", ())):
@@ -65,6 +66,24 @@ def resolve_placement(
             findings.wrong(path, f"'{again[0]}' is named twice")
         found |= dict.fromkeys(members)
     return tuple(found)
+
+
+def _check_inputs(findings: Findings, nodes: Mapping[str, Node]) -> None:
+    """Check the nodes where requests enter; of several, that the arrival process has streams."""
+    inputs, traffic = findings.placement.get("input", ()), findings.traffic
+    section = findings.data.get("placement") or {}
+    for index, name in enumerate(inputs):
+        path: Path = ("placement", "input")
+        if not isinstance(section.get("input"), str):
+            path = (*path, index)
+        if findings.known_node(path, name, nodes) and name in inputs[:index]:
+            findings.wrong(path, f"'{name}' is named twice")
+    if len(inputs) > 1 and traffic is not None and isinstance(traffic, Trace | Mlperf):
+        findings.wrong(
+            ("placement", "input"),
+            f"'{traffic.arrivals}' is one stream of requests: name one node, or use poisson, "
+            "periodic or closed, of which each node has a stream of its own",
+        )
 
 
 def check_sizes(findings: Findings, strategy: str, model: Model) -> None:

@@ -56,8 +56,8 @@ class Closed(Traffic):
 
     @property
     def in_flight(self) -> int:
-        """Requests in the system at any time."""
-        return self.concurrency
+        """Clients of all sources."""
+        return self.concurrency * self.sources
 
     def times(self, generator: np.random.Generator) -> None:
         """Return None: a request waits for an answer."""
@@ -85,15 +85,17 @@ class Paced(Traffic):
 
     @property
     def offered_per_s(self) -> float:
-        """Mean rate of arrivals, in requests per second."""
+        """Mean rate of arrivals of all sources, in requests per second."""
         rate = self.rate_per_s
-        return rate.mean_per_s(self.requests) if isinstance(rate, Rates) else rate
+        if isinstance(rate, Rates):
+            rate = rate.mean_per_s(-(-self.requests // self.sources))
+        return rate * self.sources
 
     @property
     def peak_per_s(self) -> float:
-        """Highest rate of arrivals, in requests per second."""
+        """Highest rate of arrivals of all sources, in requests per second."""
         rate = self.rate_per_s
-        return rate.peak_per_s if isinstance(rate, Rates) else rate
+        return (rate.peak_per_s if isinstance(rate, Rates) else rate) * self.sources
 
     @property
     def steady(self) -> bool:

@@ -103,7 +103,7 @@ class Choices:
             yield server, "standby"
         for other in self.branches:
             for task in other.tasks:
-                if other is not self.branch and task.name == own.name:
+                if other is not self.branch.twins[0] and task.name == own.name:
                     yield task.server, "retry"
 
     def add(self, index: int, server: Station, measure: str) -> None:

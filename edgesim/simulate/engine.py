@@ -25,7 +25,7 @@ from edgesim.simulate.routes import Port
 from edgesim.simulate.server import Server
 from edgesim.simulate.setup import Setup
 from edgesim.simulate.streams import service_factors
-from edgesim.simulate.traffic import arrival_times, think_times
+from edgesim.simulate.traffic import arrivals, think_times
 from edgesim.simulate.work import (
     START,
     Parcel,
@@ -79,15 +79,21 @@ class Engine:
                 else Server(kernel, node, factors, self._ran, host)
             )
         self.branches = tuple(
-            ReadyBranch(branch, setup.plan, cluster, self.servers, self.flows, traffic)
-            for branch in setup.plan.branches
+            ReadyBranch(branch, plan, cluster, self.servers, self.flows, traffic, number)
+            for number, plan in enumerate(setup.plan.sources)
+            for branch in plan.branches
         )
+        many = len(setup.plan.branches)
+        for number in range(many):
+            twins = self.branches[number::many]
+            for branch in twins:
+                branch.twins = twins
         self._only_branch = self.branches[0] if len(self.branches) == 1 else None
-        self._balancer = Balancer(self.branches)
+        self._balancer = Balancer(self.branches[:many])
         self._departed: Callable[[Departure], None] = self._depart
-        self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests)
+        self.recorder = Recorder(cluster, traffic.requests, setup.trace_requests, setup.plan.inputs)
         self._all_closed = kernel.event()
-        self._times = arrival_times(traffic, setup.seed, setup.replication)
+        self._times, self._source_of = arrivals(traffic, setup.seed, setup.replication)
         self._think = think_times(traffic, setup.seed, setup.replication)
         self._offered = 0
         self._scheduled = 0
@@ -131,11 +137,12 @@ class Engine:
         traffic = self._traffic
         if self._times is None:
             self._scheduled = min(traffic.in_flight, traffic.requests)
-            for _ in range(self._scheduled):
+            for client in range(self._scheduled):
+                source = client % traffic.sources
                 if self._think is None:
-                    self._admit()
+                    self._admit(source=source)
                 else:
-                    self.kernel.call_after(self._think(), lambda _: self._admit())
+                    self._admit_after(self._think(), source)
             return
         self.recorder.arrival_s = self._times
         # By blocks: a list of all would hold an object for each request.
@@ -147,12 +154,26 @@ class Engine:
             self.kernel.call_at(time_s, self._admit)
             break
 
-    def _admit(self, event: Call | None = None) -> None:
+    def _admit_after(self, pause_s: float, source: int) -> None:
+        """Take in the next request of a client after a pause."""
+        self.kernel.call_after(pause_s, lambda _: self._admit(source=source))
+
+    def _branch_for(self, index: int, source: int) -> ReadyBranch:
+        """Return the branch of a request that arrives now, of several."""
+        branch = self._balancer.take()
+        if len(branch.twins) == 1:
+            return branch
+        if self._source_of is not None:
+            source = int(self._source_of[index])
+        self.recorder.source[index] = source
+        return branch.twins[source]
+
+    def _admit(self, event: Call | None = None, source: int = 0) -> None:
         """Take in one request now; an ``event`` happens again when the next one arrives."""
         now = self.kernel.time_s
         index = self._offered
         self._offered = index + 1
-        branch = self._only_branch or self._balancer.take()
+        branch = self._only_branch or self._branch_for(index, source)
         if event is None:
             self.recorder.arrival_s[index] = now
         spare, failures = branch.spare, self._failures
@@ -289,7 +310,7 @@ class Engine:
         else:
             self._failures.closed(request, last_j)
         if self._only_branch is None:
-            self._balancer.give_back(request.branch)
+            self._balancer.give_back(request.branch.twins[0])
         self._closed += 1
         if self._progress is not None and self._closed % self._progress_step == 0:
             self._progress(self._closed)
@@ -299,4 +320,4 @@ class Engine:
             # A new event, not a call: a request that fails at once must not recurse.
             self._scheduled += 1
             pause_s = 0.0 if self._think is None else self._think()
-            self.kernel.call_after(pause_s, lambda _: self._admit())
+            self._admit_after(pause_s, request.branch.source)

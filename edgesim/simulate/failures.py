@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from edgesim.simulate.attempts import FIRST, Attempt, TrackedRequest, Trouble, obsolete
@@ -52,12 +53,13 @@ class Failures:
         self._loss_stream = stream(setup.seed, setup.replication, "loss")
         self._backoff_stream = stream(setup.seed, setup.replication, "recovery")
         standby = [engine.servers[name] for name in recovery.standby]
+        placed = [(source, branch) for source in plan.sources for branch in source.branches]
         self._choices = {
             one: Choices(
-                one, branch.tasks, plan, cluster, engine.flows, setup.traffic, standby,
-                engine.branches,
+                one, branch.tasks, source, cluster, engine.flows, setup.traffic, standby,
+                engine.branches[: len(plan.branches)],
             )
-            for one, branch in zip(engine.branches, plan.branches, strict=True)
+            for one, (source, branch) in zip(engine.branches, placed, strict=True)
         }  # fmt: skip
         self._degradation = Degradation(engine, recovery, self._choices, self._cancel_attempts)
         self._clocks: Clocks | None = None

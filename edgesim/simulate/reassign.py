@@ -73,7 +73,8 @@ class Reassigner:
         self._crashes[name] += 1
         for part in [part for part, new in self._moved.items() if new == name]:
             branch, index = part
-            self.choices[branch].remove(index, name, "reassigned")
+            for twin in branch.twins:
+                self.choices[twin].remove(index, name, "reassigned")
             self._release(part, self._moved)
             own = branch.tasks[index].server
             if not own.up:
@@ -88,7 +89,8 @@ class Reassigner:
         if self.servers[name].up or self._crashes[name] != crashes:
             return
         for branch in self.choices:
-            for task in branch.tasks:
+            # A part is one thing, whichever source its requests come from.
+            for task in branch.tasks if branch.source == 0 else ():
                 part = (branch, task.index)
                 moved = part in self._moved or part in self._moving
                 movable = not task.fusion and not task.message and not moved
@@ -139,10 +141,10 @@ class Reassigner:
             return
         del self._moving[part]
         self._moved[part] = target
-        choices = self.choices[branch]
-        choices.add(index, self.servers[target], "reassigned")
+        for twin in branch.twins:
+            self.choices[twin].add(index, self.servers[target], "reassigned")
         took_s = self.kernel.time_s - began_s
-        task = choices.tasks[index]
+        task = self.choices[branch].tasks[index]
         self.faults.record(task.name, "reassigned", f"to {target} in {took_s:.3g} s")
 
     def _lost(self, part: Part, name: str, crashes: int) -> None:
@@ -158,7 +160,8 @@ class Reassigner:
         """Return the node that is up, has memory and routes, and runs the fewest parts."""
         branch, index = part
         choices = self.choices[branch]
-        running = [task.server.node.name for one in self.choices for task in one.tasks]
+        first = (one for one in self.choices if one.source == 0)
+        running = [task.server.node.name for one in first for task in one.tasks]
         running += [*self._moved.values(), *self._moving.values()]
         task = choices.tasks[index]
         best: tuple[int, str] | None = None

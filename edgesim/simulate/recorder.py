@@ -38,10 +38,15 @@ class Recorder:
         cluster: nodes and network.
         requests: number of requests that will be offered.
         trace_requests: number of leading requests whose spans are recorded.
+        sources: nodes where requests enter, where they are several.
     """
 
-    def __init__(self, cluster: Cluster, requests: int, trace_requests: int) -> None:
+    def __init__(
+        self, cluster: Cluster, requests: int, trace_requests: int, sources: tuple[str, ...] = ()
+    ) -> None:
         self._cluster = cluster
+        self._sources = sources if len(sources) > 1 else ()
+        self.source = array("I", bytes(4 * requests if self._sources else 0))
         self._trace_requests = trace_requests
         self.arrival_s: array[float] | NDArray[np.float64] = array("d", bytes(8 * requests))
         self.latency_s = array("d", [float("nan")]) * requests
@@ -163,6 +168,8 @@ class Recorder:
             latency_s=np.frombuffer(self.latency_s, dtype=np.float64)[:offered],
             breakdown_s=dict(zip(PARTS, columns, strict=True)),
             outcome=np.frombuffer(self.outcome, dtype=np.uint8)[:offered],
+            source=np.frombuffer(self.source, dtype=np.uint32)[:offered],
+            sources=self._sources,
             missing=self._missing,
             lost=self._lost,
             spans=tuple(self._spans),

@@ -186,6 +186,8 @@ class Recording:
         partial: True where the run was interrupted.
         faults: record of faults and recovery; None where nothing can fail, or it is not known.
         dropped: dropped requests by the reason.
+        sources: nodes where requests entered, where they are several.
+        source: (requests,) number of the source of each, where they are several; else empty.
     """
 
     arrival_s: NDArray[np.float64]
@@ -201,6 +203,8 @@ class Recording:
     lost: Mapping[str, int] = field(default_factory=dict)
     faults: FaultRecord | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    source: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, dtype=np.uint32))
 
     def answered_s(self, warmup: int = 0) -> NDArray[np.float64]:
         """Return the latencies of the answered requests but the first ``warmup`` ones."""

@@ -155,7 +155,8 @@ class Server:
 
     def _batch_of(self, head: Work) -> list[Work]:
         """Return the waiting work that may run together with the head."""
-        alike = (work for work in self._queue if work.task is head.task)
+        origin = head.task.origin
+        alike = (work for work in self._queue if work.task.origin is origin)
         return list(islice(alike, self._batch_max))
 
     def _waits_for_more(self, head: Work) -> bool:

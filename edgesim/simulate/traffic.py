@@ -17,7 +17,7 @@ from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.fields import WHOLE
 from edgesim.common.quantities import PositiveSeconds
 from edgesim.common.text import described
-from edgesim.common.validation import spec
+from edgesim.common.validation import NOT_WRITTEN, key, spec
 from edgesim.hardware import Node
 from edgesim.simulate.streams import stream
 
@@ -43,6 +43,8 @@ class Traffic(ABC):
         warmup: number of leading requests left out of the statistics.
         deadline_s: time in which a request should be answered, in seconds. A later answer counts as
             late; it is not withdrawn.
+        sources: number of streams, one for each node where requests enter; the figures of a process
+            are those of one, but its number of requests is that of all.
     """
 
     arrivals: str
@@ -50,6 +52,7 @@ class Traffic(ABC):
     samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] = 1
     warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
     deadline_s: PositiveSeconds | None = None
+    sources: Annotated[int, key(NOT_WRITTEN)] = 1
 
     keeps_coming: ClassVar[bool] = True
     """Whether requests arrive independently of answers: growing latencies mean a growing queue."""
@@ -58,12 +61,12 @@ class Traffic(ABC):
 
     @property
     def offered_per_s(self) -> float | None:
-        """Mean rate of arrivals, in requests per second; None where no rate is set."""
+        """Mean rate of arrivals of all sources, in requests per second; None without a rate."""
         return None
 
     @property
     def peak_per_s(self) -> float | None:
-        """Highest rate of arrivals, in requests per second; None where no rate is set."""
+        """Highest rate of all sources, in requests per second; None where no rate is set."""
         return self.offered_per_s
 
     @property
@@ -88,7 +91,7 @@ class Traffic(ABC):
 
     @abstractmethod
     def times(self, generator: np.random.Generator) -> NDArray[np.float64] | None:
-        """Return the ascending arrival times of all requests, in seconds, shape (requests,).
+        """Return the ascending arrival times of one source, in seconds, shape (requests,).
 
         None where the next request waits for an answer: a closed loop.
 
@@ -135,13 +138,46 @@ def think_times(traffic: Traffic, seed: int, replication: int) -> Callable[[], f
     return traffic.pauses(stream(seed, replication, "think"))
 
 
-def arrival_times(traffic: Traffic, seed: int, replication: int) -> NDArray[np.float64] | None:
-    """Return ascending arrival times in seconds, or None where arrivals depend on answers.
+def arrivals(
+    traffic: Traffic, seed: int, replication: int
+) -> tuple[NDArray[np.float64] | None, NDArray[np.uint32] | None]:
+    """Return the arrival times of all sources together, and the source of each request.
+
+    The first are None where arrivals depend on answers, the second where there is one source. Each
+    source has a random stream of its own; requests at one instant come in the order of sources.
 
     Raises:
         EdgesimError: a plug-in's process gives no such times.
     """
-    times = traffic.times(stream(seed, replication, "arrivals"))
+    first = arrival_times(traffic, seed, replication)
+    if first is None or traffic.sources == 1:
+        return first, None
+    times = [first]
+    for number in range(1, traffic.sources):
+        more = arrival_times(traffic, seed, replication, source=number)
+        assert more is not None, "one source has times"
+        times.append(more)
+    every = np.concatenate(times)
+    source, place = np.divmod(np.arange(len(every)), len(first))
+    order = np.lexsort((source, place, every))[: traffic.requests]
+    return every[order], source[order].astype(np.uint32)
+
+
+def arrival_times(
+    traffic: Traffic, seed: int, replication: int, source: int = 0
+) -> NDArray[np.float64] | None:
+    """Return ascending arrival times in seconds, or None where arrivals depend on answers.
+
+    Args:
+        traffic: the arrival process.
+        seed: seed of every random stream.
+        replication: number of the replication.
+        source: number of the source, whose random stream is its own.
+
+    Raises:
+        EdgesimError: a plug-in's process gives no such times.
+    """
+    times = traffic.times(stream(seed, replication, f"arrivals {source}" if source else "arrivals"))
     if times is None:
         return None
     ascending = len(times) == 0 or (times[0] >= 0.0 and bool((np.diff(times) >= 0.0).all()))

@@ -219,6 +219,7 @@ class ReadyTask:
         "name",
         "node",
         "optional",
+        "origin",
         "priority",
         "remote",
         "server",
@@ -231,6 +232,7 @@ class ReadyTask:
     ) -> None:
         device = server.node.device
         self.index = index
+        self.origin = task
         self.name = task.name
         self.server = server
         self.node = server.node.name
@@ -277,7 +279,9 @@ class ReadyBranch:
         endings: how many endings (tasks without successor, answers) finish a request.
         servers: servers without which a request cannot be answered.
         spare: requests that have ended, to be used again.
-        load: requests in flight.
+        twins: the same branch for the requests of each source, itself among them.
+        source: number of the source whose requests it answers.
+        load: requests in flight; of all its twins, on the first.
         expected_s: compute time of one request, the weight of ``load``.
     """
 
@@ -289,7 +293,10 @@ class ReadyBranch:
         servers: Mapping[str, Station],
         flows: Flows,
         traffic: Traffic,
+        entered: int = 0,
     ) -> None:
+        self.source = entered
+        self.twins: tuple[ReadyBranch, ...] = (self,)
         tasks = {
             task.name: ReadyTask(index, task, servers[task.node], plan.precision, traffic)
             for index, task in enumerate(branch.tasks)

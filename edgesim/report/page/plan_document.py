@@ -70,10 +70,10 @@ def _branch(branch: Branch) -> dict[str, Any]:
 def routes(scenario: Scenario, plan: Plan) -> dict[tuple[str, str], list[str]]:
     """Return the links between every two nodes between which the plan sends."""
     found: dict[tuple[str, str], list[str]] = {}
-    for branch in plan.branches:
+    for source, branch in ((one, branch) for one in plan.sources for branch in one.branches):
         places = {task.name: task.node for task in branch.tasks}
         for one in branch.transfers:
-            ends = plan.ends(one, places)
+            ends = source.ends(one, places)
             if ends[0] != ends[1] and ends not in found:
                 hops = scenario.cluster.network.route(*ends) or ()
                 found[ends] = list(dict.fromkeys(hop.link for hop in hops))

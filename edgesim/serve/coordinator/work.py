@@ -98,6 +98,10 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
     for task in plan.branches[0].tasks:
         entry = manifest.fusion if task.part is None else manifest.parts[task.part]
         pieces[task.name] = Piece.of(task.name, task.node, entry, manifest.files[entry.file])
+    if len(plan.inputs) > 1:
+        raise InputError(
+            "placement.input: in a real run all requests enter at this machine; name one node"
+        )
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
     lacking = [name for name in names if nodes[name].address is None]
