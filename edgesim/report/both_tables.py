@@ -61,8 +61,9 @@ def requests(load: Mapping[str, Any]) -> str:
         text = f"{side}: {answered:,} of {counts['offered']:,} answered"
         if counts["degraded"]:
             text += f", {counts['degraded']:,} degraded"
-        if counts["failed"]:
-            text += f", {counts['failed']:,} failed"
+        for outcome in ("dropped", "failed"):
+            if counts.get(outcome):
+                text += f", {counts[outcome]:,} {outcome}"
         sides.append(text)
     if load["partial"]:
         sides.append("interrupted")

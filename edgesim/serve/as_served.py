@@ -9,7 +9,8 @@ becomes tasks, so that the simulation includes them under the load of the real r
 
 ``→`` stays on one machine, ``⇒`` crosses the network. *begin*, *ask*, *hear* and *end* run on the
 coordinator, one after another; *take* and *give* on the node, beside the one thread that computes.
-A node's threads share the cores of its machine, and so do the coordinator and the node at home.
+A node's threads share the cores of its machine, and so do the coordinator and the node at home. Its
+queue ends where the real one does, unless the scenario says where.
 
 Times of messages are those of the devices' ``messaging``, which `edgesim profile` measures: without
 a profile messages cost nothing but the network.
@@ -41,6 +42,7 @@ from edgesim.placement.bounds import bottleneck
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.coordinator.work import Piece, Sizes, Work, find_work, message_sizes
+from edgesim.serve.options import QUEUE_LIMIT
 from edgesim.simulate import Recording
 
 _MEASURED = Variability(kind="measured")
@@ -291,6 +293,7 @@ def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
             host=host,
             variability=_MEASURED if measured else node.variability,
             faults=_scheduled(node.faults),
+            queue=node.queue if node.queue.drops else replace(node.queue, limit=QUEUE_LIMIT),
         )
         beside = [processes.messages[name]]
         if name == processes.home:

@@ -15,7 +15,7 @@ from torch import Tensor
 from edgesim.common.text import size
 from edgesim.serve.models import Model
 from edgesim.serve.options import QUEUE_BYTES
-from edgesim.serve.refusal import RefusalError, shutting_down
+from edgesim.serve.refusal import DROPPED, RefusalError, shutting_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Job:
         inputs: tensors (samples, …) by name.
         outputs: names of the wanted outputs.
         samples: number of samples.
-        done: called with the answer or the refusal, in the computing thread.
+        done: called with the answer or the refusal, in the computing thread or in one that puts.
         deadline_s: time on the clock of `time.monotonic` after which nobody waits for the answer.
         entered_s: time at which it began to wait, on the same clock.
         input_bytes: bytes of the inputs.
@@ -84,11 +84,15 @@ class JobQueue:
     Attributes:
         limit: most requests that may wait.
         limit_bytes: most bytes of their inputs.
+        full: what leaves a full queue, as `edgesim.hardware.Queue` says of a simulated one: the
+            request that comes (``reject``), the one that has waited longest (``drop-oldest``), or,
+            whatever the limit, those that wait for the same model (``keep-latest``).
     """
 
-    def __init__(self, limit: int, limit_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(self, limit: int, limit_bytes: int = QUEUE_BYTES, full: str = "reject") -> None:
         self.limit = limit
         self.limit_bytes = limit_bytes
+        self.full = full
         self._jobs: deque[Job] = deque()
         self._tasks: deque[Task] = deque()
         self._changed = threading.Condition()
@@ -107,6 +111,16 @@ class JobQueue:
         with self._changed:
             if self._closed:
                 raise shutting_down()
+            alike = [one for one in self._jobs if one.model is job.model]
+            if self.full == "keep-latest" and alike:
+                # In its place: a stream of many requests waits no longer for its turn.
+                place = self._jobs.index(alike[0])
+                self._drop(alike[0], "for a newer request")
+                self._jobs.insert(place, job)
+                self._changed.notify_all()
+                return
+            if self.full == "drop-oldest" and len(self._jobs) >= self.limit:
+                self._drop(self._jobs[0], f"as the one that waited longest of {self.limit}")
             if len(self._jobs) >= self.limit:
                 raise RefusalError(
                     StatusCode.RESOURCE_EXHAUSTED,
@@ -121,6 +135,10 @@ class JobQueue:
                 )
             self._jobs.append(job)
             self._changed.notify_all()
+
+    def _drop(self, job: Job, why: str) -> None:
+        self._jobs.remove(job)
+        job.done(RefusalError(StatusCode.RESOURCE_EXHAUSTED, f"{DROPPED} {why}"))
 
     def put_task(self, run_task: Task) -> None:
         """Add a function that the computing thread runs before the next request."""

@@ -71,7 +71,7 @@ class Node:
     def __post_init__(self) -> None:
         options = self.options
         self._engine = Engine(
-            JobQueue(options.queue),
+            JobQueue(options.queue, full=options.full),
             threads=options.threads,
             batch_max=options.batch,
             batch_wait_s=options.batch_wait_s,

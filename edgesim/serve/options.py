@@ -24,8 +24,12 @@ MAX_MESSAGE_BYTES = 14 << 20
 """Size of a message, at most: three channels of 1024 x 1024 pixels in FP32, and 2 MiB more."""
 QUEUE_BYTES = 128 << 20
 """Bytes of the requests that wait in a node's queue, at most."""
+QUEUE_LIMIT = 64
+"""Requests that wait in a node's queue, at most, unless it is told otherwise."""
 MAX_SAMPLES = 1024
 """Samples in one request, at most."""
+FULL = ("reject", "drop-oldest", "keep-latest")
+"""What a full queue may do: the words of `edgesim.hardware.Queue`."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -72,7 +76,13 @@ class NodeOptions:
         parser=quantity("time"),
         show_default="0 s",
     )
-    queue: int = option("N", "Requests that may wait, at most.", 64, min=1)
+    queue: int = option("N", "Requests that may wait, at most.", QUEUE_LIMIT, min=1)
+    full: str = option(
+        "|".join(FULL),
+        "Request that leaves a full queue: the one that comes, the one that waited longest, or all "
+        "that wait for the same model but the newest, whatever the limit.",
+        "reject",
+    )
     memory_bytes: int | None = option(
         "BYTES",
         "Memory for the weights of models, such as 512 MiB.",
@@ -112,7 +122,9 @@ class NodeOptions:
     )
 
     def __post_init__(self) -> None:
-        """Check addresses, log level and the emulated device."""
+        """Check addresses, log level, queue and the emulated device."""
+        if self.full not in FULL:
+            raise InputError(f"--full: expected one of {', '.join(FULL)}, got {self.full!r}")
         if self.log_level not in LOG_LEVELS:
             raise InputError(
                 f"--log-level: expected one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"

@@ -6,6 +6,9 @@ from grpc import StatusCode
 
 from edgesim.common.errors import EdgesimError
 
+DROPPED = "the node's queue dropped it"
+"""Begins the refusal of a request that gave way to others: to ask again would push those out."""
+
 
 class RefusalError(EdgesimError):
     """A request that a node refuses; the message goes to the client."""

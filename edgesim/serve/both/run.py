@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from edgesim import api
@@ -135,7 +135,7 @@ def predict(
         scenario: the scenario to simulate.
         plan: plan of the scenario.
         served: the plan as real nodes execute it.
-        recovery: the coordinator's deadlines and attempts; used only where something can fail.
+        recovery: the coordinator's deadlines and attempts.
         trace_requests: number of first requests that leave spans.
         progress: called with the progress of each replication; a KeyboardInterrupt that it raises
             ends them.
@@ -149,12 +149,15 @@ def predict(
         scenario,
         served.plan,
         served.cluster,
-        recovery if can_fail(served.cluster) else None,
+        recovery,
         trace_requests=trace_requests,
         progress=progress,
     ):
         if recording.partial:
             raise KeyboardInterrupt
+        if not can_fail(served.cluster):
+            # Nothing can but the nodes' queues and the coordinator's patience.
+            recording = replace(recording, faults=None)
         recordings.append(served.fold(recording))
     wall_s = time.perf_counter() - begun_s
     return summarise(Run(scenario=scenario, plan=plan, recordings=tuple(recordings), wall_s=wall_s))

@@ -17,6 +17,7 @@ from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
 from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
 from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest
+from edgesim.serve.refusal import DROPPED
 from edgesim.serve.services import FEATURES, INPUT, LOGITS
 
 _WORTH_ANOTHER_TRY = (
@@ -34,11 +35,13 @@ class Failure:
         asked_s: time of the first attempt.
         given_up_s: time of the last failure.
         reason: a sentence on why, which names the part, its node and gRPC's status.
+        dropped: whether the node's queue dropped it, in the last attempt.
     """
 
     asked_s: float
     given_up_s: float
     reason: str
+    dropped: bool = False
 
 
 async def ask(
@@ -60,9 +63,10 @@ async def ask(
     clock = peer.clock
     asked_s = clock()
     until_s = asked_s + policy.deadline_s
-    reason = ""
+    reason, dropped = "", False
     for tried in range(1, policy.retry.attempts + 1):
         if not peer.up:
+            dropped = False
             reason = f"the node is out of service: it {peer.why}"
             break
         try:
@@ -76,21 +80,29 @@ async def ask(
             reply.asked_s = asked_s
             return reply
         except InvalidReplyError as error:
-            reason = f"invalid reply: {error}"
+            reason, dropped = f"invalid reply: {error}", False
             break
         except grpc.aio.AioRpcError as error:
-            reason = _sentence(error, policy)
+            reason, dropped = _sentence(error, policy), _was_dropped(error)
             if is_too_large(error):
                 break
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and clock() < until_s
-            if tried == policy.retry.attempts or not (late or error.code() in _WORTH_ANOTHER_TRY):
+            gave_way = (error.details() or "").startswith(DROPPED)
+            again = late or (error.code() in _WORTH_ANOTHER_TRY and not gave_way)
+            if tried == policy.retry.attempts or not again:
                 break
         pause_s = policy.retry.pause_s(tried, generator.random())
         if clock() + pause_s >= until_s:
             break
         await asyncio.sleep(pause_s)
     reason = peer.reasons.tell_apart(reason)
-    return Failure(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}")
+    return Failure(asked_s, clock(), f"{request.model_name} on {peer.node}: {reason}", dropped)
+
+
+def _was_dropped(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether a node's queue dropped a request; `edgesim.serve.jobs` says so."""
+    full = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    return full and "the node's queue" in (error.details() or "")
 
 
 def _sentence(error: grpc.aio.AioRpcError, policy: Policy) -> str:
@@ -160,6 +172,12 @@ class RequestResult:
     def parts_answered(self) -> tuple[bool, ...]:
         """Return which parts answered."""
         return tuple(isinstance(one, Reply) for one in self.parts)
+
+    @property
+    def dropped(self) -> bool:
+        """Return whether there is no answer, as a queue dropped what failed last."""
+        failed = [one for one in (*self.parts, self.fusion) if isinstance(one, Failure)]
+        return self.logits is None and max(failed, key=lambda one: one.given_up_s).dropped
 
     @property
     def reason(self) -> str | None:

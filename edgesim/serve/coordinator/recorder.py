@@ -100,7 +100,7 @@ class Recorder:
         self._count_calls(number, found)
         fusion = found.fusion
         if not isinstance(fusion, Reply):
-            self._outcome[number] = Outcome.FAILED
+            self._outcome[number] = Outcome.DROPPED if found.dropped else Outcome.FAILED
             _count(self.reasons, found.reason or "")
             return
         answered = found.parts_answered

@@ -15,9 +15,12 @@ from edgesim.placement.bounds import bottleneck
 from edgesim.scenario import Scenario
 from edgesim.serve import messages
 from edgesim.serve.as_served import Served, as_served
+from edgesim.serve.both.run import predict
+from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.work import Input, Sizes, find_work, infer_request, message_sizes
 from edgesim.serve.jobs import Answer
 from edgesim.simulate import Outcome, Recording, simulate
+from edgesim.simulate.recovery import Recovery
 from tests.edgesim.command import ROOT
 
 ASK_S, REQUEST_S, TAKE_S, DELAY_S = 0.3e-3, 1e-3, 0.2e-3, 0.05e-3
@@ -245,3 +248,45 @@ def test_a_scenario_without_addresses_is_refused(tmp_path: Path) -> None:
     scenario = load(nodes=nodes)
     with pytest.raises(InputError, match="no address of 'pi-0', 'pi-1', 'hub'"):
         as_served(scenario, api.place(scenario))
+
+
+def shares(scenario: Scenario) -> dict[str, float]:
+    """Play what real nodes and their coordinator do by default; return the shares of outcomes."""
+    plan = api.place(scenario)
+    result = predict(
+        scenario, plan, as_served(scenario, plan), Policy().simulated(),
+        trace_requests=0, progress=lambda *_: None,
+    )  # fmt: skip
+    counts = dict(result.summary["requests"])
+    assert result.summary["faults"] is None
+    offered = counts.pop("offered")
+    assert sum(counts.values()) == offered
+    return {name: many / offered for name, many in counts.items()} | {
+        "per_s": (counts["completed"] + counts["degraded"]) / result.summary["simulated_s"]
+    }
+
+
+def test_nodes_that_keep_up_answer_all() -> None:
+    scenario = load(traffic={"arrivals": "poisson", "rate": 100, "requests": 400})
+    found = shares(scenario)
+    assert found["completed"] == 1.0
+
+
+def test_full_queues_and_deadlines_are_predicted() -> None:
+    # Five times what the nodes can serve, for longer than their queues of 64 and 5 s hold out.
+    rate = 5.0 / PART_S
+    scenario = load(traffic={"arrivals": "poisson", "rate": rate, "requests": 4000})
+    capacity_per_s = as_served(scenario, api.place(scenario)).capacity_per_s
+    found = shares(scenario)
+    assert found["completed"] < 0.5
+    assert found["per_s"] < 1.05 * capacity_per_s
+    # With a place for each request all would be answered, in the end.
+    waiting = {"queue": {"limit": 4000}}
+    nodes = {name: {**one, **waiting} for name, one in scenario.document["nodes"].items()}
+    patient = load(nodes=nodes, traffic={"arrivals": "poisson", "rate": rate, "requests": 4000})
+    plan = api.place(patient)
+    everything = predict(
+        patient, plan, as_served(patient, plan), Recovery(),
+        trace_requests=0, progress=lambda *_: None,
+    )  # fmt: skip
+    assert everything.summary["requests"]["completed"] == 4000

@@ -300,3 +300,27 @@ def test_a_node_that_goes_and_comes_is_told_of_a_few_times() -> None:
         "'a' was out of service 95 more times, the last from 99.0 s to 99.5 s",
     ]
     assert outage_sentences(outages[:MOST_OUTAGES]) == [one.sentence for one in outages[:5]]
+
+
+@pytest.mark.parametrize(
+    ("details", "attempts"),
+    [
+        ("the node's queue of 64 was full; ask again later, or another node", 3),
+        ("the node's queue dropped it for a newer request", 1),
+    ],
+)
+def test_what_a_queue_drops_is_told_apart(details: str, attempts: int) -> None:
+    # A full queue may have room later; what gave way to others would push those out.
+    peer = Scripted(*[Code.RESOURCE_EXHAUSTED] * 3, details=details)
+    found = asked(peer)
+    assert isinstance(found, Failure)
+    assert found.dropped
+    assert len(peer.timeouts) == attempts
+
+
+@pytest.mark.parametrize("last", [Code.UNAVAILABLE, Code.INTERNAL, "no message"])
+def test_what_fails_last_otherwise_was_not_dropped(last: grpc.StatusCode | str) -> None:
+    full = "the node's queue of 64 was full; ask again later, or another node"
+    found = asked(Scripted(Code.RESOURCE_EXHAUSTED, Code.RESOURCE_EXHAUSTED, last, details=full))
+    assert isinstance(found, Failure)
+    assert not found.dropped

@@ -234,3 +234,40 @@ def test_errands_come_before_requests_and_bring_their_result(ask: Asker) -> None
     assert errand.result(PATIENCE_S) == ("compute", [1.0])
     assert isinstance(failing.exception(PATIENCE_S), ZeroDivisionError)
     line.close()
+
+
+def refused(asker: Asker) -> dict[float, str]:
+    """Say what each refused job was told."""
+    return {value: str(one) for value, one in asker.told.items() if isinstance(one, RefusalError)}
+
+
+def test_words_for_a_full_queue_are_the_simulators() -> None:
+    from typing import get_args
+
+    from edgesim.hardware.network import WhenFull
+    from edgesim.serve.options import FULL
+
+    assert get_args(WhenFull) == FULL
+
+
+def test_what_waited_longest_leaves_a_full_queue() -> None:
+    model, line, asker = Doubler(), JobQueue(2, full="drop-oldest"), Asker()
+    for value in (1.0, 2.0, 3.0, 4.0):
+        line.put(asker.job(model, value))
+    assert refused(asker) == dict.fromkeys(
+        (1.0, 2.0), "the node's queue dropped it as the one that waited longest of 2"
+    )
+    taken = line.take(4, 0.0)
+    assert isinstance(taken, list)
+    assert [float(job.inputs["x"][0, 0]) for job in taken] == [3.0, 4.0]
+
+
+def test_the_newest_of_each_model_waits() -> None:
+    first, other = Doubler(), Doubler()
+    line, asker = JobQueue(64, full="keep-latest"), Asker()
+    for model, value in ((first, 1.0), (other, 2.0), (first, 3.0), (first, 4.0)):
+        line.put(asker.job(model, value))
+    assert refused(asker) == dict.fromkeys(
+        (1.0, 3.0), "the node's queue dropped it for a newer request"
+    )
+    assert len(line) == 2
