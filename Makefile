@@ -69,7 +69,8 @@ docs: $(STAMP)
 
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m pytest tests/optics/peers tests/partition/peers \
-		tests/edgesim/graph/test_timm.py tests/edgesim/peers tests/edgesim/serve/peers tests/benchmarks/peers \
+		tests/edgesim/graph/test_timm.py tests/edgesim/graph/test_hugging_face.py \
+		tests/edgesim/peers tests/edgesim/serve/peers tests/benchmarks/peers \
 		$(PYTEST_ARGS)
 
 # pip-audit says "no known vulnerabilities" of packages that it could not look up, too.
