@@ -81,6 +81,7 @@ class Emitter:
         path: str,
         operation: str,
         storage: Storage | None = None,
+        read: Collection[int] | None = None,
     ) -> list[Value]:
         """Add an operator; return its outputs.
 
@@ -91,6 +92,7 @@ class Emitter:
             path: path of the module that it belongs to.
             operation: name of the operation inside its module.
             storage: storage that it writes to, if it works in place.
+            read: places of the outputs that are read; None for all.
         """
         distinct = list(dict.fromkeys(operands))
         batched = any(value.batched for value in distinct)
@@ -100,7 +102,11 @@ class Emitter:
         fixed = all(held.fixed for held in stores)
         moving = [v for v in distinct if v.storage.op is not None or v.storage.is_input]
         if storage is None:
-            written = sum(_share(elements(shape), samples) for shape in shapes)
+            written = sum(
+                _share(elements(shape), samples)
+                for place, shape in enumerate(shapes)
+                if read is None or place in read
+            )
             storage = Storage(written, fixed=True)
         self._ops.append(
             Op(

@@ -145,6 +145,7 @@ class Walk:
             path=_path(node, scope),
             operation=name,
             storage=storage,
+            read=_read_outputs(node, shapes),
         )
         return like(shapes, made)
 
@@ -275,6 +276,25 @@ def _bind(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
         elif argument.has_default_value():
             bound[argument.name] = argument.default_value
     return bound
+
+
+def _read_outputs(node: fx.Node, shapes: Any) -> frozenset[int] | None:
+    """Return which of several outputs are read, by their places; None for all.
+
+    The last states of a recurrent layer, or the places of what pooling chose, are often not.
+    """
+    import operator
+
+    if not isinstance(shapes, list) or any(isinstance(shape, list) for shape in shapes):
+        return None
+    read: set[Any] = set()
+    for user in node.users:
+        if user.target is not operator.getitem:
+            return None
+        if user.users:
+            read.add(user.args[1])
+    places = [place for place, shape in enumerate(shapes) if shape is not None]
+    return frozenset(places.index(place) for place in read) if read else None
 
 
 def _only_reader(node: fx.Node) -> bool:

@@ -473,3 +473,24 @@ def test_work_on_weights_is_read_by_what_uses_it() -> None:
     assert graph.edges == [("proj", "softmax"), ("softmax", "mul")]
     assert [op.input_elements for op in graph] == [0, 24, 48]
     assert graph.cut_elements == (24, 48, 48, 24)
+
+
+class Reader(nn.Module):
+    """An LSTM of which the sequence is read, and its last state where asked for."""
+
+    def __init__(self, states: bool) -> None:
+        super().__init__()
+        self.lstm, self.states = nn.LSTM(6, 5, batch_first=True), states
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        steps, (hidden, _) = self.lstm(x)
+        return (steps, hidden) if self.states else (steps,)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_states_that_nothing_reads_are_no_output(batch: int) -> None:
+    """Seven steps of five numbers leave the model, and five more where the state is returned."""
+    for states, leaves in ((False, 7 * 5), (True, 7 * 5 + 5)):
+        graph = trace(Reader(states), torch.zeros(batch, 7, 6), batch=batch)
+        assert graph.output_elements == leaves
+        assert graph.params == 4 * 5 * (6 + 5 + 2)
