@@ -88,6 +88,7 @@ class Node:
         """
         options = self.options
         files = connections.raise_file_limit()
+        reading.return_freed_memory()
         stopped, computed = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -46,6 +46,10 @@ PAUSE_S = 10.0
 _COPIES = 3
 """Copies of a message that gRPC for Python holds at the moment in which it hands one over."""
 _LARGE_BYTES = 1 << 20
+_RETURNED_BYTES = 4 << 20
+"""Size from which freed memory goes back to the system at once."""
+_MMAP_THRESHOLD = -3
+"""Its name for glibc."""
 _REMEMBERED = 2048
 """Connections."""
 _CHECK_S = 1.0
@@ -63,6 +67,17 @@ def options() -> list[tuple[str, int]]:
     gRPC else measures how much a connection could carry, and takes as much ahead of each call.
     """
     return [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", UNREAD_BYTES)]
+
+
+def return_freed_memory() -> None:
+    """Let the allocator of this process return what large messages took as soon as it is freed.
+
+    glibc else raises its threshold to the largest block that it has seen, and from then on keeps
+    such blocks, in each thread. Other allocators are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _RETURNED_BYTES)
 
 
 def places(largest_bytes: int) -> int:
@@ -211,7 +226,7 @@ class Reading(grpc.aio.ServerInterceptor):
 
     def end_turn(self, one: _Connection) -> None:
         """Let another message be read, after one was or was not."""
-        one.reads, one.limit = False, None
+        one.reads = False
         if one.extra:
             self._extra += 1
         else:
@@ -355,7 +370,10 @@ class _Call:
                 self.reading.trim_soon()
                 raise
             finally:
-                self.reading.end_turn(self.connection)
+                # Not before this message was looked at, and is gone if it was refused: the next
+                # one takes as much again.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self.reading.end_turn, self.connection)
         except RefusalError as error:
             refusal = error.code, str(error)
         else:
@@ -382,6 +400,8 @@ class _Call:
             )
             self.reading.pause(self.connection, PAUSE_S, reason)
             raise RefusalError(StatusCode.ABORTED, reason) from None
+        finally:
+            self.connection.limit = None
 
 
 def _busy(message: str) -> RefusalError:
