@@ -50,7 +50,7 @@ TOOLS = {
 """Simulators by the names of their modules, ``with_NAME``."""
 TURNS = 3
 MOST_US = 300.0
-"""A simulator that takes longer for a request gets no larger point of nodes or flows."""
+"""A simulator other than ours that takes longer for a request gets no larger point of its axis."""
 SEED = 7
 CAPACITY = 1e9
 
@@ -191,7 +191,9 @@ def measure(found: Iterable[Point], turns: int, tools: Iterable[str] = TOOLS) ->
                     for tool, answer in answers.items():
                         point.seconds.setdefault(tool, []).append(answer["seconds"])
                 for tool in asked:
-                    if point.axis != "load" and (point.each_us(tool) or 0.0) > MOST_US:
+                    too_slow = (point.each_us(tool) or 0.0) > MOST_US
+                    # All others are compared with ours, which is in every point.
+                    if too_slow and point.axis != "load" and tool != "edgesim":
                         slow.add((point.axis, tool))
                 print(".", end="", flush=True, file=sys.stderr)
     finally:
