@@ -78,8 +78,9 @@ audit: $(STAMP) $(AUDIT)/.installed
 	@mkdir -p build; status=0; \
 	$(AUDIT)/bin/pip-audit --progress-spinner off --skip-editable \
 		--path "$$($(VENV)/bin/python -c '$(SITE)')" >build/audit.txt 2>&1 || status=1; \
-	grep -v 'could not be audited' build/audit.txt; \
 	skipped=$$(grep -c 'could not be audited' build/audit.txt); \
+	grep -v 'could not be audited' build/audit.txt \
+		| { if [ "$$skipped" = 0 ]; then cat; else grep -v '^No known vulnerabilities'; fi; }; \
 	$(AUDIT)/bin/pip-licenses --python $(VENV)/bin/python --format markdown; \
 	if [ "$$skipped" != 0 ]; then \
 		echo "make audit: the database did not know or was not reached for $$skipped packages: nothing is known of them" >&2; status=1; \

@@ -138,7 +138,7 @@ class Field:
         if tuple(mask.shape[-2:]) != self.shape:
             raise InputError(
                 f"a mask must be of the field's plane, {self.shape[0]} x {self.shape[1]}; "
-                f"got {tuple(mask.shape)}"
+                f"got {' x '.join(map(str, mask.shape))}"
             )
         same_kind(self.data, mask, "a mask")
         return self.with_data(self.data * mask)
@@ -166,6 +166,19 @@ def checked_plane(data: Tensor, what: str) -> Tensor:
         )
     require_finite(data, what)
     return data
+
+
+def require_field(owner: str, value: object) -> None:
+    """Require a field, which knows its wavelength and pitch; a tensor of numbers is none.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, Field):
+        raise InputError(
+            f"{owner}: expected a Field, got a {type(value).__name__}; "
+            "Field(data, wavelength_m, pitch_m) makes one"
+        )
 
 
 def require_finite(data: Tensor, what: str) -> None:

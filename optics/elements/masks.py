@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from optics.checks import finite, fraction, positive
 from optics.errors import InputError, SamplingError
-from optics.field import Field
+from optics.field import Field, require_field
 from optics.grid import REAL
 from optics.lens import Lens
 from optics.physical.pupil import covered, pupil_mask
@@ -24,6 +24,7 @@ class Thin(nn.Module):
 
     def forward(self, field: Field) -> Field:
         """Return the field (..., H, W) behind the element."""
+        require_field(type(self).__name__, field)
         mask = self.transmission(field)
         kind = field.data.dtype if mask.is_complex() else REAL[field.data.dtype]
         return field.modulated(mask.to(field.data.device, kind))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from optics.checks import finite, positive
-from optics.field import Field
+from optics.field import Field, require_field
 from optics.propagation import Method, angular_window, fourier_lens, propagate
 
 
@@ -39,6 +39,7 @@ class FreeSpace(nn.Module):
 
     def forward(self, field: Field) -> Field:
         """Return the field behind the space."""
+        require_field("FreeSpace", field)
         if self.window is None and self.pitch_m is None and self.centre_m == (0.0, 0.0):
             return propagate(field, self.distance_m, method=self.method).field
         shape = self.window or field.shape
@@ -64,6 +65,7 @@ class FourierLens(nn.Module):
 
     def forward(self, field: Field) -> Field:
         """Return the field in the back focal plane, at the pitch λf / (N dx)."""
+        require_field("FourierLens", field)
         return fourier_lens(field, self.focal_length_m)
 
     def extra_repr(self) -> str:

@@ -239,6 +239,10 @@ def test_phase_masks_learn_to_send_light_to_one_corner() -> None:
         (lambda: Segments((1, 1), 1e-4, -1.0), "gap_m must be at or above 0"),
         (lambda: FourierLens(-1.0), "focal_length_m must be finite and above 0"),
         (lambda: PhaseMask((4, 4), torch.zeros(3, 3)), "start_rad must be of"),
+        (lambda: Aperture(1e-3)(torch.ones(8, 8)), "Aperture: expected a Field, got a Tensor"),  # type: ignore[arg-type]
+        (lambda: FreeSpace(1e-3)(torch.ones(8, 8)), "FreeSpace: expected a Field, got a Tensor"),  # type: ignore[arg-type]
+        (lambda: FourierLens(0.1)(torch.ones(8, 8)), "FourierLens: expected a Field, got a Te"),  # type: ignore[arg-type]
+        (lambda: PhaseMask((4, 4))(PlaneWave((8, 8), WAVELENGTH_M, 8e-6)()), "8 x 8; got 4 x 4"),
     ],
 )
 def test_figures_out_of_range_are_refused(make: object, told: str) -> None:

@@ -113,7 +113,7 @@ def test_data_that_are_no_light(change: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (torch.ones(64, 63), r"plane, 64 x 64; got \(64, 63\)"),
+        (torch.ones(64, 63), r"plane, 64 x 64; got 64 x 63"),
         (torch.ones(64, 64, dtype=torch.float64), "must be torch.complex64 or torch.float32"),
         (torch.ones(64, 64, device="meta"), "must be on cpu, where the field is; got meta"),
     ],
