@@ -18,6 +18,7 @@ import numpy as np
 
 from edgesim.calibrate.families import FAMILIES, members
 from edgesim.calibrate.fit import FamilyFit, document, fit
+from edgesim.calibrate.outside import is_outside, row_weight
 from edgesim.calibrate.rows import KINDS, Row, rows, unused
 from edgesim.common.errors import InputError
 from edgesim.common.extras import require
@@ -110,15 +111,23 @@ class Spread:
         return f"{self.median:7.1%} {self.most:7.1%}"
 
 
-def report(*, rows: bool = False) -> str:
+def report(
+    *, rows: bool = False, progress: Callable[[int, str], None] = lambda _done, _what: None
+) -> str:
     """Return the tables that ``python -m edgesim.calibrate`` prints.
 
     Args:
         rows: whether every row is printed.
+        progress: called with the steps that are done, of two a family, and the one that begins.
     """
-    found = {family: outcomes(family) for family in FAMILIES}
+    found: dict[str, list[Outcome]] = {}
+    kin: list[Outcome] = []
+    for at, family in enumerate(FAMILIES):
+        progress(2 * at, f"{family}: without each model")
+        found[family] = outcomes(family)
+        progress(2 * at + 1, f"{family}: without each kind of model")
+        kin += outcomes(family, kinship)
     every = [one for some in found.values() for one in some]
-    kin = [one for family in FAMILIES for one in outcomes(family, kinship)]
     unseen, seen = Spread.of(o.unseen for o in every), Spread.of(o.seen for o in every)
     once = Spread.of(o.unseen for o in merge_duplicates(every))
     strange = Spread.of(o.unseen for o in kin)
@@ -139,7 +148,7 @@ def report(*, rows: bool = False) -> str:
             lines.append(_line(f"  {device}", own) if own else f"  {device:<24} {0:>5}")
             if rows:
                 lines += [_row(one) for one in own]
-    lines += [_line("all", every), "", *_bounds(), "", *_unused()]
+    lines += [_line("all", every), "", *_outside(every), "", *_bounds(), "", *_unused()]
     return "\n".join(lines)
 
 
@@ -155,6 +164,18 @@ def _row(one: Outcome) -> str:
         f"    {what.model:<30} {conditions:<38} {1e3 * what.latency_s:9.2f} ms "
         f"{one.seen:+8.1%} {one.unseen:+8.1%}"
     )
+
+
+def _outside(every: Sequence[Outcome]) -> list[str]:
+    """Return the lines that name the rows far outside, which count little in a fit."""
+    lines = [
+        f"  {one.row.device:<24} {one.row.published.model:<30} "
+        f"{one.row.published.precision}, {one.row.published.runtime:<18} {one.seen:+8.1%}, "
+        f"counts {row_weight(one.seen):.0%}"
+        for one in every
+        if is_outside(one.seen)
+    ]
+    return ["Far outside what the other rows say:", *lines] if lines else ["No row is far outside."]
 
 
 def _bounds() -> list[str]:
@@ -199,7 +220,17 @@ def main() -> None:
         path = Path(str(files("edgesim.hardware.catalog") / "fitted.json"))
         write_text(path, json.dumps(document(), indent=1) + "\n")
         print(f"Wrote {path.name}\n")
-    print(report(rows=arguments.rows))
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # Tables go to stdout, progress to stderr.
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=2 * len(FAMILIES))
+        text = report(
+            rows=arguments.rows,
+            progress=lambda done, what: bar.update(task, completed=done, description=what),
+        )
+    print(text)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Family:
 FAMILIES = {
     "arm": Family(
         prefix="raspberry-pi",
-        runtime="TFLite",
+        runtime="tflite",
         half_saturation=1e3,
         launch_overhead_s=20e-6,
         shares=_VECTORS | _SLOW_VECTORS,
@@ -61,30 +61,31 @@ FAMILIES = {
     ),
     "jetson": Family(
         prefix="jetson",
-        runtime="TensorRT",
+        runtime="tensorrt",
         half_saturation=3e4,
         launch_overhead_s=10e-6,
         shares=_VECTORS,
     ),
     "x86": Family(
         prefix="intel",
-        runtime="PyTorch compiled",
+        runtime="pytorch-compiled",
         half_saturation=1e4,
         launch_overhead_s=20e-6,
         shares=_VECTORS,
     ),
     "nvidia": Family(
         prefix="nvidia",
-        runtime="PyTorch AMP",
+        runtime="pytorch-amp",
         half_saturation=1e5,
         launch_overhead_s=10e-6,
         shares=_VECTORS,
         fuses={
             # Both Vision Transformers that were measured so spell attention out.
-            "PyTorch eager": frozenset(),
-            "PyTorch compiled": _COMPILED | _ATTENTION,
-            "FasterTransformer": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL, OpKind.NORM},
-            "TensorRT": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL},
+            "pytorch-eager": frozenset(),
+            "pytorch-compiled": _COMPILED | _ATTENTION,
+            "fastertransformer": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL, OpKind.NORM},
+            "aitemplate": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL, OpKind.NORM},
+            "tensorrt": _COMPILED | _ATTENTION | {OpKind.TRANSCENDENTAL},
         },
     ),
 }
@@ -98,7 +99,9 @@ def members(family: str) -> list[str]:
 
 def fused_by(device: str, runtime: str, otherwise: frozenset[OpKind]) -> frozenset[OpKind]:
     """Return the kinds that a runtime fuses on a device; ``otherwise`` are those of its entry."""
-    for family in FAMILIES.values():
-        if device.startswith(family.prefix):
-            return family.fuses.get(runtime, otherwise)
-    return otherwise
+    return family_of(device).fuses.get(runtime, otherwise)
+
+
+def family_of(device: str) -> Family:
+    """Return the family of a device of the catalog."""
+    return next(one for one in FAMILIES.values() if device.startswith(one.prefix))

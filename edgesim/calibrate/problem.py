@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgesim.calibrate.families import FAMILIES, Family, members
-from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, log_time
-from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, rows
+from edgesim.calibrate.model import RUNTIME_FACTORS, Unknowns, kinds_of_time, log_times
+from edgesim.calibrate.outside import ROW_SIGMA, ROW_TAIL
+from edgesim.calibrate.rows import KINDS, PRODUCTS, Array, Row, as_written, joined, rows
+from edgesim.calibrate.solve import minimum
 from edgesim.graph import BYTES_PER_ELEMENT, OpKind
 
-ROW_SIGMA, ROW_LIMIT = 0.1, 2.0
+ROW_LIMIT = 2.0
 DEVICE_SIGMA, LIKENESS_SIGMA, UNLIKE_SIGMA = 0.5, 0.5, 2.0
+FEW_SIGMA, FEW_ROWS, NOTABLE = 0.2, 3, 0.1
 FAMILY_SIGMA, RUNTIME_SIGMA, RUNTIME_KIND_SIGMA = 1.0, 1.0, 0.5
 _USUAL_BANDWIDTH, _BANDWIDTH = 0.8, (0.1, 2.0)
 _OVERHEAD_S, _HALF, _SHARE = (0.2e-6, 1e-3), (1.0, 1e7), (0.002, 1.0)
 _RUNTIME = 100.0
 _AT_BOUND = 1e-3
 _RUNTIME_SIZE = len(RUNTIME_FACTORS)
+Loss = Callable[[Array], tuple[Array, Array]]
 
 
 class Problem:
@@ -51,7 +56,59 @@ class Problem:
         self.low = np.concatenate([np.tile(bounds[:, 0], copies), -wide])
         self.high = np.concatenate([np.tile(bounds[:, 1], copies), wide])
         self.start = np.concatenate([np.tile(usual, copies), 0.0 * wide])
+        self._published = np.log([row.published.latency_s for row in self.rows])
+        self._kernels = joined([row.kernels for row in self.rows])
+        self._where, self._peaks, self._bandwidths, self._clocks = self._places()
         self.prior, self.offset = self._prior(usual)
+        self._hessian = self.prior.T @ self.prior
+
+    def _places(self) -> tuple[NDArray[np.intp], Array, Array, Array]:
+        """Return where each row's unknowns stand in the vector, and its device's figures.
+
+        The unknowns of a row are its device's three figures, the shares at its precision, and the
+        factors of its runtime; these are -1 for the family's own.
+        """
+        kinds, runtime_start = len(KINDS), (len(self.devices) + 1) * self.unknowns.size
+        where = np.full((len(self.rows), Unknowns.FIRST_SHARE + kinds + _RUNTIME_SIZE), -1)
+        figures = []
+        for at, row in enumerate(self.rows):
+            index, precision = self.devices.index(row.device), row.published.precision
+            start, shares = index * self.unknowns.size, self.unknowns.shares(precision)
+            where[at, : Unknowns.FIRST_SHARE] = start + np.arange(Unknowns.FIRST_SHARE)
+            where[at, Unknowns.FIRST_SHARE :][:kinds] = start + np.arange(shares.start, shares.stop)
+            if (runtime := _runtime(row)) in self.runtimes:
+                first = runtime_start + _RUNTIME_SIZE * self.runtimes.index(runtime)
+                where[at, -_RUNTIME_SIZE:] = first + np.arange(_RUNTIME_SIZE)
+            device = self.processors[index]
+            bandwidth = device.memory.bandwidth_byte_s
+            figures.append((device.peak_flop_s[precision], bandwidth, row.published.clock_ratio))
+        peaks, bandwidths, clocks = np.array(figures or np.empty((0, 3))).T
+        return where, peaks, bandwidths, clocks
+
+    def _device_sigmas(self, usual: Array) -> Array:
+        """Return how far each unknown of each device may be from the family's mean.
+
+        A kind that fewer than three rows of a device tell of is held nearer to it.
+        """
+        sigmas = np.full((len(self.devices), self.unknowns.size), DEVICE_SIGMA)
+        values = np.zeros((len(self.rows), Unknowns.FIRST_SHARE + len(KINDS)))
+        values[:, : Unknowns.FIRST_SHARE] = usual[: Unknowns.FIRST_SHARE]
+        for at, row in enumerate(self.rows):
+            values[at, Unknowns.FIRST_SHARE :] = usual[
+                self.unknowns.shares(row.published.precision)
+            ]
+        told = (
+            kinds_of_time(self._kernels, values, self._peaks, self._bandwidths, self._clocks)
+            >= NOTABLE
+        )
+        for index, name in enumerate(self.devices):
+            for precision in self.unknowns.precisions:
+                own = [
+                    row.device == name and row.published.precision == precision for row in self.rows
+                ]
+                few = told[np.array(own, dtype=bool)].sum(axis=0) < FEW_ROWS
+                sigmas[index, self.unknowns.shares(precision)][few] = FEW_SIGMA
+        return sigmas
 
     def _prior(self, usual: Array) -> tuple[Array, Array]:
         """Return the matrix and offset of the linear residuals of the prior."""
@@ -60,12 +117,13 @@ class Problem:
         matrix, offset = self._likeness()
         likeness = np.kron(np.eye(count), matrix)
         mean = np.eye(size)
+        near = 1.0 / self._device_sigmas(usual).ravel()
         sigmas = [RUNTIME_SIGMA, *[RUNTIME_KIND_SIGMA] * (_RUNTIME_SIZE - 1)] * len(self.runtimes)
         matrix = np.block(
             [
                 [
-                    np.eye(both) / DEVICE_SIGMA,
-                    np.tile(-mean, (count, 1)) / DEVICE_SIGMA,
+                    np.diag(near),
+                    np.tile(-mean, (count, 1)) * near[:, None],
                     np.zeros((both, others)),
                 ],
                 [np.zeros((size, both)), mean / FAMILY_SIGMA, np.zeros((size, others))],
@@ -108,62 +166,84 @@ class Problem:
         end = (len(self.devices) + 1) * self.unknowns.size
         return flat[:end].reshape(len(self.devices) + 1, -1), flat[end:].reshape(-1, _RUNTIME_SIZE)
 
-    def log_time(self, row: Row, flat: Array) -> tuple[float, Array]:
-        """Return the logarithm of the modelled time of a device's row, and its gradient."""
+    def log_time(self, row: Row, flat: Array) -> float:
+        """Return the logarithm of the modelled time of a row, also of one that is left out."""
+        index, precision = self.devices.index(row.device), row.published.precision
         table, factors = self.split(flat)
-        gradient = np.zeros(flat.size)
-        published, index = row.published, self.devices.index(row.device)
-        device, values = self.processors[index], table[index]
-        added, which = self.added[published.precision], None
+        values = table[index][self._own(precision)]
         if (runtime := _runtime(row)) in self.runtimes:
-            which = self.runtimes.index(runtime)
-            values = values + added @ factors[which]
-        value, slopes = log_time(
+            values = values + _ADDED @ factors[self.runtimes.index(runtime)]
+        device = self.processors[index]
+        times, _ = log_times(
             row.kernels,
-            self.unknowns.shares(published.precision),
-            values,
-            device.peak_flop_s[published.precision],
-            device.memory.bandwidth_byte_s,
-            published.clock_ratio,
+            values[None],
+            np.array([device.peak_flop_s[precision]]),
+            np.array([device.memory.bandwidth_byte_s]),
+            np.array([row.published.clock_ratio]),
         )
-        by_device, by_runtime = self.split(gradient)
-        by_device[index] = slopes[0]
-        if which is not None:
-            by_runtime[which] = slopes[0] @ added
-        return float(value[0]), gradient
+        return float(times[0])
 
-    def evaluate(self, flat: Array) -> tuple[Array, Array]:
+    def _own(self, precision: str) -> NDArray[np.intp]:
+        """Return where a device's figures and its shares at a precision stand in its vector."""
+        shares = self.unknowns.shares(precision)
+        return np.concatenate(
+            [np.arange(Unknowns.FIRST_SHARE), np.arange(shares.start, shares.stop)]
+        )
+
+    def log_times(self, flat: Array) -> tuple[Array, Array]:
+        """Return the logarithms of the modelled times of all rows, and their gradients."""
+        local = np.append(flat, 0.0)[self._where]
+        few = Unknowns.FIRST_SHARE + len(KINDS)
+        added = _ADDED
+        values = local[:, :few] + local[:, few:] @ added.T
+        times, slopes = log_times(
+            self._kernels, values, self._peaks, self._bandwidths, self._clocks
+        )
+        gradient = np.zeros((len(self.rows), flat.size + 1))
+        lines = np.arange(len(self.rows))[:, None]
+        gradient[lines, self._where] = np.hstack([slopes, slopes @ added])
+        return times, gradient[:, :-1]
+
+    def evaluate(self, flat: Array, loss: Loss | None = None) -> tuple[Array, Array]:
         """Return the residuals that the fit makes small, and their Jacobian."""
-        residuals, jacobian = np.zeros(len(self.rows)), np.zeros((len(self.rows), flat.size))
-        for at, row in enumerate(self.rows):
-            value, jacobian[at] = self.log_time(row, flat)
-            residuals[at] = value - np.log(row.published.latency_s)
-        residuals, slopes = huber(residuals / ROW_SIGMA, ROW_LIMIT)
-        jacobian *= slopes[:, None] / ROW_SIGMA
+        residuals, jacobian = self.row_residuals(flat, loss)
         return (
             np.concatenate([residuals, self.prior @ flat - self.offset]),
             np.vstack([jacobian, self.prior]),
         )
 
+    def row_residuals(self, flat: Array, loss: Loss | None = None) -> tuple[Array, Array]:
+        """Return the residuals of the rows, whose squares are their loss, and their Jacobian."""
+        values, jacobian = self.log_times(flat)
+        residuals, slopes = (loss or far)((values - self._published) / ROW_SIGMA)
+        return residuals, jacobian * (slopes[:, None] / ROW_SIGMA)
+
+    def weights(self, flat: Array) -> Array:
+        """Return how much each row counts in a solution, from 0 to 1; see `far`."""
+        residuals = (self.log_times(flat)[0] - self._published) / ROW_SIGMA
+        counted: Array = 1.0 / (1.0 + (residuals / ROW_TAIL) ** 2)
+        return counted
+
     def solve(self) -> Array:
-        """Return the solution, to be `split`."""
-        from scipy.optimize import least_squares
+        """Return the solution, to be `split`.
 
-        def residuals(flat: Array) -> Array:
-            return self.evaluate(flat)[0]
+        First with Huber's loss, which has one minimum in what the rows say, then from there with
+        the loss that lets rows far outside go.
+        """
 
-        def jacobian(flat: Array) -> Array:
-            return self.evaluate(flat)[1]
+        def normal(loss: Loss) -> Callable[[Array], tuple[float, Array, Array]]:
+            def at(flat: Array) -> tuple[float, Array, Array]:
+                residuals, jacobian = self.row_residuals(flat, loss)
+                apart = self.prior @ flat - self.offset
+                cost = float(residuals @ residuals + apart @ apart)
+                gradient = jacobian.T @ residuals + self.prior.T @ apart
+                return cost, gradient, jacobian.T @ jacobian + self._hessian
 
-        solution = least_squares(
-            residuals,
-            np.clip(self.start, self.low + 1e-6, self.high - 1e-6),
-            jac=jacobian,
-            bounds=(self.low, self.high),
-            xtol=1e-6,
-            ftol=1e-6,
-        )
-        found: Array = solution.x
+            return at
+
+        found: Array = np.clip(self.start, self.low, self.high)
+        for loss in (near_huber, far):
+            found = minimum(normal(loss), found, self.low, self.high)
         return found
 
     def bound(self, flat: Array) -> Array:
@@ -184,9 +264,36 @@ class Problem:
         return self.split(1.0 - after / before)[0][:-1]
 
 
+def _added() -> Array:
+    """Return the matrix that adds a runtime's factors to the unknowns of a row."""
+    one = Unknowns(("only",))
+    return one.runtime("only")
+
+
+_ADDED = _added()
+
+
 def _runtime(row: Row) -> tuple[str, str]:
     """Return the runtime and precision of a row, which have factors of their own."""
     return row.published.runtime, str(row.published.precision)
+
+
+def near_huber(residuals: Array) -> tuple[Array, Array]:
+    """Return `huber` with the limit of rows."""
+    return huber(residuals, ROW_LIMIT)
+
+
+def far(residuals: Array) -> tuple[Array, Array]:
+    """Return residuals whose squares are c² ln(1 + r²/c²) of the given ones, and their slopes.
+
+    It is Cauchy's loss, of a scale c of three standard deviations: the pull of a row that is far
+    outside falls again with its distance, as 1 / (1 + r²/c²).
+    """
+    ratio = (residuals / ROW_TAIL) ** 2
+    root = ROW_TAIL * np.sqrt(np.log1p(ratio))
+    small = ratio < 1e-12
+    slope = np.abs(residuals) / (1.0 + ratio) / np.where(small, 1.0, root)
+    return np.where(small, residuals, np.sign(residuals) * root), np.where(small, 1.0, slope)
 
 
 def huber(residuals: Array, limit: float) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -67,7 +67,8 @@ class Row:
 
 def as_written(device: str) -> Processor:
     """Return a device as its entry says, before any fit."""
-    processor = catalog.from_mapping(device, catalog.written(device))
+    mapping = {key: one for key, one in catalog.written(device).items() if key != "clock"}
+    processor = catalog.from_mapping(device, mapping)
     assert isinstance(processor, Processor)
     return processor
 
@@ -123,6 +124,22 @@ def tabulate(
         depth_flop=depth_flop,
         bytes=np.array([one.moved_bytes(width, batch) for one, batch in every]),
         moves=np.array([-1 if one.work else MOVES.index(one.kind.fitted_as) for one, _ in every]),
+    )
+
+
+def joined(parts: Sequence[Kernels]) -> Kernels:
+    """Return the kernels of some tables as one table, their graphs one after another."""
+    if not parts:
+        nothing = np.zeros((0, len(PRODUCTS)))
+        none = np.zeros(0, dtype=np.intp)
+        return Kernels(starts=none, flop=nothing, depth_flop=nothing, bytes=np.zeros(0), moves=none)
+    before = np.cumsum([0, *(len(one.bytes) for one in parts[:-1])])
+    return Kernels(
+        starts=np.concatenate([one.starts + at for one, at in zip(parts, before, strict=True)]),
+        flop=np.concatenate([one.flop for one in parts]),
+        depth_flop=np.concatenate([one.depth_flop for one in parts]),
+        bytes=np.concatenate([one.bytes for one in parts]),
+        moves=np.concatenate([one.moves for one in parts]),
     )
 
 

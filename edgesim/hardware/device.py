@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from math import expm1, fsum, inf
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 from weakref import WeakKeyDictionary
 
 from pydantic import model_validator
@@ -319,6 +319,11 @@ class Device(ABC):
         return inf
 
     @default
+    def reserve_bytes(self) -> float:
+        """Bytes of them that the system and the runtime usually take: none unless a kind says."""
+        return 0.0
+
+    @default
     def power(self) -> Power:
         """Draw in each state: nothing unless a kind says otherwise."""
         return Power()
@@ -344,8 +349,28 @@ class Device(ABC):
         return None
 
     @default
+    def runtime(self) -> str:
+        """Runtime that the times are of: not known unless a kind says otherwise."""
+        return ""
+
+    @default
+    def runtimes(self) -> Mapping[str, Any]:
+        """What other runtimes change, by name: nothing unless a kind says otherwise."""
+        return {}
+
+    @default
     def spread(self) -> tuple[float, ...]:
         """Quantiles of an execution's time over its mean; () where they were not measured."""
+        return ()
+
+    @default
+    def effective_bits(self) -> float | None:
+        """Bits of an ideal converter as noisy as the arithmetic: None where that is exact."""
+        return None
+
+    @default
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about figures that make no sense together: none unless a kind says so."""
         return ()
 
     @default

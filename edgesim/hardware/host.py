@@ -14,7 +14,7 @@ from edgesim.common.validation import ReadAs, key_of
 from edgesim.hardware.processor import Processor
 
 _PLAIN = Processor(peak_flop_s={"fp32": 1.0})
-_ALONE = ("measured", "cooling", "thermal", "spread", "published")
+_ALONE = ("measured", "cooling", "thermal", "spread", "published", "runtime", "runtimes")
 """Fields of a processor that computes by itself, which no accelerator reads of its host."""
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from edgesim.common.fields import Count, Name, choices, short
 from edgesim.common.quantities import (
     Bandwidth,
+    Bytes,
     Celsius,
     JoulesPerByte,
     Ratio,
@@ -182,6 +183,8 @@ class NodeOptions:
         batch: limits of a batch of requests.
         variability: distribution of service times.
         faults: crash and repair of the node.
+        reserve_bytes: memory that the operating system and the runtime take, which models cannot
+            have; the device's usual unless given.
         host: name of the machine of `hosts` whose cores the node shares with other nodes.
         restart_s: time from a repair to the first answer (boot, loading of weights), in seconds.
         ambient_c: temperature of the surroundings, in °C; with it the device warms up and
@@ -194,6 +197,7 @@ class NodeOptions:
     batch: Batch = Batch()
     variability: Annotated[Variability, short("kind")] = Variability(kind="none")
     faults: Faults | None = None
+    reserve_bytes: Bytes | None = None
     host: Name | None = None
     restart_s: Seconds = 0.0
     ambient_c: Celsius | None = None
@@ -214,6 +218,12 @@ class Node(NodeOptions):
     name: str
     device: Device
     address: str | None = None
+
+    @property
+    def model_memory_bytes(self) -> float:
+        """Memory that models may use: the device's less what is reserved."""
+        reserve = self.device.reserve_bytes if self.reserve_bytes is None else self.reserve_bytes
+        return max(0.0, self.device.memory_capacity_bytes - reserve)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from math import inf
@@ -22,6 +22,7 @@ from pydantic import (
 from edgesim.common.fields import Count
 from edgesim.common.quantities import (
     Bandwidth,
+    Bytes,
     FlopRate,
     Number,
     PositiveBytes,
@@ -46,6 +47,7 @@ from edgesim.hardware.device import (
 from edgesim.hardware.explanation import Details, Explanation, Row, unknown
 from edgesim.hardware.faults import Thermal
 from edgesim.hardware.fusion import Kernel, kernels
+from edgesim.hardware.runtimes import Runtime, RuntimeName
 
 Peak = Annotated[
     Mapping[str, float],
@@ -97,12 +99,23 @@ class Memory:
     """Memory of a device.
 
     Attributes:
-        capacity_bytes: room for weights and activations, in bytes.
+        capacity_bytes: room for weights and activations, and for what is reserved, in bytes.
+        reserve_bytes: part of it that the operating system and the runtime take, in bytes.
         bandwidth_byte_s: rate of reading and writing, in bytes per second.
     """
 
     capacity_bytes: PositiveBytes = inf
+    reserve_bytes: Bytes = 0.0
     bandwidth_byte_s: Bandwidth = inf
+
+    @model_validator(mode="after")
+    def _reserve_leaves_something(self) -> Self:
+        if self.reserve_bytes >= self.capacity_bytes:
+            raise ValueError(
+                f"expected a reserve below the capacity, {size(self.capacity_bytes)}, "
+                f"got {size(self.reserve_bytes)}"
+            )
+        return self
 
 
 @spec
@@ -210,6 +223,8 @@ class Processor(Device):
         launch_overhead_s: time to launch a kernel, in seconds.
         memory: capacity and bandwidth.
         fused: operator kinds that the runtime fuses into the kernel before them.
+        runtime: runtime that its times are of, where it is known.
+        runtimes: other runtimes and the factors of their times, by name.
         power: draw in each state.
         messaging: software cost of a message.
         measured: models that were timed, in place of the roofline.
@@ -227,6 +242,10 @@ class Processor(Device):
     launch_overhead_s: Seconds = 0.0
     memory: Memory = Memory()
     fused: frozenset[OpKind] = frozenset()
+    runtime: Annotated[str, ReadAs(RuntimeName | Literal[""])] = ""
+    runtimes: Annotated[Mapping[str, Runtime], ReadAs(dict[RuntimeName, Runtime])] = field(
+        default_factory=dict
+    )
     power: Power = Power()
     messaging: Messaging = Messaging()
     measured: tuple[Measured, ...] = ()
@@ -249,6 +268,16 @@ class Processor(Device):
         """Bytes for weights and activations; infinity where nothing is said."""
         return self.memory.capacity_bytes
 
+    @property
+    def reserve_bytes(self) -> float:
+        """Bytes of them that the system and the runtime usually take."""
+        return self.memory.reserve_bytes
+
+    @cached_property
+    def _chosen(self) -> Runtime:
+        """What the runtime changes of the figures: nothing, of the one that they are of."""
+        return self.runtimes.get(self.runtime) or Runtime(fused=self.fused)
+
     @cached_property
     def _measured_s(self) -> Mapping[tuple[str, str, int], float]:
         return {(one.operators, one.precision, one.batch): one.time_s for one in self.measured}
@@ -256,6 +285,20 @@ class Processor(Device):
     def precisions(self) -> tuple[str, ...]:
         """Return the precisions that the device computes in."""
         return tuple(self.peak_flop_s)
+
+    def at_clock(self, ratio: float) -> Self:
+        """Return the device at another clock: arithmetic and launches follow it, memory does not.
+
+        Args:
+            ratio: the other clock over the device's own.
+        """
+        if ratio == 1.0:
+            return self
+        return replace(
+            self,
+            peak_flop_s={key: rate * ratio for key, rate in self.peak_flop_s.items()},
+            launch_overhead_s=self.launch_overhead_s / ratio,
+        )
 
     @remembered
     def graph_cost(self, graph: Graph, precision: str, batch: int = 1) -> Cost:
@@ -284,19 +327,24 @@ class Processor(Device):
         """Yield each kernel with its times, as `Run` has them."""
         self.check(precision, batch)
         width = BYTES_PER_ELEMENT[precision]
-        for kernel in kernels(graph, self.fused):
+        chosen = self._chosen
+        slower = chosen.factor(precision)
+        for kernel in kernels(graph, chosen.fused):
             # FLOP b x (1 + half / (b n)) / peak: the last term of the sum is FLOP / n x half.
-            full_s = batch * kernel.other_flop / self.peak_flop_s[precision]
+            full_s = slower * batch * kernel.other_flop / self.peak_flop_s[precision]
             idle_s = 0.0
             for work in kernel.work:
                 format_ = self.arithmetic(precision, work.bits)
                 rate = self.peak_flop_s[format_] * self._share(format_, work.kind)
+                rate /= chosen.factor(format_) * chosen.factor(format_, work.kind)
                 full_s += 2.0 * batch * work.macs / rate
                 idle_s += 2.0 * self.half_saturation * work.depth / rate
             moved = kernel.moved_bytes(width, batch)
             share = 1.0 if kernel.work else self._share(precision, kernel.kind)
-            memory_s = moved / (self.memory.bandwidth_byte_s * share)
-            yield kernel, moved, full_s, idle_s, memory_s, self.launch_overhead_s
+            memory_s = slower * moved / (self.memory.bandwidth_byte_s * share)
+            if not kernel.work:
+                memory_s *= chosen.factor(precision, kernel.kind)
+            yield kernel, moved, full_s, idle_s, memory_s, slower * self.launch_overhead_s
 
     def arithmetic(self, precision: str, bits: int | None) -> str:
         """Return the precision in which an operator is computed.

@@ -74,13 +74,15 @@ def exact_text(size: float) -> str:
 
 
 def _lack(node: Node, needed: float) -> str | None:
-    capacity = node.device.memory_capacity_bytes
+    capacity = node.model_memory_bytes
     if needed <= capacity:
         return None
+    reserved = node.device.memory_capacity_bytes - capacity
+    left = f" left beside a reserve of {size_text(reserved)}" if reserved else ""
     return (
         f"node '{node.name}' ({node.device.name}) lacks {exact_text(needed - capacity)}: the plan "
         f"holds {size_text(needed)} of weights and activations there, and it has "
-        f"{size_text(capacity)}"
+        f"{size_text(capacity)}{left}"
     )
 
 

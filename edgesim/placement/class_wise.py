@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from edgesim.common.errors import InputError, PlanError
@@ -13,7 +13,8 @@ from edgesim.common.validation import spec
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Node
-from edgesim.placement.check import exact_text, lacking
+from edgesim.placement.bounds import bottleneck
+from edgesim.placement.check import exact_text, lacking, verify
 from edgesim.placement.parts import PlacedPart, fused_plan, place_parts, spread, spread_nodes
 from edgesim.placement.plan import Plan
 from edgesim.placement.request import ModelKeys, PlacementRequest, takes
@@ -97,6 +98,70 @@ def class_wise(request: PlacementRequest) -> Plan:
         "part_macs": largest.macs,
     }
     return fused_plan(request, placed, sizes.fusion(heads), fusion_node, model.classes, details)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadsRow:
+    """What sub-models of one number of heads come to.
+
+    Attributes:
+        heads: number that each sub-model keeps.
+        part_bytes: weights of the largest sub-model.
+        part_macs: its multiply-accumulates.
+        latency_s: least latency of a request, in seconds.
+        capacity_per_s: requests per second that keep the busiest part busy.
+    """
+
+    heads: int
+    part_bytes: float
+    part_macs: float
+    latency_s: float
+    capacity_per_s: float
+
+
+def keeps_all_heads(plan: Plan) -> bool:
+    """Return whether every sub-model of a plan is as wide as the whole model: nothing is pruned."""
+    whole = plan.details.get("heads_unsplit")
+    return whole is not None and plan.details.get("heads") == whole
+
+
+def table_of_heads(request: PlacementRequest, samples: int = 1) -> list[HeadsRow]:
+    """Return what each number of heads that fits would come to, all heads first."""
+    found = []
+    for kept in range(request.model.heads or 0, 0, -1):
+        asked = replace(request, options={**request.options, "heads": kept})
+        try:
+            plan = class_wise(asked)
+            verify(plan, request.cluster)
+        except (InputError, PlanError):
+            continue
+        bounds = bottleneck(plan, request.cluster, samples)
+        graphs = [task.graph for task in plan.branches[0].tasks if task.kind == "compute"]
+        largest = max((one for one in graphs if one is not None), key=_params)
+        found.append(
+            HeadsRow(
+                heads=kept,
+                part_bytes=largest.weight_bytes(request.model.precision),
+                part_macs=float(largest.macs),
+                latency_s=bounds.latency_s,
+                capacity_per_s=bounds.capacity_per_s,
+            )
+        )
+    return found
+
+
+def pruning_warnings(plan: Plan) -> list[str]:
+    """Return what is not known of a plan of sub-models that nobody trained."""
+    whole = plan.details.get("heads_unsplit")
+    if plan.strategy != "class-wise" or whole is None:
+        return []
+    if keeps_all_heads(plan):
+        return [
+            f"each sub-model keeps {whole} of {whole} heads: it is a whole model, and the cluster "
+            "gains nothing; choose fewer (placement.heads), `edgesim check` lists what each "
+            "number comes to"
+        ]
+    return ["accuracy unknown: untrained shapes; `edgesim partition` trains them"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _shortlists(nodes: list[Node]) -> list[list[Node]]:
     """Return the nodes to try, and those to try where the first do not fit."""
     if len(nodes) <= _MOST_NODES:
         return [nodes]
-    by_memory = sorted(nodes, key=lambda node: -node.device.memory_capacity_bytes)
+    by_memory = sorted(nodes, key=lambda node: -node.model_memory_bytes)
     large = {node.name for node in by_memory[:_MOST_NODES]}
     return [nodes[:_MOST_NODES], [node for node in nodes if node.name in large]]
 
@@ -108,7 +108,7 @@ class _Problem:
         self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)
         self.memory = [stage_bytes(graph, self.cuts, one.batch.max, self.width) for one in nodes]
         self.stage = [
-            np.where(held <= node.device.memory_capacity_bytes, time + self._wait_s(node), np.inf)
+            np.where(held <= node.model_memory_bytes, time + self._wait_s(node), np.inf)
             for node, time, held in zip(nodes, times, self.memory, strict=True)
         ]
         self.classes = self._classes()

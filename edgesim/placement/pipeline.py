@@ -83,7 +83,7 @@ def _branch(graph: Graph, stages: list[Stage], request: PlacementRequest) -> Bra
 
 def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:
     """Return why no cut is possible: memory, or routes."""
-    total = sum(node.device.memory_capacity_bytes for node in nodes)
+    total = sum(node.model_memory_bytes for node in nodes)
     needed = graph.weight_bytes(request.model.precision)
     if needed > total:
         return (
@@ -91,7 +91,7 @@ def _misfit(graph: Graph, nodes: list[Node], request: PlacementRequest) -> str:
             f"take {exact_text(needed)}, and the {len(nodes)} nodes have {exact_text(total)}; add "
             "nodes, or use a smaller precision"
         )
-    largest = max(nodes, key=lambda node: node.device.memory_capacity_bytes)
+    largest = max(nodes, key=lambda node: node.model_memory_bytes)
     whole = held_bytes(graph, largest, request.model.precision)
     reasons = []
     lack = lacking(largest, whole)

@@ -27,7 +27,7 @@ def single(request: PlacementRequest) -> Plan:
     lacks = {node.name: lacking(node, held_bytes(graph, node, precision)) for node in nodes}
     fitting = [node for node in nodes if lacks[node.name] is None]
     if not fitting:
-        largest = max(nodes, key=lambda one: one.device.memory_capacity_bytes)
+        largest = max(nodes, key=lambda one: one.model_memory_bytes)
         raise PlanError(lacks[largest.name])
     width = BYTES_PER_ELEMENT[precision]
     input_bytes, answer_bytes = graph.input_elements * width, graph.output_elements * width

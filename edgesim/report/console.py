@@ -10,6 +10,8 @@ from rich.markup import escape
 from edgesim.common.text import duration, joules, percent, rate
 from edgesim.report.run_tables import (
     accuracy_sentence,
+    alone_of,
+    alone_sentences,
     answered,
     baselines,
     breakdown,
@@ -56,6 +58,9 @@ def show(result: Result, console: Console) -> None:
         parts.show(console)
     if summary["baselines"]:
         baselines(summary).show(console)
+    else:
+        for sentence in alone_sentences(alone_of(summary)):
+            console.print(escape(sentence))
     if summary["mlperf"]:
         console.print(_mlperf(summary["mlperf"]))
     for warning in summary["warnings"]:
@@ -108,5 +113,8 @@ def _mlperf(metrics: Mapping[str, Any]) -> str:
     value = metrics["value"]
     name = str(metrics["metric"]).removesuffix("_s").removesuffix("_per").replace("_", " ")
     text = "-" if value is None else duration(value) if "latency" in name else rate(value)
+    if metrics.get("discarded") is not None:
+        plain = duration(metrics["percentile_s"])
+        text += f", the early-stopping estimate ({plain} without it)"
     verdict = "valid" if metrics["valid"] else f"not valid: {'; '.join(metrics['reasons'])}"
     return f"MLPerf {metrics['scenario']}: {name} {text} ({verdict})"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from edgesim.calibrate.outside import is_outside
 from edgesim.calibrate.predict import predictions
 from edgesim.common.text import count, duration, joules, percent, size
 from edgesim.hardware import Device, catalog
 from edgesim.hardware.processor import Processor
-from edgesim.report.table import Table
+from edgesim.report.table import Cell, Row, Table
 from edgesim.scenario.named_files import find_device, names_file, read_mapping
 
 if TYPE_CHECKING:
@@ -59,16 +60,20 @@ def one(name: str) -> dict[str, Any]:
     entry = read_mapping(Path(name)) if in_file else catalog.entry(name)
     device = find_device(name)
     rows = []
-    for prediction in predictions(device if in_file else name):
+    clock_hz = None if in_file else catalog.clock_hz(name)
+    for prediction in predictions(device):
         published = prediction.published
         rows.append(
             {
                 "model": published.model,
                 "precision": published.precision,
+                "image_size": prediction.image_size,
                 "batch": published.batch,
                 "runtime": published.runtime,
+                "clock_hz": None if clock_hz is None else clock_hz * published.clock_ratio,
                 "published_s": published.latency_s,
                 "predicted_s": prediction.predicted_s,
+                "missing": prediction.missing,
                 "error": prediction.error,
                 "published_j": published.energy_j,
                 "predicted_j": prediction.predicted_j,
@@ -110,6 +115,10 @@ def _leaves(
     source = sources.get(path, source)
     if not isinstance(value, dict):
         yield path, value, source
+        return
+    if path.startswith("runtimes.") and path.count(".") == 3:
+        # The factors of one precision belong together.
+        yield path, ", ".join(f"{key} {one:g}" for key, one in value.items()), source
         return
     for key, inside in value.items():
         yield from _leaves(inside, sources, f"{path}.{key}" if path else str(key), source)
@@ -172,31 +181,56 @@ def _watts(value: float) -> str:
 
 def _predictions(published: Sequence[Mapping[str, Any]], numbers: dict[str, str]) -> Table:
     energies = any(row["published_j"] is not None for row in published)
-    lines = []
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in published:
-        source = "; ".join(one for one in (row["runtime"], row["source"], row["note"]) if one)
-        cells = [
-            row["model"] if row["fitted"] else f"{row['model']} *",
-            row["precision"], str(row["batch"]), duration(row["published_s"]),
-            "no builder" if row["error"] is None else duration(row["predicted_s"]),
-            _error(row["error"]),
-        ]  # fmt: skip
-        if energies:
-            told, predicted = row["published_j"], row["predicted_j"]
-            both = told is not None and predicted is not None
-            cells += ["" if one is None else joules(one) for one in (told, predicted)]
-            cells.append(_error(predicted / told - 1.0 if both else None))
-        lines.append([*cells, numbers.setdefault(source, str(len(numbers)))])
+        groups.setdefault(_conditions(row), []).append(row)
+    lines: list[Row | list[Cell]] = []
+    for conditions, rows in groups.items():
+        lines.append(Row((conditions,), strong=True))
+        lines += [_prediction(row, energies, numbers) for row in rows]
     known = [abs(row["error"]) for row in published if row["error"] is not None]
     note = f"Median error {percent(median(known))} of {len(known)} times; * was not fitted to."
+    if any(_mark(row) == " †" for row in published):
+        note += " † counts little in the fit: far from what the other times say."
     columns = ["published", "predicted", "error"] * (2 if energies else 1)
     return Table(
-        f"Published and predicted time{' and energy' if energies else ''} of a batch",
-        ["model", "precision", "batch", *columns, "source"],
+        f"Published and predicted time{' and energy' if energies else ''} of a batch, by runtime",
+        ["model", "image", "batch", *columns, "source"],
         lines,
         notes=[note] if known else [],
-        left=range(2),
+        left=range(1),
     )
+
+
+def _conditions(row: Mapping[str, Any]) -> str:
+    """Return what a row was measured with: ``ncnn, fp32, 1.8 GHz``."""
+    clock = "" if row["clock_hz"] is None else f"{row['clock_hz'] / 1e9:.3g} GHz"
+    return ", ".join(one for one in (row["runtime"], row["precision"], clock) if one)
+
+
+def _prediction(row: Mapping[str, Any], energies: bool, numbers: dict[str, str]) -> list[Cell]:
+    """Return the cells of a published time; sources that are new get numbers."""
+    source = "; ".join(one for one in (row["source"], row["note"]) if one)
+    cells: list[Cell] = [
+        row["model"] + _mark(row),
+        "" if row["image_size"] is None else str(row["image_size"]),
+        str(row["batch"]), duration(row["published_s"]),
+        row["missing"] if row["error"] is None else duration(row["predicted_s"]),
+        _error(row["error"]),
+    ]  # fmt: skip
+    if energies:
+        told, predicted = row["published_j"], row["predicted_j"]
+        both = told is not None and predicted is not None
+        cells += ["" if one is None else joules(one) for one in (told, predicted)]
+        cells.append(_error(predicted / told - 1.0 if both else None))
+    return [*cells, numbers.setdefault(source, str(len(numbers)))]
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    """Return the mark of a row that the fit does not see, or that counts little in it."""
+    if not row["fitted"]:
+        return " *"
+    return " †" if row["error"] is not None and is_outside(row["error"]) else ""
 
 
 def _error(value: float | None) -> str:

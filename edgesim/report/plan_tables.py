@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from edgesim.common.text import count, duration, percent, rate, size
+from edgesim.hardware.optical_4f import Optical4F
+from edgesim.hardware.runtimes import runtime_text
 from edgesim.placement import Plan
+from edgesim.placement.alone import Alone, better_alone
 from edgesim.placement.bounds import Bottleneck, bottleneck
+from edgesim.placement.class_wise import HeadsRow, keeps_all_heads, table_of_heads
+from edgesim.report.run_tables import alone_sentences
 from edgesim.report.table import Table
 from edgesim.scenario.scenario import Scenario
 
@@ -50,12 +56,33 @@ class Checked:
             "capacity_per_s": _finite(capacity),
             "unloaded_latency_s": self.bounds.latency_s,
             "overloaded": self.overloaded,
+            "light": {
+                name: budget_of(node.device)
+                for name, node in self.scenario.cluster.nodes.items()
+                if isinstance(node.device, Optical4F)
+            },
+            "alone": [asdict(one) for one in self.alone],
+            "heads": [asdict(one) for one in self.heads],
             "notes": self.scenario.notes_on(self.plan),
+            "warnings": self.scenario.warnings_on(self.plan),
         }
 
+    @property
+    def alone(self) -> list[Alone]:
+        """Devices of the cluster that are faster or cheaper by themselves."""
+        request, samples = self.scenario.placement, self.scenario.traffic.samples
+        return better_alone(self.plan, request, self.bounds.latency_s, samples)
+
+    @property
+    def heads(self) -> list[HeadsRow]:
+        """What each number of heads comes to, where sub-models keep all of them."""
+        if not keeps_all_heads(self.plan):
+            return []
+        return table_of_heads(self.scenario.placement, self.scenario.traffic.samples)
+
     def capacity_bytes(self, node: str) -> float:
-        """Return the memory of a node."""
-        return self.scenario.cluster.nodes[node].device.memory_capacity_bytes
+        """Return the memory of a node that models may use."""
+        return self.scenario.cluster.nodes[node].model_memory_bytes
 
     @property
     def overloaded(self) -> bool:
@@ -87,6 +114,9 @@ def _tasks(checked: Checked) -> list[dict[str, Any]]:
             "task": task.name,
             "node": task.node,
             "device": nodes[task.node].device.name,
+            "runtime": runtime_text(nodes[task.node].device, checked.plan.precision)
+            if task.graph is not None
+            else "",
             "kind": task.kind,
             "classes": list(task.classes),
             "macs": float(task.graph.macs) if task.graph is not None else task.flop / 2,
@@ -98,6 +128,48 @@ def _tasks(checked: Checked) -> list[dict[str, Any]]:
     ]
 
 
+def _heads(rows: Sequence[HeadsRow]) -> Table:
+    """Return what each number of heads comes to."""
+    lines = [
+        [
+            str(row.heads), size(row.part_bytes), count(row.part_macs), duration(row.latency_s),
+            rate(row.capacity_per_s),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    head = ["heads kept", "largest part", "MAC", "one request", "at most"]
+    return Table("Sub-models by the heads that each keeps (placement.heads)", head, lines)
+
+
+def budget_of(device: Optical4F) -> dict[str, Any]:
+    """Return the light of the brightest pixel of an accelerator as plain data."""
+    budget = device.budget
+    return {
+        "share": device.light,
+        "photons": budget.photons,
+        "share_of_full_well": budget.full_share or None,
+        "clipped": budget.saturated,
+        "effective_bits": device.effective_bits,
+    }
+
+
+def _light(checked: Checked) -> Iterator[str]:
+    """Yield what the light of each kind of accelerator amounts to."""
+    nodes = checked.scenario.cluster.nodes.values()
+    for device in {id(one.device): one.device for one in nodes}.values():
+        if not isinstance(device, Optical4F):
+            continue
+        light = budget_of(device)
+        filled = light["share_of_full_well"]
+        of_well = "" if filled is None else f", {percent(filled)} of what its camera takes"
+        share, bits = percent(light["share"]), f"{light['effective_bits']:.1f}"
+        yield (
+            f"Light of {device.name}: {share} of a clear filter's light is "
+            f"{light['photons']:,.3g} photons in the brightest pixel of an exposure{of_well}; "
+            f"{bits} effective bits, whatever the precision."
+        )
+
+
 def show(checked: Checked, console: Console) -> None:
     """Print a checked plan."""
     plan, bounds = checked.plan, checked.bounds
@@ -105,17 +177,20 @@ def show(checked: Checked, console: Console) -> None:
         f"[bold]{escape(checked.scenario.name)}[/]  is valid: {plan.strategy}, {plan.precision}"
     )
     tasks = _tasks(checked)
+    runtimes = any(task["runtime"] for task in tasks)
     lines = [
         [
-            task["task"], task["node"], task["device"], count(task["macs"]),
-            size(task["memory_bytes"]), duration(task["time_s"]),
+            task["task"], task["node"], task["device"], *([task["runtime"]] if runtimes else []),
+            count(task["macs"]), size(task["memory_bytes"]), duration(task["time_s"]),
         ]
         for task in tasks[:_MOST_ROWS]
     ]  # fmt: skip
     more = f"… {len(tasks) - _MOST_ROWS:,} more" if len(tasks) > _MOST_ROWS else ""
-    head = ["task", "node", "device", "MAC", "memory", "time"]
+    head = [
+        "task", "node", "device", *(["runtime"] if runtimes else []), "MAC", "memory", "time"
+    ]  # fmt: skip
     note = "One MAC is two FLOP; times are of one request without a queue."
-    Table("", head, lines, more, [note], left=range(3)).show(console)
+    Table("", head, lines, more, [note], left=range(4 if runtimes else 3)).show(console)
     memory = plan.memory_bytes()
     fullest = max(
         memory, key=lambda name: memory[name] / checked.capacity_bytes(name), default=None
@@ -130,6 +205,14 @@ def show(checked: Checked, console: Console) -> None:
         f"Bounded by {escape(bounds.resource)}: at most {rate(bounds.capacity_per_s)}; "
         f"one request alone takes at least {duration(bounds.latency_s)}."
     )
+    for sentence in _light(checked):
+        console.print(escape(sentence), soft_wrap=True)
+    for sentence in alone_sentences([asdict(one) for one in checked.alone]):
+        console.print(escape(sentence), soft_wrap=True)
+    if heads := checked.heads:
+        _heads(heads).show(console)
+    for warning in checked.scenario.warnings_on(plan):
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     for note in checked.scenario.notes_on(plan):
         console.print(f"note: {escape(note)}", soft_wrap=True)
     peak_per_s = checked.scenario.traffic.peak_per_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edgesim.common.text import digits, duration, half_width, joules, percent, rate, size
@@ -42,6 +42,13 @@ def baseline_notes(summary: Mapping[str, Any]) -> Iterator[str]:
         "less of it for each"
     )
     rows = summary["baselines"].values()
+    runtimes = [
+        f"{name} by {row['runtime']}"
+        for name, row in summary["baselines"].items()
+        if row.get("runtime") and not name.endswith(f"/{row['runtime']}")
+    ]
+    if runtimes:
+        yield f"software: {', '.join(runtimes)}"
     if any(row.get("settled") is False for row in rows):
         yield "one alone: one request without a queue, on the device and on the cluster"
     if any(row.get("best_batch") and row["best_batch"]["batch"] > 1 for row in rows):
@@ -58,8 +65,8 @@ def baselines(summary: Mapping[str, Any]) -> Table:
     capacity = rate(summary["plan"]["capacity_per_s"])
     rows = [
         # Without a power of the devices the joules are 0.
-        Row(("this cluster", duration(summary["latency_s"]["mean"]), "", joules(energy or None),
-             percent(idle_share(summary)), "", capacity)),
+        Row((f"this cluster{_bits(summary)}", duration(summary["latency_s"]["mean"]), "",
+             joules(energy or None), percent(idle_share(summary)), "", capacity)),
     ]  # fmt: skip
     for name, row in summary["baselines"].items():
         label = name if row["precision"] == own else f"{name}, {row['precision']}"
@@ -99,8 +106,34 @@ def baselines(summary: Mapping[str, Any]) -> Table:
         "The whole model on one device: latency and energy of a request, same traffic",
         ["", "latency", "cluster is", "energy", "idle", "and uses", "at most"],
         rows,
-        notes=list(baseline_notes(summary)),
+        notes=[*baseline_notes(summary), *alone_sentences(alone_of(summary))],
     )
+
+
+def alone_of(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the devices that are faster or cheaper by themselves, of a summary."""
+    return list((summary["plan"].get("alone") or {}).values())
+
+
+def alone_sentences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each device that is faster or cheaper than the cluster by itself."""
+    found = []
+    for row in rows:
+        speed = _factor(row["speedup"], "faster", "slower")
+        energy = _factor(row["energy_ratio"], "less energy", "more energy")
+        of_energy = "" if energy == "-" else f", {energy}" if energy != "the same" else ", as much"
+        found.append(
+            f"One {row['name']} alone: {speed if speed != 'the same' else 'as fast'}{of_energy}, "
+            "for one request without a queue"
+        )
+    return found
+
+
+def _bits(summary: Mapping[str, Any]) -> str:
+    """Return the least effective bits of the cluster's light, to stand beside a precision."""
+    found = [node.get("effective_bits") for node in summary["nodes"].values()]
+    known = [one for one in found if one is not None]
+    return f", {min(known):.1f} effective bits" if known else ""
 
 
 def _factor(ratio: float | None, above: str, below: str) -> str:

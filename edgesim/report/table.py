@@ -192,7 +192,7 @@ def busiest(rows: Mapping[str, Any], most: int) -> dict[str, Any]:
 def _entry(summary: Mapping[str, Any], path: tuple[str, ...], metric: Metric[Any]) -> Cell:
     row = value_at(summary, path)
     if metric.kind == "text":
-        return metric.text(row[metric.name])
+        return metric.text(row.get(metric.name))
     return figure(summary, (*path, metric.name), lambda _: metric.cell(row))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgesim.hardware import Batch, Cluster, Network, Node
+from edgesim.hardware.runtimes import runtime_text
 from edgesim.placement import Branch, Plan, Task
 from edgesim.placement.whole import held_bytes
 from edgesim.results.metrics import Metric, Section
@@ -36,6 +37,7 @@ class BaselineRow:
         name: name of the baseline.
         device: catalog name.
         precision: number format that it computed in.
+        runtime: runtime that its times are of; None where it is not known.
         misfit_bytes: memory that it lacks; None where the model fits, and all below where not.
         recording: simulation under the scenario's traffic.
         latency_s: mean of the answered requests after the warm-up.
@@ -52,6 +54,7 @@ class BaselineRow:
     name: str
     device: str
     precision: str
+    runtime: str | None = None
     misfit_bytes: float | None = None
     recording: Recording | None = None
     latency_s: float | None = None
@@ -100,10 +103,15 @@ def _row(
 ) -> BaselineRow:
     graph = scenario.placement.model.graph
     assert graph is not None, "the scenario's reader refuses baselines of task graphs"
-    node = Node(name=baseline.name, device=baseline.device)
+    node = Node(name=baseline.name, device=baseline.device, batch=Batch(max=baseline.batch))
     held = held_bytes(graph, node, baseline.precision)
-    missing = held - baseline.device.memory_capacity_bytes
-    row = BaselineRow(name=baseline.name, device=baseline.device.name, precision=baseline.precision)
+    missing = held - node.model_memory_bytes
+    row = BaselineRow(
+        name=baseline.name,
+        device=baseline.device.name,
+        precision=baseline.precision,
+        runtime=runtime_text(baseline.device, baseline.precision) or None,
+    )
     if missing > 0.0:
         return replace(row, misfit_bytes=missing)
     task = Task(name="model", node=node.name, graph=graph, memory_bytes=held)
@@ -144,7 +152,7 @@ def best_batch(baseline: Baseline, scenario: Scenario) -> BestBatch | None:
     tried: list[BestBatch] = []
     for batch in _BATCHES:
         node = Node(name=baseline.name, device=device, batch=Batch(max=batch * samples))
-        if held_bytes(graph, node, baseline.precision) > device.memory_capacity_bytes:
+        if held_bytes(graph, node, baseline.precision) > node.model_memory_bytes:
             break
         cost = device.graph_cost(graph, baseline.precision, batch * samples)
         tried.append(
@@ -170,6 +178,9 @@ _BEST: tuple[Metric[BestBatch], ...] = (
 _ROW: tuple[Metric[BaselineRow] | Section[BaselineRow], ...] = (
     Metric("device", "", "Catalog name of the device.", kind="text"),
     Metric("precision", "", "Number format that it computes in.", kind="text", column=False),
+    Metric("runtime", "", "Runtime that its times are of; (estimate) where no time of it is "
+           "published or profiled for the device in this precision.", kind="text", column=False,
+           optional=True, null="it is not known"),
     Metric("latency_s", "s", "Mean latency of the answered requests after the warm-up.",
            null=_FITS_NOT),
     Metric("throughput_per_s", "/s", "Answered requests over the time that they took.",

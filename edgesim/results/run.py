@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.common.text import duration
 from edgesim.hardware import Node
+from edgesim.hardware.runtimes import runtime_text
 from edgesim.placement import Plan
+from edgesim.placement.alone import better_alone
 from edgesim.placement.bounds import Bottleneck, bottleneck
 from edgesim.results.accuracy import Accuracy, expected
 from edgesim.results.baselines import BaselineRow
@@ -72,6 +75,7 @@ class NodeRun:
         idle_j: part of that which it draws whether or not it works, its share of its machine's.
         utilization: mean share of its cores that worked.
         memory_bytes: memory that the plan and copies of parts hold on it.
+        runtime: runtime that its times are of; None where it is not known.
     """
 
     node: Node
@@ -80,6 +84,7 @@ class NodeRun:
     idle_j: float
     utilization: float
     memory_bytes: float
+    runtime: str | None = None
 
     def mean(self, value: Callable[[NodeTotals], float]) -> float:
         """Return the mean of one of its totals over the replications."""
@@ -266,6 +271,13 @@ class Run:
             found[part] = float(values.mean()) if len(values) else None
         return found
 
+    @property
+    def alone(self) -> dict[str, dict[str, Any]]:
+        """Devices of the cluster that are faster or cheaper by themselves, by what they are."""
+        request, samples = self.scenario.placement, self.scenario.traffic.samples
+        found = better_alone(self.plan, request, self.bounds.latency_s, samples)
+        return {one.name: asdict(one) for one in found}
+
     @cached_property
     def nodes(self) -> dict[str, NodeRun]:
         """Every node."""
@@ -286,6 +298,7 @@ class Run:
                 idle_j=idle_j if node.host is None else idle_j / sharing[node.host],
                 utilization=busy_s / self.simulated_s if self.simulated_s > 0.0 else 0.0,
                 memory_bytes=held.get(name, 0.0),
+                runtime=runtime_text(node.device, self.plan.precision) or None,
             )
         return found
 
@@ -379,6 +392,7 @@ class Run:
             )
         if self.partial and not (self.measured and self.measured.failure):
             found.append("interrupted: this is what had finished by then")
+        found += self.scenario.warnings_on(self.plan)
         return [*found, *self.scenario.notes_on(self.plan), *self.accuracy[1]]
 
 

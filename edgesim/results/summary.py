@@ -114,6 +114,15 @@ _ENERGY: tuple[Metric[Run], ...] = (
 _NODES: tuple[Metric[NodeRun], ...] = (
     Metric("device", "", "Catalog name of its device.", lambda one: one.node.device.name,
            kind="text", heading="device", places=_EVERYWHERE),
+    Metric("runtime", "", "Runtime that its times are of; (estimate) where no time of it is "
+           "published or profiled for the device in this precision.",
+           lambda one: one.runtime, kind="text", heading="runtime",
+           places=("console", "page", "notebook"), column=False, quiet=True,
+           null="it is not known"),
+    Metric("effective_bits", "", "Bits of an ideal converter that errs as much as its light and "
+           "camera do; its arithmetic has no more, whatever the precision.",
+           lambda one: one.node.device.effective_bits, heading="effective bits",
+           places=("console", "page", "notebook"), quiet=True, null="its arithmetic has no noise"),
     Metric("utilization", "", "Mean share of its cores that worked; mean of the replications.",
            kind="share", heading="busy", places=(*_EVERYWHERE, "compared")),
     Metric("energy_j", "J", "Integral of its power over the run; mean of the replications.",
@@ -123,8 +132,9 @@ _NODES: tuple[Metric[NodeRun], ...] = (
     Metric("memory_bytes", "B", "Held by the plan's weights and activations, and by copies of "
            "parts on a standby node.", heading="memory", places=("console", "notebook"),
            limit="memory_capacity_bytes"),
-    Metric("memory_capacity_bytes", "B", "Memory that models may use.",
-           lambda one: one.node.device.memory_capacity_bytes, null="it is unbounded"),
+    Metric("memory_capacity_bytes", "B", "Memory that models may use: the device's less what is "
+           "reserved.",
+           lambda one: one.node.model_memory_bytes, null="it is unbounded"),
     Metric("max_queue", "", "Largest number of tasks that waited at once, of all replications.",
            lambda one: max(total.max_queue for total in one.totals), kind="whole",
            heading="longest queue", places=("console", "page")),
@@ -180,6 +190,10 @@ _PLAN: tuple[Metric[Run], ...] = (
            lambda run: sum(len(branch.tasks) for branch in run.plan.branches), kind="whole"),
     Metric("details", "", "Figures of the strategy.",
            lambda run: dict(run.plan.details), kind="any"),
+    Metric("alone", "", "Devices of the cluster that are faster or cheaper than it by themselves, "
+           "for one request without a queue, by name: latency_s, energy_j, and the cluster's "
+           "latency and energy over theirs.", lambda run: run.alone or None, kind="any",
+           optional=True, column=False, null="none is, or one node runs the whole model"),
     Metric("bottleneck", "", "Name of the busiest node, link or machine.",
            lambda run: run.bounds.resource,
            kind="text"),

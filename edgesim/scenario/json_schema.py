@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -66,7 +67,37 @@ def schema() -> Schema:
     for dimension in units.DIMENSIONS:
         pattern = {"type": "string", "pattern": _pattern(dimension)}
         found["$defs"][f"text-{dimension}"] = pattern
-    return {"$schema": DIALECT, **found}
+    return {"$schema": DIALECT, **_without_copies(found)}
+
+
+def _without_copies(root: Schema) -> Schema:
+    """Return the schema with one definition in the place of several that are the same."""
+    while True:
+        first: dict[str, str] = {}
+        same: dict[str, str] = {}
+        # Kinds of devices keep their names; parts of a kind have a point in theirs.
+        for name, one in sorted(root["$defs"].items(), key=lambda item: "." in item[0]):
+            kept = first.setdefault(json.dumps(one, sort_keys=True), name)
+            if kept != name:
+                same[f"#/$defs/{name}"] = f"#/$defs/{kept}"
+        if not same:
+            return root
+        root = _referring(root, same)
+        root["$defs"] = {
+            name: one for name, one in root["$defs"].items() if f"#/$defs/{name}" not in same
+        }
+
+
+def _referring(node: Any, renamed: dict[str, str]) -> Any:
+    """Return a schema that refers to definitions by their new names."""
+    if isinstance(node, list):
+        return [_referring(one, renamed) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: renamed.get(one, one) if key == "$ref" else _referring(one, renamed)
+        for key, one in node.items()
+    }
 
 
 def _devices(definitions: Schema) -> Schema:
@@ -84,19 +115,46 @@ def _devices(definitions: Schema) -> Schema:
             one.setdefault("required", []).append("kind")
         definitions[name] = one
         inline.append({"$ref": f"#/$defs/{name}"})
+    definitions["Amended"] = _amended()
+    definitions["DeviceName"] = {"type": "string", "enum": list(catalog.names())}
     return {
         "title": "Device",
         "description": "name in the catalog (`edgesim devices` lists them), file of a device "
-        "(`edgesim profile` writes them), or an inline device",
-        "anyOf": [*_named(), *inline],
-        "examples": ["raspberry-pi-4b", {"peak": {"fp32": "48 GFLOP/s"}, "cores": 4}],
+        "(`edgesim profile` writes them), an inline device, or one of the catalog with changes",
+        "anyOf": [*_named(), *inline, {"$ref": "#/$defs/Amended"}],
+        "examples": [
+            "raspberry-pi-4b",
+            {"peak": {"fp32": "48 GFLOP/s"}, "cores": 4},
+            {"base": "raspberry-pi-4b", "clock": "1.8 GHz"},
+        ],
+    }
+
+
+def _amended() -> Schema:
+    """Return the schema of a device of the catalog with changes, whose keys are its kind's."""
+    return {
+        "type": "object",
+        "description": "A device of the catalog; every key beside `base` replaces the device's.",
+        "properties": {
+            "base": {
+                "$ref": "#/$defs/DeviceName",
+                "description": "name of the device that is changed",
+            },
+            "clock": {
+                "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+                "examples": [units.EXAMPLES["rate"]],
+                "description": "clock of the processor, within those that times are published "
+                "at: arithmetic and launches follow it, memory does not",
+            },
+        },
+        "required": ["base"],
     }
 
 
 def _named() -> list[Schema]:
     """Return what a text that stands for a device may be."""
     return [
-        {"type": "string", "enum": list(catalog.names())},
+        {"$ref": "#/$defs/DeviceName"},
         {"type": "string", "pattern": r"/|\.ya?ml$"},
     ]
 

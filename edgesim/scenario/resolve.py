@@ -11,12 +11,12 @@ from edgesim.common.validation import Path
 from edgesim.hardware import Cluster
 from edgesim.placement import PlacementRequest
 from edgesim.scenario.findings import Findings
-from edgesim.scenario.resolve_cluster import resolve_device, resolve_network, resolve_nodes
+from edgesim.scenario.resolve_baselines import resolve_baselines
+from edgesim.scenario.resolve_cluster import resolve_network, resolve_nodes
 from edgesim.scenario.resolve_faults import check_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
 from edgesim.scenario.resolve_placement import check_sizes, resolve_placement, resolve_strategy
-from edgesim.scenario.scenario import Baseline, Scenario
-from edgesim.scenario.schema import BaselineSpec, ScenarioSpec
+from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import Paced, Trace
 from edgesim.simulate.rates import Rates
@@ -43,7 +43,7 @@ def resolve(
     if spec is None:
         return None
     hosts = {} if "hosts" in broken else {name: one.cores for name, one in spec.hosts.items()}
-    nodes = {} if "nodes" in broken else resolve_nodes(findings, spec.nodes, hosts)
+    nodes = {} if "nodes" in broken else resolve_nodes(findings, spec, hosts)
     network = None
     if not {"nodes", "network"} & broken:
         network = resolve_network(findings, spec.network, nodes)
@@ -59,7 +59,7 @@ def resolve(
         candidates = resolve_placement(findings, strategy, nodes)
         if model is not None and not tasks:
             check_sizes(findings, strategy, model)
-    baselines = _baselines(findings, spec)
+    baselines = resolve_baselines(findings, spec, model)
     _check_queues(findings)
     if "traffic" in broken:
         return None
@@ -103,39 +103,6 @@ def _check_queues(findings: Findings) -> None:
         if one.queue.skip_late:
             message = "skip_late drops what misses its deadline: give 'traffic' a 'deadline'"
             findings.wrong(path, message)
-
-
-def _baselines(findings: Findings, spec: ScenarioSpec) -> tuple[Baseline, ...]:
-    found: dict[str, Baseline] = {}
-    if {"baselines", "model"} & findings.broken:
-        return ()
-    for index, one in enumerate(spec.baselines):
-        baseline = _baseline(findings, spec, one, index)
-        if baseline is None:
-            continue
-        if baseline.name in found:
-            message = f"two baselines are named '{baseline.name}'; give one another 'name'"
-            findings.wrong(("baselines", index), message)
-        found[baseline.name] = baseline
-    return tuple(found.values())
-
-
-def _baseline(
-    findings: Findings, spec: ScenarioSpec, one: BaselineSpec, index: int
-) -> Baseline | None:
-    path: Path = ("baselines", index)
-    if spec.model.tasks is not None:
-        findings.wrong(path, "a task graph has no whole model to run on one device")
-        return None
-    name = one.name or (one.device if isinstance(one.device, str) else f"baseline-{index}")
-    device = resolve_device(findings, (*path, "device"), name, one.device)
-    if device is None:
-        return None
-    precision = one.precision or spec.model.precision
-    if precision not in device.precisions():
-        known = f"it has {', '.join(device.precisions())}; give {{device: …, precision: …}}"
-        findings.wrong(path, f"'{name}' does not compute in {precision}; {known}")
-    return Baseline(name=name, device=device, precision=precision)
 
 
 def _traffic(findings: Findings) -> Traffic | None:

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from edgesim.common.errors import nearest
+from edgesim.common.text import size
 from edgesim.common.validation import Path, values
 from edgesim.hardware import Device, Duplex, Link, Medium, Network, Node, NodeOptions, catalog
+from edgesim.hardware.runtimes import RuntimeChoice, with_runtime
 from edgesim.hardware.topology import from_links, star, wifi
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.resolve_faults import check_limits, check_own_faults
-from edgesim.scenario.schema import NetworkSpec, NodeSpec, WifiSpec
+from edgesim.scenario.schema import NetworkSpec, NodeSpec, ScenarioSpec, WifiSpec
 
 MOST_NODES = 100_000
 _NETWORKS = ("switch", "wifi", "links")
@@ -33,11 +35,34 @@ def resolve_device(
     return found
 
 
+def resolve_runtime(
+    findings: Findings, path: Path, device: Device, choice: RuntimeChoice, precision: str
+) -> Device:
+    """Return a device with a runtime, or as it is after noting why it cannot have this one."""
+    return findings.attempt(path, lambda: with_runtime(device, choice, precision)) or device
+
+
+def _with_runtime(
+    findings: Findings, path: Path, spec: ScenarioSpec, node: NodeSpec, device: Device | None
+) -> Device | None:
+    """Return a node's device with the node's runtime."""
+    if device is None or node.runtime is None or "model" in findings.broken:
+        return device
+    if spec.model.tasks is not None:
+        message = "a task graph has no operators whose times depend on a runtime; leave it out"
+        findings.wrong((*path, "runtime"), message)
+        return device
+    if spec.model.precision not in device.precisions():
+        return device  # the plan says so, if the node is to compute
+    return resolve_runtime(findings, (*path, "runtime"), device, node.runtime, spec.model.precision)
+
+
 def resolve_nodes(
-    findings: Findings, specs: Mapping[str, NodeSpec], hosts: Mapping[str, int]
+    findings: Findings, whole: ScenarioSpec, hosts: Mapping[str, int]
 ) -> dict[str, Node]:
     """Return the nodes by name, counted ones each with its number; ``hosts`` by their cores."""
     found: dict[str, Node] = {}
+    specs = whole.nodes
     addresses: dict[str, str] = {}
     total = sum(spec.count or 1 for spec in specs.values())
     if total > MOST_NODES:
@@ -46,7 +71,9 @@ def resolve_nodes(
     for name, spec in specs.items():
         path: Path = ("nodes", name)
         device = resolve_device(findings, (*path, "device"), name, spec.device)
+        device = _with_runtime(findings, path, whole, spec, device)
         _check_variability(findings, path, spec, device)
+        _check_reserve(findings, path, spec, device)
         _check_host(findings, path, spec, device, hosts)
         check_limits(findings, path, spec, device)
         check_own_faults(findings, (*path, "faults"), spec.faults, "node")
@@ -68,6 +95,17 @@ def resolve_nodes(
             if device is not None:
                 found[one] = Node(name=one, device=device, address=address, **options)
     return found
+
+
+def _check_reserve(findings: Findings, path: Path, spec: NodeSpec, device: Device | None) -> None:
+    reserve = spec.reserve_bytes
+    if device is None or reserve is None or reserve < device.memory_capacity_bytes:
+        return
+    message = (
+        f"expected less than the memory of '{device.name}', {size(device.memory_capacity_bytes)}, "
+        f"got {size(reserve)}"
+    )
+    findings.wrong((*path, "reserve"), message)
 
 
 def _check_host(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from edgesim.graph import Graph
 from edgesim.hardware import Cluster, Device
 from edgesim.placement import Model, Plan
+from edgesim.placement.class_wise import pruning_warnings
 from edgesim.placement.compressed import dense_notes
 from edgesim.placement.request import PlacementRequest
 from edgesim.placement.whole import idle_notes
@@ -17,11 +18,19 @@ from edgesim.simulate.traffic import Traffic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """One device that runs the whole model, beside the cluster."""
+    """One device that runs the whole model, beside the cluster.
+
+    Attributes:
+        name: name in tables.
+        device: device, with its runtime.
+        precision: number format of the arithmetic.
+        batch: largest number of requests in one execution.
+    """
 
     name: str
     device: Device
     precision: str
+    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -64,6 +73,15 @@ class Scenario:
         """Return `notes`, those on compression that devices cannot use, and on idle nodes."""
         idle = [] if self.recovery.reassign is not None else idle_notes(plan, self.placement)
         return [*self.notes, *dense_notes(plan, self.placement), *idle]
+
+    def warnings_on(self, plan: Plan) -> list[str]:
+        """Return what is wrong with a plan and with the devices that compute it, each once."""
+        used = dict.fromkeys(
+            task.node for branch in plan.branches for task in branch.tasks if task.graph is not None
+        )
+        devices = (self.cluster.nodes[name].device for name in used)
+        found = dict.fromkeys(text for one in devices for text in one.warnings)
+        return [*found, *pruning_warnings(plan)]
 
     def with_graph(self, graph: Graph) -> Scenario:
         """Return it with a graph in the place of its model."""

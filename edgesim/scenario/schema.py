@@ -28,6 +28,7 @@ from edgesim.common.validation import key, spec
 from edgesim.graph.sources import SourceKeys
 from edgesim.hardware import Fault, Link, Medium, NodeOptions
 from edgesim.hardware.device import Precision
+from edgesim.hardware.runtimes import RuntimeChoice
 from edgesim.hardware.topology import NO_ACCESS_POINT, ROUTER
 from edgesim.placement.plan import ExplicitTask, Transfer
 from edgesim.simulate.recovery import Recovery
@@ -100,12 +101,15 @@ class NodeSpec(NodeOptions):
     """One node, or `count` alike: `pi` becomes `pi-0`, `pi-1`, …
 
     Attributes:
-        device: device that the node computes with: name, file, or inline.
+        device: device that the node computes with: name, file, inline, or one of the catalog with
+            changes.
+        runtime: software that runs the model, where it is not the device's usual one.
         count: number of nodes alike: `pi` becomes `pi-0`, `pi-1`, …; without it the name stays.
         address: address of a real node, host:port; a list of them with `count`.
     """
 
     device: DeviceField
+    runtime: Annotated[RuntimeChoice, short("name")] | None = None
     count: Annotated[StrictInt, Field(ge=1, le=100_000), WHOLE] | None = None
     address: Addresses | None = None
 
@@ -207,11 +211,16 @@ class BaselineSpec:
         device: device that runs the whole model: name, file, or inline.
         name: name of the baseline in tables; the device's unless given.
         precision: number format of the arithmetic; the model's unless given.
+        runtime: software that runs the model; unless given, the device's usual one, and beside it
+            the fastest that times are published with.
+        batch: largest number of requests in one execution.
     """
 
     device: DeviceField
     name: Name | None = None
     precision: Precision | None = None
+    runtime: Annotated[RuntimeChoice, short("name")] | None = None
+    batch: Count = 1
 
 
 @spec

@@ -33,9 +33,7 @@ class MemoryLimits:
             if node.exhaustion is not None
         }
         self._plan = {name: held.get(name, 0.0) for name in self._leak}
-        self._capacity = {
-            name: cluster.nodes[name].device.memory_capacity_bytes for name in self._leak
-        }
+        self._capacity = {name: cluster.nodes[name].model_memory_bytes for name in self._leak}
         self._held = dict(self._plan)
         self._ending: set[str] = set()
 

@@ -169,7 +169,7 @@ class Reassigner:
             device = node.device
             if not self.servers[name].up or (task.cores or 1) > device.cores:
                 continue
-            if self._held.get(name, 0.0) + size > device.memory_capacity_bytes:
+            if self._held.get(name, 0.0) + size > node.model_memory_bytes:
                 continue
             if self.plan.precision not in device.precisions():
                 continue

@@ -14,6 +14,9 @@ from edgesim.common.files import write_text
 from edgesim.common.text import digits, percent
 from edgesim.hardware import Cooling
 
+RUNTIME = "pytorch-eager"
+"""Runtime that operators and models are timed with."""
+
 
 def mapping(profile: Profile) -> dict[str, Any]:
     """Return the device as plain data of its file."""
@@ -27,6 +30,7 @@ def mapping(profile: Profile) -> dict[str, Any]:
         "peak": {precision: f"{digits(profile.limits.peak_flop_s / 1e9, 4)} GFLOP/s"},
         "cores": options.threads if options.device == "cpu" else 1,
         "fused": [kind.value for kind in FUSED],
+        "runtime": RUNTIME,
         "memory": {
             "capacity": f"{digits(where.memory_bytes / 2**30, 4)} GiB",
             "bandwidth": f"{roofline.memory.bandwidth_byte_s / 1e9:.4g} GB/s",
@@ -92,6 +96,7 @@ def sources(profile: Profile) -> dict[str, str]:
         "peak": f"{profile.limits.peak_source}, {options.threads} thread(s); {where}",
         "cores": f"threads of a node; this process may use {profile.machine.cores}",
         "fused": "torch computes scaled_dot_product_attention as one kernel",
+        "runtime": "torch, operator by operator, as a node runs its models",
         "memory.capacity": f"of the machine, {where}",
         "memory.bandwidth": f"{fitted}; caches included, main memory has "
         f"{profile.limits.bandwidth_byte_s / 1e9:.4g} GB/s ({profile.limits.bandwidth_source})",

@@ -2,26 +2,28 @@
 
 from edgesim.hardware.catalog.reader import (
     checked,
+    clock_hz,
     device,
     entry,
     from_mapping,
     kind,
     kind_names,
+    mapping,
     names,
     published,
-    runtime_factors,
     written,
 )
 
 __all__ = [
     "checked",
+    "clock_hz",
     "device",
     "entry",
     "from_mapping",
     "kind",
     "kind_names",
+    "mapping",
     "names",
     "published",
-    "runtime_factors",
     "written",
 ]

@@ -14,6 +14,7 @@ from edgesim.common.extensions import ExtensionPoint
 from edgesim.common.text import described
 from edgesim.common.validation import Problem, path_text
 from edgesim.hardware.device import Device, Published
+from edgesim.hardware.processor import Processor
 
 _FOLDER = files("edgesim.hardware.catalog")
 KINDS = ExtensionPoint("edgesim.devices", "device kind")
@@ -49,6 +50,8 @@ def checked(name: str, mapping: Mapping[str, object]) -> Device | list[Problem]:
         name: name of the device: its catalog name, or the node's.
         mapping: mapping as in a catalog file.
     """
+    if "base" in mapping:
+        return _amended(name, mapping)
     try:
         own = kind(mapping.get("kind", "processor"))
     except InputError as error:
@@ -60,6 +63,74 @@ def checked(name: str, mapping: Mapping[str, object]) -> Device | list[Problem]:
         # Figures that are right alone, and make no device together.
         return [Problem((), str(error))]
     return found if made is None else made
+
+
+def _amended(name: str, changes: Mapping[str, object]) -> Device | list[Problem]:
+    """Return a device of the catalog with some of its figures replaced, or what is wrong."""
+    base, clock = changes["base"], changes.get("clock")
+    if not isinstance(base, str) or base not in names():
+        hint = nearest(base, names()) if isinstance(base, str) else ""
+        message = (
+            f"expected the name of a device of the catalog, got {described(base)}{hint}; "
+            "`edgesim devices` lists what there is"
+        )
+        return [Problem(("base",), message)]
+    ratio = 1.0
+    if clock is not None:
+        try:
+            ratio = clock_ratio(base, clock)
+        except (InputError, ValueError) as error:
+            return [Problem(("clock",), str(error))]
+        for key in ("peak", "launch_overhead"):
+            if key in changes:
+                message = f"'clock' scales the base's '{key}'; give one of the two"
+                return [Problem((key,), message, True)]
+    own = {key: one for key, one in changes.items() if key not in ("base", "clock")}
+    found = checked(name, merged(mapping(base), own))
+    return found.at_clock(ratio) if isinstance(found, Processor) else found
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with changes put over it: mappings deep, everything else whole."""
+    found = dict(base)
+    for key, change in changes.items():
+        own = found.get(key)
+        if isinstance(own, Mapping) and isinstance(change, Mapping):
+            if key == "efficiency" and not any(isinstance(one, Mapping) for one in change.values()):
+                # Written by kind alone, it is of every precision.
+                change = dict.fromkeys(own, change)
+            found[key] = merged(own, change)
+        else:
+            found[key] = change
+    return found
+
+
+def clock_hz(name: str) -> float | None:
+    """Return the clock that the figures of a device are of; None where its file has none."""
+    found = written(name).get("clock")
+    return None if found is None else units.parse(found, "rate")
+
+
+def clock_ratio(name: str, clock: object) -> float:
+    """Return a clock over that of a device's entry.
+
+    Raises:
+        InputError: no times of the device are published at a clock so low or so high.
+        ValueError: what is given is no clock.
+    """
+    wanted_hz, own_hz = units.parse(clock, "rate"), clock_hz(name)
+    if own_hz is None:
+        raise InputError(f"'{name}' has no clock in the catalog; change 'peak' instead")
+    ratios = [1.0, *(float(row.get("clock_ratio", 1.0)) for row in written(name)["published"])]
+    ratio = wanted_hz / own_hz
+    if not min(ratios) * (1 - 1e-9) <= ratio <= max(ratios) * (1 + 1e-9):
+        least, most = (f"{own_hz * one / 1e9:g} GHz" for one in (min(ratios), max(ratios)))
+        between = f"{least} to {most}" if least != most else f"{least} alone"
+        raise InputError(
+            f"times of '{name}' are published at {between}, got {wanted_hz / 1e9:g} GHz; "
+            "beyond that, change 'peak' and 'launch_overhead' yourself"
+        )
+    return ratio
 
 
 def from_mapping(name: str, mapping: Mapping[str, object]) -> Device:
@@ -134,6 +205,17 @@ def _source_of(rows: int, family_rows: int, found: Mapping[str, Any]) -> str:
     return "estimate: what is usual, no row of the family is published; edgesim.calibrate.fit"
 
 
+def _source_of_factors(rows: int, family_rows: int, family: str) -> str:
+    """Return the source of a runtime's factors, which all devices of a family share."""
+    if rows:
+        return (
+            f"fitted to {family_rows} published rows of the {family} family, {rows} of this device"
+        )
+    if family_rows:
+        return f"estimate: fitted to {family_rows} published rows of the {family} family"
+    return "estimate: those of another precision"
+
+
 @cache
 def entry(name: str) -> Mapping[str, Any]:
     """Return a device's mapping with what was fitted to its published rows in it.
@@ -156,6 +238,17 @@ def entry(name: str) -> Mapping[str, Any]:
         for kind in found["usual"][precision]:
             source[f"efficiency.{precision}.{kind}"] = _USUAL
     rows, family_rows = sum(found["rows"].values()), sum(found["family_rows"].values())
+    source["runtime"] = "that of the published rows which its figures are fitted to"
+    runtimes = {}
+    for runtime, own in found["runtimes"].items():
+        runtimes[runtime] = {key: own[key] for key in ("factors", "fused") if own[key]}
+        source[f"runtimes.{runtime}"] = "estimate: nothing is fitted of it"
+        if "fused" in runtimes[runtime]:
+            source[f"runtimes.{runtime}.fused"] = "estimate: what such a runtime fuses"
+        for precision in own["factors"]:
+            source[f"runtimes.{runtime}.factors.{precision}"] = _source_of_factors(
+                own["rows"][precision], own["family_rows"][precision], found["family"]
+            )
     source["launch_overhead"] = _source_of(rows, family_rows, found)
     source["half_saturation"] = _source_of(rows, family_rows, found)
     return {
@@ -165,24 +258,9 @@ def entry(name: str) -> Mapping[str, Any]:
         "efficiency": found["efficiency"],
         "launch_overhead": found["launch_overhead"],
         "half_saturation": found["half_saturation"],
+        "runtime": found["runtime"],
+        "runtimes": runtimes,
     }
-
-
-def runtime_factors(name: str, runtime: str, precision: str) -> Mapping[str, float]:
-    """Return the factors of a runtime's times over those of the runtime of an entry's figures.
-
-    Fitted by `edgesim.calibrate.fit`: ``time`` of the whole, and besides of each kind of product
-    and of ``moves``, operators without products. Nothing for the entry's own runtime, and where
-    nothing is known.
-
-    Raises:
-        InputError: no device has this name; the message names the nearest.
-    """
-    written(name)
-    found: Mapping[str, float] = (
-        _fitted().get(name, {}).get("runtimes", {}).get(runtime, {}).get(precision, {})
-    )
-    return found
 
 
 @cache
@@ -192,13 +270,23 @@ def device(name: str) -> Device:
     Raises:
         InputError: no device has this name; the message names the nearest.
     """
-    found = entry(name)
+    return from_mapping(name, mapping(name))
+
+
+@cache
+def mapping(name: str) -> Mapping[str, Any]:
+    """Return a device of the catalog as a scenario might write it inline.
+
+    Raises:
+        InputError: no device has this name; the message names the nearest.
+    """
+    found = {key: one for key, one in entry(name).items() if key != "clock"}
     memory = dict(found.get("memory", {}))
     if isinstance(memory.get("bandwidth"), float):
         # What was fitted is in bytes per second; a bandwidth that is read has a unit.
         memory["bandwidth"] = f"{memory['bandwidth']!r} B/s"
-        found = {**found, "memory": memory}
-    return from_mapping(name, found)
+        found["memory"] = memory
+    return found
 
 
 def published(name: str) -> tuple[Published, ...]:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from edgesim.common.errors import InputError
 from edgesim.common.fields import Count
 from edgesim.common.quantities import Bandwidth, Metres, Rate, Share
+from edgesim.common.text import digits
 from edgesim.common.validation import key, spec
 from edgesim.graph import Graph, MatmulGeometry, Op, OpKind
 from edgesim.hardware.device import Cost, Device, Messaging, Power, remembered
@@ -23,6 +24,7 @@ from edgesim.hardware.optical_4f.layers import (
     explain_model,
     layout_figures,
     part_figures,
+    watts_text,
 )
 from edgesim.hardware.optical_4f.parts import (
     cycle_s,
@@ -54,8 +56,10 @@ from optics.presets import PARTS
 from optics.signs import Pass, pattern_counts
 from optics.system import FourF
 from optics.tiling import ConvShape, Kind, Layout, Pair, plan, side_by_side, usable_plane
-from optics.timing import Scaling, Timing, energy, time_layer
+from optics.timing import LightBudget, Scaling, Timing, energy, time_layer
 
+_LEAST_BITS = 1.0
+"""Effective bits below which not even a sign is sure."""
 _READINGS: Mapping[str, tuple[Reading, ...]] = {
     "valid": ("valid",),
     "pointwise": ("pointwise",),
@@ -203,6 +207,34 @@ class Optical4F(Device):
         return light_of(self.name, self.system, self.light_share)
 
     @cached_property
+    def budget(self) -> LightBudget:
+        """Light and noise of the brightest pixel."""
+        return LightBudget.of(self.system, self.light)
+
+    @cached_property
+    def effective_bits(self) -> float:
+        """Bits of an ideal converter that errs as much as the brightest field does."""
+        return self.budget.effective_bits(self.passes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Whether there is so little light, or so much, that it says nothing."""
+        budget, camera = self.budget, self.system.camera
+        if budget.saturated:
+            return (
+                f"'{self.name}': the light of a laser of {watts_text(self.system.laser.power_w)} "
+                f"is {digits(budget.full_share)} times what {camera.name} takes: readings are "
+                "clipped; shorten camera.exposure, lower laser.power or let less pass (light)",
+            )
+        if self.effective_bits >= _LEAST_BITS:
+            return ()
+        return (
+            f"'{self.name}': {digits(budget.photons)} photons in the brightest pixel of an "
+            f"exposure leave {digits(self.effective_bits)} effective bits: its results say next "
+            "to nothing; raise laser.power or light, or lengthen camera.exposure",
+        )
+
+    @cached_property
     def kinds(self) -> frozenset[OpKind]:
         """Kinds of operators that run on light."""
         return frozenset(OpKind(kind) for kind in self.optical)
@@ -226,6 +258,11 @@ class Optical4F(Device):
     def memory_capacity_bytes(self) -> float:
         """Memory of the electronic host, bytes."""
         return self.host.memory_capacity_bytes
+
+    @property
+    def reserve_bytes(self) -> float:
+        """Bytes of them that the host's system and runtime usually take."""
+        return self.host.reserve_bytes
 
     @property
     def messaging(self) -> Messaging:
@@ -307,7 +344,9 @@ class Optical4F(Device):
         known = [op.name for op in graph if op.kind.fitted_as in self.kinds]
         if operator not in known:
             raise unknown(graph, operator, known, "layer on light")
-        return explain_layer(self._lit(graph[operator], precision, batch), self.system, self.light)
+        return explain_layer(
+            self._lit(graph[operator], precision, batch), self.light, self.budget, self.passes
+        )
 
     def figures(self) -> Iterator[tuple[str, str, str]]:
         """Yield (key path, value, source) of every figure of the parts that is no default."""

@@ -14,6 +14,7 @@ from edgesim.hardware.explanation import Details, Explanation, Row
 from edgesim.hardware.optical_4f.planes import Planes
 from edgesim.hardware.processor import Processor
 from optics.presets import PARTS
+from optics.signs import Pass
 from optics.system import FourF
 from optics.tiling import ConvShape, Pair
 from optics.timing import LightBudget, Timing
@@ -71,18 +72,20 @@ def explain_model(layers: Sequence[Layer], cost: Cost, precision: str) -> Explan
     )
 
 
-def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
+def explain_layer(
+    layer: Layer, light: float, budget: LightBudget, passes: Sequence[Pass]
+) -> Explanation:
     """Return how an accelerator runs one layer.
 
     Args:
         layer: layer on light.
-        system: parts of the accelerator.
         light: share of a clear filter's light that reaches the brightest pixel.
+        budget: light and noise of this pixel.
+        passes: exposures of the sign scheme.
     """
     timing, row = layer.light, _row(layer)
     assert timing is not None
     layout, shape = timing.layout, timing.layout.shape
-    full_well_e, budget = system.camera.full_well_e, LightBudget.of(system, light)
     each_j = row.energy_j / shape.macs
     alone_s = {stage: timing.limits_s[stage] for stage in _STAGES}
     figures: dict[str, Any] = {
@@ -103,9 +106,12 @@ def explain_layer(layer: Layer, system: FourF, light: float) -> Explanation:
         "joules_per_mac": each_j,
         "light": {
             "share": light,
+            "photons": budget.photons,
             "brightest_electrons": budget.electrons,
             "noise_electrons": budget.noise_e,
-            "full_well_electrons": full_well_e if math.isfinite(full_well_e) else None,
+            "share_of_full_well": budget.full_share or None,
+            "clipped": budget.saturated,
+            "effective_bits": budget.effective_bits(passes),
         },
     }
     stages = sorted(((stage, s) for stage, s in alone_s.items() if s), key=lambda one: -one[1])
@@ -180,8 +186,8 @@ def _facts(row: Row, figures: Mapping[str, Any]) -> tuple[str, ...]:
         if count > 1
     ]
     times = [f"{count:,} of {kind}" for kind, count in figures["rounds"].items() if count > 1]
-    well = light["full_well_electrons"]
-    filled = "no limit" if well is None else f"{well:,.0f} in a full well"
+    filled = light["share_of_full_well"]
+    taken = "no limit" if filled is None else f"{percent(filled)} of what the camera takes"
     return (
         f"{row.figures['shape']}: {figures['images']:,} images on a plane of {rows}×{columns} "
         f"pixels, in tiles of {down}×{right}",
@@ -192,15 +198,16 @@ def _facts(row: Row, figures: Mapping[str, Any]) -> tuple[str, ...]:
         f"{figures['filter_patterns']:,} of the filter; {size(figures['out_bytes'])} out, "
         f"{size(figures['in_bytes'])} in",
         f"{percent(light['share'])} of the light of a clear filter; "
-        f"{light['brightest_electrons']:,.0f} electrons in the brightest pixel, {filled}; "
-        f"noise {light['noise_electrons']:,.3g} electrons",
+        f"{light['photons']:,.3g} photons and {light['brightest_electrons']:,.3g} electrons in the "
+        f"brightest pixel, {taken}{', clipped' if light['clipped'] else ''}; noise "
+        f"{light['noise_electrons']:,.3g} electrons, {light['effective_bits']:.1f} effective bits",
     )
 
 
 _UNITS = {
     "_m": ("m", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
     "_s": ("s", ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))),
-    "_w": ("W", ((1.0, ""), (1e-3, "m"))),
+    "_w": ("W", ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))),
     "_j": ("J", ((1e-9, "n"), (1e-12, "p"), (1e-15, "f"))),
 }
 _ELECTRONS = ("_e", "_e_s")
@@ -254,6 +261,11 @@ def part_figures(
         yield f"host.peak.{precision}", rate, sources.get(f"host.peak.{precision}", "")
     for state, watts in (("idle", host.power.idle_w), ("busy", host.power.busy_w)):
         yield f"host.power.{state}", f"{watts:g} W", sources.get(f"host.power.{state}", "")
+
+
+def watts_text(watts: float) -> str:
+    """Return a power in a unit of its size: ``5 mW``."""
+    return _figure_text("power_w", watts)
 
 
 def _default(field: Field[Any]) -> Any:

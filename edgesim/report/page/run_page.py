@@ -20,7 +20,14 @@ from edgesim.report.page.frame import (
     Text,
     document,
 )
-from edgesim.report.run_tables import baselines, energy_by_part, fault_sentences, idle_share
+from edgesim.report.run_tables import (
+    alone_of,
+    alone_sentences,
+    baselines,
+    energy_by_part,
+    fault_sentences,
+    idle_share,
+)
 from edgesim.report.run_tables import latency as latency_table
 from edgesim.report.table import (
     NO_POWER,
@@ -174,6 +181,8 @@ def _resources(summary: Mapping[str, Any]) -> Iterator[Section]:
     yield Section("memory", "Memory", list(_memory(summary)))
     if summary["baselines"]:
         yield Section("baselines", "On one device instead", [baselines(summary)])
+    elif alone := alone_sentences(alone_of(summary)):
+        yield Section("baselines", "On one device instead", [Text(one) for one in alone])
 
 
 def _states(summary: Mapping[str, Any]) -> Chart:

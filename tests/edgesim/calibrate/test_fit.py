@@ -10,8 +10,10 @@ import pytest
 from edgesim.calibrate import __main__ as report
 from edgesim.calibrate import families, fit, problem
 from edgesim.calibrate.model import Unknowns
-from edgesim.calibrate.problem import Problem, huber
+from edgesim.calibrate.outside import is_outside, row_weight
+from edgesim.calibrate.problem import Problem, far, huber
 from edgesim.calibrate.rows import KINDS, Array, Row, rows
+from edgesim.calibrate.solve import minimum
 from edgesim.hardware import catalog
 
 FAMILIES = list(families.FAMILIES)
@@ -30,6 +32,64 @@ def test_huber_is_a_square_that_goes_straight_on() -> None:
     assert (np.sign(found) == np.sign(residuals)).all()
     ahead, behind = huber(residuals + 1e-7, 2.0)[0], huber(residuals - 1e-7, 2.0)[0]
     assert slopes == pytest.approx((ahead - behind) / 2e-7, abs=1e-6)
+
+
+def test_rows_far_outside_lose_their_pull() -> None:
+    """Cauchy's loss: c² ln(1 + r²/c²), whose derivative falls again beyond c."""
+    residuals = np.array([-50.0, -3.0, -1e-8, 0.0, 1e-4, 3.0, 13.0])
+    found, slopes = far(residuals)
+    assert found**2 == pytest.approx(9 * np.log1p(residuals**2 / 9), rel=1e-9, abs=1e-15)
+    assert (np.sign(found) == np.sign(residuals)).all()
+    ahead, behind = far(residuals + 1e-6)[0], far(residuals - 1e-6)[0]
+    assert slopes == pytest.approx((ahead - behind) / 2e-6, abs=1e-5)
+    pull = np.abs(found * slopes)
+    assert pull[-1] < pull[-2]
+    # Half of the loss's derivative over the residual is the weight of a row.
+    assert found[-1] * slopes[-1] / residuals[-1] == pytest.approx(row_weight(np.expm1(1.3)))
+
+
+def test_a_row_is_outside_where_it_counts_less_than_a_quarter() -> None:
+    edge = np.exp(0.3 * np.sqrt(3.0))
+    assert is_outside(1.001 * edge - 1.0)
+    assert not is_outside(0.999 * edge - 1.0)
+    assert is_outside(0.999 / edge - 1.0)
+
+
+def test_the_minimum_within_bounds_is_that_of_scipy() -> None:
+    """Rosenbrock's valley, free and cut off by bounds, and a line that leans on one."""
+    from scipy.optimize import least_squares
+
+    def residuals(at: Array) -> Array:
+        return np.array([10.0 * (at[1] - at[0] ** 2), 1.0 - at[0]])
+
+    def normal(at: Array) -> tuple[float, Array, Array]:
+        slopes = np.array([[-20.0 * at[0], 10.0], [-1.0, 0.0]])
+        found = residuals(at)
+        return float(found @ found), slopes.T @ found, slopes.T @ slopes
+
+    start = np.array([-1.2, 1.0])
+    for low, high in (((-5.0, -5.0), (5.0, 5.0)), ((-5.0, -5.0), (0.6, 5.0))):
+        bounds = np.array(low), np.array(high)
+        expected = least_squares(residuals, start, bounds=bounds).x
+        assert minimum(normal, start, *bounds) == pytest.approx(expected, abs=1e-3)
+
+
+def test_one_suspect_row_does_not_steer_the_pi_5() -> None:
+    """Its fp32 ViT row is slower than a Pi 4B's; on ResNet-50 a Pi 5 is 4.3 times as fast."""
+    from edgesim.graph import zoo
+
+    graph = zoo.build("vit_tiny_patch16_224")
+    times_s = {
+        name: catalog.device(name).graph_cost(graph, "fp32").time_s
+        for name in ("raspberry-pi-4b", "raspberry-pi-5")
+    }
+    assert times_s["raspberry-pi-4b"] / times_s["raspberry-pi-5"] > 1.8
+    suspect = next(
+        row
+        for row in rows("raspberry-pi-5")
+        if row.published.precision == "fp32" and row.architecture.startswith("vit_tiny")
+    )
+    assert is_outside(fit.fit("arm").time_s(suspect) / suspect.published.latency_s - 1.0)
 
 
 @pytest.mark.parametrize("family", ["jetson", "arm"])
@@ -65,7 +125,7 @@ class Made:
         self.truth: Array = mean + draw
         made: dict[str, list[Row]] = {name: [] for name in template.devices}
         for row in template.rows:
-            time_s = np.exp(template.log_time(row, self.truth)[0])
+            time_s = np.exp(template.log_time(row, self.truth))
             time_s *= np.exp(noise * generator.standard_normal())
             published = replace(row.published, stated_latency_s=time_s, samples_per_s=None)
             made[row.device].append(replace(row, published=published))
@@ -96,8 +156,9 @@ def test_noise_of_a_tenth_spreads_times_as_it_should(monkeypatch: pytest.MonkeyP
     squares, errors = [], []
     for seed in range(4):
         with monkeypatch.context() as patch:
-            # Normal noise is told by squares; Huber's limit is for what is not noise.
+            # Normal noise is told by squares; limits and tails are for what is not noise.
             patch.setattr(problem, "ROW_LIMIT", 1e9)
+            patch.setattr(problem, "ROW_TAIL", 1e9)
             made = Made("jetson", patch, 20 + seed, noise=problem.ROW_SIGMA)
             flat, count = made.problem.solve(), len(made.problem.rows)
             residuals, jacobian = made.problem.evaluate(flat)

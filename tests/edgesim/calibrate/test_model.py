@@ -25,8 +25,8 @@ from edgesim.graph import OpKind
 
 FUSED: dict[str, frozenset[OpKind]] = {
     # What runtimes fuse on a card where that is not what its entry says.
-    "PyTorch eager": frozenset(),
-    "PyTorch compiled": frozenset(
+    "pytorch-eager": frozenset(),
+    "pytorch-compiled": frozenset(
         {
             OpKind.BATCHNORM,
             OpKind.ACTIVATION,
@@ -35,7 +35,7 @@ FUSED: dict[str, frozenset[OpKind]] = {
             OpKind.ATTENTION,
         }
     ),
-    "FasterTransformer": frozenset(OpKind)
+    "fastertransformer": frozenset(OpKind)
     - {
         OpKind.LINEAR,
         OpKind.CONV,
@@ -45,6 +45,7 @@ FUSED: dict[str, frozenset[OpKind]] = {
         OpKind.GENERIC,
     },
 }
+FUSED["aitemplate"] = FUSED["fastertransformer"]
 ROWS = [row for name in ("raspberry-pi-4b", "nvidia-a100", "jetson-nano") for row in rows(name)]
 
 

@@ -30,6 +30,11 @@ _ROW = "{model: it, precision: fp32, source: a paper, "
 _PUBLISHED = f"[{_ROW}latency: 1 s, batch: 1, image_size: 1, classes: 1, energy: 1 J}}]"
 _ALONE = {
     "spread": "[0.9, 1.1]",
+    "runtime": "ncnn",
+    **dict.fromkeys(
+        ("runtimes.*.factors", "runtimes.*.fused"),
+        "{ncnn: {factors: {fp32: {time: 2}}, fused: [softmax]}}",
+    ),
     **dict.fromkeys(("cooling.share", "cooling.time"), "{share: 1, time: 1 s}"),
     **{
         f"thermal.{key}": _THERMAL

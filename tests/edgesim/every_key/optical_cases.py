@@ -82,6 +82,7 @@ CASES: dict[str, Case] = {
         served_by("{kind: optical-4f, preset: ideal, host: {peak: {fp32: 10 GFLOP/s}}}"),
     ),
     "optical-4f.host.memory.capacity": Case(OPTICAL, "8 GB"),
+    "optical-4f.host.memory.reserve": Case(OPTICAL, "1 GB"),
     "optical-4f.host.half_saturation": _optical(
         "4",
         f"{AT}.host.memory.bandwidth=100 TB/s",

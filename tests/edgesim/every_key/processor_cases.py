@@ -23,6 +23,10 @@ traffic: {arrivals: periodic, rate: 10/s, requests: 10}
 """
 MESSAGING = ("nodes.n.device.messaging={per_message: 1 ms, cooling: {share: 1, time: 1 s}}",)
 FAST = ("nodes.n.device.memory.bandwidth=100 GB/s",)
+RUNTIMES = (
+    "nodes.n.device.runtimes={ncnn: {factors: {fp32: {time: 2}}}}",
+    "nodes.n.device.runtime=ncnn",
+)
 COOLING = ("nodes.n.device.cooling={share: 50 %, time: 10 ms}",)
 
 
@@ -39,8 +43,16 @@ CASES: dict[str, Case] = {
     "processor.half_saturation": Case(MODEL, "4", given=FAST),
     "processor.launch_overhead": Case(MODEL, "10 us"),
     "processor.memory.capacity": Case(MODEL, "2 GB"),
+    "processor.memory.reserve": Case(MODEL, "400 MB"),
     "processor.memory.bandwidth": Case(MODEL, "1 GB/s"),
     "processor.fused": Case(MODEL, "[transcendental]"),
+    "processor.runtime": Case(MODEL, "tflite", given=RUNTIMES),
+    "processor.runtimes.*.factors": Case(
+        MODEL, "{fp32: {time: 3}}", given=RUNTIMES, at="nodes.n.device.runtimes.ncnn.factors"
+    ),
+    "processor.runtimes.*.fused": Case(
+        MODEL, "[transcendental]", given=RUNTIMES, at="nodes.n.device.runtimes.ncnn.fused"
+    ),
     "processor.power.idle": Case(MODEL, "2 W"),
     "processor.power.busy": Case(MODEL, "5 W"),
     "processor.power.sending": Case(MODEL, "2 W"),

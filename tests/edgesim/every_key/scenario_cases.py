@@ -99,6 +99,7 @@ network: {switch: {bandwidth: 100 Mbit/s}}
 traffic: {arrivals: periodic, rate: 1/s, requests: 10}
 """
 BASELINE = MODEL + "baselines: [{device: {peak: {fp32: 5 GFLOP/s, int8: 6 GFLOP/s}}}]\n"
+_PI, _PI_BASELINE = "nodes.n.device=raspberry-pi-4b", "baselines=[{device: raspberry-pi-4b}]"
 ARTIFACT = """
 model: {artifact: examples/fashion-2}
 placement: {strategy: class-wise, input: hub, fusion: hub, nodes: [n]}
@@ -247,6 +248,11 @@ CASES: dict[str, Case] = {
     "placement.heads": Case(PARTS, "1"),
     "placement.memory_budget": Case(PARTS, "2 MB", given=("placement.heads=",)),
     "nodes.*.device": Case(MODEL, "raspberry-pi-4b"),
+    "nodes.*.runtime.name": Case(MODEL, "ncnn", old="tflite", given=(_PI,)),
+    "nodes.*.runtime.estimate": Case(
+        MODEL, "true", given=(_PI, "nodes.n.runtime.name=executorch"), refused="old"
+    ),
+    "nodes.*.reserve": Case(MODEL, "400 MB"),
     "nodes.*.count": Case(TWO, "2"),
     "nodes.*.queue.order": Case(
         TASKS, "priority", given=("model.tasks.a.priority=1", "traffic.rate=4/s")
@@ -361,4 +367,12 @@ CASES: dict[str, Case] = {
     "baselines[].device": Case(BASELINE, "{peak: {fp32: 8 GFLOP/s}}"),
     "baselines[].name": Case(BASELINE, "other"),
     "baselines[].precision": Case(BASELINE, "int8"),
+    "baselines[].batch": Case(BASELINE, "4", given=("traffic.rate=300/s",)),
+    "baselines[].runtime.name": Case(BASELINE, "ncnn", old="tflite", given=(_PI_BASELINE,)),
+    "baselines[].runtime.estimate": Case(
+        BASELINE,
+        "true",
+        given=(_PI_BASELINE, "baselines.0.runtime.name=executorch"),
+        refused="old",
+    ),
 }

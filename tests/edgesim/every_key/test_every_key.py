@@ -60,6 +60,10 @@ STILL = {
         Case(crossbar_cases.HOSTED, "8 GB"),
         "weights and activations lie in the crossbar's own memory",
     ),
+    "photonic-crossbar.host.memory.reserve": (
+        Case(crossbar_cases.HOSTED, "1 GB"),
+        "weights and activations lie in the crossbar's own memory",
+    ),
     **{
         key: (case, "only processors were measured at another clock than their entry's")
         for key, case in _CLOCKS.items()

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesim import api
 from edgesim.common.errors import InputError, PlanError
 from edgesim.graph import zoo
 from edgesim.hardware import Cluster, Faults, Messaging, Network, Outage
 from edgesim.placement import Model, PlacementRequest, Plan, Task, Transfer, place, strategy_names
+from edgesim.placement.bounds import bottleneck
 from edgesim.placement.parts import spread
 from edgesim.placement.whole import idle_notes
 from edgesim.simulate import Outcome, simulate
 from edgesim.simulate.arrivals import SingleStream, Trace
 from tests.edgesim.placement.cases import chain, joined, meshed, node, request
+
+ROOT = Path(__file__).parents[3]
 
 
 def vit(name: str = "vit_base_patch16_224", classes: int = 10) -> Model:
@@ -64,6 +70,28 @@ def test_two_of_twelve_heads_are_the_headline_of_ed_vit() -> None:
         assert part is not None
         assert whole.params / part.params == pytest.approx(34.1, rel=0.01)
         assert whole.macs / part.macs == pytest.approx(28.9, rel=0.01)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/validation.md"])
+def test_time_falls_less_than_work_as_the_pages_say(page: str) -> None:
+    """28.9 times fewer MACs are fewer times less time, alone and end to end."""
+    settings = ["placement.heads=2", "placement.submodels=10", "nodes.pi.count=10"]
+    scenario = api.load(ROOT / "examples" / "five-pis.yaml", overrides=settings)
+    plan = api.place(scenario)
+    pi, model = scenario.cluster.nodes["pi-0"].device, scenario.placement.model
+    assert model.graph is not None
+    whole_s = pi.graph_cost(model.graph, "fp32").time_s
+    part_s = max(
+        task.cost(pi, "fp32", 1).time_s for task in plan.branches[0].tasks if task.kind == "compute"
+    )
+    end_s = bottleneck(plan, scenario.cluster).latency_s
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    computes = re.search(r"computes? ([0-9.]+) times faster", text)
+    answers = re.search(r"answere?d? ([0-9.]+) times faster end to end", text)
+    assert computes is not None
+    assert answers is not None
+    assert float(computes[1]) == pytest.approx(whole_s / part_s, abs=0.05)
+    assert float(answers[1]) == pytest.approx(whole_s / end_s, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_tables_fit_and_cut_nothing(width: int, five_pis: Result) -> None:
 
 def test_a_run_at_80_columns_breaks_no_name(five_pis: Result) -> None:
     lines = printed(lambda to: console.show(five_pis, to), 80).split("\n")
-    for name in ("this cluster", "nvidia-rtx-4090", "  batch 512", "raspberry-pi-4b", "hub-switch"):
+    for name in ("this cluster", "nvidia-rtx-4090", "  batch 256", "raspberry-pi-4b", "hub-switch"):
         assert any(line.startswith(f" {name} ") for line in lines), name
 
 

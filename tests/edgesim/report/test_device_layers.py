@@ -94,7 +94,7 @@ def test_a_model_that_was_timed_says_so() -> None:
     )
     found = replace(device, measured=(timed,)).explain(graph, "fp32")
     assert found.time_s == 0.5
-    assert "timed as a whole, in place of the 231 ms of its kernels" in found.time_note
+    assert "timed as a whole, in place of the 232 ms of its kernels" in found.time_note
 
 
 @spec
