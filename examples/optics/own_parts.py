@@ -88,7 +88,7 @@ def draw(
         (panels[3], behind, "by light"),
     ):  # fmt: skip
         signed = {} if title == "a digit" else {"vmin": -limit, "vmax": limit, "cmap": "RdBu_r"}
-        panel.imshow(shown, **signed)
+        panel.imshow(shown.numpy(), **signed)
         panel.set(title=title, xticks=[], yticks=[])
     alone = {name: s for name, s in timing.layers[0].limits_s.items() if s}
     panels[4].barh(list(alone), [s * 1e3 for s in alone.values()], color="C0")
