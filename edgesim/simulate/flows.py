@@ -86,12 +86,13 @@ class Flows:
         now = self._kernel.time_s
         route.source.start(now)
         route.target.start(now)
-        route.count += route.weight
+        weight = route.weight
+        route.count += weight
         if route.limit is not None:
             route.limit.capacity = route.flow_byte_s * route.count
         self._serial += 1
         flow = (size, self._serial, size, token)
-        if route.count == route.weight:
+        if route.count == weight:
             route.flows.append(flow)
             self._sharing.start(route, now)
             return
@@ -106,7 +107,7 @@ class Flows:
         heappush(route.flows, flow)
         if route.flows[0] is flow:
             route.push_head()
-        self._sharing.grow(route, route.weight)
+        self._sharing.grow(route, weight)
 
     def _finish(self, end: End) -> None:
         bottleneck = end.channel
@@ -135,9 +136,11 @@ class Flows:
         for route, first in ended:
             self._release(route, len(first), now)
         for route, first in ended:
+            weight = route.weight
             for _, _, size, token in first:
+                carried = size * weight
                 for channel in route.channels:
-                    channel.bytes += size * route.weight
+                    channel.bytes += carried
                 self._deliver(token)
 
     def _release(self, route: Route, ended: int, now: float) -> None:
