@@ -110,7 +110,7 @@ def _fitted(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = max(size[0], round(height * scale)), max(size[1], round(width * scale))
     if rows * columns > _MOST_TIMES * size[0] * size[1]:
         # A line of a few kilobytes would become gigabytes.
-        raise ValueError(
+        raise _RefusedError(
             f"it has {height} x {width} pixels: scaled to cover {size[0]} x {size[1]}, it would be "
             f"more than {_MOST_TIMES} times as large; crop it"
         )

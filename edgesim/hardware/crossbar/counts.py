@@ -61,7 +61,7 @@ def product_of(op: Op, batch: int) -> Product | None:
                 columns=one.images * one.out_size[0] * one.out_size[1] * batch,
                 count=one.groups,
                 weights=True,
-                windows=one.stride[1] == 1 and one.kernel[1] > 1,
+                windows=one.stride[1] == 1 and min(one.kernel[1], one.out_size[1]) > 1,
             )
     return None
 

@@ -30,7 +30,7 @@ def test_answers_are_those_of_the_artifact_bit_for_bit(cluster: Five) -> None:
     seen, told = cluster.play(
         traffic="{arrivals: poisson, rate: 40/s, requests: 60}", images=12, **PATIENT
     )
-    assert told["outcomes"] == {"unfinished": 0, "completed": 60, "degraded": 0, "failed": 0}
+    assert {name: count for name, count in told["outcomes"].items() if count} == {"completed": 60}
     expected = [fused(torch.from_numpy(one)) for one in images.pixels]
     for one in seen:
         assert one.parts_answered == list(ALL)
