@@ -48,7 +48,7 @@ def times(result: Result, what: Sequence[str]) -> list[float]:
 def test_the_governor_holds_a_busy_board_between_its_temperatures(example: ModuleType) -> None:
     # Images come faster than the board computes them, so it is busy from the first one on: its
     # temperature is a chain of exponentials, and the work is the integral of the speed.
-    images = 400
+    images = 600
     result = played(example, "governor", "traffic.rate=1/s", images=images)
     scenario = result.scenario
     device = scenario.cluster.nodes["board"].device

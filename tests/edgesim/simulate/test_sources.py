@@ -162,7 +162,7 @@ nodes:
   n: {device: raspberry-pi-5}
   m: {device: raspberry-pi-5, queue: {limit: 1}}
 network: {switch: {bandwidth: 100 Mbit/s, latency: 1 ms}}
-traffic: {arrivals: poisson, rate: 4/s, requests: 200, deadline: 500 ms, warmup: 20}
+traffic: {arrivals: poisson, rate: 8/s, requests: 200, deadline: 500 ms, warmup: 20}
 baselines: [raspberry-pi-5]
 """
 
@@ -191,8 +191,8 @@ def test_results_by_source(tmp_path: Path) -> None:
     [
         ("[a, b]", "[a, c]", "placement.input.1: no node is named 'c'"),
         ("[a, b]", "[a, a]", "placement.input.1: 'a' is named twice"),
-        ("poisson, rate: 4/s", "trace, times: [0]", "placement.input: 'trace' is one stream"),
-        ("poisson, rate: 4/s", "offline", "placement.input: 'offline' is one stream"),
+        ("poisson, rate: 8/s", "trace, times: [0]", "placement.input: 'trace' is one stream"),
+        ("poisson, rate: 8/s", "offline", "placement.input: 'offline' is one stream"),
     ],
 )
 def test_wrong_inputs(old: str, new: str, message: str) -> None:

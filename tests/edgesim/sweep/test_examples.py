@@ -50,7 +50,7 @@ def test_the_search_finds_what_all_points_have() -> None:
     aims = content.pop("optimize")
     content["keep"] += ["latency_s.p99"]
     # Of the points that the search could choose: those of a kind of Pi that the front has.
-    content["axes"]["nodes.pi.device"] = ["raspberry-pi-4b"]
+    content["axes"]["nodes.pi.device"] = ["raspberry-pi-5"]
     content["axes"]["nodes.hub.device"] = ["raspberry-pi-5"]
     every = run_study(from_mapping(content, less, folder=EXAMPLES))
     assert len(every) == 9 * 6
