@@ -178,9 +178,7 @@ def test_what_if_grid_of_the_timing() -> None:
     ]
     begin = time.perf_counter()
     count = 0
-    for name, shape, along in product(
-        ("fatnet-2160", "lcos-pluto"), shapes, (("images",), None)
-    ):
+    for name, shape, along in product(("fatnet-2160", "lcos-pluto"), shapes, (("images",), None)):
         for passes in (1, 2, 3, 4, 8) if FULL else (1, 2):
             time_network(preset(name), [shape], along=along, passes=passes)  # type: ignore[arg-type]
             count += 1

@@ -99,7 +99,10 @@ def test_relative_paths_are_taken_from_the_folder_of_the_file(file):
             "with `edgesim sweep`; `edgesim partition` takes a scenario or a recipe",
         ),
         ("node: {}", r"f\.yaml:1:1: node: unknown key"),
-        ("model: {training: }", r"model\.training: expected a mapping with keys such as .*, got nothing"),
+        (
+            "model: {training: }",
+            r"model\.training: expected a mapping with keys such as .*, got nothing",
+        ),
     ],
 )
 def test_files_without_a_recipe_are_refused(tmp_path, text, message):

@@ -77,24 +77,25 @@ def test_a_source_takes_any_of_timms_names(
 
 
 @pytest.mark.parametrize(
-    ("name", "trained", "deployed"),
+    ("name", "trained", "deployed", "digit"),
     [
         # arXiv 2206.04040, table 4: 0.275 G and 2.1 M. MobileOne's branches are merged.
-        ("mobileone_s0", 1.052e9, 0.275e9),
-        # arXiv 2303.14189, table 4 prints one digit of it, 0.7 G.
-        ("fastvit_t8", None, 0.685e9),
+        ("mobileone_s0", 1.052e9, 0.275e9, 0.001e9),
+        # arXiv 2303.14189, table 4.
+        ("fastvit_t8", None, 0.7e9, 0.1e9),
         # arXiv 2101.03697, table 1: RepVGG-A0 8.30 M and 1.4 G.
-        ("repvgg_a0", 1.5e9, 1.36e9),
+        ("repvgg_a0", 1.5e9, 1.4e9, 0.1e9),
         # arXiv 2104.01136, table 2: LeViT-128S 305 M. Batch norms go, products stay.
-        ("levit_128s", 0.305e9, 0.305e9),
+        ("levit_128s", 0.305e9, 0.305e9, 0.001e9),
     ],
 )
 def test_training_branches_are_merged_as_published(
-    name: str, trained: float | None, deployed: float
+    name: str, trained: float | None, deployed: float, digit: float
 ) -> None:
+    """As far as print has digits: half of the last one, or 2 % where that is more."""
     job = {"name": name, "classes": None, "arguments": {}, "input": None}
     merged, plain = (modules.of_timm({**job, "reparameterize": one}) for one in ("auto", False))
-    assert merged.graph.macs == pytest.approx(deployed, rel=0.02)
+    assert merged.graph.macs == pytest.approx(deployed, rel=0.02, abs=digit / 2)
     if trained is not None:
         assert plain.graph.macs == pytest.approx(trained, rel=0.02)
     assert merged.graph.params < plain.graph.params
