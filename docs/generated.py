@@ -72,7 +72,7 @@ def scenario() -> str:
 
     found = schema()
     lines = ["## The file", "", *_keys(found)]
-    for name in _sections(found, {"Device", *catalog.kind_names()}):
+    for name in _sections(found, set(catalog.kind_names())):
         part = found["$defs"][name]
         lines += ["", f"## {_title(name)}", "", part.get("description", ""), "", *_keys(part)]
     for kind in sorted(catalog.kind_names(), key=lambda one: one != "processor"):
@@ -204,7 +204,7 @@ def _kind(one: Mapping[str, Any]) -> str:
         if name.startswith("text-"):
             return f"quantity with its unit{such_as}"
         title = _title(name.rpartition(".")[2])
-        linked = "." not in name and name != "Device"
+        linked = "." not in name and name not in ("Device", "DeviceName")
         return f"[{title}](#{title.replace(' ', '-')})" if linked else title
     if len(one.get("enum", ())) > _MOST_NAMED:
         return f"one of {len(one['enum'])} names, such as `{one['enum'][0]}`"

@@ -240,7 +240,9 @@ def test_a_scenario_runs_on_a_crossbar_and_beside_others(tmp_path: Path) -> None
     assert summary["energy_j"]["per_request"] == pytest.approx(joules, rel=1e-9)
     larger = entry("lt-l").graph_cost(graph, "int4")
     assert summary["baselines"]["lt-l"]["latency_s"] == pytest.approx(larger.time_s, rel=1e-9)
-    assert set(summary["baselines"]) == {"lt-l", "eight bits", "raspberry-pi-5"}
+    assert set(summary["baselines"]) == {
+        "lt-l", "eight bits", "raspberry-pi-5", "raspberry-pi-5/executorch",
+    }  # fmt: skip
 
 
 def test_a_baseline_without_the_precision_says_what_it_has(tmp_path: Path) -> None:

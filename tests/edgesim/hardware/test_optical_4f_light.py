@@ -83,7 +83,8 @@ def test_a_laser_without_power_is_refused_or_dark() -> None:
 def test_bits_stand_beside_the_precision_of_baselines(tmp_path: Path) -> None:
     file = tmp_path / "light.yaml"
     file.write_text(json.dumps({**scenario("1 mW"), "baselines": ["raspberry-pi-5"]}))
-    result = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path / "out")])
+    words = ["run", str(file), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "160"})
     assert result.exit_code == 0, result.output
     bits = api.run(api.load(file)).summary["nodes"]["light"]["effective_bits"]
     assert f"this cluster, {bits:.1f} effective bits" in result.output
