@@ -12,6 +12,7 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from edgesim.cli import catalogs, nodes, partition, profile, run, scenarios, sweep, trace
 from edgesim.cli.session import command
@@ -21,8 +22,28 @@ from edgesim.common.interrupts import quit_at_once
 from edgesim.common.text import visible
 from edgesim.version import __version__
 
+
+class _PlainHelp:
+    """Tells no type of the option that shows the help."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
+class _Group(_PlainHelp, typer.core.TyperGroup):
+    pass
+
+
+class _Command(_PlainHelp, typer.core.TyperCommand):
+    pass
+
+
 app = typer.Typer(
     name="edgesim",
+    cls=_Group,
     help="What happens if a vision model is split over these boards, or run on light?",
     no_args_is_help=True,
     add_completion=False,
@@ -49,7 +70,7 @@ def _root(
     pass
 
 
-for _command in (
+for _each in (
     scenarios.init,
     scenarios.check,
     run.run,
@@ -66,7 +87,7 @@ for _command in (
     sweep.sweep,
     profile.profile,
 ):
-    app.command()(command(_command))
+    app.command(cls=_Command)(command(_each))
 
 
 def main() -> NoReturn:

@@ -230,6 +230,11 @@ def test_check_says_that_it_takes_studies() -> None:
     assert "Scenario or study file (YAML)." in edgesim("check", "--help").stdout
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"]])
+def test_a_flag_shows_no_type(arguments: list[str]) -> None:
+    assert "<bool>" not in edgesim(*arguments).stdout
+
+
 def test_the_help_of_every_option_names_its_value_and_what_it_sets() -> None:
     count = 0
     for name, command in get_command(app).commands.items():
