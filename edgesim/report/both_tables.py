@@ -89,6 +89,7 @@ def _rows(load: Mapping[str, Any]) -> Iterator[Row]:
     if any(pair[side] not in (1.0, None) for pair in shares.values() for side in SIDES):
         yield _row("answered", shares["answered"], availability_text)
         yield _row("in full", shares["whole"], availability_text, aside=True)
+    yield from _outcomes(load.get("outcomes", {}))
     if load["accuracy"] is not None:
         top1 = load["accuracy"]["top1"]
         interval = top1["measured_95"]
@@ -96,6 +97,17 @@ def _rows(load: Mapping[str, Any]) -> Iterator[Row]:
         yield _row("accuracy", top1, accuracy_text, ("", shown))
     yield from _busiest("busy", load["nodes"], "utilization", percent)
     yield from _busiest("carried", load["links"], "bytes", _size)
+
+
+def _outcomes(outcomes: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the shares of the outcomes that any request had, where not all were in time."""
+    if all(pair[side] == (name == "in_time") for name, pair in outcomes.items() for side in SIDES):
+        return
+    for name, pair in outcomes.items():
+        if any(pair[side] for side in SIDES):
+            shares = [percent(pair[side]) for side in SIDES]
+            points = f"{100.0 * pair['difference']:+.1f} points"
+            yield Row((name.replace("_", " "), shares[0], "", shares[1], "", points))
 
 
 def _busiest(

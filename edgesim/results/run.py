@@ -143,6 +143,7 @@ class Run:
         cut_short: an interrupt left out replications or baselines.
         measured: figures of real nodes; None of a simulation.
         processes: names of the user's own processes that ran beside the simulation.
+        served: bounds of the plan as real nodes execute it; None where it is played as it is.
     """
 
     scenario: Scenario
@@ -153,6 +154,7 @@ class Run:
     cut_short: bool = False
     measured: Measured | None = None
     processes: tuple[str, ...] = ()
+    served: Bottleneck | None = None
 
     @property
     def partial(self) -> bool:
@@ -161,8 +163,10 @@ class Run:
 
     @cached_property
     def bounds(self) -> Bottleneck:
-        """Bottleneck of the plan."""
-        return bottleneck(self.plan, self.scenario.cluster, self.scenario.traffic.samples)
+        """Bottleneck of what was played."""
+        return self.served or bottleneck(
+            self.plan, self.scenario.cluster, self.scenario.traffic.samples
+        )
 
     @cached_property
     def latencies_s(self) -> list[NDArray[np.float64]]:

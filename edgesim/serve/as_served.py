@@ -38,7 +38,7 @@ from edgesim.hardware import (
 from edgesim.hardware.message import Software
 from edgesim.hardware.processor import Processor
 from edgesim.placement import Plan
-from edgesim.placement.bounds import bottleneck
+from edgesim.placement.bounds import Bottleneck, bottleneck
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.coordinator.work import Piece, Sizes, Work, find_work, message_sizes
@@ -111,14 +111,13 @@ class Served:
     Attributes:
         plan: the plan with tasks of the coordinator and of messages.
         cluster: the cluster with the coordinator, and a process for the messages of each node.
-        capacity_per_s: requests per second that keep the busiest node, machine or link busy.
-        bounded_by: its name in the scenario.
+        bounds: bottleneck and least latency of this plan, with the scenario's names; the time on a
+            node is that of its computing thread.
     """
 
     plan: Plan
     cluster: Cluster
-    capacity_per_s: float
-    bounded_by: str
+    bounds: Bottleneck
     _scenario: Cluster
     _nodes: Mapping[str, str]
 
@@ -176,11 +175,16 @@ def as_served(scenario: Scenario, plan: Plan) -> Served:
         "host": _inverted(processes.machines),
         "link": _inverted(processes.within),
     }
+    network = scenario.cluster.network
     return Served(
         plan=served,
         cluster=cluster,
-        capacity_per_s=bounds.capacity_per_s,
-        bounded_by=of_scenario[bounds.resource_kind].get(bounds.resource, bounds.resource),
+        bounds=replace(
+            bounds,
+            node_s={name: bounds.node_s[name] for name in scenario.cluster.nodes},
+            link_s={name: bounds.link_s[name] for name in network.links},
+            resource=of_scenario[bounds.resource_kind].get(bounds.resource, bounds.resource),
+        ),
         _scenario=scenario.cluster,
         _nodes=of_scenario["node"],
     )

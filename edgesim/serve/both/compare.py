@@ -10,6 +10,8 @@
         "partial",                                the measurement was interrupted
         "requests": {"predicted": {"offered", "completed", "degraded", "failed"}, "measured": ...},
         "availability": {"answered" | "whole": {"predicted", "measured", "error"}},
+        "outcomes": {"in_time" | "late" | "degraded" | "dropped" | "failed":
+                     {"predicted", "measured", "difference"}},
         "latency_s": {"mean" | "p50" | ... | "max":
                       {"predicted", "measured", "error", "predicted_95", "measured_95"}},
         "throughput_per_s": {"predicted", "measured", "error"},
@@ -18,6 +20,10 @@
         "links": {name: {"bytes": {...}, "utilization": {...}}},
         "accuracy": null or {"top1": {"predicted", "measured", "error", "measured_95"}},
         "warnings": {"predicted": [...], "measured": [...]}}]}
+
+``outcomes`` are shares of the offered requests: in time, late, dropped and failed add up to one,
+degraded ones are in time or late; without a deadline, every answer is in time. ``difference`` is
+predicted - measured.
 
 ``error`` is (predicted - measured) / measured, null where one of them is not known or nothing was
 measured. ``predicted_95`` and ``measured_95`` are 95 % intervals, null where there are too few
@@ -43,6 +49,8 @@ from edgesim.simulate.arrivals import Paced, Periodic, Poisson, Trace
 
 USUAL = "0.1,0.5,0.9"
 """Loads where none are asked for."""
+MOST = 10.0
+"""Largest load, as a share of the capacity: what a node does far above it, its queue decides."""
 AS_WRITTEN = "scenario"
 """What asks for the scenario's own traffic."""
 _PACED = (Poisson, Periodic)
@@ -116,10 +124,10 @@ def _read_share(word: str) -> float:
         share = units.parse(word, "ratio")
     except ValueError:
         share = math.nan
-    if not 0.0 < share < 1.0:
+    if not 0.0 < share <= MOST:
         raise InputError(
-            f"--loads: expected shares of the capacity between 0 and 1, such as {USUAL}, or "
-            f"'{AS_WRITTEN}' for the file's own rate, got '{word[:60]}'"
+            f"--loads: expected shares of the capacity above 0 and up to {MOST:g}, such as "
+            f"{USUAL},1.5, or '{AS_WRITTEN}' for the file's own rate, got '{word[:60]}'"
         )
     return share
 
@@ -209,9 +217,31 @@ def _load(one: Compared) -> dict[str, Any]:
             key: _pair(*(_share(side["requests"], key) for side in sides.values()))
             for key in ("answered", "whole")
         },
+        "outcomes": _outcomes(predicted, measured),
         **pairs,
         "warnings": {side: list(summary["warnings"]) for side, summary in sides.items()},
     }
+
+
+def _outcomes(predicted: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shares of the offered requests by what became of them, of both sides."""
+    sides = [_outcome_shares(one["requests"]) for one in (predicted, measured)]
+    return {
+        name: {"predicted": share, "measured": other, "difference": share - other}
+        for (name, share), other in zip(sides[0].items(), sides[1].values(), strict=True)
+    }
+
+
+def _outcome_shares(requests: Mapping[str, int | None]) -> dict[str, float]:
+    """Return the share of each outcome; late ones without a deadline are none."""
+    counts = {
+        name: requests.get(name) or 0
+        for name in ("offered", "completed", "late", "degraded", "dropped", "failed")
+    }
+    offered = counts.pop("offered") or 1
+    whole = counts.pop("completed")
+    counts = {"in_time": whole + counts["degraded"] - counts["late"], **counts}
+    return {name: many / offered for name, many in counts.items()}
 
 
 def _share(requests: Mapping[str, int], key: str) -> float | None:

@@ -78,7 +78,7 @@ def run(
     begun_s = time.perf_counter()
     plan = api.place(scenario)
     served = as_served(scenario, plan)
-    chosen = find_loads(loads, scenario, served.capacity_per_s)
+    chosen = find_loads(loads, scenario, served.bounds.capacity_per_s)
     compared: list[Compared] = []
     partial, failure = False, None
     for number, load in enumerate(chosen):
@@ -109,8 +109,8 @@ def run(
             break
     found = document(
         compared,
-        capacity_per_s=served.capacity_per_s,
-        bounded_by=served.bounded_by,
+        capacity_per_s=served.bounds.capacity_per_s,
+        bounded_by=served.bounds.resource,
         wall_s=time.perf_counter() - begun_s,
         partial=partial or failure is not None,
         warnings=_warnings(scenario.cluster, served, compared, len(chosen), failure),
@@ -160,7 +160,16 @@ def predict(
             recording = replace(recording, faults=None)
         recordings.append(served.fold(recording))
     wall_s = time.perf_counter() - begun_s
-    return summarise(Run(scenario=scenario, plan=plan, recordings=tuple(recordings), wall_s=wall_s))
+    return summarise(
+        Run(
+            # What ends a wait is the coordinator's patience, not the scenario's.
+            scenario=replace(scenario, recovery=recovery),
+            plan=plan,
+            recordings=tuple(recordings),
+            wall_s=wall_s,
+            served=served.bounds,
+        )
+    )
 
 
 def _load_progress(

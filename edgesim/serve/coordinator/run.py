@@ -16,6 +16,7 @@ from edgesim.results.result import Result, summarise
 from edgesim.results.run import Measured, Run, by_reason
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
+from edgesim.serve.as_served import as_served
 from edgesim.serve.coordinator.images import find_images
 from edgesim.serve.coordinator.peer import outage_sentences
 from edgesim.serve.coordinator.policy import Policy
@@ -60,6 +61,7 @@ def run(
     begun_s = time.perf_counter()
     plan = api.place(scenario)
     work = find_work(scenario, plan)
+    served = as_served(scenario, plan)
     orders = orders_of(scenario.cluster)
     _check_faults(orders, faults_by)
     traffic, artifact = scenario.traffic, scenario.placement.model.artifact
@@ -136,6 +138,7 @@ def run(
             wall_s=time.perf_counter() - begun_s,
             cut_short=partial,
             measured=measured,
+            served=served.bounds,
         )
     )
 

@@ -135,3 +135,24 @@ def test_lines_tell_signs_and_leave_out_the_idle_of_many() -> None:
         "predicted: 3 of 3 answered, 1 degraded; measured: 2 of 3 answered, 1 failed"
     )
     assert both_tables.requests({**load, "partial": True}).endswith("1 failed; interrupted")
+
+
+def test_outcomes_that_any_request_had_are_shares_with_their_difference_in_points() -> None:
+    load = comparison()["loads"][0]
+    none = dict.fromkeys(("predicted", "measured", "difference"), 0.0)
+    outcomes = {
+        "in_time": {"predicted": 0.5, "measured": 0.625, "difference": -0.125},
+        "late": none,
+        "degraded": none,
+        "dropped": {"predicted": 0.5, "measured": 0.375, "difference": 0.125},
+        "failed": none,
+    }
+    rows = [row.cells for row in both_tables.load_table({**load, "outcomes": outcomes}).rows]
+    assert [row for row in rows if row[5].endswith("points")] == [
+        ("in time", "50.0 %", "", "62.5 %", "", "-12.5 points"),
+        ("dropped", "50.0 %", "", "37.5 %", "", "+12.5 points"),
+    ]
+    # Nothing is told where all were in time.
+    whole = {**outcomes, "in_time": {**none, "predicted": 1.0, "measured": 1.0}, "dropped": none}
+    rows = [row.cells for row in both_tables.load_table({**load, "outcomes": whole}).rows]
+    assert not [row for row in rows if row[5].endswith("points")]

@@ -112,23 +112,23 @@ def test_capacity_is_that_of_the_busiest_machine() -> None:
     coordinator_s = REQUEST_S + 6 * ASK_S
     hub_s = 2 * TAKE_S + FUSION_S
     one = as_served(load(cores=1), api.place(load(cores=1)))
-    assert one.bounded_by == "pi-0"
-    assert one.capacity_per_s == pytest.approx(1 / (PART_S + 2 * TAKE_S))
+    assert one.bounds.resource == "pi-0"
+    assert one.bounds.capacity_per_s == pytest.approx(1 / (PART_S + 2 * TAKE_S))
     together = {
         "hub": {"host": "box", "address": "127.0.0.1:1"},
         "pi": {"host": "box", "count": 2, "address": ["127.0.0.1:2", "127.0.0.1:3"]},
     }
     shared = load(cores=1, nodes=together, hosts={"box": {"cores": 1}})
     bound = as_served(shared, api.place(shared))
-    assert bound.bounded_by == "box"
+    assert bound.bounds.resource == "box"
     all_s = coordinator_s + hub_s + 2 * (PART_S + 2 * TAKE_S)
-    assert bound.capacity_per_s == pytest.approx(1 / all_s)
+    assert bound.bounds.capacity_per_s == pytest.approx(1 / all_s)
 
 
 def test_a_machine_cannot_do_more_than_its_capacity() -> None:
     scenario = load(cores=1, traffic={"arrivals": "closed", "concurrency": 50, "requests": 1000})
     served, found = play(scenario)
-    assert 1000 / found.simulated_s == pytest.approx(served.capacity_per_s, rel=0.02)
+    assert 1000 / found.simulated_s == pytest.approx(served.bounds.capacity_per_s, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_no_result_depends_on_what_a_node_is_called(names: tuple[str, str, str])
         links = dict(zip(recording.links, called, strict=True))
         found.append(
             (
-                number[links.get(served.bounded_by, served.bounded_by)],
-                served.capacity_per_s,
+                number[links.get(served.bounds.resource, served.bounds.resource)],
+                served.bounds.capacity_per_s,
                 recording.latency_s.tolist(),
                 [row.busy_s for row in recording.nodes.values()],
                 [row.bytes for row in recording.links.values()],
@@ -276,7 +276,7 @@ def test_full_queues_and_deadlines_are_predicted() -> None:
     # Five times what the nodes can serve, for longer than their queues of 64 and 5 s hold out.
     rate = 5.0 / PART_S
     scenario = load(traffic={"arrivals": "poisson", "rate": rate, "requests": 4000})
-    capacity_per_s = as_served(scenario, api.place(scenario)).capacity_per_s
+    capacity_per_s = as_served(scenario, api.place(scenario)).bounds.capacity_per_s
     found = shares(scenario)
     assert found["completed"] < 0.5
     assert found["per_s"] < 1.05 * capacity_per_s

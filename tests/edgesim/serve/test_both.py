@@ -119,7 +119,11 @@ def test_the_folder_holds_both_results_and_their_comparison(
         assert [one["mode"] for one in summaries.values()] == ["simulate", "real"]
         for summary in summaries.values():
             jsonschema.validate(summary, schema())
+            # One capacity, told once.
+            assert summary["plan"]["capacity_per_s"] == told["capacity_per_s"]
+            assert summary["plan"]["bottleneck"] == told["bounded_by"]
         check_errors(load, summaries["predicted"], summaries["measured"])
+        check_outcomes(load, summaries)
         # The scenario that is kept has the rate that was played.
         kept = yaml.safe_load((sides["measured"] / "scenario.yaml").read_text())
         assert kept["traffic"]["rate"] in (load["rate_per_s"], "50/s")
@@ -136,6 +140,18 @@ def test_the_folder_holds_both_results_and_their_comparison(
     assert edgesim("report", out).returncode == 0
     assert (out / "report.html").read_text() == page
     assert page.count('<svg class="broad"') == 2
+
+
+def check_outcomes(load: dict, summaries: dict[str, dict]) -> None:
+    """Every request has one outcome; compute the shares once more, from the summaries."""
+    for side, summary in summaries.items():
+        requests = summary["requests"]
+        shares = {name: pair[side] for name, pair in load["outcomes"].items()}
+        assert shares["in_time"] + shares["late"] + shares["dropped"] + shares["failed"] == 1.0
+        for name in ("degraded", "failed"):
+            assert shares[name] == requests[name] / requests["offered"]
+    for pair in load["outcomes"].values():
+        assert pair["difference"] == pair["predicted"] - pair["measured"]
 
 
 def check_errors(load: dict, predicted: dict, measured: dict) -> None:
@@ -199,14 +215,18 @@ def test_loads_are_shares_of_the_capacity(nodes: Nodes) -> None:
     assert [one.duration_s for one in usual] == pytest.approx([1.5, 0.3, 1 / 6])
     periodic = replace(nodes.load("traffic={arrivals: periodic, rate: 50/s, requests: 3}"))
     assert [one.traffic.rate_per_s for one in find_loads("0.25", periodic, 40.0)] == [10.0]
+    (above,) = find_loads("1.5", found, 40.0)
+    assert (above.traffic.rate_per_s, above.folder) == (60.0, "load-1.5")
     closed = nodes.load("traffic={arrivals: closed, requests: 3}")
     assert [one.scenario for one in find_loads(None, closed, 40.0)] == [closed]
     with pytest.raises(InputError, match="belong to poisson or periodic arrivals"):
         find_loads("0.5", closed, 40.0)
     with pytest.raises(InputError, match="'50 %' comes twice"):
         find_loads("0.5,50 %", found, 40.0)
-    for text in ("abc", "0", "1", "2", "-0.5", "0.5,,0.9", "nan", "", "0.5/s"):
-        with pytest.raises(InputError, match="expected shares of the capacity between 0 and 1"):
+    for text in ("abc", "0", "10.5", "-0.5", "0.5,,0.9", "nan", "", "0.5/s"):
+        with pytest.raises(
+            InputError, match="expected shares of the capacity above 0 and up to 10"
+        ):
             find_loads(text, found, 40.0)
 
 
