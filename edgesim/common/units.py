@@ -60,6 +60,7 @@ DIMENSIONS: dict[str, dict[str, float]] = {
     | {f"1/{unit}": 1 / factor for unit, factor in _TIME.items()}
     | _scaled({"Hz": 1.0}, _SI)
     | {"fps": 1.0, "qps": 1.0},
+    "pixel_rate": _scaled({"pixel/s": 1.0, "pixels/s": 1.0, "px/s": 1.0}, _BIG),
     "length": _scaled({"m": 1.0}, _SI) | {"cm": 1e-2},
     "area": {
         f"{unit}{square}": factor**2
@@ -84,6 +85,7 @@ EXAMPLES: dict[str, str] = {
     "flop": "2 GFLOP",
     "flop_rate": "48 GFLOP/s",
     "rate": "0.5/s",
+    "pixel_rate": "30 Mpixel/s",
     "length": "532 nm",
     "area": "0.015 mm^2",
     "ratio": "50 %",

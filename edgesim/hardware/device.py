@@ -26,6 +26,7 @@ from edgesim.common.quantities import (
 )
 from edgesim.common.validation import NOT_WRITTEN, key, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, Op
+from edgesim.hardware.decoding import Decode
 from edgesim.hardware.explanation import Explanation, Row
 from edgesim.hardware.faults import Thermal
 
@@ -337,6 +338,16 @@ class Device(ABC):
     def messaging(self) -> Messaging:
         """Software cost of a message: nothing unless a kind says otherwise."""
         return Messaging()
+
+    @default
+    def decode(self) -> Decode:
+        """Rates at which it decodes images: not known unless a kind says so."""
+        return Decode()
+
+    @default
+    def decoder(self) -> Device:
+        """Device that decodes images: itself, unless a kind has a host."""
+        return self
 
     @default
     def cooling(self) -> Cooling:

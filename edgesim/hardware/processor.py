@@ -34,6 +34,7 @@ from edgesim.common.quantities import (
 from edgesim.common.text import count, duration, percent, size
 from edgesim.common.validation import ReadAs, spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph, Op, OpKind, fingerprint
+from edgesim.hardware.decoding import Decode
 from edgesim.hardware.device import (
     SHIFT_ADD,
     Cooling,
@@ -227,6 +228,7 @@ class Processor(Device):
         runtimes: other runtimes and the factors of their times, by name.
         power: draw in each state.
         messaging: software cost of a message.
+        decode: rates at which one core decodes images.
         measured: models that were timed, in place of the roofline.
         cooling: added time of an execution after an idle period.
         thermal: thermal model, by which the device warms up and throttles.
@@ -248,6 +250,7 @@ class Processor(Device):
     )
     power: Power = Power()
     messaging: Messaging = Messaging()
+    decode: Decode = Decode()
     measured: tuple[Measured, ...] = ()
     cooling: Cooling = Cooling()
     thermal: Thermal | None = None
@@ -287,7 +290,7 @@ class Processor(Device):
         return tuple(self.peak_flop_s)
 
     def at_clock(self, ratio: float) -> Self:
-        """Return the device at another clock: arithmetic and launches follow it, memory does not.
+        """Return the device at another clock, which memory does not follow, but all else.
 
         Args:
             ratio: the other clock over the device's own.
@@ -298,6 +301,7 @@ class Processor(Device):
             self,
             peak_flop_s={key: rate * ratio for key, rate in self.peak_flop_s.items()},
             launch_overhead_s=self.launch_overhead_s / ratio,
+            decode=self.decode.at_clock(ratio),
         )
 
     @remembered

@@ -142,7 +142,7 @@ def _verify_task(task: Task, node: Node, precision: str, ran: set[tuple[int, int
         return
     ran.add((id(device), id(task.graph)))
     try:
-        device.graph_cost(task.graph, precision)
+        task.cost(device, precision, 1)
     except InputError as error:
         raise PlanError(f"node '{node.name}' cannot run '{task.name}': {error}") from None
 
@@ -192,4 +192,6 @@ def with_standby(plan: Plan, cluster: Cluster, standby: Sequence[str]) -> Plan:
         lack = lacking(node, own.get(name, 0.0) + held[name])
         if lack is not None:
             raise PlanError(lack)
+        for task in (task for branch in plan.branches for task in branch.tasks if task.decoding):
+            _verify_task(task, node, plan.precision, set())
     return replace(plan, standby_bytes=held)

@@ -105,10 +105,18 @@ class _Problem:
         self.input_node = request.input_node
         self.width = BYTES_PER_ELEMENT[precision]
         self.sizes = np.array(graph.cut_elements, dtype=np.float64) * self.width
+        self.input_bytes = request.input_bytes(graph.input_elements)
         self.cuts, times = stage_times(graph, nodes, precision, full_batch=not self.latency)
         self.memory = [stage_bytes(graph, self.cuts, one.batch.max, self.width) for one in nodes]
+        # The first stage decodes the input.
+        first = np.zeros((len(self.cuts), 1))
+        first[0] = 1.0
         self.stage = [
-            np.where(held <= node.model_memory_bytes, time + self._wait_s(node), np.inf)
+            np.where(
+                held <= node.model_memory_bytes,
+                time + self._wait_s(node) + first * request.decoding_s(node),
+                np.inf,
+            )
             for node, time, held in zip(nodes, times, self.memory, strict=True)
         ]
         self.classes = self._classes()
@@ -197,7 +205,7 @@ class _Problem:
             if not self._next_of_class(none, last, -1):
                 continue
             message = passage(self.cluster, self.input_node or node.name, node.name)
-            enter = self._transfer_s(message, sizes[:1])
+            enter = self._transfer_s(message, np.array([self.input_bytes]))
             value = self._join(np.broadcast_to(enter, sizes.shape), self.stage[last][0])
             zeros = np.zeros(len(sizes), dtype=np.int64)
             table[self._with(none, last), last] = _Best(value, zeros - 1, zeros)

@@ -13,6 +13,7 @@ from edgesim.common.quantities import Bytes, Flop
 from edgesim.common.validation import ReadAs, key, spec
 from edgesim.graph import Graph
 from edgesim.hardware import Cost, Device
+from edgesim.placement.payload import Decoding
 
 
 @spec
@@ -50,6 +51,7 @@ class Task(ExplicitTask):
         part: number of the class-wise part that it runs; None for anything else.
         unit: tasks of one name are given up together when their deadline passes; empty for a
             task by itself.
+        decoding: what its node decodes before it; None where it takes tensors.
     """
 
     name: str
@@ -59,12 +61,16 @@ class Task(ExplicitTask):
     classes: tuple[int, ...] = ()
     part: int | None = None
     unit: str = ""
+    decoding: Decoding | None = None
 
     def cost(self, device: Device, precision: str, samples: int, requests: int = 1) -> Cost:
         """Return the cost of one execution on ``requests`` requests of ``samples`` samples each."""
+        every = requests * samples
         if self.graph is not None:
-            return device.graph_cost(self.graph, precision, requests * samples)
-        return device.flop_cost(self.flop * requests * samples, precision, self.cores)
+            cost = device.graph_cost(self.graph, precision, every)
+        else:
+            cost = device.flop_cost(self.flop * every, precision, self.cores)
+        return cost if self.decoding is None else self.decoding.before(cost, device, every)
 
 
 @spec

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Annotated, Protocol
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -12,7 +13,8 @@ from edgesim.artifact import Artifact
 from edgesim.common.fields import NAME_PATTERN, Name
 from edgesim.common.validation import spec
 from edgesim.graph import BYTES_PER_ELEMENT, Graph
-from edgesim.hardware import Cluster
+from edgesim.hardware import Cluster, Node
+from edgesim.placement.payload import Decoding, Payload
 from edgesim.placement.plan import Branch, Plan, Task, Transfer
 
 
@@ -80,6 +82,7 @@ class PlacementRequest:
         options: the strategy's own keys of the scenario, already typed
             (``submodels``, ``heads``, ``memory_budget``, ``objective``).
         standby: nodes that hold copies, for when others fail.
+        payload: image that travels in place of the input's raw tensor; None where that travels.
     """
 
     model: Model
@@ -90,6 +93,29 @@ class PlacementRequest:
     nodes: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     standby: tuple[str, ...] = ()
+    payload: Payload | None = None
+
+    @property
+    def decoding(self) -> Decoding | None:
+        """What a node decodes before a task that gets the input; None where that is a tensor."""
+        graph = self.model.graph
+        if self.payload is None or graph is None:
+            return None
+        return Decoding(self.payload.encoding, prod(graph.input_shape[1:]))
+
+    def input_bytes(self, elements: float) -> float:
+        """Return the bytes of an input of so many elements, as it travels."""
+        if self.payload is not None:
+            return self.payload.bytes
+        return elements * BYTES_PER_ELEMENT[self.model.precision]
+
+    def decoding_s(self, node: Node) -> float:
+        """Return the seconds in which a node decodes the input; 0 of a tensor.
+
+        Raises:
+            InputError: its device has no rate of the encoding.
+        """
+        return 0.0 if self.decoding is None else self.decoding.cost(node.device, 1).time_s
 
     def transfers(
         self, transfers: Iterable[tuple[str | None, str | None, float]]
@@ -101,7 +127,11 @@ class PlacementRequest:
         """
         width = BYTES_PER_ELEMENT[self.model.precision]
         return tuple(
-            Transfer(source=source, target=target, bytes=elements * width)
+            Transfer(
+                source=source,
+                target=target,
+                bytes=self.input_bytes(elements) if source is None else elements * width,
+            )
             for source, target, elements in transfers
             if self.input_node is not None or (source is not None and target is not None)
         )
@@ -109,7 +139,12 @@ class PlacementRequest:
     def plan(
         self, strategy: str, branches: tuple[Branch, ...], details: Mapping[str, object]
     ) -> Plan:
-        """Return a plan that answers where requests enter."""
+        """Return a plan that answers where requests enter.
+
+        Tasks that get the input decode it, where it is an encoded image.
+        """
+        if self.decoding is not None:
+            branches = tuple(_decoded(branch, self.decoding) for branch in branches)
         return Plan(
             strategy=strategy,
             precision=self.model.precision,
@@ -118,6 +153,15 @@ class PlacementRequest:
             output_node=self.input_node,
             details=details,
         )
+
+
+def _decoded(branch: Branch, decoding: Decoding) -> Branch:
+    """Return a branch whose tasks that get the input decode it first."""
+    first = {one.target for one in branch.transfers if one.source is None}
+    tasks = (
+        replace(task, decoding=decoding) if task.name in first else task for task in branch.tasks
+    )
+    return replace(branch, tasks=tuple(tasks))
 
 
 @spec

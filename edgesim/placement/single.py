@@ -29,12 +29,12 @@ def single(request: PlacementRequest) -> Plan:
     if not fitting:
         largest = max(nodes, key=lambda one: one.model_memory_bytes)
         raise PlanError(lacks[largest.name])
-    width = BYTES_PER_ELEMENT[precision]
-    input_bytes, answer_bytes = graph.input_elements * width, graph.output_elements * width
+    input_bytes = request.input_bytes(graph.input_elements)
+    answer_bytes = graph.output_elements * BYTES_PER_ELEMENT[precision]
 
     def answer_s(name: str) -> float:
-        device = request.cluster.nodes[name].device
-        compute_s = device.graph_cost(graph, precision).time_s
+        node = request.cluster.nodes[name]
+        compute_s = request.decoding_s(node) + node.device.graph_cost(graph, precision).time_s
         if request.input_node is None:
             return compute_s
         there = passage(request.cluster, request.input_node, name)

@@ -15,7 +15,12 @@ from edgesim.scenario.resolve_baselines import resolve_baselines
 from edgesim.scenario.resolve_cluster import resolve_network, resolve_nodes
 from edgesim.scenario.resolve_faults import check_recovery, resolve_schedule
 from edgesim.scenario.resolve_model import resolve_model
-from edgesim.scenario.resolve_placement import check_sizes, resolve_placement, resolve_strategy
+from edgesim.scenario.resolve_placement import (
+    check_payload,
+    check_sizes,
+    resolve_placement,
+    resolve_strategy,
+)
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Traffic
 from edgesim.simulate.arrivals import Paced, Trace
@@ -61,6 +66,7 @@ def resolve(
             check_sizes(findings, strategy, model)
     baselines = resolve_baselines(findings, spec, model)
     _check_queues(findings)
+    check_payload(findings, model)
     if "traffic" in broken:
         return None
     traffic = _traffic(findings)
@@ -81,6 +87,7 @@ def resolve(
             nodes=candidates,
             options=given,
             standby=spec.recovery.standby,
+            payload=traffic.payload,
         ),
         traffic=traffic,
         recovery=spec.recovery,

@@ -17,6 +17,7 @@ from edgesim.placement import (
     strategy_names,
 )
 from edgesim.placement.parts import check_options
+from edgesim.placement.payload import CHANNELS
 from edgesim.scenario.findings import Findings
 from edgesim.scenario.schema import PlacementSpec
 from edgesim.simulate.arrivals import Mlperf, Trace
@@ -110,6 +111,23 @@ def check_sizes(findings: Findings, strategy: str, model: Model) -> None:
     if submodels is not None and submodels > model.classes:
         message = f"expected at most {model.classes}, one for each class, got {submodels}"
         findings.wrong(("placement", "submodels"), message)
+
+
+def check_payload(findings: Findings, model: Model | None) -> None:
+    """Check that an encoded image can travel in place of the model's input."""
+    traffic = findings.traffic
+    if traffic is None or traffic.payload is None or model is None:
+        return
+    path: Path = ("traffic", "payload")
+    shape = () if model.graph is None else model.graph.input_shape
+    if model.graph is None:
+        findings.wrong(path, "belongs to a model of images; of 'model.tasks', give the transfers")
+    elif len(shape) != 3 or shape[0] not in CHANNELS:
+        size = " x ".join(map(str, shape)) or "nothing"
+        message = f"travels in place of an image of 1 or 3 channels; '{model.name}' takes {size}"
+        findings.wrong(path, message)
+    if not findings.placement.get("input"):
+        findings.wrong(path, "travels from where requests enter: give 'placement' an 'input'")
 
 
 def _check_keys(findings: Findings, strategy: str) -> None:

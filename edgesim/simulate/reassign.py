@@ -173,6 +173,8 @@ class Reassigner:
                 continue
             if self.plan.precision not in device.precisions():
                 continue
+            if task.decoding is not None and not task.decoding.is_known(device):
+                continue
             if self.cluster.network.route(self._source, name) is None:
                 continue
             if not choices.reachable(index, name):

@@ -19,6 +19,7 @@ from edgesim.common.quantities import PositiveSeconds
 from edgesim.common.text import described
 from edgesim.common.validation import NOT_WRITTEN, key, spec
 from edgesim.hardware import Node
+from edgesim.placement.payload import Payload
 from edgesim.simulate.streams import stream
 
 ARRIVALS = ExtensionPoint("edgesim.arrivals", "arrival process")
@@ -43,6 +44,7 @@ class Traffic(ABC):
         warmup: number of leading requests left out of the statistics.
         deadline_s: time in which a request should be answered, in seconds. A later answer counts as
             late; it is not withdrawn.
+        payload: image that travels in place of the raw tensor of the input; its nodes decode it.
         sources: number of streams, one for each node where requests enter; the figures of a process
             are those of one, but its number of requests is that of all.
     """
@@ -52,6 +54,7 @@ class Traffic(ABC):
     samples: Annotated[StrictInt, Field(ge=1, le=1_000_000), WHOLE] = 1
     warmup: Annotated[StrictInt, Field(ge=0), WHOLE] = 0
     deadline_s: PositiveSeconds | None = None
+    payload: Payload | None = None
     sources: Annotated[int, key(NOT_WRITTEN)] = 1
 
     keeps_coming: ClassVar[bool] = True

@@ -186,6 +186,11 @@ class PhotonicCrossbar(Parts, Device):
         idle_w = self.states.idle_w
         return 0.0 if idle_w is None else max(0.0, idle_w - self.rings_w)
 
+    @property
+    def decoder(self) -> Device:
+        """Its host, where it has one, decodes images."""
+        return self.host or self
+
     @cached_property
     def idle_by_part_w(self) -> Mapping[str, float]:
         """Idle power of rings, of all other parts, and of the host, in watts."""

@@ -269,6 +269,11 @@ class Optical4F(Device):
         """Software cost of a message on the electronic host."""
         return self.host.messaging
 
+    @property
+    def decoder(self) -> Processor:
+        """The electronic host, which decodes images."""
+        return self.host
+
     @cached_property
     def power(self) -> Power:
         """Power of all parts and the host; only the host draws more when busy."""

@@ -71,7 +71,7 @@ def host_cases(kind: str, base: str, fused: str, served: str | None) -> dict[str
         at = f"{AT}.{key if new[0] not in '{[' else section}"
         return Case(base, new, at=at, refused="new")
 
-    cases = {
+    cases: dict[str, Case] = {
         "kind": refused("kind", kind),
         "description": Case(base, "a box", outcome="page"),
         "peak": Case(base, "{fp16: 200 GFLOP/s, fp32: 200 GFLOP/s, int8: 1 TFLOP/s}", given=_FAST),
@@ -79,6 +79,15 @@ def host_cases(kind: str, base: str, fused: str, served: str | None) -> dict[str
         "launch_overhead": Case(base, "10 us"),
         "memory.bandwidth": Case(base, "10 GB/s"),
         "fused": Case(base, fused),
+        "decode.jpeg": Case(
+            base,
+            "20 Mpixel/s",
+            given=(
+                "placement.input=n",
+                "traffic.payload={bytes: 1 kB}",
+                f"{AT}.decode={{jpeg: 10 Mpixel/s}}",
+            ),
+        ),
         "power.idle": Case(base, "11 W"),
         "power.busy": Case(base, "60 W"),
         "source": Case(base, "{peak: a data sheet}", outcome="page"),

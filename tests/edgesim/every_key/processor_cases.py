@@ -65,6 +65,11 @@ CASES: dict[str, Case] = {
     "processor.messaging.asking.per_byte": Case(SERVED, "1 ns/B", outcome="served"),
     "processor.messaging.cooling.share": Case(SERVED, "2", given=MESSAGING, outcome="served"),
     "processor.messaging.cooling.time": Case(SERVED, "2 s", given=MESSAGING, outcome="served"),
+    "processor.decode.jpeg": Case(
+        MODEL,
+        "20 Mpixel/s",
+        given=("traffic.payload={bytes: 1 kB}", "nodes.n.device.decode={jpeg: 10 Mpixel/s}"),
+    ),
     "processor.measured[].model": Case(MODEL, "that", given=MEASURED, outcome="device"),
     "processor.measured[].operators": Case(MODEL, '"' + "0" * 64 + '"', given=MEASURED),
     "processor.measured[].precision": Case(MODEL, "int8", given=MEASURED),

@@ -107,6 +107,7 @@ nodes: {n: {device: raspberry-pi-4b, count: 2}, hub: {device: raspberry-pi-5}}
 network: {switch: {bandwidth: 1 Gbit/s}}
 traffic: {arrivals: closed, requests: 4}
 """
+PAYLOAD = ("traffic.payload={bytes: 1 kB}", "nodes.n.device.decode={jpeg: 10 Mpixel/s}")
 HOT = """
 model: {name: vit_tiny_patch16_224, depth: 2, image_size: 32, classes: 10}
 placement: {strategy: single}
@@ -360,6 +361,8 @@ CASES: dict[str, Case] = {
     "traffic.samples": Case(MODEL, "2"),
     "traffic.warmup": Case(MODEL, "5"),
     "traffic.deadline": Case(MODEL, "10 ms", given=("traffic.deadline=1 s",)),
+    "traffic.payload.bytes": Case(MODEL, "2 kB", given=PAYLOAD),
+    "traffic.payload.encoding": Case(MODEL, "raw", given=PAYLOAD, refused="new"),
     "traffic.latency_bound": Case(MODEL, "40 ms", given=MLPERF),
     "traffic.min_duration": Case(
         MODEL, "1000 s", given=("traffic={arrivals: single-stream, requests: 10}",)
