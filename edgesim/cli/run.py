@@ -147,7 +147,9 @@ class RealOptions:
             InputError: the keys cannot be read, or the scenario is not one for real nodes.
             EdgesimError: a node is not ready.
         """
+        from edgesim import api
         from edgesim.serve.access import Access, read_access
+        from edgesim.serve.as_served import as_served
         from edgesim.serve.coordinator.run import run
 
         if self.keys is None:
@@ -160,6 +162,7 @@ class RealOptions:
             self.policy(scenario.recovery),
             trace_requests=trace_requests,
             faults_by=self.faults_by or (),
+            bounds=as_served(scenario, api.place(scenario)).bounds,
             progress=progress,
         )
 

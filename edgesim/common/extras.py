@@ -10,7 +10,7 @@ from typing import Any
 from edgesim.common.errors import InputError
 
 _NODE = ("grpc", "grpc_health", "grpc_reflection", "google.protobuf", "cryptography",
-         "prometheus_client", "psutil")  # fmt: skip
+         "prometheus_client", "psutil", "PIL")  # fmt: skip
 _TORCH_NODE = (*_NODE, "torch", "safetensors")
 MODULES: dict[str, tuple[str, ...]] = {
     "train": ("torch", "safetensors", "scipy", "sklearn", "PIL"),

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 from grpc import StatusCode
+from torch import Tensor
 
 from edgesim.serve.jobs import Answer, Job, JobQueue
 from edgesim.serve.refusal import RefusalError
@@ -82,16 +83,18 @@ class Engine:
                 self._execute(work)
         ended()
 
-    def _execute(self, batch: list[Job]) -> None:
-        self.running = len(batch)
+    def _execute(self, taken: list[Job]) -> None:
+        self.running = len(taken)
         begun_s, worked_s = time.monotonic(), time.thread_time()
+        batch, decoded = _decoded(taken)
+        if not batch:
+            self.running = 0
+            return
         first = batch[0]
         try:
-            inputs = first.inputs
+            inputs = decoded[0]
             if len(batch) > 1:
-                inputs = {
-                    name: torch.cat([job.inputs[name] for job in batch]) for name in first.inputs
-                }
+                inputs = {name: torch.cat([one[name] for one in decoded]) for name in inputs}
             outputs = first.model.run(inputs, first.outputs)
         except Exception as error:
             # Whatever a model raises is the answer to its requests; the node continues.
@@ -118,3 +121,15 @@ class Engine:
                 batch=len(batch),
             )
             job.done(answer)
+
+
+def _decoded(batch: list[Job]) -> tuple[list[Job], list[dict[str, Tensor]]]:
+    """Return the requests whose inputs can be read, and these; the others are refused."""
+    whole, inputs = [], []
+    for job in batch:
+        try:
+            inputs.append(job.tensors())
+            whole.append(job)
+        except RefusalError as error:
+            job.done(error)
+    return whole, inputs

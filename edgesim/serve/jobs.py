@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from grpc import StatusCode
 from torch import Tensor
 
 from edgesim.common.text import size
+from edgesim.serve.encoded import Encoded
 from edgesim.serve.models import Model
 from edgesim.serve.options import QUEUE_BYTES
 from edgesim.serve.refusal import DROPPED, RefusalError, shutting_down
@@ -43,17 +45,17 @@ class Job:
 
     Attributes:
         model: the model to run.
-        inputs: tensors (samples, …) by name.
+        inputs: tensors (samples, …) by name, or encoded images of which they are made.
         outputs: names of the wanted outputs.
         samples: number of samples.
         done: called with the answer or the refusal, in the computing thread or in one that puts.
         deadline_s: time on the clock of `time.monotonic` after which nobody waits for the answer.
         entered_s: time at which it began to wait, on the same clock.
-        input_bytes: bytes of the inputs.
+        input_bytes: bytes of the inputs, of encoded ones once decoded.
     """
 
     model: Model
-    inputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor | Encoded]
     outputs: tuple[str, ...]
     samples: int
     done: Callable[[Answer | RefusalError], None]
@@ -64,6 +66,17 @@ class Job:
     def __post_init__(self) -> None:
         """Measure the inputs."""
         self.input_bytes = sum(tensor.nbytes for tensor in self.inputs.values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the inputs, encoded ones decoded.
+
+        Raises:
+            RefusalError: an image is damaged, or not one that the model takes.
+        """
+        return {
+            name: torch.from_numpy(one.decode()) if isinstance(one, Encoded) else one
+            for name, one in self.inputs.items()
+        }
 
     def can_batch_with(self, other: Job) -> bool:
         """Return whether one execution can answer both."""

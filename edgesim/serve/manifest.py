@@ -19,7 +19,7 @@ from edgesim.common.errors import InputError
 from edgesim.serve.refusal import RefusalError, invalid
 from partition.errors import PartitionError
 from partition.manifest import parse_manifest
-from partition.schema import FusionEntry, Manifest, PartEntry
+from partition.schema import FusionEntry, Manifest, PartEntry, TrainedManifest
 
 _PURPOSE = b"edgesim manifest 1\n"
 """Signed before the bytes, so that no signature of anything else is one of a manifest."""
@@ -33,11 +33,15 @@ class Entry:
         name: ``part-0`` … and ``fusion``.
         sha256: SHA-256 of its file.
         model: shape and cost.
+        mean: mean of each channel that its inputs are normalised by; () where it is not known.
+        std: standard deviation of each channel, likewise.
     """
 
     name: str
     sha256: str
     model: PartEntry | FusionEntry
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +66,16 @@ class SignedManifest:
     @property
     def entries(self) -> dict[str, Entry]:
         """The models by name."""
-        files, models = self.manifest.files, self.manifest.models
+        manifest = self.manifest
+        mean: tuple[float, ...] = ()
+        std: tuple[float, ...] = ()
+        if isinstance(manifest, TrainedManifest):
+            mean, std = manifest.data.mean, manifest.data.std
         return {
-            name: Entry(name=name, sha256=files[model.file], model=model)
-            for name, model in models.items()
+            name: Entry(
+                name=name, sha256=manifest.files[model.file], model=model, mean=mean, std=std
+            )
+            for name, model in manifest.models.items()
         }
 
     def entry(self, name: str) -> Entry:

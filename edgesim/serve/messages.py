@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from edgesim.serve import tensors
+from edgesim.serve.encoded import Encoded
 from edgesim.serve.jobs import Answer
 from edgesim.serve.models import Model
 from edgesim.serve.options import MAX_SAMPLES
@@ -26,14 +27,14 @@ class InferenceRequest:
 
     Attributes:
         id: text by which the client knows it.
-        inputs: tensors (samples, …) by name.
+        inputs: tensors (samples, …) by name, or encoded images.
         outputs: names, in the order of the answer.
         samples: number of samples of every input.
         raw_bytes: bytes of all inputs.
     """
 
     id: str
-    inputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor | Encoded]
     outputs: tuple[str, ...]
     samples: int
     raw_bytes: int
@@ -49,7 +50,7 @@ def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
     if raw and len(raw) != len(request.inputs):
         raise invalid(f"{len(request.inputs)} inputs come with {len(raw)} raw contents")
     specs = {spec.name: spec for spec in model.inputs}
-    inputs: dict[str, Tensor] = {}
+    inputs: dict[str, Tensor | Encoded] = {}
     counts = set()
     raw_bytes = 0
     for number, given in enumerate(request.inputs):
@@ -60,17 +61,25 @@ def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
         if spec.name in inputs:
             raise invalid(f"input '{spec.name}' is given twice")
         _check_parameters(given.parameters)
+        if raw and given.HasField("contents"):
+            raise invalid(f"input '{spec.name}' comes as raw bytes and as a list")
+        # Every access to the message copies: one access for each input.
+        data = raw[number] if raw else None
+        raw_bytes += 0 if data is None else len(data)
+        if tensors.is_encoded(spec, given.datatype):
+            listed = given.contents.bytes_contents
+            images = tensors.from_encoded(
+                spec, given.shape, listed if data is None else data, MAX_SAMPLES
+            )
+            inputs[spec.name] = images
+            counts.add(len(images.images))
+            continue
         samples = tensors.check(spec, given.datatype, given.shape, MAX_SAMPLES)
         counts.add(samples)
-        if raw:
-            if given.HasField("contents"):
-                raise invalid(f"input '{spec.name}' comes as raw bytes and as a list")
-            # Every access to the message copies: one access for each input.
-            data = raw[number]
-            raw_bytes += len(data)
-            inputs[spec.name] = tensors.from_raw(spec, samples, data)
-        else:
+        if data is None:
             inputs[spec.name] = _from_contents(spec, samples, given.contents)
+        else:
+            inputs[spec.name] = tensors.from_raw(spec, samples, data)
     missing = [spec.name for spec in model.inputs if spec.name not in inputs and not spec.optional]
     if missing or not inputs:
         expected = ", ".join(missing or specs)

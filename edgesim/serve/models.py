@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from grpc import StatusCode
+from numpy.typing import NDArray
 from torch import Tensor
 
 from edgesim.artifact import PRECISION, part_graph
+from edgesim.common.errors import InputError
 from edgesim.graph import Graph
 from edgesim.graph.mlp import mlp
 from edgesim.hardware import Device
+from edgesim.placement.payload import CHANNELS, Decoding
+from edgesim.serve.encoded import Decoder, ImageDecoder
 from edgesim.serve.manifest import Entry
 from edgesim.serve.refusal import RefusalError
 from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
@@ -49,12 +56,21 @@ class Model(Protocol):
 class PartModel:
     """A sub-model: images to features for the fusion, and to logits of its own classes."""
 
-    def __init__(self, name: str, sha256: str, part: VisionTransformer) -> None:
+    def __init__(
+        self,
+        name: str,
+        sha256: str,
+        part: VisionTransformer,
+        decoder: Decoder | None = None,
+    ) -> None:
+        """Set up; ``decoder`` makes inputs of encoded images, None where they are not taken."""
         self.name = name
         self.sha256 = sha256
         self._part = part
         shape = part.config
-        self.inputs: tuple[TensorSpec, ...] = (TensorSpec(INPUT, (shape.channels, *shape.size)),)
+        self.inputs: tuple[TensorSpec, ...] = (
+            TensorSpec(INPUT, (shape.channels, *shape.size), decoder=decoder),
+        )
         self.outputs: tuple[TensorSpec, ...] = (
             TensorSpec(FEATURES, (shape.feature_tokens * shape.width,)),
             TensorSpec(LOGITS, (shape.classes,)),
@@ -105,13 +121,22 @@ def load(entry: Entry, path: Path) -> Model:
     """
     try:
         if isinstance(entry.model, PartEntry):
-            return PartModel(entry.name, entry.sha256, load_model(path, entry.model))
+            part = load_model(path, entry.model)
+            return PartModel(entry.name, entry.sha256, part, _decoder(entry, part))
         return FusionModel(entry.name, entry.sha256, load_fusion(path, entry.model))
     except PartitionError as error:
         raise RefusalError(
             StatusCode.FAILED_PRECONDITION,
             f"cannot load {entry.name}: {error}; make the artifact again",
         ) from error
+
+
+def _decoder(entry: Entry, part: VisionTransformer) -> Decoder | None:
+    """Return what makes inputs of a part of encoded images; None where they cannot be images."""
+    shape = part.config
+    if not entry.mean or shape.channels not in CHANNELS:
+        return None
+    return ImageDecoder(shape=(shape.channels, *shape.size), mean=entry.mean, std=entry.std)
 
 
 def blank(model: Model, samples: int = 1) -> dict[str, Tensor]:
@@ -193,7 +218,12 @@ class Emulated:
         """
         self.name = model.name
         self.sha256 = model.sha256
-        self.inputs = model.inputs
+        self.inputs = tuple(
+            spec
+            if spec.decoder is None
+            else replace(spec, decoder=_EmulatedDecoder(spec.decoder, spec.shape, device))
+            for spec in model.inputs
+        )
         self.outputs = model.outputs
         self._model = model
         self._graph = graph
@@ -211,6 +241,53 @@ class Emulated:
             time.sleep(left_s)
         else:
             self._late()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _EmulatedDecoder:
+    """A decoder that takes the time of a modelled device.
+
+    Attributes:
+        decoder: decodes.
+        shape: (channels, height, width) of an image.
+        device: the device whose time it takes.
+    """
+
+    decoder: Decoder
+    shape: tuple[int, ...]
+    device: Device
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one decoded image."""
+        return self.decoder.sample_bytes
+
+    def check(self, name: str, images: Sequence[bytes]) -> None:
+        """Check sizes before anything is decoded.
+
+        Raises:
+            RefusalError: they are too large, or the device has no rate at which it decodes.
+        """
+        try:
+            self._time_s(len(images))
+        except InputError as error:
+            raise RefusalError(StatusCode.FAILED_PRECONDITION, str(error)) from None
+        self.decoder.check(name, images)
+
+    def _time_s(self, images: int) -> float:
+        pixels = math.prod(self.shape[1:])
+        return Decoding("jpeg", pixels).cost(self.device, images).time_s
+
+    def decode(self, name: str, images: Sequence[bytes]) -> NDArray[np.float32]:
+        """Return the input, not before the device would.
+
+        Raises:
+            RefusalError: an image is damaged, or not one that the model takes.
+        """
+        begun_s = time.monotonic()
+        found = self.decoder.decode(name, images)
+        time.sleep(max(0.0, begun_s + self._time_s(len(images)) - time.monotonic()))
         return found
 
 

@@ -13,6 +13,8 @@ import torch
 from grpc import StatusCode
 from torch import Tensor
 
+from edgesim.serve import encoded
+from edgesim.serve.encoded import Decoder, Encoded
 from edgesim.serve.refusal import RefusalError, invalid
 
 DATATYPE = "FP32"
@@ -27,11 +29,13 @@ class TensorSpec:
         name: name of the tensor.
         shape: without the leading dimension, which counts samples and is free.
         optional: whether a request may leave it out.
+        decoder: makes it of encoded images; None where they are not taken.
     """
 
     name: str
     shape: tuple[int, ...]
     optional: bool = False
+    decoder: Decoder | None = None
 
     @property
     def sample_bytes(self) -> int:
@@ -52,16 +56,54 @@ def check(spec: TensorSpec, datatype: str, shape: Sequence[int], max_samples: in
         RefusalError: type or shape are others, or there are too many samples or none.
     """
     if datatype != DATATYPE:
-        raise invalid(f"input '{spec.name}' must be {DATATYPE}, not {datatype[:20]!r}")
+        others = f" or {encoded.DATATYPE} (a JPEG for each sample)" if spec.decoder else ""
+        raise invalid(f"input '{spec.name}' must be {DATATYPE}{others}, not {datatype[:20]!r}")
     if tuple(shape[1:]) != spec.shape or not shape:
         expected = ", ".join(map(str, ("samples", *spec.shape)))
         found = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
         raise invalid(f"input '{spec.name}' must have shape [{expected}], not [{found}]")
-    if not 1 <= shape[0] <= max_samples:
-        raise invalid(
-            f"a request has 1 to {max_samples} samples, not {shape[0]}; send several requests"
-        )
-    return int(shape[0])
+    return _samples(shape[0], max_samples)
+
+
+def _samples(count: int, most: int) -> int:
+    """Return a number of samples.
+
+    Raises:
+        RefusalError: there are too many, or none.
+    """
+    if not 1 <= count <= most:
+        raise invalid(f"a request has 1 to {most} samples, not {count}; send several requests")
+    return int(count)
+
+
+def is_encoded(spec: TensorSpec, datatype: str) -> bool:
+    """Return whether a message announces encoded images where they are taken."""
+    return spec.decoder is not None and datatype == encoded.DATATYPE
+
+
+def from_encoded(
+    spec: TensorSpec, shape: Sequence[int], data: bytes | Sequence[bytes], max_samples: int
+) -> Encoded:
+    """Return encoded images of an input, which are not decoded yet.
+
+    Args:
+        spec: the expected input.
+        shape: shape in the message.
+        data: raw bytes, or a typed list of images.
+        max_samples: most samples of one request.
+
+    Raises:
+        RefusalError: they are others than announced, or too large.
+    """
+    assert spec.decoder is not None, "is_encoded"
+    if len(shape) != 1:
+        raise invalid(f"input '{spec.name}' of encoded images must have the shape [samples]")
+    samples = _samples(shape[0], max_samples)
+    images = encoded.unpack(spec.name, samples, data) if isinstance(data, bytes) else tuple(data)
+    if len(images) != samples:
+        raise invalid(f"input '{spec.name}' of {samples} samples has {len(images)} encoded images")
+    spec.decoder.check(spec.name, images)
+    return Encoded(spec.name, images, spec.decoder)
 
 
 def from_raw(spec: TensorSpec, samples: int, data: bytes) -> Tensor:

@@ -11,12 +11,12 @@ from edgesim.artifact import Artifact
 from edgesim.common.errors import InputError
 from edgesim.common.progress import Progress, counted
 from edgesim.common.text import duration
+from edgesim.placement.bounds import Bottleneck
 from edgesim.results.accuracy import Accuracy
 from edgesim.results.result import Result, summarise
 from edgesim.results.run import Measured, Run, by_reason
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
-from edgesim.serve.as_served import as_served
 from edgesim.serve.coordinator.images import find_images
 from edgesim.serve.coordinator.peer import outage_sentences
 from edgesim.serve.coordinator.policy import Policy
@@ -38,6 +38,7 @@ def run(
     *,
     trace_requests: int = 1000,
     faults_by: Sequence[str] = (),
+    bounds: Bottleneck | None = None,
     progress: Progress = lambda label, done, total: None,
 ) -> Result:
     """Run a scenario on its nodes; energy is None in the summary.
@@ -50,6 +51,7 @@ def run(
         policy: deadlines, attempts and health checks.
         trace_requests: number of first requests that leave spans.
         faults_by: program that causes the faults of the scenario's schedule.
+        bounds: bounds of the plan as real nodes execute it; those of the plan itself unless given.
         progress: called with the progress of each replication; a KeyboardInterrupt that it raises
             ends the run, and the result is marked partial.
 
@@ -61,7 +63,6 @@ def run(
     begun_s = time.perf_counter()
     plan = api.place(scenario)
     work = find_work(scenario, plan)
-    served = as_served(scenario, plan)
     orders = orders_of(scenario.cluster)
     _check_faults(orders, faults_by)
     traffic, artifact = scenario.traffic, scenario.placement.model.artifact
@@ -138,7 +139,7 @@ def run(
             wall_s=time.perf_counter() - begun_s,
             cut_short=partial,
             measured=measured,
-            served=served.bounds,
+            served=bounds,
         )
     )
 
