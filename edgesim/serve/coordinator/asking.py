@@ -18,7 +18,7 @@ from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
 from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
 from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest
 from edgesim.serve.refusal import DROPPED
-from edgesim.serve.services import FEATURES, INPUT, LOGITS
+from edgesim.serve.services import FEATURES, LOGITS
 
 _WORTH_ANOTHER_TRY = (
     grpc.StatusCode.UNAVAILABLE,
@@ -205,11 +205,10 @@ class Coordinator:
     policy: Policy
     generator: random.Random
 
-    async def answer(self, number: int, pixels: NDArray[np.float32]) -> RequestResult:
-        """Return the answer to images (samples, channels, height, width)."""
+    async def answer(self, number: int, image: Input) -> RequestResult:
+        """Return the answer to the input of a request, raw or encoded images."""
         work = self.work
-        samples = len(pixels)
-        image = Input(INPUT, pixels.shape, pixels.tobytes())
+        samples = image.shape[0]
         parts = await asyncio.gather(
             *(self._ask(piece, (image,), FEATURES, number) for piece in work.parts)
         )

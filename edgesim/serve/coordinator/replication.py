@@ -117,7 +117,7 @@ def run_replication(
             async def serve(number: int, due_s: float) -> None:
                 recorder.begin(number, due_s)
                 rows = images.rows(number, traffic.samples)
-                found = await coordinator.answer(number, images.pixels[rows])
+                found = await coordinator.answer(number, images.input(rows))
                 end_s = clock()
                 labels = None if images.labels is None else images.labels[rows]
                 recorder.end(number, found, end_s, right_answers(found.logits, labels))

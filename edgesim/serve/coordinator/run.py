@@ -10,21 +10,24 @@ from edgesim import api
 from edgesim.artifact import Artifact
 from edgesim.common.errors import InputError
 from edgesim.common.progress import Progress, counted
-from edgesim.common.text import duration
+from edgesim.common.text import duration, size
 from edgesim.placement.bounds import Bottleneck
 from edgesim.results.accuracy import Accuracy
 from edgesim.results.result import Result, summarise
 from edgesim.results.run import Measured, Run, by_reason
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.access import Access
-from edgesim.serve.coordinator.images import find_images
+from edgesim.serve.coordinator.images import Images, find_images
 from edgesim.serve.coordinator.peer import outage_sentences
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import Replication, run_replication
-from edgesim.serve.coordinator.work import find_work
+from edgesim.serve.coordinator.work import Work, find_work
+from edgesim.serve.encoded import QUALITIES
 from edgesim.serve.faults.driver import Driver, Order, orders_of
 from edgesim.simulate import Outcome
 
+_NEAR_SIZE = 0.05
+"""Share by which encoded images may miss the size that the scenario says, without a note."""
 INTERRUPTED = "the run was interrupted before it was answered"
 """Reason for the failure of requests in flight at an interrupt."""
 ENDED_EARLY = "the run ended before it was answered"
@@ -110,6 +113,7 @@ def run(
     warnings = ["energy was not measured: real nodes report times, not power"]
     if images.reason is not None:
         warnings.append(f"accuracy was not measured, as the images were noise: {images.reason}")
+    warnings += _size_notes(work, images)
     warnings += _fault_notes(scenario, drivers)
     for one in runs:
         warnings += outage_sentences(one.outages)
@@ -168,6 +172,18 @@ def _check_faults(orders: Sequence[Order], faults_by: Sequence[str]) -> None:
         )
     if faults_by and not orders:
         raise InputError("--faults-by: the scenario has no scheduled faults")
+
+
+def _size_notes(work: Work, images: Images) -> list[str]:
+    """Return a note where encoded images are of another size than the scenario says."""
+    payload = work.payload
+    if payload is None or abs(images.encoded_bytes / payload.bytes - 1.0) <= _NEAR_SIZE:
+        return []
+    return [
+        f"encoded images have {size(images.encoded_bytes)} on average, at a quality of "
+        f"{images.quality} of {QUALITIES[-1]}, and traffic.payload says {size(payload.bytes)}; a "
+        "prediction counts the latter"
+    ]
 
 
 def _fault_notes(scenario: Scenario, drivers: Sequence[Driver]) -> list[str]:

@@ -14,7 +14,9 @@ from edgesim.artifact import PRECISION, Artifact
 from edgesim.common.errors import InputError, nearest
 from edgesim.graph import BYTES_PER_ELEMENT
 from edgesim.placement import Plan
+from edgesim.placement.payload import Payload
 from edgesim.scenario.scenario import Scenario
+from edgesim.serve import encoded
 from edgesim.serve.options import admin_address
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
@@ -58,6 +60,7 @@ class Work:
         home: node of the network that the coordinator stands for.
         shape: (channels, height, width) of an image.
         manifest: manifest of the artifact; None where nothing was trained.
+        payload: image that is sent in place of the raw tensor; None where that is sent.
     """
 
     parts: tuple[Piece, ...]
@@ -66,6 +69,7 @@ class Work:
     home: str
     shape: tuple[int, int, int]
     manifest: TrainedManifest | None
+    payload: Payload | None = None
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -120,16 +124,23 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         home=plan.input_node or fusion.node,
         shape=(shape.channels, *shape.size),
         manifest=manifest,
+        payload=scenario.traffic.payload,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One named tensor of FP32: its shape and its raw bytes."""
+    """One named input: its shape, its raw bytes, and the type of its elements."""
 
     name: str
     shape: tuple[int, ...]
     raw: bytes
+    datatype: str = "FP32"
+
+    @classmethod
+    def of_images(cls, samples: int, raw: bytes) -> Input:
+        """Return packed encoded images as the input of a part."""
+        return cls(INPUT, (samples,), raw, encoded.DATATYPE)
 
 
 def infer_request(
@@ -140,7 +151,7 @@ def infer_request(
         model_name=piece.name, model_version=piece.version, id=str(number)
     )
     for one in inputs:
-        request.inputs.add(name=one.name, datatype="FP32", shape=one.shape)
+        request.inputs.add(name=one.name, datatype=one.datatype, shape=one.shape)
         request.raw_input_contents.append(one.raw)
     request.outputs.add(name=output)
     return request
@@ -176,7 +187,11 @@ def message_sizes(work: Work, *, samples: int, requests: int) -> Sizes:
         requests: number of requests; the middle one stands for all, whose numbers differ in digits.
     """
     number = requests // 2
-    image = _zeros(INPUT, samples, *work.shape)
+    if work.payload is None:
+        image = _zeros(INPUT, samples, *work.shape)
+    else:
+        size = encoded.packed_bytes(samples, work.payload.bytes)
+        image = Input.of_images(samples, bytes(size))
     features = [
         _zeros(f"{FEATURES}-{part}", samples, piece.width) for part, piece in enumerate(work.parts)
     ]
