@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from edgesim.hardware import Device
+from edgesim.hardware import Device, Queue
 from edgesim.serve import machine, models
 from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import Entry, SignedManifest
@@ -36,6 +36,7 @@ class Activation:
         metrics: counts of the node.
         memory_bytes: memory for weights; None for what the machine has.
         changed: awaited after every change of models.
+        queue: queue of the node where a deployment says nothing.
         emulate: the device whose times the models take; None for their own.
         lock: held while the store or the models change.
     """
@@ -46,12 +47,16 @@ class Activation:
     metrics: Metrics
     memory_bytes: int | None
     changed: Callable[[], Awaitable[None]]
+    queue: Queue
     emulate: Device | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def is_active(self, manifest: SignedManifest, names: Sequence[str]) -> bool:
-        """Return whether exactly these models are served."""
-        return self.serving.manifest == manifest.sha256 and set(self.serving.models) == set(names)
+    def is_active(
+        self, manifest: SignedManifest, names: Sequence[str], queue: Queue | None
+    ) -> bool:
+        """Return whether exactly these models are served, from such a queue."""
+        same = self.serving.manifest == manifest.sha256 and set(self.serving.models) == set(names)
+        return same and self.engine.queue.settings == (queue or self.queue)
 
     def check_memory(self, entries: Sequence[Entry]) -> None:
         """Refuse models that do not fit in memory.
@@ -75,9 +80,14 @@ class Activation:
             )
 
     async def activate(
-        self, manifest: SignedManifest, names: Sequence[str]
+        self, manifest: SignedManifest, names: Sequence[str], queue: Queue | None = None
     ) -> list[ActivateReply.Loaded]:
         """Serve the named models of a manifest, and no others; return their times.
+
+        Args:
+            manifest: describes the models.
+            names: names of the models.
+            queue: queue of the node; None for the one that it was started with.
 
         Raises:
             RefusalError: one is unknown, missing, damaged, or does not fit; what was served before
@@ -88,6 +98,7 @@ class Activation:
             raise invalid("no models are named")
         self.check_memory(entries)
         fresh: dict[str, Model] = {}
+        times_s: dict[str, float] = {}
         report = []
         for entry in entries:
             begun_s = time.monotonic()
@@ -99,12 +110,18 @@ class Activation:
                 self.engine.do(functools.partial(_warm_up, model))
             )
             fresh[entry.name] = model
+            times_s[entry.name] = inference_s
             report.append(
                 ActivateReply.Loaded(
                     name=entry.name, load_s=load_s, warm_up_s=warm_up_s, inference_s=inference_s
                 )
             )
-        await asyncio.to_thread(self.store.activate, manifest, list(fresh))
+        await asyncio.to_thread(self.store.activate, manifest, list(fresh), queue)
+        jobs = self.engine.queue
+        jobs.configure(queue or self.queue)
+        jobs.forget_executions()
+        for name, time_s in times_s.items():
+            jobs.note_execution(fresh[name], time_s)
         self.serving.replace(fresh, manifest.sha256)
         self.metrics.models.clear()
         for model in fresh.values():

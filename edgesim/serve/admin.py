@@ -19,6 +19,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.manifest import verify
 from edgesim.serve.models import Serving
 from edgesim.serve.protocol import admin_pb2 as wire
+from edgesim.serve.queues import from_message, queue_text
 from edgesim.serve.refusal import RefusalError, invalid
 from edgesim.serve.services import ACTIVATE, OFFER, STATUS, UPLOAD, Method, only_message, register
 from edgesim.serve.store import Store, Upload
@@ -127,6 +128,7 @@ class Admin:
                 or memory do not suffice.
         """
         manifest = verify(request.manifest, request.signature, self.trusted)
+        queue = from_message(request.queue) if request.HasField("queue") else None
         if not request.models:
             raise invalid("no models are named")
         entries = []
@@ -165,7 +167,9 @@ class Admin:
                 for model in request.models
             ],
             active=all(whole.values())
-            and self.activation.is_active(manifest, [model.name for model in request.models]),
+            and self.activation.is_active(
+                manifest, [model.name for model in request.models], queue
+            ),
         )
 
     async def upload(
@@ -231,13 +235,15 @@ class Admin:
         """
         async with self.activation.lock:
             manifest = self.store.manifest(request.manifest_sha256, self.trusted)
-            loaded = await self.activation.activate(manifest, request.models)
+            queue = from_message(request.queue) if request.HasField("queue") else None
+            loaded = await self.activation.activate(manifest, request.models, queue)
         log_event(
             self.logger,
             "serving",
             artifact=manifest.manifest.name,
             manifest=manifest.sha256,
             models=list(self.serving.models),
+            queue=queue_text(self.engine.queue.settings),
         )
         return wire.ActivateReply(models=loaded)
 

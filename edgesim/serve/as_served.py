@@ -42,7 +42,7 @@ from edgesim.placement.bounds import Bottleneck, bottleneck
 from edgesim.placement.plan import Branch, Task, Transfer
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve.coordinator.work import Piece, Sizes, Work, find_work, message_sizes
-from edgesim.serve.options import QUEUE_LIMIT
+from edgesim.serve.queues import real_queue
 from edgesim.simulate import Recording
 
 _MEASURED = Variability(kind="measured")
@@ -297,7 +297,7 @@ def _cluster(cluster: Cluster, processes: _Processes) -> Cluster:
             host=host,
             variability=_MEASURED if measured else node.variability,
             faults=_scheduled(node.faults),
-            queue=node.queue if node.queue.drops else replace(node.queue, limit=QUEUE_LIMIT),
+            queue=real_queue(node.queue),
         )
         beside = [processes.messages[name]]
         if name == processes.home:

@@ -21,6 +21,7 @@ from edgesim.serve.access import UNTRUSTED, Access, open_channel
 from edgesim.serve.coordinator.work import Target
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
 from edgesim.serve.protocol import admin_pb2 as wire
+from edgesim.serve.queues import to_message
 from edgesim.serve.services import ACTIVATE, OFFER, UPLOAD
 from partition import InputError as PartitionInputError
 from partition import read_manifest, verify_files
@@ -199,11 +200,15 @@ class _Sender:
     async def send(self, row: Row) -> Row:
         package, metadata = self.package, self.access.metadata()
         models = [package.model(name) for name in self.target.models]
+        queue = None if self.target.queue is None else to_message(self.target.queue)
         total = sum(model.bytes for model in models)
         self.progress(self.target.node, (self.held_bytes or 0) + self.sent_bytes, total)
         async with open_channel(self.target.admin, self.access) as channel:
             offer = wire.OfferRequest(
-                manifest=package.manifest.data, signature=package.manifest.signature, models=models
+                manifest=package.manifest.data,
+                signature=package.manifest.signature,
+                models=models,
+                queue=queue,
             )
             reply: wire.OfferReply = _valid(await OFFER.on(channel)(offer, metadata=metadata))
             have = {file.sha256: file for file in reply.files}
@@ -220,7 +225,7 @@ class _Sender:
                     pieces = self._pieces(model, have[model.sha256].have_bytes, total)
                     _valid(await UPLOAD.on(channel)(pieces, metadata=metadata))
             activate = wire.ActivateRequest(
-                manifest_sha256=reply.manifest_sha256, models=self.target.models
+                manifest_sha256=reply.manifest_sha256, models=self.target.models, queue=queue
             )
             done: wire.ActivateReply = _valid(
                 await ACTIVATE.on(channel)(activate, metadata=metadata)

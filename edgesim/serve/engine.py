@@ -106,6 +106,7 @@ class Engine:
             return
         compute_s = time.monotonic() - begun_s
         processor_s = time.thread_time() - worked_s
+        self.queue.note_execution(first.model, compute_s)
         pieces = {
             name: torch.split(tensor, [job.samples for job in batch])
             for name, tensor in outputs.items()

@@ -18,6 +18,7 @@ from edgesim.serve.engine import Engine
 from edgesim.serve.jobs import Answer, Job
 from edgesim.serve.models import Model, Serving
 from edgesim.serve.protocol import open_inference_pb2 as wire
+from edgesim.serve.queues import to_extension
 from edgesim.serve.refusal import RefusalError, shutting_down
 from edgesim.serve.services import (
     MODEL_INFER,
@@ -92,8 +93,12 @@ class Inference:
     async def server_metadata(
         self, request: wire.ServerMetadataRequest, context: _Context
     ) -> wire.ServerMetadataResponse:
-        """Answer name and version of the server."""
-        return wire.ServerMetadataResponse(name="edgesim", version=__version__)
+        """Answer name and version of the server, and its queue among the extensions."""
+        return wire.ServerMetadataResponse(
+            name="edgesim",
+            version=__version__,
+            extensions=[to_extension(self.engine.queue.settings)],
+        )
 
     async def model_metadata(
         self, request: wire.ModelMetadataRequest, context: _Context
@@ -154,6 +159,9 @@ class Inference:
             samples=asked.samples,
             done=lambda found: _resolve(loop, settle, found),
             deadline_s=math.inf if left_s is None else time.monotonic() + left_s,
+            due_s=math.inf if asked.due_in_s is None else time.monotonic() + asked.due_in_s,
+            priority=asked.priority,
+            source=asked.source,
         )
         waiting = self.engine.admit(job)
         try:

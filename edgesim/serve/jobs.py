@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,9 +14,10 @@ from grpc import StatusCode
 from torch import Tensor
 
 from edgesim.common.text import size
+from edgesim.hardware import Queue
 from edgesim.serve.encoded import Encoded
 from edgesim.serve.models import Model
-from edgesim.serve.options import QUEUE_BYTES
+from edgesim.serve.options import QUEUE_BYTES, QUEUE_LIMIT
 from edgesim.serve.refusal import DROPPED, RefusalError, shutting_down
 
 
@@ -50,6 +51,10 @@ class Job:
         samples: number of samples.
         done: called with the answer or the refusal, in the computing thread or in one that puts.
         deadline_s: time on the clock of `time.monotonic` after which nobody waits for the answer.
+        due_s: deadline of its request on the same clock, by which a queue may order, and after
+            which it may drop; the answer is of use after that too.
+        priority: order of service where the queue has it; the lower number first.
+        source: stream that it belongs to; of each, the newest request waits in a `keep-latest`.
         entered_s: time at which it began to wait, on the same clock.
         input_bytes: bytes of the inputs, of encoded ones once decoded.
     """
@@ -60,6 +65,9 @@ class Job:
     samples: int
     done: Callable[[Answer | RefusalError], None]
     deadline_s: float = math.inf
+    due_s: float = math.inf
+    priority: int = 0
+    source: str = ""
     entered_s: float = field(default_factory=time.monotonic)
     input_bytes: int = field(init=False)
 
@@ -91,21 +99,26 @@ Task = Callable[[], None]
 """A function to run in the computing thread before any request."""
 
 
+_RECENT = 1 / 8
+"""Weight of the last execution in the mean time of a model (that of RFC 6298)."""
+
+
 class JobQueue:
-    """First-in first-out queue: one thread takes, any thread puts.
+    """Queue of one computing thread: one thread takes, any thread puts.
+
+    It does what `edgesim.hardware.Queue` says of a simulated one. With ``keep-latest``, the newest
+    request of each model and source waits.
 
     Attributes:
+        settings: order, limit, and what is dropped.
         limit: most requests that may wait.
         limit_bytes: most bytes of their inputs.
-        full: what leaves a full queue, as `edgesim.hardware.Queue` says of a simulated one: the
-            request that comes (``reject``), the one that has waited longest (``drop-oldest``), or,
-            whatever the limit, those that wait for the same model (``keep-latest``).
     """
 
-    def __init__(self, limit: int, limit_bytes: int = QUEUE_BYTES, full: str = "reject") -> None:
-        self.limit = limit
+    def __init__(self, settings: Queue, limit_bytes: int = QUEUE_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self.full = full
+        self.configure(settings)
+        self._mean_s: dict[tuple[str, str], float] = {}
         self._jobs: deque[Job] = deque()
         self._tasks: deque[Task] = deque()
         self._changed = threading.Condition()
@@ -114,6 +127,23 @@ class JobQueue:
     def __len__(self) -> int:
         """Return how many requests wait."""
         return len(self._jobs)
+
+    def configure(self, settings: Queue) -> None:
+        """Have another order, limit and rules from now on; what waits beyond the limit may stay."""
+        self.settings = settings
+        self.limit = settings.limit or QUEUE_LIMIT
+
+    def note_execution(self, model: Model, time_s: float) -> None:
+        """Let the time of an execution count in the mean of its model, which `skip_late` uses."""
+        key = model.name, model.sha256
+        with self._changed:
+            before_s = self._mean_s.get(key, time_s)
+            self._mean_s[key] = before_s + _RECENT * (time_s - before_s)
+
+    def forget_executions(self) -> None:
+        """Forget the times of models that are served no more."""
+        with self._changed:
+            self._mean_s.clear()
 
     def put(self, job: Job) -> None:
         """Add a request.
@@ -124,15 +154,18 @@ class JobQueue:
         with self._changed:
             if self._closed:
                 raise shutting_down()
-            alike = [one for one in self._jobs if one.model is job.model]
-            if self.full == "keep-latest" and alike:
+            full = self.settings.full
+            alike = [
+                one for one in self._jobs if one.model is job.model and one.source == job.source
+            ]
+            if full == "keep-latest" and alike:
                 # In its place: a stream of many requests waits no longer for its turn.
                 place = self._jobs.index(alike[0])
                 self._drop(alike[0], "for a newer request")
                 self._jobs.insert(place, job)
                 self._changed.notify_all()
                 return
-            if self.full == "drop-oldest" and len(self._jobs) >= self.limit:
+            if full == "drop-oldest" and len(self._jobs) >= self.limit:
                 self._drop(self._jobs[0], f"as the one that waited longest of {self.limit}")
             if len(self._jobs) >= self.limit:
                 raise RefusalError(
@@ -209,6 +242,7 @@ class JobQueue:
         until_s = time.monotonic() + wait_s
         while True:
             self._drop_expired()
+            self._skip_late()
             batch = self._first_batch(most)
             left_s = until_s - time.monotonic()
             if not batch or len(batch) == most or left_s <= 0 or self._closed or self._tasks:
@@ -220,12 +254,29 @@ class JobQueue:
 
     def _first_batch(self, most: int) -> list[Job]:
         batch: list[Job] = []
-        for job in self._jobs:
+        for job in self._ordered():
             if len(batch) == most:
                 break
             if not batch or job.can_batch_with(batch[0]):
                 batch.append(job)
         return batch
+
+    def _ordered(self) -> Iterable[Job]:
+        """Return the requests in the order of service; first come, first served among equals."""
+        if self.settings.order == "fifo":
+            return self._jobs
+        if self.settings.order == "edf":
+            return sorted(self._jobs, key=lambda job: job.due_s)
+        return sorted(self._jobs, key=lambda job: job.priority)
+
+    def _skip_late(self) -> None:
+        """Drop what cannot end by the deadline of its request any more."""
+        if not self.settings.skip_late:
+            return
+        now_s, mean_s = time.monotonic(), self._mean_s
+        for job in list(self._jobs):
+            if now_s + mean_s.get((job.model.name, job.model.sha256), 0.0) > job.due_s:
+                self._drop(job, "as it cannot be ready by its deadline")
 
     def _drop_expired(self) -> None:
         now_s = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -14,11 +15,14 @@ from edgesim.serve.models import Model
 from edgesim.serve.options import MAX_SAMPLES
 from edgesim.serve.protocol import open_inference_pb2 as wire
 from edgesim.serve.refusal import invalid
-from edgesim.serve.services import version_of
+from edgesim.serve.services import DUE, PRIORITY, SOURCE, version_of
 from edgesim.serve.tensors import DATATYPE, TensorSpec
 
 _UNSUPPORTED = ("shared_memory_region", "classification")
 """Parameters of extensions of the protocol that change what a message means."""
+
+
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,9 @@ class InferenceRequest:
         outputs: names, in the order of the answer.
         samples: number of samples of every input.
         raw_bytes: bytes of all inputs.
+        due_in_s: time until the deadline of the request, by which a queue may order; None without.
+        priority: order of service where the queue has it.
+        source: stream that it belongs to.
     """
 
     id: str
@@ -38,6 +45,9 @@ class InferenceRequest:
     outputs: tuple[str, ...]
     samples: int
     raw_bytes: int
+    due_in_s: float | None = None
+    priority: int = 0
+    source: str = ""
 
 
 def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
@@ -92,7 +102,32 @@ def read(request: wire.ModelInferRequest, model: Model) -> InferenceRequest:
         outputs=_outputs(request, model),
         samples=counts.pop(),
         raw_bytes=raw_bytes,
+        **_queueing(request),
     )
+
+
+def _queueing(request: wire.ModelInferRequest) -> dict[str, Any]:
+    """Return what the parameters of a request say to the queue.
+
+    Raises:
+        RefusalError: a parameter is of another type, or too long.
+    """
+    found: dict[str, Any] = {}
+    for name, kind in ((DUE, "int64_param"), (PRIORITY, "int64_param"), (SOURCE, "string_param")):
+        if name in request.parameters:
+            value = request.parameters[name]
+            if value.WhichOneof("parameter_choice") != kind:
+                raise invalid(f"parameter '{name}' must be {kind}")
+            found[name] = getattr(value, kind)
+    source = found.get(SOURCE, "")
+    if len(source) > _LONGEST_NAME:
+        raise invalid(f"parameter '{SOURCE}' has at most {_LONGEST_NAME} characters")
+    due_ns = found.get(DUE)
+    return {
+        "due_in_s": None if due_ns is None else due_ns / 1e9,
+        "priority": found.get(PRIORITY, 0),
+        "source": source,
+    }
 
 
 def answer(number: str, model: Model, found: Answer, waiting: int) -> wire.ModelInferResponse:

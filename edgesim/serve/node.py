@@ -71,7 +71,7 @@ class Node:
     def __post_init__(self) -> None:
         options = self.options
         self._engine = Engine(
-            JobQueue(options.queue, full=options.full),
+            JobQueue(options.queue_settings),
             threads=options.threads,
             batch_max=options.batch,
             batch_wait_s=options.batch_wait_s,
@@ -95,7 +95,7 @@ class Node:
             loop.add_signal_handler(number, stopped.set)
         activation = Activation(
             self.store, self._serving, self._engine, self._metrics, options.memory_bytes,
-            self._update_health, emulate=options.emulated_device(),
+            self._update_health, options.queue_settings, emulate=options.emulated_device(),
         )  # fmt: skip
         with ExitStack() as stack:
             inference, listens = self._inference_server()
@@ -176,7 +176,7 @@ class Node:
                 active = self.store.active()
                 if active is not None:
                     manifest = self.store.manifest(active.manifest, self.trusted)
-                    await activation.activate(manifest, active.models)
+                    await activation.activate(manifest, active.models, active.queue)
             except RefusalError as error:
                 log_event(self.logger, "not restored", logging.ERROR, reason=str(error))
             finally:

@@ -12,7 +12,7 @@ from edgesim.common.options import flag, option, processors, quantity
 from edgesim.serve.addresses import is_loopback, join_address, split_address
 
 if TYPE_CHECKING:
-    from edgesim.hardware import Device
+    from edgesim.hardware import Device, Queue
 
 _ABOVE, _BELOW = 1000, 30_000
 """From the port of inference to that of the admin service, where none is named."""
@@ -76,11 +76,16 @@ class NodeOptions:
         parser=quantity("time"),
         show_default="0 s",
     )
-    queue: int = option("N", "Requests that may wait, at most.", QUEUE_LIMIT, min=1)
+    queue: int = option(
+        "N",
+        "Requests that may wait, at most; a deployed scenario may say another number.",
+        QUEUE_LIMIT,
+        min=1,
+    )
     full: str = option(
         "|".join(FULL),
         "Request that leaves a full queue: the one that comes, the one that waited longest, or all "
-        "that wait for the same model but the newest, whatever the limit.",
+        "that wait for the same model but the newest, whatever the limit; likewise.",
         "reject",
     )
     memory_bytes: int | None = option(
@@ -149,6 +154,14 @@ class NodeOptions:
                 "others; name one on this machine with --admin 127.0.0.1:PORT, or use TLS"
             )
         self.emulated_device()
+
+    @property
+    def queue_settings(self) -> Queue:
+        """The queue that the node begins with; a deployment may bring another."""
+        from edgesim.hardware import Queue
+
+        limit = None if self.full == "keep-latest" else self.queue
+        return Queue(limit=limit, full=self.full)  # type: ignore[arg-type]
 
     @property
     def admin_address(self) -> str:

@@ -22,6 +22,9 @@ ADMIN = "edgesim.admin.v1.Admin"
 INPUT, FEATURES, LOGITS = "input", "features", "logits"
 """Names of the tensors of a part; those of the fusion's inputs are ``features-0`` …"""
 
+DUE, PRIORITY, SOURCE = "due_ns", "priority", "source"
+"""Parameters of a request, for the queue: time until its deadline, order, and its stream."""
+
 
 def version_of(sha256: str) -> str:
     """Return the version of a model that requests name: the beginning of its file's hash."""

@@ -29,7 +29,10 @@ from grpc import StatusCode
 from edgesim.common.errors import EdgesimError, InputError, write_error
 from edgesim.common.files import open_inside, whole_file
 from edgesim.common.lock import Lock, LockedError
+from edgesim.hardware import Queue
 from edgesim.serve.manifest import SignedManifest, verify
+from edgesim.serve.protocol import admin_pb2 as wire
+from edgesim.serve.queues import from_message, to_message
 from edgesim.serve.refusal import RefusalError, invalid
 from partition.files import sha256, to_json
 
@@ -48,10 +51,12 @@ class Active:
     Attributes:
         manifest: its SHA-256.
         models: names of the models.
+        queue: queue that a deployment brought; None where it brought none.
     """
 
     manifest: str
     models: tuple[str, ...]
+    queue: Queue | None = None
 
 
 class Store:
@@ -265,7 +270,12 @@ class Store:
         try:
             with open_inside(self.folder / "active.json", largest_bytes=_LARGEST_ACTIVE) as file:
                 document = json.loads(file.read())
-            return Active(checked(document["manifest"]), tuple(map(str, document["models"])))
+            queue = document.get("queue")
+            return Active(
+                checked(document["manifest"]),
+                tuple(map(str, document["models"])),
+                None if queue is None else from_message(wire.Queue(**queue)),
+            )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
@@ -274,9 +284,16 @@ class Store:
                 f"{self.folder}/active.json is damaged ({error}); deploy again",
             ) from error
 
-    def activate(self, manifest: SignedManifest, models: Iterable[str]) -> None:
-        """Record the served models, and delete the files of other artifacts."""
-        chosen = {"manifest": manifest.sha256, "models": list(models)}
+    def activate(
+        self, manifest: SignedManifest, models: Iterable[str], queue: Queue | None = None
+    ) -> None:
+        """Record the served models and their queue, and delete the files of other artifacts."""
+        chosen: dict[str, object] = {"manifest": manifest.sha256, "models": list(models)}
+        if queue is not None:
+            message = to_message(queue)
+            chosen["queue"] = {
+                one.name: getattr(message, one.name) for one, _ in message.ListFields()
+            }
         self._write(self.folder / "active.json", to_json(chosen).encode())
         self._keep([manifest])
 

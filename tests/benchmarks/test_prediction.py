@@ -97,7 +97,7 @@ class Cluster:
         inside = self.net.inside(name)
         return begun(
             self.folder / name, self.folder / "keys" / host, *options,
-            "--cpus", str(self.core(name)), "--queue", "4096", inside=inside,
+            "--cpus", str(self.core(name)), inside=inside,
         )  # fmt: skip
 
     def _pinned(self, name: str, core: int | None = None) -> list[str]:
@@ -124,7 +124,7 @@ class Cluster:
             "nodes": {
                 name: {
                     "device": "here.yaml", "address": address,
-                    "host": f"processor {self.core(name)}",
+                    "host": f"processor {self.core(name)}", "queue": {"limit": 4096},
                 }
                 for name, address in addresses.items()
             },

@@ -15,7 +15,7 @@ from edgesim.common.text import duration, foreign
 from edgesim.serve.coordinator.peer import Peer, is_busy, is_too_large
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replies import InvalidReplyError, Reply
-from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request
+from edgesim.serve.coordinator.work import Input, Piece, Work, infer_request, set_due
 from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest
 from edgesim.serve.refusal import DROPPED
 from edgesim.serve.services import FEATURES, LOGITS
@@ -50,6 +50,7 @@ async def ask(
     width: int,
     policy: Policy,
     generator: random.Random,
+    due_s: float | None = None,
 ) -> Reply | Failure:
     """Ask until there is a valid reply, the deadline passes, or another attempt is useless.
 
@@ -59,6 +60,8 @@ async def ask(
         width: values of the output for each sample.
         policy: deadline and attempts.
         generator: random generator of the pauses between attempts.
+        due_s: deadline of the request on the peer's clock, which each attempt tells the node;
+            nothing ends at it. None without one.
     """
     clock = peer.clock
     asked_s = clock()
@@ -69,6 +72,8 @@ async def ask(
             dropped = False
             reason = f"the node is out of service: it {peer.why}"
             break
+        if due_s is not None:
+            set_due(request, due_s - clock())
         try:
             end_s = until_s
             if policy.retry.timeout_s is not None:
@@ -205,12 +210,23 @@ class Coordinator:
     policy: Policy
     generator: random.Random
 
-    async def answer(self, number: int, image: Input) -> RequestResult:
-        """Return the answer to the input of a request, raw or encoded images."""
+    async def answer(
+        self, number: int, image: Input, arrival_s: float = 0.0, source: int = 0
+    ) -> RequestResult:
+        """Return the answer to a request.
+
+        Args:
+            number: its number.
+            image: its input, raw or encoded images.
+            arrival_s: when it arrived, on the clock of the peers.
+            source: number of its stream.
+        """
         work = self.work
+        due_s = None if work.deadline_s is None else arrival_s + work.deadline_s
+        stream = work.sources[source] if work.sources else ""
         samples = image.shape[0]
         parts = await asyncio.gather(
-            *(self._ask(piece, (image,), FEATURES, number) for piece in work.parts)
+            *(self._ask(one, (image,), FEATURES, number, stream, due_s) for one in work.parts)
         )
         features = [
             Input(f"{FEATURES}-{part}", (samples, piece.width), one.output)
@@ -220,13 +236,20 @@ class Coordinator:
         fusion = logits = None
         whole = len(features) == len(parts)
         if features and (whole or self.policy.degrade):
-            fusion = await self._ask(work.fusion, features, LOGITS, number)
+            fusion = await self._ask(work.fusion, features, LOGITS, number, stream, due_s)
             if isinstance(fusion, Reply):
                 logits = np.frombuffer(fusion.output, dtype="<f4").reshape(samples, -1)
         return RequestResult(parts=tuple(parts), fusion=fusion, logits=logits)
 
     async def _ask(
-        self, piece: Piece, inputs: Sequence[Input], output: str, number: int
+        self,
+        piece: Piece,
+        inputs: Sequence[Input],
+        output: str,
+        number: int,
+        stream: str,
+        due_s: float | None,
     ) -> Reply | Failure:
-        request = infer_request(piece, inputs, output, number)
-        return await ask(self.peers[piece.node], request, piece.width, self.policy, self.generator)
+        request = infer_request(piece, inputs, output, number, stream)
+        peer = self.peers[piece.node]
+        return await ask(peer, request, piece.width, self.policy, self.generator, due_s)

@@ -17,7 +17,8 @@ from edgesim.serve.coordinator.replies import InvalidReplyError, Reply, read_rep
 from edgesim.serve.coordinator.work import BYTES_PER_VALUE, Piece
 from edgesim.serve.options import MAX_SAMPLES
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY
+from edgesim.serve.queues import told_queue
+from edgesim.serve.services import MODEL_INFER, MODEL_METADATA, MODEL_READY, SERVER_METADATA
 
 MOST_REASONS = 20
 """Reasons of failures that are told apart of one node."""
@@ -330,6 +331,16 @@ class Peer:
             self._note_error(error)
             return None
         return True
+
+    async def told_queue(self) -> str | None:
+        """Return the node's queue in words; None where it does not tell, or does not answer."""
+        try:
+            reply: wire.ServerMetadataResponse | None = await SERVER_METADATA.on(self._channel)(
+                wire.ServerMetadataRequest(), timeout=self.policy.health.interval_s
+            )
+        except grpc.aio.AioRpcError:
+            return None
+        return None if reply is None else told_queue(reply.extensions)
 
     def _note_error(self, error: grpc.aio.AioRpcError) -> None:
         """Remember gRPC's reason for a missing answer."""

@@ -75,6 +75,7 @@ class Recorder:
             part: np.zeros(requests) for part in ("queue", "compute", "transfer", "fusion")
         }
         self._outcome = np.zeros(requests, dtype=np.uint8)
+        self._source = np.zeros(requests if work.sources else 0, dtype=np.uint32)
         self._traced: list[tuple[int, Piece, Reply]] = []
         self._busy_s: defaultdict[str, float] = defaultdict(float)
         self._executions: defaultdict[str, float] = defaultdict(float)
@@ -82,9 +83,11 @@ class Recorder:
         self._received_bytes: Counter[str] = Counter()
         self._max_waiting: Counter[str] = Counter()
 
-    def begin(self, number: int, due_s: float) -> None:
-        """Record the arrival time of a request."""
+    def begin(self, number: int, due_s: float, source: int = 0) -> None:
+        """Record the arrival time of a request, and the number of its source."""
         self._arrival_s[number] = due_s
+        if self._work.sources:
+            self._source[number] = source
         self._begun = max(self._begun, number + 1)
 
     def end(self, number: int, found: RequestResult, end_s: float, right: int | None) -> None:
@@ -208,6 +211,8 @@ class Recorder:
             links={name: self._link(name, carried, end_s) for name in self._cluster.network.links},
             simulated_s=end_s,
             partial=partial,
+            sources=self._work.sources,
+            source=self._source[:count],
         )
 
     def _node(self, peer: Peer | None, name: str, end_s: float) -> NodeTotals:

@@ -25,7 +25,7 @@ from edgesim.serve.coordinator.recorder import Calls, Recorder, right_answers
 from edgesim.serve.coordinator.work import Work
 from edgesim.serve.faults.driver import Driver
 from edgesim.simulate import Recording
-from edgesim.simulate.traffic import Traffic, arrival_times, think_times
+from edgesim.simulate.traffic import Traffic, arrivals, think_times
 
 _LOOK_S = 0.1
 """Interval of progress reports and of checks for an interrupt."""
@@ -47,6 +47,7 @@ class Replication:
         answered: number of requests by which parts answered.
         right: images answered rightly, by which parts answered; None where labels are not known.
         outages: outages of nodes, by their begin.
+        queues: queue of each node in words, by name; None where it does not tell.
         failure: unexpected error that ended it, with the recording of what was done by then; empty
             without one.
     """
@@ -57,6 +58,7 @@ class Replication:
     answered: Counter[tuple[bool, ...]]
     right: Counter[tuple[bool, ...]] | None
     outages: tuple[Outage, ...]
+    queues: Mapping[str, str | None]
     failure: str
 
 
@@ -99,6 +101,7 @@ def run_replication(
 
     recordings: list[Recording] = []
     outages: list[Outage] = []
+    queues: dict[str, str | None] = {}
 
     failure = ""
 
@@ -108,16 +111,17 @@ def run_replication(
         peers = _peers(work, access, policy, clock, traffic.samples)
         try:
             await _all_ready(peers)
+            queues.update({name: await peer.told_queue() for name, peer in peers.items()})
             if driver is not None:
                 await driver.start()
             # Nothing depends on these pauses but when a node is asked again.
             generator = random.Random(os.getpid())
             coordinator = Coordinator(work, peers, policy, generator)
 
-            async def serve(number: int, due_s: float) -> None:
-                recorder.begin(number, due_s)
+            async def serve(number: int, due_s: float, source: int) -> None:
+                recorder.begin(number, due_s, source)
                 rows = images.rows(number, traffic.samples)
-                found = await coordinator.answer(number, images.input(rows))
+                found = await coordinator.answer(number, images.input(rows), due_s, source)
                 end_s = clock()
                 labels = None if images.labels is None else images.labels[rows]
                 recorder.end(number, found, end_s, right_answers(found.logits, labels))
@@ -151,6 +155,7 @@ def run_replication(
         answered=recorder.answered,
         right=None if images.labels is None else recorder.right,
         failure=failure,
+        queues=queues,
         outages=tuple(sorted(outages, key=lambda out: out.begin_s)),
     )
 
@@ -243,8 +248,8 @@ def _described(error: Exception) -> str:
     return f"internal error: {type(error).__name__} at {where}: {str(error)[:200]}"
 
 
-Serve = Callable[[int, float], Coroutine[None, None, None]]
-"""Answers the request of a number, whose arrival is due at a time."""
+Serve = Callable[[int, float, int], Coroutine[None, None, None]]
+"""Answers the request of a number, whose arrival is due at a time, of the source of a number."""
 
 
 async def pace(
@@ -268,19 +273,21 @@ async def pace(
         seed: seed of the scenario.
         replication: number of the repetition.
     """
-    times = arrival_times(traffic, seed, replication)
+    times, sources = arrivals(traffic, seed, replication)
     if times is None:
         numbers = iter(range(traffic.requests))
         loops = min(traffic.in_flight, traffic.requests)
         think = think_times(traffic, seed, replication)
         async with asyncio.TaskGroup() as group:
-            for _ in range(loops):
-                group.create_task(_turns(numbers, serve, clock, think))
+            for client in range(loops):
+                source = client % traffic.sources
+                group.create_task(_turns(numbers, serve, clock, think, source))
         return
     async with asyncio.TaskGroup() as group:
         for number, time_s in enumerate(times.tolist()):
             await asyncio.sleep(max(0.0, time_s - clock()))
-            group.create_task(serve(number, time_s))
+            source = 0 if sources is None else int(sources[number])
+            group.create_task(serve(number, time_s, source))
 
 
 async def _turns(
@@ -288,6 +295,7 @@ async def _turns(
     serve: Serve,
     clock: Callable[[], float],
     think: Callable[[], float] | None,
+    source: int,
 ) -> None:
     """Send the requests of one client; it thinks before each, so numbers are in order of time."""
     while True:
@@ -296,4 +304,4 @@ async def _turns(
         number = next(numbers, None)
         if number is None:
             return
-        await serve(number, clock())
+        await serve(number, clock(), source)

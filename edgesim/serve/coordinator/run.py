@@ -24,6 +24,7 @@ from edgesim.serve.coordinator.replication import Replication, run_replication
 from edgesim.serve.coordinator.work import Work, find_work
 from edgesim.serve.encoded import QUALITIES
 from edgesim.serve.faults.driver import Driver, Order, orders_of
+from edgesim.serve.queues import queue_text, real_queue
 from edgesim.simulate import Outcome
 
 _NEAR_SIZE = 0.05
@@ -113,6 +114,12 @@ def run(
     warnings = ["energy was not measured: real nodes report times, not power"]
     if images.reason is not None:
         warnings.append(f"accuracy was not measured, as the images were noise: {images.reason}")
+    if work.sources:
+        warnings.append(
+            f"requests of {', '.join(work.sources)} were all sent from this machine, which stands "
+            f"for '{work.home}' in the network"
+        )
+    warnings += _queue_notes(scenario, runs)
     warnings += _size_notes(work, images)
     warnings += _fault_notes(scenario, drivers)
     for one in runs:
@@ -172,6 +179,19 @@ def _check_faults(orders: Sequence[Order], faults_by: Sequence[str]) -> None:
         )
     if faults_by and not orders:
         raise InputError("--faults-by: the scenario has no scheduled faults")
+
+
+def _queue_notes(scenario: Scenario, runs: Sequence[Replication]) -> list[str]:
+    """Return a note on every node that has another queue than the scenario says."""
+    found = []
+    for name, told in runs[0].queues.items():
+        wanted = queue_text(real_queue(scenario.cluster.nodes[name].queue))
+        if told not in (None, wanted):
+            found.append(
+                f"'{name}' has the queue {told}, and a prediction plays {wanted}: write what it "
+                f"shall have in nodes.{name}.queue, and deploy again"
+            )
+    return found
 
 
 def _size_notes(work: Work, images: Images) -> list[str]:

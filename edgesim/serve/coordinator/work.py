@@ -13,13 +13,15 @@ from edgesim import api
 from edgesim.artifact import PRECISION, Artifact
 from edgesim.common.errors import InputError, nearest
 from edgesim.graph import BYTES_PER_ELEMENT
+from edgesim.hardware import Queue
 from edgesim.placement import Plan
 from edgesim.placement.payload import Payload
 from edgesim.scenario.scenario import Scenario
 from edgesim.serve import encoded
 from edgesim.serve.options import admin_address
 from edgesim.serve.protocol import open_inference_pb2 as wire
-from edgesim.serve.services import FEATURES, INPUT, LOGITS, version_of
+from edgesim.serve.queues import real_queue
+from edgesim.serve.services import DUE, FEATURES, INPUT, LOGITS, SOURCE, version_of
 from partition.schema import FusionEntry, PartEntry
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Work:
         shape: (channels, height, width) of an image.
         manifest: manifest of the artifact; None where nothing was trained.
         payload: image that is sent in place of the raw tensor; None where that is sent.
+        deadline_s: time in which a request should be answered, which queues may order by.
+        sources: names of the streams of requests, where there are several.
     """
 
     parts: tuple[Piece, ...]
@@ -70,6 +74,8 @@ class Work:
     shape: tuple[int, int, int]
     manifest: TrainedManifest | None
     payload: Payload | None = None
+    deadline_s: float | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -102,10 +108,6 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
     for task in plan.branches[0].tasks:
         entry = manifest.fusion if task.part is None else manifest.parts[task.part]
         pieces[task.name] = Piece.of(task.name, task.node, entry, manifest.files[entry.file])
-    if len(plan.inputs) > 1:
-        raise InputError(
-            "placement.input: in a real run all requests enter at this machine; name one node"
-        )
     names = list(dict.fromkeys(piece.node for piece in pieces.values()))
     nodes = scenario.cluster.nodes
     lacking = [name for name in names if nodes[name].address is None]
@@ -125,6 +127,8 @@ def find_work(scenario: Scenario, plan: Plan) -> Work:
         shape=(shape.channels, *shape.size),
         manifest=manifest,
         payload=scenario.traffic.payload,
+        deadline_s=scenario.traffic.deadline_s,
+        sources=plan.inputs if len(plan.inputs) > 1 else (),
     )
 
 
@@ -144,9 +148,17 @@ class Input:
 
 
 def infer_request(
-    piece: Piece, inputs: Sequence[Input], output: str, number: int
+    piece: Piece, inputs: Sequence[Input], output: str, number: int, source: str = ""
 ) -> wire.ModelInferRequest:
-    """Return the message that asks a piece for one output."""
+    """Return the message that asks a piece for one output.
+
+    Args:
+        piece: the model.
+        inputs: its inputs.
+        output: name of the output.
+        number: number of the request.
+        source: name of its stream, where there are several.
+    """
     request = wire.ModelInferRequest(
         model_name=piece.name, model_version=piece.version, id=str(number)
     )
@@ -154,7 +166,14 @@ def infer_request(
         request.inputs.add(name=one.name, datatype=one.datatype, shape=one.shape)
         request.raw_input_contents.append(one.raw)
     request.outputs.add(name=output)
+    if source:
+        request.parameters[SOURCE].string_param = source
     return request
+
+
+def set_due(request: wire.ModelInferRequest, left_s: float) -> None:
+    """Write the time until the deadline of its request into a message."""
+    request.parameters[DUE].int64_param = round(left_s * 1e9)
 
 
 BYTES_PER_VALUE = int(BYTES_PER_ELEMENT[PRECISION])
@@ -196,15 +215,24 @@ def message_sizes(work: Work, *, samples: int, requests: int) -> Sizes:
         _zeros(f"{FEATURES}-{part}", samples, piece.width) for part, piece in enumerate(work.parts)
     ]
     asked = {
-        piece.name: infer_request(piece, (image,), FEATURES, number).ByteSize()
-        for piece in work.parts
+        piece.name: _asked_bytes(work, piece, (image,), FEATURES, number) for piece in work.parts
     }
-    asked[work.fusion.name] = infer_request(work.fusion, features, LOGITS, number).ByteSize()
+    asked[work.fusion.name] = _asked_bytes(work, work.fusion, features, LOGITS, number)
     answered = {
         piece.name: _answer(piece, LOGITS if piece is work.fusion else FEATURES, samples, number)
         for piece in work.pieces
     }
     return Sizes(asked=asked, answered=answered)
+
+
+def _asked_bytes(
+    work: Work, piece: Piece, inputs: Sequence[Input], output: str, number: int
+) -> int:
+    source = work.sources[0] if work.sources else ""
+    request = infer_request(piece, inputs, output, number, source)
+    if work.deadline_s is not None:
+        set_due(request, work.deadline_s)
+    return request.ByteSize()
 
 
 def _zeros(name: str, *shape: int) -> Input:
@@ -247,12 +275,14 @@ class Target:
         address: HOST:PORT of inference.
         admin: HOST:PORT of its admin service.
         models: names of the models to serve.
+        queue: queue that it shall have; None where the scenario says nothing of it.
     """
 
     node: str
     address: str
     admin: str
     models: tuple[str, ...]
+    queue: Queue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +337,11 @@ def find_targets(
             raise InputError(f"--admin: no node '{name}'{nearest(name, list(nodes))}")
     real = tuple(
         Target(
-            name, node.address, others.get(name) or admin_address(node.address), tuple(held[name])
+            name,
+            node.address,
+            others.get(name) or admin_address(node.address),
+            tuple(held[name]),
+            None if node.queue == Queue() else real_queue(node.queue),
         )
         for name, node in nodes.items()
         if node.address is not None and name in held

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"edgesim/serve/protocol/admin.proto\x12\x10\x65\x64gesim.admin.v1\"\x0f\n\rStatusRequest\"\xdb\x01\n\x0bStatusReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x17\n\x0fmanifest_sha256\x18\x04 \x01(\t\x12\'\n\x06models\x18\x05 \x03(\x0b\x32\x17.edgesim.admin.v1.Model\x12\x0f\n\x07waiting\x18\x06 \x01(\x04\x12\x0f\n\x07running\x18\x07 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x08 \x01(\x04\x12\x1e\n\x16memory_available_bytes\x18\t \x01(\x04\"4\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"\\\n\x0cOfferRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.edgesim.admin.v1.Model\"\xa2\x01\n\nOfferReply\x12\x17\n\x0fmanifest_sha256\x18\x01 \x01(\t\x12\x30\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.edgesim.admin.v1.OfferReply.File\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\x1a\x39\n\x04\x46ile\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nhave_bytes\x18\x02 \x01(\x04\x12\r\n\x05whole\x18\x03 \x01(\x08\"=\n\x0cUploadHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"[\n\rUploadRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.edgesim.admin.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x07\n\x05piece\"%\n\x0bUploadReply\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x04\":\n\x0f\x41\x63tivateRequest\x12\x17\n\x0fmanifest_sha256\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\"\x97\x01\n\rActivateReply\x12\x36\n\x06models\x18\x01 \x03(\x0b\x32&.edgesim.admin.v1.ActivateReply.Loaded\x1aN\n\x06Loaded\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06load_s\x18\x02 \x01(\x01\x12\x11\n\twarm_up_s\x18\x03 \x01(\x01\x12\x13\n\x0binference_s\x18\x04 \x01(\x01\x32\xb4\x02\n\x05\x41\x64min\x12H\n\x06Status\x12\x1f.edgesim.admin.v1.StatusRequest\x1a\x1d.edgesim.admin.v1.StatusReply\x12\x45\n\x05Offer\x12\x1e.edgesim.admin.v1.OfferRequest\x1a\x1c.edgesim.admin.v1.OfferReply\x12J\n\x06Upload\x12\x1f.edgesim.admin.v1.UploadRequest\x1a\x1d.edgesim.admin.v1.UploadReply(\x01\x12N\n\x08\x41\x63tivate\x12!.edgesim.admin.v1.ActivateRequest\x1a\x1f.edgesim.admin.v1.ActivateReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"edgesim/serve/protocol/admin.proto\x12\x10\x65\x64gesim.admin.v1\"\x0f\n\rStatusRequest\"\xdb\x01\n\x0bStatusReply\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x17\n\x0fmanifest_sha256\x18\x04 \x01(\t\x12\'\n\x06models\x18\x05 \x03(\x0b\x32\x17.edgesim.admin.v1.Model\x12\x0f\n\x07waiting\x18\x06 \x01(\x04\x12\x0f\n\x07running\x18\x07 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x08 \x01(\x04\x12\x1e\n\x16memory_available_bytes\x18\t \x01(\x04\"4\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"F\n\x05Queue\x12\r\n\x05order\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x0c\n\x04\x66ull\x18\x03 \x01(\t\x12\x11\n\tskip_late\x18\x04 \x01(\x08\"\x84\x01\n\x0cOfferRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.edgesim.admin.v1.Model\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x17.edgesim.admin.v1.Queue\"\xa2\x01\n\nOfferReply\x12\x17\n\x0fmanifest_sha256\x18\x01 \x01(\t\x12\x30\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.edgesim.admin.v1.OfferReply.File\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\x08\x1a\x39\n\x04\x46ile\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nhave_bytes\x18\x02 \x01(\x04\x12\r\n\x05whole\x18\x03 \x01(\x08\"=\n\x0cUploadHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"[\n\rUploadRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.edgesim.admin.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x07\n\x05piece\"%\n\x0bUploadReply\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x04\"b\n\x0f\x41\x63tivateRequest\x12\x17\n\x0fmanifest_sha256\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\x12&\n\x05queue\x18\x03 \x01(\x0b\x32\x17.edgesim.admin.v1.Queue\"\x97\x01\n\rActivateReply\x12\x36\n\x06models\x18\x01 \x03(\x0b\x32&.edgesim.admin.v1.ActivateReply.Loaded\x1aN\n\x06Loaded\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06load_s\x18\x02 \x01(\x01\x12\x11\n\twarm_up_s\x18\x03 \x01(\x01\x12\x13\n\x0binference_s\x18\x04 \x01(\x01\x32\xb4\x02\n\x05\x41\x64min\x12H\n\x06Status\x12\x1f.edgesim.admin.v1.StatusRequest\x1a\x1d.edgesim.admin.v1.StatusReply\x12\x45\n\x05Offer\x12\x1e.edgesim.admin.v1.OfferRequest\x1a\x1c.edgesim.admin.v1.OfferReply\x12J\n\x06Upload\x12\x1f.edgesim.admin.v1.UploadRequest\x1a\x1d.edgesim.admin.v1.UploadReply(\x01\x12N\n\x08\x41\x63tivate\x12!.edgesim.admin.v1.ActivateRequest\x1a\x1f.edgesim.admin.v1.ActivateReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,24 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSREPLY']._serialized_end=293
   _globals['_MODEL']._serialized_start=295
   _globals['_MODEL']._serialized_end=347
-  _globals['_OFFERREQUEST']._serialized_start=349
-  _globals['_OFFERREQUEST']._serialized_end=441
-  _globals['_OFFERREPLY']._serialized_start=444
-  _globals['_OFFERREPLY']._serialized_end=606
-  _globals['_OFFERREPLY_FILE']._serialized_start=549
-  _globals['_OFFERREPLY_FILE']._serialized_end=606
-  _globals['_UPLOADHEADER']._serialized_start=608
-  _globals['_UPLOADHEADER']._serialized_end=669
-  _globals['_UPLOADREQUEST']._serialized_start=671
-  _globals['_UPLOADREQUEST']._serialized_end=762
-  _globals['_UPLOADREPLY']._serialized_start=764
-  _globals['_UPLOADREPLY']._serialized_end=801
-  _globals['_ACTIVATEREQUEST']._serialized_start=803
-  _globals['_ACTIVATEREQUEST']._serialized_end=861
-  _globals['_ACTIVATEREPLY']._serialized_start=864
-  _globals['_ACTIVATEREPLY']._serialized_end=1015
-  _globals['_ACTIVATEREPLY_LOADED']._serialized_start=937
-  _globals['_ACTIVATEREPLY_LOADED']._serialized_end=1015
-  _globals['_ADMIN']._serialized_start=1018
-  _globals['_ADMIN']._serialized_end=1326
+  _globals['_QUEUE']._serialized_start=349
+  _globals['_QUEUE']._serialized_end=419
+  _globals['_OFFERREQUEST']._serialized_start=422
+  _globals['_OFFERREQUEST']._serialized_end=554
+  _globals['_OFFERREPLY']._serialized_start=557
+  _globals['_OFFERREPLY']._serialized_end=719
+  _globals['_OFFERREPLY_FILE']._serialized_start=662
+  _globals['_OFFERREPLY_FILE']._serialized_end=719
+  _globals['_UPLOADHEADER']._serialized_start=721
+  _globals['_UPLOADHEADER']._serialized_end=782
+  _globals['_UPLOADREQUEST']._serialized_start=784
+  _globals['_UPLOADREQUEST']._serialized_end=875
+  _globals['_UPLOADREPLY']._serialized_start=877
+  _globals['_UPLOADREPLY']._serialized_end=914
+  _globals['_ACTIVATEREQUEST']._serialized_start=916
+  _globals['_ACTIVATEREQUEST']._serialized_end=1014
+  _globals['_ACTIVATEREPLY']._serialized_start=1017
+  _globals['_ACTIVATEREPLY']._serialized_end=1168
+  _globals['_ACTIVATEREPLY_LOADED']._serialized_start=1090
+  _globals['_ACTIVATEREPLY_LOADED']._serialized_end=1168
+  _globals['_ADMIN']._serialized_start=1171
+  _globals['_ADMIN']._serialized_end=1479
 # @@protoc_insertion_point(module_scope)

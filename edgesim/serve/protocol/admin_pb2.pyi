@@ -42,15 +42,29 @@ class Model(_message.Message):
     bytes: int
     def __init__(self, name: _Optional[str] = ..., sha256: _Optional[str] = ..., bytes: _Optional[int] = ...) -> None: ...
 
+class Queue(_message.Message):
+    __slots__ = ("order", "limit", "full", "skip_late")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FULL_FIELD_NUMBER: _ClassVar[int]
+    SKIP_LATE_FIELD_NUMBER: _ClassVar[int]
+    order: str
+    limit: int
+    full: str
+    skip_late: bool
+    def __init__(self, order: _Optional[str] = ..., limit: _Optional[int] = ..., full: _Optional[str] = ..., skip_late: bool = ...) -> None: ...
+
 class OfferRequest(_message.Message):
-    __slots__ = ("manifest", "signature", "models")
+    __slots__ = ("manifest", "signature", "models", "queue")
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     manifest: bytes
     signature: bytes
     models: _containers.RepeatedCompositeFieldContainer[Model]
-    def __init__(self, manifest: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+    queue: Queue
+    def __init__(self, manifest: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ...) -> None: ...
 
 class OfferReply(_message.Message):
     __slots__ = ("manifest_sha256", "files", "active")
@@ -96,12 +110,14 @@ class UploadReply(_message.Message):
     def __init__(self, received_bytes: _Optional[int] = ...) -> None: ...
 
 class ActivateRequest(_message.Message):
-    __slots__ = ("manifest_sha256", "models")
+    __slots__ = ("manifest_sha256", "models", "queue")
     MANIFEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     manifest_sha256: str
     models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, manifest_sha256: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+    queue: Queue
+    def __init__(self, manifest_sha256: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., queue: _Optional[_Union[Queue, _Mapping]] = ...) -> None: ...
 
 class ActivateReply(_message.Message):
     __slots__ = ("models",)

@@ -238,7 +238,7 @@ def test_an_answer_in_time_is_not_asked_for_twice() -> None:
     assert peer.beside == 0
 
 
-def run_paced(traffic: Traffic, serve: Callable[[int, float], Awaitable[None]]) -> None:
+def run_paced(traffic: Traffic, serve: Callable[[int, float, int], Awaitable[None]]) -> None:
     asyncio.run(pace(traffic, serve, time.monotonic, seed=7, replication=0))
 
 
@@ -252,7 +252,7 @@ def test_an_open_loop_tells_the_times_of_the_simulation_however_late_it_is(
     most_waiting = 0
     open_gate = asyncio.Event()
 
-    async def serve(number: int, meant_s: float) -> None:
+    async def serve(number: int, meant_s: float, source: int) -> None:
         nonlocal waiting, most_waiting
         if not meant:
             # The process is held up, and late for all others.
@@ -277,7 +277,7 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_says() -> None:
     under_way = 0
     seen = []
 
-    async def serve(number: int, meant_s: float) -> None:
+    async def serve(number: int, meant_s: float, source: int) -> None:
         nonlocal under_way
         under_way += 1
         seen.append((number, under_way))
@@ -288,6 +288,21 @@ def test_a_closed_loop_keeps_as_many_under_way_as_it_says() -> None:
     assert [number for number, _ in seen] == list(range(20))
     assert max(many for _, many in seen) == 3
     assert np.mean([many for _, many in seen[3:]]) == 3
+
+
+def test_requests_of_several_sources_are_those_of_the_simulation() -> None:
+    traffic = Periodic(requests=7, rate_per_s=1e3, sources=2)
+    seen = []
+
+    async def serve(number: int, meant_s: float, source: int) -> None:
+        seen.append((number, meant_s, source))
+        await asyncio.sleep(0)
+
+    run_paced(traffic, serve)
+    assert seen == [(number, number // 2 * 1e-3, number % 2) for number in range(7)]
+    seen.clear()
+    run_paced(Closed(requests=6, concurrency=1, sources=3), serve)
+    assert {source for _, _, source in seen} == {0, 1, 2}
 
 
 def test_a_node_that_goes_and_comes_is_told_of_a_few_times() -> None:

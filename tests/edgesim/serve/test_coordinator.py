@@ -23,7 +23,7 @@ from edgesim.serve.coordinator.asking import RequestResult
 from edgesim.serve.coordinator.images import Images
 from edgesim.serve.coordinator.policy import Policy
 from edgesim.serve.coordinator.replication import Replication, run_replication
-from edgesim.serve.coordinator.work import Work, find_work
+from edgesim.serve.coordinator.work import Work, find_work, message_sizes
 from edgesim.serve.manifest import SignedManifest
 from edgesim.simulate import Outcome, simulate
 from edgesim.simulate.recovery import Health
@@ -311,3 +311,25 @@ def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
     expected = fused(torch.from_numpy(images.pixels[0]), tuple(LIT))
     assert torch.equal(torch.from_numpy(degraded.logits.copy()), expected)
     assert seen[39].parts_answered == tuple(LIT)
+
+
+def test_each_of_several_inputs_has_a_stream_of_its_own(nodes: Nodes) -> None:
+    settings = [
+        "placement.input=[hub, pi-0]",
+        "traffic={arrivals: poisson, rate: 20/s, requests: 12, deadline: 60 s}",
+    ]
+    played = api.load(nodes.file, overrides=settings)
+    plan = api.place(played)
+    work = find_work(played, plan)
+    found = run_replication(
+        work, played.cluster, played.traffic, noise(3), OPEN, PATIENT, seed=played.seed
+    )
+    check_counts(found, 12)
+    assert found.recording.sources == ("hub", "pi-0")
+    simulated = simulate(plan, played.cluster, played.traffic, seed=played.seed)
+    assert found.recording.source.tolist() == simulated.source.tolist()
+    assert found.recording.arrival_s.tolist() == simulated.arrival_s.tolist()
+    # What a stream is called, and its deadline, are in the messages, and in their sizes.
+    plain = find_work(played, replace(plan, inputs=()))
+    more, less = (message_sizes(one, samples=1, requests=12).asked for one in (work, plain))
+    assert all(more[name] > less[name] for name in more)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgesim.hardware import catalog
+from edgesim.hardware import Queue, catalog
 from edgesim.placement.payload import Decoding
 from edgesim.serve import encoded
 from edgesim.serve.encoded import Encoded, ImageDecoder
@@ -156,7 +156,7 @@ def test_a_bad_image_of_a_batch_is_refused_alone(ask: Asker) -> None:
                 raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "bad")
             return np.full((len(images), 2), 3.0, dtype=np.float32)
 
-    gate, line = threading.Event(), JobQueue(8)
+    gate, line = threading.Event(), JobQueue(Queue(limit=8))
     slow, model = Doubler(gate), Doubler()
     engine(line, batch_max=3)
     line.put(ask.job(slow, 0.0))

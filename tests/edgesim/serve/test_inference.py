@@ -8,6 +8,7 @@ import logging
 import grpc
 import pytest
 
+from edgesim.hardware import Queue
 from edgesim.serve.engine import Engine
 from edgesim.serve.inference import Inference
 from edgesim.serve.jobs import JobQueue
@@ -20,7 +21,7 @@ from edgesim.serve.telemetry import Metrics
 async def ask(serving: Serving) -> tuple[bool, bool | tuple[grpc.StatusCode, str]]:
     """Return whether the server is ready, and whether a model of it is, or its refusal."""
     server = grpc.aio.server()
-    engine = Engine(JobQueue(1), threads=1, batch_max=1, batch_wait_s=0.0)
+    engine = Engine(JobQueue(Queue(limit=1)), threads=1, batch_max=1, batch_wait_s=0.0)
     log = logging.getLogger("test")
     Inference(serving, engine, Metrics(), log).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
