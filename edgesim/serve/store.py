@@ -270,11 +270,10 @@ class Store:
         try:
             with open_inside(self.folder / "active.json", largest_bytes=_LARGEST_ACTIVE) as file:
                 document = json.loads(file.read())
+            digest, models = checked(document["manifest"]), tuple(map(str, document["models"]))
             queue = document.get("queue")
             return Active(
-                checked(document["manifest"]),
-                tuple(map(str, document["models"])),
-                None if queue is None else from_message(wire.Queue(**queue)),
+                digest, models, None if queue is None else from_message(wire.Queue(**queue))
             )
         except FileNotFoundError:
             return None

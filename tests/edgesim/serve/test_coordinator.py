@@ -316,6 +316,7 @@ def test_a_killed_node_loses_no_request(nodes: Nodes, keys: Path) -> None:
 def test_each_of_several_inputs_has_a_stream_of_its_own(nodes: Nodes) -> None:
     settings = [
         "placement.input=[hub, pi-0]",
+        "placement.nodes=[pi-0, pi-1]",
         "traffic={arrivals: poisson, rate: 20/s, requests: 12, deadline: 60 s}",
     ]
     played = api.load(nodes.file, overrides=settings)

@@ -14,9 +14,10 @@ import pytest
 from grpc import StatusCode
 
 from edgesim.common.errors import EdgesimError
+from edgesim.hardware import Queue
 from edgesim.serve.manifest import SignedManifest, read_public_key, sign, verify
 from edgesim.serve.refusal import RefusalError
-from edgesim.serve.store import MOST_OFFERS, SPARE_BYTES, Store
+from edgesim.serve.store import MOST_OFFERS, SPARE_BYTES, Active, Store
 from partition.manifest import manifest_hash
 from tests.edgesim.disk import small_disk
 
@@ -160,6 +161,14 @@ def test_what_is_served_is_remembered_and_the_rest_is_cleared(
     assert (found.manifest, found.models) == (manifest.sha256, ("part-0", "fusion"))
     name = f"manifests/{manifest.sha256}"
     assert files(store) == {"active.json", name, f"{name}.sig"}
+    queue = Queue(order="edf", limit=9, full="drop-oldest", skip_late=True)
+    store.activate(manifest, ["part-0"], queue)
+    assert store.active() == Active(manifest.sha256, ("part-0",), queue)
+    wrong = '{"manifest": "%s", "models": [], "queue": %s}'
+    for queue_text in ("[]", '{"order": "lifo"}', '{"other": 1}', '{"limit": -1}'):
+        (store.folder / "active.json").write_text(wrong % (manifest.sha256, queue_text))
+        with pytest.raises(RefusalError):
+            store.active()
     for text in ("", "[]", '{"manifest": "../x", "models": []}', '{"manifest": 1, "models": []}'):
         (store.folder / "active.json").write_text(text)
         with pytest.raises(RefusalError):
