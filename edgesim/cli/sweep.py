@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgesim.cli.session import FileOptions, Session
+from edgesim.cli.session import FileOptions, Session, tell_trace
 from edgesim.common.errors import InputError
 from edgesim.common.failure import leave
 from edgesim.common.options import argument, flag, option
@@ -92,10 +92,13 @@ def lead(
     from edgesim.report import sweep_table
     from edgesim.sweep import run
     from edgesim.sweep.reader import load
+    from edgesim.sweep.traced import traced_models
 
     study = load(options.file, options.overrides or ())
     for note in study.notes:
         typer.echo(f"note: {visible(note)}", err=True)
+    for model in traced_models(study):
+        tell_trace(model)
     directory = options.out or Path("runs") / study.name
     with session.bar("points") as bar:
 

@@ -126,6 +126,27 @@ def test_a_result_with_a_graph_is_replaced_and_reported(folder: Path) -> None:
     assert "graph: model.graph.json" in (folder / "result" / "report.html").read_text()
 
 
+def test_a_study_says_of_each_model_once_how_it_was_traced(folder: Path) -> None:
+    source = {"torch": "user_model.py:build", "input": [3, 16, 16]}
+    wide = {**source, "arguments": {"width": 16}}
+    wrong = {"torch": "user_model.py:fails", "input": [3, 16, 16]}
+    content = {
+        "name": "models", "base": "own.yaml",
+        "axes": {"model": [source, {"graph": "net.graph.json"}, wide, wrong],
+                 "traffic.requests": [10, 20]},
+        "keep": ["latency_s.mean"],
+    }  # fmt: skip
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    for words in (["traced in ", "traced in "], ["from cache", "from cache"]):
+        cache = str(folder / "cache")
+        done = edgesim(
+            "sweep", "study.yaml", "--out", words[0][:4], cwd=folder, EDGESIM_CACHE=cache
+        )
+        said = [line for line in done.stderr.splitlines() if line.startswith("Net: ")]
+        assert [line.partition(": ")[2][: len(word)] for line, word in zip(said, words)] == words
+        assert len(said) == 2, done.stderr
+
+
 def test_a_study_has_models_of_any_source_as_an_axis(folder: Path) -> None:
     models = [{"graph": "net.graph.json"}, {"graph": "wide.graph.json"}, {"name": "resnet18"}]
     content = {
