@@ -129,10 +129,9 @@ def test_a_result_with_a_graph_is_replaced_and_reported(folder: Path) -> None:
 def test_a_study_says_of_each_model_once_how_it_was_traced(folder: Path) -> None:
     source = {"torch": "user_model.py:build", "input": [3, 16, 16]}
     wide = {**source, "arguments": {"width": 16}}
-    wrong = {"torch": "user_model.py:fails", "input": [3, 16, 16]}
     content = {
         "name": "models", "base": "own.yaml",
-        "axes": {"model": [source, {"graph": "net.graph.json"}, wide, wrong],
+        "axes": {"model": [source, {"graph": "net.graph.json"}, wide],
                  "traffic.requests": [10, 20]},
         "keep": ["latency_s.mean"],
     }  # fmt: skip
