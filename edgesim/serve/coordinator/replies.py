@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edgesim.serve.protocol.open_inference_pb2 import ModelInferRequest, ModelInferResponse
+from edgesim.serve.protocol.open_inference_pb2 import (
+    InferParameter,
+    ModelInferRequest,
+    ModelInferResponse,
+)
 
 MOST_COUNTED = 1 << 20
 """Requests in an execution or in a queue; a node that reports more is wrong."""
 _CLOCK_ERROR = 1e-3
 """Share by which the clocks of two machines may differ; NTP adjusts by half of it at most."""
 _CLOCK_STEP_S = 1e-3
+_OF_THE_REPLY = ("model_name", "model_version", "number of outputs", "number of raw contents")
+_OF_THE_OUTPUT = ("name of the output", "datatype", "shape", "bytes of the output")
 
 
 class InvalidReplyError(Exception):
@@ -77,14 +84,13 @@ def read_reply(
         raise InvalidReplyError("not a message of the protocol")
     if reply.id != request.id:
         raise InvalidReplyError("the id is another request's")
-    _expect("model_name", reply.model_name, request.model_name)
-    _expect("model_version", reply.model_version, request.model_version)
     output = _read_output(reply, request, width)
     seen_s = received_s - sent_s
     most_ns = round((seen_s * (1.0 + _CLOCK_ERROR) + _CLOCK_STEP_S) * 1e9)
-    queue_ns, compute_ns, processor_ns = (
-        _parameter(reply, name, 0, most_ns) for name in ("queue_ns", "compute_ns", "processor_ns")
-    )
+    found = reply.parameters
+    queue_ns = _parameter(found, "queue_ns", 0, most_ns)
+    compute_ns = _parameter(found, "compute_ns", 0, most_ns)
+    processor_ns = _parameter(found, "processor_ns", 0, most_ns)
     if queue_ns + compute_ns > most_ns:
         raise InvalidReplyError("queue_ns and compute_ns are longer than the call took")
     compute_s = min(compute_ns * 1e-9, seen_s)
@@ -95,8 +101,8 @@ def read_reply(
         queue_s=min(queue_ns * 1e-9, seen_s - compute_s),
         compute_s=compute_s,
         processor_s=min(processor_ns * 1e-9, compute_s),
-        batch=_parameter(reply, "batch", 1, MOST_COUNTED),
-        waiting=_parameter(reply, "waiting", 0, MOST_COUNTED),
+        batch=_parameter(found, "batch", 1, MOST_COUNTED),
+        waiting=_parameter(found, "waiting", 0, MOST_COUNTED),
         sent_bytes=request.ByteSize(),
         received_bytes=reply.ByteSize(),
         output=output,
@@ -105,23 +111,28 @@ def read_reply(
 
 def _read_output(reply: ModelInferResponse, request: ModelInferRequest, width: int) -> bytes:
     """Return the one output as raw bytes."""
-    _expect("number of outputs", len(reply.outputs), 1)
-    tensor, samples = reply.outputs[0], request.inputs[0].shape[0]
-    _expect("name of the output", tensor.name, request.outputs[0].name)
-    _expect("datatype", tensor.datatype, "FP32")
-    _expect("shape", list(tensor.shape[:9]), [samples, width])
-    # Every access to the message copies: one access to the bytes.
-    raw = reply.raw_output_contents[:2]
-    _expect("number of raw contents", len(raw), 1)
-    _expect("bytes of the output", len(raw[0]), 4 * samples * width)
-    if not np.isfinite(np.frombuffer(raw[0], dtype="<f4")).all():
+    # Every access to a message makes an object anew: one access to each field.
+    outputs, contents = reply.outputs, reply.raw_output_contents
+    counted = (reply.model_name, reply.model_version, len(outputs), len(contents))
+    expected = (request.model_name, request.model_version, 1, 1)
+    if counted != expected:
+        raise _difference(_OF_THE_REPLY, counted, expected)
+    tensor, raw = outputs[0], contents[0]
+    samples = request.inputs[0].shape[0]
+    values = samples * width
+    told = (tensor.name, tensor.datatype, list(tensor.shape[:9]), len(raw))
+    asked = (request.outputs[0].name, "FP32", [samples, width], 4 * values)
+    if told != asked:
+        raise _difference(_OF_THE_OUTPUT, told, asked)
+    # A sum in 64 bits is finite where all values of 32 bits are.
+    if not math.isfinite(sum(struct.unpack(f"<{values}f", raw))):
         raise InvalidReplyError("values are not finite")
-    return raw[0]
+    return raw
 
 
-def _parameter(reply: ModelInferResponse, name: str, low: int, high: int) -> int:
+def _parameter(parameters: Mapping[str, InferParameter], name: str, low: int, high: int) -> int:
     """Return an integer parameter in [low, high]."""
-    parameter = reply.parameters.get(name)
+    parameter = parameters.get(name)
     value = 0 if parameter is None else parameter.int64_param
     # Any other kind of parameter reads as 0 too: only then its kind matters.
     if not value and (parameter is None or not parameter.HasField("int64_param")):
@@ -131,9 +142,14 @@ def _parameter(reply: ModelInferResponse, name: str, low: int, high: int) -> int
     return value
 
 
-def _expect(what: str, got: object, expected: object) -> None:
-    if got != expected:
-        # What a node sent is printed as ASCII, and cut.
-        text = ascii(got)
-        text = text if len(text) <= 40 else f"{text[:39]}..."
-        raise InvalidReplyError(f"{what}: expected {expected!r}, got {text}")
+def _difference(
+    names: Sequence[str], got: Sequence[object], expected: Sequence[object]
+) -> InvalidReplyError:
+    """Return the error that tells of the first values that differ."""
+    what, one, other = next(
+        each for each in zip(names, got, expected, strict=True) if each[1] != each[2]
+    )
+    # What a node sent is printed as ASCII, and cut.
+    text = ascii(one)
+    text = text if len(text) <= 40 else f"{text[:39]}..."
+    return InvalidReplyError(f"{what}: expected {other!r}, got {text}")
