@@ -39,6 +39,7 @@ class Case:
 
 _SCENARIOS = {
     "cameras": ["traffic.requests=300"],
+    "jpeg-camera": [],
     "day": ["traffic.requests=400"],
     "fashion-five-pis": ["traffic.requests=400", "nodes.pi.faults.mtbf=40 s",
                          "nodes.pi.faults.mttr=5 s"],
