@@ -35,6 +35,8 @@ from edgesim.serve.telemetry import Metrics, log_event
 CHUNK_BYTES = 1 << 20
 """Largest chunk of an upload."""
 _MANIFEST_BYTES = 4 << 20
+_HEADERS_BYTES = 4 << 10
+"""Headers of a call, at most."""
 _STREAMS = 100
 """Calls that one connection may have open."""
 _CALLS = 1024
@@ -213,6 +215,8 @@ def _channel_options(max_message_bytes: int) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_concurrent_streams", _STREAMS),
+        ("grpc.max_metadata_size", _HEADERS_BYTES),
+        ("grpc.absolute_max_metadata_size", _HEADERS_BYTES),
         # A client that lost power does not close its connection: it is closed within a minute.
         ("grpc.keepalive_time_ms", round(_SILENCE_S * 1e3)),
         ("grpc.keepalive_timeout_ms", round(_ANSWER_S * 1e3)),
