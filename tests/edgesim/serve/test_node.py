@@ -168,7 +168,11 @@ def test_health_and_reflection(client: Client) -> None:
         ({"shape": (0, 1, 32, 32)}, "INVALID_ARGUMENT", "not 0"),
         ({"shape": (2**62, 1, 32, 32)}, "INVALID_ARGUMENT", "1 to 1024 samples"),
         ({"shape": (2, 1, 32, 32)}, "INVALID_ARGUMENT", "takes 8192 raw bytes, not 4096"),
-        ({"datatype": "FP64"}, "INVALID_ARGUMENT", "must be FP32, not 'FP64'"),
+        (
+            {"datatype": "FP64"},
+            "INVALID_ARGUMENT",
+            "must be FP32 or BYTES (a JPEG for each sample), not 'FP64'",
+        ),
         ({"name": "image"}, "INVALID_ARGUMENT", "takes input, not 'image'"),
         ({"twice": True}, "INVALID_ARGUMENT", "is given twice"),
         ({"raw": 2}, "INVALID_ARGUMENT", "1 inputs come with 2 raw contents"),
