@@ -46,7 +46,7 @@ def served(text: str, settings: Sequence[str] = ()) -> Mapping[str, Any]:
     result = predict(scenario, plan, played, Recovery(), trace_requests=0, progress=lambda *_: None)
     return {
         "summary": _results(result.summary),
-        "capacity_per_s": played.capacity_per_s,
+        "capacity_per_s": played.bounds.capacity_per_s,
         "requests": "".join(files_of(result)["requests.csv"]()),
     }
 
