@@ -108,6 +108,7 @@ def run(
     trace_requests: int = 1000,
     progress: Progress | None = None,
     processes: Sequence[Process] = (),
+    ranges: bool = False,
 ) -> Result:
     """Simulate a scenario and its baselines: place, play, summarise.
 
@@ -118,6 +119,8 @@ def run(
             raises is an interrupt.
         processes: SimPy processes of a user beside the cluster's simulation, started anew in each
             replication (`edgesim.simulate.Simulation`); baselines have none.
+        ranges: whether the result has ``range_90``, which takes about as long again; not with
+            processes of a user.
 
     An interrupt (Ctrl-C) ends the simulation early; the result then holds what had finished and
     is marked partial.
@@ -127,6 +130,7 @@ def run(
         InputError: a process fails.
     """
     from edgesim.results import baselines
+    from edgesim.results.ranges import simulate_ranges
     from edgesim.results.result import summarise
     from edgesim.results.run import Run
     from edgesim.simulate.processes import checked_processes, process_name
@@ -136,7 +140,7 @@ def run(
     plan = place(scenario)
     recordings: list[Recording] = []
     rows: list[baselines.BaselineRow] = []
-    partial = False
+    partial, around = False, None
     try:
         # What was played before an interrupt is kept: extend takes one at a time.
         recordings.extend(
@@ -147,6 +151,8 @@ def run(
             rows.extend(
                 baselines.simulate_baselines(scenario, _of(progress, "baselines", scenario))
             )
+            if ranges and not processes:
+                around = simulate_ranges(scenario, plan, _of(progress, "ranges", scenario))
     except KeyboardInterrupt:
         if not recordings:
             raise
@@ -160,6 +166,7 @@ def run(
             wall_s=time.perf_counter() - begun_s,
             cut_short=partial,
             processes=tuple(map(process_name, processes)),
+            ranges=around,
         )
     )
 

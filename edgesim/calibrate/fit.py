@@ -33,7 +33,7 @@ view, so they are slightly optimistic.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import exp
 from typing import Any
@@ -94,15 +94,20 @@ class FamilyFit:
         return exp(self.problem.log_time(row, self.flat))
 
 
-def fit(family: str, without: Collection[str] = ()) -> FamilyFit:
+def fit(
+    family: str,
+    without: Collection[str] = (),
+    unseen: Callable[[Row], bool] = lambda _: False,
+) -> FamilyFit:
     """Fit a family.
 
     Args:
         family: one of `FAMILIES`.
         without: architectures whose rows are left out, at every precision, batch and runtime, on
             every device.
+        unseen: says of further rows whether they are left out.
     """
-    problem = Problem(family, without)
+    problem = Problem(family, without, unseen)
     flat = problem.solve()
     table, _ = problem.split(flat)
     determined, bound = problem.determined(flat), problem.bound(flat)

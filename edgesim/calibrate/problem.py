@@ -33,9 +33,15 @@ class Problem:
     Args:
         family: one of `FAMILIES`.
         without: architectures whose rows are left out.
+        unseen: says of further rows whether they are left out.
     """
 
-    def __init__(self, family: str, without: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        family: str,
+        without: Collection[str] = (),
+        unseen: Callable[[Row], bool] = lambda _: False,
+    ) -> None:
         own = FAMILIES[family]
         self.family = own
         self.devices = members(family)
@@ -43,7 +49,7 @@ class Problem:
         precisions = dict.fromkeys(key for one in self.processors for key in one.peak_flop_s)
         self.unknowns = Unknowns(tuple(precisions))
         every = [row for name in self.devices for row in rows(name) if row.published.fit]
-        self.rows = [row for row in every if row.architecture not in without]
+        self.rows = [row for row in every if row.architecture not in without and not unseen(row)]
         named = dict.fromkeys(map(_runtime, every))
         self.runtimes = [key for key in named if key[0] != own.runtime]
         self.added = {key: self.unknowns.runtime(key) for key in precisions}

@@ -58,6 +58,9 @@ class RunOptions(ScenarioOptions):
         show_default="runs/NAME",
     )
     trace: int = option("N", "Number of first requests whose tasks are in tasks.csv.", 1000, min=0)
+    no_range: bool = flag(
+        "Leave out the ranges of a simulation from how far its devices' predictions may miss."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +192,8 @@ def run(session: Session, options: RunOptions, real: RealOptions) -> None:
             trace_requests=options.trace,
         )
         return
-    play = api.run if options.mode is Mode.SIMULATE else real.run
+    simulated = partial(api.run, ranges=not options.no_range)
+    play = simulated if options.mode is Mode.SIMULATE else real.run
     with session.bar() as bar:
         result = play(scenario, trace_requests=options.trace, progress=bar.update)
     session.finish(

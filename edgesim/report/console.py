@@ -19,6 +19,7 @@ from edgesim.report.run_tables import (
     fault_sentences,
     idle_share,
     latency,
+    ranges,
 )
 from edgesim.report.table import NO_POWER, metrics_table, without_power
 from edgesim.results.summary import SUMMARY, value_at
@@ -39,6 +40,9 @@ def show(result: Result, console: Console) -> None:
         latency(summary, ends=False).transposed().show(console)
         breakdown(summary).transposed().show(console)
     console.print(_totals(summary))
+    around = ranges(summary)
+    if around is not None:
+        around.show(console)
     right = accuracy_sentence(summary)
     if right is not None:
         console.print(f"[bold]Accuracy[/] {escape(right)}")

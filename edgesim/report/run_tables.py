@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from edgesim.common.text import digits, duration, half_width, joules, percent, rate, size
@@ -19,6 +19,7 @@ _BY = {
     "standby": "by a standby node",
     "reassigned": "after a reassignment",
 }
+NO_BOUND = "no bound"
 _WHY = {
     "crash": "lost in a crash",
     "deadline": "past a deadline",
@@ -197,6 +198,48 @@ def breakdown(
     lines.append(["all", *(cell for whole in wholes.values() for cell in (duration(whole), ""))])
     head = ["", *(cell for title in columns for cell in (title, "share"))]
     return Table("Time of a request by part", head, lines)
+
+
+def ranges(summary: Mapping[str, Any]) -> Table | None:
+    """Return the ranges of 90 % from the devices' errors; None where a run has none."""
+    found = summary.get("range_90")
+    if found is None:
+        return None
+
+    def ends(pair: Any, text: Callable[[Any], str]) -> list[Cell]:
+        if pair is None:
+            return ["-", "-"]
+        return [NO_BOUND if end is None else text(end) for end in pair]
+
+    lines: list[list[Cell]] = [
+        [f"latency, {name}", duration(summary["latency_s"][name]), *ends(pair, duration)]
+        for name, pair in found["latency_s"].items()
+    ]
+    lines.append(
+        [
+            "throughput", rate(summary["throughput_per_s"]),
+            *ends(found["throughput_per_s"], rate),
+        ]
+    )  # fmt: skip
+    lines.append(
+        ["at most", rate(summary["plan"]["capacity_per_s"]), *ends(found["capacity_per_s"], rate)]
+    )
+    per_request = summary["energy_j"]["per_request"]
+    if per_request:
+        ends_j = ends(found["energy_j"]["per_request"], joules)
+        lines.append(["energy a request", joules(per_request), *ends_j])
+    notes = []
+    for name, one in found["devices"].items():
+        low, high = one["time"]
+        notes.append(
+            f"{name}: 9 of 10 times lie {digits(low)} to {digits(high)} times as long as predicted"
+        )
+    return Table(
+        "Range of 90 %, from how far predictions miss published times",
+        ["", "predicted", "low", "high"],
+        lines,
+        notes=[*notes, *found["notes"]],
+    )
 
 
 def interval_notes(summary: Mapping[str, Any]) -> Iterator[str]:

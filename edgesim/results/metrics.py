@@ -17,9 +17,21 @@ from edgesim.common.text import in_unit, percent
 Source = TypeVar("Source")
 """Object that a metric is computed from."""
 Kind = Literal[
-    "number", "share", "whole", "flag", "text", "texts", "numbers", "wholes", "intervals", "any"
+    "number",
+    "share",
+    "whole",
+    "flag",
+    "text",
+    "texts",
+    "numbers",
+    "wholes",
+    "intervals",
+    "range",
+    "ranges",
+    "any",
 ]
-"""Of a value; ``texts`` is a list, the next three are mappings by name, ``any`` is plain data."""
+"""Of a value; ``texts`` is a list, the next three and ``ranges`` are mappings by name, an end of a
+``range`` may be null, ``any`` is plain data."""
 Place = Literal["console", "page", "notebook", "compared"]
 """Where a metric stands in a table; ``compared`` is beside the same metric of real nodes."""
 
@@ -181,6 +193,12 @@ class Section(Generic[Source]):
 
 _NUMBER = {"type": "number"}
 _INTERVAL = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+_RANGE = {
+    "type": "array",
+    "items": {"type": ["number", "null"]},
+    "minItems": 2,
+    "maxItems": 2,
+}
 _TYPES: Mapping[Kind, Mapping[str, Any]] = {
     "number": _NUMBER,
     "share": _NUMBER,
@@ -193,6 +211,11 @@ _TYPES: Mapping[Kind, Mapping[str, Any]] = {
     "intervals": {
         "type": "object",
         "additionalProperties": {"anyOf": [_INTERVAL, {"type": "null"}]},
+    },
+    "range": _RANGE,
+    "ranges": {
+        "type": "object",
+        "additionalProperties": {"anyOf": [_RANGE, {"type": "null"}]},
     },
     "any": {"type": "object"},
 }

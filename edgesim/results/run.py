@@ -20,6 +20,7 @@ from edgesim.placement.alone import better_alone
 from edgesim.placement.bounds import Bottleneck, bottleneck
 from edgesim.results.accuracy import Accuracy, expected
 from edgesim.results.baselines import BaselineRow
+from edgesim.results.ranges import Ranges
 from edgesim.results.statistics import latency_intervals, latency_summary, settled
 from edgesim.scenario.scenario import Scenario
 from edgesim.simulate import Outcome, Recording
@@ -144,6 +145,7 @@ class Run:
         measured: figures of real nodes; None of a simulation.
         processes: names of the user's own processes that ran beside the simulation.
         served: bounds of the plan as real nodes execute it; None where it is played as it is.
+        ranges: the run with draws of its devices' errors; None where it was not asked for.
     """
 
     scenario: Scenario
@@ -155,6 +157,7 @@ class Run:
     measured: Measured | None = None
     processes: tuple[str, ...] = ()
     served: Bottleneck | None = None
+    ranges: Ranges | None = None
 
     @property
     def partial(self) -> bool:
@@ -260,6 +263,16 @@ class Run:
     def per_s(self, many: float) -> float | None:
         """Return a number of requests of a mean replication as a rate; None in no time."""
         return many / self.simulated_s if self.simulated_s > 0.0 else None
+
+    @property
+    def throughput_per_s(self) -> float | None:
+        """Answered requests over simulated time; None in no time."""
+        return self.per_s(self.finished)
+
+    @property
+    def capacity_per_s(self) -> float:
+        """Requests per second that keep the bottleneck busy."""
+        return self.bounds.capacity_per_s
 
     @property
     def breakdown_s(self) -> dict[str, float | None]:

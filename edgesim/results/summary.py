@@ -25,6 +25,7 @@ from edgesim.results.baselines import BASELINES
 from edgesim.results.faults import FAULTS, totals
 from edgesim.results.metrics import Kind, Metric, Place, Section, json_schema
 from edgesim.results.mlperf import MLPERF, reported
+from edgesim.results.ranges import RANGE
 from edgesim.results.run import NodeRun, Run, SourceRun
 from edgesim.results.statistics import PERCENTILES
 from edgesim.simulate import Outcome
@@ -236,7 +237,7 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     Section("requests", "Requests by outcome, of all replications.", _REQUESTS),
     Section("latency_s", "Time from arrival to answer.", _LATENCY, lambda run: run.latency_s),
     Metric("throughput_per_s", "/s", "Answered requests over simulated time.",
-           lambda run: run.per_s(run.finished), null=_NO_TIME, heading="throughput",
+           null=_NO_TIME, heading="throughput",
            places=("console", "notebook", "compared"), card=3),
     Metric("goodput_per_s", "/s", "Requests answered by their deadline, over simulated time.",
            null="they have no deadline", heading="goodput",
@@ -257,6 +258,7 @@ METRICS: tuple[Metric[Run] | Section[Run], ...] = (
     FAULTS.counted(lambda run: totals(run.recordings)),
     Metric("confidence_95", "s", "Intervals of 95 % of the latencies' mean and percentiles: batch "
            "means of one replication, or over several.", kind="intervals"),
+    RANGE,
     Section("plan", "Placement of the model, and its bottleneck.", _PLAN),
     MLPERF.counted(_mlperf),
     Metric("replications", "", "Independent runs that were pooled.",

@@ -29,6 +29,7 @@ from edgesim.report.run_tables import (
     idle_share,
 )
 from edgesim.report.run_tables import latency as latency_table
+from edgesim.report.run_tables import ranges as range_table
 from edgesim.report.table import (
     NO_POWER,
     Cell,
@@ -133,7 +134,9 @@ def _times(
     if not len(latency_s) or summary["latency_s"]["mean"] is None:
         return
     chart = latency.distribution(latency_s, summary)
-    yield Section("latency", "Latency", [chart, latency_table(summary, ends=True)])
+    around = range_table(summary)
+    tables = [latency_table(summary, ends=True), *([around] if around else [])]
+    yield Section("latency", "Latency", [chart, *tables])
     parts = latency.critical_path(summary, requests, warmup, latency_s)
     yield Section("path", "Where a request’s time goes", parts)
 
