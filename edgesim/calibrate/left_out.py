@@ -7,15 +7,16 @@ its source.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import log
-from typing import Any
 
 from edgesim.calibrate.families import FAMILIES, members
 from edgesim.calibrate.fit import fit
-from edgesim.calibrate.rows import Row, graph_of, rows
-from edgesim.hardware.uncertainty import Conditions, Residual, Without, kind_of, time_error
+from edgesim.calibrate.rows import Row, rows
+from edgesim.hardware.uncertainty import Conditions, Residual, Without, time_error
 
 GROUPS: Mapping[Without, Callable[[Row], str]] = {
     "model": lambda row: row.architecture,
@@ -27,57 +28,55 @@ SHARE = 0.9
 """Share of published times that a range is to hold."""
 
 
-def residuals_of(family: str, progress: Callable[[str], None] = lambda _: None) -> list[Residual]:
-    """Return the left-out errors of every fitted row of a family.
+def fitted_rows(family: str) -> list[Row]:
+    """Return the rows of a family that may be fitted."""
+    return [row for name in members(family) for row in rows(name) if row.published.fit]
 
-    Args:
-        family: one of `FAMILIES`.
-        progress: called with what is left out next.
-    """
-    own = [row for name in members(family) for row in rows(name) if row.published.fit]
+
+@cache
+def residuals_of(family: str) -> tuple[Residual, ...]:
+    """Return the left-out errors of every row of `fitted_rows`, in their order."""
+    own = fitted_rows(family)
     errors: list[dict[str, float]] = [{} for _ in own]
     for without, group in GROUPS.items():
-        progress(f"{family}: without each {without}")
         for name in dict.fromkeys(map(group, own)):
             found = fit(family, unseen=lambda row, group=group, name=name: group(row) == name)  # type: ignore[misc]
             for row, known in zip(own, errors, strict=True):
                 if group(row) == name:
                     known[without] = log(found.time_s(row) / row.published.latency_s)
-    return [
+    return tuple(
         Residual(
-            at=_conditions(family, row), model=row.architecture, source=row.published.source,
+            at=Conditions(
+                family=family,
+                device=row.device,
+                runtime=row.published.runtime,
+                precision=str(row.published.precision),
+            ),
+            model=row.architecture,
+            source=row.published.source,
             errors=known,
         )
         for row, known in zip(own, errors, strict=True)
-    ]  # fmt: skip
-
-
-def _conditions(family: str, row: Row) -> Conditions:
-    graph = graph_of(row.published)
-    assert graph is not None, "a row's model can be built"
-    return Conditions(
-        family=family,
-        device=row.device,
-        kind=kind_of(graph),
-        runtime=row.published.runtime,
-        precision=str(row.published.precision),
     )
 
 
-def document(found: Sequence[Residual]) -> dict[str, Any]:
-    """Return residuals as plain data of the catalog's ``left_out.json``."""
-    return {
-        "families": {name: family for family in FAMILIES for name in members(family)},
-        "rows": [
+def text() -> str:
+    """Return the catalog's ``left_out.json``, a line for each row."""
+    families = {name: family for family in FAMILIES for name in members(family)}
+    lines = [
+        json.dumps(
             {
                 **{key: getattr(one.at, key) for key in Conditions.__dataclass_fields__},
                 "model": one.model,
                 "source": one.source,
                 "errors": {key: round(error, 4) for key, error in one.errors.items()},
             }
-            for one in found
-        ],
-    }
+        )
+        for family in FAMILIES
+        for one in residuals_of(family)
+    ]
+    rows_text = ",\n".join(lines)
+    return f'{{"families": {json.dumps(families)},\n"rows": [\n{rows_text}\n]}}\n'
 
 
 @dataclass(frozen=True, slots=True)

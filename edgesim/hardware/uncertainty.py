@@ -9,8 +9,9 @@ fits missed it that did not see it: without its model, without its source, and w
 - of a device without published times, as those without a device, which are wider.
 
 Each residual counts by how near it is: 1 in the family of devices, times `NEAR` for each of the
-same device, the same runtime and precision, and the same kind of model; those of all other
-families together count as `OTHERS` rows. The quantile is that of weighted conformal prediction
+same device, and of the same runtime and precision; those of all other families together count as
+`OTHERS` rows. (Rows of the same kind of model are no closer: to weigh them more made ranges hold no
+better.) The quantile is that of weighted conformal prediction
 (Tibshirani, Barber, Candès, Ramdas, NeurIPS 2019): the row to come counts, too, as one that lies
 beyond all, so that few rows give a wide range. It is of the absolute logarithm, so that a range is
 as far below as above.
@@ -30,7 +31,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.graph import Graph, OpKind
 from edgesim.hardware.device import Cost, Device
 
 Without = Literal["model", "source", "device"]
@@ -39,9 +39,6 @@ NEAR = 1.5
 """Weight of what is alike in one respect."""
 OTHERS = 12.0
 """Rows that those of all other families count as, together."""
-KINDS = ("transformer", "convolutional", "depthwise")
-"""Kinds of model whose errors resemble each other."""
-_MOBILE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +48,12 @@ class Conditions:
     Attributes:
         family: family of devices of `edgesim.calibrate.families`.
         device: catalog name.
-        kind: one of `KINDS`.
         runtime: runtime that runs the model.
         precision: number format of the arithmetic.
     """
 
     family: str
     device: str
-    kind: str
     runtime: str
     precision: str
 
@@ -137,35 +132,21 @@ def _nearness(at: Conditions, other: Conditions) -> float:
     """Return the weight of a residual; 0 where it is of another family."""
     if at.family != other.family:
         return 0.0
-    alike = (at.device == other.device) + (at.kind == other.kind)
-    alike += (at.runtime, at.precision) == (other.runtime, other.precision)
+    same = (at.runtime, at.precision) == (other.runtime, other.precision)
+    alike = (at.device == other.device) + same
     return float(NEAR**alike)
 
 
-def error_of(device: Device, graph: Graph, precision: str) -> TimeError | None:
-    """Return the distribution of a device's errors on a model; None where none is known."""
+def error_of(device: Device, precision: str) -> TimeError | None:
+    """Return the distribution of a device's errors at a precision; None where none is known."""
     known, families = residuals()
     name = _origin(device)
     if name not in families:
         return None
-    kind = kind_of(graph)
-    at = Conditions(
-        family=families[name], device=name, kind=kind, runtime=device.runtime, precision=precision
-    )
+    at = Conditions(family=families[name], device=name, runtime=device.runtime, precision=precision)
     own = [one.at for one in known if one.at.device == name]
     published = any((one.runtime, one.precision) == (at.runtime, precision) for one in own)
     return time_error(at, known, "model" if published else "source" if own else "device")
-
-
-def kind_of(graph: Graph) -> str:
-    """Return the kind of a model: by its attention, else by the MACs of depthwise convolutions."""
-    macs: dict[OpKind, int] = {}
-    for op in graph:
-        macs[op.kind.fitted_as] = macs.get(op.kind.fitted_as, 0) + op.macs
-    if macs.get(OpKind.ATTENTION) or OpKind.SOFTMAX in macs:
-        return "transformer"
-    share = macs.get(OpKind.DEPTHWISE, 0) / max(1, sum(macs.values()))
-    return "depthwise" if share >= _MOBILE else "convolutional"
 
 
 def _origin(device: Device) -> str:

@@ -235,7 +235,7 @@ def ranges(summary: Mapping[str, Any]) -> Table | None:
             f"{name}: 9 of 10 times lie {digits(low)} to {digits(high)} times as long as predicted"
         )
     return Table(
-        "Range of 90 %, from how far predictions miss published times",
+        "Range of 90 %, by how far predictions miss",
         ["", "predicted", "low", "high"],
         lines,
         notes=[*notes, *found["notes"]],

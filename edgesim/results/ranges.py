@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,7 +96,7 @@ class Ranges:
     reference: Draw
     draws: tuple[Draw, ...]
 
-    @cached_property
+    @property
     def unsettled(self) -> int:
         """Draws in which requests come faster than they are served."""
         return sum(draw.overloaded for draw in self.draws)
@@ -199,7 +198,7 @@ def uncertain(scenario: Scenario, plan: Plan) -> tuple[list[Uncertain], list[str
     found, exact = [], []
     for (name, runtime, _), own in groups.items():
         one = nodes[own[0]].device
-        error = None if graph is None else error_of(one, graph, plan.precision)
+        error = None if graph is None else error_of(one, plan.precision)
         if error is None:
             exact.append(name)
         else:
