@@ -71,6 +71,7 @@ class PointSimulator:
         name = Path(study.base.document.name).name
         self._base = replace(study.base, document=Document(study.base.document.data, name))
         self._baselines = any(one.of_baselines for one in study.results)
+        self._ranges = any(one.of_ranges for one in study.results)
 
     def row(self, task: Task, check: Check | None = None) -> Row:
         """Return the row of a point: its number, the axes' cells, the results, and the error.
@@ -93,7 +94,7 @@ class PointSimulator:
             if not self._baselines:
                 scenario = replace(scenario, baselines=())
             progress = None if check is None else lambda *report: check()
-            result = api.run(scenario, trace_requests=0, progress=progress)
+            result = api.run(scenario, trace_requests=0, progress=progress, ranges=self._ranges)
             if result.partial:
                 raise KeyboardInterrupt
             summary = {**result.summary, SETTLED: result.settled}

@@ -16,7 +16,7 @@ from edgesim.sweep.aims import Aim, Aims, Bound, bound, split
 from edgesim.sweep.check import check
 from edgesim.sweep.points import Points
 from edgesim.sweep.read_points import read_points
-from edgesim.sweep.results import DEFAULT, SETTLED, ResultColumn, result_column
+from edgesim.sweep.results import DEFAULT, RANGES, SETTLED, ResultColumn, result_column
 from edgesim.sweep.schema import Optimize, Search, StudySpec
 from edgesim.sweep.study import Base, Study
 from edgesim.sweep.table import Column
@@ -144,12 +144,16 @@ def _read_results(
 ) -> list[ResultColumn]:
     """Return the results of a study, `SETTLED` always; ``found`` gets the problems."""
     results: dict[str, ResultColumn] = {}
-    for index, text in enumerate(DEFAULT if spec.keep is None else spec.keep):
+    usual = (*DEFAULT, *RANGES) if spec.range else DEFAULT
+    for index, text in enumerate(usual if spec.keep is None else spec.keep):
         try:
             one = result_column(text)
         except InputError as error:
             found.append(Problem(("keep", index), str(error)))
             continue
+        if one.of_ranges and not spec.range:
+            message = f"'{one.column.name}' needs 'range: true' beside 'keep'"
+            found.append(Problem(("keep", index), message))
         if one.column.name in results:
             found.append(Problem(("keep", index), f"'{one.column.name}' is in the list already"))
         results[one.column.name] = one

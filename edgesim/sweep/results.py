@@ -14,6 +14,7 @@ from typing import Any
 
 from edgesim.common.errors import InputError, nearest
 from edgesim.results.metrics import SCALARS, Metric
+from edgesim.results.ranges import LATENCIES, RANGE
 from edgesim.results.statistics import PERCENTILES
 from edgesim.results.summary import SUMMARY, value_at
 from edgesim.sweep.table import Cell, Column
@@ -23,6 +24,12 @@ DEFAULT = (
     "max(nodes.*.utilization)", "plan.capacity_per_s", "requests.failed",
 )  # fmt: skip
 """Results unless a study says which; and ``accuracy.top1`` where the model has a measured one."""
+RANGES = tuple(
+    f"range_90.{name}.{end}"
+    for name in ("latency_s.p50", "latency_s.p99", "energy_j.per_request")
+    for end in ("low", "high")
+)
+"""Besides, where a study has ranges."""
 ACCURACY = "accuracy.top1"
 
 SETTLED = "settled"
@@ -43,6 +50,11 @@ for _path, _metric in SUMMARY.walk():
         for _name in ("mean", *PERCENTILES):
             for _index, _end in enumerate(("low", "high")):
                 _SINGLE[".".join((*_path, _name, _end))] = _metric, (*_path, _name, _index)
+    elif _path[0] == RANGE.name and _metric.kind in ("range", "ranges"):
+        for _name in LATENCIES if _metric.kind == "ranges" else ("",):
+            for _index, _end in enumerate(("low", "high")):
+                _keys = (*_path, *([_name] if _name else []))
+                _SINGLE[".".join((*_keys, _end))] = _metric, (*_keys, _index)
     elif "*" not in _path and _metric.kind == "numbers":
         _ENTRIES[".".join(_path)] = _metric
         _MEMBERS[".".join(_path)] = {}
@@ -84,6 +96,11 @@ class ResultColumn:
     def of_baselines(self) -> bool:
         """Whether baselines have to be simulated for it."""
         return self.mapping == "baselines"
+
+    @property
+    def of_ranges(self) -> bool:
+        """Whether ranges have to be simulated for it."""
+        return self.path[:1] == (RANGE.name,)
 
     def of(self, summary: Mapping[str, Any]) -> Cell:
         """Return the cell that a summary gives; None where it has no such number."""

@@ -105,6 +105,8 @@ class StudySpec:
         keep: results to keep: paths of summary.json, such as latency_s.p99.
         seed: seed of every point; the base's unless given.
         replications: number of replications of every point; the base's unless given.
+        range: whether points have ranges of 90 % from how far their devices' predictions miss
+            (range_90), which take about as long again.
         optimize: what a search looks for; all points are simulated without it.
     """
 
@@ -116,6 +118,7 @@ class StudySpec:
     keep: list[Text] | None = None
     seed: Seed | None = None
     replications: Annotated[StrictInt, Field(ge=1, le=10_000), WHOLE] | None = None
+    range: StrictBool = False
     optimize: Optimize | None = None
 
 

@@ -37,6 +37,17 @@ def _changed(study: Mapping[str, Any], path: str, value: Any) -> tuple[Any, Any]
     return study, _with(study, path, value)
 
 
+_ON_A_BOARD: Mapping[str, Any] = {
+    "base": {
+        "model": {"name": "resnet18"},
+        "placement": {"strategy": "single", "nodes": ["a"]},
+        "nodes": {"a": {"device": "raspberry-pi-4b"}},
+        "traffic": {"arrivals": "periodic", "rate": "1/s", "requests": 5},
+    },
+    "axes": {"traffic.requests": [5, 6]},
+}
+
+
 def _ranged(**changed: Any) -> dict[str, Any]:
     """Return a study along one range, ``start`` and ``stop`` as its ends."""
     given = {"start": 1e9, "stop": 4e9, "steps": 3, **changed}
@@ -55,6 +66,7 @@ CASES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         _ranged(steps=5, stop=2e9 + 1),
         _ranged(steps=5, stop=2e9 + 1, integer=True),
     ),
+    "study.range": _changed(_ON_A_BOARD, "range", True),
     "study.points": (
         {**GRID, "axes": None, "combine": "list", "points": [{FLOP: "1 GFLOP"}]},
         {**GRID, "axes": None, "combine": "list", "points": [{FLOP: "2 GFLOP"}]},
