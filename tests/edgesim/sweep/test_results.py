@@ -11,6 +11,8 @@ import pytest
 
 from edgesim import api
 from edgesim.common.errors import InputError
+from edgesim.sweep.pool import PointSimulator, Task
+from edgesim.sweep.reader import from_mapping
 from edgesim.sweep.results import DEFAULT, result_column
 from tests.edgesim.command import FIVE_PIS
 
@@ -119,3 +121,25 @@ def test_what_no_run_has_is_told(text: str, message: str) -> None:
     with pytest.raises(InputError) as raised:
         result_column(text)
     assert message in str(raised.value)
+
+
+BOARD = {
+    "model": {"name": "resnet18"},
+    "placement": {"strategy": "single", "nodes": ["a"]},
+    "nodes": {"a": {"device": "raspberry-pi-4b"}},
+    "traffic": {"arrivals": "periodic", "rate": "0.1/s", "requests": 5},
+}
+
+
+def test_ranges_of_a_study_are_those_of_a_run() -> None:
+    base = {"base": BOARD, "axes": {"traffic.requests": [5]}}
+    study = from_mapping({**base, "range": True})
+    names = ["point", *(one.name for one in study.columns), "error"]
+    row = dict(zip(names, PointSimulator(study).row(Task(0)), strict=True))
+    found = api.run(api.load(BOARD), ranges=True).summary["range_90"]
+    assert row["error"] is None
+    ends = [row[f"range_90.latency_s.p99.{end}"] for end in ("low", "high")]
+    assert ends == found["latency_s"]["p99"]
+    assert row["range_90.energy_j.per_request.low"] == found["energy_j"]["per_request"][0]
+    with pytest.raises(InputError, match="needs 'range: true' beside 'keep'"):
+        from_mapping({**base, "keep": ["range_90.throughput_per_s.low"]})
