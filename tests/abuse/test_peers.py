@@ -142,10 +142,10 @@ def test_an_error_of_the_coordinator_itself_leaves_what_was_measured(
 ) -> None:
     answer = Coordinator.answer
 
-    async def fails(self: Coordinator, number: int, pixels: Any) -> Any:
+    async def fails(self: Coordinator, number: int, *rest: Any) -> Any:
         if number == 14:
             raise KeyError("a mistake of ours")
-        return await answer(self, number, pixels)
+        return await answer(self, number, *rest)
 
     monkeypatch.setattr(Coordinator, "answer", fails)
     result = nodes.run({})
